@@ -1,0 +1,175 @@
+//! Chat: a user's message in, a finished turn out ([`ChatService`]).
+//!
+//! Deliberately not here: what a model's wire looks like (crate `llm`), what a tool does ([`crate::tool`]).
+
+mod history;
+mod service;
+mod system_text;
+mod turn_loop;
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::conversation::ConversationRepoError;
+use crate::id::{ConversationId, MessageId};
+use crate::llm::LlmError;
+use crate::message::ToolCall;
+use crate::principal::InsufficientScope;
+use crate::storage::StorageError;
+use crate::text::is_blank;
+use crate::turn::Usage;
+
+pub use service::{ChatPorts, ChatService};
+
+/// What a user says to the assistant: trimmed, 1 to 4000 characters, not only invisible ones; line breaks and tabs
+/// may be in it, other control characters may not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserText(String);
+
+impl UserText {
+    /// The longest message, in characters.
+    pub const MAX: usize = 4000;
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is no [`UserText`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserTextError {
+    /// Nothing of it can be seen.
+    #[error("Message cannot be empty")]
+    Empty,
+    /// It is too long.
+    #[error("Message cannot be longer than {} characters (this one has {length})", UserText::MAX)]
+    TooLong {
+        /// Its length in characters.
+        length: usize,
+    },
+    /// A NUL, an escape or their like.
+    #[error("Message cannot contain control characters other than line breaks and tabs")]
+    ControlCharacter,
+}
+
+impl FromStr for UserText {
+    type Err = UserTextError;
+    fn from_str(raw: &str) -> Result<Self, UserTextError> {
+        let text = raw.trim();
+        match text.chars().count() {
+            0 => Err(UserTextError::Empty),
+            length if length > Self::MAX => Err(UserTextError::TooLong { length }),
+            _ if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) => {
+                Err(UserTextError::ControlCharacter)
+            }
+            _ if is_blank(text) => Err(UserTextError::Empty),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for UserText {
+    type Error = UserTextError;
+    fn try_from(raw: String) -> Result<Self, UserTextError> {
+        raw.parse()
+    }
+}
+
+impl From<UserText> for String {
+    fn from(text: UserText) -> Self {
+        text.0
+    }
+}
+
+impl fmt::Display for UserText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The assistant's answer to one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnAnswer {
+    /// What it says.
+    pub response: String,
+    /// The conversation that it is said in.
+    pub conversation: ConversationId,
+    /// The assistant's message.
+    pub message: MessageId,
+    /// The tools that were called, in order.
+    pub tool_calls: Vec<ToolCall>,
+    /// What it took.
+    pub usage: Usage,
+    /// When the answer was begun.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Where a turn is kept that ended in an error after the user's message was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredTurn {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The assistant's message, which says that it failed.
+    pub message: MessageId,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    /// The caller may not do this.
+    #[error(transparent)]
+    InsufficientScope(#[from] InsufficientScope),
+    /// Storage refused or failed before the user's message was stored.
+    #[error(transparent)]
+    Conversations(#[from] ConversationRepoError),
+    /// The model failed. The user's message is kept.
+    #[error("the assistant failed")]
+    Model {
+        /// How.
+        #[source]
+        source: LlmError,
+        /// Where.
+        stored: StoredTurn,
+    },
+    /// Storage failed. The user's message is kept.
+    #[error("the turn could not be stored")]
+    Interrupted {
+        /// How.
+        #[source]
+        source: StorageError,
+        /// Where.
+        stored: StoredTurn,
+    },
+    /// The turn was taken away: its conversation was deleted, or its lease was lost.
+    #[error("the turn was ended from outside")]
+    Ended {
+        /// Where.
+        stored: StoredTurn,
+    },
+    /// The work on the turn ended without a word, as it does in a shutdown.
+    #[error("the turn was abandoned")]
+    Abandoned,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_user_says_has_1_to_4000_characters_in_any_number_of_lines() {
+        assert_eq!(" a\nb\t ".parse::<UserText>().unwrap().as_str(), "a\nb");
+        assert!("é".repeat(4000).parse::<UserText>().is_ok());
+        assert_eq!("é".repeat(4001).parse::<UserText>(), Err(UserTextError::TooLong { length: 4001 }));
+        for text in ["", " \n", "\u{200B}"] {
+            assert_eq!(text.parse::<UserText>(), Err(UserTextError::Empty), "{text:?}");
+        }
+        for text in ["a\0b", "a\u{1b}[31m"] {
+            assert_eq!(text.parse::<UserText>(), Err(UserTextError::ControlCharacter), "{text:?}");
+        }
+    }
+}

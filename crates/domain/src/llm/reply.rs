@@ -1,0 +1,72 @@
+//! A whole reply, collected from its events.
+
+use futures_util::StreamExt as _;
+
+use super::{FinishReason, LlmError, LlmEvent, LlmStream, LlmToolCall};
+use crate::turn::Usage;
+
+/// A whole reply of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LlmReply {
+    /// The text; may be empty.
+    pub text: String,
+    /// What the model said that it means to do, if it did.
+    pub plan: Option<String>,
+    /// The complete calls, in order.
+    pub calls: Vec<LlmToolCall>,
+    /// Why the model ended.
+    pub reason: FinishReason,
+    /// What it took.
+    pub usage: Usage,
+}
+
+impl Default for LlmReply {
+    fn default() -> Self {
+        Self { text: String::new(), plan: None, calls: Vec::new(), reason: FinishReason::Stop, usage: Usage::default() }
+    }
+}
+
+/// The longest reply that is taken, text, plan and arguments together, in bytes.
+pub const MAX_REPLY_BYTES: usize = 256 * 1024;
+
+/// Reads `stream` to its end. NUL characters are left out: no database keeps them.
+///
+/// # Errors
+/// The stream's own error; [`LlmError::BadReply`] if it ends without [`LlmEvent::Finished`] or exceeds
+/// [`MAX_REPLY_BYTES`]. A call that is not complete by then never was.
+pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
+    let mut reply = LlmReply::default();
+    let mut size = 0_usize;
+    while let Some(event) = stream.next().await {
+        match event? {
+            LlmEvent::TextDelta(text) => {
+                size += text.len();
+                reply.text.push_str(&without_nul(text));
+            }
+            LlmEvent::PlanDelta(text) => {
+                size += text.len();
+                reply.plan.get_or_insert_default().push_str(&without_nul(text));
+            }
+            LlmEvent::ToolCallBegun { .. } => {}
+            LlmEvent::ToolCallArguments { fragment, .. } => size += fragment.len(),
+            LlmEvent::ToolCallComplete { call, .. } => reply.calls.push(LlmToolCall {
+                id: without_nul(call.id),
+                tool: without_nul(call.tool),
+                arguments: without_nul(call.arguments),
+            }),
+            LlmEvent::Finished { reason, usage } => {
+                reply.reason = reason;
+                reply.usage = usage.unwrap_or_default();
+                return Ok(reply);
+            }
+        }
+        if size > MAX_REPLY_BYTES {
+            return Err(LlmError::BadReply("the reply is too long".into()));
+        }
+    }
+    Err(LlmError::BadReply("the reply was cut".into()))
+}
+
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "") } else { text }
+}

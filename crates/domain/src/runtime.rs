@@ -1,0 +1,32 @@
+//! Time, ids and work in the background: what a runtime gives, as ports, so that tests decide them.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+/// Tells the time.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The time now, in UTC, in whole microseconds: what storage keeps.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Returns when [`now`](Self::now) has reached `until`, at once if it already has.
+    async fn sleep_until(&self, until: DateTime<Utc>);
+}
+
+/// Makes identifiers.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+pub trait IdGenerator: Send + Sync {
+    /// A new UUID version 7 (RFC 9562). MUST be greater than every one that this generator made before.
+    fn next(&self) -> Uuid;
+}
+
+/// Runs work apart from the caller.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+pub trait Background: Send + Sync {
+    /// Starts `work` and returns at once. It MUST run to its end even if the caller goes away, and MUST be waited
+    /// for (within the time that a shutdown has) before the process ends.
+    fn spawn(&self, work: BoxFuture<'static, ()>);
+}

@@ -1,0 +1,119 @@
+//! A task's title.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::{Folded, is_blank};
+
+/// A task's title: trimmed, 1 to 500 characters (Unicode scalar values), no control characters, and not only
+/// invisible ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Title(String);
+
+impl Title {
+    /// The longest title, in characters.
+    pub const MAX: usize = 500;
+
+    /// The title as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The title as titles are compared.
+    pub fn folded(&self) -> Folded {
+        Folded::new(&self.0)
+    }
+}
+
+/// The text is no [`Title`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TitleError {
+    /// Nothing of it can be seen.
+    #[error("Task title cannot be empty")]
+    Empty,
+    /// It is too long.
+    #[error("Task title cannot be longer than {} characters (this one has {length})", Title::MAX)]
+    TooLong {
+        /// Its length in characters.
+        length: usize,
+    },
+    /// A line break, a NUL, an escape or their like.
+    #[error("Task title cannot contain control characters")]
+    ControlCharacter,
+}
+
+impl FromStr for Title {
+    type Err = TitleError;
+    fn from_str(raw: &str) -> Result<Self, TitleError> {
+        let title = raw.trim();
+        match title.chars().count() {
+            0 => Err(TitleError::Empty),
+            length if length > Self::MAX => Err(TitleError::TooLong { length }),
+            _ if title.chars().any(char::is_control) => Err(TitleError::ControlCharacter),
+            _ if is_blank(title) => Err(TitleError::Empty),
+            _ => Ok(Self(title.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for Title {
+    type Error = TitleError;
+    fn try_from(raw: String) -> Result<Self, TitleError> {
+        raw.parse()
+    }
+}
+
+impl From<Title> for String {
+    fn from(title: Title) -> Self {
+        title.0
+    }
+}
+
+impl fmt::Display for Title {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_trimmed_and_otherwise_kept_byte_for_byte() {
+        for text in
+            ["buy milk", "🧑\u{200D}🚀 prep", "‏שלום‏ milk", "cafe\u{301}", "<script>alert(1)</script>", "100% _done_ \\"]
+        {
+            assert_eq!(format!("  {text}\t").parse::<Title>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_title_that_shows_nothing_is_empty() {
+        for text in ["", "   ", "\u{200B}", "\u{200D}\u{FEFF}", "\u{3164}", "\n"] {
+            assert_eq!(text.parse::<Title>(), Err(TitleError::Empty), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn length_counts_characters_not_bytes() {
+        assert!("é".repeat(500).parse::<Title>().is_ok());
+        assert_eq!("é".repeat(501).parse::<Title>(), Err(TitleError::TooLong { length: 501 }));
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        for text in ["a\0b", "a\nb", "a\u{1b}[31mb", "a\u{85}b"] {
+            assert_eq!(text.parse::<Title>(), Err(TitleError::ControlCharacter), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn deserializing_goes_through_the_same_check() {
+        assert!(serde_json::from_str::<Title>("\" \"").is_err());
+        assert_eq!(serde_json::from_str::<Title>("\" a \"").unwrap().as_str(), "a");
+    }
+}

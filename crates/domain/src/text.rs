@@ -1,0 +1,95 @@
+//! What all texts have in common: how they are compared, and which characters cannot be seen.
+//!
+//! Deliberately not here: the rules of one kind of text. `Title`, `Email` and the others own theirs.
+
+use std::fmt;
+
+use caseless::Caseless as _;
+use unicode_general_category::{GeneralCategory, get_general_category};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// A text in the form in which texts are compared: compatibility-normalised and case-folded.
+///
+/// The form is Unicode's NFKC of the default case folding (Unicode 3.13, D145 to D147, "compatibility caseless
+/// match"). It is computed here and stored beside the original, because databases do not fold alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Folded(String);
+
+impl Folded {
+    /// Folds `text`.
+    pub fn new(text: &str) -> Self {
+        Self(text.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect())
+    }
+
+    /// The folded text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Folded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether `c` leaves no mark on a page: white space, controls, format characters (joiners, directional marks),
+/// variation selectors and the few letters that Unicode defines as blank.
+pub fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            get_general_category(c),
+            GeneralCategory::Control
+                | GeneralCategory::Format
+                | GeneralCategory::SpaceSeparator
+                | GeneralCategory::LineSeparator
+                | GeneralCategory::ParagraphSeparator
+                | GeneralCategory::Unassigned
+        )
+        || matches!(c,
+            '\u{034F}'                 // combining grapheme joiner
+            | '\u{115F}' | '\u{1160}'  // Hangul fillers
+            | '\u{17B4}' | '\u{17B5}'  // Khmer inherent vowels
+            | '\u{180B}'..='\u{180F}'  // Mongolian variation selectors
+            | '\u{2800}'               // braille blank
+            | '\u{3164}' | '\u{FFA0}'  // Hangul fillers
+            | '\u{FE00}'..='\u{FE0F}'  // variation selectors
+            | '\u{E0100}'..='\u{E01EF}'
+        )
+}
+
+/// Whether `text` shows nothing at all.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(is_invisible)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_ignores_case_width_and_composition() {
+        assert_eq!(Folded::new("STRASSE"), Folded::new("straße"));
+        assert_eq!(Folded::new("Ｂuy milk"), Folded::new("buy MILK"));
+        assert_eq!(Folded::new("cafe\u{301}"), Folded::new("CAFÉ"));
+        assert_ne!(Folded::new("milk"), Folded::new("mild"));
+    }
+
+    #[test]
+    fn folding_twice_changes_nothing() {
+        for text in ["ΑΣ", "İstanbul", "ﬁnish", "ŉ", "Ⅷ"] {
+            let once = Folded::new(text);
+            assert_eq!(Folded::new(once.as_str()), once, "{text}");
+        }
+    }
+
+    #[test]
+    fn blank_texts_are_seen_as_blank() {
+        for text in ["", " ", "\u{200B}\u{200D}", "\u{FEFF}", "\u{3164}", "\u{2800}", "\u{FE0F}", "\u{202E}"] {
+            assert!(is_blank(text), "{text:?}");
+        }
+        for text in ["a", "🧑\u{200D}🚀", "é", "שלום"] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
+}
