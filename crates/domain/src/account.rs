@@ -107,3 +107,6 @@ impl From<UserRepoError> for AccountError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

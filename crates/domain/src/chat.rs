@@ -5,6 +5,7 @@
 mod history;
 mod service;
 mod system_text;
+mod turn;
 mod turn_loop;
 
 use std::fmt;

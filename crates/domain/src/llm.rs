@@ -3,6 +3,8 @@
 //! Deliberately not here: providers, wire formats, retries. They are adapters, in the crate `llm`.
 
 mod reply;
+#[cfg(any(test, feature = "mock"))]
+mod scripted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,9 @@ use crate::storage::Cause;
 use crate::tool::ToolSpec;
 use crate::turn::Usage;
 
-pub use reply::{LlmReply, collect};
+pub use reply::{LlmReply, MAX_REPLY_BYTES, collect};
+#[cfg(any(test, feature = "mock"))]
+pub use scripted::{ScriptedLlm, Step};
 
 /// What a model is asked.
 #[derive(Clone, Debug)]
@@ -154,6 +158,20 @@ pub enum LlmError {
     /// It answered with something that makes no sense.
     #[error("the provider's answer makes no sense")]
     BadReply(#[source] Cause),
+}
+
+impl LlmError {
+    /// The error's name for programs, as a turn keeps it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::ModelRetired { .. } => "model_retired",
+            Self::Timeout(_) => "timeout",
+            Self::Unavailable(_) => "unavailable",
+            Self::BadReply(_) => "bad_reply",
+        }
+    }
 }
 
 /// A model's reply while it comes in. It ends behind [`LlmEvent::Finished`] or an error.

@@ -1,1 +1,185 @@
-//! Stub.
+//! A conversation as a model sees it: messages replayed from their parts, calls paired with their results.
+
+use serde_json::{Value, json};
+
+use crate::llm::{LlmMessage, LlmToolCall};
+use crate::message::{Message, Part, Role, ToolCall, content};
+
+/// So many messages of a conversation are told to a model: the newest.
+pub(super) const MAX_MESSAGES: std::num::NonZeroU16 = std::num::NonZeroU16::new(40).unwrap();
+
+/// Replays `messages`, oldest first. What stands before the first message of the user is left out, because it answers
+/// something that is not told any more.
+pub(super) fn replay(messages: &[Message]) -> Vec<LlmMessage> {
+    let whole_turns = messages.iter().skip_while(|message| message.role != Role::User);
+    whole_turns
+        .flat_map(|message| match message.role {
+            Role::User => vec![LlmMessage::User { text: content(&message.parts) }],
+            Role::Assistant => {
+                let mut told = replay_parts(&message.parts);
+                if !matches!(told.last(), Some(LlmMessage::Assistant { calls, .. }) if calls.is_empty()) {
+                    // Whoever speaks next is the user, so this message has to end in words.
+                    told.push(said("(This answer was interrupted.)".to_owned()));
+                }
+                told
+            }
+        })
+        .collect()
+}
+
+/// Replays what an assistant's message is made of: for each round what was said and called, then the results.
+pub(super) fn replay_parts(parts: &[Part]) -> Vec<LlmMessage> {
+    let mut told = Vec::new();
+    let mut rest = parts;
+    while let Some(round) = rest.iter().find_map(round_of) {
+        let end = rest.iter().position(|part| round_of(part).is_some_and(|other| other != round)).unwrap_or(rest.len());
+        let (this_round, later) = rest.split_at(end);
+        told.extend(replay_round(this_round));
+        rest = later;
+    }
+    told.extend(rest.iter().filter_map(|part| match part {
+        Part::Notice { text } => Some(said(text.clone())),
+        Part::Text { .. } | Part::Plan { .. } | Part::ToolCall(_) => None,
+    }));
+    told
+}
+
+fn round_of(part: &Part) -> Option<u8> {
+    match part {
+        Part::Text { round, .. } | Part::Plan { round, .. } => Some(*round),
+        Part::ToolCall(call) => Some(call.round),
+        Part::Notice { .. } => None,
+    }
+}
+
+fn replay_round(parts: &[Part]) -> Vec<LlmMessage> {
+    let (mut texts, mut plan, mut calls, mut notices) = (Vec::new(), None, Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Part::Text { text, .. } => texts.push(text.as_str()),
+            Part::Plan { text, .. } => plan = Some(text.clone()),
+            Part::ToolCall(call) => calls.push(call),
+            Part::Notice { text } => notices.push(text.clone()),
+        }
+    }
+    let mut told = vec![LlmMessage::Assistant {
+        text: texts.join("\n\n"),
+        plan,
+        calls: calls.iter().map(|call| call_as_made(call)).collect(),
+    }];
+    told.extend(calls.iter().map(|call| LlmMessage::ToolResult {
+        call_id: call.id.clone(),
+        tool: call.tool.clone(),
+        content: result_as_told(call),
+    }));
+    told.extend(notices.into_iter().map(said));
+    told
+}
+
+fn call_as_made(call: &ToolCall) -> LlmToolCall {
+    let arguments = match &call.parameters {
+        // Providers refuse arguments that are no JSON object when they are told them again.
+        Value::String(_) => "{}".to_owned(),
+        parameters => parameters.to_string(),
+    };
+    LlmToolCall { id: call.id.clone(), tool: call.tool.clone(), arguments }
+}
+
+fn result_as_told(call: &ToolCall) -> Value {
+    match &call.result {
+        Some(result) => json!({"success": result.success, "message": result.message, "data": result.data}),
+        // A call without a result is an orphan that providers refuse.
+        None => json!({"success": false, "message": "The turn ended before this tool ran.", "data": {}}),
+    }
+}
+
+fn said(text: String) -> LlmMessage {
+    LlmMessage::Assistant { text, plan: None, calls: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::message::ToolResult;
+    use crate::turn::TurnState;
+
+    fn message(role: Role, parts: Vec<Part>) -> Message {
+        Message {
+            id: Uuid::from_u128(1).into(),
+            conversation: Uuid::from_u128(2).into(),
+            position: 1,
+            role,
+            parts,
+            status: TurnState::Complete,
+            grounded: true,
+            created_at: "2026-03-01T12:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn text(round: u8, text: &str) -> Part {
+        Part::Text { round, text: text.into() }
+    }
+
+    fn call(round: u8, result: Option<ToolResult>) -> Part {
+        let parameters = json!({"title": "a"});
+        Part::ToolCall(ToolCall { id: format!("c{round}"), round, tool: "add_task".into(), parameters, result })
+    }
+
+    fn user(words: &str) -> Message {
+        message(Role::User, vec![text(0, words)])
+    }
+
+    #[test]
+    fn rounds_are_replayed_with_their_plans_calls_and_results() {
+        let result = ToolResult { success: true, message: "ok".into(), data: json!({"n": 1}) };
+        let plan = Part::Plan { round: 0, text: "add it".into() };
+        let assistant = message(Role::Assistant, vec![plan, call(0, Some(result)), text(1, "Added.")]);
+        let told = replay(&[user("add a"), assistant]);
+        let made = LlmToolCall { id: "c0".into(), tool: "add_task".into(), arguments: r#"{"title":"a"}"#.into() };
+        assert_eq!(
+            told,
+            [
+                LlmMessage::User { text: "add a".into() },
+                LlmMessage::Assistant { text: String::new(), plan: Some("add it".into()), calls: vec![made] },
+                LlmMessage::ToolResult {
+                    call_id: "c0".into(),
+                    tool: "add_task".into(),
+                    content: json!({"success": true, "message": "ok", "data": {"n": 1}})
+                },
+                said("Added.".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_call_without_a_result_and_a_turn_without_an_answer_are_repaired() {
+        let told = replay(&[user("add a"), message(Role::Assistant, vec![call(0, None)]), user("hello?")]);
+        assert!(matches!(&told[2], LlmMessage::ToolResult { content, .. } if content["success"] == false), "{told:?}");
+        assert_eq!(told[3], said("(This answer was interrupted.)".into()));
+        let told = replay(&[user("add a"), message(Role::Assistant, vec![])]);
+        assert_eq!(told[1], said("(This answer was interrupted.)".into()));
+    }
+
+    #[test]
+    fn an_answer_whose_question_is_not_told_is_not_told_either() {
+        let told = replay(&[message(Role::Assistant, vec![text(0, "Added.")]), user("thanks")]);
+        assert_eq!(told, [LlmMessage::User { text: "thanks".into() }]);
+    }
+
+    #[test]
+    fn what_the_server_added_is_replayed_as_said() {
+        let notice = Part::Notice { text: "I had to stop.".into() };
+        let told = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])]);
+        assert_eq!(told[1..], [said("Well".into()), said("I had to stop.".into())]);
+    }
+
+    #[test]
+    fn arguments_that_were_no_json_are_replayed_as_an_empty_object() {
+        let parameters = Value::String("{\"title\": ".into());
+        let broken = ToolCall { id: "c".into(), round: 0, tool: "add_task".into(), parameters, result: None };
+        let told = replay_parts(&[Part::ToolCall(broken)]);
+        assert!(matches!(&told[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"), "{told:?}");
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use super::turn::run_turn;
 use super::{ChatError, TurnAnswer, UserText};
+use futures_channel::oneshot;
+
 use crate::change::RequestId;
 use crate::conversation::{
     Conversation, ConversationCursor, ConversationRepo, ConversationTitle, MessageCursor, MessageOrder,
@@ -62,7 +65,14 @@ impl ChatService {
         conversation: Option<ConversationId>,
         text: UserText,
     ) -> Result<TurnAnswer, ChatError> {
-        todo!()
+        who.require(Scope::Chat)?;
+        let (answer, answered) = oneshot::channel();
+        let work = run_turn(self.ports.clone(), who.clone(), request.clone(), conversation, text);
+        self.ports.background.spawn(Box::pin(async move {
+            // Whoever waited for the answer may have gone; it is in the conversation all the same.
+            let _gone = answer.send(work.await);
+        }));
+        answered.await.unwrap_or(Err(ChatError::Abandoned))
     }
 
     /// A page of conversations, last active first.

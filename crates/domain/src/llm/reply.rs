@@ -70,3 +70,47 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
 fn without_nul(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "") } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    async fn collected(events: Vec<Result<LlmEvent, LlmError>>) -> Result<LlmReply, LlmError> {
+        collect(stream::iter(events).boxed()).await
+    }
+
+    fn finished() -> LlmEvent {
+        LlmEvent::Finished { reason: FinishReason::Stop, usage: None }
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_the_sum_of_its_events_without_nul() {
+        let call = LlmToolCall { id: "1".into(), tool: "add_task".into(), arguments: "{}\0".into() };
+        let reply = collected(vec![
+            Ok(LlmEvent::PlanDelta("I will".into())),
+            Ok(LlmEvent::TextDelta("a\0".into())),
+            Ok(LlmEvent::TextDelta("b".into())),
+            Ok(LlmEvent::ToolCallComplete { index: 0, call }),
+            Ok(finished()),
+        ]);
+        let reply = reply.await.unwrap();
+        assert_eq!((reply.text.as_str(), reply.plan.as_deref()), ("ab", Some("I will")));
+        assert_eq!(reply.calls[0].arguments, "{}");
+    }
+
+    #[tokio::test]
+    async fn a_cut_stream_is_no_reply() {
+        let begun = LlmEvent::ToolCallBegun { index: 0, id: "1".into(), tool: "add_task".into() };
+        assert!(matches!(collected(vec![Ok(begun)]).await, Err(LlmError::BadReply(_))));
+        let cut = vec![Ok(LlmEvent::TextDelta("a".into())), Err(LlmError::Unavailable("cut".into()))];
+        assert!(matches!(collected(cut).await, Err(LlmError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn an_endless_reply_is_cut_off() {
+        let endless = stream::repeat_with(|| Ok(LlmEvent::TextDelta("x".repeat(1024)))).boxed();
+        assert!(matches!(collect(endless).await, Err(LlmError::BadReply(_))));
+    }
+}

@@ -124,3 +124,70 @@ impl TaskService {
         Change { actor: who.clone(), turn: None, call: None, request_id: request.clone(), at: self.clock.now() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::principal::{Scopes, Via};
+    use crate::runtime::{MockClock, MockIdGenerator};
+    use crate::task::MockTaskRepo;
+
+    fn at() -> chrono::DateTime<chrono::Utc> {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn service(tasks: MockTaskRepo) -> TaskService {
+        let mut clock = MockClock::new();
+        clock.expect_now().returning(at);
+        let mut ids = MockIdGenerator::new();
+        ids.expect_next().returning(|| Uuid::from_u128(42));
+        TaskService::new(Arc::new(tasks), Arc::new(clock), Arc::new(ids))
+    }
+
+    fn who(scopes: Scopes) -> Principal {
+        Principal { user: Uuid::from_u128(7).into(), session: None, via: Via::Http, scopes }
+    }
+
+    #[tokio::test]
+    async fn a_task_is_created_for_whoever_acts_and_the_change_says_why() {
+        let mut tasks = MockTaskRepo::new();
+        let actor = who(Scopes::all());
+        let expected = Change { actor, turn: None, call: None, request_id: "r1".parse().unwrap(), at: at() };
+        tasks
+            .expect_create()
+            .withf(move |owner, new, change| {
+                *owner == expected.actor.user && new.id.as_uuid() == Uuid::from_u128(42) && *change == expected
+            })
+            .times(1)
+            .returning(|user_id, new, change| {
+                Ok(Task {
+                    id: new.id,
+                    user_id,
+                    title: new.title,
+                    completed_at: None,
+                    version: Version::FIRST,
+                    created_at: change.at,
+                    updated_at: change.at,
+                })
+            });
+        let request = "r1".parse().unwrap();
+        let task = service(tasks).create(&who(Scopes::all()), &request, "Milk".parse().unwrap(), false).await.unwrap();
+        assert_eq!(task.title.as_str(), "Milk");
+    }
+
+    #[tokio::test]
+    async fn without_the_scope_storage_is_not_asked() {
+        let service = service(MockTaskRepo::new());
+        let (reader, writer) =
+            (who([Scope::TasksRead].into_iter().collect()), who([Scope::TasksWrite].into_iter().collect()));
+        let (request, id): (RequestId, TaskId) = ("r".parse().unwrap(), Uuid::from_u128(1).into());
+        let refused = |error: TaskError| assert!(matches!(error, TaskError::InsufficientScope(_)), "{error:?}");
+        refused(service.create(&reader, &request, "a".parse().unwrap(), false).await.unwrap_err());
+        refused(service.update(&reader, &request, id, TaskPatch::default(), None).await.unwrap_err());
+        refused(service.toggle(&reader, &request, id, None).await.unwrap_err());
+        refused(service.delete(&reader, &request, id, None).await.unwrap_err());
+        refused(service.get(&writer, id).await.unwrap_err());
+    }
+}

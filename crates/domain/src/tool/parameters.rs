@@ -1,1 +1,147 @@
-//! Stub.
+//! The parameters of the five tools. Their JSON Schemas are generated from these types, and calls are read into them,
+//! so what is described is what is accepted.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::ToolError;
+use crate::task::TaskStatus;
+
+/// `add_task`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("additionalProperties" = false))]
+pub(super) struct AddTask {
+    /// What is to be done, in the user's own words and without the command around it: for "Add a task to buy milk"
+    /// it is "buy milk". 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500))]
+    pub title: String,
+}
+
+/// `list_tasks`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("additionalProperties" = false))]
+pub(super) struct ListTasks {
+    /// Which tasks: "all" (the default), "pending" or "completed".
+    #[serde(default)]
+    pub status: StatusWord,
+}
+
+/// `complete_task` and `delete_task`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("additionalProperties" = false))]
+pub(super) struct OneTask {
+    /// Which task: its id, its position in the list that the conversation last showed ("2", "#2", "last"), its title,
+    /// or a part of its title that no other task has.
+    #[schemars(length(min = 1, max = 500))]
+    pub task_identifier: String,
+}
+
+/// `update_task`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("additionalProperties" = false))]
+pub(super) struct UpdateTask {
+    /// Which task: its id, its position in the list that the conversation last showed ("2", "#2", "last"), its title,
+    /// or a part of its title that no other task has.
+    #[schemars(length(min = 1, max = 500))]
+    pub task_identifier: String,
+    /// What the task is to be called from now on. 1 to 500 characters.
+    #[schemars(length(min = 1, max = 500))]
+    pub new_title: String,
+}
+
+/// Which tasks a list shows.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum StatusWord {
+    #[default]
+    All,
+    Pending,
+    Completed,
+}
+
+impl StatusWord {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Pending => "pending",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+impl From<StatusWord> for TaskStatus {
+    fn from(word: StatusWord) -> Self {
+        match word {
+            StatusWord::All => Self::All,
+            StatusWord::Pending => Self::Pending,
+            StatusWord::Completed => Self::Completed,
+        }
+    }
+}
+
+/// The JSON Schema (2020-12) of `P`, without what models have no use for.
+pub(super) fn schema<P: JsonSchema>() -> Value {
+    let mut schema: Schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<P>();
+    for noise in ["$schema", "title", "description"] {
+        schema.remove(noise);
+    }
+    schema.to_value()
+}
+
+/// Reads a call's parameters. What stands outside the schema is refused, not ignored; `null` is as absent.
+pub(super) fn read<P: DeserializeOwned>(mut parameters: Value) -> Result<P, ToolError> {
+    match &mut parameters {
+        Value::Object(fields) => fields.retain(|_, value| !value.is_null()),
+        Value::Null => parameters = Value::Object(serde_json::Map::new()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Err(ToolError::BadParameters("the parameters must be a JSON object".to_owned()));
+        }
+    }
+    serde_json::from_value(parameters).map_err(|error| ToolError::BadParameters(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn schemas_are_closed_objects_with_their_required_fields() {
+        for (schema, required) in [
+            (schema::<AddTask>(), json!(["title"])),
+            (schema::<ListTasks>(), Value::Null),
+            (schema::<OneTask>(), json!(["task_identifier"])),
+            (schema::<UpdateTask>(), json!(["task_identifier", "new_title"])),
+        ] {
+            assert_eq!(schema["type"], "object", "{schema}");
+            assert_eq!(schema["additionalProperties"], false, "{schema}");
+            assert_eq!(schema["required"], required, "{schema}");
+            assert!(schema.get("$defs").is_none(), "{schema}");
+        }
+        assert_eq!(schema::<ListTasks>()["properties"]["status"]["enum"], json!(["all", "pending", "completed"]));
+    }
+
+    #[test]
+    fn what_is_outside_the_schema_is_refused() {
+        for parameters in [
+            json!({"title": "a", "user_id": "0198c0de-0000-7000-8000-000000000001"}),
+            json!({"title": 5}),
+            json!({}),
+            json!("title"),
+            json!(["a"]),
+        ] {
+            assert!(matches!(read::<AddTask>(parameters.clone()), Err(ToolError::BadParameters(_))), "{parameters}");
+        }
+        assert!(read::<ListTasks>(Value::Null).is_ok());
+        assert!(read::<ListTasks>(json!({"status": null})).is_ok());
+        assert!(read::<ListTasks>(json!({"status": "done"})).is_err());
+    }
+}

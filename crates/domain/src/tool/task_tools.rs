@@ -1,16 +1,31 @@
-//! The five tools on tasks.
+//! The five tools on tasks, each with its checks: the chat assistant and every other caller run this very code.
 
 use std::sync::Arc;
 
-use crate::conversation::ConversationRepo;
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::parameters::{AddTask, ListTasks, OneTask, UpdateTask, read, schema};
+use super::resolve::Resolved;
+use super::{ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec};
+use crate::change::Change;
+use crate::conversation::{ConversationRepo, ConversationRepoError};
+use crate::id::TaskId;
+use crate::page::PageRequest;
+use crate::patch::Patch;
+use crate::principal::Scope;
 use crate::runtime::{Clock, IdGenerator};
-use crate::task::TaskRepo;
+use crate::storage::StorageError;
+use crate::task::{NewTask, Task, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, TaskStatus, Title};
+
+/// So many tasks one list shows; its counts tell how many there are.
+const MAX_LISTED: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
 
 /// The five tools on tasks: `add_task`, `list_tasks`, `complete_task`, `delete_task`, `update_task`.
 #[derive(Clone)]
 pub struct TaskTools {
-    tasks: Arc<dyn TaskRepo>,
-    conversations: Arc<dyn ConversationRepo>,
+    pub(super) tasks: Arc<dyn TaskRepo>,
+    pub(super) conversations: Arc<dyn ConversationRepo>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
 }
@@ -26,3 +41,241 @@ impl TaskTools {
         Self { tasks, conversations, clock, ids }
     }
 }
+
+#[async_trait]
+impl ToolExecutor for TaskTools {
+    fn tools(&self) -> Vec<ToolSpec> {
+        specs()
+    }
+
+    async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError> {
+        match tool {
+            "add_task" => self.add(context, read(parameters)?).await,
+            "list_tasks" => self.list(context, read(parameters)?).await,
+            "complete_task" => self.complete(context, read(parameters)?).await,
+            "delete_task" => self.delete(context, read(parameters)?).await,
+            "update_task" => self.update(context, read(parameters)?).await,
+            other => Err(ToolError::UnknownTool(other.to_owned())),
+        }
+    }
+}
+
+fn specs() -> Vec<ToolSpec> {
+    let tool = |name, description, parameters| ToolSpec {
+        name,
+        description,
+        parameters,
+        read_only: false,
+        destructive: false,
+        idempotent: false,
+    };
+    vec![
+        tool("add_task", "Creates a task on the user's list.", schema::<AddTask>()),
+        ToolSpec {
+            read_only: true,
+            idempotent: true,
+            ..tool("list_tasks", "Lists the user's tasks, newest first, with counts.", schema::<ListTasks>())
+        },
+        ToolSpec {
+            idempotent: true,
+            ..tool("complete_task", "Marks one of the user's tasks as done.", schema::<OneTask>())
+        },
+        ToolSpec {
+            destructive: true,
+            ..tool("delete_task", "Deletes one of the user's tasks for good.", schema::<OneTask>())
+        },
+        ToolSpec {
+            destructive: true,
+            idempotent: true,
+            ..tool("update_task", "Gives one of the user's tasks another title.", schema::<UpdateTask>())
+        },
+    ]
+}
+
+impl TaskTools {
+    async fn add(&self, context: &ToolContext, AddTask { title }: AddTask) -> Result<ToolOutcome, ToolError> {
+        context.principal.require(Scope::TasksWrite)?;
+        let title = match title.parse::<Title>() {
+            Ok(title) => title,
+            Err(error) => return Ok(refused(error.to_string(), json!({}))),
+        };
+        let task = NewTask { id: self.ids.next().into(), title, completed: false };
+        match self.tasks.create(context.principal.user, task, &self.change(context)).await {
+            Ok(task) => {
+                Ok(done(format!("Task '{}' created successfully", task.title), json!({"task": view(&task)}), true))
+            }
+            Err(error) => refuse(error),
+        }
+    }
+
+    async fn list(&self, context: &ToolContext, ListTasks { status }: ListTasks) -> Result<ToolOutcome, ToolError> {
+        context.principal.require(Scope::TasksRead)?;
+        let owner = context.principal.user;
+        let filter = TaskFilter { status: status.into(), title: None };
+        let (page, counts) = match self.tasks.list(owner, &filter, PageRequest::first(MAX_LISTED)).await {
+            Ok(page) => match self.tasks.counts(owner).await {
+                Ok(counts) => (page, counts),
+                Err(error) => return refuse(error),
+            },
+            Err(error) => return refuse(error),
+        };
+        self.remember(context, &page.items).await?;
+        let total = match filter.status {
+            TaskStatus::All => counts.pending + counts.completed,
+            TaskStatus::Pending => counts.pending,
+            TaskStatus::Completed => counts.completed,
+        };
+        let message = match (total, filter.status) {
+            (1, TaskStatus::All) => "1 task".to_owned(),
+            (n, TaskStatus::All) => format!("{n} tasks"),
+            (1, TaskStatus::Pending | TaskStatus::Completed) => format!("1 {} task", status.as_str()),
+            (n, TaskStatus::Pending | TaskStatus::Completed) => format!("{n} {} tasks", status.as_str()),
+        };
+        let data = json!({
+            "tasks": numbered(&page.items),
+            "status": status.as_str(),
+            "total": total,
+            "pending": counts.pending,
+            "completed": counts.completed,
+        });
+        Ok(done(message, data, false))
+    }
+
+    async fn complete(
+        &self,
+        context: &ToolContext,
+        OneTask { task_identifier }: OneTask,
+    ) -> Result<ToolOutcome, ToolError> {
+        let task = match self.one(context, &task_identifier).await? {
+            Ok(task) => task,
+            Err(outcome) => return Ok(outcome),
+        };
+        if task.completed() {
+            let data = json!({"task": view(&task), "already_completed": true});
+            return Ok(done(format!("Task '{}' was already completed", task.title), data, false));
+        }
+        let patch = TaskPatch { completed: Patch::Set(true), ..TaskPatch::default() };
+        let change = self.change(context);
+        match self.tasks.update(context.principal.user, task.id, patch, Some(task.version), &change).await {
+            Ok(changed) => {
+                let data = json!({"task": view(&changed.after), "already_completed": false});
+                Ok(done(format!("Task '{}' marked as completed", changed.after.title), data, true))
+            }
+            Err(error) => refuse(error),
+        }
+    }
+
+    async fn delete(
+        &self,
+        context: &ToolContext,
+        OneTask { task_identifier }: OneTask,
+    ) -> Result<ToolOutcome, ToolError> {
+        let task = match self.one(context, &task_identifier).await? {
+            Ok(task) => task,
+            Err(outcome) => return Ok(outcome),
+        };
+        match self.tasks.delete(context.principal.user, task.id, Some(task.version), &self.change(context)).await {
+            Ok(task) => Ok(done(format!("Task '{}' deleted", task.title), json!({"task": view(&task)}), true)),
+            Err(error) => refuse(error),
+        }
+    }
+
+    async fn update(&self, context: &ToolContext, parameters: UpdateTask) -> Result<ToolOutcome, ToolError> {
+        let UpdateTask { task_identifier, new_title } = parameters;
+        let title = match new_title.parse::<Title>() {
+            Ok(title) => title,
+            Err(error) => return Ok(refused(error.to_string(), json!({}))),
+        };
+        let task = match self.one(context, &task_identifier).await? {
+            Ok(task) => task,
+            Err(outcome) => return Ok(outcome),
+        };
+        let patch = TaskPatch { title: Patch::Set(title), ..TaskPatch::default() };
+        let change = self.change(context);
+        match self.tasks.update(context.principal.user, task.id, patch, Some(task.version), &change).await {
+            Ok(changed) => {
+                let message = format!("Task '{}' renamed to '{}'", changed.before.title, changed.after.title);
+                let data = json!({"task": view(&changed.after), "previous_title": changed.before.title.as_str()});
+                Ok(done(message, data, changed.before != changed.after))
+            }
+            Err(error) => refuse(error),
+        }
+    }
+
+    /// The one task that `identifier` stands for, or what to say instead.
+    async fn one(&self, context: &ToolContext, identifier: &str) -> Result<Result<Task, ToolOutcome>, ToolError> {
+        context.principal.require(Scope::TasksWrite)?;
+        match self.resolve(context.principal.user, context.conversation, identifier).await? {
+            Resolved::One(task) => Ok(Ok(*task)),
+            Resolved::Several(candidates) => {
+                self.remember(context, &candidates).await?;
+                let message = format!("Several tasks match '{identifier}'. Nothing was changed. Which one is meant?");
+                Ok(Err(refused(message, json!({"candidates": numbered(&candidates)}))))
+            }
+            Resolved::None(nearest) => {
+                let nearest: Vec<_> = nearest.iter().map(view).collect();
+                Ok(Err(refused(
+                    format!("No task matches '{identifier}'. Nothing was changed."),
+                    json!({"nearest": nearest}),
+                )))
+            }
+        }
+    }
+
+    /// Remembers what is shown, so that "the second one" means what was seen.
+    async fn remember(&self, context: &ToolContext, shown: &[Task]) -> Result<(), StorageError> {
+        let Some(conversation) = context.conversation else { return Ok(()) };
+        let ids: Vec<TaskId> = shown.iter().map(|task| task.id).collect();
+        match self.conversations.set_shown_tasks(context.principal.user, conversation, &ids).await {
+            Err(ConversationRepoError::Storage(error)) => Err(error),
+            // A conversation that was deleted meanwhile shows nothing to anybody.
+            Ok(())
+            | Err(
+                ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress | ConversationRepoError::NoTurn,
+            ) => Ok(()),
+        }
+    }
+
+    fn change(&self, context: &ToolContext) -> Change {
+        Change {
+            actor: context.principal.clone(),
+            turn: context.turn,
+            call: context.effect_id,
+            request_id: context.request_id.clone(),
+            at: self.clock.now(),
+        }
+    }
+}
+
+fn done(message: String, data: Value, changed: bool) -> ToolOutcome {
+    ToolOutcome::Done { message, data, changed }
+}
+
+fn refused(message: String, data: Value) -> ToolOutcome {
+    ToolOutcome::Refused { message, data }
+}
+
+fn refuse(error: TaskRepoError) -> Result<ToolOutcome, ToolError> {
+    match error {
+        TaskRepoError::NotFound => Ok(refused("The task is gone. Nothing was changed.".to_owned(), json!({}))),
+        TaskRepoError::Stale => {
+            Ok(refused("The task has changed meanwhile. Nothing was changed; look again.".to_owned(), json!({})))
+        }
+        TaskRepoError::Storage(error) => Err(error.into()),
+    }
+}
+
+/// A task as tools show it.
+fn view(task: &Task) -> Value {
+    json!({"id": task.id, "title": task.title.as_str(), "completed": task.completed()})
+}
+
+/// Tasks as tools show them in a list, with the positions by which they can be named.
+fn numbered(tasks: &[Task]) -> Vec<Value> {
+    let with_position = |(index, task): (usize, &Task)| json!({"position": index + 1, "id": task.id, "title": task.title.as_str(), "completed": task.completed()});
+    tasks.iter().enumerate().map(with_position).collect()
+}
+
+#[cfg(test)]
+#[path = "task_tools_tests.rs"]
+mod tests;

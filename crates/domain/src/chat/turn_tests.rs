@@ -1,0 +1,402 @@
+//! Turns on mocked storage and a scripted model.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::super::{ChatPorts, ChatService};
+use super::*;
+use crate::conversation::MockConversationRepo;
+use crate::id::UserId;
+use crate::llm::{LlmClient, LlmError, ScriptedLlm, Step};
+use crate::message::Role;
+use crate::page::Page;
+use crate::principal::{Scope, Scopes};
+use crate::runtime::{Background, Clock, MockIdGenerator};
+use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
+use crate::user::{MockUserRepo, User};
+
+/// A clock that stands still; who waits for a later time waits for ever.
+struct StoppedClock;
+
+#[async_trait]
+impl Clock for StoppedClock {
+    fn now(&self) -> DateTime<Utc> {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+    async fn sleep_until(&self, _until: DateTime<Utc>) {
+        future::pending().await
+    }
+}
+
+/// A clock on which every wait is over at once.
+struct HurriedClock;
+
+#[async_trait]
+impl Clock for HurriedClock {
+    fn now(&self) -> DateTime<Utc> {
+        StoppedClock.now()
+    }
+    async fn sleep_until(&self, _until: DateTime<Utc>) {}
+}
+
+struct TokioBackground;
+
+impl Background for TokioBackground {
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        tokio::spawn(work);
+    }
+}
+
+fn owner() -> UserId {
+    Uuid::from_u128(7).into()
+}
+
+fn who() -> Principal {
+    Principal { user: owner(), session: None, via: Via::Http, scopes: Scopes::all() }
+}
+
+/// A conversation whose one message is the user's, and what becomes of the turn in it.
+#[derive(Clone, Default)]
+struct Recorded {
+    begun: Arc<Mutex<Option<NewTurn>>>,
+    ended: Arc<Mutex<Option<TurnEnd>>>,
+    progress: Arc<Mutex<Vec<Vec<Part>>>>,
+}
+
+impl Recorded {
+    fn repo(&self) -> MockConversationRepo {
+        let mut repo = MockConversationRepo::new();
+        let begun = self.begun.clone();
+        repo.expect_begin_turn().withf(|user, _| *user == owner()).returning(move |_, new| {
+            *begun.lock().unwrap() = Some(new.clone());
+            let conversation = match new.target {
+                ConversationTarget::Existing(id) | ConversationTarget::New(id, _) => id,
+            };
+            Ok(Turn {
+                id: new.id,
+                conversation,
+                user_message: new.user_message,
+                assistant_message: new.assistant_message,
+            })
+        });
+        let begun = self.begun.clone();
+        repo.expect_messages().withf(|user, _, _, _| *user == owner()).returning(move |_, conversation, _, _| {
+            let begun = begun.lock().unwrap().clone().unwrap();
+            let message = |id, position, role, parts, status| Message {
+                id,
+                conversation,
+                position,
+                role,
+                parts,
+                status,
+                grounded: true,
+                created_at: begun.at,
+            };
+            let items = vec![
+                message(begun.assistant_message, 2, Role::Assistant, vec![], TurnState::Running),
+                message(begun.user_message, 1, Role::User, begun.user_parts.clone(), TurnState::Complete),
+            ];
+            Ok(Page { items, next: None })
+        });
+        let progress = self.progress.clone();
+        repo.expect_save_progress().withf(|user, _, _| *user == owner()).returning(move |_, _, parts| {
+            progress.lock().unwrap().push(parts.to_vec());
+            Ok(())
+        });
+        let ended = self.ended.clone();
+        repo.expect_end_turn().withf(|user, _, _| *user == owner()).returning(move |_, _, end| {
+            *ended.lock().unwrap() = Some(end);
+            Ok(())
+        });
+        repo
+    }
+
+    fn ended(&self) -> TurnEnd {
+        self.ended.lock().unwrap().clone().expect("the turn has ended")
+    }
+}
+
+fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, tools: MockToolExecutor) -> ChatPorts {
+    let mut users = MockUserRepo::new();
+    users.expect_get().returning(|id| {
+        Ok(User {
+            id,
+            email: "ada@example.com".parse().unwrap(),
+            name: "Ada".parse().unwrap(),
+            time_zone: "Pacific/Auckland".parse().unwrap(),
+            token_version: 0,
+            created_at: StoppedClock.now(),
+            updated_at: StoppedClock.now(),
+        })
+    });
+    let mut ids = MockIdGenerator::new();
+    let mut next = 1000;
+    ids.expect_next().returning(move || {
+        next += 1;
+        Uuid::from_u128(next)
+    });
+    ChatPorts {
+        conversations: Arc::new(conversations),
+        users: Arc::new(users),
+        llm,
+        tools: Arc::new(tools),
+        background: Arc::new(TokioBackground),
+        clock: Arc::new(StoppedClock),
+        ids: Arc::new(ids),
+        instance: "test".parse().unwrap(),
+    }
+}
+
+/// Tools that do what they are asked and say so.
+fn willing() -> MockToolExecutor {
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    tools.expect_run().withf(|context, _, _| context.principal.user == owner()).returning(|_, tool, parameters| {
+        Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: parameters, changed: true })
+    });
+    tools
+}
+
+fn idle() -> MockToolExecutor {
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    tools
+}
+
+async fn send(ports: ChatPorts) -> Result<TurnAnswer, ChatError> {
+    let text = "Add milk".parse().unwrap();
+    ChatService::new(ports).send(&who(), &"r".parse().unwrap(), None, text).await
+}
+
+#[tokio::test]
+async fn results_go_back_to_the_model_until_it_answers() {
+    let llm = Arc::new(ScriptedLlm::new([
+        Step::calls("list_tasks", &json!({})),
+        Step::calls("add_task", &json!({"title": "milk"})),
+        Step::says("Added milk."),
+    ]));
+    let recorded = Recorded::default();
+    let answer = send(ports(recorded.repo(), llm.clone(), willing())).await.unwrap();
+    assert_eq!(answer.response, "Added milk.");
+    assert_eq!(answer.usage, Usage { tokens_in: 30, tokens_out: 15 });
+    let tools: Vec<_> = answer.tool_calls.iter().map(|call| (call.round, call.tool.as_str())).collect();
+    assert_eq!(tools, [(0, "list_tasks"), (1, "add_task")]);
+    let asked = llm.requests();
+    assert_eq!(asked.len(), 3);
+    assert!(asked[0].system.contains("Monday, 2 March 2026"), "the user's own date, not UTC's");
+    assert_eq!(asked[0].messages, [LlmMessage::User { text: "Add milk".into() }]);
+    assert!(matches!(&asked[2].messages[4], LlmMessage::ToolResult { tool, .. } if tool == "add_task"));
+    let ended = recorded.ended();
+    assert_eq!((ended.state, ended.parts.len()), (TurnState::Complete, 3));
+    assert_eq!(recorded.progress.lock().unwrap().len(), 2, "what tools did is kept before the model is asked again");
+}
+
+#[tokio::test]
+async fn the_users_message_is_stored_before_the_model_is_asked() {
+    let mut repo = MockConversationRepo::new();
+    repo.expect_begin_turn().times(1).returning(|_, _| Err(ConversationRepoError::NotFound));
+    let llm = Arc::new(ScriptedLlm::new([Step::says("hello")]));
+    let error = send(ports(repo, llm.clone(), idle())).await.unwrap_err();
+    assert!(matches!(error, ChatError::Conversations(ConversationRepoError::NotFound)), "{error:?}");
+    assert!(llm.requests().is_empty(), "no model is asked about a conversation that is not the caller's");
+}
+
+#[tokio::test]
+async fn a_new_conversation_is_called_by_its_first_message() {
+    let recorded = Recorded::default();
+    send(ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::says("ok")])), idle())).await.unwrap();
+    let begun = recorded.begun.lock().unwrap().clone().unwrap();
+    assert!(matches!(begun.target, ConversationTarget::New(_, title) if title.as_str() == "Add milk"));
+    assert_eq!((begun.provider.as_str(), begun.model.as_str()), ("scripted", "script"));
+    assert_eq!(begun.lease.until - begun.at, Lease::LENGTH);
+}
+
+#[tokio::test]
+async fn a_model_that_fails_leaves_an_honest_message() {
+    let recorded = Recorded::default();
+    let llm = Arc::new(ScriptedLlm::new([Step::Fail(LlmError::Unavailable("down".into()))]));
+    let error = send(ports(recorded.repo(), llm, idle())).await.unwrap_err();
+    let ChatError::Model { source: LlmError::Unavailable(_), stored } = error else { panic!("{error:?}") };
+    let begun = recorded.begun.lock().unwrap().clone().unwrap();
+    assert_eq!(stored.message, begun.assistant_message);
+    let ended = recorded.ended();
+    assert_eq!((ended.state, ended.error_code.as_deref()), (TurnState::Failed, Some("unavailable")));
+    assert_eq!(content(&ended.parts), "The assistant could not answer. Nothing was changed.");
+}
+
+#[tokio::test]
+async fn a_model_that_fails_after_a_tool_ran_says_what_was_done() {
+    let recorded = Recorded::default();
+    let steps = [Step::calls("add_task", &json!({"title": "milk"})), Step::Fail(LlmError::Unavailable("down".into()))];
+    send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap_err();
+    assert_eq!(content(&recorded.ended().parts), "The assistant could not finish. Until then: add_task ran.");
+}
+
+#[tokio::test]
+async fn a_model_that_takes_too_long_times_out() {
+    let recorded = Recorded::default();
+    let mut conversations = recorded.repo();
+    conversations.expect_renew_lease().returning(|_, _, _| Ok(()));
+    let hurried = ports(conversations, Arc::new(ScriptedLlm::new([Step::Hang])), idle());
+    let error = send(ChatPorts { clock: Arc::new(HurriedClock), ..hurried }).await.unwrap_err();
+    assert!(matches!(error, ChatError::Model { source: LlmError::Timeout(_), .. }), "{error:?}");
+    assert_eq!(recorded.ended().error_code.as_deref(), Some("timeout"));
+}
+
+#[tokio::test]
+async fn an_empty_reply_is_no_answer() {
+    let recorded = Recorded::default();
+    let error = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::says(" ")])), idle())).await.unwrap_err();
+    assert!(matches!(error, ChatError::Model { source: LlmError::BadReply(_), .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_empty_reply_after_a_tool_ran_says_what_the_tool_said() {
+    let steps = [Step::calls("add_task", &json!({"title": "milk"})), Step::says("")];
+    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    assert_eq!(answer.response, "add_task ran");
+}
+
+async fn answer_to(steps: Vec<Step>, tools: MockToolExecutor) -> (TurnAnswer, usize) {
+    let llm = Arc::new(ScriptedLlm::new(steps));
+    let answer = send(ports(Recorded::default().repo(), llm.clone(), tools)).await.unwrap();
+    (answer, llm.requests().len())
+}
+
+#[tokio::test]
+async fn wrong_arguments_run_nothing_and_are_corrected_at_most_twice() {
+    let broken = || Step::calls_raw([("add_task", "{\"title\": ")]);
+    let (answer, asked) = answer_to(vec![broken(), Step::says("Sorry.")], idle()).await;
+    assert_eq!((answer.response.as_str(), asked), ("Sorry.", 2));
+    assert!(!answer.tool_calls[0].result.as_ref().unwrap().success);
+
+    let wrong = |n: u8| Step::calls("add_task", &json!({"titel": n}));
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    tools.expect_run().times(3).returning(|_, _, _| Err(ToolError::BadParameters("unknown field `titel`".into())));
+    let (answer, asked) = answer_to(vec![wrong(1), wrong(2), wrong(3), Step::says("never asked")], tools).await;
+    assert_eq!(asked, 3, "two corrections, then the end");
+    assert!(answer.response.ends_with("Nothing was changed."), "{}", answer.response);
+}
+
+#[tokio::test]
+async fn the_same_call_three_times_ends_the_turn_before_the_third() {
+    let same = || Step::calls("list_tasks", &json!({}));
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    let ran = |_: &crate::tool::ToolContext, _: &str, data: Value| {
+        Ok(ToolOutcome::Done { message: "ok".into(), data, changed: false })
+    };
+    tools.expect_run().times(2).returning(ran);
+    let (answer, asked) = answer_to(vec![same(), same(), same(), same()], tools).await;
+    assert_eq!(asked, 3);
+    assert!(answer.response.contains("the same step"), "{}", answer.response);
+}
+
+#[tokio::test]
+async fn a_turn_has_at_most_eight_rounds() {
+    let step = |n: u8| Step::calls("add_task", &json!({"title": n.to_string()}));
+    let (answer, asked) = answer_to((0..20).map(step).collect(), willing()).await;
+    assert_eq!((asked, answer.tool_calls.len()), (8, 8));
+    assert!(answer.response.contains("too many steps. What was done so far stands."), "{}", answer.response);
+}
+
+#[tokio::test]
+async fn more_than_32_calls_in_a_round_run_none_of_them() {
+    let arguments: Vec<String> = (0..33).map(|n| json!({"title": n.to_string()}).to_string()).collect();
+    let many = Step::calls_raw(arguments.iter().map(|arguments| ("add_task", arguments.as_str())));
+    let (answer, asked) = answer_to(vec![many], idle()).await;
+    assert_eq!((asked, answer.tool_calls.len()), (1, 0));
+    assert!(answer.response.ends_with("Nothing was changed."), "{}", answer.response);
+}
+
+#[tokio::test]
+async fn nul_from_a_model_never_reaches_storage() {
+    let recorded = Recorded::default();
+    let steps = [Step::calls_raw([("add_task", r#"{"title":"a\u0000b"}"#)]), Step::says("do\0ne")];
+    let answer = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    assert_eq!(answer.response, "done");
+    assert_eq!(answer.tool_calls[0].parameters, json!({"title": "ab"}));
+}
+
+#[tokio::test]
+async fn storage_that_fails_in_a_tool_ends_the_turn_with_that_error() {
+    let recorded = Recorded::default();
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    tools.expect_run().returning(|_, _, _| Err(ToolError::Storage(StorageError::Unavailable("gone".into()))));
+    let llm = Arc::new(ScriptedLlm::new([Step::calls("list_tasks", &json!({}))]));
+    let error = send(ports(recorded.repo(), llm, tools)).await.unwrap_err();
+    assert!(matches!(error, ChatError::Interrupted { source: StorageError::Unavailable(_), .. }), "{error:?}");
+    assert_eq!(recorded.ended().state, TurnState::Failed);
+}
+
+#[tokio::test]
+async fn a_turn_whose_lease_is_lost_stores_nothing_more() {
+    let recorded = Recorded::default();
+    let mut conversations = recorded.repo();
+    conversations.expect_renew_lease().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
+    let llm: Arc<dyn LlmClient> = Arc::new(ScriptedLlm::new([Step::Hang]));
+    let base = ports(conversations, Arc::new(ScriptedLlm::new([])), idle());
+    let error = send(ChatPorts { llm, clock: Arc::new(LeaseOnlyClock), ..base }).await.unwrap_err();
+    assert!(matches!(error, ChatError::Ended { .. }), "{error:?}");
+    assert!(recorded.ended.lock().unwrap().is_none());
+}
+
+/// A clock on which a lease's renewal comes at once and a model's deadline never.
+struct LeaseOnlyClock;
+
+#[async_trait]
+impl Clock for LeaseOnlyClock {
+    fn now(&self) -> DateTime<Utc> {
+        StoppedClock.now()
+    }
+    async fn sleep_until(&self, until: DateTime<Utc>) {
+        if until > self.now() + Lease::RENEWAL {
+            future::pending().await
+        }
+    }
+}
+
+/// Runs work and tells when it is over.
+struct Announcing(Mutex<Option<futures_channel::oneshot::Sender<()>>>);
+
+impl Background for Announcing {
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        let over = self.0.lock().unwrap().take().unwrap();
+        tokio::spawn(async move {
+            work.await;
+            over.send(()).unwrap();
+        });
+    }
+}
+
+#[tokio::test]
+async fn the_turn_goes_on_when_the_caller_goes_away() {
+    let recorded = Recorded::default();
+    let (open, gate) = futures_channel::oneshot::channel();
+    let Step::Events(late) = Step::says("late") else { panic!() };
+    let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::Gated(gate, late)])), idle());
+    let (over, is_over) = futures_channel::oneshot::channel();
+    let background = Arc::new(Announcing(Mutex::new(Some(over))));
+    let caller = tokio::spawn(send(ChatPorts { background, ..base }));
+    while recorded.begun.lock().unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    caller.abort();
+    open.send(()).unwrap();
+    is_over.await.unwrap();
+    assert_eq!(content(&recorded.ended().parts), "late");
+}
+
+#[tokio::test]
+async fn a_caller_without_the_scope_starts_nothing() {
+    let service = ChatService::new(ports(MockConversationRepo::new(), Arc::new(ScriptedLlm::new([])), idle()));
+    let who = Principal { scopes: [Scope::TasksRead].into_iter().collect(), ..who() };
+    let error = service.send(&who, &"r".parse().unwrap(), None, "hi".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, ChatError::InsufficientScope(_)), "{error:?}");
+}

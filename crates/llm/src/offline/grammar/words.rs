@@ -1,0 +1,104 @@
+//! The word families of the grammar: what may stand where a line says `<name>`.
+//!
+//! To teach a verb or a word for the list, add it here; to teach a way of saying something, add a line to
+//! `frames.rs`. The notation is told in `notation.rs`; contractions are written out ("do not", "what is").
+
+/// Each family's name and what it matches.
+pub(in crate::offline) const FAMILIES: &[(&str, &str)] = &[
+    // Around a command, as often as one likes. They say nothing about what is wanted.
+    (
+        "lead",
+        "please | pls | plz | kindly | hey | hi | hello | ok | okay | so | well | now | and | also | then | alright | yes \
+         | just | actually | oh | um | uh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
+         | (can|could|will|would) (you|we) | would you mind | do you mind | would you be so kind [as] to | you (can|may) \
+         | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
+         | (may|can|could|might) i | may i suggest [that] we | help me [to] | (be|make) sure to | go ahead and | let us \
+         | do me a favor and | (good|nice) (morning|evening|day)",
+    ),
+    // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
+    (
+        "tail",
+        "please | pls | plz | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
+         | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it",
+    ),
+    // Behind any other command.
+    ("loose-tail", "<tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today"),
+    // Before a command that is clear anyway.
+    (
+        "wish",
+        "i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) \
+         | i need | (you|we) (should|must|need to|have to) | help | it is time to | time to",
+    ),
+    // Tasks and lists.
+    ("det", "the | my | our | your | this | that | these | those | all [of] (the|my|our|these|those) | any of my"),
+    ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
+    ("kind", "task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line"),
+    ("kinds", "tasks | to dos | to do [items|tasks|entries] | items | reminders | entries | chores | errands | notes | things | jobs"),
+    ("a-task", "[<a>] [new] <kind>"),
+    (
+        "topic",
+        "to do | to dos | task | tasks | shopping | grocery | groceries | chore | chores | reminder | reminders | errand | errands \
+         | work | packing | wish | bucket | reading | household | daily | weekly",
+    ),
+    ("topics", "<topic> [<topic>] [<topic>]"),
+    (
+        "purpose",
+        "of (<kinds>|stuff|mine) [to (do|buy|get|complete|remember|accomplish|finish)] [that] [i (need|have) to (do|buy|get)] \
+         | for (shopping|today|work|groceries|the week)",
+    ),
+    (
+        "when",
+        "today | tonight | tomorrow | now | right now | [for|of|from] (today|tomorrow|now|[this|the|next] (week|weekend|month|day|morning|evening)) \
+         | so far | currently | at the moment",
+    ),
+    // A list by that name, which may stand behind a title.
+    ("the-list", "([<det>] <topics>|<det> {*} [<topics>]|[<det>]) (list|lists) [<purpose>] [<when>]"),
+    // The list by any name.
+    ("list", "<the-list> | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
+    ("on-list", "(on|onto|in|into|to|at|off|from|of|out of) <list>"),
+    (
+        "to-list",
+        "(to|on|onto|in|into|down on|down in|up on) <the-list> | (to|into|among) [<det>] (tasks|to dos|to do|reminders) [<when>]",
+    ),
+    ("from-list", "(from|off|off of|out of|of|on|in) (<the-list>|[<det>] (tasks|to dos|to do|reminders))"),
+    // Verbs. A verb is in one family only.
+    ("add", "add | append | re add | insert | include | jot down | write down | note down | take down | tack on"),
+    ("make", "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | add | give me | get me | have"),
+    ("put", "put | place | throw | stick | include | list | note | write | jot | jot down | write down | mark down | get | enter | save | drop | set | keep | log"),
+    (
+        "show",
+        "show | list | display | view | see | read [out|off|back|aloud] | tell | print | pull up | bring up | recite | review \
+         | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
+         | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
+    ),
+    ("mark", "mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider"),
+    ("check-off", "check off | tick off | cross off | mark off"),
+    ("done", "[as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)"),
+    ("complete", "complete | close [out] | accomplish"),
+    ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
+    ("finished", "finished [up|off|with] | completed | done with | through with | done | accomplished | taken care of | took care of | wrapped up | got done with"),
+    ("delete", "delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch"),
+    ("drop", "cancel | drop | clear | forget [about] | omit | ditch | skip | strike"),
+    ("rename", "rename | retitle | reword | rephrase | relabel"),
+    ("change", "change | update | edit | modify | revise | alter | correct | amend | replace"),
+    ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
+    ("into", "to | into"),
+    ("named", "[that is] (called|named|titled|labeled|labelled|saying|reading|that says|which says|that reads|with the (title|name|content|text))"),
+    ("naming", "to | for me to | for | <named> | about | of | that | which is"),
+    // States.
+    ("open", "open | pending | unfinished | remaining | incomplete | outstanding | active | undone | uncompleted | current | unchecked | not (done|finished|completed) [yet] | left [over]"),
+    ("closed", "completed | finished | done | complete | closed | accomplished | checked [off] | ticked [off]"),
+    ("everything", "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones|groceries) | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)"),
+    // What another program looks after.
+    (
+        "elsewhere",
+        "alarm | alarms | timer | timers | stopwatch | reservation | reservations | booking | flight | hotel | ride | taxi \
+         | song | songs | music | playlist | playlists | album | radio | podcast | channel | recording \
+         | light | lights | lamp | tv | thermostat | volume | brightness | heating | screen \
+         | calendar | contacts | phone book | address book | events | subscription | account | password | language | mode \
+         | weather | forecast | temperature | news | emails | inbox | messages | payment | transaction | settings | bluetooth | wifi \
+         | conversation | chat | history",
+    ),
+    ("container", "playlist | playlists | contacts | calendar | cart | phone book | address book | library | favorites | queue | spreadsheet"),
+    ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),
+];

@@ -1,0 +1,294 @@
+//! What the user wrote, cut into words that remember where they stand.
+//!
+//! Words are for recognising commands: folded, with contractions written out. Titles and names never come from them
+//! but from the original text between two words ([`Sentence::written`]), so they stay as they were written.
+//! Deliberately not here: what the words mean.
+
+use std::ops::Range;
+
+use domain::text::Folded;
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// One word, or one quoted passage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    /// The word as the grammar knows words: folded, with `'` as its only apostrophe. Empty for a quoted passage,
+    /// which is never a word of a command.
+    pub word: String,
+    /// Where it stands, in bytes of the original text.
+    pub range: Range<usize>,
+    /// It hangs on the word before, as in `check-in`: no phrase begins or ends between the two.
+    pub glued: bool,
+    /// A new sentence begins with it.
+    pub begins_sentence: bool,
+}
+
+/// What the user wrote.
+#[derive(Clone, Debug)]
+pub(super) struct Sentence<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+}
+
+/// Ways to write two words as one without an apostrophe.
+const RUN_TOGETHER: &[(&str, &[&str])] = &[
+    ("arent", &["are", "not"]),
+    ("cannot", &["can", "not"]),
+    ("cant", &["can", "not"]),
+    ("didnt", &["did", "not"]),
+    ("doesnt", &["does", "not"]),
+    ("dont", &["do", "not"]),
+    ("gimme", &["give", "me"]),
+    ("gonna", &["going", "to"]),
+    ("gotta", &["got", "to"]),
+    ("havent", &["have", "not"]),
+    ("hows", &["how", "is"]),
+    ("im", &["i", "am"]),
+    ("isnt", &["is", "not"]),
+    ("ive", &["i", "have"]),
+    ("lemme", &["let", "me"]),
+    ("lets", &["let", "us"]),
+    ("thats", &["that", "is"]),
+    ("todo", &["to", "do"]),
+    ("todos", &["to", "dos"]),
+    ("wanna", &["want", "to"]),
+    ("whats", &["what", "is"]),
+    ("wheres", &["where", "is"]),
+    ("wont", &["will", "not"]),
+];
+
+/// What an apostrophe and the letters behind it stand for. `'s` is not among them: see [`IS_HOSTS`].
+const ENDINGS: &[(&str, &str)] =
+    &[("n't", "not"), ("'m", "am"), ("'re", "are"), ("'ve", "have"), ("'ll", "will"), ("'d", "would")];
+
+/// The words behind which `'s` is "is" and not a possessive.
+const IS_HOSTS: &[&str] = &["everything", "he", "here", "how", "it", "she", "that", "there", "what", "where", "who"];
+
+/// Opening marks and what closes them.
+const QUOTES: &[(char, char)] =
+    &[('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('‘', '’'), ('\'', '\''), ('`', '`')];
+
+impl<'t> Sentence<'t> {
+    /// Cuts `text` into words.
+    pub fn read(text: &'t str) -> Self {
+        let mut tokens: Vec<Token> = Vec::new();
+        let mut quoted_until = 0;
+        for (start, piece) in text.split_word_bound_indices() {
+            if start < quoted_until {
+                continue;
+            }
+            let before = tokens.last().map_or(0, |token| token.range.end);
+            if let Some(end) = quoted_passage(text, start) {
+                push(&mut tokens, text, before, start..end, vec![String::new()]);
+                quoted_until = end;
+            } else if piece.chars().any(is_word_character) {
+                push(&mut tokens, text, before, start..start + piece.len(), words_of(piece));
+            }
+        }
+        Self { text, tokens }
+    }
+
+    /// The words.
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// All of it.
+    pub fn all(&self) -> Range<usize> {
+        0..self.tokens.len()
+    }
+
+    /// The text of the words in `span`, as it was written: without the white space, the punctuation and the quotes
+    /// around it, everything else untouched.
+    pub fn written(&self, span: Range<usize>) -> &'t str {
+        let Some(first) = self.tokens.get(span.start) else { return "" };
+        if span.len() == 1 && first.word.is_empty() {
+            return inside_quotes(&self.text[first.range.clone()]);
+        }
+        let from = span.start.checked_sub(1).map_or(0, |i| self.tokens[i].range.end);
+        let to = self.tokens.get(span.end).map_or(self.text.len(), |next| next.range.start);
+        // Contracted words share a range, and a span never begins between them; the slice is sound all the same.
+        without_frame_punctuation(self.text.get(from..to).unwrap_or_default())
+    }
+
+    /// The sentences in it, as spans of words.
+    pub fn sentences(&self) -> Vec<Range<usize>> {
+        let mut spans = Vec::new();
+        let mut start = 0;
+        for (i, token) in self.tokens.iter().enumerate() {
+            if token.begins_sentence && i > start {
+                spans.push(start..i);
+                start = i;
+            }
+        }
+        if start < self.tokens.len() {
+            spans.push(start..self.tokens.len());
+        }
+        spans
+    }
+
+    /// Whether it ends with a question mark.
+    pub fn is_question(&self) -> bool {
+        self.text.trim_end().ends_with('?')
+    }
+}
+
+fn push(tokens: &mut Vec<Token>, text: &str, before: usize, range: Range<usize>, words: Vec<String>) {
+    let gap = &text[before..range.start];
+    let previous = tokens.last().map_or("", |token| token.word.as_str());
+    let begins_sentence = tokens.is_empty() || ends_sentence(gap, previous);
+    let mut glued = !tokens.is_empty() && !gap.contains(separates);
+    let mut begins_sentence = begins_sentence;
+    for word in words {
+        tokens.push(Token { word, range: range.clone(), glued, begins_sentence });
+        glued = true;
+        begins_sentence = false;
+    }
+}
+
+fn is_word_character(c: char) -> bool {
+    c.is_alphanumeric() || !(c.is_ascii() || c.is_whitespace() || c.is_control() || is_punctuation(c))
+}
+
+/// The marks outside ASCII that people put between words.
+fn is_punctuation(c: char) -> bool {
+    matches!(c, '\u{2010}'..='\u{206F}' | '…' | '«' | '»' | '·' | '•' | '¿' | '¡' | '、' | '。' | '\u{FEFF}')
+}
+
+/// Whether two words with `c` between them are two.
+fn separates(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ':' | ';' | ',' | '!' | '?' | '"' | '“' | '”' | '(' | ')' | '—' | '–' | '…')
+}
+
+/// Whether the gap behind the word `previous` ends a sentence. A full stop behind up to three letters is taken for
+/// an abbreviation, as in "Dr. Smith".
+fn ends_sentence(gap: &str, previous: &str) -> bool {
+    gap.contains('\n')
+        || (gap.ends_with(char::is_whitespace)
+            && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && previous.chars().count() > 3)))
+}
+
+/// The end of the passage whose opening quote is at `start`. A passage is closed, not empty, and stands by itself.
+fn quoted_passage(text: &str, start: usize) -> Option<usize> {
+    let opening = text[start..].chars().next()?;
+    let (_, closing) = *QUOTES.iter().find(|(open, _)| *open == opening)?;
+    if text[..start].chars().next_back().is_some_and(char::is_alphanumeric) {
+        return None;
+    }
+    let inner = start + opening.len_utf8();
+    let ends_here = |(i, c): &(usize, char)| {
+        *c == closing && !text[inner + i + c.len_utf8()..].chars().next().is_some_and(char::is_alphanumeric)
+    };
+    let (length, _) = text[inner..].char_indices().find(ends_here)?;
+    let passage = &text[inner..inner + length];
+    (!passage.trim().is_empty()).then_some(inner + length + closing.len_utf8())
+}
+
+fn inside_quotes(passage: &str) -> &str {
+    let mut inner = passage.chars();
+    inner.next();
+    inner.next_back();
+    inner.as_str().trim()
+}
+
+fn without_frame_punctuation(written: &str) -> &str {
+    let start = written.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '.' | '!' | '?'));
+    let start = start.strip_prefix(['-', '–', '—']).filter(|rest| rest.starts_with(' ')).unwrap_or(start).trim_start();
+    let mut end = start;
+    loop {
+        let shorter = end.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '!' | '?' | '…'));
+        // The full stop of "5 p.m." and "etc." belongs to the word.
+        let shorter = match shorter.strip_suffix('.') {
+            Some(rest) if !rest.rsplit(char::is_whitespace).next().unwrap_or("").contains('.') => rest,
+            Some(_) | None => shorter,
+        };
+        if shorter.len() == end.len() {
+            return whole_if_quoted(end);
+        }
+        end = shorter;
+    }
+}
+
+/// Phrases such as `“buy milk”!` where the passage is not the only token.
+fn whole_if_quoted(written: &str) -> &str {
+    match quoted_passage(written, 0) {
+        Some(end) if end == written.len() => inside_quotes(written),
+        Some(_) | None => written,
+    }
+}
+
+fn words_of(piece: &str) -> Vec<String> {
+    let word = Folded::new(piece).as_str().replace(['’', 'ʼ', '‘', '´'], "'");
+    if let Some((_, words)) = RUN_TOGETHER.iter().find(|(written, _)| *written == word) {
+        return words.iter().map(|&w| w.to_owned()).collect();
+    }
+    match word.as_str() {
+        "can't" => return vec!["can".to_owned(), "not".to_owned()],
+        "won't" => return vec!["will".to_owned(), "not".to_owned()],
+        "let's" => return vec!["let".to_owned(), "us".to_owned()],
+        _ => {}
+    }
+    if let Some(host) = word.strip_suffix("'s").filter(|host| IS_HOSTS.contains(host)) {
+        return vec![host.to_owned(), "is".to_owned()];
+    }
+    for (ending, meaning) in ENDINGS {
+        if let Some(host) = word.strip_suffix(ending).filter(|host| !host.is_empty()) {
+            return vec![host.to_owned(), (*meaning).to_owned()];
+        }
+    }
+    vec![word]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        Sentence::read(text).tokens.into_iter().map(|token| token.word).collect()
+    }
+
+    #[test]
+    fn contractions_are_written_out_whatever_the_apostrophe() {
+        for text in ["What's left?", "what’s LEFT", "whats left", "what is left"] {
+            assert_eq!(words(text), ["what", "is", "left"], "{text}");
+        }
+        assert_eq!(words("I don’t, can't and won't"), ["i", "do", "not", "can", "not", "and", "will", "not"]);
+        assert_eq!(words("Mom's to-do"), ["mom's", "to", "do"]);
+    }
+
+    #[test]
+    fn what_was_written_comes_back_without_the_marks_around_it() {
+        for (text, written) in [
+            ("add: Call Mom!", "Call Mom"),
+            ("add  - C++ & C#.", "C++ & C#"),
+            ("add $5 lunch (with Bob)", "$5 lunch (with Bob)"),
+            ("add meet at 5 p.m.", "meet at 5 p.m."),
+            ("add 🥛 and 🧑\u{200D}🚀", "🥛 and 🧑\u{200D}🚀"),
+            ("add “What now?”", "What now?"),
+            ("add 'the kids' toys", "'the kids' toys"),
+        ] {
+            let sentence = Sentence::read(text);
+            assert_eq!(sentence.written(1..sentence.tokens.len()), written, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_passage_is_one_token_that_is_no_word() {
+        assert_eq!(words("add \"milk to my list\" now"), ["add", "", "now"]);
+        assert_eq!(words("the dog's and the cats' food"), ["the", "dog's", "and", "the", "cats", "food"]);
+    }
+
+    #[test]
+    fn hyphenated_words_hang_together() {
+        let sentence = Sentence::read("check-in at 10:30, check in");
+        let glued: Vec<_> = sentence.tokens.iter().map(|token| token.glued).collect();
+        assert_eq!(glued, [false, true, false, false, false, false]);
+    }
+
+    #[test]
+    fn sentences_end_at_marks_and_line_ends_but_not_at_abbreviations() {
+        let sentence = Sentence::read("Done! Call Dr. Smith; then rest.\nthanks");
+        let parts: Vec<_> = sentence.sentences().into_iter().map(|span| sentence.written(span)).collect();
+        assert_eq!(parts, ["Done", "Call Dr. Smith", "then rest", "thanks"]);
+    }
+}
