@@ -1,1 +1,19 @@
-//! Stub.
+//! Doable's program: settings, wiring, the server's life, the command line.
+//!
+//! Deliberately not here: what Doable does. That is `domain`; the adapters around it are crates of their own, and
+//! [`wiring`] is the one place where they meet.
+
+mod application;
+pub mod cli;
+mod migrate;
+mod readiness;
+pub mod runtime;
+pub mod settings;
+pub mod telemetry;
+mod upkeep;
+mod wiring;
+
+pub use application::{Application, Overrides};
+pub use migrate::migrate;
+pub use persistence::StatementObserver;
+pub use wiring::built_in_assistant;

@@ -28,7 +28,7 @@ impl Clock for StoppedClock {
         "2026-03-01T12:00:00Z".parse().unwrap()
     }
     async fn sleep_until(&self, _until: DateTime<Utc>) {
-        future::pending().await
+        future::pending::<()>().await;
     }
 }
 
@@ -357,7 +357,7 @@ impl Clock for LeaseOnlyClock {
     }
     async fn sleep_until(&self, until: DateTime<Utc>) {
         if until > self.now() + Lease::RENEWAL {
-            future::pending().await
+            future::pending::<()>().await;
         }
     }
 }

@@ -122,6 +122,14 @@ impl Command {
         }
     }
 
+    /// What the user wants to find, if they do.
+    pub fn about(&self) -> Option<&str> {
+        match self {
+            Self::List { about, .. } => about.as_deref(),
+            Self::Add { .. } | Self::Complete(_) | Self::Delete(_) | Self::Rename(..) => None,
+        }
+    }
+
     /// The tool's arguments.
     pub fn arguments(&self) -> Value {
         match self {
@@ -192,7 +200,7 @@ pub(super) enum Remark {
     Elsewhere,
     /// Not understood.
     Unknown,
-    /// Too long to be understood.
+    /// Too long, or too much at once.
     TooLong,
 }
 

@@ -128,12 +128,14 @@ impl Memory {
             let shown = outcome.tasks("tasks");
             self.seen.retain(|seen| shown.iter().all(|task| task.id != seen.id));
             // A list of one names it; behind a longer one, "it" may be any of them.
-            self.focus = if shown.len() == 1 { shown.first().cloned() } else { None };
+            if let Some(first) = shown.first() {
+                self.focus = (shown.len() == 1).then(|| first.clone());
+            }
             self.seen.extend(shown);
         }
     }
 
-    /// Whether a task that was shown has `fits` as its title or in it, compared as the tools compare.
+    /// Whether a task that was shown has `name` in its title, compared as the tools compare.
     pub fn has_seen(&self, name: &str) -> bool {
         let name = domain::text::Folded::new(name);
         self.seen.iter().any(|task| domain::text::Folded::new(&task.title).as_str().contains(name.as_str()))

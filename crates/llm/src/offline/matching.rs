@@ -21,10 +21,13 @@ const MAX_STEPS: usize = 20_000;
 /// How many words `{*}` may cover.
 const WILD_WORDS: usize = 3;
 
+/// The word families that name the list. A command that does speaks of tasks and of nothing else.
+const LIST_FAMILIES: &[&str] = &["list", "the-list"];
+
 /// Words that `{*}` does not cover: they begin another phrase.
 const NEVER_WILD: &[&str] = &[
-    "", "a", "about", "an", "and", "at", "by", "do", "for", "from", "i", "if", "in", "is", "it", "my", "of", "off", "on",
-    "or", "our", "that", "the", "this", "to", "with", "your",
+    "", "a", "about", "an", "and", "at", "by", "do", "for", "from", "i", "if", "in", "is", "it", "my", "of", "off",
+    "on", "or", "our", "that", "the", "this", "to", "with", "your",
 ];
 
 /// The words that the grammar knows.
@@ -83,6 +86,8 @@ enum Step {
     Word(WordId),
     Slot(Slot),
     Wild,
+    /// What follows speaks of the list.
+    List,
     Either(usize, usize),
     Jump(usize),
     Done,
@@ -111,6 +116,8 @@ pub(super) struct Cover {
     pub open_words: usize,
     /// How many words `{*}` covers.
     pub wild_words: usize,
+    /// Whether it speaks of the list: a word of [`LIST_FAMILIES`] is covered.
+    pub speaks_of_list: bool,
     /// How many words had to be taken for a slip.
     pub slips: usize,
 }
@@ -146,6 +153,9 @@ impl Program {
                 let unknown = || NotationError::UnknownFamily(name.clone());
                 // Deeper than any sensible table: the family contains itself.
                 let family = families.get(name.as_str()).filter(|_| depth < 16).ok_or_else(unknown)?;
+                if LIST_FAMILIES.contains(&name.as_str()) {
+                    self.steps.push(Step::List);
+                }
                 self.append(family, families, vocabulary, depth + 1)?;
             }
             Pattern::Sequence(parts) => {
@@ -206,6 +216,10 @@ impl Program {
                     }
                 }
                 Step::Done => {}
+                Step::List => {
+                    cover.speaks_of_list = true;
+                    threads.push((at_step + 1, cover));
+                }
                 Step::Jump(target) => threads.push((*target, cover)),
                 Step::Either(first, second) => {
                     threads.push((*second, cover.clone()));

@@ -23,6 +23,13 @@ pub(super) struct Token {
     pub begins_sentence: bool,
 }
 
+impl Token {
+    /// Whether it is an emoji or another sign, and no word.
+    pub fn is_sign(&self) -> bool {
+        !self.word.is_empty() && !self.word.chars().any(char::is_alphanumeric)
+    }
+}
+
 /// What the user wrote.
 #[derive(Clone, Debug)]
 pub(super) struct Sentence<'t> {
@@ -62,11 +69,11 @@ const ENDINGS: &[(&str, &str)] =
     &[("n't", "not"), ("'m", "am"), ("'re", "are"), ("'ve", "have"), ("'ll", "will"), ("'d", "would")];
 
 /// The words behind which `'s` is "is" and not a possessive.
-const IS_HOSTS: &[&str] = &["everything", "he", "here", "how", "it", "she", "that", "there", "what", "where", "who"];
+const IS_HOSTS: &[&str] =
+    &["everything", "he", "here", "how", "it", "one", "she", "that", "there", "what", "where", "who"];
 
 /// Opening marks and what closes them.
-const QUOTES: &[(char, char)] =
-    &[('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('‘', '’'), ('\'', '\''), ('`', '`')];
+const QUOTES: &[(char, char)] = &[('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('‘', '’'), ('\'', '\''), ('`', '`')];
 
 impl<'t> Sentence<'t> {
     /// Cuts `text` into words.
@@ -127,6 +134,21 @@ impl<'t> Sentence<'t> {
         spans
     }
 
+    /// The only quoted passage among the words in `span`, without its quotes.
+    pub fn quoted(&self, span: Range<usize>) -> Option<&'t str> {
+        let mut quoted = self.tokens.get(span)?.iter().filter(|token| token.word.is_empty());
+        let only = quoted.next().filter(|_| quoted.next().is_none())?;
+        Some(inside_quotes(&self.text[only.range.clone()]))
+    }
+
+    /// Whether it begins by calling somebody, as in "Max, add milk".
+    pub fn begins_with_name(&self, span: Range<usize>) -> bool {
+        let (first, second) = (self.tokens.get(span.start), self.tokens.get(span.start + 1));
+        first.zip(second).is_some_and(|(name, next)| {
+            span.len() > 1 && self.text.get(name.range.end..next.range.start).is_some_and(|gap| gap.starts_with(','))
+        })
+    }
+
     /// Whether it ends with a question mark.
     pub fn is_question(&self) -> bool {
         self.text.trim_end().ends_with('?')
@@ -136,12 +158,15 @@ impl<'t> Sentence<'t> {
 fn push(tokens: &mut Vec<Token>, text: &str, before: usize, range: Range<usize>, words: Vec<String>) {
     let gap = &text[before..range.start];
     let previous = tokens.last().map_or("", |token| token.word.as_str());
-    let begins_sentence = tokens.is_empty() || ends_sentence(gap, previous);
-    let mut glued = !tokens.is_empty() && !gap.contains(separates);
+    let begins_sentence = tokens.is_empty() || ends_sentence(gap, previous, words.first().map_or("", String::as_str));
+    // "10:30" is one thing, "task:buy" is two.
+    let is_time = gap == ":" && text[range.start..].starts_with(|c: char| c.is_ascii_digit());
+    let mut glued = !tokens.is_empty() && (is_time || !gap.contains(separates));
     let mut begins_sentence = begins_sentence;
     for word in words {
         tokens.push(Token { word, range: range.clone(), glued, begins_sentence });
-        glued = true;
+        // In "that's done" and "the last one's done" a phrase ends before the "is".
+        glued = !IS_HOSTS.contains(&tokens[tokens.len() - 1].word.as_str());
         begins_sentence = false;
     }
 }
@@ -152,7 +177,7 @@ fn is_word_character(c: char) -> bool {
 
 /// The marks outside ASCII that people put between words.
 fn is_punctuation(c: char) -> bool {
-    matches!(c, '\u{2010}'..='\u{206F}' | '…' | '«' | '»' | '·' | '•' | '¿' | '¡' | '、' | '。' | '\u{FEFF}')
+    matches!(c, '\u{200B}'..='\u{206F}' | '«' | '»' | '·' | '¿' | '¡' | '、' | '。' | '\u{FEFF}')
 }
 
 /// Whether two words with `c` between them are two.
@@ -161,9 +186,10 @@ fn separates(c: char) -> bool {
 }
 
 /// Whether the gap behind the word `previous` ends a sentence. A full stop behind up to three letters is taken for
-/// an abbreviation, as in "Dr. Smith".
-fn ends_sentence(gap: &str, previous: &str) -> bool {
+/// an abbreviation, as in "Dr. Smith". A comma ends one where the next word leads to something new.
+fn ends_sentence(gap: &str, previous: &str, next: &str) -> bool {
     gap.contains('\n')
+        || (gap.starts_with(',') && ["so", "but", "please", "can", "could"].contains(&next))
         || (gap.ends_with(char::is_whitespace)
             && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && previous.chars().count() > 3)))
 }
@@ -192,11 +218,13 @@ fn inside_quotes(passage: &str) -> &str {
 }
 
 fn without_frame_punctuation(written: &str) -> &str {
-    let start = written.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '.' | '!' | '?'));
+    let start =
+        written.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '.' | '!' | '?'));
     let start = start.strip_prefix(['-', '–', '—']).filter(|rest| rest.starts_with(' ')).unwrap_or(start).trim_start();
     let mut end = start;
     loop {
-        let shorter = end.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '!' | '?' | '…'));
+        let shorter =
+            end.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '!' | '?' | '…'));
         // The full stop of "5 p.m." and "etc." belongs to the word.
         let shorter = match shorter.strip_suffix('.') {
             Some(rest) if !rest.rsplit(char::is_whitespace).next().unwrap_or("").contains('.') => rest,
@@ -282,7 +310,7 @@ mod tests {
     fn hyphenated_words_hang_together() {
         let sentence = Sentence::read("check-in at 10:30, check in");
         let glued: Vec<_> = sentence.tokens.iter().map(|token| token.glued).collect();
-        assert_eq!(glued, [false, true, false, false, false, false]);
+        assert_eq!(glued, [false, true, false, false, true, false, false]);
     }
 
     #[test]

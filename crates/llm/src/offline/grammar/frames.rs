@@ -1,4 +1,4 @@
-//! The frames of the grammar: whole sentences with places for arguments, by what they ask for.
+//! The frames of the grammar: whole sentences with places for arguments, by what they ask of the tools.
 //!
 //! A new way of saying something is one line here. A frame covers the whole sentence; `<lead>` and `<tail>` may
 //! stand around every one and are not written. Where several frames cover a sentence, the one that explains the most
@@ -7,8 +7,8 @@
 
 use super::{Frames, Intent, Status};
 
-/// All frames.
-pub(in crate::offline) const FRAMES: &[Frames] = &[
+/// The frames of commands.
+pub(super) const COMMANDS: &[Frames] = &[
     Frames {
         intent: Intent::Add,
         sure: &[
@@ -18,8 +18,9 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "[<wish>] <add> [<a-task> [<naming>]] {title} <to-list>",
             "[<wish>] <add> <to-list> [<naming>] {title}",
             "[<wish>] <add> <a-task> <to-list> [<naming>] {title}",
-            "[<wish>] <put> [<a-task> [<naming>]] {title} [down] <to-list>",
-            "[<wish>] <make> <a-task> [for me] <naming> {title}",
+            "[<wish>] <put> [<a-task> [<naming>]] {title} [down] (<to-list>|on there|in there|on it)",
+            "[<wish>] (get|have) {title} (added|put) <to-list>",
+            "[<wish>] <make> [me] <a-task> [for me] [<when>] <naming> {title}",
             "[<wish>] <make> <a-task> {title}",
             "[<wish>] <make> <a-task> <to-list> <naming> {title}",
             // the list first
@@ -29,28 +30,28 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             // a new task
             "[<a>] new (task|to do|item|reminder|entry) [is] [<naming>] {title}",
             // reminders
-            "[<wish>] remind me [later] (to|about|of|that) {title}",
-            "[<wish>] remind me (to|about|of|that) {title} <to-list>",
+            "[<wish>] remind me [later|<when>|in {number} (minutes|minute|hours|hour|days|weeks)|in an hour] (to|about|of|that) {title}",
+            "[<wish>] remind me (to|about|of|that) {title} [[and] (put|add) [it|that]] <to-list>",
             "tell me [later] to {title}",
             "[<wish>] remember (to|that) [i (need|have) to] {title}",
             "i (need|have) you to remember (to|that) {title}",
-            "do not (let me forget|forget) [to (tell|remind) me] (to|about|that) {title}",
+            "do not (let me forget|forget) [to (tell|remind) me] [to|about|that] {title}",
             "i (do not want to|must not|should not|can not|better not) forget (to|about|that) {title}",
             "i need to remember (to|that) {title}",
             "[<make> <a-task>] i need to remember to {title}",
             // needs
             "i [really|still|also] (need|have|have got|got|ought) to {title}",
+            "(need|have|got) to {title}",
+            "note to self [to] {title}",
             "i (must|should) {title}",
             "i (need|want|would like) {title} (on|in) <list>",
             "i (need|want|would like) [for you to get] {title} (added|put|placed|written) <to-list>",
             "i (need|have|want|would like) to {title} [so] [<lead>] (put|add) (it|that|this) <to-list>",
-            "i would like to (get|buy) {title} <lead> (put|add) (it|that|this) <to-list>",
+            "i would like to (get|buy) {title} [<lead>] (put|add) (it|that|this) <to-list>",
             "(i am|we are) [all|running|almost|nearly] (out of|low on) {title} [so] [<lead>] (put|add) (it|that|this|them|some) <to-list>",
             "(i am|we are) [all] out of {title} [so] [<lead>] (put|add) <to-list>",
             "(i am|we are) [all] (out of|low on) {title} and need (it|them|some) [to be] (added|put) <to-list>",
             "(i|we) (ran|have run) (out of|low on) {title} [so] [<lead>] (put|add) (it|that|this|them|some) <to-list>",
-            "(we are|i am) [all|running|almost|nearly] (out of|low on) {title}",
-            "(we|i) (ran|have run) out of {title}",
             // the thing first
             "{title} (should|must|needs to|has to|ought to|can|could) [also] be [added|put|placed|written] [down] <to-list>",
             "{title} (goes|belongs) <to-list>",
@@ -59,15 +60,25 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "(be|make) sure [that] {title} is <to-list>",
             // if it is not there yet: adding is what is asked for
             "if {title} is not <to-list> [<lead>] add it",
-            "<add> {title} <to-list> if (it is|i have) not [already|on it|there|in it|yet]",
-            "is {title} <to-list> [<lead>] add (it|that) if (it is|i have) not",
+            "[<wish>] (<add>|<put>) {title} <to-list> if (it is|i have) not [already] [on it|there|in it|yet|there yet]",
+            "[<wish>] <add> {title} if (it is|i have) not [already] [<to-list>|on it|there|in it|yet|there yet]",
+            "is {title} <to-list> [<lead>] add [it|that] if (it is|i have) not",
         ],
         unsure: &[
             "(task|to do|reminder|note) {title}",
+            "(we are|i am) [all|running|almost|nearly] (out of|low on) {title}",
+            "(we|i) (ran|have run) out of {title}",
             "we need [to] {title}",
             "(i|we) (need|want) {title}",
             "(note|log|record|save) {title}",
-            "(buy|get|call|pick up|clean|pay|wash|book|fix|email|order|water|mow|feed) {title}",
+        ],
+    },
+    // An errand without a word about the list: the whole is the title.
+    Frames {
+        intent: Intent::Errand,
+        sure: &[],
+        unsure: &[
+            "(buy|get|call|pick up|clean|pay|wash|fix|repair|water|mow|feed|visit|renew|return|iron|vacuum|bake) {title}",
         ],
     },
     // The same without the title: what should it be?
@@ -93,23 +104,28 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
         intent: Intent::List(Status::All),
         sure: &[
             "[<wish>] <list>",
-            "[<wish>] <show> [to|back to] [me|us] [out|of|on|what is on|what is in|with] [all] [<a>|each] [<kinds>|<kind>|contents|content|status|everything|titles] [of|on|in|from|about|that are on] <list> [to me] [<when>] [read]",
+            "[<wish>] <show> [to|back to] [me|us] [out|of|on|about|what is on|what is in|with] [all] [<a>|each] [<kinds>|<kind>|contents|content|status|everything|titles|overview|summary] [of|on|in|from|about|that are on] <list> [to me] [<when>] [[that] i have]",
             "[<wish>] <show> [me|us] [<det>] [various|different] <kinds> [i have] [that are] [that i have] [listed|written] [<on-list>] [<when>]",
             "[<wish>] <show> [me|us] (everything|it all|all of (it|them)|all) [<on-list>]",
-            "[<show> [me|us|of|on]] what [else|all] [do] [i have] [is|are] [there|listed|written|showing up] <on-list> [has] [on it] [again|like] [<when>]",
+            "[<show> [me|us|of|on]] what [else|all] [do] [i have] [is|are|was|were] [there|listed|written|showing up] <on-list> [has] [on it] [again|like] [<when>]",
             "[<show> [me]] what <kinds> [do] [i|are|have i] [have|got] [are] [listed] <on-list> [<when>]",
+            "[<show> [me]] what [<det>] (<kinds>|contents) <on-list> (is|are)",
+            "[<show> [me]] what <list> (is|are)",
+            "[<show> [me]] what (is|are) [<det>] (contents|content|<kinds>) <on-list> [<when>]",
+            "i (need|want|would like) <list> (read|shown|listed) [out|back] [to me]",
             "[<show> [me]] what [are|is] [all] <list> [<when>] [are|like] [look like]",
             "[<show> [me]] what does <list> (look like|say|contain|have [on it]|include|consist of) [<when>]",
             "[<show> [me]] what <list> (has on it|contains|includes|consists of|looks like|says)",
             "<list> (contains|contain|has|includes|include) what [again]",
             "(how|how about) (is|are|does|do) <list> (look|looking)",
             "(how|how is|what about|how about) <list>",
-            "what (did i|have i) [already] (put|add|written|write|added|save|saved|got|have|listed) [down] <on-list> [<when>]",
+            "[<show> [me]] what (did i|have i|i have|i) [already] (put|add|written|write|added|save|saved|got|have|listed) [down] <on-list> [<when>]",
             "what do i [currently|already] have <on-list> [<when>]",
             "what (have i|do i have) [got] <on-list> [like] [<when>]",
+            "(what|which) {*} (is|are) <on-list> [<when>]",
             "what (things|items|kinds of things|tasks) (did|do|am) i (want|wanted|need|supposed) to remember",
             "what (did|do) i want to remember",
-            "[<show>] what [things|items] i wanted to remember",
+            "[<show> [me]] what [things|items] i wanted to remember",
             "what [kinds of (things|tasks)] are you supposed to remind me of",
             "what are you supposed to remind me (of|about)",
             "(is|are) there (anything|something|any <kinds>|any items) <on-list> [<when>] [for {item}]",
@@ -119,6 +135,7 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "how (long|big|full) is <list>",
             "<list> [what (is|are) (it|they|on it)]",
             "count <list>",
+            "what (is|was) [<det>] [number] {number} [<kind>|one] [<on-list>]",
         ],
         unsure: &["show me", "list [it|them]"],
     },
@@ -134,13 +151,14 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "[<show> [me]] what [else] (is|are) there (to do|left|for me to do) [<when>]",
             "[<show> [me]] what (should|must) i do [next|<when>]",
             "what (is|are) [up] next",
-            "what (have i|did i) not (done|do|finished|finish|completed|complete) [yet]",
+            "what (have i not|did i not|have not i|did not i) (done|do|finished|finish|completed|complete) [yet]",
             "what am i supposed to do [<when>]",
-            "what (is|are) [on] my (plate|agenda|plan|day) [<when>]",
-            "what is on my (plate|agenda)",
-            "(anything|something|is there anything|do i have anything|what) [else] (left|open|pending|to do) [to do] [<on-list>] [<when>]",
+            "what (is|are) on (my|the) (plate|agenda) [<when>]",
+            "([do i have|is there|are there] (anything|something|any <kinds>|<kinds>)|what) [else] [that is|that are] [still] (left|open|pending|remaining|unfinished|to do) [to do] [<on-list>] [<when>]",
             "how (many|much) [<kinds>] (is|are|do i have|have i got|have i) [still] (left|open|pending|to do|remaining) [to do] [<on-list>]",
             "how many <open> <kinds> [do i have|are there|have i]",
+            "[<wish>] <show> [me] what [else] i [still|also] (need|have) to do [<when>]",
+            "[<wish>] <show> [me] [all] [<det>] <open>",
             "am i done [yet|for today]",
             "[<det>] <open> (<kinds>|ones)",
             "what are [<det>] (<kinds>|jobs|things) to [be] (do|done) [<when>]",
@@ -153,7 +171,8 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
         intent: Intent::List(Status::Completed),
         sure: &[
             "[<wish>] <show> [me|us] [<det>] <closed> (<kinds>|list|ones|stuff) [<on-list>] [<when>]",
-            "[<show> [me]] what [all|else|<kinds>] (have i|did i|i have|i|have we) [already|just|so far] (done|do|got done|get done|finish|finished|complete|completed|accomplished|accomplish|achieved|achieve|check off|checked off|cross off|crossed off) [<on-list>] [<when>|this far|yet]",
+            "[<show> [me]] (what|which) [all|else|<kinds>|ones] (have i|did i|i have|i|have we) [already|just|so far] (done|do|got done|get done|finish|finished|complete|completed|accomplished|accomplish|achieved|achieve|check off|checked off|cross off|crossed off) [<on-list>] [<when>|this far|yet]",
+            "[<wish>] <show> [me] [all] [<det>] <closed>",
             "[<show> [me]] (what|which) [<kinds>|ones] (is|are|have been|has been|were|did get) [already] (done|completed|finished|complete|closed|checked off) [<on-list>] [<when>]",
             "how (many|much) [<kinds>] (have i|did i) [already] (done|do|finished|finish|completed|complete) [<when>]",
             "how many <closed> <kinds> [do i have|are there|have i]",
@@ -165,19 +184,19 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
     Frames {
         intent: Intent::Find,
         sure: &[
-            "[<show> [me]|confirm|see] [if|whether|that] [is] {item} [is] [already] <to-list> [<when>]",
+            "(<show> [me]|confirm|see|verify) (if|whether|that) {item} is [already] <to-list> [<when>]",
             "is {item} [already] <to-list> [<when>]",
             "is {item} (one of|among|part of) <list>",
             "is {item} one of the things i (need|have) to (buy|do|get)",
-            "[<show> [me]|see|confirm] [to see] [if|whether] [does|do] <list> [already] (has|have|include|includes|contain|contains) {item} [on it|in it|already]",
+            "(<show> [me]|see|confirm|verify) [to see] (if|whether|that) <list> [already] (has|includes|contains) {item} [on it|in it|already]",
             "does <list> [already] (have|include|contain) {item} [on it|in it|already]",
             "(did|have) i [remember to|already|ever] (put|add|added|got|have|get|write) {item} [down] <to-list> [<when>]",
             "do i [already] have {item} [already] <to-list>",
             "is there (a|an) <kind> [for|to|about|called|named] {item} [<to-list>]",
             "<to-list> is there (a|an) <kind> [<naming>] {item}",
-            "is there anything (about|for|like) {item} <to-list>",
+            "is there (anything|something) (about|for|like) {item} [<to-list>]",
             "check <list> for {item}",
-            "[<show>] if i have [already] (added|put) {item} <to-list>",
+            "(<show> [me]|see|confirm|verify) (if|whether|that) i [have] [already] (added|put|add|have) {item} <to-list>",
             "do i [still] (have|need) to {item}",
             "am i supposed to {item}",
             "(did|have) i [already|yet] (finish|finished|complete|completed|done) {item} [yet|already]",
@@ -224,6 +243,7 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "[<wish>] (<complete>|<mark>|<check-off>) (a|one|some|another) [of] [<det>] (<kind>|<kinds>) [<done>] [<on-list>]",
             "[<wish>] (mark|check|tick) [something] [<done>]",
             "i [have] [just|already] (finished|completed) (something|a <kind>|one)",
+            "[i am] [all] (done|finished)",
         ],
         unsure: &[],
     },
@@ -237,7 +257,8 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "[<wish>] take {item} of <det> {*} list",
             "[<wish>] take {item} off",
             "[<wish>] take {item} from <list>",
-            "[<wish>] (cross|strike|scratch) {item} (out|off) [<from-list>]",
+            "[<wish>] (strike|scratch) {item} (out|off) [<from-list>]",
+            "[<wish>] cross {item} out [<from-list>]",
             "[<wish>] (cross out|strike out|strike off|scratch out|scratch off) {item} [<from-list>]",
             "[<wish>] throw {item} (out|away|off) [of] <from-list>",
             "[open|update|go to] <list> [and] [<lead>] <delete> {item}",
@@ -245,11 +266,13 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "{item} (should|must|can|could|needs to) be (deleted|removed|taken off|taken) [<from-list>]",
             "find {item} [<on-list>] and (delete|remove|erase) [it]",
         ],
-        unsure: &[
-            "<wish> <delete> {item}",
-            "[<wish>] <drop> {item}",
-            "(i|we) (no longer|do not) need [to] {item} [any more|anymore|any longer]",
-        ],
+        unsure: &["<wish> <delete> {item}", "[<wish>] <drop> {item}"],
+    },
+    // No command at all, but what might be done about it is plain.
+    Frames {
+        intent: Intent::Unwanted,
+        sure: &["(i|we) (no longer|do not) (need|want) [to] {item} [any more|anymore|any longer]"],
+        unsure: &[],
     },
     Frames {
         intent: Intent::Delete,
@@ -261,6 +284,8 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
         ],
         unsure: &[],
     },
+    // "Change my address to ..." is rarely said of a task, "change the second task to ..." is.
+    Frames { intent: Intent::Rename, sure: &[], unsure: &["[<wish>] <change> <det> {item} <into> {new}"] },
     Frames {
         intent: Intent::Rename,
         sure: &[
@@ -282,128 +307,5 @@ pub(in crate::offline) const FRAMES: &[Frames] = &[
             "[<wish>] (<rename>|<change>) [a|an|some|another|one of] [<det>] (<kind>|<kinds>)",
         ],
         unsure: &["[<wish>] <change> {item}"],
-    },
-    // What must not be done.
-    Frames {
-        intent: Intent::Leave,
-        sure: &[
-            "[no] (do not|never|please do not|not) [ever] (<add>|<put>|<make>|<delete>|<drop>|<complete>|<finish>|<mark>|<check-off>|<rename>|<change>|take) [{item}] [<on-list>]",
-            "[no] [wait] (do not|never) [do] [that|it|this|anything] [any more|yet]",
-            "i (do not|never) (want|wanted|asked|meant) [you] [to|for you to] {item}",
-            "[no] (leave|keep) {item} [as (it is|they are)|alone|there] [<on-list>]",
-            "[no] [cancel] never mind [that|it|then]",
-            "(cancel|stop|abort|forget it|forget that|forget about it|nothing|no matter)",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::Yes,
-        sure: &[
-            "(yes|yeah|yep|yup|sure|ok|okay|correct|right|exactly|absolutely|definitely|indeed|certainly|affirmative) [correct|please|sure|right|go ahead|do it|do that|that is (right|it|the one)]",
-            "[yes|yeah|ok|okay|sure] (go ahead|do it|do that|please do|confirmed|confirm it|that is (right|correct|it)|sounds good|of course|why not)",
-            "please",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::No,
-        sure: &[
-            "(no|nope|nah|negative|not now|not really|not right now|not yet|better not|neither|none [of them|of those]) [thanks|thank you|please|do not]",
-            "no [that is] (wrong|not it|not right|not what i (want|meant|said))",
-        ],
-        unsure: &[],
-    },
-    // What cannot be done here.
-    Frames {
-        intent: Intent::Everything,
-        sure: &[
-            "[<wish>] (<delete>|<drop>|empty|wipe|reset|purge) [out] <everything> [<on-list>]",
-            "[<wish>] (clear|empty|wipe|reset|clean) [out|up] [off] <list>",
-            "[<wish>] take <everything> off [of] <list>",
-            "start (over|from scratch|fresh)",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::CompleteAll,
-        sure: &[
-            "[<wish>] (<mark>|<check-off>|<complete>|<finish>) <everything> [off] [<done>] [<on-list>]",
-            "[i [have|am|just|have just]] <finished> <everything> [<on-list>]",
-            "<everything> (is|are) <done>",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::Undo,
-        sure: &[
-            "[<wish>] (undo|revert|take back|roll back|bring back|restore|recover) [{item}]",
-            "[<wish>] (bring|take|get|put) (it|that|them|{item}) back",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::Reopen,
-        sure: &[
-            "[<wish>] (uncheck|untick|reopen|unmark|uncomplete|re open|un check|un complete) {item}",
-            "[<wish>] (mark|set|make) {item} [as|to|to be] (not (done|complete|completed|finished)|undone|incomplete|unfinished|pending|open|uncompleted|to do) [again]",
-            "{item} (is|was|are) not [yet] (done|complete|completed|finished) [yet|after all]",
-            "i (have not|did not) [actually] (finish|finished|complete|completed|done|do) {item} [yet|after all]",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::OtherLists,
-        sure: &[
-            "[<wish>] (<make>|rename|build|form) (a|an|another|one|one more|the|my) [new|separate|second|fresh|blank|empty] {*} (list|lists) [for|of|called|named|to|that|with] [{item}]",
-            "[<wish>] (<make>|build) [new] (list|lists) [for|of|called|named] [{item}]",
-            "[<wish>] <delete> (a|this|that|one|the|my) [<topic>] (list|lists) [for|of|called|named] {item}",
-        ],
-        unsure: &[],
-    },
-    // What another program looks after, in frames that would else be a command.
-    Frames {
-        intent: Intent::Elsewhere,
-        sure: &[
-            "[<wish>] (<add>|<put>) [{item}] (to|on|onto|in|into) [<det>] {*} <container>",
-            "i (need|want|would like) to (know|see|talk|hear|find out|learn|ask|speak|listen|watch) {item}",
-            "(<make>|call|change|set) [<det>] name [to] {item}",
-        ],
-        unsure: &[],
-    },
-    // Being polite.
-    Frames {
-        intent: Intent::Greet,
-        sure: &[
-            "(hi|hello|hey|hiya|howdy|yo|greetings|good (morning|afternoon|evening|day)) [there|again|assistant|doable|ai|everyone|friend|you]",
-            "[hi|hello|hey] (how are you [doing|today]|how is it going|what is up|how do you do|how have you been)",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::Thanks,
-        sure: &[
-            "[ok|okay|great|perfect|cool|awesome|nice|many] (thanks|thank you|thx|ty|cheers) [a lot|so much|very much|again|for {item}|you] ",
-            "(great|perfect|awesome|cool|nice|wonderful|excellent|well done|good (job|work)|nice (job|work)) [thanks|thank you]",
-        ],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::Bye,
-        sure: &["[ok] (bye [bye]|goodbye|good bye|good night|goodnight|see you [later|soon|tomorrow]|talk to you later|later|cya|that is all)"],
-        unsure: &[],
-    },
-    Frames {
-        intent: Intent::Help,
-        sure: &[
-            "[i need|i want] help [me]",
-            "what (can|could|do) you do [for me|here]",
-            "what [sort of|kind of|kinds of] [things|tasks|stuff] can you (do|complete|help [me] with|help) [for me] [with] [exactly]",
-            "what can (i|you) (say|ask|do|help [me] with|help with) [exactly] [here]",
-            "how (do you|does this|does it|do i use (this|you|it)) [work|this]",
-            "what (commands|else) (can|do) you (know|understand|do|have)",
-            "who are you",
-            "what are you",
-        ],
-        unsure: &[],
     },
 ];

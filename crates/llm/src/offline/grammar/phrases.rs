@@ -4,46 +4,57 @@
 
 use super::Phrase;
 
-/// What an `{item}` may be. A phrase that is none of these is a name as it stands.
-pub(in crate::offline) const ITEMS: &[(Phrase, &str)] = &[
-    (Phrase::Position, "[<det>] [<kind>] [number|no|nr|position|at position] {number} [<kind>|one] [<when>] [<on-list>]"),
-    (Phrase::Position, "[<det>] {number} one on <list>"),
-    (Phrase::First, "[<det>] (top|topmost|uppermost) [<kind>|one] [<on-list>]"),
-    (Phrase::Last, "[<det>] [very] (last|final|bottom|bottommost) [<kind>|one] [<on-list>]"),
+/// What an `{item}` may be; among equals the first. A phrase that is none of these is a name as it stands.
+pub(super) const ITEMS: &[(Phrase, &str)] = &[
     (Phrase::It, "it | that | this | this one | that one | the same | the same one | the one | this too | that too"),
     (Phrase::It, "(this|that|the same) <kind>"),
     (Phrase::It, "(it|that|this) <on-list>"),
     (Phrase::It, "the one [i|you|we] [have] [just] (added|created|mentioned|showed|renamed|talked about)"),
+    (
+        Phrase::Position,
+        "[<det>] [<kind>] [number|no|nr|position|at position] {number} [<kind>|one] [<when>] [<on-list>]",
+    ),
+    (Phrase::Position, "[<det>] {number} one on <list>"),
+    (Phrase::First, "[<det>] (top|topmost|uppermost) [<kind>|one] [<on-list>]"),
+    (Phrase::Last, "[<det>] [very] (last|final|bottom|bottommost) [<kind>|one] [<on-list>]"),
     (Phrase::Unsaid, "[<a>] [<kind>|something|anything]"),
     (Phrase::Unsaid, "<on-list>"),
     (Phrase::Several, "<everything>"),
-    (Phrase::Several, "(them|these|those) [<kinds>|ones] | (two|three|four|five|several|many|some|both) [of] [<det>] (<kinds>|them|ones)"),
+    (
+        Phrase::Several,
+        "(them|these|those) [<kinds>|ones] | (two|three|four|five|several|many|some|both) [of] [<det>] (<kinds>|them|ones)",
+    ),
     (Phrase::Several, "[<det>] (first|last) {number} [<kinds>|ones]"),
-    (Phrase::Several, "[<det>] [<kind>|<kinds>] [number|numbers] {number} [and|or|to|through|until] [<det>] [<kind>|number] {number} [<kinds>|ones|<kind>|one]"),
+    (
+        Phrase::Several,
+        "[<det>] [<kind>|<kinds>] [number|numbers] {number} [and|or|to|through|until] [<det>] [<kind>|number] {number} [<kinds>|ones|<kind>|one]",
+    ),
     (
         Phrase::Several,
         "[<det>] [<kind>|<kinds>] [number|numbers] {number} [and] [<det>] {number} [and] [<det>] {number} [<kinds>|ones|<kind>|one]",
     ),
     (Phrase::Name, "[<a>|<det>] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] <kind> [that] [<named>] {item}"),
-    (Phrase::NamedTask, "[<a>|<det>] {item} (<kind>|one)"),
-    (Phrase::NamedTask, "[<a>|<det>] one <named> {item}"),
+    (Phrase::NamedTask, "[<a>|<det>] {item} <kind>"),
+    (Phrase::Name, "[<a>|<det>] {item} one"),
+    (Phrase::Name, "[<a>|<det>] one <named> {item}"),
 ];
 
 /// What a `{title}` may be that is no title: it has still to be asked for.
-pub(in crate::offline) const NO_TITLES: &[&str] = &[
+pub(super) const NO_TITLES: &[&str] = &[
     "[<a>] [new] (<kind>|<kinds>|it|this|that|something [new|else]|anything|another [one]|one|one more|more [<kinds>|stuff]|some more|stuff|them)",
     "(this|that) (one|<kind>) [also|too]",
     "<to-list>",
+    "a (list|new list)",
     "[<a>] [new] [<kind>|<kinds>] <to-list>",
 ];
 
 /// The words around the answer to "Which one?".
-pub(in crate::offline) const CHOOSING: &[&str] = &[
+pub(super) const CHOOSING: &[&str] = &[
     "{item}",
     "[no] (i (mean|meant|choose|want|would like|was talking about)|make it|let us (say|take)|take|it is|it was|that would be|with) {item}",
 ];
 
 /// The words around the answer to "What should it be called?".
-pub(in crate::offline) const NAMING: &[&str] =
+pub(super) const NAMING: &[&str] =
     &["{item}", "[no] (call it|name it|it should (be|say)|let us call it|rename it to|change it to) {item}"];

@@ -4,15 +4,15 @@
 //! `frames.rs`. The notation is told in `notation.rs`; contractions are written out ("do not", "what is").
 
 /// Each family's name and what it matches.
-pub(in crate::offline) const FAMILIES: &[(&str, &str)] = &[
+pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
         "please | pls | plz | kindly | hey | hi | hello | ok | okay | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | um | uh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
-         | (can|could|will|would) (you|we) | would you mind | do you mind | would you be so kind [as] to | you (can|may) \
+         | (can|could|will|would) (you|we) | would you mind | do you mind | do you (know|remember) | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
-         | (may|can|could|might) i | may i suggest [that] we | help me [to] | (be|make) sure to | go ahead and | let us \
+         | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure to | go ahead and | let us \
          | do me a favor and | (good|nice) (morning|evening|day)",
     ),
     // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
@@ -22,7 +22,10 @@ pub(in crate::offline) const FAMILIES: &[(&str, &str)] = &[
          | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it",
     ),
     // Behind any other command.
-    ("loose-tail", "<tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today"),
+    (
+        "loose-tail",
+        "<tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
+    ),
     // Before a command that is clear anyway.
     (
         "wish",
@@ -33,7 +36,10 @@ pub(in crate::offline) const FAMILIES: &[(&str, &str)] = &[
     ("det", "the | my | our | your | this | that | these | those | all [of] (the|my|our|these|those) | any of my"),
     ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
     ("kind", "task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line"),
-    ("kinds", "tasks | to dos | to do [items|tasks|entries] | items | reminders | entries | chores | errands | notes | things | jobs"),
+    (
+        "kinds",
+        "tasks | to dos | to do [items|tasks|entries] | items | reminders | entries | chores | errands | notes | things | jobs",
+    ),
     ("a-task", "[<a>] [new] <kind>"),
     (
         "topic",
@@ -46,15 +52,19 @@ pub(in crate::offline) const FAMILIES: &[(&str, &str)] = &[
         "of (<kinds>|stuff|mine) [to (do|buy|get|complete|remember|accomplish|finish)] [that] [i (need|have) to (do|buy|get)] \
          | for (shopping|today|work|groceries|the week)",
     ),
+    ("weekday", "monday | tuesday | wednesday | thursday | friday | saturday | sunday"),
     (
         "when",
-        "today | tonight | tomorrow | now | right now | [for|of|from] (today|tomorrow|now|[this|the|next] (week|weekend|month|day|morning|evening)) \
+        "today | tonight | tomorrow | now | right now | [for|of|from|in|on] (today|tomorrow|now|[this|the|next] (week|weekend|month|day|morning|afternoon|evening|<weekday>)) \
          | so far | currently | at the moment",
     ),
     // A list by that name, which may stand behind a title.
-    ("the-list", "([<det>] <topics>|<det> {*} [<topics>]|[<det>]) (list|lists) [<purpose>] [<when>]"),
+    (
+        "the-list",
+        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]) (list|lists|wishlist|checklist) [<purpose>] [for {*}] [<when>]",
+    ),
     // The list by any name.
-    ("list", "<the-list> | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
+    ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
     ("on-list", "(on|onto|in|into|to|at|off|from|of|out of) <list>"),
     (
         "to-list",
@@ -63,32 +73,59 @@ pub(in crate::offline) const FAMILIES: &[(&str, &str)] = &[
     ("from-list", "(from|off|off of|out of|of|on|in) (<the-list>|[<det>] (tasks|to dos|to do|reminders))"),
     // Verbs. A verb is in one family only.
     ("add", "add | append | re add | insert | include | jot down | write down | note down | take down | tack on"),
-    ("make", "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | add | give me | get me | have"),
-    ("put", "put | place | throw | stick | include | list | note | write | jot | jot down | write down | mark down | get | enter | save | drop | set | keep | log"),
+    (
+        "make",
+        "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | track | add | give me | get me | have",
+    ),
+    (
+        "put",
+        "put | place | throw | stick | include | list | note | write | jot | jot down | write down | mark down | get | enter | save | drop | set | keep | log",
+    ),
     (
         "show",
         "show | list | display | view | see | read [out|off|back|aloud] | tell | print | pull up | bring up | recite | review \
          | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
          | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
     ),
-    ("mark", "mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider"),
+    (
+        "mark",
+        "mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider",
+    ),
     ("check-off", "check off | tick off | cross off | mark off"),
-    ("done", "[as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)"),
+    (
+        "done",
+        "[as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
+    ),
     ("complete", "complete | close [out] | accomplish"),
     ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
-    ("finished", "finished [up|off|with] | completed | done with | through with | done | accomplished | taken care of | took care of | wrapped up | got done with"),
-    ("delete", "delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch"),
+    (
+        "finished",
+        "finished [up|off|with] | completed | done with | through with | done | accomplished | taken care of | took care of | wrapped up | got done with",
+    ),
+    (
+        "delete",
+        "delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
+    ),
     ("drop", "cancel | drop | clear | forget [about] | omit | ditch | skip | strike"),
     ("rename", "rename | retitle | reword | rephrase | relabel"),
     ("change", "change | update | edit | modify | revise | alter | correct | amend | replace"),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
     ("into", "to | into"),
-    ("named", "[that is] (called|named|titled|labeled|labelled|saying|reading|that says|which says|that reads|with the (title|name|content|text))"),
+    (
+        "named",
+        "about | regarding | [that is] (called|named|titled|labeled|labelled|saying|reading|that says|which says|that reads|with the (title|name|content|text))",
+    ),
     ("naming", "to | for me to | for | <named> | about | of | that | which is"),
     // States.
-    ("open", "open | pending | unfinished | remaining | incomplete | outstanding | active | undone | uncompleted | current | unchecked | not (done|finished|completed) [yet] | left [over]"),
+    (
+        "open",
+        "open | pending | unfinished | remaining | incomplete | outstanding | active | undone | uncompleted | current | unchecked | not (done|finished|completed) [yet] | left [over]",
+    ),
     ("closed", "completed | finished | done | complete | closed | accomplished | checked [off] | ticked [off]"),
-    ("everything", "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones|groceries) | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)"),
+    (
+        "everything",
+        "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones|groceries) | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)",
+    ),
     // What another program looks after.
     (
         "elsewhere",
@@ -99,6 +136,21 @@ pub(in crate::offline) const FAMILIES: &[(&str, &str)] = &[
          | weather | forecast | temperature | news | emails | inbox | messages | payment | transaction | settings | bluetooth | wifi \
          | conversation | chat | history",
     ),
-    ("container", "playlist | playlists | contacts | calendar | cart | phone book | address book | library | favorites | queue | spreadsheet"),
+    // What may be a task and may be something of another program: without a word about the list, it is asked.
+    (
+        "doubtful",
+        "appointment | appointments | meeting | meetings | event | email | message | order | card | file | files | folder | photo \
+         | photos | picture | video | post | contact | document | ticket | address | number | plan | bill | account | profile",
+    ),
+    (
+        "container",
+        "playlist | playlists | contacts | calendar | cart | phone book | address book | library | favorites | queue | spreadsheet",
+    ),
+    // What begins a clause rather than the name of a task.
+    (
+        "clause",
+        "for | with | about | from | i | you | we | he | she | they | it | what | when | where | why | who | how | which | if | is | are | was | were | do | does | did \
+         | can | could | will | would | should | not | never | nobody | nothing | because | so | but",
+    ),
     ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),
 ];

@@ -1,0 +1,146 @@
+//! The server from its start to its end.
+//!
+//! Start: database, schema, upkeep, listening. End: no longer ready, requests and turns are finished within a time, then
+//! the database is closed.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::Server;
+use anyhow::Context as _;
+use domain::llm::LlmClient;
+use http_api::HttpOptions;
+use identity::Argon2Cost;
+use persistence::{Database, DatabaseOptions, StatementObserver};
+
+use crate::runtime::BackgroundTasks;
+use crate::settings::{DatabaseSettings, Environment, Settings, create_private_directory};
+use crate::wiring::{self, Wired};
+use crate::{readiness::DatabaseReadiness, upkeep};
+
+/// So long requests that are being answered may take once a shutdown has begun.
+const REQUESTS: Duration = Duration::from_secs(5);
+/// So long chat turns may take after that.
+const TURNS: Duration = Duration::from_secs(4);
+
+/// What a test puts in the place of what the settings would give.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// Another assistant.
+    pub assistant: Option<Arc<dyn LlmClient>>,
+    /// Is told every statement that the database is sent.
+    pub on_statement: Option<StatementObserver>,
+    /// Hashes passwords at the least cost there is. Never for real passwords.
+    pub cheap_passwords: bool,
+}
+
+/// A server that listens and does not serve yet.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    database: Database,
+    background: Arc<BackgroundTasks>,
+    readiness: DatabaseReadiness,
+    upkeep: tokio::task::JoinHandle<()>,
+}
+
+impl Application {
+    /// Connects to the database, brings its schema up to date if the settings say so, and begins to listen.
+    ///
+    /// # Errors
+    /// If the database cannot be reached or migrated, or the address cannot be listened on.
+    pub async fn build(settings: Settings, overrides: Overrides) -> anyhow::Result<Self> {
+        let database = connect(&settings.database, overrides.on_statement).await?;
+        if settings.database.migrate_on_start {
+            migrations::up(database.connection_for_migrations()).await.context("the database cannot be migrated")?;
+        }
+        let assistant = overrides.assistant.unwrap_or_else(|| wiring::assistant(&settings));
+        let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
+        let provider = assistant.provider().to_owned();
+        let Wired { services, system, clock, background, instance, readiness } =
+            wiring::wire(&settings, &database, assistant, cost)?;
+        // A schema that is not there yet has no turns to look after; `/health/ready` says that it is missing.
+        if migrations::pending(database.connection_for_status()).await? == 0 {
+            upkeep::at_start(system.as_ref(), clock.as_ref(), &instance).await?;
+        }
+        let options = http_options(&settings)?;
+        let (host, port) = (settings.server.host.as_str(), settings.server.port);
+        let http = HttpServer::new(move || http_api::app(services.clone(), &options))
+            .bind((host, port))
+            .with_context(|| format!("HOST and PORT: cannot listen on {host} port {port}"))?;
+        let address = *http.addrs().first().context("the server listens nowhere")?;
+        announce(address, &settings, &provider);
+        let server = http.disable_signals().shutdown_timeout(REQUESTS.as_secs()).run();
+        let upkeep = tokio::spawn(upkeep::now_and_then(system, clock));
+        Ok(Self { server, address, database, background, readiness, upkeep })
+    }
+
+    /// Where it listens, as a URL without a path.
+    pub fn address(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until `stop` is there, and then ends: within ten seconds, whatever is going on.
+    ///
+    /// # Errors
+    /// If the server fails.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { server, database, background, readiness, upkeep, .. } = self;
+        let handle = server.handle();
+        let serving = tokio::spawn(server);
+        tokio::pin!(serving);
+        tokio::select! {
+            served = &mut serving => served??,
+            () = stop => {
+                tracing::info!("shutting down");
+                readiness.begin_shutdown();
+                handle.stop(true).await;
+                serving.await??;
+            }
+        }
+        upkeep.abort();
+        let unfinished = background.shutdown(TURNS).await;
+        if unfinished > 0 {
+            tracing::warn!(unfinished, "chat turns were cut short; their leases will run out");
+        }
+        database.close().await;
+        Ok(())
+    }
+}
+
+/// Connects to the database that the settings name.
+///
+/// # Errors
+/// If it cannot be reached.
+pub async fn connect(settings: &DatabaseSettings, observer: Option<StatementObserver>) -> anyhow::Result<Database> {
+    for parameter in settings.url.ignored_parameters() {
+        tracing::warn!(parameter, "DATABASE_URL: the driver does not support this parameter; it is ignored");
+    }
+    if let Some(directory) = settings.url.directory_to_create() {
+        create_private_directory(&directory).context("DATABASE_URL: the directory cannot be created")?;
+    }
+    let defaults = DatabaseOptions::new(settings.url.expose().to_owned().into());
+    let options = DatabaseOptions { max_connections: settings.max_connections, observer, ..defaults };
+    Database::connect(&options).await.context("DATABASE_URL: the database cannot be opened")
+}
+
+fn http_options(settings: &Settings) -> anyhow::Result<HttpOptions> {
+    let origins = settings.server.cors_origins.iter().map(|origin| origin.as_str().parse());
+    let cors_origins = origins.collect::<Result<_, _>>().context("CORS_ORIGINS")?;
+    Ok(HttpOptions { cors_origins, production: settings.environment == Environment::Production })
+}
+
+fn announce(address: SocketAddr, settings: &Settings, provider: &str) {
+    let database = settings.database.url.description();
+    let address = format!("http://{address}");
+    tracing::info!(
+        address,
+        database,
+        assistant = provider,
+        "Doable listens on {address}, documentation on {address}/docs. Database: {database} (DATABASE_URL changes it). \
+         Assistant: {provider} (LLM_PROVIDER changes it)."
+    );
+}

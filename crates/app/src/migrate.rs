@@ -1,0 +1,27 @@
+//! The commands that look at the schema or change it.
+
+use std::io::{self, Write as _};
+
+use crate::application::connect;
+use crate::cli::Migrate;
+use crate::settings::DatabaseSettings;
+
+/// Does what is asked and says on standard output how the schema stands then.
+///
+/// # Errors
+/// If the database cannot be reached or a migration fails.
+pub async fn migrate(settings: &DatabaseSettings, command: Migrate) -> anyhow::Result<()> {
+    let database = connect(settings, None).await?;
+    match command {
+        Migrate::Up => migrations::up(database.connection_for_migrations()).await?,
+        Migrate::Down { steps } => migrations::down(database.connection_for_migrations(), steps).await?,
+        Migrate::Status => {}
+    }
+    let mut out = io::stdout().lock();
+    for (name, applied) in migrations::status(database.connection_for_status()).await? {
+        writeln!(out, "{} {name}", if applied { "applied" } else { "pending" })?;
+    }
+    drop(out);
+    database.close().await;
+    Ok(())
+}

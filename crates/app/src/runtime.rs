@@ -1,0 +1,9 @@
+//! The runtime's ports, on the system's clock, on UUIDs and on tokio.
+
+mod background;
+mod clock;
+mod ids;
+
+pub use background::BackgroundTasks;
+pub use clock::SystemClock;
+pub use ids::UuidGenerator;

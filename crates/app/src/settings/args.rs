@@ -1,0 +1,117 @@
+//! The registry of settings: every one's flag, variable, default and explanation. Values are texts here; what they
+//! mean is [`super::Settings`].
+//!
+//! A setting's flag is its variable's name in lower case with hyphens. `.env.example` shows the same list, and a test
+//! holds the two together.
+
+use clap::Args;
+
+/// Every setting, as a text.
+#[derive(Args)]
+pub struct SettingsArgs {
+    /// Settings of the server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Settings of the database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Settings of signing in.
+    #[command(flatten)]
+    pub sign_in: SignInArgs,
+    /// Settings of the assistant.
+    #[command(flatten)]
+    pub assistant: AssistantArgs,
+    /// Settings of the process.
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+/// Settings of the server.
+#[derive(Args)]
+#[command(next_help_heading = "Server")]
+pub struct ServerArgs {
+    /// Address to listen on; 0.0.0.0 for every network
+    #[arg(long, env = "HOST", value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: String,
+
+    /// Port to listen on; 0 for any free one
+    #[arg(long, env = "PORT", value_name = "NUMBER", default_value = "8000")]
+    pub port: String,
+
+    /// Where the frontend is
+    #[arg(long, env = "FRONTEND_URL", value_name = "URL", default_value = "http://localhost:3000")]
+    pub frontend_url: String,
+
+    /// Origins whose pages may call, separated by commas; the frontend's if unset
+    #[arg(long, env = "CORS_ORIGINS", value_name = "ORIGINS")]
+    pub cors_origins: Option<String>,
+}
+
+/// Settings of the database.
+#[derive(Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseArgs {
+    /// Where the data is: a URL that begins with sqlite:, postgres: or postgresql: [default: SQLite in ./data/doable.db]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", default_value = "sqlite://data/doable.db?mode=rwc")]
+    #[arg(global = true, hide_default_value = true)]
+    pub database_url: String,
+
+    /// The most connections that are open at once, 1 to 1000
+    #[arg(long, env = "DATABASE_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "10")]
+    pub database_max_connections: String,
+
+    /// Whether migrations run when the server starts
+    #[arg(long, env = "MIGRATE_ON_START", value_name = "BOOLEAN", default_value = "true")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub migrate_on_start: String,
+}
+
+/// Settings of signing in.
+#[derive(Args)]
+#[command(next_help_heading = "Sign-in")]
+pub struct SignInArgs {
+    /// What access tokens are signed with, at least 32 bytes; better a variable than a flag, which other users of the
+    /// machine can see. In development one is made and kept in ./data/jwt-secret; production refuses to start without
+    #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_default_value = true)]
+    pub jwt_secret: Option<String>,
+
+    /// How long an access token is good, such as 15m or 24h
+    #[arg(long, env = "ACCESS_TOKEN_TTL", value_name = "DURATION", default_value = "24h")]
+    pub access_token_ttl: String,
+
+    /// How long a refresh token is good, and with it a session that is not used
+    #[arg(long, env = "REFRESH_TOKEN_TTL", value_name = "DURATION", default_value = "30d")]
+    pub refresh_token_ttl: String,
+}
+
+/// Settings of the assistant.
+#[derive(Args)]
+#[command(next_help_heading = "Assistant")]
+pub struct AssistantArgs {
+    /// Which assistant answers: offline (built in; no key, no network), or auto for the best one that is set up
+    #[arg(long, env = "LLM_PROVIDER", value_name = "NAME", default_value = "auto")]
+    pub llm_provider: String,
+}
+
+/// Settings of the process.
+#[derive(Args)]
+#[command(next_help_heading = "Process")]
+pub struct ProcessArgs {
+    /// development, or production, which makes nothing up
+    #[arg(long, env = "ENVIRONMENT", value_name = "NAME", default_value = "development")]
+    pub environment: String,
+
+    /// This process's name on its database. With one, chat turns that a crash cut short are marked as failed at the
+    /// next start, and not only when their lease is over (15 s). No two running processes may share it; random if unset
+    #[arg(long, env = "INSTANCE_ID", value_name = "NAME")]
+    pub instance_id: Option<String>,
+
+    /// Log at debug level
+    #[arg(long, env = "DEBUG", value_name = "BOOLEAN", default_value = "false", global = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub debug: String,
+
+    /// What is logged, such as "info,llm=trace"; takes the place of DEBUG. Libraries never log below info
+    #[arg(long, env = "RUST_LOG", value_name = "DIRECTIVES", global = true)]
+    pub rust_log: Option<String>,
+}

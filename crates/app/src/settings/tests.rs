@@ -1,0 +1,214 @@
+//! What the settings' texts mean, and what is said about bad ones.
+
+use std::path::Path;
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::cli::Cli;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn args(variables: &[(&str, &str)]) -> SettingsArgs {
+    let variables: Variables = variables.iter().copied().collect();
+    Cli::read(["app"], &variables).map_err(|error| error.to_string()).unwrap().settings
+}
+
+fn settings(variables: &[(&str, &str)]) -> Settings {
+    args(variables).try_into().unwrap()
+}
+
+fn problems(variables: &[(&str, &str)]) -> Vec<String> {
+    Settings::try_from(args(variables)).unwrap_err().problems().to_vec()
+}
+
+#[test]
+fn without_any_setting_it_serves_a_developer() {
+    let Settings { server, database, sign_in, assistant, environment, instance, log } = settings(&[]);
+    assert_eq!((server.host.as_str(), server.port), ("127.0.0.1", 8000));
+    assert_eq!(server.frontend_url.as_str(), "http://localhost:3000/");
+    assert_eq!(server.cors_origins, ["http://localhost:3000".parse().unwrap()]);
+    assert_eq!((database.url.expose(), database.max_connections), ("sqlite://data/doable.db?mode=rwc", 10));
+    assert!(database.migrate_on_start);
+    assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Kept(path) if path == Path::new("data/jwt-secret")));
+    assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) });
+    assert_eq!((assistant, environment, instance), (AssistantChoice::Auto, Environment::Development, None));
+    assert_eq!(log, LogFilter::standard(false));
+}
+
+#[test]
+fn every_setting_is_taken() {
+    let Settings { server, database, sign_in, assistant, environment, instance, log } = settings(&[
+        ("HOST", "::"),
+        ("PORT", "0"),
+        ("FRONTEND_URL", "https://app.example.com/todo"),
+        ("CORS_ORIGINS", "https://a.example, http://b.example:8080/ ,https://a.example:443"),
+        ("DATABASE_URL", "postgres://me:hunter2@db/todo"),
+        ("DATABASE_MAX_CONNECTIONS", "3"),
+        ("MIGRATE_ON_START", "no"),
+        ("JWT_SECRET", SECRET),
+        ("ACCESS_TOKEN_TTL", "15m"),
+        ("REFRESH_TOKEN_TTL", "1h 30m"),
+        ("LLM_PROVIDER", "offline"),
+        ("ENVIRONMENT", "production"),
+        ("INSTANCE_ID", "web-1"),
+        ("DEBUG", "on"),
+    ]);
+    assert_eq!((server.host.as_str(), server.port), ("::", 0));
+    assert_eq!(server.frontend_url.as_str(), "https://app.example.com/todo");
+    assert_eq!(server.cors_origins, ["https://a.example", "http://b.example:8080"].map(|o| o.parse().unwrap()));
+    assert_eq!((database.url.kind(), database.max_connections), (DatabaseKind::Postgres, 3));
+    assert!(!database.migrate_on_start);
+    assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Given(_)));
+    assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::minutes(15), refresh: TimeDelta::minutes(90) });
+    assert_eq!((assistant, environment), (AssistantChoice::Offline, Environment::Production));
+    assert_eq!((instance, log), (Some("web-1".parse().unwrap()), LogFilter::standard(true)));
+}
+
+#[test]
+fn pages_of_the_frontend_may_call_unless_others_are_named() {
+    let origins = |variables: &[(&str, &str)]| settings(variables).server.cors_origins;
+    let frontend = ("FRONTEND_URL", "https://App.example.com:443/todo");
+    assert_eq!(origins(&[frontend]), ["https://app.example.com".parse().unwrap()]);
+    assert_eq!(origins(&[frontend, ("CORS_ORIGINS", "http://b")]), ["http://b".parse().unwrap()]);
+}
+
+#[test]
+fn a_log_filter_takes_the_place_of_the_debug_switch() {
+    let filter = "warn,app=trace";
+    assert_eq!(settings(&[("RUST_LOG", filter), ("DEBUG", "1")]).log, filter.parse().unwrap());
+}
+
+#[test]
+fn booleans_have_eight_spellings_in_any_case() {
+    for (texts, expected) in [(["true", "1", "yes", "ON"], true), (["False", "0", "no", "off"], false)] {
+        for text in texts {
+            assert_eq!(settings(&[("MIGRATE_ON_START", text)]).database.migrate_on_start, expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_host_is_an_address_or_a_name() {
+    for (text, host) in [("0.0.0.0", "0.0.0.0"), ("[::1]", "::1"), ("::1", "::1"), ("localhost", "localhost")] {
+        assert_eq!(settings(&[("HOST", text)]).server.host, host);
+    }
+}
+
+#[test]
+fn a_bad_value_is_told_with_its_variable_and_what_it_should_be() {
+    let long = "x".repeat(65);
+    for (variable, value, expected) in [
+        ("HOST", "a b", r#"HOST: "a b" is not an address"#),
+        ("HOST", "127.0.0.1:80", "is not an address"),
+        ("PORT", "abc", r#"PORT: "abc" is not a port number (0 to 65535)"#),
+        ("PORT", "65536", r#"PORT: "65536" is not a port number"#),
+        ("PORT", "-1", "is not a port number"),
+        ("FRONTEND_URL", "localhost:3000", r#"FRONTEND_URL: "localhost:3000" is not an http or https URL"#),
+        ("FRONTEND_URL", "ftp://x", "is not an http"),
+        ("CORS_ORIGINS", "*", r#"CORS_ORIGINS: "*" is not an origin such as https://app.example.com"#),
+        ("CORS_ORIGINS", "https://a.example,https://*.example", r#""https://*.example" is not an origin"#),
+        ("CORS_ORIGINS", "https://a.example/todo", "is not an origin"),
+        ("CORS_ORIGINS", "null", "is not an origin"),
+        ("CORS_ORIGINS", "https://a.example,", r#""" is not an origin"#),
+        (
+            "DATABASE_MAX_CONNECTIONS",
+            "0",
+            r#"DATABASE_MAX_CONNECTIONS: "0" is not a number of connections (1 to 1000)"#,
+        ),
+        ("DATABASE_MAX_CONNECTIONS", "1001", "is not a number of connections"),
+        ("MIGRATE_ON_START", "maybe", r#"MIGRATE_ON_START: "maybe" is not a boolean"#),
+        ("ACCESS_TOKEN_TTL", "soon", r#"ACCESS_TOKEN_TTL: "soon" is not a duration such as 15m"#),
+        ("ACCESS_TOKEN_TTL", "3600", "is not a duration"),
+        ("ACCESS_TOKEN_TTL", "0s", "is not a duration"),
+        ("ACCESS_TOKEN_TTL", "1500ms", "is not a duration"),
+        ("REFRESH_TOKEN_TTL", "3651d", r#"REFRESH_TOKEN_TTL: "3651d" is not a duration"#),
+        ("REFRESH_TOKEN_TTL", "999999999999y", "is not a duration"),
+        ("LLM_PROVIDER", "cohere", r#"LLM_PROVIDER: "cohere" is not an assistant (auto or offline)"#),
+        ("ENVIRONMENT", "prod", r#"ENVIRONMENT: "prod" is not an environment (development or production)"#),
+        ("INSTANCE_ID", "a b", r#"INSTANCE_ID: "a b" is not an instance's name"#),
+        ("INSTANCE_ID", &long, "is not an instance's name"),
+        ("DEBUG", "2", r#"DEBUG: "2" is not a boolean"#),
+        ("RUST_LOG", "app=loud", r#"RUST_LOG: "app=loud" is not a log filter"#),
+    ] {
+        let problems = problems(&[(variable, value)]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(&format!("{variable}: ")), "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?} does not say {expected}");
+    }
+}
+
+#[test]
+fn a_bad_secret_is_told_without_its_value() {
+    for (variable, value, expected) in [
+        ("JWT_SECRET", "hunter2", "JWT_SECRET: must be at least 32 bytes long"),
+        ("DATABASE_URL", "mysql://me:hunter2@db/x", "DATABASE_URL: is not a sqlite:, postgres: or postgresql: URL"),
+        ("DATABASE_URL", "hunter2", "is not a sqlite:, postgres: or postgresql: URL"),
+        ("DATABASE_URL", "postgres://me:#hunter2@db/x", "DATABASE_URL: has an @ or a # after the host"),
+        ("DATABASE_URL", "postgres://me:12/hunter2@db/x", "has an @ or a # after the host"),
+        ("DATABASE_URL", "postgres://me:12?hunter2@db/x", "has an @ or a # after the host"),
+        ("DATABASE_URL", "postgres://me:x/hunter2@db/x", "DATABASE_URL: is not a URL: "),
+        ("DATABASE_URL", "postgres://me:hunter2@[db/x", "DATABASE_URL: is not a URL: "),
+    ] {
+        let problems = problems(&[(variable, value)]);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?}");
+        assert!(!problems[0].contains("hunter2"), "{problems:?}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_one_a_line() {
+    let bad = [("PORT", "a"), ("JWT_SECRET", "b"), ("DEBUG", "c"), ("DATABASE_URL", "d"), ("LLM_PROVIDER", "e\nf")];
+    let told = Settings::try_from(args(&bad)).unwrap_err().to_string();
+    let variables: Vec<&str> = told.lines().map(|line| line.split_once(": ").unwrap().0).collect();
+    assert_eq!(variables, ["PORT", "DATABASE_URL", "JWT_SECRET", "LLM_PROVIDER", "DEBUG"], "{told}");
+}
+
+#[test]
+fn production_refuses_to_start_without_a_secret() {
+    let problems = problems(&[("ENVIRONMENT", "production")]);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with("JWT_SECRET: must be set in production"), "{problems:?}");
+    assert!(Settings::try_from(args(&[("ENVIRONMENT", "production"), ("JWT_SECRET", SECRET)])).is_ok());
+}
+
+#[test]
+fn the_schema_can_be_changed_without_the_settings_that_only_the_server_needs() {
+    let args = args(&[("ENVIRONMENT", "production"), ("PORT", "x"), ("DATABASE_URL", "sqlite://x.db")]);
+    assert!(LogFilter::try_from(&args.process).is_ok());
+    assert_eq!(DatabaseSettings::try_from(args.database).unwrap().url.expose(), "sqlite://x.db");
+}
+
+#[test]
+fn settings_print_no_secret() {
+    let settings =
+        settings(&[("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://me:hunter2@db/todo?password=hunter3")]);
+    let printed = format!("{settings:?} {settings:#?}");
+    assert!(!printed.contains(SECRET) && !printed.contains("hunter"), "{printed}");
+    assert!(printed.contains("Postgres at db:5432/todo"), "{printed}");
+}
+
+#[test]
+fn the_example_file_and_the_registry_name_the_same_settings_and_defaults() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.env.example");
+    let text = std::fs::read_to_string(path).unwrap();
+    // A setting's line is commented out without a space; a remark has one.
+    let set: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|l| !l.starts_with([' ', '#']))
+        .fold(String::new(), |all, line| all + line + "\n");
+    let mut shown: Vec<&str> = set.lines().map(|line| line.split_once('=').unwrap().0).collect();
+    let mut known = Cli::variable_names();
+    shown.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(shown, known);
+
+    let variables = Variables::merge(&known, |_| None, Path::new(".env.example"), &set).unwrap();
+    let from_file: Settings = Cli::read(["app"], &variables).ok().unwrap().settings.try_into().unwrap();
+    assert_eq!(format!("{from_file:?}"), format!("{:?}", settings(&[])));
+    for required in ["HOST", "PORT", "DATABASE_URL", "ACCESS_TOKEN_TTL", "LLM_PROVIDER", "ENVIRONMENT", "DEBUG"] {
+        assert!(variables.get(required).is_some(), "{required} shows no default");
+    }
+}

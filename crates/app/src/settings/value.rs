@@ -1,0 +1,139 @@
+//! What the text of one setting means. Every function here takes the text and says what is wrong with it, without the
+//! variable's name, which its caller knows.
+
+use std::net::IpAddr;
+
+use chrono::TimeDelta;
+use domain::turn::InstanceId;
+use http_api::CorsOrigin;
+use url::{Host, Url};
+
+use super::{AssistantChoice, Environment};
+use crate::telemetry::LogFilter;
+
+/// What is wrong with a setting's text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// It is not what it has to be.
+    #[error("{text:?} is not {expected}")]
+    Malformed {
+        /// The text.
+        text: String,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// A secret is not what it has to be. The text is withheld.
+    #[error("{0}")]
+    Secret(String),
+    /// A secret is missing where none may be made up.
+    #[error("must be set in production: at least 32 bytes, such as `openssl rand -base64 48` prints")]
+    MissingSecret,
+}
+
+fn expect<T>(value: Option<T>, text: &str, expected: &'static str) -> Result<T, ValueError> {
+    value.ok_or_else(|| ValueError::Malformed { text: text.to_owned(), expected })
+}
+
+/// An optional setting's text, unless it is empty.
+pub(super) fn given(text: Option<&str>) -> Option<&str> {
+    text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+pub(super) fn boolean(text: &str) -> Result<bool, ValueError> {
+    let value = match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    };
+    expect(value, text, "a boolean (true or false, 1 or 0, yes or no, on or off)")
+}
+
+/// An IP address, with or without brackets, or a host name.
+pub(super) fn host(text: &str) -> Result<String, ValueError> {
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+    let host = match bare.parse::<IpAddr>() {
+        Ok(address) => Some(address.to_string()),
+        Err(_) => Host::parse(text).ok().map(|host| host.to_string()),
+    };
+    expect(host, text, "an address or a host name, such as 127.0.0.1")
+}
+
+pub(super) fn port(text: &str) -> Result<u16, ValueError> {
+    expect(text.trim().parse().ok(), text, "a port number (0 to 65535)")
+}
+
+/// An `http` or `https` URL with nothing in it that a frontend's address has no use for.
+pub(super) fn web_address(text: &str) -> Result<Url, ValueError> {
+    let url = Url::parse(text.trim()).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    expect(url, text, "an http or https URL such as https://app.example.com")
+}
+
+/// Origins separated by commas, each once.
+pub(super) fn origins(text: &str) -> Result<Vec<CorsOrigin>, ValueError> {
+    let mut origins = Vec::new();
+    for item in text.split(',').map(str::trim) {
+        let origin = origin(item)?;
+        if !origins.contains(&origin) {
+            origins.push(origin);
+        }
+    }
+    Ok(origins)
+}
+
+/// The origin of a web address: its scheme, host and port.
+pub(super) fn origin_of(url: &Url) -> Result<CorsOrigin, ValueError> {
+    origin(&url.origin().ascii_serialization())
+}
+
+fn origin(text: &str) -> Result<CorsOrigin, ValueError> {
+    expect(text.parse().ok(), text, "an origin such as https://app.example.com (no path, no wildcard)")
+}
+
+pub(super) fn max_connections(text: &str) -> Result<u32, ValueError> {
+    let number = text.trim().parse().ok().filter(|number| (1..=1000).contains(number));
+    expect(number, text, "a number of connections (1 to 1000)")
+}
+
+/// Whole seconds, because that is what a token can say; not more than ten years, so that no time overflows.
+pub(super) fn lifetime(text: &str) -> Result<TimeDelta, ValueError> {
+    let whole_seconds = |length: &TimeDelta| length.subsec_nanos() == 0;
+    let lifetime = humantime::parse_duration(text.trim())
+        .ok()
+        .and_then(|length| TimeDelta::from_std(length).ok())
+        .filter(|length| (TimeDelta::seconds(1)..=TimeDelta::days(3650)).contains(length) && whole_seconds(length));
+    expect(lifetime, text, "a duration such as 15m, 24h or 30d (1s to 3650d, in whole seconds)")
+}
+
+pub(super) fn assistant(text: &str) -> Result<AssistantChoice, ValueError> {
+    let choice = match text.trim() {
+        "auto" => Some(AssistantChoice::Auto),
+        "offline" => Some(AssistantChoice::Offline),
+        _ => None,
+    };
+    expect(choice, text, "an assistant (auto or offline)")
+}
+
+pub(super) fn environment(text: &str) -> Result<Environment, ValueError> {
+    let environment = match text.trim() {
+        "development" => Some(Environment::Development),
+        "production" => Some(Environment::Production),
+        _ => None,
+    };
+    expect(environment, text, "an environment (development or production)")
+}
+
+pub(super) fn instance(text: Option<&str>) -> Result<Option<InstanceId>, ValueError> {
+    let Some(text) = given(text) else { return Ok(None) };
+    expect(text.parse().ok(), text, "an instance's name (1 to 64 letters, digits or '-_.')").map(Some)
+}
+
+pub(super) fn log_filter(text: &str) -> Result<LogFilter, ValueError> {
+    expect(text.parse().ok(), text, "a log filter such as info or info,http_api=debug")
+}

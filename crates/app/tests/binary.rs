@@ -1,0 +1,256 @@
+//! The binary as people run it: started in an empty folder, asked over HTTP, killed, started again.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use test_database::{Kind, TestDatabase};
+
+/// So long a process may take to start or to end before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
+    command.current_dir(folder).env_clear().env("PORT", "0").stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Output> {
+    Ok(command(folder).args(arguments).envs(variables.iter().copied()).output()?)
+}
+
+/// A server that runs, and what it logs.
+struct Server {
+    child: Child,
+    address: String,
+    log: mpsc::Receiver<String>,
+}
+
+impl Server {
+    fn start(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut child =
+            command(folder).envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let stderr = child.stderr.take().context("a pipe")?;
+        let (sender, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut seen = Vec::new();
+        loop {
+            let Ok(line) = log.recv_timeout(PATIENCE) else { bail!("it does not start: {seen:#?}") };
+            let address = serde_json::from_str::<Value>(&line)
+                .ok()
+                .and_then(|event| event["address"].as_str().map(str::to_owned));
+            seen.push(line);
+            if let Some(address) = address {
+                return Ok(Self { child, address, log });
+            }
+        }
+    }
+
+    async fn post(&self, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.address)).json(&body);
+        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
+        let response = request.send().await?;
+        let status = response.status();
+        let text = response.text().await?;
+        ensure!(status.is_success(), "{path}: {status} {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    async fn get(&self, path: &str, token: &str) -> anyhow::Result<Value> {
+        let response = reqwest::Client::new().get(format!("{}{path}", self.address)).bearer_auth(token).send().await?;
+        Ok(serde_json::from_str(&response.error_for_status()?.text().await?)?)
+    }
+
+    fn kill(mut self) -> anyhow::Result<Vec<String>> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(self.log.iter().collect())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The README's session, with a kill -9 and a restart between any two lines.
+async fn nothing_is_lost(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<()> {
+    let server = Server::start(folder, variables)?;
+    let account = json!({"email": "ada@example.com", "password": "correct horse"});
+    let session = server.post("/auth/register", "", account).await?;
+    let (token, user) =
+        (session["access_token"].as_str().context("a token")?, session["user"]["id"].as_str().context("an id")?);
+    let chat = format!("/api/{user}/chat");
+    server.kill()?;
+
+    let server = Server::start(folder, variables)?;
+    let added = server.post(&chat, token, json!({"message": "Add a task to buy groceries"})).await?;
+    ensure!(added["tool_calls"][0]["tool"] == "add_task", "{added}");
+    ensure!(added["tool_calls"][0]["result"]["success"] == true, "{added}");
+    let conversation = added["conversation_id"].clone();
+    server.kill()?;
+
+    let server = Server::start(folder, variables)?;
+    let tasks = server.get(&format!("/api/{user}/tasks"), token).await?;
+    ensure!(tasks[0]["title"] == "buy groceries", "{tasks}");
+    let say = |message: &str| json!({"message": message, "conversation_id": conversation});
+    server.post(&chat, token, say("mark it as done")).await?;
+    server.kill()?;
+
+    let server = Server::start(folder, variables)?;
+    let tasks = server.get(&format!("/api/{user}/tasks"), token).await?;
+    ensure!(tasks[0]["completed"] == true, "{tasks}");
+    let gone = server.post(&chat, token, say("delete the groceries task")).await?;
+    ensure!(gone["tool_calls"][0]["tool"] == "delete_task", "{gone}");
+    server.kill()?;
+
+    let server = Server::start(folder, variables)?;
+    ensure!(server.get(&format!("/api/{user}/tasks"), token).await? == json!([]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn kill_9_and_a_restart_between_two_requests_change_nothing_on_sqlite() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    nothing_is_lost(folder.path(), &[]).await
+}
+
+#[tokio::test]
+async fn kill_9_and_a_restart_between_two_requests_change_nothing_on_postgres() -> anyhow::Result<()> {
+    let name = "kill_9_and_a_restart_between_two_requests_change_nothing_on_postgres";
+    let Some(database) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
+    let folder = TempDir::new()?;
+    nothing_is_lost(folder.path(), &[("DATABASE_URL", database.url())]).await
+}
+
+#[tokio::test]
+async fn a_termination_signal_ends_it_cleanly() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let mut server = Server::start(folder.path(), &[])?;
+    let sent = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status()?;
+    ensure!(sent.success());
+    let mut waited = Duration::ZERO;
+    let status = loop {
+        if let Some(status) = server.child.try_wait()? {
+            break status;
+        }
+        ensure!(waited < PATIENCE, "it does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        waited += Duration::from_millis(20);
+    };
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+#[test]
+fn a_bad_value_names_its_variable_and_refuses_to_start() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    for (name, value, secret) in [
+        ("PORT", "abc", false),
+        ("DATABASE_URL", "mysql://root:hunter2@localhost/x", true),
+        ("JWT_SECRET", "hunter2", true),
+        ("ACCESS_TOKEN_TTL", "soon", false),
+        ("CORS_ORIGINS", "*", false),
+        ("LLM_PROVIDER", "magic", false),
+        ("ENVIRONMENT", "moon", false),
+    ] {
+        let output = run(folder.path(), &[], &[(name, value)])?;
+        let error = String::from_utf8(output.stderr)?;
+        ensure!(!output.status.success(), "{name}={value} is taken");
+        ensure!(error.contains(name), "{name} is not named: {error}");
+        ensure!(!secret || !error.contains("hunter2"), "{name} is printed: {error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn production_without_a_secret_refuses_to_start() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let output = run(folder.path(), &[], &[("ENVIRONMENT", "production")])?;
+    ensure!(!output.status.success());
+    ensure!(String::from_utf8(output.stderr)?.contains("JWT_SECRET"));
+    Ok(())
+}
+
+#[test]
+fn help_tells_every_setting() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let output = run(folder.path(), &["--help"], &[("JWT_SECRET", "hunter2-hunter2-hunter2-hunter2-hunter2")])?;
+    let help = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "{help}");
+    for name in ["DATABASE_URL", "JWT_SECRET", "PORT", "CORS_ORIGINS", "LLM_PROVIDER", "INSTANCE_ID", "migrate"] {
+        ensure!(help.contains(name), "{name} is not in: {help}");
+    }
+    ensure!(!help.contains("hunter2"));
+    Ok(())
+}
+
+#[test]
+fn migrations_go_up_and_down_by_command() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let migrate = |what: &str| -> anyhow::Result<String> {
+        let output = run(folder.path(), &["migrate", what], &[])?;
+        ensure!(output.status.success(), "{}", String::from_utf8(output.stderr)?);
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    ensure!(!migrate("status")?.contains("applied "));
+    migrate("up")?;
+    let status = migrate("status")?;
+    ensure!(status.contains("create_users") && !status.contains("pending "), "{status}");
+    migrate("down")?;
+    ensure!(migrate("status")?.contains("pending "));
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_at_any_level() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let secret = "marked-secret-of-the-server-0123456789";
+    let variables = [("RUST_LOG", "trace"), ("DEBUG", "true"), ("JWT_SECRET", secret)];
+    let server = Server::start(folder.path(), &variables)?;
+    let password = "marked password 1";
+    let account = json!({"email": "ada@example.com", "password": password});
+    let session = server.post("/auth/register", "", account.clone()).await?;
+    let token = session["access_token"].as_str().context("a token")?.to_owned();
+    let refresh = session["refresh_token"].as_str().context("a token")?.to_owned();
+    server.post("/auth/login", "", account).await?;
+    server.get("/auth/me", &token).await?;
+    let user = session["user"]["id"].as_str().context("an id")?;
+    server.post(&format!("/api/{user}/chat"), &token, json!({"message": "add milk"})).await?;
+    let refused =
+        server.post("/auth/login", "", json!({"email": "ada@example.com", "password": "marked password 2"})).await;
+    ensure!(refused.is_err());
+    server.post("/auth/refresh", "", json!({"refresh_token": refresh})).await?;
+    let log = server.kill()?;
+    ensure!(log.len() > 20, "there is a log at TRACE");
+    for secret in [secret, password, "marked password 2", &token, &refresh, "$argon2id$"] {
+        let found: Vec<_> = log.iter().filter(|line| line.contains(secret)).collect();
+        ensure!(found.is_empty(), "{found:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_unknown_flag_is_refused() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let mut child = command(folder.path()).arg("--nonsense").stderr(Stdio::piped()).spawn()?;
+    let mut error = String::new();
+    child.stderr.take().context("a pipe")?.read_to_string(&mut error)?;
+    ensure!(!child.wait()?.success());
+    ensure!(error.contains("--nonsense"), "{error}");
+    Ok(())
+}

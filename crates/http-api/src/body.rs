@@ -1,0 +1,138 @@
+//! JSON bodies: read up to their limit, checked as JSON first and as what a route wants second, so that bytes that are
+//! no JSON and JSON that does not fit are told apart.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{self, Bytes};
+use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Error as _};
+use serde_json::Value;
+
+use crate::error::{ApiError, RequestError};
+use crate::validation::misfit;
+
+/// The largest body, in bytes.
+pub(crate) const LIMIT: usize = 64 * 1024;
+
+/// A body that must be there.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// A body that may be left out. Its type matters only if it is there.
+#[derive(Debug)]
+pub(crate) struct OptionalJson<T>(pub(crate) Option<T>);
+
+type Extraction<T> = Pin<Box<dyn Future<Output = Result<T, ApiError>>>>;
+
+impl<T: DeserializeOwned> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let fits = check_type(request);
+        let bytes = read(request, payload);
+        Box::pin(async move {
+            fits?;
+            Ok(Self(parse(&bytes.await?)?))
+        })
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for OptionalJson<T> {
+    type Error = ApiError;
+    type Future = Extraction<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let fits = check_type(request);
+        let bytes = read(request, payload);
+        Box::pin(async move {
+            let bytes = bytes.await?;
+            if bytes.is_empty() {
+                return Ok(Self(None));
+            }
+            fits?;
+            Ok(Self(Some(parse(&bytes)?)))
+        })
+    }
+}
+
+/// The type must be JSON's; parameters such as `charset` mean nothing there (RFC 8259, 11). A compressed body is of
+/// another type too: it is not unpacked.
+fn check_type(request: &HttpRequest) -> Result<(), RequestError> {
+    // Read here, because the framework's reader does not know the space that may stand before a `;` (RFC 9110, 5.6.6).
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|line| line.to_str().ok()?.split(';').next());
+    let json = media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"));
+    let plain = request
+        .headers()
+        .get_all(header::CONTENT_ENCODING)
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if json && plain { Ok(()) } else { Err(RequestError::MediaType) }
+}
+
+fn read(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes, RequestError>> + use<> {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let payload = web::Payload::from_request(request, payload);
+    async move {
+        if announced.is_some_and(|length: u64| length > LIMIT as u64) {
+            return Err(RequestError::TooLarge);
+        }
+        let payload = payload.await.map_err(|error| RequestError::Malformed(error.to_string().into()))?;
+        match payload.to_bytes_limited(LIMIT).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(cut)) => Err(RequestError::Malformed(cut.to_string().into())),
+            Err(_too_large) => Err(RequestError::TooLarge),
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| RequestError::Malformed(error.into()))?;
+    let Value::Object(fields) = &value else {
+        return Err(RequestError::Invalid { field: None, message: "The body must be a JSON object".to_owned() });
+    };
+    if let Some(field) = nul(&value, "") {
+        return Err(RequestError::invalid(&field, format!("{field} must not contain a NUL character")));
+    }
+    // From the text and not from the value, which has forgotten that a field was there twice.
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| misfit(error.path(), &error.inner().to_string(), fields.keys().map(String::as_str), "field"))
+}
+
+/// The path of the first text with a NUL in it. Postgres cannot hold one, and SQLite cuts there.
+fn nul(value: &Value, path: &str) -> Option<String> {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::String(text) => text.contains('\0').then(|| path.to_owned()),
+        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| nul(item, &below(&index.to_string()))),
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            if name.contains('\0') { Some(below(&name.replace('\0', "\u{FFFD}"))) } else { nul(field, &below(name)) }
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// Deserializes a text into a secret that never prints itself.
+pub(crate) fn secret<'de, D: serde::Deserializer<'de>>(input: D) -> Result<secrecy::SecretString, D::Error> {
+    String::deserialize(input).map(Into::into)
+}
+
+/// Deserializes a password that somebody chooses.
+pub(crate) fn chosen_password<'de, D>(input: D) -> Result<domain::user::Password, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    domain::user::Password::chosen(&String::deserialize(input)?).map_err(D::Error::custom)
+}
+
+/// Deserializes a password that somebody signs in with.
+pub(crate) fn typed_password<'de, D>(input: D) -> Result<domain::user::Password, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    Ok(domain::user::Password::typed(&String::deserialize(input)?))
+}

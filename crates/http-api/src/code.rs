@@ -1,0 +1,102 @@
+//! The codes by which programs tell errors apart, each with its status and what it says to people.
+//!
+//! Deliberately not here: which failure gets which code. That is [`crate::error`].
+
+use actix_web::http::StatusCode;
+
+/// An error's code. The list is open: clients must expect codes that they do not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Code {
+    ValidationError,
+    MalformedJson,
+    Unauthorized,
+    TokenExpired,
+    InvalidCredentials,
+    Forbidden,
+    InsufficientScope,
+    NotFound,
+    TaskNotFound,
+    ConversationNotFound,
+    MethodNotAllowed,
+    EmailTaken,
+    TurnInProgress,
+    NoTurn,
+    PreconditionFailed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    InternalError,
+    AiError,
+    AiUnavailable,
+    DatabaseUnavailable,
+    Overloaded,
+    AiTimeout,
+    StorageFull,
+}
+
+impl Code {
+    /// The code as it stands in a body.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status that goes with it.
+    pub(crate) fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// What it says to people, where there is nothing more precise to say.
+    pub(crate) fn message(self) -> &'static str {
+        self.row().2
+    }
+
+    fn row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Self::ValidationError => ("VALIDATION_ERROR", StatusCode::BAD_REQUEST, "The request is not valid"),
+            Self::MalformedJson => ("MALFORMED_JSON", StatusCode::BAD_REQUEST, "The body is not valid JSON"),
+            Self::Unauthorized => ("UNAUTHORIZED", StatusCode::UNAUTHORIZED, "A valid token is needed"),
+            Self::TokenExpired => ("TOKEN_EXPIRED", StatusCode::UNAUTHORIZED, "The token has expired"),
+            Self::InvalidCredentials => {
+                ("INVALID_CREDENTIALS", StatusCode::UNAUTHORIZED, "The email or the password is wrong")
+            }
+            Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "The path belongs to another user"),
+            Self::InsufficientScope => ("INSUFFICIENT_SCOPE", StatusCode::FORBIDDEN, "The token does not allow this"),
+            Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "There is nothing at this address"),
+            Self::TaskNotFound => ("TASK_NOT_FOUND", StatusCode::NOT_FOUND, "Task not found"),
+            Self::ConversationNotFound => ("CONVERSATION_NOT_FOUND", StatusCode::NOT_FOUND, "Conversation not found"),
+            Self::MethodNotAllowed => {
+                ("METHOD_NOT_ALLOWED", StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method")
+            }
+            Self::EmailTaken => ("EMAIL_TAKEN", StatusCode::CONFLICT, "There is an account with this email already"),
+            Self::TurnInProgress => {
+                ("TURN_IN_PROGRESS", StatusCode::CONFLICT, "The assistant is still answering in this conversation")
+            }
+            Self::NoTurn => ("NO_TURN", StatusCode::CONFLICT, "The assistant's turn was ended"),
+            Self::PreconditionFailed => {
+                ("PRECONDITION_FAILED", StatusCode::PRECONDITION_FAILED, "The task has changed meanwhile")
+            }
+            Self::PayloadTooLarge => {
+                ("PAYLOAD_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB")
+            }
+            Self::UnsupportedMediaType => {
+                ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json")
+            }
+            Self::InternalError => {
+                ("INTERNAL_ERROR", StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
+            }
+            Self::AiError => ("AI_ERROR", StatusCode::BAD_GATEWAY, "The assistant could not answer"),
+            Self::AiUnavailable => {
+                ("AI_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE, "The assistant is busy, try again later")
+            }
+            Self::DatabaseUnavailable => {
+                ("DATABASE_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE, "The database cannot be reached right now")
+            }
+            Self::Overloaded => {
+                ("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE, "The server is too busy, try again soon")
+            }
+            Self::AiTimeout => ("AI_TIMEOUT", StatusCode::GATEWAY_TIMEOUT, "The assistant did not answer in time"),
+            Self::StorageFull => {
+                ("STORAGE_FULL", StatusCode::INSUFFICIENT_STORAGE, "There is no space left to store this")
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The documentation of the API: `/openapi.json` for programs, `/docs` for people. The page is Swagger UI from this
+//! binary: it loads nothing from elsewhere, and its policy forbids that it could.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ContentType};
+use actix_web::web::Path;
+use utoipa_swagger_ui::Config;
+
+use crate::error::{ApiError, RequestError};
+use crate::openapi;
+
+/// The files that the page is made of.
+pub(crate) const FILES: [&str; 6] = [
+    "favicon-32x32.png",
+    "index.css",
+    "swagger-initializer.js",
+    "swagger-ui-bundle.js",
+    "swagger-ui-standalone-preset.js",
+    "swagger-ui.css",
+];
+
+const PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Doable API</title>
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/index.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/swagger-ui-standalone-preset.js"></script>
+<script src="/docs/swagger-initializer.js"></script>
+</body>
+</html>
+"#;
+
+/// What the page may do: run its own scripts, use its own styles and icons, and call the API it stands beside.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page changes with the server only, so a browser need not ask for it all the time.
+const KEEP: &str = "public, max-age=3600";
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
+
+static CONFIG: LazyLock<Arc<Config<'static>>> =
+    LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none").persist_authorization(false)));
+
+/// Get this document.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "Documentation", operation_id = "openapi",
+    responses((status = 200, description = "An OpenAPI 3.1 document.", body = serde_json::Value)),
+)]
+pub(crate) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(ContentType::json())
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .body(DOCUMENT.as_str())
+}
+
+/// Read this document in a browser.
+#[utoipa::path(
+    get, path = "/docs", tag = "Documentation", operation_id = "docs",
+    responses((status = 200, description = "The page.", body = String, content_type = "text/html; charset=utf-8")),
+)]
+pub(crate) async fn page() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(ContentType::html())
+        .insert_header((CACHE_CONTROL, KEEP))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .body(PAGE)
+}
+
+/// Get a file of the page.
+#[utoipa::path(
+    get, path = "/docs/{file}", tag = "Documentation", operation_id = "docs_file",
+    responses((status = 200, description = "The file.", content(
+        (String = "text/css"), (String = "text/javascript"), (Vec<u8> = "image/png")),
+        headers(("Content-Encoding" = Option<String>, description = "`gzip`, for all but one of them.")))),
+)]
+pub(crate) async fn file(name: Path<String>) -> Result<HttpResponse, ApiError> {
+    let name = FILES.into_iter().find(|file| *file == name.as_str()).ok_or(RequestError::NoRoute)?;
+    let file =
+        utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)).map_err(|error| ApiError::Page(error.to_string()))?;
+    let file = file.ok_or(RequestError::NoRoute)?;
+    let mut answer = HttpResponse::Ok();
+    if file.gzpipped {
+        answer.insert_header((CONTENT_ENCODING, "gzip"));
+    }
+    Ok(answer
+        .content_type(file.content_type)
+        .insert_header((CACHE_CONTROL, KEEP))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        .body(file.bytes.into_owned()))
+}

@@ -1,0 +1,212 @@
+//! Everything that can go wrong with a request, and the one mapping of it to HTTP. The mapping is exhaustive: a new
+//! failure in the domain does not compile before it has an answer here.
+//!
+//! Deliberately not here: how the answer is written, which is [`crate::problem`].
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use domain::account::{AccountError, HashError};
+use domain::chat::ChatError;
+use domain::conversation::ConversationRepoError;
+use domain::health::NotReady;
+use domain::llm::LlmError;
+use domain::principal::InsufficientScope;
+use domain::session::SessionRepoError;
+use domain::storage::{Cause, StorageError};
+use domain::task::{TaskError, TaskRepoError};
+
+use crate::code::Code;
+use crate::problem::{Challenge, Problem};
+
+/// When a provider that is asked too often may be asked again, if it does not say.
+const AI_RETRY: Duration = Duration::from_secs(30);
+
+/// Why a request has no good answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// A defect of ours.
+    #[error("a handler panicked: {0}")]
+    Panic(String),
+    /// A file of the documentation cannot be made: a defect of ours too.
+    #[error("a file of the documentation cannot be made: {0}")]
+    Page(String),
+}
+
+/// What is wrong with a request as such.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    #[error("no such route")]
+    NoRoute,
+    #[error("the route takes {allow} only")]
+    Method {
+        /// The methods that it takes, as they stand in `Allow`.
+        allow: String,
+    },
+    #[error("no bearer token")]
+    NoToken,
+    #[error("the bearer token cannot be read")]
+    BadToken,
+    #[error("another user's path")]
+    OtherUser,
+    #[error("the id is none of a task")]
+    NoTask,
+    #[error("the id is none of a conversation")]
+    NoConversation,
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong: a body's field, a query parameter or a header. Absent if it is the whole.
+        field: Option<String>,
+        /// What about it, in words for people. Never a secret's value.
+        message: String,
+    },
+    #[error("the body cannot be read as JSON")]
+    Malformed(#[source] Cause),
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the body is of another type")]
+    MediaType,
+}
+
+impl RequestError {
+    /// `message` about `field`.
+    pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid { field: Some(field.to_owned()), message: message.into() }
+    }
+}
+
+/// The body is written by [`crate::problem::shape`], which knows the request.
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        Problem::from(self).status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+impl ResponseError for RequestError {
+    fn status_code(&self) -> StatusCode {
+        request(self).status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+impl From<&ApiError> for Problem {
+    fn from(error: &ApiError) -> Self {
+        match error {
+            ApiError::Request(error) => request(error),
+            ApiError::Account(error) => account(error),
+            ApiError::Task(TaskError::InsufficientScope(missing))
+            | ApiError::Chat(ChatError::InsufficientScope(missing)) => insufficient_scope(*missing),
+            ApiError::Task(TaskError::Repo(error)) => task(error),
+            ApiError::Chat(error) => chat(error),
+            ApiError::NotReady(error) => not_ready(error),
+            ApiError::Panic(_) | ApiError::Page(_) => Code::InternalError.into(),
+        }
+    }
+}
+
+fn request(error: &RequestError) -> Problem {
+    match error {
+        RequestError::NoRoute => Code::NotFound.into(),
+        RequestError::Method { allow } => Problem::new(Code::MethodNotAllowed).allow(allow),
+        RequestError::NoToken => Problem::new(Code::Unauthorized).challenge(Challenge::Bare),
+        RequestError::BadToken => Problem::new(Code::Unauthorized).challenge(Challenge::InvalidToken),
+        RequestError::OtherUser => Code::Forbidden.into(),
+        RequestError::NoTask => Code::TaskNotFound.into(),
+        RequestError::NoConversation => Code::ConversationNotFound.into(),
+        RequestError::Invalid { field, message } => {
+            Problem::new(Code::ValidationError).message(message.clone()).field(field.clone())
+        }
+        RequestError::Malformed(_) => Code::MalformedJson.into(),
+        RequestError::TooLarge => Code::PayloadTooLarge.into(),
+        RequestError::MediaType => Code::UnsupportedMediaType.into(),
+    }
+}
+
+fn account(error: &AccountError) -> Problem {
+    match error {
+        AccountError::InvalidCredentials => Problem::new(Code::InvalidCredentials).challenge(Challenge::Bare),
+        AccountError::EmailTaken => Problem::new(Code::EmailTaken).field(Some("email".to_owned())),
+        AccountError::InvalidToken | AccountError::Sessions(SessionRepoError::NotFound | SessionRepoError::Reused) => {
+            Problem::new(Code::Unauthorized).challenge(Challenge::InvalidToken)
+        }
+        AccountError::TokenExpired => Problem::new(Code::TokenExpired).challenge(Challenge::InvalidToken),
+        AccountError::InsufficientScope(missing) => insufficient_scope(*missing),
+        AccountError::Hash(HashError::Overloaded) => Code::Overloaded.into(),
+        AccountError::Hash(HashError::Failed(_)) | AccountError::Token(_) => Code::InternalError.into(),
+        AccountError::Sessions(SessionRepoError::Storage(error)) | AccountError::Storage(error) => storage(error),
+    }
+}
+
+fn task(error: &TaskRepoError) -> Problem {
+    match error {
+        TaskRepoError::NotFound => Code::TaskNotFound.into(),
+        TaskRepoError::Stale => Code::PreconditionFailed.into(),
+        TaskRepoError::Storage(error) => storage(error),
+    }
+}
+
+fn chat(error: &ChatError) -> Problem {
+    match error {
+        ChatError::InsufficientScope(missing) => insufficient_scope(*missing),
+        ChatError::Conversations(ConversationRepoError::NotFound) => Code::ConversationNotFound.into(),
+        ChatError::Conversations(ConversationRepoError::TurnInProgress) => Code::TurnInProgress.into(),
+        ChatError::Conversations(ConversationRepoError::NoTurn) => Code::NoTurn.into(),
+        ChatError::Conversations(ConversationRepoError::Storage(error)) => storage(error),
+        ChatError::Model { source, stored } => model(source).stored(*stored),
+        ChatError::Interrupted { source, stored } => storage(source).stored(*stored),
+        ChatError::Ended { stored } => Problem::new(Code::NoTurn).stored(*stored),
+        ChatError::Abandoned => Code::InternalError.into(),
+    }
+}
+
+fn model(error: &LlmError) -> Problem {
+    match error {
+        LlmError::RateLimited { retry_after, .. } => {
+            Problem::new(Code::AiUnavailable).retry_after(retry_after.unwrap_or(AI_RETRY))
+        }
+        LlmError::Timeout(_) => Code::AiTimeout.into(),
+        LlmError::Unauthorized(_)
+        | LlmError::ModelRetired { .. }
+        | LlmError::Unavailable(_)
+        | LlmError::BadReply(_) => Code::AiError.into(),
+    }
+}
+
+fn storage(error: &StorageError) -> Problem {
+    match error {
+        StorageError::Exhausted(_) => Code::Overloaded.into(),
+        StorageError::Unavailable(_) => Code::DatabaseUnavailable.into(),
+        StorageError::Full(_) => Code::StorageFull.into(),
+        StorageError::Corrupt(_) | StorageError::Other(_) => Code::InternalError.into(),
+    }
+}
+
+fn not_ready(error: &NotReady) -> Problem {
+    match error {
+        NotReady::Database(_) => Code::DatabaseUnavailable.into(),
+        NotReady::Migrations => Problem::new(Code::DatabaseUnavailable).message("The database is being prepared"),
+        NotReady::ShuttingDown => Problem::new(Code::Overloaded).message("The server is shutting down"),
+    }
+}
+
+fn insufficient_scope(InsufficientScope(missing): InsufficientScope) -> Problem {
+    Problem::new(Code::InsufficientScope).challenge(Challenge::InsufficientScope(missing))
+}

@@ -1,0 +1,60 @@
+//! Who a request comes from. [`authenticate`] stands before every protected route: it checks the token, checks that the
+//! path is the token's user's, and leaves the [`Principal`] for the handler, all before body and query are looked at.
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, web};
+use domain::account::AccountService;
+use domain::principal::Principal;
+
+use crate::error::{ApiError, RequestError};
+
+/// The path's segment that names the owner.
+pub(crate) const OWNER: &str = "user_id";
+
+/// Middleware: lets a request through if it shows a good token, and only to its own user's paths.
+pub(crate) async fn authenticate(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match principal(&request).await {
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            next.call(request).await
+        }
+        Err(error) => Ok(request.error_response(error)),
+    }
+}
+
+async fn principal(request: &ServiceRequest) -> Result<Principal, ApiError> {
+    let token = bearer(request.headers())?;
+    let Some(accounts) = request.app_data::<web::Data<AccountService>>() else {
+        return Err(ApiError::Panic("the account service is not wired".to_owned()));
+    };
+    let principal = accounts.authenticate(token).await?;
+    match request.match_info().get(OWNER) {
+        // Letter for letter: an id in another spelling is not the token's.
+        Some(owner) if owner != principal.user.to_string() => Err(RequestError::OtherUser.into()),
+        _ => Ok(principal),
+    }
+}
+
+/// The token in `Authorization: Bearer <token>` (RFC 6750, 2.1). Another scheme is as no token (RFC 6750, 3.1).
+fn bearer(headers: &HeaderMap) -> Result<&str, RequestError> {
+    let mut lines = headers.get_all(AUTHORIZATION);
+    let line = match (lines.next(), lines.next()) {
+        (None, _) => return Err(RequestError::NoToken),
+        (Some(line), None) => line.to_str().map_err(|_not_ascii| RequestError::BadToken)?,
+        (Some(_), Some(_)) => return Err(RequestError::BadToken),
+    };
+    let (scheme, token) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Err(RequestError::NoToken);
+    }
+    match token.trim() {
+        "" => Err(RequestError::BadToken),
+        token => Ok(token),
+    }
+}

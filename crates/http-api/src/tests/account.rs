@@ -1,0 +1,238 @@
+//! `/auth`.
+
+use actix_web::http::Method;
+use chrono::{DateTime, Utc};
+use domain::account::{HashError, MockTokenIssuer, NewRefreshToken};
+use domain::patch::Patch;
+use domain::session::{RefreshTokenHash, Session, SessionRepoError};
+use domain::storage::StorageError;
+use domain::system::{Credentials, RefreshTokenOwner};
+use domain::user::{PasswordHash, User, UserRepoError};
+use uuid::Uuid;
+
+use super::{ME, Ports, anonymous, ask, json, me, now, user};
+
+fn session(started: DateTime<Utc>) -> Session {
+    Session {
+        id: Uuid::from_u128(9).into(),
+        user_id: me(),
+        created_at: started,
+        last_used_at: started,
+        expires_at: started,
+    }
+}
+
+fn with_tokens(tokens: &mut MockTokenIssuer) {
+    tokens.expect_issue().returning(|_| Ok("access".into()));
+    tokens
+        .expect_new_refresh_token()
+        .returning(|| Ok(NewRefreshToken { token: "refresh".into(), hash: RefreshTokenHash::new([1; 32]) }));
+    tokens
+        .expect_hash_refresh_token()
+        .returning(|token| ["refresh", "spent", "over"].contains(&token).then(|| RefreshTokenHash::new([2; 32])));
+}
+
+fn signing_in() -> Ports {
+    let mut ports = Ports::new();
+    with_tokens(&mut ports.tokens);
+    ports.sessions.expect_create().returning(|_, new| Ok(session(new.at)));
+    ports.hasher.expect_hash().returning(|_| Ok(PasswordHash::new("hash".into())));
+    ports.users.expect_create().returning(|new| Ok(User { email: new.email, name: new.name, ..user() }));
+    ports
+}
+
+fn post(path: &str, body: &str) -> actix_web::test::TestRequest {
+    json(anonymous(Method::POST, path), body)
+}
+
+#[actix_web::test]
+async fn registering_signs_in() {
+    let body = r#"{"email":" Ada@example.com ","password":"correct horse","name":null}"#;
+    let session = signing_in().ask(post("/auth/register", body)).await.ok(201);
+    assert_eq!(
+        session,
+        serde_json::json!({
+            "access_token": "access", "token_type": "bearer", "expires_in": 86_400, "refresh_token": "refresh",
+            "user": {
+                "id": ME, "email": "Ada@example.com", "name": "Ada", "time_zone": "UTC",
+                "created_at": "2026-03-01T12:00:00.123456Z",
+            },
+        })
+    );
+}
+
+#[actix_web::test]
+async fn what_cannot_be_registered_names_its_field() {
+    let long = "x".repeat(129);
+    for (body, field, message) in [
+        (r#"{"password":"correct horse"}"#, "email", "email is required"),
+        (r#"{"email":"ada","password":"correct horse"}"#, "email", "email must be a valid email address"),
+        (r#"{"email":null,"password":"correct horse"}"#, "email", "email must be a string"),
+        (r#"{"email":"a@example.com"}"#, "password", "password is required"),
+        (r#"{"email":"a@example.com","password":"short"}"#, "password", "password must be 8 to 128 characters"),
+        (
+            &format!(r#"{{"email":"a@example.com","password":"{long}"}}"#),
+            "password",
+            "password must be 8 to 128 characters",
+        ),
+        (r#"{"email":"a@example.com","password":12345678}"#, "password", "password must be a string"),
+        (
+            r#"{"email":"a@example.com","password":"correct\u0000horse"}"#,
+            "password",
+            "password must not contain a NUL character",
+        ),
+        (
+            r#"{"email":"a@example.com","password":"correct horse","name":" "}"#,
+            "name",
+            "name must be 1 to 100 characters, none of them a control character",
+        ),
+        (r#"{"email":"a@example.com","password":"correct horse","id":"x","é":1}"#, "id", "Unknown fields: 'id', 'é'"),
+    ] {
+        let problem = signing_in().ask(post("/auth/register", body)).await.problem(400, "VALIDATION_ERROR", field);
+        assert_eq!(problem["message"], message);
+    }
+}
+
+#[actix_web::test]
+async fn a_taken_email_is_a_conflict() {
+    let mut ports = signing_in();
+    ports.users.checkpoint();
+    ports.users.expect_create().returning(|_| Err(UserRepoError::EmailTaken));
+    let body = r#"{"email":"ada@example.com","password":"correct horse"}"#;
+    ports.ask(post("/auth/register", body)).await.problem(409, "EMAIL_TAKEN", "email");
+}
+
+#[actix_web::test]
+async fn too_many_passwords_at_once_are_put_off() {
+    let mut ports = signing_in();
+    ports.hasher.checkpoint();
+    ports.hasher.expect_hash().returning(|_| Err(HashError::Overloaded));
+    let body = r#"{"email":"ada@example.com","password":"correct horse"}"#;
+    let answer = ports.ask(post("/auth/register", body)).await;
+    answer.problem(503, "OVERLOADED", "");
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+fn with_ada(fits: bool) -> Ports {
+    let mut ports = signing_in();
+    ports.system.expect_credentials_by_email().returning(|email| {
+        let known = email.as_str() == "ada@example.com";
+        Ok(known.then(|| Credentials { user: user(), password_hash: Some(PasswordHash::new("hash".into())) }))
+    });
+    ports.hasher.expect_verify().returning(move |_, hash| Ok(fits && hash.is_some()));
+    ports
+}
+
+#[actix_web::test]
+async fn the_right_password_signs_in() {
+    let body = r#"{"email":"ADA@example.com","password":"short"}"#;
+    with_ada(true).ask(post("/auth/login", body)).await.ok(200);
+}
+
+#[actix_web::test]
+async fn unknown_email_wrong_password_and_no_email_at_all_are_answered_alike() {
+    let mut answers = Vec::new();
+    for (email, fits) in [("ada@example.com", false), ("eve@example.com", true), ("no address", true), ("", true)] {
+        let mut ports = with_ada(fits);
+        // The hash is computed each time, so that the time tells nothing either.
+        ports.hasher.checkpoint();
+        ports.hasher.expect_verify().times(1).returning(move |_, hash| Ok(fits && hash.is_some()));
+        let answer = ports.ask(post("/auth/login", &format!(r#"{{"email":"{email}","password":"x"}}"#))).await;
+        answer.problem(401, "INVALID_CREDENTIALS", "");
+        assert_eq!(answer.header("www-authenticate"), r#"Bearer realm="doable""#);
+        answers.push(answer.apart_from_id());
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[actix_web::test]
+async fn refresh_tokens_are_exchanged_once() {
+    let mut ports = signing_in();
+    ports.system.expect_session_by_refresh_token().returning(|_| {
+        let expires_at = now() + chrono::TimeDelta::hours(1);
+        Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::from_u128(9).into(), expires_at }))
+    });
+    ports.users.expect_get().returning(|_| Ok(user()));
+    let mut rotated = false;
+    ports.sessions.expect_rotate().returning(move |_, _, _| {
+        if std::mem::replace(&mut rotated, true) { Err(SessionRepoError::Reused) } else { Ok(()) }
+    });
+    ports.sessions.expect_end().times(1).returning(|_, _| Ok(()));
+    let refresh = |token: &str| post("/auth/refresh", &format!(r#"{{"refresh_token":"{token}"}}"#));
+    let answers = ports.ask_all([refresh("refresh"), refresh("spent"), refresh("nonsense")]).await;
+    assert_eq!(answers[0].ok(200)["refresh_token"], "refresh");
+    for answer in &answers[1..] {
+        answer.problem(401, "UNAUTHORIZED", "");
+        assert!(answer.header("www-authenticate").contains("invalid_token"));
+    }
+}
+
+#[actix_web::test]
+async fn a_refresh_token_that_is_over_has_expired() {
+    let mut ports = signing_in();
+    ports.system.expect_session_by_refresh_token().returning(|_| {
+        Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::from_u128(9).into(), expires_at: now() }))
+    });
+    ports.ask(post("/auth/refresh", r#"{"refresh_token":"over"}"#)).await.problem(401, "TOKEN_EXPIRED", "");
+}
+
+#[actix_web::test]
+async fn logging_out_ends_the_session_and_a_token_that_is_none_ends_nothing() {
+    let mut ports = signing_in();
+    ports.system.expect_session_by_refresh_token().returning(|_| {
+        Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::from_u128(9).into(), expires_at: now() }))
+    });
+    ports.sessions.expect_end().times(1).returning(|_, _| Ok(()));
+    let logout = |token: &str| post("/auth/logout", &format!(r#"{{"refresh_token":"{token}"}}"#));
+    for answer in ports.ask_all([logout("refresh"), logout("nonsense")]).await {
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    }
+    post_without_token("/auth/logout").await;
+    post_without_token("/auth/refresh").await;
+}
+
+async fn post_without_token(path: &str) {
+    let problem = signing_in().ask(post(path, "{}")).await.problem(400, "VALIDATION_ERROR", "refresh_token");
+    assert_eq!(problem["message"], "refresh_token is required");
+}
+
+#[actix_web::test]
+async fn ones_own_account_is_read_and_changed() {
+    let mut ports = Ports::new();
+    ports.users.expect_get().returning(|_| Ok(user()));
+    ports
+        .users
+        .expect_update()
+        .withf(|_, patch, _| {
+            matches!(&patch.name, Patch::Set(name) if name.as_str() == "Countess") && patch.time_zone == Patch::Keep
+        })
+        .returning(|_, _, _| Ok(User { name: "Countess".parse().unwrap(), ..user() }));
+    let change = json(ask(Method::PATCH, "/auth/me"), r#"{"name":" Countess ","time_zone":null}"#);
+    let answers = ports.ask_all([ask(Method::GET, "/auth/me"), change]).await;
+    assert_eq!(answers[0].ok(200)["name"], "Ada");
+    assert_eq!(answers[1].ok(200)["name"], "Countess");
+    for (body, field) in [
+        (r#"{"time_zone":"Mars/Base"}"#, "time_zone"),
+        (r#"{"name":"a\u0000b"}"#, "name"),
+        (r#"{"email":"eve@example.com"}"#, "email"),
+    ] {
+        Ports::new().ask(json(ask(Method::PATCH, "/auth/me"), body)).await.problem(400, "VALIDATION_ERROR", field);
+    }
+}
+
+#[actix_web::test]
+async fn a_user_who_is_gone_is_nobody() {
+    let mut ports = Ports::new();
+    ports.users.expect_get().returning(|_| Err(UserRepoError::NotFound));
+    ports.ask(ask(Method::GET, "/auth/me")).await.problem(401, "UNAUTHORIZED", "");
+    for (error, status, code) in [
+        (SessionRepoError::NotFound, 401, "UNAUTHORIZED"),
+        (SessionRepoError::Storage(StorageError::Unavailable("x".into())), 503, "DATABASE_UNAVAILABLE"),
+    ] {
+        let mut ports = Ports::new();
+        ports.sessions.checkpoint();
+        ports.sessions.expect_token_version().return_once(move |_, _, _| Err(error));
+        ports.ask(ask(Method::GET, "/auth/me")).await.problem(status, code, "");
+    }
+}

@@ -1,0 +1,196 @@
+//! The document: it is what the server does, no more and no less.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+
+use super::{Answer, Ports, anonymous};
+use crate::{openapi, route};
+
+pub(super) static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi::document);
+
+/// The operations of the table of routes.
+pub(super) fn operations() -> impl Iterator<Item = (&'static str, Method, Value)> {
+    route::table().into_iter().flat_map(|endpoint| {
+        let operation = |method: &Method| {
+            let operation = DOCUMENT["paths"][endpoint.path()][method.as_str().to_lowercase()].clone();
+            (endpoint.path(), method.clone(), operation)
+        };
+        endpoint.methods().map(operation).collect::<Vec<_>>()
+    })
+}
+
+/// Checks that `answer` is described.
+#[track_caller]
+pub(super) fn check(answer: &Answer) {
+    let mut segments = answer.path.split('/');
+    let fits = |template: &str| {
+        let mut given = segments.clone();
+        template.split('/').all(|want| given.next().is_some_and(|have| want.starts_with('{') || want == have))
+            && given.next().is_none()
+    };
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    // A path without variables goes first.
+    let path = paths.keys().filter(|path| fits(path)).min_by_key(|path| path.matches('{').count());
+    segments.next();
+    let operation = path.map(|path| &paths[path][answer.method.as_str().to_lowercase()]);
+    let response = match operation {
+        None if answer.method == Method::OPTIONS => return,
+        None => &DOCUMENT["components"]["responses"]["NoRoute"],
+        Some(Value::Null) if answer.method == Method::OPTIONS && answer.status != 405 => return,
+        Some(Value::Null) => &DOCUMENT["components"]["responses"]["WrongMethod"],
+        Some(operation) => resolve(&operation["responses"][answer.status.as_str()]),
+    };
+    assert!(!response.is_null(), "not described: {answer:?}");
+    check_headers(answer, response);
+    check_body(answer, response);
+}
+
+fn resolve(reference: &'static Value) -> &'static Value {
+    match reference["$ref"].as_str() {
+        Some(path) => DOCUMENT.pointer(&path[1..]).unwrap(),
+        None => reference,
+    }
+}
+
+fn check_headers(answer: &Answer, response: &'static Value) {
+    let described = response["headers"].as_object().unwrap();
+    for (name, _) in &answer.headers {
+        let known = ["content-type", "content-length"].contains(&name.as_str())
+            || described.keys().any(|known| known.eq_ignore_ascii_case(name));
+        assert!(known, "{name} is not described: {answer:?}");
+    }
+    for (name, header) in described {
+        if resolve(header)["required"] == true {
+            assert_ne!(answer.header(name), "", "{name} is missing: {answer:?}");
+        }
+    }
+}
+
+fn check_body(answer: &Answer, response: &Value) {
+    if answer.method == Method::HEAD {
+        return;
+    }
+    let Some(content) = response["content"].as_object() else {
+        assert_eq!(answer.text, "", "no body is described: {answer:?}");
+        return;
+    };
+    let media_type = answer.header("content-type");
+    let content = content.get(media_type).unwrap_or_else(|| panic!("{media_type} is not described: {answer:?}"));
+    if media_type.ends_with("json") {
+        let schema = json!({ "allOf": [content["schema"]], "components": DOCUMENT["components"] });
+        let body = answer.json();
+        jsonschema::validate(&schema, &body).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
+        if answer.status.as_u16() >= 400 {
+            let codes = content["examples"].as_object().unwrap();
+            assert!(codes.contains_key(body["code"].as_str().unwrap()), "the code is not described: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn the_document_names_every_route_and_nothing_more() {
+    let served: BTreeSet<(String, String)> =
+        operations().map(|(path, method, _)| (path.to_owned(), method.as_str().to_lowercase())).collect();
+    let described: BTreeSet<(String, String)> = DOCUMENT["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())))
+        .collect();
+    assert_eq!(served, described);
+}
+
+#[test]
+fn every_operation_has_an_id_a_tag_and_a_summary() {
+    let mut ids = HashMap::new();
+    for (path, method, operation) in operations() {
+        assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{method} {path}");
+        let earlier = ids.insert(operation["operationId"].to_string(), (path, method.clone()));
+        assert_eq!(earlier, None, "{method} {path}");
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk(value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(reference)) = fields.get("$ref") {
+                    assert!(DOCUMENT.pointer(&reference[1..]).is_some(), "{reference}");
+                }
+                fields.values().for_each(walk);
+            }
+            Value::Array(items) => items.iter().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&DOCUMENT);
+}
+
+#[test]
+fn requests_are_closed_and_answers_open() {
+    let closed = |name: &str| DOCUMENT["components"]["schemas"][name]["additionalProperties"] == false;
+    for request in ["Registration", "Credentials", "RefreshToken", "UserPatch", "NewTask", "TaskPatch", "Completion"] {
+        assert!(closed(request), "{request}");
+    }
+    for request in ["ChatMessage", "ConversationPatch"] {
+        assert!(closed(request), "{request}");
+    }
+    for answer in ["Session", "User", "Task", "Turn", "ToolCall", "Conversation", "Message", "MessagePart", "Problem"] {
+        assert!(!closed(answer), "{answer}");
+    }
+}
+
+#[test]
+fn protected_routes_say_so() {
+    for (path, method, operation) in operations() {
+        let protected = path.starts_with("/api/") || path == "/auth/me";
+        assert_eq!(operation["security"] == json!([{ "bearer": [] }]), protected, "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_document_is_served_as_openapi_3_1() {
+    let answer = Ports::new().ask(anonymous(Method::GET, "/openapi.json")).await;
+    let document = answer.ok(200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+    assert_eq!(document, *DOCUMENT);
+    assert_eq!(answer.header("content-type"), "application/json");
+}
+
+#[actix_web::test]
+async fn the_page_of_the_document_needs_nothing_from_elsewhere_and_no_inline_script() {
+    let page = Ports::new().ask(anonymous(Method::GET, "/docs")).await;
+    page_is_self_contained(&page);
+    let sources = page.text.split(['"']).filter(|value| value.starts_with("/docs/")).map(str::to_owned);
+    let sources: Vec<String> = sources.collect();
+    assert_eq!(sources.len(), crate::docs::FILES.len(), "{}", page.text);
+    let requests = sources.iter().map(|source| anonymous(Method::GET, source));
+    for file in Ports::new().ask_all(requests).await {
+        assert_eq!(file.status, 200, "{}", file.path);
+        assert!(!file.text.is_empty(), "{}", file.path);
+    }
+    let initializer = Ports::new().ask(anonymous(Method::GET, "/docs/swagger-initializer.js")).await;
+    assert!(initializer.text.contains(r#""url": "/openapi.json""#), "{}", initializer.text);
+}
+
+fn page_is_self_contained(page: &Answer) {
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(!page.text.contains("://"), "{}", page.text);
+    assert!(!page.text.contains("<style") && !page.text.contains("onload"), "{}", page.text);
+    for script in page.text.split("<script").skip(1) {
+        assert!(script.starts_with(" src=") && script.contains("></script>"), "{script}");
+    }
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
+}
+
+#[actix_web::test]
+async fn other_files_of_the_page_do_not_exist() {
+    for path in ["/docs/index.html", "/docs/oauth2-redirect.html", "/docs/..%2Fopenapi.json"] {
+        Ports::new().ask(anonymous(Method::GET, path)).await.problem(404, "NOT_FOUND", "");
+    }
+}

@@ -1,0 +1,392 @@
+//! What holds for every route: who is let in, what is refused before a handler is asked, and what every answer carries.
+
+use actix_web::http::{Method, header};
+use domain::conversation::ConversationRepoError;
+use domain::health::NotReady;
+use domain::storage::StorageError;
+use domain::task::TaskRepoError;
+
+use super::document::operations;
+use super::{OTHER, Ports, TOKEN, anonymous, ask, filled, json};
+
+fn protected() -> impl Iterator<Item = (&'static str, Method)> {
+    operations()
+        .filter(|(_, _, operation)| operation["security"][0].is_object())
+        .map(|(path, method, _)| (path, method))
+}
+
+fn with_body() -> impl Iterator<Item = (&'static str, Method)> {
+    operations()
+        .filter(|(_, _, operation)| operation["requestBody"].is_object())
+        .map(|(path, method, _)| (path, method))
+}
+
+#[actix_web::test]
+async fn without_a_good_token_every_protected_route_is_closed_whatever_else_is_wrong() {
+    for (path, method) in protected() {
+        for (authorization, code, challenge) in [
+            (None, "UNAUTHORIZED", r#"Bearer realm="doable""#),
+            (Some("Basic YTpi"), "UNAUTHORIZED", r#"Bearer realm="doable""#),
+            (Some("Bearer"), "UNAUTHORIZED", r#"Bearer realm="doable", error="invalid_token""#),
+            (Some("Bearer nonsense"), "UNAUTHORIZED", r#"Bearer realm="doable", error="invalid_token""#),
+            (Some("bearer old-token"), "TOKEN_EXPIRED", r#"Bearer realm="doable", error="invalid_token""#),
+        ] {
+            let mut request = json(anonymous(method.clone(), &format!("{path}?nonsense=1")), "nonsense");
+            if let Some(authorization) = authorization {
+                request = request.insert_header((header::AUTHORIZATION, authorization));
+            }
+            let answer = Ports::new().ask(request).await;
+            answer.problem(401, code, "");
+            assert_eq!(answer.header("www-authenticate"), challenge, "{method} {path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn two_tokens_are_none() {
+    let request = ask(Method::GET, "/auth/me").append_header((header::AUTHORIZATION, "Bearer other"));
+    Ports::new().ask(request).await.problem(401, "UNAUTHORIZED", "");
+}
+
+#[actix_web::test]
+async fn another_users_path_is_forbidden_whatever_else_is_wrong() {
+    let mut seen = 0;
+    for (path, method) in protected().filter(|(path, _)| path.contains("{user_id}")) {
+        for user in [OTHER, "no-id", "00000000000070008000000000000007", "%2e%2e"] {
+            let path = filled(&format!("{}?nonsense=1", path.replace("{user_id}", user).replace("{task_id}", "no-id")));
+            let answer = Ports::new().ask(json(ask(method.clone(), &path), "nonsense")).await;
+            answer.problem(403, "FORBIDDEN", "");
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+#[actix_web::test]
+async fn an_id_in_capitals_is_not_the_tokens() {
+    let mut ports = Ports::new();
+    let id = "00000000-0000-7000-8000-0000000000ab";
+    ports.tokens.checkpoint();
+    ports.tokens.expect_verify().returning(move |_| {
+        Ok(domain::account::AccessClaims {
+            user: id.parse().unwrap(),
+            session: uuid::Uuid::nil().into(),
+            token_version: 0,
+            issued_at: super::now(),
+            expires_at: super::now(),
+        })
+    });
+    ports.tasks.expect_list().returning(|_, _, _| Ok(domain::page::Page { items: Vec::new(), next: None }));
+    let answers = ports
+        .ask_all([
+            ask(Method::GET, &format!("/api/{}/tasks", id.to_uppercase())),
+            ask(Method::GET, &format!("/api/{id}/tasks")),
+        ])
+        .await;
+    answers[0].problem(403, "FORBIDDEN", "");
+    answers[1].ok(200);
+}
+
+#[actix_web::test]
+async fn unknown_query_parameters_are_refused_everywhere_and_named() {
+    for (path, method, operation) in operations() {
+        let request = json(ask(method.clone(), &format!("{path}?nonsense=1&more=%C3%A9")), "{}");
+        let answer = Ports::new().ask(request).await;
+        let problem = answer.problem(400, "VALIDATION_ERROR", "nonsense");
+        assert_eq!(problem["message"], "Unknown query parameters: 'nonsense', 'more'", "{operation}");
+    }
+}
+
+#[actix_web::test]
+async fn other_methods_are_told_which_there_are() {
+    let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "BREW"];
+    for path in operations().map(|(path, _, _)| path) {
+        let mut allowed: Vec<String> =
+            operations().filter(|(other, _, _)| *other == path).map(|(_, method, _)| method.to_string()).collect();
+        allowed.sort();
+        for method in all.iter().filter(|method| !allowed.iter().any(|allowed| allowed == *method)) {
+            let answer = Ports::new().ask(anonymous(method.parse().unwrap(), path)).await;
+            assert_eq!(answer.status.as_u16(), 405, "{method} {path}");
+            let mut told: Vec<String> = answer.header("allow").split(", ").map(str::to_owned).collect();
+            told.sort();
+            assert_eq!(told, allowed, "{method} {path}");
+            answer.problem(405, "METHOD_NOT_ALLOWED", "");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn everything_else_is_not_found() {
+    for path in [
+        "/",
+        "/nothing",
+        "/api",
+        "/auth",
+        "/auth/",
+        "/auth/login/",
+        "/health/",
+        "/docs/",
+        "/openapi.yaml",
+        "/metrics",
+        "/api/{user_id}/tasks/",
+        "/api/{user_id}/tasks/{task_id}/complete/",
+        "/api/{user_id}",
+        "//health",
+        "/api//tasks",
+        "/api/{user_id}/conversations/{id}/stream",
+        "/auth/password",
+        "/API/{user_id}/tasks",
+    ] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            Ports::new().ask(ask(method, path)).await.problem(404, "NOT_FOUND", "");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn bodies_have_a_type_a_size_and_a_syntax_on_every_route_that_takes_one() {
+    let large = format!(r#"{{"title":"{}"}}"#, "x".repeat(70_000));
+    let mut seen = 0;
+    for (path, method) in with_body() {
+        let request = || ask(method.clone(), path);
+        for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/problem+json", "nonsense"] {
+            let typed = request().insert_header((header::CONTENT_TYPE, media_type)).set_payload("{}");
+            Ports::new().ask(typed).await.problem(415, "UNSUPPORTED_MEDIA_TYPE", "");
+        }
+        Ports::new().ask(request().set_payload("{}")).await.problem(415, "UNSUPPORTED_MEDIA_TYPE", "");
+        let packed = json(request(), "{}").insert_header((header::CONTENT_ENCODING, "gzip"));
+        Ports::new().ask(packed).await.problem(415, "UNSUPPORTED_MEDIA_TYPE", "");
+        Ports::new().ask(json(request(), large.clone())).await.problem(413, "PAYLOAD_TOO_LARGE", "");
+        Ports::new().ask(json(request(), "nonsense")).await.problem(400, "MALFORMED_JSON", "");
+        Ports::new().ask(json(request(), r#"{"nonsense":1}"#)).await.problem(400, "VALIDATION_ERROR", "nonsense");
+        seen += 1;
+    }
+    assert_eq!(seen, 11);
+}
+
+/// The routes of a task, and of a conversation, with a body that fits.
+fn of_one_row(variable: &'static str) -> impl Iterator<Item = (&'static str, Method)> {
+    operations().filter(move |(path, _, _)| path.contains(variable)).map(|(path, method, _)| (path, method))
+}
+
+fn without_rows() -> Ports {
+    let mut ports = Ports::new();
+    ports.tasks.expect_get().returning(|_, _| Err(TaskRepoError::NotFound));
+    ports.tasks.expect_update().returning(|_, _, _, _, _| Err(TaskRepoError::NotFound));
+    ports.tasks.expect_toggle().returning(|_, _, _, _| Err(TaskRepoError::NotFound));
+    ports.tasks.expect_delete().returning(|_, _, _, _| Err(TaskRepoError::NotFound));
+    ports.conversations.expect_get().returning(|_, _| Err(ConversationRepoError::NotFound));
+    ports.conversations.expect_rename().returning(|_, _, _| Err(ConversationRepoError::NotFound));
+    ports.conversations.expect_delete().returning(|_, _| Err(ConversationRepoError::NotFound));
+    ports.conversations.expect_messages().returning(|_, _, _, _| Err(ConversationRepoError::NotFound));
+    ports.conversations.expect_begin_turn().returning(|_, _| Err(ConversationRepoError::NotFound));
+    ports
+}
+
+#[actix_web::test]
+async fn an_id_that_is_none_is_answered_byte_for_byte_as_a_row_that_does_not_exist() {
+    for (variable, code) in [("{task_id}", "TASK_NOT_FOUND"), ("{id}", "CONVERSATION_NOT_FOUND")] {
+        for (path, method) in of_one_row(variable) {
+            for body in ["{}", r#"{"title":"b"}"#, r#"{"title":""}"#, r#"{"completed":true}"#, "nonsense"] {
+                for guard in [None, Some("\"1\""), Some("\"1\", \"2\""), Some("*"), Some("W/\"1\""), Some("nonsense")] {
+                    let mut answers = Vec::new();
+                    for id in ["{row}", "no-id", "%00", "{00000000-0000-7000-8000-0000000000aa}"] {
+                        let id = id.replace("{row}", super::TASK).replace('{', "%7B").replace('}', "%7D");
+                        let mut request = json(ask(method.clone(), &path.replace(variable, &id)), body);
+                        if let Some(guard) = guard {
+                            request = request.insert_header((header::IF_MATCH, guard));
+                        }
+                        answers.push(without_rows().ask(request).await);
+                    }
+                    let first = answers[0].apart_from_id();
+                    for answer in &answers {
+                        assert_eq!(answer.apart_from_id(), first, "{method} {path} {body} {guard:?}");
+                    }
+                    if body == "{}" && guard != Some("nonsense") {
+                        answers[0].problem(404, code, "");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn head_is_answered_wherever_get_is() {
+    let mut seen = 0;
+    for (path, method, _) in operations().filter(|(_, method, _)| *method == Method::GET) {
+        let head = operations().any(|(other, method, _)| other == path && method == Method::HEAD);
+        assert!(head, "{method} {path}");
+        seen += 1;
+    }
+    assert_eq!(seen, 12);
+    let answers = without_rows()
+        .ask_all([ask(Method::HEAD, "/health"), ask(Method::HEAD, "/api/{user_id}/tasks/{task_id}")])
+        .await;
+    assert_eq!(answers.iter().map(|answer| answer.status.as_u16()).collect::<Vec<_>>(), [200, 404]);
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_is_an_unexpected_error_and_the_server_lives() {
+    let mut ports = Ports::new();
+    ports.tasks.expect_get().returning(|_, _| panic!("SELECT secret FROM /etc/passwd"));
+    let request = || ask(Method::GET, "/api/{user_id}/tasks/{task_id}");
+    let answers = ports.ask_all([request(), ask(Method::GET, "/health"), request()]).await;
+    let problem = answers[0].problem(500, "INTERNAL_ERROR", "");
+    assert_eq!(problem["message"], "An unexpected error occurred");
+    assert!(!answers[0].text.contains("SELECT") && !answers[0].text.contains("passwd"), "{}", answers[0].text);
+    answers[1].ok(200);
+    answers[2].problem(500, "INTERNAL_ERROR", "");
+}
+
+#[actix_web::test]
+async fn storage_that_fails_is_told_without_its_causes() {
+    let cause = || "marked cause".into();
+    for (error, status, code, retry) in [
+        (StorageError::Exhausted(cause()), 503, "OVERLOADED", "1"),
+        (StorageError::Unavailable(cause()), 503, "DATABASE_UNAVAILABLE", "5"),
+        (StorageError::Corrupt(cause()), 500, "INTERNAL_ERROR", ""),
+        (StorageError::Other(cause()), 500, "INTERNAL_ERROR", ""),
+    ] {
+        let mut ports = Ports::new();
+        ports.tasks.expect_get().return_once(move |_, _| Err(error.into()));
+        let answer = ports.ask(ask(Method::GET, "/api/{user_id}/tasks/{task_id}")).await;
+        answer.problem(status, code, "");
+        assert_eq!(answer.header("retry-after"), retry);
+        assert!(!answer.text.contains("marked"), "{}", answer.text);
+    }
+    let mut ports = Ports::new();
+    ports.tasks.expect_delete().return_once(move |_, _, _, _| Err(StorageError::Full(cause()).into()));
+    ports.ask(ask(Method::DELETE, "/api/{user_id}/tasks/{task_id}")).await.problem(507, "STORAGE_FULL", "");
+    let mut ports = Ports::new();
+    ports.sessions.checkpoint();
+    ports.sessions.expect_token_version().return_once(move |_, _, _| Err(StorageError::Exhausted(cause()).into()));
+    ports.ask(ask(Method::GET, "/auth/me")).await.problem(503, "OVERLOADED", "");
+}
+
+#[actix_web::test]
+async fn readiness_says_why_not_and_liveness_asks_nobody() {
+    for (reason, code, message) in [
+        (NotReady::Database("marked".into()), "DATABASE_UNAVAILABLE", "The database cannot be reached right now"),
+        (NotReady::Migrations, "DATABASE_UNAVAILABLE", "The database is being prepared"),
+        (NotReady::ShuttingDown, "OVERLOADED", "The server is shutting down"),
+    ] {
+        let mut ports = Ports::new();
+        ports.readiness.expect_check().return_once(move || Err(reason));
+        let paths = ["/health/ready", "/health/live", "/health"];
+        let answers = ports.ask_all(paths.map(|path| anonymous(Method::GET, path))).await;
+        assert_eq!(answers[0].problem(503, code, "")["message"], message);
+        assert!(!answers[0].text.contains("marked"));
+        assert_eq!(answers[1].ok(200)["status"], "live");
+        assert_eq!(answers[2].ok(200)["status"], "up");
+    }
+    let mut ports = Ports::new();
+    ports.readiness.expect_check().return_once(|| Ok(()));
+    assert_eq!(ports.ask(anonymous(Method::GET, "/health/ready")).await.ok(200)["status"], "ready");
+}
+
+#[actix_web::test]
+async fn a_request_id_is_taken_if_it_is_sane_and_made_otherwise() {
+    for path in ["/health", "/nothing"] {
+        let with = |id: &str| anonymous(Method::GET, path).insert_header(("X-Request-Id", id));
+        assert_eq!(Ports::new().ask(with("trace-1/a=@")).await.header("x-request-id"), "trace-1/a=@");
+        for bad in ["a b", "", "a;b", "\t", &"x".repeat(129)] {
+            let made = Ports::new().ask(with(bad)).await;
+            assert_eq!(made.header("x-request-id"), "00000000-0000-0000-0000-000000001000", "{bad}");
+        }
+        let foreign = anonymous(Method::GET, path)
+            .insert_header(("X-Request-Id", header::HeaderValue::from_bytes(b"\xff\xfe").unwrap()));
+        assert_eq!(Ports::new().ask(foreign).await.header("x-request-id").len(), 36);
+    }
+}
+
+#[actix_web::test]
+async fn every_answer_has_the_security_headers() {
+    let answers = || async {
+        let mut ports = without_rows();
+        ports.options.production = true;
+        let paths =
+            ["/health", "/nothing", "/auth/me", "/api/{user_id}/tasks/{task_id}", "/docs", "/docs/swagger-ui.css"];
+        ports.ask_all(paths.map(|path| anonymous(Method::GET, path))).await
+    };
+    for answer in answers().await {
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer:?}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{answer:?}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{answer:?}");
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{answer:?}");
+        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{answer:?}");
+        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{answer:?}");
+        let kept = answer.path.starts_with("/docs");
+        assert_eq!(
+            answer.header("cache-control"),
+            if kept { "public, max-age=3600" } else { "no-store" },
+            "{answer:?}"
+        );
+    }
+    let plain = Ports::new().ask(anonymous(Method::GET, "/health")).await;
+    assert_eq!(plain.header("strict-transport-security"), "", "not outside production");
+}
+
+#[actix_web::test]
+async fn pages_of_the_configured_origin_may_read_every_answer_and_others_none() {
+    for path in ["/health", "/nothing", "/auth/me", "/auth/login", "/api/{user_id}/tasks/{task_id}"] {
+        let from = |origin| anonymous(Method::GET, path).insert_header((header::ORIGIN, origin));
+        let own = Ports::new().ask(from("http://localhost:3000")).await;
+        assert_eq!(own.header("access-control-allow-origin"), "http://localhost:3000", "{path}");
+        assert_eq!(own.header("access-control-allow-credentials"), "", "{path}");
+        let exposed = own.header("access-control-expose-headers").to_lowercase();
+        for name in crate::cors::EXPOSED {
+            assert!(exposed.split(", ").any(|exposed| exposed == name.to_lowercase()), "{name}: {exposed}");
+        }
+        assert!(own.header("vary").contains("Origin"), "{own:?}");
+        for origin in ["http://evil.example", "null", "https://localhost:3000", "http://localhost:3000.evil.example"] {
+            let other = Ports::new().ask(from(origin)).await;
+            assert_eq!(other.header("access-control-allow-origin"), "", "{origin} {path}");
+            assert_eq!(other.status, own.status, "{origin} {path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn preflight_works_on_every_route() {
+    for (path, method, _) in operations() {
+        let preflight = |origin| {
+            anonymous(Method::OPTIONS, path)
+                .insert_header((header::ORIGIN, origin))
+                .insert_header((header::ACCESS_CONTROL_REQUEST_METHOD, method.as_str()))
+                .insert_header((
+                    header::ACCESS_CONTROL_REQUEST_HEADERS,
+                    "authorization, content-type, accept, if-match, if-none-match, idempotency-key, x-request-id",
+                ))
+        };
+        let answer = Ports::new().ask(preflight("http://localhost:3000")).await;
+        assert_eq!(answer.status.as_u16(), 200, "{method} {path}: {answer:?}");
+        assert_eq!(answer.header("access-control-allow-origin"), "http://localhost:3000");
+        assert!(answer.header("access-control-allow-methods").split(", ").any(|allowed| allowed == method.as_str()));
+        assert_eq!(answer.header("access-control-max-age"), "3600");
+        let refused = Ports::new().ask(preflight("http://evil.example")).await;
+        refused.problem(400, "VALIDATION_ERROR", "");
+        assert_eq!(refused.header("access-control-allow-origin"), "");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_where_none_belongs_is_not_looked_at() {
+    let request = anonymous(Method::GET, "/health").insert_header((header::CONTENT_TYPE, "text/plain"));
+    Ports::new().ask(request.set_payload("nonsense")).await.ok(200);
+    let mut ports = Ports::new();
+    ports.tasks.expect_delete().returning(|_, _, _, _| Ok(super::task(1)));
+    let request = ask(Method::DELETE, "/api/{user_id}/tasks/{task_id}");
+    ports
+        .ask(request.insert_header((header::CONTENT_TYPE, "text/plain")).set_payload("x".repeat(70_000)))
+        .await
+        .ok(204);
+}
+
+#[actix_web::test]
+async fn the_scheme_of_a_token_is_read_in_any_case() {
+    let mut ports = Ports::new();
+    ports.users.expect_get().returning(|_| Ok(super::user()));
+    let request = anonymous(Method::GET, "/auth/me").insert_header((header::AUTHORIZATION, format!("bEaReR {TOKEN}")));
+    ports.ask(request).await.ok(200);
+}

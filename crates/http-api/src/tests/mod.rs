@@ -1,0 +1,284 @@
+//! The whole API on mocked ports, asked in process. Every answer is held against the document: its route, status,
+//! code, headers and body must be described there.
+
+mod account;
+mod body;
+mod chat;
+mod document;
+mod front;
+mod logs;
+mod socket;
+mod task;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::body::MessageBody;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::test::{self, TestRequest};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::{
+    AccessClaims, AccountPorts, AccountService, MockPasswordHasher, MockTokenIssuer, TokenError, TokenLifetimes,
+};
+use domain::chat::{ChatPorts, ChatService};
+use domain::conversation::MockConversationRepo;
+use domain::health::MockReadiness;
+use domain::id::UserId;
+use domain::llm::ScriptedLlm;
+use domain::runtime::{Background, Clock, IdGenerator};
+use domain::session::MockSessionRepo;
+use domain::system::MockSystemRepo;
+use domain::task::{MockTaskRepo, Task, TaskService, Version};
+use domain::tool::MockToolExecutor;
+use domain::user::{MockUserRepo, User};
+use futures_util::future::{self, BoxFuture};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{HttpOptions, Services};
+
+/// The user that [`TOKEN`] belongs to.
+const ME: &str = "00000000-0000-7000-8000-000000000007";
+const OTHER: &str = "00000000-0000-7000-8000-000000000008";
+const TASK: &str = "00000000-0000-7000-8000-0000000000aa";
+const CONVERSATION: &str = "00000000-0000-7000-8000-0000000000cc";
+const TOKEN: &str = "good-token";
+
+struct StoppedClock;
+
+#[async_trait::async_trait]
+impl Clock for StoppedClock {
+    fn now(&self) -> DateTime<Utc> {
+        now()
+    }
+    async fn sleep_until(&self, _: DateTime<Utc>) {
+        future::pending().await
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-03-01T12:00:00.123456Z".parse().unwrap()
+}
+
+#[derive(Default)]
+struct CountingIds(AtomicU64);
+
+impl IdGenerator for CountingIds {
+    fn next(&self) -> Uuid {
+        Uuid::from_u128(0x1000 + u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+struct RuntimeBackground;
+
+impl Background for RuntimeBackground {
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        actix_web::rt::spawn(work);
+    }
+}
+
+/// The ports. [`TOKEN`] is good for [`ME`], everything else is up to the test.
+struct Ports {
+    tasks: MockTaskRepo,
+    users: MockUserRepo,
+    sessions: MockSessionRepo,
+    system: MockSystemRepo,
+    hasher: MockPasswordHasher,
+    tokens: MockTokenIssuer,
+    conversations: MockConversationRepo,
+    tools: MockToolExecutor,
+    llm: ScriptedLlm,
+    readiness: MockReadiness,
+    options: HttpOptions,
+}
+
+impl Ports {
+    fn new() -> Self {
+        let mut ports = Self {
+            tasks: MockTaskRepo::new(),
+            users: MockUserRepo::new(),
+            sessions: MockSessionRepo::new(),
+            system: MockSystemRepo::new(),
+            hasher: MockPasswordHasher::new(),
+            tokens: MockTokenIssuer::new(),
+            conversations: MockConversationRepo::new(),
+            tools: MockToolExecutor::new(),
+            llm: ScriptedLlm::default(),
+            readiness: MockReadiness::new(),
+            options: HttpOptions { cors_origins: vec!["http://localhost:3000".parse().unwrap()], production: false },
+        };
+        ports.tokens.expect_verify().returning(|token| match token {
+            TOKEN => Ok(AccessClaims {
+                user: me(),
+                session: Uuid::from_u128(9).into(),
+                token_version: 0,
+                issued_at: now(),
+                expires_at: now() + TimeDelta::hours(1),
+            }),
+            "old-token" => Err(TokenError::Expired),
+            _ => Err(TokenError::Invalid("marked cause".into())),
+        });
+        ports.sessions.expect_token_version().returning(|_, _, _| Ok(0));
+        ports
+    }
+
+    fn services(self) -> (Services, HttpOptions) {
+        let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdGenerator>) =
+            (Arc::new(StoppedClock), Arc::new(CountingIds::default()));
+        let users = Arc::new(self.users);
+        let accounts = AccountPorts {
+            users: users.clone(),
+            sessions: Arc::new(self.sessions),
+            system: Arc::new(self.system),
+            hasher: Arc::new(self.hasher),
+            tokens: Arc::new(self.tokens),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        };
+        let chat = ChatPorts {
+            conversations: Arc::new(self.conversations),
+            users,
+            llm: Arc::new(self.llm),
+            tools: Arc::new(self.tools),
+            background: Arc::new(RuntimeBackground),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            instance: "test".parse().unwrap(),
+        };
+        let lifetimes = TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) };
+        let services = Services {
+            accounts: AccountService::new(accounts, lifetimes),
+            tasks: TaskService::new(Arc::new(self.tasks), clock, ids.clone()),
+            chat: ChatService::new(chat),
+            readiness: Arc::new(self.readiness),
+            ids,
+        };
+        (services, self.options)
+    }
+
+    /// Asks once.
+    async fn ask(self, request: TestRequest) -> Answer {
+        self.ask_all([request]).await.remove(0)
+    }
+
+    /// Asks several times, on after the other.
+    async fn ask_all(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<Answer> {
+        let (services, options) = self.services();
+        let app = test::init_service(crate::app(services, &options)).await;
+        let mut answers = Vec::new();
+        for request in requests {
+            let request = request.to_request();
+            let (method, path) = (request.method().clone(), request.path().to_owned());
+            let response = test::call_service(&app, request).await;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = response.into_body().try_into_bytes();
+            let body = body.unwrap_or_else(|_| panic!("{method} {path}: a body that is not at hand"));
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let headers =
+                headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+            let answer = Answer { method, path, status, headers, text };
+            document::check(&answer);
+            answers.push(answer);
+        }
+        answers
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Answer {
+    method: Method,
+    path: String,
+    status: StatusCode,
+    headers: Vec<(String, String)>,
+    text: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(present, _)| present.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, value)| value)
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Checks that this is a problem, whole, with this status and code. An absent `field` is `""`.
+    #[track_caller]
+    fn problem(&self, status: u16, code: &str, field: &str) -> Value {
+        let problem = self.json();
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["field"].as_str().unwrap_or_default(), field, "{problem}");
+        assert_eq!(problem["message"], problem["detail"]);
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        problem
+    }
+
+    #[track_caller]
+    fn ok(&self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// Everything that does not differ between two requests anyway.
+    fn apart_from_id(&self) -> (StatusCode, Vec<(String, String)>, String) {
+        let id = self.header("x-request-id").to_owned();
+        let mut headers = self.headers.clone();
+        // The CORS middleware writes its list in an order of its own for each instance.
+        headers.retain(|(name, _)| name != "x-request-id" && name != "access-control-expose-headers");
+        headers.sort();
+        (self.status, headers, self.text.replace(&id, "ID"))
+    }
+}
+
+/// A request, signed in.
+fn ask(method: Method, path: &str) -> TestRequest {
+    anonymous(method, path).insert_header((header::AUTHORIZATION, format!("Bearer {TOKEN}")))
+}
+
+fn anonymous(method: Method, path: &str) -> TestRequest {
+    TestRequest::default().method(method).uri(&filled(path))
+}
+
+/// A path with its variables filled in.
+fn filled(path: &str) -> String {
+    path.replace("{user_id}", ME)
+        .replace("{task_id}", TASK)
+        .replace("{id}", CONVERSATION)
+        .replace("{file}", "swagger-ui.css")
+}
+
+fn json(request: TestRequest, body: impl Into<String>) -> TestRequest {
+    request.insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body.into())
+}
+
+fn me() -> UserId {
+    ME.parse().unwrap()
+}
+
+fn user() -> User {
+    User {
+        id: me(),
+        email: "Ada@example.com".parse().unwrap(),
+        name: "Ada".parse().unwrap(),
+        time_zone: domain::user::TimeZone::default(),
+        token_version: 0,
+        created_at: now(),
+        updated_at: now(),
+    }
+}
+
+fn task(version: u32) -> Task {
+    Task {
+        id: TASK.parse().unwrap(),
+        user_id: me(),
+        title: "Buy milk".parse().unwrap(),
+        completed_at: None,
+        version: Version::new(version).unwrap(),
+        created_at: now(),
+        updated_at: now(),
+    }
+}

@@ -1,0 +1,80 @@
+//! What only a real connection shows.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use actix_web::{HttpServer, web};
+
+use super::Ports;
+
+/// Sends `bytes` to the API and returns everything that it says until it closes the connection.
+async fn exchange(ports: Ports, bytes: Vec<u8>) -> String {
+    let (services, options) = ports.services();
+    let server =
+        HttpServer::new(move || crate::app(services.clone(), &options)).workers(1).bind("127.0.0.1:0").unwrap();
+    let address = server.addrs()[0];
+    let server = server.disable_signals().run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    let said = web::block(move || talk(address, &bytes)).await.unwrap();
+    handle.stop(false).await;
+    said
+}
+
+fn talk(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).unwrap();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn login(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+#[actix_web::test]
+async fn a_body_without_a_length_is_measured_while_it_comes() {
+    let mut body = Vec::new();
+    for _ in 0..20 {
+        body.extend_from_slice(b"1000\r\n");
+        body.extend_from_slice(&[b' '; 0x1000]);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    let said = exchange(Ports::new(), login("Transfer-Encoding: chunked\r\nConnection: close", &body)).await;
+    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+    assert!(said.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{said}");
+}
+
+#[actix_web::test]
+async fn a_large_body_gets_its_answer_and_not_a_broken_connection() {
+    let body = vec![b' '; 4 * 1024 * 1024];
+    let said = exchange(Ports::new(), login(&format!("Content-Length: {}", body.len()), &body)).await;
+    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+    assert!(said.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{said}");
+}
+
+#[actix_web::test]
+async fn head_has_the_headers_of_get_and_no_body() {
+    let ask = |method: &str| format!("{method} /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").into_bytes();
+    let get = exchange(Ports::new(), ask("GET")).await;
+    let head = exchange(Ports::new(), ask("HEAD")).await;
+    let split =
+        |said: &str| said.split_once("\r\n\r\n").map(|(head, body)| (head.to_lowercase(), body.to_owned())).unwrap();
+    let ((get, body), (head, nothing)) = (split(&get), split(&head));
+    assert_eq!((body.as_str(), nothing.as_str()), (r#"{"status":"up"}"#, ""));
+    for line in ["content-length: 15", "content-type: application/json", "x-content-type-options: nosniff"] {
+        assert!(get.contains(line) && head.contains(line), "{line}\n{get}\n{head}");
+    }
+}
+
+#[actix_web::test]
+async fn control_characters_in_a_header_are_refused_before_there_is_a_request() {
+    let request = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\x1b[31m\r\nConnection: close\r\n\r\n".to_vec();
+    let said = exchange(Ports::new(), request).await;
+    assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+}

@@ -1,0 +1,322 @@
+//! `/api/{user_id}/tasks`.
+
+use std::sync::{Arc, Mutex};
+
+use actix_web::http::{Method, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::page::{Page, PageRequest};
+use domain::patch::Patch;
+use domain::task::{
+    Task, TaskChange, TaskCursor, TaskFilter, TaskPatch, TaskRepoError, TaskStatus, TitleMatch, Version,
+};
+use domain::text::Folded;
+
+use super::{Answer, ME, Ports, TASK, ask, json, me, now, task};
+
+const LIST: &str = "/api/{user_id}/tasks";
+const ONE: &str = "/api/{user_id}/tasks/{task_id}";
+const COMPLETE: &str = "/api/{user_id}/tasks/{task_id}/complete";
+
+#[actix_web::test]
+async fn a_task_is_created_with_its_address_and_its_version() {
+    let mut ports = Ports::new();
+    ports
+        .tasks
+        .expect_create()
+        .withf(|owner, new, change| {
+            *owner == me() && new.title.as_str() == "Buy milk" && new.completed && change.request_id.as_str() == "r-1"
+        })
+        .returning(|_, _, _| Ok(Task { completed_at: Some(now()), ..task(1) }));
+    let request = json(ask(Method::POST, LIST), r#"{"title":" Buy milk ","completed":true}"#);
+    let answer = ports.ask(request.insert_header(("X-Request-Id", "r-1"))).await;
+    let time = "2026-03-01T12:00:00.123456Z";
+    assert_eq!(
+        answer.ok(201),
+        serde_json::json!({
+            "id": TASK, "user_id": ME, "title": "Buy milk", "completed": true, "completed_at": time, "version": 1,
+            "created_at": time, "updated_at": time,
+        })
+    );
+    assert_eq!(answer.header("location"), format!("/api/{ME}/tasks/{TASK}"));
+    assert_eq!(answer.header("etag"), "\"1\"");
+}
+
+#[actix_web::test]
+async fn an_empty_missing_or_invisible_title_is_told_in_the_known_words() {
+    for body in [r#"{"title":""}"#, r#"{"title":"  "}"#, r#"{"title":"\u200b\u200d"}"#, "{}", r#"{"title":null}"#] {
+        let answer = Ports::new().ask(json(ask(Method::POST, LIST), body)).await;
+        let problem = answer.problem(400, "VALIDATION_ERROR", "title");
+        assert_eq!(problem["message"], "Task title cannot be empty", "{body}");
+    }
+    for body in [r#"{"title":""}"#, r#"{"title":"\u200b"}"#] {
+        for method in [Method::PUT, Method::PATCH] {
+            let answer = Ports::new().ask(json(ask(method, ONE), body)).await;
+            assert_eq!(answer.problem(400, "VALIDATION_ERROR", "title")["message"], "Task title cannot be empty");
+        }
+    }
+    let long = format!(r#"{{"title":"{}"}}"#, "é".repeat(501));
+    Ports::new().ask(json(ask(Method::POST, LIST), long)).await.problem(400, "VALIDATION_ERROR", "title");
+}
+
+type Asked = Arc<Mutex<Vec<(TaskFilter, PageRequest<TaskCursor>)>>>;
+
+fn listing(asked: &Asked, next: Option<TaskCursor>) -> Ports {
+    let mut ports = Ports::new();
+    let asked = Arc::clone(asked);
+    ports.tasks.expect_list().returning(move |_, filter, page| {
+        asked.lock().unwrap().push((filter.clone(), page));
+        Ok(Page { items: vec![task(1)], next })
+    });
+    ports
+}
+
+#[actix_web::test]
+async fn lists_are_filtered_searched_and_cut_as_asked() {
+    let folded = |text| Some(TitleMatch::Containing(Folded::new(text)));
+    for (query, status, title, limit) in [
+        ("", TaskStatus::All, None, 1000),
+        ("?status=pending&limit=1", TaskStatus::Pending, None, 1),
+        ("?status=completed&search=&limit=1000", TaskStatus::Completed, None, 1000),
+        ("?status=all&search=100%25+_Milk%5C", TaskStatus::All, folded("100% _milk\\"), 1000),
+    ] {
+        let asked = Asked::default();
+        let answer = listing(&asked, None).ask(ask(Method::GET, &format!("{LIST}{query}"))).await;
+        assert_eq!(answer.ok(200).as_array().map(Vec::len), Some(1));
+        assert_eq!(answer.header("link"), "", "the last page");
+        let (filter, page) = asked.lock().unwrap().remove(0);
+        assert_eq!(
+            (filter.status, filter.title, page.limit.get(), page.after),
+            (status, title, limit, None),
+            "{query}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_next_page_is_linked_with_the_query_kept_and_goes_on_behind_the_last_row() {
+    let asked = Asked::default();
+    let key = TaskCursor(TASK.parse().unwrap());
+    let query = "?limit=1&search=a%26b%3E%22+%C3%A9&status=pending";
+    let first = listing(&asked, Some(key)).ask(ask(Method::GET, &format!("{LIST}{query}"))).await;
+    let link = first.header("link");
+    let next = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(r#">; rel="next""#)).unwrap();
+    assert!(
+        next.starts_with(&format!("/api/{ME}/tasks?limit=1&search=a%26b%3E%22+%C3%A9&status=pending&cursor=")),
+        "{next}"
+    );
+    let second = listing(&asked, Some(key)).ask(ask(Method::GET, next)).await;
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked[0].0, asked[1].0);
+    assert_eq!(asked[1].1.after, Some(key));
+    assert_eq!(second.header("link"), link, "the old cursor is not kept beside the new one");
+}
+
+#[actix_web::test]
+async fn a_query_that_makes_no_sense_names_its_parameter() {
+    let cursor = |json: &str| format!("cursor={}", URL_SAFE_NO_PAD.encode(json));
+    for (query, field, message) in [
+        ("status=done", "status", "status must be one of all, pending, completed"),
+        ("status=", "status", "status must be one of all, pending, completed"),
+        ("limit=0", "limit", "limit must be a whole number from 1 to 1000"),
+        ("limit=1001", "limit", "limit must be a whole number from 1 to 1000"),
+        ("limit=-1", "limit", "limit must be a whole number from 1 to 1000"),
+        ("limit=ten", "limit", "limit must be a whole number from 1 to 1000"),
+        ("limit=", "limit", "limit must be a whole number from 1 to 1000"),
+        ("limit=1&limit=2", "limit", "limit is given more than once"),
+        ("cursor=nonsense", "cursor", "cursor must be taken from the Link of this list"),
+        ("cursor=", "cursor", "cursor must be taken from the Link of this list"),
+        (&cursor("{}"), "cursor", "cursor must be taken from the Link of this list"),
+        (&cursor("\"no-id\""), "cursor", "cursor must be taken from the Link of this list"),
+        ("search=a%00b", "search", "search must not contain a NUL character"),
+        (&format!("search={}", "x".repeat(501)), "search", "search must be at most 500 characters"),
+        ("page=2&status=all&x=1", "page", "Unknown query parameters: 'page', 'x'"),
+        ("search=%FF", "", "The query is not valid UTF-8"),
+    ] {
+        let answer = Ports::new().ask(ask(Method::GET, &format!("{LIST}?{query}"))).await;
+        assert_eq!(answer.problem(400, "VALIDATION_ERROR", field)["message"], message, "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn a_task_that_the_client_has_is_not_sent_again() {
+    for (known, status) in [
+        ("\"3\"", 304),
+        ("W/\"3\"", 304),
+        ("*", 304),
+        ("\"1\", W/\"2\" ,\"3\"", 304),
+        ("\"a,b\", \"3\"", 304),
+        ("\"2\"", 200),
+        ("3", 200),
+        ("\"3", 200),
+        ("nonsense, \"3\"", 200),
+    ] {
+        for method in [Method::GET, Method::HEAD] {
+            let mut ports = Ports::new();
+            ports.tasks.expect_get().returning(|_, _| Ok(task(3)));
+            let answer = ports.ask(ask(method, ONE).insert_header((header::IF_NONE_MATCH, known))).await;
+            assert_eq!((answer.status.as_u16(), answer.header("etag")), (status, "\"3\""), "{known}");
+            assert_eq!(answer.text.is_empty(), status == 304, "{known}");
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Call {
+    Get,
+    Update(TaskPatch, Option<Version>),
+    Toggle(Option<Version>),
+    Delete(Option<Version>),
+}
+
+/// A repository with the task at version 3, and what was asked of it.
+async fn writing(request: actix_web::test::TestRequest) -> (Answer, Vec<Call>) {
+    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+    let mut ports = Ports::new();
+    let at = |expected: Option<Version>| match expected {
+        Some(version) if version.get() != 3 => Err(TaskRepoError::Stale),
+        _ => Ok(TaskChange { before: task(3), after: task(4) }),
+    };
+    let note = Arc::clone(&calls);
+    ports.tasks.expect_get().returning(move |_, _| {
+        note.lock().unwrap().push(Call::Get);
+        Ok(task(3))
+    });
+    let note = Arc::clone(&calls);
+    ports.tasks.expect_update().returning(move |_, _, patch, expected, _| {
+        note.lock().unwrap().push(Call::Update(patch, expected));
+        at(expected)
+    });
+    let note = Arc::clone(&calls);
+    ports.tasks.expect_toggle().returning(move |_, _, expected, _| {
+        note.lock().unwrap().push(Call::Toggle(expected));
+        at(expected)
+    });
+    let note = Arc::clone(&calls);
+    ports.tasks.expect_delete().returning(move |_, _, expected, _| {
+        note.lock().unwrap().push(Call::Delete(expected));
+        at(expected).map(|change| change.before)
+    });
+    let answer = ports.ask(request).await;
+    let calls = calls.lock().unwrap().clone();
+    (answer, calls)
+}
+
+#[actix_web::test]
+async fn absent_and_null_fields_stay() {
+    for (body, title, completed) in [
+        ("{}", None, Patch::Keep),
+        (r#"{"title":null,"completed":null}"#, None, Patch::Keep),
+        (r#"{"title":" a "}"#, Some("a"), Patch::Keep),
+        (r#"{"completed":false}"#, None, Patch::Set(false)),
+    ] {
+        for method in [Method::PUT, Method::PATCH] {
+            let (answer, calls) = writing(json(ask(method, ONE), body)).await;
+            answer.ok(200);
+            assert_eq!(answer.header("etag"), "\"4\"");
+            let title = title.map(|title| title.parse().unwrap()).into();
+            assert_eq!(calls, [Call::Update(TaskPatch { title, completed }, None)], "{body}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn completing_sets_what_is_said_and_toggles_otherwise() {
+    let set = |completed| Call::Update(TaskPatch { completed: Patch::Set(completed), ..TaskPatch::default() }, None);
+    for (body, call) in [
+        ("{}", Call::Toggle(None)),
+        (r#"{"completed":null}"#, Call::Toggle(None)),
+        (r#"{"completed":true}"#, set(true)),
+        (r#"{"completed":false}"#, set(false)),
+    ] {
+        let (answer, calls) = writing(json(ask(Method::PATCH, COMPLETE), body)).await;
+        answer.ok(200);
+        assert_eq!(calls, [call], "{body}");
+    }
+    for request in [
+        ask(Method::PATCH, COMPLETE),
+        ask(Method::PATCH, COMPLETE).insert_header((header::CONTENT_TYPE, "text/plain")),
+        json(ask(Method::PATCH, COMPLETE), ""),
+    ] {
+        let (answer, calls) = writing(request).await;
+        answer.ok(200);
+        assert_eq!(calls, [Call::Toggle(None)], "without a body its type does not matter");
+    }
+    for (body, field) in [(r#"{"completed":"yes"}"#, "completed"), (r#"{"done":true}"#, "done")] {
+        let (answer, calls) = writing(json(ask(Method::PATCH, COMPLETE), body)).await;
+        answer.problem(400, "VALIDATION_ERROR", field);
+        assert_eq!(calls, []);
+    }
+}
+
+fn writes() -> [(Method, &'static str, &'static str); 5] {
+    [
+        (Method::PUT, ONE, r#"{"title":"b"}"#),
+        (Method::PATCH, ONE, r#"{"title":"b"}"#),
+        (Method::PATCH, COMPLETE, ""),
+        (Method::PATCH, COMPLETE, r#"{"completed":true}"#),
+        (Method::DELETE, ONE, ""),
+    ]
+}
+
+fn expected(call: &Call) -> Option<u32> {
+    match call {
+        Call::Get => None,
+        Call::Update(_, expected) | Call::Toggle(expected) | Call::Delete(expected) => expected.map(Version::get),
+    }
+}
+
+#[actix_web::test]
+async fn a_guard_that_holds_lets_the_write_through_and_storage_sees_it() {
+    for (method, path, body) in writes() {
+        for (guard, reads, version) in [
+            ("\"3\"", 0, Some(3)),
+            ("*", 0, None),
+            ("\"7\", \"3\"", 1, Some(3)),
+            ("W/\"3\" , \"3\"", 0, Some(3)),
+            ("\"a,b\",\"3\"", 0, Some(3)),
+        ] {
+            let request = json(ask(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
+            let (answer, calls) = writing(request).await;
+            assert!(answer.status.is_success(), "{method} {path} {guard}: {answer:?}");
+            assert_eq!(calls.len(), reads + 1, "{method} {path} {guard}: {calls:?}");
+            assert_eq!(expected(&calls[reads]), version, "{method} {path} {guard}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_guard_that_does_not_hold_changes_nothing() {
+    for (method, path, body) in writes() {
+        for guard in ["\"2\"", "\"2\", \"4\"", "W/\"3\"", "\"03\"", "\"+3\"", "\"0\"", "\"x\"", "\"\""] {
+            let request = json(ask(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
+            let (answer, calls) = writing(request).await;
+            answer.problem(412, "PRECONDITION_FAILED", "");
+            let unguarded = calls.iter().any(|call| *call != Call::Get && expected(call).is_none());
+            assert!(!unguarded, "{method} {path} {guard}: {calls:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_guard_that_cannot_be_read_is_refused_and_not_left_out() {
+    for (method, path, body) in writes() {
+        for guard in ["3", "\"3", "nonsense, \"3\"", "*, \"3\"", "", ",", "\"3\" \"3\"", "w/\"3\""] {
+            let request = json(ask(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
+            let (answer, calls) = writing(request).await;
+            answer.problem(400, "VALIDATION_ERROR", "If-Match");
+            assert_eq!(calls, [], "{method} {path} {guard}");
+        }
+    }
+    let both =
+        ask(Method::DELETE, ONE).append_header((header::IF_MATCH, "\"9\"")).append_header((header::IF_MATCH, "\"3\""));
+    let (answer, calls) = writing(both).await;
+    assert_eq!(answer.status.as_u16(), 204, "the lines of a header are one list: {calls:?}");
+}
+
+#[actix_web::test]
+async fn a_deleted_task_leaves_nothing_behind() {
+    let (answer, calls) = writing(ask(Method::DELETE, ONE)).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str(), answer.header("etag")), (204, "", ""));
+    assert_eq!(calls, [Call::Delete(None)]);
+}

@@ -1,0 +1,80 @@
+//! The computing itself: Argon2id at a cost.
+//!
+//! Deliberately not here: where it runs and how much of it at once, which is [`super::pool`].
+
+use argon2::password_hash::{self, phc};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use domain::account::HashError;
+use domain::user::{Password, PasswordHash};
+
+use super::HashFunction;
+
+/// What one hash costs, for us and for whoever tries to guess a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argon2Cost {
+    /// Memory in KiB; at least 8 for each lane.
+    pub memory_kib: u32,
+    /// Passes over that memory; at least 1.
+    pub passes: u32,
+    /// Lanes; 1 to 16,777,215. They are computed one after the other.
+    pub lanes: u32,
+}
+
+impl Argon2Cost {
+    /// 19 MiB, 2 passes, 1 lane: the minimum that the OWASP Password Storage Cheat Sheet asks of Argon2id
+    /// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>).
+    pub const OWASP: Self = Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 };
+
+    /// The cheapest that Argon2 is defined for: for tests, never for real passwords.
+    pub const CHEAPEST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
+
+    /// A well-formed hash of this cost whose salt (16 bytes) and digest (32 bytes) are all zero: comparing with it
+    /// takes as long as with a real one, and no password is known that fits.
+    pub(super) fn unmatched_hash(self) -> PasswordHash {
+        let Self { memory_kib, passes, lanes } = self;
+        let (salt, digest) = ("A".repeat(22), "A".repeat(43));
+        PasswordHash::new(format!("$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${digest}"))
+    }
+}
+
+impl Default for Argon2Cost {
+    fn default() -> Self {
+        Self::OWASP
+    }
+}
+
+/// Argon2 is not defined for such a cost.
+#[derive(Debug, thiserror::Error)]
+#[error("Argon2 is not defined for this cost")]
+pub struct InvalidCost(#[source] argon2::Error);
+
+/// Argon2id, version 19, with 16 random bytes of salt and 32 bytes of digest.
+pub(super) struct Argon2id(Argon2<'static>);
+
+impl Argon2id {
+    pub(super) fn new(cost: Argon2Cost) -> Result<Self, InvalidCost> {
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(InvalidCost)?;
+        Ok(Self(Argon2::new(Algorithm::Argon2id, Version::V0x13, params)))
+    }
+}
+
+impl HashFunction for Argon2id {
+    fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        let hash = self.0.hash_password(password.expose().as_bytes()).map_err(failed)?;
+        Ok(PasswordHash::new(hash.to_string()))
+    }
+
+    /// The crate compares the digests in constant time (`phc::Output`).
+    fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HashError> {
+        let hash = phc::PasswordHash::new(hash.expose()).map_err(|error| HashError::Failed(error.into()))?;
+        match self.0.verify_password(password.expose().as_bytes(), &hash) {
+            Ok(()) => Ok(true),
+            Err(password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+fn failed(error: password_hash::Error) -> HashError {
+    HashError::Failed(error.into())
+}

@@ -1,0 +1,119 @@
+//! The assistant that needs no key and no network: a program that reads the conversation, understands the ordinary
+//! ways of speaking about a task list, and answers with the same events as a language model.
+//!
+//! | step | module |
+//! |---|---|
+//! | what has happened so far | `conversation` |
+//! | the message's words, with their places in the text | `sentence`, `numbers` |
+//! | the ways to understand them | `grammar` (the tables), `notation`, `matching` |
+//! | which of them is meant: a command, a question back, a remark | `dialogue`, `reply`, `command` |
+//! | the words of the answer | `wording` (without results), `answer` (about results) |
+//!
+//! It keeps nothing between calls: the same request gets the same reply. Deliberately not here: a clock, randomness,
+//! I/O, and any task that a tool has not told of.
+
+mod answer;
+mod command;
+mod conversation;
+mod dialogue;
+mod grammar;
+mod matching;
+mod notation;
+mod numbers;
+mod reply;
+mod sentence;
+mod wording;
+
+use async_trait::async_trait;
+use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmMessage, LlmRequest, LlmStream, LlmToolCall};
+use futures_util::{StreamExt as _, stream};
+
+use self::command::{Command, Decision};
+use self::conversation::exchanges;
+
+/// The built-in assistant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OfflineClient;
+
+impl OfflineClient {
+    /// The built-in assistant. It has no settings.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+#[async_trait]
+impl LlmClient for OfflineClient {
+    fn provider(&self) -> &'static str {
+        "offline"
+    }
+
+    fn model(&self) -> &'static str {
+        "doable-offline-1"
+    }
+
+    /// Never fails. Of the request, the words to the system are not read: this assistant knows its work.
+    async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
+        Ok(stream::iter(events(&reply(&request))).map(Ok).boxed())
+    }
+}
+
+/// What the assistant replies: words, or calls.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    Words(String),
+    Calls(Vec<Command>),
+}
+
+fn reply(request: &LlmRequest) -> Reply {
+    let mut exchanges = exchanges(&request.messages);
+    let Some(now) = exchanges.pop() else {
+        return Reply::Words(wording::remark(command::Remark::Greeting).to_owned());
+    };
+    let decision = dialogue::decide(now.said, &dialogue::remember(&exchanges));
+    if matches!(request.messages.last(), Some(LlmMessage::ToolResult { .. })) {
+        let about = match &decision {
+            Decision::Act(commands) => commands.iter().find_map(Command::about),
+            Decision::Ask(_) | Decision::Say(_) => None,
+        };
+        return Reply::Words(answer::answer(&now.outcomes, about));
+    }
+    match decision {
+        Decision::Act(commands) => {
+            let there_is = |command: &Command| request.tools.iter().any(|tool| tool.name == command.tool());
+            if commands.iter().all(there_is) {
+                Reply::Calls(commands)
+            } else {
+                Reply::Words(wording::NO_TOOL.to_owned())
+            }
+        }
+        Decision::Ask(question) => Reply::Words(wording::question(&question)),
+        Decision::Say(remark) => Reply::Words(wording::remark(remark).to_owned()),
+    }
+}
+
+/// The reply as the events of a stream: text word by word, calls one by one. Usage is unknown: there are no tokens.
+fn events(reply: &Reply) -> Vec<LlmEvent> {
+    let mut events = Vec::new();
+    let reason = match reply {
+        Reply::Words(words) => {
+            events.extend(words.split_inclusive(char::is_whitespace).map(|word| LlmEvent::TextDelta(word.to_owned())));
+            FinishReason::Stop
+        }
+        Reply::Calls(commands) => {
+            for (index, command) in commands.iter().enumerate() {
+                let call = LlmToolCall {
+                    id: format!("call_{index}"),
+                    tool: command.tool().to_owned(),
+                    arguments: command.arguments().to_string(),
+                };
+                events.push(LlmEvent::ToolCallBegun { index, id: call.id.clone(), tool: call.tool.clone() });
+                events.push(LlmEvent::ToolCallArguments { index, fragment: call.arguments.clone() });
+                events.push(LlmEvent::ToolCallComplete { index, call });
+            }
+            FinishReason::ToolCalls
+        }
+    };
+    events.push(LlmEvent::Finished { reason, usage: None });
+    events
+}

@@ -1,0 +1,162 @@
+//! What is said about the results of tools. Every claim is read from a result; where a result does not say what
+//! happened, neither does the answer.
+//!
+//! Deliberately not here: what is said without a result (`wording.rs`).
+
+use std::fmt::Write as _;
+
+use domain::text::Folded;
+
+use super::command::{Action, Known, quoted};
+use super::conversation::Outcome;
+
+/// The most tasks that an answer lists. The others can be asked for by name; a reply has its limits too.
+const MAX_LISTED: usize = 50;
+
+/// The answer to a message after its tools have run. `about` is what the user wants to find, if they do.
+pub(super) fn answer(outcomes: &[Outcome<'_>], about: Option<&str>) -> String {
+    let said: Vec<String> = outcomes.iter().map(|outcome| one(outcome, about)).collect();
+    said.join("\n\n")
+}
+
+fn one(outcome: &Outcome<'_>, about: Option<&str>) -> String {
+    if !outcome.success {
+        return failure(outcome);
+    }
+    if outcome.data["tasks"].is_array() {
+        let list = List::read(outcome);
+        return match about {
+            Some(name) => list.search(name),
+            None => list.words(),
+        };
+    }
+    let Some(task) = outcome.task() else { return in_its_words(outcome, "That worked.") };
+    let title = quoted(&task.title);
+    match (outcome.tool, outcome.data["previous_title"].as_str()) {
+        ("add_task", _) => format!("Added {title} to your list."),
+        ("complete_task", _) if outcome.data["already_completed"] == true => format!("{title} was done already."),
+        ("complete_task", _) => format!("Marked {title} as done."),
+        ("delete_task", _) => format!("Deleted {title}."),
+        ("update_task", Some(previous)) => format!("Renamed {} to {title}.", quoted(previous)),
+        ("update_task", None) => format!("Renamed it to {title}."),
+        _ => in_its_words(outcome, "That worked."),
+    }
+}
+
+/// A refusal in the tool's words, with the tasks on offer.
+fn failure(outcome: &Outcome<'_>) -> String {
+    let (candidates, nearest) = (outcome.tasks("candidates"), outcome.tasks("nearest"));
+    let action = Action::of_tool(outcome.tool);
+    if let (false, Some(action)) = (candidates.is_empty(), action) {
+        let which = match action {
+            Action::Complete => "Which one should I mark as done?",
+            Action::Delete => "Which one should I delete?",
+            Action::Rename => "Which one should I rename?",
+        };
+        return format!("Several tasks fit that. {which}\n\n{}", numbered(&candidates));
+    }
+    let asked_for = outcome.arguments["task_identifier"].as_str().filter(|name| *name != "last");
+    let missing = match asked_for {
+        Some(name) if name.bytes().all(|b| b.is_ascii_digit()) => format!("I find no task number {name}."),
+        Some(name) if is_id(name) => "I can't find that task any more.".to_owned(),
+        Some(name) => format!("I find no task that fits {}.", quoted(name)),
+        None => in_its_words(outcome, "I find no such task."),
+    };
+    match nearest.as_slice() {
+        [] if outcome.data["nearest"].is_array() => missing,
+        [] => in_its_words(outcome, "That did not work, and I can't say why. Nothing was changed by it."),
+        [only] => format!("{missing} Did you mean {}?", quoted(&only.title)),
+        several => format!("{missing} Did you mean one of these?\n\n{}", numbered(several)),
+    }
+}
+
+/// Whether an identifier is an id, which tells people nothing: 36 characters in the form of RFC 9562, section 4.
+fn is_id(identifier: &str) -> bool {
+    let is_in_form =
+        |(at, b): (usize, u8)| if [8, 13, 18, 23].contains(&at) { b == b'-' } else { b.is_ascii_hexdigit() };
+    identifier.len() == 36 && identifier.bytes().enumerate().all(is_in_form)
+}
+
+fn in_its_words(outcome: &Outcome<'_>, otherwise: &str) -> String {
+    let words = if outcome.message.trim().is_empty() { otherwise } else { outcome.message.trim() };
+    let ends = words.ends_with(['.', '!', '?']);
+    if ends { words.to_owned() } else { format!("{words}.") }
+}
+
+/// Tasks as a numbered Markdown list, their titles as they are. The numbers are those under which the tools know them.
+pub(super) fn numbered(tasks: &[Known]) -> String {
+    let mut list = String::new();
+    for task in tasks.iter().take(MAX_LISTED) {
+        let done = if task.completed { " (done)" } else { "" };
+        let break_before = if list.is_empty() { "" } else { "\n" };
+        // Writing to a string does not fail.
+        let _ = write!(list, "{break_before}{}. {}{done}", task.position, task.title);
+    }
+    if tasks.len() > MAX_LISTED {
+        let _ = write!(list, "\n\n… and {} more.", tasks.len() - MAX_LISTED);
+    }
+    list
+}
+
+/// A list as the tool gave it.
+struct List<'o> {
+    tasks: Vec<Known>,
+    status: &'o str,
+    pending: usize,
+    completed: usize,
+}
+
+impl<'o> List<'o> {
+    fn read(outcome: &'o Outcome<'_>) -> Self {
+        let tasks = outcome.tasks("tasks");
+        let count = |key: &str, completed: bool| {
+            let told = outcome.data[key].as_u64().and_then(|n| usize::try_from(n).ok());
+            told.unwrap_or_else(|| tasks.iter().filter(|task| task.completed == completed).count())
+        };
+        let (pending, completed) = (count("pending", false), count("completed", true));
+        Self { status: outcome.data["status"].as_str().unwrap_or("all"), pending, completed, tasks }
+    }
+
+    fn words(&self) -> String {
+        let shown = self.tasks.len();
+        let head = match self.status {
+            "pending" if shown == 0 && self.completed > 0 => return "Nothing is left: everything is done.".to_owned(),
+            "completed" if shown == 0 && self.pending > 0 => {
+                return format!("Nothing is done yet; {} left.", are_open(self.pending));
+            }
+            _ if shown == 0 => return "Your list is empty.".to_owned(),
+            "pending" => format!("{} left:", are_open(shown)),
+            "completed" => format!("{} done:", are(shown, "task")),
+            _ if self.completed == 0 => format!("You have {}:", counted(shown, "task")),
+            _ => format!("You have {}, {} of them done:", counted(shown, "task"), self.completed),
+        };
+        // The status is in the head; every line need not repeat it.
+        let plain = |task: &Known| Known { completed: task.completed && self.status != "completed", ..task.clone() };
+        format!("{head}\n\n{}", numbered(&self.tasks.iter().map(plain).collect::<Vec<_>>()))
+    }
+
+    fn search(&self, name: &str) -> String {
+        let folded = Folded::new(name);
+        let fits = |task: &&Known| Folded::new(&task.title).as_str().contains(folded.as_str());
+        let found: Vec<Known> = self.tasks.iter().filter(fits).cloned().collect();
+        match found.as_slice() {
+            [] if self.tasks.is_empty() => format!("No: your list is empty, so {} is not on it.", quoted(name)),
+            [] => format!("No, I find nothing on your list that fits {}.", quoted(name)),
+            [only] if only.completed => format!("Yes, {} is on your list, and it is done.", quoted(&only.title)),
+            [only] => format!("Yes, {} is on your list and still open.", quoted(&only.title)),
+            several => format!("Yes, these fit {}:\n\n{}", quoted(name), numbered(several)),
+        }
+    }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn are(number: usize, noun: &str) -> String {
+    format!("{} {}", counted(number, noun), if number == 1 { "is" } else { "are" })
+}
+
+fn are_open(number: usize) -> String {
+    are(number, "task")
+}

@@ -1,0 +1,336 @@
+//! From a message to a decision: what to do, what to ask, or what to say.
+//!
+//! The grammar proposes readings; this decides among them with what the conversation knows. The rule is to ask when
+//! unsure: a reading that is not sure acts only on a task that the conversation has shown. Deliberately not here: the
+//! answer to a pending question (`reply.rs`), and every word that is said (`wording.rs`).
+
+use std::ops::Range;
+
+use super::command::{Action, Command, Decision, Question, Remark, Status, Target};
+use super::conversation::{Exchange, Memory};
+use super::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
+use super::matching::Word;
+use super::reply;
+use super::sentence::Sentence;
+use super::wording;
+
+/// The longest message that is taken for a command, in words. A title has at most 500 characters.
+const MAX_WORDS: usize = 250;
+
+/// How many sentences are taken for commands of their own.
+const MAX_SENTENCES: usize = 8;
+
+/// How many times "and" is tried as the joint between two commands.
+const MAX_JOINTS: usize = 4;
+
+/// What is known at the end of `exchanges`.
+pub(super) fn remember(exchanges: &[Exchange<'_>]) -> Memory {
+    let mut memory = Memory::default();
+    for exchange in exchanges {
+        // A question leaves nothing behind but its text: what was meant with it is found by hearing the message again.
+        let asked =
+            (exchange.outcomes.is_empty() && exchange.answer.contains('?')).then(|| decide(exchange.said, &memory));
+        memory.take_in(&exchange.outcomes);
+        if let Some(Decision::Ask(question)) = asked {
+            let was_asked = exchange.answer.contains(&wording::question(&question));
+            memory.question = was_asked.then_some(question);
+        }
+    }
+    memory
+}
+
+/// Decides what to do about a message.
+pub(super) fn decide(text: &str, memory: &Memory) -> Decision {
+    let sentence = Sentence::read(text);
+    if sentence.tokens().len() > MAX_WORDS {
+        return Decision::Say(Remark::TooLong);
+    }
+    let words = GRAMMAR.words(&sentence);
+    let listener = Listener { sentence: &sentence, words: &words, memory };
+    let readings = listener.readings(sentence.all());
+    if let Some(question) = &memory.question
+        && let Some(decision) = reply::to(question, &listener, readings.first())
+    {
+        return decision;
+    }
+    let decision = listener.two_commands(readings.first()).unwrap_or_else(|| match listener.best_of(&readings) {
+        Ok(Some(reading)) => listener.interpret(reading),
+        Ok(None) => listener.by_sentences(),
+        Err(remark) => Decision::Say(remark),
+    });
+    match decision {
+        Decision::Act(commands) if deletions(&commands) > 1 => Decision::Say(Remark::DeletesOne),
+        decided => decided,
+    }
+}
+
+fn deletions(commands: &[Command]) -> usize {
+    commands.iter().filter(|command| matches!(command, Command::Delete(_))).count()
+}
+
+/// A message in its conversation.
+pub(super) struct Listener<'a> {
+    /// The message.
+    pub sentence: &'a Sentence<'a>,
+    /// Its words as the grammar knows them.
+    pub words: &'a [Word],
+    /// What is known.
+    pub memory: &'a Memory,
+}
+
+impl Listener<'_> {
+    fn readings(&self, span: Range<usize>) -> Vec<Reading> {
+        GRAMMAR.readings(self.sentence, self.words, span)
+    }
+
+    /// The reading to go by. Where a new title may begin at several places ("rename talk to Ann to call Ann"), it is
+    /// the one whose old title is known.
+    fn best_of<'r>(&self, readings: &'r [Reading]) -> Result<Option<&'r Reading>, Remark> {
+        let Some(best) = readings.first() else { return Ok(None) };
+        let same =
+            |other: &&Reading| other.intent == Intent::Rename && other.score == best.score && other.new_title.is_some();
+        let mut splits: Vec<&Reading> = readings.iter().filter(same).collect();
+        splits.dedup_by(|a, b| a.new_title == b.new_title);
+        if best.intent != Intent::Rename || splits.len() < 2 {
+            return Ok(Some(best));
+        }
+        splits.retain(|reading| reading.item.as_ref().is_some_and(|item| self.points_at_something(item)));
+        if let [only] = splits[..] { Ok(Some(only)) } else { Err(Remark::WhichTo) }
+    }
+
+    fn points_at_something(&self, item: &Item) -> bool {
+        match item.phrase {
+            Phrase::Position | Phrase::First | Phrase::Last | Phrase::NamedTask => true,
+            Phrase::It => self.memory.focus.is_some(),
+            Phrase::Unsaid | Phrase::Several => false,
+            Phrase::Name => self.memory.has_seen_exactly(self.written(&item.name)),
+        }
+    }
+
+    /// Decides by one reading.
+    pub fn interpret(&self, reading: &Reading) -> Decision {
+        match reading.intent {
+            Intent::Add => self.add(reading),
+            Intent::Errand => {
+                let title = self.written(&reading.span).to_owned();
+                Decision::Ask(Question::Confirm(Command::Add { title }))
+            }
+            Intent::List(status) => Decision::Act(vec![Command::List { status, about: None }]),
+            Intent::Find => {
+                let about = reading.item_span.clone().map(|span| self.name_of(&self.item(span)).to_owned());
+                Decision::Act(vec![Command::List { status: Status::All, about }])
+            }
+            Intent::Complete => self.change(Action::Complete, reading),
+            Intent::Delete => self.change(Action::Delete, reading),
+            Intent::Rename => self.change(Action::Rename, reading),
+            Intent::Unwanted => confirmed(self.change(Action::Delete, reading)),
+            Intent::Leave | Intent::No => Decision::Say(Remark::LeftAlone),
+            Intent::Yes => Decision::Say(Remark::NothingAsked),
+            Intent::Everything => Decision::Say(Remark::DeletesOne),
+            Intent::CompleteAll => Decision::Say(Remark::CompletesOne),
+            Intent::Undo => Decision::Say(Remark::NoUndo),
+            Intent::Reopen => Decision::Say(Remark::NoReopening),
+            Intent::OtherLists => Decision::Say(Remark::OneList),
+            Intent::Elsewhere => Decision::Say(Remark::Elsewhere),
+            Intent::Greet => Decision::Say(Remark::Greeting),
+            Intent::Thanks => Decision::Say(Remark::Welcome),
+            Intent::Bye => Decision::Say(Remark::Goodbye),
+            Intent::Help => Decision::Say(Remark::Help),
+        }
+    }
+
+    fn add(&self, reading: &Reading) -> Decision {
+        let Some(span) = &reading.title else { return Decision::Ask(Question::Title) };
+        let title = self.written(span);
+        if title.is_empty() || GRAMMAR.is_no_title(self.sentence, self.words, span.clone()) {
+            return Decision::Ask(Question::Title);
+        }
+        let command = Command::Add { title: title.to_owned() };
+        if reading.sure { Decision::Act(vec![command]) } else { Decision::Ask(Question::Confirm(command)) }
+    }
+
+    fn change(&self, action: Action, reading: &Reading) -> Decision {
+        let new_title = reading.new_title.as_ref().map(|span| self.written(span).to_owned());
+        let which = |new_title| Decision::Ask(Question::Which { action, new_title, choices: Vec::new() });
+        let Some(item) = &reading.item else {
+            // "Change the title to ..." is said of the task at hand.
+            return match (&self.memory.focus, new_title) {
+                (Some(focus), Some(title)) => command(action, Target::known(focus), Some(title)),
+                (_, new_title) => which(new_title),
+            };
+        };
+        let (target, is_certain) = match item.phrase {
+            Phrase::Unsaid => return which(new_title),
+            Phrase::Several => return Decision::Say(one_at_a_time(action)),
+            Phrase::It => match &self.memory.focus {
+                Some(focus) => (Target::known(focus), true),
+                None => return which(new_title),
+            },
+            Phrase::Position => (Target::position(item.number.unwrap_or(1)), true),
+            Phrase::First => (Target::position(1), true),
+            Phrase::Last => (Target::last(), true),
+            Phrase::NamedTask => (Target::named(self.name_in(reading, item)), !self.is_clause(item)),
+            Phrase::Name => {
+                let name = self.name_in(reading, item);
+                if name.is_empty() {
+                    return which(new_title);
+                }
+                let certain = match self.belief(action, reading, item, name) {
+                    Belief::Task => true,
+                    Belief::Perhaps => false,
+                    Belief::Elsewhere => return Decision::Say(Remark::Elsewhere),
+                    Belief::Nonsense => return Decision::Say(Remark::Unknown),
+                };
+                (Target::named(name), certain)
+            }
+        };
+        let decided = command(action, target, new_title);
+        if is_certain { decided } else { confirmed(decided) }
+    }
+
+    /// Whether a bare name is believed to be a task's.
+    fn belief(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Belief {
+        let (sentence, words, span) = (self.sentence, self.words, item.name.clone());
+        let may_be_other = action != Action::Complete && !reading.speaks_of_list;
+        // What cannot be taken back needs the whole title, unless the sentence is plain.
+        let needs_all = action == Action::Delete && !reading.sure;
+        let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
+        if is_known {
+            Belief::Task
+        } else if self.is_clause(item) {
+            if reading.sure { Belief::Perhaps } else { Belief::Nonsense }
+        } else if may_be_other && GRAMMAR.is_elsewhere(sentence, words, span.clone()) {
+            Belief::Elsewhere
+        } else if reading.sure && !(may_be_other && GRAMMAR.is_doubtful(sentence, words, span)) {
+            Belief::Task
+        } else {
+            Belief::Perhaps
+        }
+    }
+
+    /// The name that an item gives, or all of its words if exactly these are a title that was shown.
+    fn name_in(&self, reading: &Reading, item: &Item) -> &str {
+        let whole = reading.item_span.as_ref().map_or("", |span| self.written(span));
+        if self.memory.has_seen_exactly(whole) { whole } else { self.name_of(item) }
+    }
+
+    /// The name that an item gives. A quoted passage in it is the name: the words around it only lead there.
+    fn name_of(&self, item: &Item) -> &str {
+        self.sentence.quoted(item.name.clone()).unwrap_or_else(|| self.written(&item.name))
+    }
+
+    fn is_clause(&self, item: &Item) -> bool {
+        GRAMMAR.is_clause(self.sentence, self.words, item.name.clone())
+    }
+
+    /// How the words in `span` point at a task.
+    pub fn item(&self, span: Range<usize>) -> Item {
+        GRAMMAR.item(self.sentence, self.words, span)
+    }
+
+    /// The words in `span` as they were written.
+    pub fn written(&self, span: &Range<usize>) -> &str {
+        self.sentence.written(span.clone())
+    }
+
+    /// "Do this and do that", if both parts are sure and explain more than the whole does. Only what names no title
+    /// runs as the second part: a title might as well contain it ("add wash and fold the laundry").
+    fn two_commands(&self, whole: Option<&Reading>) -> Option<Decision> {
+        let all = self.sentence.all();
+        let joints =
+            self.sentence.tokens().iter().enumerate().filter(|(_, t)| matches!(t.word.as_str(), "and" | "then"));
+        for (at, _) in joints.take(MAX_JOINTS) {
+            let (left, right) = (self.readings(all.start..at), self.readings(at + 1..all.end));
+            let (Some(left), Some(right)) = (left.first(), right.first()) else { continue };
+            let is_better = whole.is_none_or(|whole| left.score + right.score + 4 > whole.score);
+            let is_command = |reading: &Reading| {
+                use Intent::{Add, Complete, Delete, Everything, List, Rename};
+                reading.sure && matches!(reading.intent, Add | List(_) | Complete | Delete | Rename | Everything)
+            };
+            if !is_better || !is_command(left) || !is_command(right) {
+                continue;
+            }
+            let stands_alone = matches!(right.intent, Intent::List(_))
+                || right.item.as_ref().is_some_and(|item| matches!(item.phrase, Phrase::Position | Phrase::Last));
+            return Some(match (self.interpret(left), self.interpret(right)) {
+                (Decision::Act(first), Decision::Act(second)) if stands_alone => {
+                    Decision::Act(first.into_iter().chain(second).collect())
+                }
+                _ => Decision::Say(Remark::OneCommand),
+            });
+        }
+        None
+    }
+
+    /// Several sentences: what they ask for together. A "don't" among them outweighs everything, a question comes
+    /// before any deed, and chatter around commands is left aside.
+    fn by_sentences(&self) -> Decision {
+        let spans = self.sentence.sentences();
+        if spans.len() > MAX_SENTENCES {
+            return Decision::Say(Remark::TooLong);
+        }
+        let mut commands = Vec::new();
+        let mut question = None;
+        let mut remark = None;
+        for span in spans.iter().filter(|_| spans.len() > 1) {
+            let readings = self.readings(span.clone());
+            match self.best_of(&readings) {
+                Ok(None) => {}
+                Ok(Some(reading)) if reading.intent == Intent::Leave => return Decision::Say(Remark::LeftAlone),
+                Ok(Some(reading)) => match self.interpret(reading) {
+                    Decision::Act(more) => commands.extend(more),
+                    Decision::Ask(asked) => question = question.or(Some(asked)),
+                    Decision::Say(said) => remark = Some(said),
+                },
+                Err(ambiguous) => return Decision::Say(ambiguous),
+            }
+        }
+        match question {
+            Some(question) => Decision::Ask(question),
+            None if commands.is_empty() => Decision::Say(remark.unwrap_or(Remark::Unknown)),
+            None => Decision::Act(commands),
+        }
+    }
+}
+
+/// The question whether to do what was decided, if that is one thing to do.
+fn confirmed(decided: Decision) -> Decision {
+    match decided {
+        Decision::Act(commands) => match <[Command; 1]>::try_from(commands) {
+            Ok([only]) => Decision::Ask(Question::Confirm(only)),
+            Err(several) => Decision::Act(several),
+        },
+        other => other,
+    }
+}
+
+/// What is believed of a bare name.
+enum Belief {
+    /// It is a task's.
+    Task,
+    /// It may be a task's.
+    Perhaps,
+    /// It is of something that another program looks after.
+    Elsewhere,
+    /// It is no name.
+    Nonsense,
+}
+
+/// What is known of a command, as the command or as the question for what is missing.
+pub(super) fn command(action: Action, target: Target, new_title: Option<String>) -> Decision {
+    match (action, new_title) {
+        (Action::Complete, _) => Decision::Act(vec![Command::Complete(target)]),
+        (Action::Delete, _) => Decision::Act(vec![Command::Delete(target)]),
+        (Action::Rename, Some(title)) => Decision::Act(vec![Command::Rename(target, title)]),
+        (Action::Rename, None) => Decision::Ask(Question::NewTitle(target)),
+    }
+}
+
+/// That an action takes one task at a time.
+pub(super) fn one_at_a_time(action: Action) -> Remark {
+    match action {
+        Action::Complete => Remark::CompletesOne,
+        Action::Delete => Remark::DeletesOne,
+        Action::Rename => Remark::RenamesOne,
+    }
+}

@@ -1,0 +1,432 @@
+//! Conversations of several turns, with a list of tasks that answers as the tools do.
+
+use anyhow::{Context as _, Result};
+use domain::llm::{LlmMessage, LlmToolCall};
+use serde_json::{Value, json};
+
+use crate::{assistant, in_short, reply, user};
+
+/// A person's list and what was said so far.
+#[derive(Default)]
+struct Chat {
+    messages: Vec<LlmMessage>,
+    tasks: Vec<Task>,
+    shown: Vec<String>,
+    created: usize,
+}
+
+#[derive(Clone)]
+struct Task {
+    id: String,
+    title: String,
+    completed: bool,
+}
+
+impl Task {
+    fn json(&self, position: usize) -> Value {
+        json!({ "position": position, "id": self.id, "title": self.title, "completed": self.completed })
+    }
+}
+
+impl Chat {
+    fn with(titles: &[&str]) -> Self {
+        let mut chat = Self::default();
+        for title in titles {
+            chat.create(title);
+        }
+        chat
+    }
+
+    fn create(&mut self, title: &str) -> Value {
+        self.created += 1;
+        self.tasks.push(Task { id: format!("id-{}", self.created), title: title.to_owned(), completed: false });
+        self.tasks.last().map(|task| task.json(1)).unwrap_or_default()
+    }
+
+    /// Says something and answers with the calls in short and the final words.
+    async fn say(&mut self, text: &str) -> Result<(String, String)> {
+        self.messages.push(user(text));
+        let first = reply(self.messages.clone()).await?;
+        let calls = in_short(&first)?;
+        self.messages.push(assistant(&first.text, first.calls.clone()));
+        if first.calls.is_empty() {
+            return Ok((calls, first.text));
+        }
+        for call in &first.calls {
+            let content = self.run(call)?;
+            self.messages.push(LlmMessage::ToolResult { call_id: call.id.clone(), tool: call.tool.clone(), content });
+        }
+        let last = reply(self.messages.clone()).await?;
+        assert!(last.calls.is_empty(), "{text}: {:?}", last.calls);
+        self.messages.push(assistant(&last.text, Vec::new()));
+        Ok((calls, last.text))
+    }
+
+    async fn expect(&mut self, turns: &[(&str, &str, &str)]) -> Result<()> {
+        for (said, calls, answer) in turns {
+            let found = self.say(said).await?;
+            assert_eq!((found.0.as_str(), found.1.as_str()), (*calls, *answer), "after: {said}");
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, call: &LlmToolCall) -> Result<Value> {
+        let arguments: Value = serde_json::from_str(&call.arguments)?;
+        let text = |key: &str| arguments[key].as_str().with_context(|| format!("{key} in {arguments}"));
+        let done = |message: &str, data: Value| Ok(json!({ "success": true, "message": message, "data": data }));
+        if call.tool == "add_task" {
+            let task = self.create(text("title")?);
+            return done("created", json!({ "task": task }));
+        }
+        if call.tool == "list_tasks" {
+            return Ok(self.list(text("status")?));
+        }
+        let index = match self.find(text("task_identifier")?) {
+            Ok(index) => index,
+            Err(failure) => return Ok(failure),
+        };
+        match call.tool.as_str() {
+            "complete_task" => {
+                let already = std::mem::replace(&mut self.tasks[index].completed, true);
+                done("completed", json!({ "task": self.tasks[index].json(1), "already_completed": already }))
+            }
+            "delete_task" => {
+                let task = self.tasks.remove(index);
+                done("deleted", json!({ "task": task.json(1) }))
+            }
+            "update_task" => {
+                let previous = std::mem::replace(&mut self.tasks[index].title, text("new_title")?.to_owned());
+                done("renamed", json!({ "task": self.tasks[index].json(1), "previous_title": previous }))
+            }
+            other => anyhow::bail!("no tool {other}"),
+        }
+    }
+
+    fn list(&mut self, status: &str) -> Value {
+        let fits = |task: &&Task| status == "all" || task.completed == (status == "completed");
+        let tasks: Vec<Task> = self.tasks.iter().filter(fits).cloned().collect();
+        self.shown = tasks.iter().map(|task| task.id.clone()).collect();
+        let completed = self.tasks.iter().filter(|task| task.completed).count();
+        let rows: Vec<Value> = tasks.iter().zip(1..).map(|(task, position)| task.json(position)).collect();
+        json!({ "success": true, "message": "", "data": {
+            "tasks": rows, "status": status, "total": rows.len(), "pending": self.tasks.len() - completed, "completed": completed,
+        }})
+    }
+
+    fn find(&mut self, identifier: &str) -> std::result::Result<usize, Value> {
+        let number = if identifier == "last" { Some(self.shown.len()) } else { identifier.parse().ok() };
+        let shown = number.and_then(|number: usize| self.shown.get(number.checked_sub(1)?)).cloned();
+        let name = identifier.to_lowercase();
+        let by = |test: &dyn Fn(&Task) -> bool| -> Vec<usize> {
+            (0..self.tasks.len()).filter(|&index| test(&self.tasks[index])).collect()
+        };
+        let by_id = by(&|task| task.id == shown.as_deref().unwrap_or(identifier));
+        let by_title = by(&|task| task.title.to_lowercase() == name);
+        let by_part = by(&|task| task.title.to_lowercase().contains(&name));
+        match [by_id, by_title, by_part].into_iter().find(|found| !found.is_empty()).unwrap_or_default().as_slice() {
+            [only] => Ok(*only),
+            [] => {
+                let nearest: Vec<Value> = self.tasks.iter().take(1).map(|task| task.json(1)).collect();
+                Err(json!({ "success": false, "message": "No task fits", "data": { "nearest": nearest } }))
+            }
+            several => {
+                let candidates: Vec<Task> = several.iter().map(|&index| self.tasks[index].clone()).collect();
+                self.shown = candidates.iter().map(|task| task.id.clone()).collect();
+                let rows: Vec<Value> = candidates.iter().zip(1..).map(|(task, position)| task.json(position)).collect();
+                Err(json!({ "success": false, "message": "Several tasks fit", "data": { "candidates": rows } }))
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_first_conversation_goes_as_one_would_expect() -> Result<()> {
+    Chat::default()
+        .expect(&[
+            ("Add a task to buy groceries", "add: buy groceries", "Added “buy groceries” to your list."),
+            ("mark it as done", "complete: id-1", "Marked “buy groceries” as done."),
+            ("what's left?", "list: pending", "Nothing is left: everything is done."),
+            ("delete the groceries task", "delete: groceries", "Deleted “buy groceries”."),
+            ("show my list", "list: all", "Your list is empty."),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn twenty_turns_with_pronouns_places_questions_and_corrections() -> Result<()> {
+    Chat::with(&["call mom", "buy milk"])
+        .expect(&[
+            ("hi!", "says", "Hello! What can I do for your list? Say “help” to see what I understand."),
+            ("what's on my list?", "list: all", "You have 2 tasks:\n\n1. call mom\n2. buy milk"),
+            ("add a task", "asks", "What should the task be?"),
+            (
+                "Write to Ann’s landlord 🏠",
+                "add: Write to Ann’s landlord 🏠",
+                "Added “Write to Ann’s landlord 🏠” to your list.",
+            ),
+            ("rename it", "asks", "What should I call “Write to Ann’s landlord 🏠”?"),
+            (
+                "call it Email the landlord",
+                "rename: id-3 -> Email the landlord",
+                "Renamed “Write to Ann’s landlord 🏠” to “Email the landlord”.",
+            ),
+            ("no, I mean the second one is done", "complete: 2", "Marked “buy milk” as done."),
+            ("what have I done?", "list: completed", "1 task is done:\n\n1. buy milk"),
+            (
+                "rename that one to buy oat milk",
+                "rename: id-2 -> buy oat milk",
+                "Renamed “buy milk” to “buy oat milk”.",
+            ),
+            (
+                "show everything",
+                "list: all",
+                "You have 3 tasks, 1 of them done:\n\n1. call mom\n2. buy oat milk (done)\n3. Email the landlord",
+            ),
+            ("mark it as done", "asks", "Which task should I mark as done?"),
+            ("the last one", "complete: last", "Marked “Email the landlord” as done."),
+            ("cancel mom", "asks", "Shall I delete “mom” from your list?"),
+            ("no", "says", "All right, I leave everything as it is."),
+            ("is milk on my list?", "list: all", "Yes, “buy oat milk” is on your list, and it is done."),
+            ("don't delete it", "says", "All right, I leave everything as it is."),
+            (
+                "delete everything",
+                "says",
+                "I delete one task at a time, so that nothing goes by mistake. Tell me which one to start with.",
+            ),
+            ("what's left", "list: pending", "1 task is left:\n\n1. call mom"),
+            ("done with that one", "complete: id-1", "Marked “call mom” as done."),
+            ("thanks", "says", "You're welcome."),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn several_tasks_that_fit_are_offered_and_one_is_chosen() -> Result<()> {
+    let offer = "Several tasks fit that. Which one should I delete?\n\n1. buy milk\n2. buy oat milk";
+    for (choice, call, answer) in [
+        ("the second", "delete: id-2", "Deleted “buy oat milk”."),
+        ("2", "delete: id-2", "Deleted “buy oat milk”."),
+        ("number two please", "delete: id-2", "Deleted “buy oat milk”."),
+        ("the last one", "delete: id-2", "Deleted “buy oat milk”."),
+        ("the oat milk one", "delete: id-2", "Deleted “buy oat milk”."),
+        ("I meant oat milk", "delete: id-2", "Deleted “buy oat milk”."),
+        ("Buy milk", "delete: id-1", "Deleted “buy milk”."),
+        ("the first one", "delete: id-1", "Deleted “buy milk”."),
+    ] {
+        Chat::with(&["buy milk", "buy oat milk", "call mom"])
+            .expect(&[("delete milk", "delete: milk", offer), (choice, call, answer)])
+            .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_offer_may_be_declined_or_ignored() -> Result<()> {
+    let offer = "Several tasks fit that. Which one should I delete?\n\n1. buy milk\n2. buy oat milk";
+    for (reaction, calls) in [
+        ("never mind", "says"),
+        ("neither", "says"),
+        ("no", "says"),
+        ("both", "says"),
+        ("yes", "asks"),
+        ("the ninth", "asks"),
+        ("what's left?", "list: pending"),
+        ("add bread", "add: bread"),
+        ("complete call mom", "complete: call mom"),
+        ("what's the weather like?", "says"),
+    ] {
+        let mut chat = Chat::with(&["buy milk", "buy oat milk", "call mom"]);
+        chat.expect(&[("delete milk", "delete: milk", offer)]).await?;
+        assert_eq!(chat.say(reaction).await?.0, calls, "{reaction}");
+        assert_eq!(chat.tasks.iter().filter(|task| task.title.contains("milk")).count(), 2, "{reaction}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rename_keeps_its_new_title_while_it_is_asked_which_task_is_meant() -> Result<()> {
+    Chat::with(&["buy milk", "buy oat milk"])
+        .expect(&[
+            (
+                "rename milk to Buy Soy Milk",
+                "rename: milk -> Buy Soy Milk",
+                "Several tasks fit that. Which one should I rename?\n\n1. buy milk\n2. buy oat milk",
+            ),
+            ("the first", "rename: id-1 -> Buy Soy Milk", "Renamed “buy milk” to “Buy Soy Milk”."),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn the_nearest_task_is_offered_and_never_acted_on_unasked() -> Result<()> {
+    let missing = (
+        "complete the dentits task",
+        "complete: dentits",
+        "I find no task that fits “dentits”. Did you mean “dentist”?",
+    );
+    Chat::with(&["dentist"]).expect(&[missing, ("yes", "complete: id-1", "Marked “dentist” as done.")]).await?;
+    Chat::with(&["dentist"]).expect(&[missing, ("that one", "complete: id-1", "Marked “dentist” as done.")]).await?;
+    Chat::with(&["dentist"]).expect(&[missing, ("no", "says", "All right, I leave everything as it is.")]).await?;
+    Chat::default().expect(&[("complete dentist", "complete: dentist", "I find no task that fits “dentist”.")]).await
+}
+
+#[tokio::test]
+async fn two_questions_in_a_row_lead_to_one_command() -> Result<()> {
+    Chat::with(&["tea", "milk"])
+        .expect(&[
+            ("show my tasks", "list: all", "You have 2 tasks:\n\n1. tea\n2. milk"),
+            ("rename a task", "asks", "Which task should I rename?"),
+            ("the second one", "asks", "What should I call number 2?"),
+            ("delete old photos", "rename: 2 -> delete old photos", "Renamed “milk” to “delete old photos”."),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn what_is_not_sure_is_done_after_a_yes() -> Result<()> {
+    Chat::with(&["the annual report"])
+        .expect(&[
+            ("the report is done", "asks", "Shall I mark “report” as done?"),
+            ("yes please", "complete: report", "Marked “the annual report” as done."),
+            ("buy milk", "asks", "Shall I add “buy milk” to your list?"),
+            ("go ahead", "add: buy milk", "Added “buy milk” to your list."),
+            ("buy bread", "asks", "Shall I add “buy bread” to your list?"),
+            ("nope", "says", "All right, I leave everything as it is."),
+            ("yes", "says", "I'm not sure what you say yes to. Tell me what to do, or say “help”."),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn a_task_that_was_shown_needs_no_question() -> Result<()> {
+    let mut chat = Chat::with(&["dinner reservation", "talk to Ann", "write task"]);
+    assert_eq!(chat.say("cancel my dinner reservation").await?.0, "says");
+    chat.say("show my tasks").await?;
+    assert_eq!(chat.say("cancel my dinner reservation").await?.0, "delete: dinner reservation");
+    assert_eq!(chat.say("rename talk to Ann to call Ann").await?.0, "rename: talk to Ann -> call Ann");
+    assert_eq!(chat.say("complete write task").await?.0, "complete: write task");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_question_is_answered_only_if_it_was_the_last_thing_said() -> Result<()> {
+    let asked = vec![user("add a task"), assistant("What should the task be?", vec![])];
+    let answered = [asked.clone(), vec![user("buy tea")]].concat();
+    assert_eq!(in_short(&reply(answered).await?)?, "add: buy tea");
+    let later = [asked, vec![user("thanks"), assistant("You're welcome.", vec![]), user("bananas")]].concat();
+    assert_eq!(in_short(&reply(later).await?)?, "says");
+    let another = vec![user("add a task"), assistant("Sure! How urgent is it?", vec![]), user("bananas")];
+    assert_eq!(in_short(&reply(another).await?)?, "says");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_it_no_more() -> Result<()> {
+    Chat::with(&["tea"])
+        .expect(&[
+            ("delete tea", "delete: tea", "Deleted “tea”."),
+            ("mark it as done", "asks", "Which task should I mark as done?"),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn histories_of_any_shape_are_read() -> Result<()> {
+    let result = |call_id: &str, tool: &str, content: Value| LlmMessage::ToolResult {
+        call_id: call_id.to_owned(),
+        tool: tool.to_owned(),
+        content,
+    };
+    let call = |arguments: &str| LlmToolCall {
+        id: "x".to_owned(),
+        tool: "delete_task".to_owned(),
+        arguments: arguments.to_owned(),
+    };
+    for content in [
+        json!(null),
+        json!("text"),
+        json!([1, 2]),
+        json!({ "success": "yes", "message": 7, "data": [] }),
+        json!({ "success": true, "data": { "task": { "id": 1 } } }),
+        json!({ "success": true, "data": { "tasks": [null, {}, { "title": "no id" }] } }),
+        json!({ "success": false, "data": { "candidates": {}, "nearest": 3 } }),
+    ] {
+        for tool in ["delete_task", "list_tasks", "fly_to_the_moon"] {
+            let messages = vec![
+                result("before", tool, content.clone()),
+                user("delete milk"),
+                assistant("", vec![call("{not json")]),
+                result("x", tool, content.clone()),
+            ];
+            let answer = reply(messages.clone()).await?;
+            assert!(answer.calls.is_empty() && !answer.text.is_empty(), "{content}");
+            assert!(!answer.text.contains("Deleted"), "{content}: {}", answer.text);
+            let next = [messages, vec![assistant("So?", vec![]), user("delete it")]].concat();
+            assert_eq!(in_short(&reply(next).await?)?, "asks", "{content}");
+        }
+    }
+    assert!(!reply(vec![]).await?.text.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_is_told_in_the_words_of_the_tool() -> Result<()> {
+    let failed = |message: &str| {
+        let call = LlmToolCall { id: "x".to_owned(), tool: "add_task".to_owned(), arguments: "{}".to_owned() };
+        let content = json!({ "success": false, "message": message, "data": null });
+        vec![
+            user("add milk"),
+            assistant("", vec![call]),
+            LlmMessage::ToolResult { call_id: "x".to_owned(), tool: "add_task".to_owned(), content },
+        ]
+    };
+    assert_eq!(reply(failed("Task title cannot be empty")).await?.text, "Task title cannot be empty.");
+    assert_eq!(reply(failed("")).await?.text, "That did not work, and I can't say why. Nothing was changed by it.");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_id_is_not_shown_to_people() -> Result<()> {
+    let id = "0198c0de-1234-7abc-8def-0123456789ab";
+    let call = |tool: &str, arguments: Value| LlmToolCall {
+        id: "x".to_owned(),
+        tool: tool.to_owned(),
+        arguments: arguments.to_string(),
+    };
+    let result =
+        |tool: &str, content: Value| LlmMessage::ToolResult { call_id: "x".to_owned(), tool: tool.to_owned(), content };
+    let mut messages = vec![
+        user("add tea"),
+        assistant("", vec![call("add_task", json!({ "title": "tea" }))]),
+        result("add_task", json!({ "success": true, "message": "", "data": { "task": { "id": id, "title": "tea" } } })),
+        assistant("Added “tea” to your list.", vec![]),
+        user("complete it"),
+    ];
+    assert_eq!(in_short(&reply(messages.clone()).await?)?, format!("complete: {id}"));
+    messages.push(assistant("", vec![call("complete_task", json!({ "task_identifier": id }))]));
+    messages
+        .push(result("complete_task", json!({ "success": false, "message": "No task", "data": { "nearest": [] } })));
+    assert_eq!(reply(messages).await?.text, "I can't find that task any more.");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_flood_of_words_or_commands_is_not_acted_on() -> Result<()> {
+    for text in ["add milk.\n".repeat(9), "delete ".repeat(251), "and ".repeat(999), "\"".repeat(4000)] {
+        let answer = reply(vec![user(&text)]).await?;
+        assert!(answer.calls.is_empty(), "{}", answer.calls.len());
+        assert!(!answer.text.is_empty());
+    }
+    assert_eq!(in_short(&reply(vec![user(&"add milk.\n".repeat(8))]).await?)?, ["add: milk"; 8].join("; "));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_long_list_is_cut_and_says_so() -> Result<()> {
+    let titles: Vec<String> = (1..=60).map(|n| format!("task {n}")).collect();
+    let mut chat = Chat::with(&titles.iter().map(String::as_str).collect::<Vec<_>>());
+    let (_, answer) = chat.say("show my tasks").await?;
+    assert!(answer.starts_with("You have 60 tasks:\n\n1. task 1\n"), "{answer}");
+    assert!(answer.ends_with("\n50. task 50\n\n… and 10 more."), "{answer}");
+    Ok(())
+}

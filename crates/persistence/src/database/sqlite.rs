@@ -1,0 +1,84 @@
+//! Opening an SQLite database.
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
+use tokio::time::Instant;
+
+use super::{ConnectError, Database, DatabaseOptions, Lane};
+use crate::error::sqlx_storage;
+
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait before a database that somebody else is opening is tried again.
+const OPENING_PAUSE: Duration = Duration::from_millis(20);
+
+pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Database, ConnectError> {
+    let mut connect = SqliteConnectOptions::from_str(url)
+        .map_err(ConnectError::Url)?
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging();
+    if !url.contains("mode=") {
+        connect = connect.create_if_missing(true);
+    }
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        // Each connection would be a database of its own, and the last one to go takes the rows along: so there is one.
+        let lane = lane(open(connect, options).await?, 1, options).shared();
+        return Ok(Database { reads: lane.clone(), writes: lane });
+    }
+    create_folder(connect.get_filename()).map_err(ConnectError::Folder)?;
+    connect = connect.journal_mode(SqliteJournalMode::Wal);
+    let writer = open(connect.clone(), options).await?;
+    // Opened one by one when they are needed, and kept.
+    let readers = options.max_connections.saturating_sub(1).max(1);
+    let reader = pool(options).max_connections(readers).connect_lazy_with(connect.pragma("query_only", "ON"));
+    Ok(Database { reads: lane(reader, readers, options).shared(), writes: lane(writer, 1, options).shared() })
+}
+
+fn lane(pool: SqlitePool, size: u32, options: &DatabaseOptions) -> Lane {
+    let connection: DatabaseConnection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+    Lane::new(connection, size, options)
+}
+
+/// A pool whose connections neither age nor need to be asked whether they are there.
+fn pool(options: &DatabaseOptions) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// A pool with its only connection.
+async fn open(connect: SqliteConnectOptions, options: &DatabaseOptions) -> Result<SqlitePool, ConnectError> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let opened = pool(options).max_connections(1).connect_with(connect.clone()).await;
+        match opened.map_err(sqlx_storage) {
+            Ok(pool) => return Ok(pool),
+            // The switch to WAL does not heed the busy timeout, and two processes may start together.
+            Err(domain::storage::StorageError::Exhausted(_)) if Instant::now() < deadline => {
+                tokio::time::sleep(OPENING_PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Makes the folder of `file`, open to its owner alone: what is in it is the users'.
+fn create_folder(file: &Path) -> std::io::Result<()> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) else {
+        return Ok(());
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}

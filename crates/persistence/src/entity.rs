@@ -1,0 +1,12 @@
+//! The tables as SeaORM sees them. Their rules (keys, checks, indexes) are in crate `migrations`.
+
+pub(crate) mod conversation;
+pub(crate) mod message;
+pub(crate) mod refresh_token;
+pub(crate) mod session;
+pub(crate) mod task;
+mod timestamp;
+pub(crate) mod turn;
+pub(crate) mod user;
+
+pub(crate) use timestamp::Timestamp;

@@ -1,0 +1,25 @@
+//! A time in a column.
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use sea_orm::DeriveValueType;
+
+/// A time in UTC, in whole microseconds: `timestamptz` on PostgreSQL, text such as `2026-11-23T09:30:00.000250+00:00` on
+/// SQLite.
+///
+/// SQLite compares these texts, and `SQLx` leaves out a fraction of zero and its last three digits if they are zero. The
+/// order of the texts is that of the times nevertheless: where one text is longer, the shorter one goes on with `+`,
+/// which sorts before `.` and before every digit. It holds for the years 0 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
+pub(crate) struct Timestamp(DateTime<Utc>);
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time.trunc_subsecs(6))
+    }
+}
+
+impl From<Timestamp> for DateTime<Utc> {
+    fn from(time: Timestamp) -> Self {
+        time.0
+    }
+}

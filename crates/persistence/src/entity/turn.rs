@@ -1,0 +1,30 @@
+//! The table `turns`.
+
+use sea_orm::entity::prelude::*;
+
+use super::Timestamp;
+
+#[derive(Clone, Debug, DeriveEntityModel)]
+#[sea_orm(table_name = "turns")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) conversation_id: Uuid,
+    pub(crate) state: String,
+    pub(crate) instance: String,
+    pub(crate) lease_until: Timestamp,
+    pub(crate) provider: String,
+    #[expect(clippy::struct_field_names, reason = "the language model is meant")]
+    pub(crate) model: String,
+    pub(crate) tokens_in: i64,
+    pub(crate) tokens_out: i64,
+    pub(crate) error_code: Option<String>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,177 @@
+//! A PostgreSQL server that lives as long as the process that started it.
+//!
+//! A shell holds the reading end of a pipe from this process. The pipe closes however the process ends, by SIGKILL too;
+//! then the shell stops the server and removes its folder. (A static is not dropped at the end of a Rust process, and
+//! after SIGKILL nothing of it runs.)
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+use url::Url;
+
+use crate::programs;
+
+/// Starts the server, says so, waits for the pipe to close, stops the server and removes its folder.
+const SUPERVISOR: &str = r#"
+"$1/pg_ctl" start -w -t 60 -s -D "$2/data" -l "$2/log" >/dev/null 2>&1 || exit 1
+echo ready
+cat >/dev/null
+"$1/pg_ctl" stop -m immediate -s -D "$2/data" >/dev/null 2>&1
+cd / && rm -rf "$2"
+"#;
+
+/// The role and the database that a fresh cluster has.
+const ROLE: &str = "postgres";
+
+/// How often another port is tried when somebody else took the free one meanwhile.
+const ATTEMPTS: u32 = 5;
+
+/// A running server of this process alone, listening on 127.0.0.1. It ends with the process, or when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    url: Url,
+    /// Its standard input is the pipe.
+    supervisor: Child,
+}
+
+impl Server {
+    /// Makes a cluster in the temporary folder and starts it.
+    ///
+    /// # Errors
+    /// If no server is installed, or it does not start; the server's log is in the error then.
+    pub fn start() -> anyhow::Result<Self> {
+        let programs = programs::find().context("initdb, pg_ctl and postgres are not installed")?;
+        let folder = TempDir::with_prefix("doable-pg-")?;
+        let user = unprivileged_user(folder.path())?;
+        if let Some(user) = &user {
+            chown(folder.path(), Some(user.uid), Some(user.gid))?;
+        }
+        make_cluster(programs, folder.path(), user.as_ref())?;
+        for _ in 0..ATTEMPTS {
+            let port = free_port()?;
+            let mut file = OpenOptions::new().append(true).open(folder.path().join("data/postgresql.conf"))?;
+            // The last line wins, so a second attempt needs no other file.
+            writeln!(file, "port = {port}")?;
+            if let Some(supervisor) = supervise(programs, folder.path(), user.as_ref())? {
+                // From here on the supervisor removes it.
+                let _: PathBuf = folder.keep();
+                let url = Url::parse(&format!("postgres://{ROLE}@127.0.0.1:{port}/{ROLE}"))?;
+                return Ok(Self { url, supervisor });
+            }
+        }
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        bail!("the server does not start:\n{log}")
+    }
+
+    /// Where it listens, with the role and the database to connect to.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.supervisor.stdin.take());
+        drop(self.supervisor.wait());
+    }
+}
+
+/// Who runs the server when this process is root, whom it refuses.
+#[derive(Debug)]
+struct User {
+    uid: u32,
+    gid: u32,
+}
+
+/// `None` if this process, who owns `folder`, is not root and can run the server itself.
+fn unprivileged_user(folder: &Path) -> anyhow::Result<Option<User>> {
+    if folder.metadata()?.uid() != 0 {
+        return Ok(None);
+    }
+    let accounts = std::fs::read_to_string("/etc/passwd").context("/etc/passwd")?;
+    let user = ["postgres", "nobody"].iter().find_map(|name| find_user(&accounts, name));
+    user.map(Some).context("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
+}
+
+/// One line of passwd(5): `name:password:uid:gid:...`.
+fn find_user(accounts: &str, name: &str) -> Option<User> {
+    let mut fields = accounts.lines().map(|line| line.split(':')).find(|line| line.clone().next() == Some(name))?;
+    Some(User { uid: fields.nth(2)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+}
+
+/// A command that runs as `user` in `folder`, apart from the terminal's process group: Ctrl-C is for the tests, whose
+/// end the supervisor sees.
+fn command(program: &Path, folder: &Path, user: Option<&User>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).process_group(0).stdin(Stdio::null());
+    if let Some(user) = user {
+        command.uid(user.uid).gid(user.gid);
+    }
+    command
+}
+
+fn make_cluster(programs: &Path, folder: &Path, user: Option<&User>) -> anyhow::Result<()> {
+    let output = command(&programs.join("initdb"), folder, user)
+        .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", ROLE, "--pgdata"])
+        .arg(folder.join("data"))
+        .output()
+        .context("initdb")?;
+    if !output.status.success() {
+        bail!("initdb: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let path = folder.join("data/postgresql.conf");
+    let mut file: File = OpenOptions::new().append(true).open(&path)?;
+    // Nothing here outlives the process, so nothing has to reach the disk.
+    writeln!(
+        file,
+        "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\nfsync = off\n\
+         synchronous_commit = off\nfull_page_writes = off\nautovacuum = off"
+    )?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(())
+}
+
+/// Starts the supervisor; `None` if the server does not start.
+fn supervise(programs: &Path, folder: &Path, user: Option<&User>) -> anyhow::Result<Option<Child>> {
+    let mut supervisor = command(Path::new("/bin/sh"), folder, user)
+        .args(["-c", SUPERVISOR, "doable-test-server"])
+        .args([programs, folder])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("/bin/sh")?;
+    let mut line = String::new();
+    if let Some(output) = supervisor.stdout.take() {
+        BufReader::new(output).read_line(&mut line)?;
+    }
+    if line == "ready\n" {
+        return Ok(Some(supervisor));
+    }
+    supervisor.wait()?;
+    Ok(None)
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_found_by_its_whole_name() {
+        let accounts = "root:x:0:0::/root:/bin/sh\npostgresql:x:1:1::/:/bin/sh\npostgres:x:103:105:,,:/var:/bin/sh\n";
+        let user = find_user(accounts, "postgres").unwrap();
+        assert_eq!((user.uid, user.gid), (103, 105));
+        assert!(find_user(accounts, "nobody").is_none());
+    }
+}

@@ -1,0 +1,37 @@
+//! A migration that has landed is not edited: databases that have applied it would not learn of the change. What must
+//! change gets a migration of its own, and a line here.
+
+use sha2::{Digest as _, Sha256};
+
+macro_rules! landed {
+    ($($name:literal: $checksum:literal,)+) => {
+        &[$(($name, include_str!(concat!("../../src/", $name, ".rs")), $checksum)),+]
+    };
+}
+
+const LANDED: &[(&str, &str, &str)] = landed! {
+    "m20261123_000001_create_users": "1420ea40433f67c16333715570b421f9ccd6bbf31a3a689deb272fe85cfb742c",
+    "m20261123_000002_create_sessions": "2327a560d1baa10d012569fe9b2a872ff753813d2e1a2a79e4c3c7ab05312efc",
+    "m20261123_000003_create_tasks": "8bda1c711156b830a519213bdcb6db7b8ec4231bf1327b6780b723a34a3bbcd7",
+    "m20261123_000004_create_conversations": "1ad88b0e685de49d28e9e24b34aab2d0f55c96071b86e89683fe9d93509372fa",
+    "m20261123_000005_create_turns": "cf9d3b859f3089a0f5e57788cd2ed283370a9aa26f1ef4478fbf9c5edb146f87",
+    "m20261123_000006_create_messages": "7676001ab40b0f9032ee9b7f4eb854720a218e978fc485a97540114f0ce6a547",
+    "m20261123_000007_create_pending_actions": "83af7b33f73896a700552151009ddc5fc7b4ae21fb81e7fd489f9c6b8ead290f",
+};
+
+#[test]
+fn a_landed_migration_is_never_edited() {
+    for (name, source, checksum) in LANDED {
+        let digest = Sha256::digest(source).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        assert_eq!(digest, *checksum, "{name} was edited");
+    }
+}
+
+#[tokio::test]
+async fn every_migration_is_among_the_landed_ones() -> anyhow::Result<()> {
+    let db = sea_orm::Database::connect("sqlite::memory:").await?;
+    let names: Vec<String> = migrations::status(&db).await?.into_iter().map(|(name, _)| name).collect();
+    let landed: Vec<&str> = LANDED.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, landed);
+    Ok(())
+}

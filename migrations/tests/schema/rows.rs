@@ -1,0 +1,87 @@
+//! Rows for the other tests: two users, each with something in every table.
+
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend};
+use uuid::Uuid;
+
+/// The ids of one user's rows.
+pub(crate) struct Owned {
+    pub(crate) user: Uuid,
+    pub(crate) session: Uuid,
+    pub(crate) conversation: Uuid,
+    pub(crate) turn: Uuid,
+}
+
+impl Owned {
+    fn new() -> Self {
+        let new = Uuid::new_v4;
+        Self { user: new(), session: new(), conversation: new(), turn: new() }
+    }
+}
+
+/// Puts two users and their rows into a database.
+pub(crate) async fn fill(db: &DatabaseConnection) -> anyhow::Result<()> {
+    two_users(db).await.map(|_| ())
+}
+
+pub(crate) async fn two_users(db: &DatabaseConnection) -> anyhow::Result<(Owned, Owned)> {
+    Ok((user(db).await?, user(db).await?))
+}
+
+async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
+    let owned = Owned::new();
+    let Owned { user, session, conversation, turn } = owned;
+    insert(
+        db,
+        "users",
+        &format!("{}, '{user}@x.org', '{user}@x.org', 'Ada', 'UTC', NULL, 0, {NOW}, {NOW}", id(db, user)),
+    )
+    .await?;
+    let (session, conversation, turn) = (id(db, session), id(db, conversation), id(db, turn));
+    let user = id(db, user);
+    let new = || id(db, Uuid::new_v4());
+    insert(db, "sessions", &format!("{session}, {user}, {NOW}, {NOW}, {NOW}")).await?;
+    insert(db, "refresh_tokens", &format!("{}, {user}, {session}, {NOW}, NULL", hash(db))).await?;
+    insert(db, "tasks", &format!("{}, {user}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new())).await?;
+    insert(db, "conversations", &format!("{conversation}, {user}, 'Hi', 1, NULL, {NOW}, {NOW}")).await?;
+    insert(
+        db,
+        "turns",
+        &format!(
+            "{turn}, {user}, {conversation}, 'complete', 'here', {NOW}, 'offline', 'v1', 0, 0, NULL, {NOW}, {NOW}"
+        ),
+    )
+    .await?;
+    let message = |position, role| {
+        format!("{}, {user}, {conversation}, {turn}, {position}, '{role}', '[]', 'complete', true, {NOW}", new())
+    };
+    insert(db, "messages", &message(1, "user")).await?;
+    insert(db, "messages", &message(2, "assistant")).await?;
+    let action = format!("{}, {user}, {conversation}, {turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new());
+    insert(db, "pending_actions", &action).await?;
+    Ok(owned)
+}
+
+pub(crate) async fn insert(db: &DatabaseConnection, table: &str, values: &str) -> anyhow::Result<()> {
+    db.execute_unprepared(&format!("INSERT INTO {table} VALUES ({values})")).await?;
+    Ok(())
+}
+
+/// A moment, as both databases understand it.
+pub(crate) const NOW: &str = "'2026-11-23T09:30:00+00:00'";
+
+/// A UUID as the database spells it.
+pub(crate) fn id(db: &DatabaseConnection, id: Uuid) -> String {
+    match db.get_database_backend() {
+        DbBackend::Sqlite => format!("X'{}'", id.simple()),
+        _ => format!("'{id}'"),
+    }
+}
+
+/// The hash of some refresh token.
+pub(crate) fn hash(db: &DatabaseConnection) -> String {
+    let digits = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    match db.get_database_backend() {
+        DbBackend::Sqlite => format!("X'{digits}'"),
+        _ => format!("'\\x{digits}'"),
+    }
+}

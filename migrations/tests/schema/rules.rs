@@ -1,0 +1,154 @@
+//! What the schema keeps out: rows of two users mixed, values that no type of the domain has, a second turn at a time.
+
+use sea_orm::{Database, DatabaseConnection};
+use test_database::{TestDatabase, on_both_databases};
+use uuid::Uuid;
+
+use crate::rows::{NOW, Owned, hash, id, insert, two_users};
+
+on_both_databases!(
+    a_row_of_one_user_cannot_hang_on_a_row_of_another,
+    a_row_without_its_user_is_refused,
+    wrong_values_are_refused,
+    one_turn_runs_at_a_time_in_a_conversation,
+    an_email_a_position_and_a_side_of_a_turn_are_taken_once,
+    what_belongs_to_a_user_goes_with_the_user,
+);
+
+async fn database(test: &TestDatabase) -> anyhow::Result<(DatabaseConnection, Owned, Owned)> {
+    let db = Database::connect(test.url()).await?;
+    migrations::up(&db).await?;
+    let (ada, bob) = two_users(&db).await?;
+    Ok((db, ada, bob))
+}
+
+/// Inserts a row that is to be refused, for the reason named in the error.
+async fn refused(db: &DatabaseConnection, table: &str, values: String, reason: &str) {
+    let outcome = insert(db, table, &values).await.map_err(|error| error.to_string().to_lowercase());
+    assert!(outcome.as_ref().is_err_and(|error| error.contains(reason)), "{table} ({values}): {outcome:?}");
+}
+
+fn new(db: &DatabaseConnection) -> String {
+    id(db, Uuid::new_v4())
+}
+
+fn turn(db: &DatabaseConnection, user: Uuid, conversation: Uuid, state: &str, ended_at: &str) -> String {
+    let (user, conversation) = (id(db, user), id(db, conversation));
+    format!("{}, {user}, {conversation}, '{state}', 'here', {NOW}, 'p', 'm', 0, 0, NULL, {NOW}, {ended_at}", new(db))
+}
+
+fn message(db: &DatabaseConnection, owned: &Owned, turn: &str, position: i64, role: &str, status: &str) -> String {
+    let (user, conversation) = (id(db, owned.user), id(db, owned.conversation));
+    format!("{}, {user}, {conversation}, {turn}, {position}, '{role}', '[]', '{status}', true, {NOW}", new(db))
+}
+
+async fn a_row_of_one_user_cannot_hang_on_a_row_of_another(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ada, bob) = database(&test).await?;
+    let foreign = "foreign key";
+    let (bob_user, ada_session) = (id(&db, bob.user), id(&db, ada.session));
+    refused(&db, "refresh_tokens", format!("{}, {bob_user}, {ada_session}, {NOW}, NULL", hash(&db)), foreign).await;
+    refused(&db, "turns", turn(&db, bob.user, ada.conversation, "complete", NOW), foreign).await;
+    let ada_turn = id(&db, ada.turn);
+    let mixed = Owned { user: bob.user, conversation: ada.conversation, ..ada };
+    refused(&db, "messages", message(&db, &mixed, &ada_turn, 9, "user", "complete"), foreign).await;
+    refused(&db, "messages", message(&db, &bob, &ada_turn, 9, "user", "complete"), foreign).await;
+    let ada_conversation = id(&db, ada.conversation);
+    let action =
+        format!("{}, {bob_user}, {ada_conversation}, {ada_turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new(&db));
+    refused(&db, "pending_actions", action, foreign).await;
+    Ok(())
+}
+
+async fn a_row_without_its_user_is_refused(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ..) = database(&test).await?;
+    let nobody = new(&db);
+    let rows = [
+        ("sessions", format!("{}, {nobody}, {NOW}, {NOW}, {NOW}", new(&db))),
+        ("tasks", format!("{}, {nobody}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new(&db))),
+        ("conversations", format!("{}, {nobody}, 'Hi', 0, NULL, {NOW}, {NOW}", new(&db))),
+    ];
+    for (table, values) in rows {
+        refused(&db, table, values, "foreign key").await;
+    }
+    Ok(())
+}
+
+async fn wrong_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ada, _) = database(&test).await?;
+    let check = "check constraint";
+    let user = id(&db, ada.user);
+    let long = "x".repeat(501);
+    for (title, version) in [("", 1), (long.as_str(), 1), ("Milk", 0)] {
+        let task = format!("{}, {user}, '{title}', '', NULL, {version}, {NOW}, {NOW}, NULL, NULL, NULL", new(&db));
+        refused(&db, "tasks", task, check).await;
+    }
+    let task = |title: &str| format!("{}, {user}, '{title}', '', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new(&db));
+    insert(&db, "tasks", &task(&"é".repeat(500))).await?;
+    for (email, name, zone, version) in
+        [("", "Ada", "UTC", 0), ("a@b.c", "", "UTC", 0), ("a@b.c", "Ada", "", 0), ("a@b.c", "Ada", "UTC", -1)]
+    {
+        let user = format!("{}, '{email}', '{email}', '{name}', '{zone}', NULL, {version}, {NOW}, {NOW}", new(&db));
+        refused(&db, "users", user, check).await;
+    }
+    let empty_title = format!("{}, {user}, '', 0, NULL, {NOW}, {NOW}", new(&db));
+    refused(&db, "conversations", empty_title, check).await;
+    for (state, ended_at) in [("paused", NOW), ("running", NOW), ("complete", "NULL")] {
+        refused(&db, "turns", turn(&db, ada.user, ada.conversation, state, ended_at), check).await;
+    }
+    let other = new(&db);
+    for (position, role, status) in
+        [(0, "user", "complete"), (9, "system", "complete"), (9, "assistant", "lost"), (9, "user", "running")]
+    {
+        refused(&db, "messages", message(&db, &ada, &other, position, role, status), check).await;
+    }
+    let session = id(&db, ada.session);
+    let hash = if test.url().starts_with("sqlite") { "X'00'" } else { "'\\x00'" };
+    refused(&db, "refresh_tokens", format!("{hash}, {user}, {session}, {NOW}, NULL"), check).await;
+    Ok(())
+}
+
+async fn one_turn_runs_at_a_time_in_a_conversation(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ada, bob) = database(&test).await?;
+    let running = |owned: &Owned| turn(&db, owned.user, owned.conversation, "running", "NULL");
+    insert(&db, "turns", &running(&ada)).await?;
+    insert(&db, "turns", &running(&bob)).await?;
+    refused(&db, "turns", running(&ada), "unique").await;
+    insert(&db, "turns", &turn(&db, ada.user, ada.conversation, "stopped", NOW)).await
+}
+
+async fn an_email_a_position_and_a_side_of_a_turn_are_taken_once(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ada, _) = database(&test).await?;
+    let email = format!("{}@x.org", ada.user);
+    let user = format!("{}, '{email}', '{email}', 'Eve', 'UTC', NULL, 0, {NOW}, {NOW}", new(&db));
+    refused(&db, "users", user, "unique").await;
+    let taken = id(&db, ada.turn);
+    refused(&db, "messages", message(&db, &ada, &taken, 3, "assistant", "complete"), "unique").await;
+    let free = Uuid::new_v4();
+    let values = turn(&db, ada.user, ada.conversation, "complete", NOW);
+    let values = values.split_once(", ").map(|(_, rest)| format!("{}, {rest}", id(&db, free))).unwrap_or_default();
+    insert(&db, "turns", &values).await?;
+    refused(&db, "messages", message(&db, &ada, &id(&db, free), 2, "assistant", "complete"), "unique").await;
+    insert(&db, "messages", &message(&db, &ada, &id(&db, free), 3, "assistant", "complete")).await
+}
+
+async fn what_belongs_to_a_user_goes_with_the_user(test: TestDatabase) -> anyhow::Result<()> {
+    use sea_orm::{ConnectionTrait as _, Statement};
+    let (db, ada, _) = database(&test).await?;
+    db.execute_unprepared(&format!("DELETE FROM users WHERE id = {}", id(&db, ada.user))).await?;
+    for (table, left) in [
+        ("users", 1),
+        ("sessions", 1),
+        ("refresh_tokens", 1),
+        ("tasks", 1),
+        ("conversations", 1),
+        ("turns", 1),
+        ("messages", 2),
+        ("pending_actions", 1),
+    ] {
+        let count = format!("SELECT COUNT(*) FROM {table}");
+        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), count)).await?;
+        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        assert_eq!(count, left, "{table}");
+    }
+    Ok(())
+}

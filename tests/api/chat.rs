@@ -1,0 +1,208 @@
+//! Chat over HTTP: the built-in assistant, and a scripted one for everything that can go wrong.
+
+use std::time::Duration;
+
+use domain::llm::{LlmError, Step};
+use futures_channel::oneshot;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{TestApp, on_both_databases};
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}
+
+on_both_databases! {
+    async fn a_task_is_added_completed_listed_and_deleted_in_plain_words(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let added = ada.say("Add a task to buy groceries", None).await?.expect(200)?;
+        let call = &added["tool_calls"][0];
+        assert_eq!((&call["tool"], &call["result"]["success"]), (&json!("add_task"), &json!(true)), "{added}");
+        assert_eq!(call["parameters"], json!({"title": "buy groceries"}));
+        assert_eq!(call["result"]["message"], "Task 'buy groceries' created successfully");
+        assert!(added["usage"]["tokens_in"].is_u64() && added["created_at"].is_string(), "{added}");
+        assert_eq!(ada.titles().await?, ["buy groceries"]);
+        let conversation = text(&added, "conversation_id").to_owned();
+        let done = ada.say("mark it as done", Some(&conversation)).await?.expect(200)?;
+        assert_eq!(done["tool_calls"][0]["tool"], "complete_task", "{done}");
+        let tasks = ada.get("/api/{me}/tasks").await?.expect(200)?;
+        assert_eq!(tasks[0]["completed"], true);
+        let left = ada.say("what's left?", Some(&conversation)).await?.expect(200)?;
+        assert_eq!(left["tool_calls"][0]["parameters"], json!({"status": "pending"}), "{left}");
+        let gone = ada.say("delete the groceries task", Some(&conversation)).await?.expect(200)?;
+        assert_eq!(gone["tool_calls"][0]["tool"], "delete_task", "{gone}");
+        assert!(ada.titles().await?.is_empty());
+        let messages = ada.get(&format!("/api/{{me}}/conversations/{conversation}/messages")).await?.expect(200)?;
+        assert_eq!(messages.as_array().map(Vec::len), Some(8));
+        assert_eq!((&messages[0]["role"], &messages[0]["content"]), (&json!("user"), &json!("Add a task to buy groceries")));
+        assert_eq!((&messages[1]["id"], &messages[1]["tool_calls"]), (&added["message_id"], &added["tool_calls"]));
+        assert_eq!((&messages[1]["status"], &messages[1]["grounded"]), (&json!("complete"), &json!(true)));
+    }
+}
+
+on_both_databases! {
+    async fn an_ambiguous_name_asks_and_a_position_answers(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for title in ["meeting with Bob", "prepare the meeting", "milk"] {
+            ada.add(title).await?;
+        }
+        let asked = ada.say("Delete the meeting task", None).await?.expect(200)?;
+        assert_eq!(asked["tool_calls"][0]["result"]["success"], false, "{asked}");
+        assert_eq!(ada.titles().await?.len(), 3);
+        let conversation = text(&asked, "conversation_id");
+        let gone = ada.say("the second", Some(conversation)).await?.expect(200)?;
+        assert_eq!(gone["tool_calls"][0]["result"]["success"], true, "{gone}");
+        assert_eq!(ada.titles().await?, ["milk", "prepare the meeting"]);
+    }
+}
+
+on_both_databases! {
+    async fn a_foreign_or_missing_conversation_is_not_found_before_any_model_is_asked(app: TestApp) {
+        let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
+        let chat = ada.say("hello", None).await?.expect(200)?;
+        let script = app.script([Step::says("never said")]);
+        for id in [text(&chat, "conversation_id"), "0198c0de-0000-7000-8000-000000000001", "no-id"] {
+            eve.say("hello", Some(id)).await?.expect_problem(404, "CONVERSATION_NOT_FOUND", None)?;
+        }
+        assert!(script.requests().is_empty());
+    }
+}
+
+on_both_databases! {
+    async fn a_message_has_1_to_4000_characters(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for body in [json!({"message": " "}), json!({}), json!({"message": "x".repeat(4001)}), json!({"message": 5})] {
+            ada.post("/api/{me}/chat", body).await?.expect_problem(400, "VALIDATION_ERROR", Some("message"))?;
+        }
+        let odd = json!({"message": "hi", "user_id": ada.id});
+        ada.post("/api/{me}/chat", odd).await?.expect_problem(400, "VALIDATION_ERROR", Some("user_id"))?;
+    }
+}
+
+on_both_databases! {
+    async fn of_two_messages_at_once_in_a_conversation_one_runs(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let first = ada.say("hello", None).await?.expect(200)?;
+        let conversation = text(&first, "conversation_id").to_owned();
+        let (open, gate) = oneshot::channel();
+        let Step::Events(events) = Step::says("late") else { unreachable!() };
+        let script = app.script([Step::Gated(gate, events)]);
+        let running = tokio::spawn({
+            let (ada, conversation) = (ada.clone(), conversation.clone());
+            async move { ada.say("one", Some(&conversation)).await }
+        });
+        while script.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        ada.say("two", Some(&conversation)).await?.expect_problem(409, "TURN_IN_PROGRESS", None)?;
+        let path = format!("/api/{{me}}/conversations/{conversation}");
+        assert!(ada.get(&path).await?.expect(200)?["active_turn"].is_string());
+        open.send(()).map_err(|()| anyhow::anyhow!("the turn is gone"))?;
+        assert_eq!(running.await??.expect(200)?["response"], "late");
+        assert_eq!(ada.get(&path).await?.expect(200)?["active_turn"], Value::Null);
+        app.script([Step::says("free again")]);
+        ada.say("three", Some(&conversation)).await?.expect(200)?;
+    }
+}
+
+on_both_databases! {
+    async fn a_failing_model_is_a_typed_error_and_an_honest_message(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let marked = || "marked provider body".into();
+        for (error, status, code) in [
+            (LlmError::Timeout(marked()), 504, "AI_TIMEOUT"),
+            (LlmError::RateLimited { retry_after: Some(Duration::from_secs(7)), source: marked() }, 503, "AI_UNAVAILABLE"),
+            (LlmError::Unauthorized(marked()), 502, "AI_ERROR"),
+            (LlmError::Unavailable(marked()), 502, "AI_ERROR"),
+            (LlmError::BadReply(marked()), 502, "AI_ERROR"),
+        ] {
+            app.script([Step::Fail(error)]);
+            let answer = ada.say("hello", None).await?;
+            let problem = answer.expect_problem(status, code, None)?;
+            assert!(!answer.text.contains("marked"), "{problem}");
+            if status == 503 {
+                assert_eq!(answer.header("retry-after"), "7");
+            }
+            let path = format!("/api/{{me}}/conversations/{}/messages", text(&problem, "conversation_id"));
+            let messages = ada.get(&path).await?.expect(200)?;
+            assert_eq!((&messages[0]["content"], &messages[0]["status"]), (&json!("hello"), &json!("complete")));
+            assert_eq!((&messages[1]["id"], &messages[1]["status"]), (&problem["message_id"], &json!("failed")));
+            assert!(!messages.to_string().contains("marked"), "{messages}");
+        }
+    }
+}
+
+on_both_databases! {
+    async fn what_a_model_invents_is_never_honoured(app: TestApp) {
+        let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
+        let secret = ada.add("secret").await?;
+        app.script([
+            Step::calls("add_task", &json!({"title": "mine", "user_id": ada.id})),
+            Step::calls("delete_task", &json!({"task_identifier": secret["id"]})),
+            Step::calls("drop_tables", &json!({})),
+            Step::says("I could not do that."),
+        ]);
+        let answer = eve.say("be evil", None).await?.expect(200)?;
+        let calls = answer["tool_calls"].as_array().cloned().unwrap_or_default();
+        assert_eq!(calls.len(), 3, "{answer}");
+        assert!(calls.iter().all(|call| call["result"]["success"] == false), "{answer}");
+        assert_eq!((ada.titles().await?, eve.titles().await?), (vec!["secret".to_owned()], vec![]));
+    }
+}
+
+on_both_databases! {
+    async fn nul_and_escapes_from_a_model_break_nothing(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let nul = Step::calls_raw([("add_task", r#"{"title":"a\u0000b"}"#)]);
+        app.script([nul, Step::says("d\0one\r\n\u{1b}[31m<script>")]);
+        let answer = ada.say("go", None).await?.expect(200)?;
+        assert_eq!(answer["response"], "done\r\n\u{1b}[31m<script>");
+        assert_eq!(ada.titles().await?, ["ab"]);
+    }
+}
+
+on_both_databases! {
+    async fn the_turn_finishes_when_the_client_goes_away(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let first = ada.say("hello", None).await?.expect(200)?;
+        let conversation = text(&first, "conversation_id").to_owned();
+        let (open, gate) = oneshot::channel();
+        let Step::Events(events) = Step::says("late") else { unreachable!() };
+        let script = app.script([Step::Gated(gate, events)]);
+        let client = tokio::spawn({
+            let (ada, conversation) = (ada.clone(), conversation.clone());
+            async move { ada.say("one", Some(&conversation)).await }
+        });
+        while script.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        client.abort();
+        open.send(()).map_err(|()| anyhow::anyhow!("the turn died with its client"))?;
+        let path = format!("/api/{{me}}/conversations/{conversation}");
+        while ada.get(&path).await?.expect(200)?["active_turn"] != Value::Null {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let newest = ada.get(&format!("{path}/messages?order=desc&limit=1")).await?.expect(200)?;
+        assert_eq!((&newest[0]["content"], &newest[0]["status"]), (&json!("late"), &json!("complete")));
+    }
+}
+
+on_both_databases! {
+    async fn stalled_chats_hold_no_connection(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let script = app.script((0..10).map(|_| Step::Hang));
+        for _ in 0..10 {
+            let ada = ada.clone();
+            tokio::spawn(async move { ada.say("hello", None).await });
+        }
+        while script.requests().len() < 10 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for n in 0..20 {
+            ada.add(&format!("task {n}")).await?;
+        }
+        assert_eq!(ada.titles().await?.len(), 20);
+        let chats = ada.send(Method::GET, "/api/{me}/conversations", None).await?.expect(200)?;
+        assert_eq!(chats.as_array().map(Vec::len), Some(10));
+    }
+}

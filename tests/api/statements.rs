@@ -1,0 +1,37 @@
+//! What a task route costs: one statement to check the token, one to do the work, and one more on a miss.
+
+use reqwest::Method;
+use serde_json::json;
+use tests::{TestApp, on_both_databases};
+
+on_both_databases! {
+    async fn a_task_route_sends_as_few_statements_as_can_be(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let id = ada.add("a").await?["id"].as_str().unwrap_or_default().to_owned();
+        let task = format!("/api/{{me}}/tasks/{id}");
+        let missing = "/api/{me}/tasks/0198c0de-0000-7000-8000-000000000001";
+        let stale: &[(&str, &str)] = &[("if-match", "\"99\"")];
+        let current: &[(&str, &str)] = &[("if-match", "\"1\"")];
+        let title = json!({"title": "b"});
+        for (method, path, body, headers, status, statements) in [
+            (Method::GET, "/api/{me}/tasks", None, &[][..], 200, 2),
+            (Method::POST, "/api/{me}/tasks", Some(&title), &[], 201, 2),
+            (Method::GET, &task, None, &[], 200, 2),
+            (Method::GET, missing, None, &[], 404, 2),
+            (Method::PATCH, &task, Some(&title), current, 200, 2),
+            (Method::PUT, &task, Some(&title), &[], 200, 2),
+            (Method::PATCH, &task, Some(&title), stale, 412, 3),
+            (Method::PATCH, missing, Some(&title), &[], 404, 3),
+            (Method::PATCH, &format!("{task}/complete"), None, &[], 200, 2),
+            (Method::DELETE, &task, None, stale, 412, 3),
+            (Method::DELETE, &task, None, &[], 204, 2),
+            (Method::DELETE, missing, None, &[], 404, 3),
+        ] {
+            app.statements().clear();
+            let answer = ada.send_with(method.clone(), path, body, headers).await?;
+            assert_eq!(answer.status.as_u16(), status, "{method} {path}: {}", answer.text);
+            let sent = app.statements().all();
+            assert!(sent.len() <= statements && !sent.is_empty(), "{method} {path}: {sent:#?}");
+        }
+    }
+}

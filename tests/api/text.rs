@@ -1,0 +1,63 @@
+//! Texts that break careless systems.
+
+use reqwest::Method;
+use serde_json::json;
+use tests::{TestApp, on_both_databases};
+
+on_both_databases! {
+    async fn any_visible_text_comes_back_byte_for_byte(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for title in [
+            "🧑\u{200D}🚀 training",
+            "‏שלום‏ world",
+            "cafe\u{301} vs caf\u{e9}",
+            "<script>alert('x')</script>",
+            "[a](javascript:alert(1)) ![](http://example.com/x.png)",
+            "'; DROP TABLE tasks; --",
+            "100% _done_ \\o/ {me} ${HOME}",
+        ] {
+            let task = ada.add(title).await?;
+            assert_eq!(task["title"], title);
+            let path = format!("/api/{{me}}/tasks/{}", task["id"].as_str().unwrap_or_default());
+            assert_eq!(ada.get(&path).await?.expect(200)?["title"], title);
+        }
+    }
+}
+
+on_both_databases! {
+    async fn control_characters_are_refused_wherever_they_stand(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for bad in ["a\0b", "a\r\nb", "a\u{1b}[31mb"] {
+            ada.post("/api/{me}/tasks", json!({"title": bad})).await?.expect_problem(400, "VALIDATION_ERROR", Some("title"))?;
+            ada.patch("/auth/me", json!({"name": bad})).await?.expect_problem(400, "VALIDATION_ERROR", Some("name"))?;
+        }
+        for bad in ["a\0b", "a\u{1b}[31mb"] {
+            ada.say(bad, None).await?.expect_problem(400, "VALIDATION_ERROR", Some("message"))?;
+        }
+        let body = json!({"email": "b@example.com", "password": "correct\0horse"});
+        app.nobody().post("/auth/register", body).await?.expect_problem(400, "VALIDATION_ERROR", Some("password"))?;
+        assert!(ada.titles().await?.is_empty());
+    }
+}
+
+on_both_databases! {
+    async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+        for body in [
+            &b"{\"title\": "[..],
+            b"{\"title\": 5",
+            b"title=a",
+            b"{\"title\": \"\xff\xfe\"}",
+            b"{\"title\": \"\\ud800\"}",
+            b"{\"title\": \"a\"} trailing",
+            b"",
+            deep.as_bytes(),
+        ] {
+            let answer = app.raw(&ada, Method::POST, "/api/{me}/tasks", "application/json", body.to_vec()).await?;
+            let problem = answer.expect_problem(400, "MALFORMED_JSON", None)?;
+            assert!(!problem.to_string().contains("column"), "{problem}");
+        }
+        assert!(ada.titles().await?.is_empty());
+    }
+}

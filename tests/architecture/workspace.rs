@@ -1,0 +1,96 @@
+//! Reads the workspace once, as the rules need it: cargo's metadata, the manifests, deny.toml, the source files.
+//!
+//! No rule is here. Nothing is downloaded: cargo is asked with `--offline` and for this machine's platform alone,
+//! because the build that runs these tests has already fetched just that.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use cargo_metadata::{Metadata, MetadataCommand};
+
+/// A manifest and where it stands, relative to the root of the workspace.
+pub struct Manifest {
+    pub path: String,
+    pub table: toml::Table,
+}
+
+/// A source file and where it stands, relative to the root of the workspace, with `/` between the folders.
+#[derive(Clone)]
+pub struct Source {
+    pub path: String,
+    pub text: String,
+}
+
+/// The resolved dependency graph of the workspace, dev-dependencies included.
+pub fn metadata() -> Result<&'static Metadata> {
+    static METADATA: LazyLock<Result<Metadata, cargo_metadata::Error>> = LazyLock::new(|| {
+        MetadataCommand::new()
+            .manifest_path(root().join("Cargo.toml"))
+            .other_options(["--offline", "--locked", "--filter-platform", "host-tuple"].map(String::from))
+            .exec()
+    });
+    METADATA.as_ref().map_err(|error| anyhow!("cargo metadata: {error}"))
+}
+
+/// The manifest of every crate of the workspace.
+pub fn member_manifests() -> Result<Vec<Manifest>> {
+    metadata()?
+        .workspace_packages()
+        .iter()
+        .map(|package| {
+            let file = package.manifest_path.as_std_path();
+            Ok(Manifest { path: relative(file)?, table: table(file)? })
+        })
+        .collect()
+}
+
+/// The manifest of the workspace itself.
+pub fn root_manifest() -> Result<toml::Table> {
+    table(&root().join("Cargo.toml"))
+}
+
+/// The rules of cargo-deny.
+pub fn deny_toml() -> Result<toml::Table> {
+    table(&root().join("deny.toml"))
+}
+
+/// Every `.rs` file below the folders of the crates, in no particular order.
+pub fn sources() -> Result<Vec<Source>> {
+    let mut files = Vec::new();
+    for package in metadata()?.workspace_packages() {
+        let folder = package.manifest_path.parent().context("a manifest stands in a folder")?;
+        collect(folder.as_std_path(), &mut files)?;
+    }
+    ensure!(!files.is_empty(), "no source file was found");
+    Ok(files)
+}
+
+fn collect(folder: &Path, files: &mut Vec<Source>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            files.push(Source { path: relative(&path)?, text });
+        }
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn relative(file: &Path) -> Result<String> {
+    let root = metadata()?.workspace_root.as_std_path();
+    let inside = file.strip_prefix(root).with_context(|| file.display().to_string())?;
+    Ok(inside.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"))
+}
+
+fn table(file: &Path) -> Result<toml::Table> {
+    let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    text.parse().with_context(|| file.display().to_string())
+}
