@@ -38,17 +38,9 @@ on_both_databases! {
         }
         ada.say("hello again", Some(&ids[0])).await?.expect(200)?;
         let expected = [&ids[0], &ids[2], &ids[1]];
-        let mut seen = Vec::new();
-        let mut path = "/api/{me}/conversations?limit=2".to_owned();
-        loop {
-            let page = ada.get(&path).await?;
-            seen.extend(page.expect(200)?.as_array().into_iter().flatten().map(|row| text(row, "id").to_owned()));
-            match page.header("link").strip_prefix('<').and_then(|link| link.split('>').next()) {
-                Some(next) => path = next.to_owned(),
-                None => break,
-            }
-        }
-        assert_eq!(seen.iter().collect::<Vec<_>>(), expected);
+        let seen: Vec<_> = ada.all_pages("/api/{me}/conversations?limit=2").await?;
+        let seen: Vec<_> = seen.iter().map(|row| text(row, "id")).collect();
+        assert_eq!(seen, expected);
     }
 }
 
@@ -62,16 +54,9 @@ on_both_databases! {
         }
         let mut orders = Vec::new();
         for order in ["asc", "desc"] {
-            let mut seen = Vec::new();
-            let mut path = format!("/api/{{me}}/conversations/{conversation}/messages?order={order}&limit=4");
-            loop {
-                let page = ada.get(&path).await?;
-                seen.extend(page.expect(200)?.as_array().into_iter().flatten().map(|row| text(row, "id").to_owned()));
-                match page.header("link").strip_prefix('<').and_then(|link| link.split('>').next()) {
-                    Some(next) => path = next.to_owned(),
-                    None => break,
-                }
-            }
+            let path = format!("/api/{{me}}/conversations/{conversation}/messages?order={order}&limit=4");
+            let seen: Vec<_> = ada.all_pages(&path).await?;
+            let seen: Vec<_> = seen.iter().map(|row| text(row, "id").to_owned()).collect();
             assert_eq!(seen.len(), 6);
             orders.push(seen);
         }

@@ -1,6 +1,6 @@
 //! Somebody who uses the server: registered, signed in, with a client of their own.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -31,6 +31,11 @@ impl Answer {
     /// A header's value; empty if it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Where the next page of the list is; nothing on the last one.
+    pub fn next_page(&self) -> Option<&str> {
+        Some(self.header("link").strip_prefix('<')?.split_once(">; rel=\"next\"")?.0)
     }
 
     /// Checks the status and returns the body.
@@ -157,6 +162,21 @@ impl TestUser {
     /// If no answer comes.
     pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::DELETE, path, None).await
+    }
+
+    /// The rows of all pages of a list, from the one at `path`.
+    ///
+    /// # Errors
+    /// If a page does not come.
+    pub async fn all_pages(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let (mut rows, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next {
+            let page = self.get(&path).await?;
+            let Value::Array(more) = page.expect(200)? else { bail!("no array: {}", page.text) };
+            rows.extend(more);
+            next = page.next_page().map(str::to_owned);
+        }
+        Ok(rows)
     }
 
     /// Creates a task and returns it.

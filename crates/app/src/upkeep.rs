@@ -10,7 +10,7 @@ use domain::system::SystemRepo;
 use domain::turn::InstanceId;
 
 /// So often the upkeep runs.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Does once what a start needs: marks the turns that this instance left behind, and those that anybody did.
 ///

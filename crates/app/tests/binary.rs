@@ -46,10 +46,12 @@ impl Server {
         });
         let mut seen = Vec::new();
         loop {
-            let Ok(line) = log.recv_timeout(PATIENCE) else { bail!("it does not start: {seen:#?}") };
+            let Ok(line) = log.recv_timeout(PATIENCE) else {
+                bail!("it does not start; it said last: {:?}", seen.last())
+            };
             let address = serde_json::from_str::<Value>(&line)
                 .ok()
-                .and_then(|event| event["address"].as_str().map(str::to_owned));
+                .and_then(|event| event["fields"]["address"].as_str().map(str::to_owned));
             seen.push(line);
             if let Some(address) = address {
                 return Ok(Self { child, address, log });

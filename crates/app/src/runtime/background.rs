@@ -47,7 +47,7 @@ impl Background for BackgroundTasks {
             }
         };
         // The caller's span names the request, in this work's log lines too.
-        self.tracker.spawn_on(guarded, &self.runtime);
+        self.tracker.spawn_on(guarded.in_current_span(), &self.runtime);
     }
 }
 
