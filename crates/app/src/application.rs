@@ -66,7 +66,10 @@ impl Application {
         if migrations::pending(database.connection_for_status()).await? == 0 {
             upkeep::at_start(system.as_ref(), clock.as_ref(), &instance).await?;
         }
-        let options = http_options(&settings)?;
+        let options = HttpOptions {
+            cors_origins: settings.server.cors_origins.clone(),
+            production: settings.environment == Environment::Production,
+        };
         let (host, port) = (settings.server.host.as_str(), settings.server.port);
         let http = HttpServer::new(move || http_api::app(services.clone(), &options))
             .bind((host, port))
@@ -116,21 +119,12 @@ impl Application {
 /// # Errors
 /// If it cannot be reached.
 pub async fn connect(settings: &DatabaseSettings, observer: Option<StatementObserver>) -> anyhow::Result<Database> {
-    for parameter in settings.url.ignored_parameters() {
-        tracing::warn!(parameter, "DATABASE_URL: the driver does not support this parameter; it is ignored");
-    }
     if let Some(directory) = settings.url.directory_to_create() {
         create_private_directory(&directory).context("DATABASE_URL: the directory cannot be created")?;
     }
     let defaults = DatabaseOptions::new(settings.url.expose().to_owned().into());
     let options = DatabaseOptions { max_connections: settings.max_connections, observer, ..defaults };
     Database::connect(&options).await.context("DATABASE_URL: the database cannot be opened")
-}
-
-fn http_options(settings: &Settings) -> anyhow::Result<HttpOptions> {
-    let origins = settings.server.cors_origins.iter().map(|origin| origin.as_str().parse());
-    let cors_origins = origins.collect::<Result<_, _>>().context("CORS_ORIGINS")?;
-    Ok(HttpOptions { cors_origins, production: settings.environment == Environment::Production })
 }
 
 fn announce(address: SocketAddr, settings: &Settings, provider: &str) {

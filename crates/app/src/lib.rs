@@ -1,7 +1,7 @@
 //! Doable's program: settings, wiring, the server's life, the command line.
 //!
 //! Deliberately not here: what Doable does. That is `domain`; the adapters around it are crates of their own, and
-//! [`wiring`] is the one place where they meet.
+//! `wiring.rs` is the one place where they meet.
 
 mod application;
 pub mod cli;

@@ -12,27 +12,6 @@ use url::{Position, Url};
 
 use super::ValueError;
 
-/// The parameters of a Postgres URL that the driver knows (sqlx 0.9, `PgConnectOptions`).
-const POSTGRES_PARAMETERS: [&str; 17] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-];
-
 /// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseKind {
@@ -49,7 +28,6 @@ pub struct DatabaseUrl {
     url: SecretString,
     kind: DatabaseKind,
     description: String,
-    ignored: Vec<String>,
 }
 
 impl FromStr for DatabaseUrl {
@@ -67,7 +45,7 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// The URL, for the driver alone. Parameters that the driver does not know are taken out.
+    /// The URL, for the driver alone.
     pub fn expose(&self) -> &str {
         self.url.expose_secret()
     }
@@ -80,11 +58,6 @@ impl DatabaseUrl {
     /// The database in words, without user and password: "SQLite in data/doable.db", "Postgres at db:5432/todo".
     pub fn description(&self) -> &str {
         &self.description
-    }
-
-    /// The names of the parameters that were taken out. Their values are not told.
-    pub fn ignored_parameters(&self) -> &[String] {
-        &self.ignored
     }
 
     /// The directory that an SQLite file which may be created will be in; nothing for any other database.
@@ -102,7 +75,7 @@ fn sqlite(text: &str) -> DatabaseUrl {
     let file = sqlite_file(text);
     let in_memory = file == ":memory:" || sqlite_parameters(text).any(|parameter| parameter == "mode=memory");
     let description = if in_memory { "SQLite in memory".to_owned() } else { format!("SQLite in {file}") };
-    DatabaseUrl { url: text.into(), kind: DatabaseKind::Sqlite, description, ignored: Vec::new() }
+    DatabaseUrl { url: text.into(), kind: DatabaseKind::Sqlite, description }
 }
 
 /// What stands between the scheme and the parameters: a file's name, percent-encoded, or `:memory:`.
@@ -118,7 +91,7 @@ fn sqlite_parameters(text: &str) -> impl Iterator<Item = &str> {
 
 fn postgres(text: &str) -> Result<DatabaseUrl, ValueError> {
     // A URL's parse error names a rule and quotes nothing.
-    let mut url = Url::parse(text).map_err(|error| ValueError::Secret(format!("is not a URL: {error}")))?;
+    let url = Url::parse(text).map_err(|error| ValueError::Secret(format!("is not a URL: {error}")))?;
     // A bare `/`, `?` or `#` in a password ends the host too early: the user would be taken for the host, and a part of
     // the password for the database's name, a parameter or a fragment, all of which may be told.
     let after_host = &url[Position::BeforePath..];
@@ -126,25 +99,9 @@ fn postgres(text: &str) -> Result<DatabaseUrl, ValueError> {
         let problem = "has an @ or a # after the host: in a password, / ? # @ are written %2F %3F %23 %40";
         return Err(ValueError::Secret(problem.to_owned()));
     }
-    let ignored = take_out_unknown_parameters(&mut url);
     let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
     let description = format!("Postgres at {host}:{}{}", url.port().unwrap_or(5432), url.path());
-    Ok(DatabaseUrl { url: String::from(url).into(), kind: DatabaseKind::Postgres, description, ignored })
-}
-
-/// The driver would ignore them too, but with a warning that quotes their values.
-fn take_out_unknown_parameters(url: &mut Url) -> Vec<String> {
-    let is_known =
-        |name: &str| POSTGRES_PARAMETERS.contains(&name) || name == "options" || name.starts_with("options[");
-    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let (known, unknown): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| is_known(name));
-    if !unknown.is_empty() {
-        url.set_query(None);
-        if !known.is_empty() {
-            url.query_pairs_mut().extend_pairs(known);
-        }
-    }
-    unknown.into_iter().map(|(name, _)| name).collect()
+    Ok(DatabaseUrl { url: String::from(url).into(), kind: DatabaseKind::Postgres, description })
 }
 
 impl fmt::Debug for DatabaseUrl {
@@ -187,18 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_the_driver_does_not_know_are_taken_out_and_named() {
-        let neon = "postgresql://me:p%40ss@ep-1.neon.tech/todo?sslmode=require&channel_binding=require&options[a]=b";
-        let url = url(neon);
-        assert_eq!(url.ignored_parameters(), ["channel_binding"]);
-        assert_eq!(url.expose(), "postgresql://me:p%40ss@ep-1.neon.tech/todo?sslmode=require&options%5Ba%5D=b");
-    }
-
-    #[test]
-    fn a_url_that_the_driver_knows_stays_as_it_is() {
+    fn a_url_stays_as_it_is() {
         for text in ["postgres://me@db/todo?sslmode=require&host=%2Frun", "sqlite://a%20b.db?mode=ro&cache=shared"] {
             assert_eq!(url(text).expose(), text);
-            assert_eq!(url(text).ignored_parameters(), [""; 0]);
         }
     }
 

@@ -292,6 +292,8 @@ async fn what_is_not_sure_is_done_after_a_yes() -> Result<()> {
             ("go ahead", "add: buy milk", "Added “buy milk” to your list."),
             ("buy bread", "asks", "Shall I add “buy bread” to your list?"),
             ("nope", "says", "All right, I leave everything as it is."),
+            ("cancel tea", "asks", "Shall I delete “tea” from your list?"),
+            ("hmm maybe later", "says", "Sorry, I can't help with that. I look after your task list: I can add, show, complete, delete and rename tasks. Say “help” for examples."),
             ("yes", "says", "I'm not sure what you say yes to. Tell me what to do, or say “help”."),
         ])
         .await

@@ -34,10 +34,10 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
         "[<det>] [<kind>|<kinds>] [number|numbers] {number} [and] [<det>] {number} [and] [<det>] {number} [<kinds>|ones|<kind>|one]",
     ),
     (Phrase::Name, "[<a>|<det>] {item}"),
-    (Phrase::NamedTask, "[<a>|<det>] <kind> [that] [<named>] {item}"),
+    (Phrase::NamedTask, "[<a>|<det>] <kind> [that] [<named> [the|my|our]] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] {item} <kind>"),
     (Phrase::Name, "[<a>|<det>] {item} one"),
-    (Phrase::Name, "[<a>|<det>] one <named> {item}"),
+    (Phrase::Name, "[<a>|<det>] one <named> [the|my|our] {item}"),
 ];
 
 /// What a `{title}` may be that is no title: it has still to be asked for.
