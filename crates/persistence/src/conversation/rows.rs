@@ -10,10 +10,14 @@ use sea_orm::{Condition, ExprTrait as _, FromQueryResult, Order, QueryResult};
 use uuid::Uuid;
 
 use crate::entity::conversation::{Column, Entity};
-use crate::entity::{Timestamp, message, turn};
+use crate::entity::{Timestamp, message};
 use crate::error::{corrupt, storage};
 use crate::json::from_json;
-use crate::turn::is_running;
+
+/// The turn that runs in a conversation: there is one at most, which an index on running turns finds. Both databases
+/// read this as it is, in a select as in RETURNING, for which the query builder has no alias.
+const ACTIVE_TURN: &str = "(SELECT turns.id FROM turns WHERE turns.conversation_id = conversations.id \
+                           AND turns.user_id = conversations.user_id AND turns.state = 'running') AS active_turn";
 
 /// A conversation with the turn that runs in it.
 #[derive(FromQueryResult)]
@@ -33,16 +37,13 @@ impl Row {
 
     pub(super) fn select() -> SelectStatement {
         let mut select = Query::select();
-        select
-            .columns(Self::COLUMNS.map(|column| (Entity, column)))
-            .expr_as(Self::active_turn(), "active_turn")
-            .from(Entity);
+        select.columns(Self::COLUMNS.map(|column| (Entity, column))).expr(Expr::cust(ACTIVE_TURN)).from(Entity);
         select
     }
 
     pub(super) fn returning() -> ReturningClause {
         let mut columns: Vec<SimpleExpr> = Self::COLUMNS.map(Expr::col).into();
-        columns.push(Expr::cust_with_expr("? AS active_turn", Self::active_turn()));
+        columns.push(Expr::cust(ACTIVE_TURN));
         Query::returning().exprs(columns)
     }
 
@@ -57,18 +58,6 @@ impl Row {
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
         })
-    }
-
-    /// There is one at most, which an index on running turns finds.
-    fn active_turn() -> Expr {
-        let mut running = Query::select();
-        running
-            .column((turn::Entity, turn::Column::Id))
-            .from(turn::Entity)
-            .and_where(Expr::col((turn::Entity, turn::Column::ConversationId)).equals((Entity, Column::Id)))
-            .and_where(Expr::col((turn::Entity, turn::Column::UserId)).equals((Entity, Column::UserId)))
-            .and_where(is_running());
-        Expr::from(running)
     }
 }
 
