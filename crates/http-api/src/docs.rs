@@ -11,15 +11,21 @@ use utoipa_swagger_ui::Config;
 use crate::error::{ApiError, RequestError};
 use crate::openapi;
 
-/// The files that the page is made of.
-pub(crate) const FILES: [&str; 6] = [
-    "favicon-32x32.png",
-    "index.css",
-    "swagger-initializer.js",
-    "swagger-ui-bundle.js",
-    "swagger-ui-standalone-preset.js",
-    "swagger-ui.css",
-];
+/// The files that the page is made of: [`START`] and Swagger UI's.
+pub(crate) const FILES: [&str; 5] =
+    [START.0, "favicon-32x32.png", "index.css", "swagger-ui-bundle.js", "swagger-ui.css"];
+
+/// The script that starts the page, in a file of its own, because the policy lets no inline script run.
+const START: (&str, &str) = (
+    "start.js",
+    r##"window.ui = SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+});
+"##,
+);
 
 const PAGE: &str = r#"<!doctype html>
 <html lang="en">
@@ -34,8 +40,7 @@ const PAGE: &str = r#"<!doctype html>
 <body>
 <div id="swagger-ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/swagger-ui-standalone-preset.js"></script>
-<script src="/docs/swagger-initializer.js"></script>
+<script src="/docs/start.js"></script>
 </body>
 </html>
 "#;
@@ -48,9 +53,6 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const KEEP: &str = "public, max-age=3600";
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
-
-static CONFIG: LazyLock<Arc<Config<'static>>> =
-    LazyLock::new(|| Arc::new(Config::from("/openapi.json").validator_url("none").persist_authorization(false)));
 
 /// Get this document.
 #[utoipa::path(
@@ -82,20 +84,20 @@ pub(crate) async fn page() -> HttpResponse {
     get, path = "/docs/{file}", tag = "Documentation", operation_id = "docs_file",
     responses((status = 200, description = "The file.", content(
         (String = "text/css"), (String = "text/javascript"), (Vec<u8> = "image/png")),
-        headers(("Content-Encoding" = Option<String>, description = "`gzip`, for all but one of them.")))),
+        headers(("Content-Encoding" = Option<String>, description = "`gzip`, for those of Swagger UI.")))),
 )]
 pub(crate) async fn file(name: Path<String>) -> Result<HttpResponse, ApiError> {
-    let name = FILES.into_iter().find(|file| *file == name.as_str()).ok_or(RequestError::NoRoute)?;
-    let file =
-        utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)).map_err(|error| ApiError::Page(error.to_string()))?;
-    let file = file.ok_or(RequestError::NoRoute)?;
     let mut answer = HttpResponse::Ok();
+    answer.insert_header((CACHE_CONTROL, KEEP)).insert_header((CONTENT_SECURITY_POLICY, POLICY));
+    if name.as_str() == START.0 {
+        return Ok(answer.content_type("text/javascript").body(START.1));
+    }
+    let name = FILES.into_iter().find(|file| *file == name.as_str()).ok_or(RequestError::NoRoute)?;
+    let none = Arc::new(Config::from(""));
+    let file = utoipa_swagger_ui::serve(name, none).map_err(|error| ApiError::Defect(format!("{name}: {error}")))?;
+    let file = file.ok_or(RequestError::NoRoute)?;
     if file.gzpipped {
         answer.insert_header((CONTENT_ENCODING, "gzip"));
     }
-    Ok(answer
-        .content_type(file.content_type)
-        .insert_header((CACHE_CONTROL, KEEP))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(file.bytes.into_owned()))
+    Ok(answer.content_type(file.content_type).body(file.bytes.into_owned()))
 }

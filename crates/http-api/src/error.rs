@@ -36,12 +36,9 @@ pub(crate) enum ApiError {
     Chat(#[from] ChatError),
     #[error(transparent)]
     NotReady(#[from] NotReady),
-    /// A defect of ours.
-    #[error("a handler panicked: {0}")]
-    Panic(String),
-    /// A file of the documentation cannot be made: a defect of ours too.
-    #[error("a file of the documentation cannot be made: {0}")]
-    Page(String),
+    /// A defect of this server: a handler that panicked, a service that is not wired.
+    #[error("a defect: {0}")]
+    Defect(String),
 }
 
 /// What is wrong with a request as such.
@@ -117,7 +114,7 @@ impl From<&ApiError> for Problem {
             ApiError::Task(TaskError::Repo(error)) => task(error),
             ApiError::Chat(error) => chat(error),
             ApiError::NotReady(error) => not_ready(error),
-            ApiError::Panic(_) | ApiError::Page(_) => Code::InternalError.into(),
+            ApiError::Defect(_) => Code::InternalError.into(),
         }
     }
 }

@@ -18,7 +18,10 @@ pub(crate) async fn catch(request: ServiceRequest, next: Next<BoxBody>) -> Resul
     // Nothing that the handler held is used again: every request has its own, and services lock nothing of theirs here.
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(answer) => answer,
-        Err(payload) => Ok(ServiceResponse::from_err(ApiError::Panic(words(payload.as_ref()).to_owned()), kept)),
+        Err(payload) => Ok(ServiceResponse::from_err(
+            ApiError::Defect(format!("a handler panicked: {}", words(payload.as_ref()))),
+            kept,
+        )),
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn authenticate(
 async fn principal(request: &ServiceRequest) -> Result<Principal, ApiError> {
     let token = bearer(request.headers())?;
     let Some(accounts) = request.app_data::<web::Data<AccountService>>() else {
-        return Err(ApiError::Panic("the account service is not wired".to_owned()));
+        return Err(ApiError::Defect("the account service is not wired".to_owned()));
     };
     let principal = accounts.authenticate(token).await?;
     match request.match_info().get(OWNER) {

@@ -1,5 +1,6 @@
 //! Query parameters: the extractor that refuses what a route does not know, and the parameters that lists share.
 
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 use std::num::NonZeroU16;
 
@@ -36,10 +37,14 @@ pub(crate) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, RequestError>
     if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
         return Err(RequestError::Invalid { field: None, message: "The query is not valid UTF-8".to_owned() });
     }
+    let names: Vec<String> = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+    let mut seen = HashSet::new();
+    if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+        return Err(RequestError::invalid(twice, format!("{twice} is given more than once")));
+    }
     let form = serde_html_form::Deserializer::from_bytes(query.as_bytes());
     serde_path_to_error::deserialize(form).map_err(|error| {
-        let given: Vec<String> = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
-        misfit(error.path(), &error.inner().to_string(), given.iter().map(String::as_str), "query parameter")
+        misfit(error.path(), &error.inner().to_string(), names.iter().map(String::as_str), "query parameter")
     })
 }
 

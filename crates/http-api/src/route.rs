@@ -67,7 +67,7 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.add(method, &handler, |route| route.wrap(from_fn(refuse_parameters)))
+        self.add(method, handler, |route| route.wrap(from_fn(refuse_parameters)))
     }
 
     /// Takes `GET` with query parameters, which the handler reads with [`query::Query`].
@@ -77,23 +77,30 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.add(Method::GET, &handler, |route| route)
+        self.add(Method::GET, handler, |route| route)
     }
 
-    fn add<F, Args>(mut self, method: Method, handler: &F, parameters: impl Fn(Route) -> Route) -> Self
+    fn add<F, Args>(self, method: Method, handler: F, parameters: impl Fn(Route) -> Route) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let head = (method == Method::GET).then_some(Method::HEAD);
-        for method in std::iter::once(method).chain(head) {
-            let mut route = parameters(web::method(method.clone()).to(handler.clone()));
-            if self.protected {
-                route = route.wrap(from_fn(principal::authenticate));
-            }
-            self.routes.push((method, route.wrap(from_fn(panic::catch))));
+        if method == Method::GET {
+            let this = self.push(method, parameters(web::get().to(handler.clone())));
+            this.push(Method::HEAD, parameters(web::head().to(handler)))
+        } else {
+            let route = parameters(web::method(method.clone()).to(handler));
+            self.push(method, route)
         }
+    }
+
+    /// Puts what stands before every handler around one. The last one is the outermost.
+    fn push(mut self, method: Method, mut route: Route) -> Self {
+        if self.protected {
+            route = route.wrap(from_fn(principal::authenticate));
+        }
+        self.routes.push((method, route.wrap(from_fn(panic::catch))));
         self
     }
 

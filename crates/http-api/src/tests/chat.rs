@@ -299,7 +299,8 @@ fn message() -> Message {
 
 #[actix_web::test]
 async fn messages_come_with_every_part_in_the_order_that_is_asked_for() {
-    let asked: Arc<Mutex<Vec<(MessageOrder, PageRequest<MessageCursor>)>>> = Arc::default();
+    type Asked = Vec<(MessageOrder, PageRequest<MessageCursor>)>;
+    let asked: Arc<Mutex<Asked>> = Arc::default();
     let mut ports = Ports::new();
     let note = Arc::clone(&asked);
     ports.conversations.expect_messages().returning(move |_, _, order, page| {

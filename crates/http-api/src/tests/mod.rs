@@ -52,7 +52,7 @@ impl Clock for StoppedClock {
         now()
     }
     async fn sleep_until(&self, _: DateTime<Utc>) {
-        future::pending().await
+        future::pending::<()>().await;
     }
 }
 
