@@ -45,7 +45,13 @@ impl MigrationTrait for Migration {
         manager.create_index(owner).await?;
         // One turn at a time in a conversation.
         let mut running = Index::create();
-        running.name("turns_running_key").table("turns").col("conversation_id").unique().and_where(running_only());
+        running
+            .name("turns_running_key")
+            .table("turns")
+            .col("user_id")
+            .col("conversation_id")
+            .unique()
+            .and_where(running_only());
         manager.create_index(running).await?;
         // For an instance that starts, and for the clean-up.
         for (name, column) in [("turns_instance_idx", "instance"), ("turns_lease_idx", "lease_until")] {

@@ -104,8 +104,7 @@ impl ConversationRepo for SeaConversationRepo {
         order: MessageOrder,
         page: PageRequest<MessageCursor>,
     ) -> Result<Page<Message, MessageCursor>, ConversationRepoError> {
-        let mut select = MessageRow::select(order, page.after);
-        select.cond_where(guard(owner, id)).limit(u64::from(page.limit.get()) + 1);
+        let select = MessageRow::select(owner, id, order, page.after, u64::from(page.limit.get()) + 1);
         let reader = self.database.reader().await?;
         let rows = reader.query_all(&select).await.map_err(storage)?;
         if rows.is_empty() {

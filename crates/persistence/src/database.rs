@@ -66,12 +66,10 @@ impl Database {
     /// [`ConnectError`].
     pub async fn connect(options: &DatabaseOptions) -> Result<Self, ConnectError> {
         let url = options.url.expose_secret();
-        if DbBackend::Sqlite.is_prefix_of(url) {
-            sqlite::connect(options, url).await
-        } else if DbBackend::Postgres.is_prefix_of(url) {
-            postgres::connect(options, url).await
-        } else {
-            Err(ConnectError::Scheme)
+        match url.split_once(':') {
+            Some(("sqlite", _)) => sqlite::connect(options, url).await,
+            Some(("postgres" | "postgresql", _)) => postgres::connect(options, url).await,
+            _ => Err(ConnectError::Scheme),
         }
     }
 

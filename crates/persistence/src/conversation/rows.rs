@@ -1,63 +1,68 @@
 //! Rows of conversations and messages, and how they are asked for.
 
 use domain::conversation::{Conversation, MessageCursor, MessageOrder};
+use domain::id::{ConversationId, UserId};
 use domain::message::{Message, Role};
 use domain::storage::StorageError;
 use domain::turn::TurnState;
 use sea_orm::prelude::Json;
-use sea_orm::sea_query::{Expr, Query, ReturningClause, SelectStatement, SimpleExpr};
-use sea_orm::{Condition, ExprTrait as _, FromQueryResult, Order, QueryResult};
+use sea_orm::sea_query::{Expr, Query, ReturningClause, SelectStatement};
+use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, FromQueryResult, JoinType, Order, QueryResult};
 use uuid::Uuid;
 
 use crate::entity::conversation::{Column, Entity};
-use crate::entity::{Timestamp, message};
+use crate::entity::{Timestamp, message, turn};
 use crate::error::{corrupt, storage};
 use crate::json::from_json;
-
-/// The turn that runs in a conversation: there is one at most, which an index on running turns finds. Both databases
-/// read this as it is, in a select as in RETURNING, for which the query builder has no alias.
-const ACTIVE_TURN: &str = "(SELECT turns.id FROM turns WHERE turns.conversation_id = conversations.id \
-                           AND turns.user_id = conversations.user_id AND turns.state = 'running') AS active_turn";
+use crate::turn::is_running;
 
 /// A conversation with the turn that runs in it.
-#[derive(FromQueryResult)]
-pub(super) struct Row {
-    id: Uuid,
-    user_id: Uuid,
-    title: String,
-    message_count: i64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    active_turn: Option<Uuid>,
-}
+pub(super) struct Row;
 
 impl Row {
+    /// Read by their place, because RETURNING has no names for expressions. The active turn comes last.
     const COLUMNS: [Column; 6] =
         [Column::Id, Column::UserId, Column::Title, Column::MessageCount, Column::CreatedAt, Column::UpdatedAt];
 
     pub(super) fn select() -> SelectStatement {
         let mut select = Query::select();
-        select.columns(Self::COLUMNS.map(|column| (Entity, column))).expr(Expr::cust(ACTIVE_TURN)).from(Entity);
+        select.columns(Self::COLUMNS.map(|column| (Entity, column))).expr(Self::active_turn()).from(Entity);
         select
     }
 
     pub(super) fn returning() -> ReturningClause {
-        let mut columns: Vec<SimpleExpr> = Self::COLUMNS.map(Expr::col).into();
-        columns.push(Expr::cust(ACTIVE_TURN));
-        Query::returning().exprs(columns)
+        Query::returning().exprs(Self::COLUMNS.map(Expr::col).into_iter().chain([Self::active_turn()]))
     }
 
     pub(super) fn read(row: &QueryResult) -> Result<Conversation, StorageError> {
-        let row = Self::from_query_result(row, "").map_err(storage)?;
+        let id: Uuid = row.try_get_by_index(0).map_err(storage)?;
+        let user_id: Uuid = row.try_get_by_index(1).map_err(storage)?;
+        let title: String = row.try_get_by_index(2).map_err(storage)?;
+        let message_count: i64 = row.try_get_by_index(3).map_err(storage)?;
+        let created_at: Timestamp = row.try_get_by_index(4).map_err(storage)?;
+        let updated_at: Timestamp = row.try_get_by_index(5).map_err(storage)?;
+        let active_turn: Option<Uuid> = row.try_get_by_index(6).map_err(storage)?;
         Ok(Conversation {
-            id: row.id.into(),
-            user_id: row.user_id.into(),
-            title: row.title.parse().map_err(corrupt)?,
-            active_turn: row.active_turn.map(Into::into),
-            message_count: u32::try_from(row.message_count).map_err(corrupt)?,
-            created_at: row.created_at.into(),
-            updated_at: row.updated_at.into(),
+            id: id.into(),
+            user_id: user_id.into(),
+            title: title.parse().map_err(corrupt)?,
+            active_turn: active_turn.map(Into::into),
+            message_count: u32::try_from(message_count).map_err(corrupt)?,
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
         })
+    }
+
+    /// There is one at most, which an index on running turns finds.
+    fn active_turn() -> Expr {
+        let mut running = Query::select();
+        running
+            .column((turn::Entity, turn::Column::Id))
+            .from(turn::Entity)
+            .and_where(Expr::col((turn::Entity, turn::Column::ConversationId)).equals((Entity, Column::Id)))
+            .and_where(Expr::col((turn::Entity, turn::Column::UserId)).equals((Entity, Column::UserId)))
+            .and_where(is_running());
+        Expr::from(running)
     }
 }
 
@@ -75,27 +80,44 @@ pub(super) struct MessageRow {
 }
 
 impl MessageRow {
-    /// The messages behind the cursor of the conversations that are yet to be named.
-    pub(super) fn select(order: MessageOrder, after: Option<MessageCursor>) -> SelectStatement {
+    /// At most `limit` messages of a conversation behind the cursor, or one row without a message.
+    pub(super) fn select(
+        owner: UserId,
+        id: ConversationId,
+        order: MessageOrder,
+        after: Option<MessageCursor>,
+        limit: u64,
+    ) -> SelectStatement {
         use message::Column as M;
         let columns = [M::Id, M::ConversationId, M::Position, M::Role, M::Parts, M::Status, M::Grounded, M::CreatedAt];
-        let position = Expr::col((message::Entity, M::Position));
         let (direction, behind) = match order {
-            MessageOrder::Ascending => (Order::Asc, after.map(|last| position.clone().gt(i64::from(last.0)))),
-            MessageOrder::Descending => (Order::Desc, after.map(|last| position.clone().lt(i64::from(last.0)))),
+            MessageOrder::Ascending => (Order::Asc, after.map(|last| M::Position.gt(i64::from(last.0)))),
+            MessageOrder::Descending => (Order::Desc, after.map(|last| M::Position.lt(i64::from(last.0)))),
         };
+        // Limited before it is joined: joined rows would all be read and then sorted.
+        let mut page = Query::select();
+        page.columns(columns.into_iter().chain([M::UserId]))
+            .from(message::Entity)
+            .and_where(M::UserId.eq(owner.as_uuid()))
+            .and_where(M::ConversationId.eq(id.as_uuid()))
+            .and_where_option(behind)
+            .order_by(M::Position, direction.clone())
+            .limit(limit);
         let mut select = Query::select();
         select
             .columns(columns.map(|column| (message::Entity, column)))
             .from(Entity)
             // A left join, so that a conversation without messages differs from one that is not there.
-            .left_join(
+            .join_subquery(
+                JoinType::LeftJoin,
+                page,
                 message::Entity,
                 Condition::all()
                     .add(Expr::col((message::Entity, M::ConversationId)).equals((Entity, Column::Id)))
-                    .add(Expr::col((message::Entity, M::UserId)).equals((Entity, Column::UserId)))
-                    .add_option(behind),
+                    .add(Expr::col((message::Entity, M::UserId)).equals((Entity, Column::UserId))),
             )
+            .and_where(Column::UserId.eq(owner.as_uuid()))
+            .and_where(Column::Id.eq(id.as_uuid()))
             .order_by((message::Entity, M::Position), direction);
         select
     }

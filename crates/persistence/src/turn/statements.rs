@@ -102,7 +102,7 @@ pub(super) fn insert_turn(
     at: Timestamp,
 ) -> InsertStatement {
     use turn::Column;
-    let one_at_a_time = OnConflict::column(Column::ConversationId)
+    let one_at_a_time = OnConflict::columns([Column::UserId, Column::ConversationId])
         .target_and_where(Expr::cust("state = 'running'"))
         .do_nothing()
         .to_owned();
