@@ -66,6 +66,9 @@ impl Row {
     }
 }
 
+/// What the messages of a page are called while they are joined.
+const PAGE: &str = "page";
+
 /// A message, or the want of one, of a conversation that is there.
 #[derive(FromQueryResult)]
 pub(super) struct MessageRow {
@@ -105,20 +108,20 @@ impl MessageRow {
             .limit(limit);
         let mut select = Query::select();
         select
-            .columns(columns.map(|column| (message::Entity, column)))
+            .columns(columns.map(|column| (PAGE, column)))
             .from(Entity)
             // A left join, so that a conversation without messages differs from one that is not there.
             .join_subquery(
                 JoinType::LeftJoin,
                 page,
-                message::Entity,
+                PAGE,
                 Condition::all()
-                    .add(Expr::col((message::Entity, M::ConversationId)).equals((Entity, Column::Id)))
-                    .add(Expr::col((message::Entity, M::UserId)).equals((Entity, Column::UserId))),
+                    .add(Expr::col((PAGE, M::ConversationId)).equals((Entity, Column::Id)))
+                    .add(Expr::col((PAGE, M::UserId)).equals((Entity, Column::UserId))),
             )
             .and_where(Column::UserId.eq(owner.as_uuid()))
             .and_where(Column::Id.eq(id.as_uuid()))
-            .order_by((message::Entity, M::Position), direction);
+            .order_by((PAGE, M::Position), direction);
         select
     }
 

@@ -1,0 +1,146 @@
+//! A migrated database with its repositories, and the values that tests are about.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::change::Change;
+use domain::conversation::{ConversationRepo as _, ConversationTarget, ConversationTitle, NewTurn};
+use domain::id::{ConversationId, TaskId, UserId};
+use domain::message::Part;
+use domain::principal::{Principal, Scopes, Via};
+use domain::session::{NewSession, RefreshTokenHash};
+use domain::task::{NewTask, Task, TaskRepo as _, Title};
+use domain::turn::{Lease, Turn};
+use domain::user::{NewUser, PasswordHash, User, UserRepo as _};
+use persistence::{
+    Database, DatabaseOptions, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
+};
+use sea_orm::Statement;
+use test_database::TestDatabase;
+use uuid::Uuid;
+
+/// A migrated database with its repositories.
+pub(crate) struct Fixture {
+    pub(crate) test: TestDatabase,
+    pub(crate) database: Database,
+    pub(crate) tasks: SeaTaskRepo,
+    pub(crate) conversations: SeaConversationRepo,
+    pub(crate) users: SeaUserRepo,
+    pub(crate) sessions: SeaSessionRepo,
+    pub(crate) system: SeaSystemRepo,
+    statements: Arc<Mutex<Vec<Statement>>>,
+}
+
+impl Fixture {
+    pub(crate) async fn new(test: TestDatabase) -> anyhow::Result<Self> {
+        Self::with(test, |_| {}).await
+    }
+
+    /// One whose options are changed before it is opened.
+    pub(crate) async fn with(test: TestDatabase, change: impl FnOnce(&mut DatabaseOptions)) -> anyhow::Result<Self> {
+        let statements = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&statements);
+        let mut options = options(&test);
+        options.observer = Some(Arc::new(move |statement: &Statement| {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(statement.clone());
+        }));
+        change(&mut options);
+        let database = Database::connect(&options).await?;
+        migrations::up(database.connection_for_migrations()).await?;
+        Ok(Self {
+            test,
+            tasks: SeaTaskRepo::new(database.clone()),
+            conversations: SeaConversationRepo::new(database.clone()),
+            users: SeaUserRepo::new(database.clone()),
+            sessions: SeaSessionRepo::new(database.clone()),
+            system: SeaSystemRepo::new(database.clone()),
+            database,
+            statements,
+        })
+    }
+
+    /// The statements that were sent since this was last asked.
+    pub(crate) fn statements(&self) -> Vec<Statement> {
+        std::mem::take(&mut *self.statements.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) async fn user(&self) -> anyhow::Result<UserId> {
+        Ok(self.users.create(new_user(&format!("{}@example.com", Uuid::now_v7()))?).await?.id)
+    }
+
+    pub(crate) async fn known_user(&self, email: &str) -> anyhow::Result<User> {
+        Ok(self.users.create(new_user(email)?).await?)
+    }
+
+    pub(crate) async fn task(&self, owner: UserId, title: &str) -> anyhow::Result<Task> {
+        Ok(self.tasks.create(owner, new_task(title)?, &change(owner, at(0))).await?)
+    }
+
+    /// A conversation of one turn that runs until `at(15_000_000)`.
+    pub(crate) async fn conversation(&self, owner: UserId) -> anyhow::Result<(ConversationId, Turn)> {
+        let turn = self.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await?;
+        Ok((turn.conversation, turn))
+    }
+}
+
+/// Options for a test: a database that is at hand answers soon.
+pub(crate) fn options(test: &TestDatabase) -> DatabaseOptions {
+    DatabaseOptions::new(test.url().into())
+}
+
+/// So many microseconds after some moment.
+pub(crate) fn at(microseconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_790_000_000) + TimeDelta::microseconds(microseconds)
+}
+
+pub(crate) fn id<T: From<Uuid>>() -> T {
+    Uuid::now_v7().into()
+}
+
+pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
+    let actor = Principal { user: owner, session: None, via: Via::Http, scopes: Scopes::all() };
+    Change { actor, turn: None, call: None, request_id: Uuid::now_v7().into(), at }
+}
+
+pub(crate) fn new_user(email: &str) -> anyhow::Result<NewUser> {
+    let password_hash = Some(PasswordHash::new("$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA".into()));
+    Ok(NewUser { id: id(), email: email.parse()?, name: "Ada".parse()?, password_hash, at: at(0) })
+}
+
+pub(crate) fn new_task(title: &str) -> anyhow::Result<NewTask> {
+    Ok(NewTask { id: id::<TaskId>(), title: title.parse::<Title>()?, completed: false })
+}
+
+pub(crate) fn new_session(until: DateTime<Utc>) -> NewSession {
+    NewSession { id: id(), refresh: token(), at: at(0), expires_at: until }
+}
+
+/// The hash of a token that nobody else has.
+pub(crate) fn token() -> RefreshTokenHash {
+    let mut digest = [0; 32];
+    digest[..16].copy_from_slice(Uuid::now_v7().as_bytes());
+    RefreshTokenHash::new(digest)
+}
+
+pub(crate) fn new_conversation() -> anyhow::Result<ConversationTarget> {
+    Ok(ConversationTarget::New(id(), "Groceries".parse::<ConversationTitle>()?))
+}
+
+pub(crate) fn text(words: &str) -> Vec<Part> {
+    vec![Part::Text { round: 0, text: words.to_owned() }]
+}
+
+/// A turn of the instance `here` whose lease ends in 15 s.
+pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow::Result<NewTurn> {
+    Ok(NewTurn {
+        id: id(),
+        target,
+        user_message: id(),
+        user_parts: text("Add milk"),
+        assistant_message: id(),
+        lease: Lease { instance: "here".parse()?, until: at + Lease::LENGTH },
+        provider: "offline".into(),
+        model: "v1".into(),
+        at,
+    })
+}

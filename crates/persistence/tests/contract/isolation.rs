@@ -1,0 +1,150 @@
+//! Two users: every method of every port with an owner, asked by one user about the rows of the other, answers as if
+//! they were not there, and leaves them as they are.
+
+use std::num::NonZeroU16;
+
+use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd};
+use domain::page::PageRequest;
+use domain::session::{Rotation, SessionRepo as _, SessionRepoError};
+use domain::system::SystemRepo as _;
+use domain::task::{TaskCounts, TaskFilter, TaskPatch, TaskRepo as _, TaskRepoError, TitleMatch};
+use domain::turn::{TurnState, Usage};
+use domain::user::{UserPatch, UserRepo as _};
+use test_database::{TestDatabase, on_both_databases};
+
+use crate::fixture::{Fixture, at, change, new_session, new_turn, token};
+
+on_both_databases!(
+    a_task_of_another_user_is_not_there,
+    a_conversation_of_another_user_is_not_there,
+    a_turn_of_another_user_is_not_there,
+    a_session_of_another_user_is_not_there,
+    a_user_changes_nobody_else,
+);
+
+async fn a_task_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, eve) = (fixture.user().await?, fixture.user().await?);
+    let (tasks, task) = (&fixture.tasks, fixture.task(ada, "Milk").await?);
+    let now = change(eve, at(1));
+    let patch = || TaskPatch { completed: Some(true).into(), ..TaskPatch::default() };
+    for expected in [None, Some(task.version)] {
+        let outcomes = [
+            tasks.get(eve, task.id).await.err(),
+            tasks.update(eve, task.id, patch(), expected, &now).await.err(),
+            tasks.update(eve, task.id, TaskPatch::default(), expected, &now).await.err(),
+            tasks.toggle(eve, task.id, expected, &now).await.err(),
+            tasks.delete(eve, task.id, expected, &now).await.err(),
+        ];
+        for outcome in outcomes {
+            assert!(matches!(outcome, Some(TaskRepoError::NotFound)), "{outcome:?}");
+        }
+    }
+    assert_eq!(tasks.get_many(eve, &[task.id]).await?, []);
+    assert_eq!(tasks.counts(eve).await?, TaskCounts::default());
+    for title in
+        [None, Some(TitleMatch::Exactly(task.title.folded())), Some(TitleMatch::Containing(task.title.folded()))]
+    {
+        let filter = TaskFilter { title, ..TaskFilter::default() };
+        assert_eq!(tasks.list(eve, &filter, PageRequest::first(NonZeroU16::MIN)).await?.items, []);
+        assert_eq!(
+            tasks.list(ada, &filter, PageRequest::first(NonZeroU16::MIN)).await?.items,
+            std::slice::from_ref(&task)
+        );
+    }
+    assert_eq!(tasks.get(ada, task.id).await?, task);
+    Ok(())
+}
+
+async fn a_conversation_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, eve) = (fixture.user().await?, fixture.user().await?);
+    let (id, turn) = fixture.conversation(ada).await?;
+    let conversations = &fixture.conversations;
+    let shown = [fixture.task(ada, "Milk").await?.id];
+    conversations.set_shown_tasks(ada, id, &shown).await?;
+    let before = conversations.get(ada, id).await?;
+    let page = || PageRequest::first(NonZeroU16::MAX);
+    let messages = conversations.messages(ada, id, MessageOrder::Ascending, page()).await?;
+
+    let outcomes = [
+        conversations.get(eve, id).await.err(),
+        conversations.rename(eve, id, "Mine".parse()?).await.err(),
+        conversations.delete(eve, id).await.err(),
+        conversations.messages(eve, id, MessageOrder::Ascending, page()).await.err(),
+        conversations.begin_turn(eve, new_turn(ConversationTarget::Existing(id), at(1))?).await.err(),
+        // Its turn is dead by then, and not hers to replace.
+        conversations.begin_turn(eve, new_turn(ConversationTarget::Existing(id), at(99_000_000))?).await.err(),
+        conversations.set_shown_tasks(eve, id, &[]).await.err(),
+        conversations.shown_tasks(eve, id).await.err(),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Some(ConversationRepoError::NotFound)), "{outcome:?}");
+    }
+    // An id that is taken is not taken over either.
+    let over = new_turn(ConversationTarget::New(id, "Mine".parse()?), at(1))?;
+    assert!(conversations.begin_turn(eve, over).await.is_err());
+    assert_eq!(conversations.list(eve, PageRequest::first(NonZeroU16::MIN)).await?.items, []);
+
+    assert_eq!(conversations.get(ada, id).await?, before);
+    assert_eq!(before.active_turn, Some(turn.id));
+    assert_eq!(conversations.messages(ada, id, MessageOrder::Ascending, page()).await?, messages);
+    assert_eq!(conversations.shown_tasks(ada, id).await?, shown);
+    Ok(())
+}
+
+async fn a_turn_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, eve) = (fixture.user().await?, fixture.user().await?);
+    let (id, turn) = fixture.conversation(ada).await?;
+    fixture.conversation(eve).await?;
+    let page = || PageRequest::first(NonZeroU16::MAX);
+    let before = fixture.conversations.messages(ada, id, MessageOrder::Ascending, page()).await?;
+    let end = TurnEnd {
+        state: TurnState::Stopped,
+        parts: Vec::new(),
+        grounded: true,
+        usage: Usage::default(),
+        error_code: None,
+        at: at(1),
+    };
+    let outcomes = [
+        fixture.conversations.renew_lease(eve, turn.id, at(0)).await.err(),
+        fixture.conversations.save_progress(eve, turn.id, &[]).await.err(),
+        fixture.conversations.end_turn(eve, turn.id, end).await.err(),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
+    }
+    assert_eq!(fixture.conversations.messages(ada, id, MessageOrder::Ascending, page()).await?, before);
+    assert_eq!(fixture.conversations.get(ada, id).await?.active_turn, Some(turn.id));
+    // The lease, too, is what it was.
+    assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
+    Ok(())
+}
+
+async fn a_session_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, eve) = (fixture.user().await?, fixture.user().await?);
+    let new = new_session(at(100_000_000));
+    fixture.sessions.create(ada, new.clone()).await?;
+    let rotation = |next| Rotation { spent: new.refresh.clone(), next, at: at(1), expires_at: at(200_000_000) };
+    let version = fixture.sessions.token_version(eve, new.id, at(1)).await;
+    assert!(matches!(version, Err(SessionRepoError::NotFound)), "{version:?}");
+    let rotated = fixture.sessions.rotate(eve, new.id, rotation(token())).await;
+    assert!(matches!(rotated, Err(SessionRepoError::NotFound)), "{rotated:?}");
+    fixture.sessions.end(eve, new.id).await?;
+    assert_eq!(fixture.sessions.token_version(ada, new.id, at(1)).await?, 0);
+    fixture.sessions.rotate(ada, new.id, rotation(token())).await?;
+    Ok(())
+}
+
+async fn a_user_changes_nobody_else(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let ada = fixture.known_user("ada@example.com").await?;
+    let eve = fixture.user().await?;
+    let patch = UserPatch { name: Some("Eve".parse()?).into(), ..UserPatch::default() };
+    fixture.users.update(eve, patch, at(1)).await?;
+    assert_eq!(fixture.users.get(ada.id).await?, ada);
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! What a caller hears when the database is busy, stuck or away.
+
+use std::time::{Duration, Instant};
+
+use domain::storage::StorageError;
+use domain::task::{TaskRepo as _, TaskRepoError};
+use persistence::{ConnectError, Database, DatabaseOptions};
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use test_database::{Kind, TestDatabase, on_both_databases};
+
+use crate::fixture::{Fixture, at, change, id, new_task, options};
+
+on_both_databases!(
+    a_database_answers_a_ping_and_is_named,
+    writes_wait_in_line_and_are_told_when_it_takes_too_long,
+    a_row_that_makes_no_sense_is_corrupt,
+    a_closed_database_is_unavailable,
+    a_transaction_that_is_dropped_leaves_nothing_and_frees_its_connection,
+);
+
+fn error<T: std::fmt::Debug>(outcome: Result<T, TaskRepoError>) -> anyhow::Result<StorageError> {
+    match outcome {
+        Err(TaskRepoError::Storage(error)) => Ok(error),
+        other => anyhow::bail!("{other:?}"),
+    }
+}
+
+async fn a_database_answers_a_ping_and_is_named(test: TestDatabase) -> anyhow::Result<()> {
+    let name = if test.kind() == Kind::Sqlite { "SQLite" } else { "PostgreSQL" };
+    let fixture = Fixture::new(test).await?;
+    fixture.database.ping().await?;
+    assert_eq!(fixture.database.backend_name(), name);
+    Ok(())
+}
+
+/// The pool of one connection is busy with a statement that waits for a lock.
+async fn writes_wait_in_line_and_are_told_when_it_takes_too_long(test: TestDatabase) -> anyhow::Result<()> {
+    let short = |options: &mut DatabaseOptions| {
+        options.max_connections = 1;
+        options.acquire_timeout = Duration::from_millis(200);
+    };
+    let fixture = Fixture::with(test, short).await?;
+    let owner = fixture.user().await?;
+    let locker = Database::connect(&options(&fixture.test)).await?;
+    let lock = locker.connection_for_migrations().begin().await?;
+    let sqlite = fixture.test.kind() == Kind::Sqlite;
+    lock.execute_unprepared(if sqlite { "UPDATE users SET name = 'Eve'" } else { "LOCK TABLE tasks" }).await?;
+    let create = |title: &str| -> anyhow::Result<_> {
+        let (tasks, new) = (fixture.tasks.clone(), new_task(title)?);
+        Ok(tokio::spawn(async move { tasks.create(owner, new, &change(owner, at(0))).await }))
+    };
+    // One of them has the connection and waits for the lock; the other waits for the connection.
+    let (mut first, mut second) = (create("Milk")?, create("Bread")?);
+    let (refused, waiting) = tokio::select! {
+        refused = &mut first => (refused?, second),
+        refused = &mut second => (refused?, first),
+    };
+    let error = error(refused)?;
+    assert!(matches!(error, StorageError::Exhausted(_)), "{error:?}");
+    lock.rollback().await?;
+    waiting.await??;
+    assert_eq!(fixture.tasks.counts(owner).await?.pending, 1);
+    Ok(())
+}
+
+async fn a_row_that_makes_no_sense_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let task = fixture.task(owner, "Milk").await?;
+    let db = fixture.database.connection_for_migrations();
+    // Only spaces: no title has them.
+    db.execute_unprepared("UPDATE tasks SET title = '   '").await?;
+    let error = error(fixture.tasks.get(owner, task.id).await)?;
+    assert!(matches!(error, StorageError::Corrupt(_)), "{error:?}");
+    Ok(())
+}
+
+async fn a_closed_database_is_unavailable(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    fixture.database.close().await;
+    let error = error(fixture.tasks.get(owner, id()).await)?;
+    assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+    assert!(fixture.database.ping().await.is_err());
+    Ok(())
+}
+
+async fn a_transaction_that_is_dropped_leaves_nothing_and_frees_its_connection(
+    test: TestDatabase,
+) -> anyhow::Result<()> {
+    use domain::conversation::ConversationRepo as _;
+    let fixture = Fixture::with(test, |options| options.max_connections = 1).await?;
+    let owner = fixture.user().await?;
+    for number in 0..40 {
+        let new = crate::fixture::new_turn(crate::fixture::new_conversation()?, at(0))?;
+        // A request that goes away after some steps of its transaction.
+        let begin = fixture.conversations.begin_turn(owner, new);
+        tokio::time::timeout(Duration::from_micros(number * 50), begin).await.ok();
+    }
+    let page = domain::page::PageRequest::first(std::num::NonZeroU16::MAX);
+    for conversation in fixture.conversations.list(owner, page).await?.items {
+        assert_eq!((conversation.message_count, conversation.active_turn.is_some()), (2, true));
+    }
+    fixture.conversation(owner).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_ended_by_the_server() -> anyhow::Result<()> {
+    let name = "a_statement_that_takes_too_long_is_ended_by_the_server";
+    let Some(test) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
+    let fixture = Fixture::with(test, |options| options.statement_timeout = Duration::from_millis(200)).await?;
+    let owner = fixture.user().await?;
+    let locker = Database::connect(&options(&fixture.test)).await?;
+    let lock = locker.connection_for_migrations().begin().await?;
+    lock.execute_unprepared("LOCK TABLE tasks").await?;
+    let error = error(fixture.tasks.get(owner, id()).await)?;
+    assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+    lock.rollback().await?;
+    fixture.task(owner, "Milk").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_never_answers_is_unavailable() -> anyhow::Result<()> {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("postgres://ada:hunter2@{}/doable", silent.local_addr()?);
+    let mut options = DatabaseOptions::new(url.into());
+    options.acquire_timeout = Duration::from_millis(200);
+    let began = Instant::now();
+    let outcome = Database::connect(&options).await.map(|_| ());
+    assert!(matches!(&outcome, Err(ConnectError::Storage(StorageError::Unavailable(_)))), "{outcome:?}");
+    assert!(!format!("{outcome:?}").contains("hunter2"));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() -> anyhow::Result<()> {
+    let address = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let mut options = DatabaseOptions::new(format!("postgres://ada:hunter2@{address}/doable").into());
+    options.acquire_timeout = Duration::from_millis(200);
+    let outcome = Database::connect(&options).await.map(|_| ());
+    assert!(matches!(&outcome, Err(ConnectError::Storage(StorageError::Unavailable(_)))), "{outcome:?}");
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! What the ports of `domain` promise about storage, on SQLite and on PostgreSQL, and what this crate promises beyond.
+
+mod conversation;
+mod fixture;
+mod isolation;
+mod limits;
+mod message;
+mod options;
+mod owner;
+mod plans;
+mod session;
+mod sqlite;
+mod system;
+mod task;
+mod task_change;
+mod task_list;
+mod turn;
+mod turn_race;
+mod user;

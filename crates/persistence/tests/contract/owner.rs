@@ -1,0 +1,224 @@
+//! Every statement of the repositories is recorded, and one on a user's table that lacks the owner fails the test.
+//! `SystemRepo`'s methods, whose names are here, may lack it.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU16;
+
+use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageOrder, TurnEnd};
+use domain::id::UserId;
+use domain::page::PageRequest;
+use domain::session::{Rotation, SessionRepo as _};
+use domain::system::SystemRepo as _;
+use domain::task::{TaskCursor, TaskFilter, TaskPatch, TaskRepo as _, TaskStatus, TitleMatch, Version};
+use domain::text::Folded;
+use domain::turn::{TurnState, Usage};
+use domain::user::{UserPatch, UserRepo as _};
+use sea_orm::{Statement, Value};
+use test_database::{TestDatabase, on_both_databases};
+
+use crate::fixture::{Fixture, at, change, id, new_conversation, new_session, new_task, new_turn, text, token};
+
+on_both_databases!(every_statement_has_the_owner_in_it, only_the_named_look_ups_lack_the_owner);
+
+/// The tables whose rows are a user's, with the column that says whose.
+const OWNED: [(&str, &str); 8] = [
+    ("users", "id"),
+    ("sessions", "user_id"),
+    ("refresh_tokens", "user_id"),
+    ("tasks", "user_id"),
+    ("conversations", "user_id"),
+    ("turns", "user_id"),
+    ("messages", "user_id"),
+    ("pending_actions", "user_id"),
+];
+
+/// The ports whose every method takes the owner.
+const PORTS: [&str; 4] = [
+    include_str!("../../../domain/src/task/repo.rs"),
+    include_str!("../../../domain/src/conversation/repo.rs"),
+    include_str!("../../../domain/src/user.rs"),
+    include_str!("../../../domain/src/session.rs"),
+];
+
+/// What may lack the owner, by name.
+const SYSTEM: [&str; 5] = [
+    "credentials_by_email",
+    "session_by_refresh_token",
+    "fail_turns_of",
+    "fail_expired_turns",
+    "delete_expired_sessions",
+];
+
+/// The statements that were sent, with the method that sent them.
+#[derive(Default)]
+pub(crate) struct Record {
+    pub(crate) statements: Vec<(&'static str, Statement)>,
+}
+
+impl Record {
+    fn add(&mut self, fixture: &Fixture, method: &'static str) {
+        self.statements.extend(fixture.statements().into_iter().map(|statement| (method, statement)));
+    }
+
+    fn methods(&self) -> BTreeSet<&'static str> {
+        self.statements.iter().map(|(method, _)| *method).collect()
+    }
+}
+
+/// Calls a method and records what it sends.
+macro_rules! drive {
+    ($record:ident, $fixture:ident, $repo:ident . $method:ident ( $($argument:expr),* $(,)? )) => {{
+        let answer = $fixture.$repo.$method($($argument),*).await;
+        $record.add(&$fixture, stringify!($method));
+        answer
+    }};
+}
+
+/// The methods of the traits in `source`.
+fn methods(source: &str) -> BTreeSet<&str> {
+    source.split("async fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect()
+}
+
+/// Why `statement` may touch another user's rows than `owner`'s, if it may.
+fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
+    let sql = &statement.sql;
+    for (table, column) in OWNED.iter().filter(|(table, _)| sql.contains(&format!("\"{table}\""))) {
+        let named = if sql.starts_with(&format!("INSERT INTO \"{table}\"")) {
+            sql.contains(&format!("\"{column}\""))
+        } else {
+            [format!("\"{table}\".\"{column}\" = "), format!(" = \"{table}\".\"{column}\"")]
+                .iter()
+                .any(|condition| sql.contains(condition))
+        };
+        if !named {
+            return Some(format!("no condition on {table}.{column}"));
+        }
+    }
+    let values = statement.values.iter().flat_map(|values| &values.0);
+    let bound = values.into_iter().any(|value| *value == Value::from(owner.as_uuid()));
+    let touches = OWNED.iter().any(|(table, _)| sql.contains(&format!("\"{table}\"")));
+    (touches && !bound).then(|| "the owner is not among the values".to_owned())
+}
+
+/// Drives every method of the ports with an owner, on its ways to success and to failure.
+pub(crate) async fn drive_owned(fixture: &Fixture, owner: UserId) -> anyhow::Result<Record> {
+    let mut record = Record::default();
+    fixture.statements();
+    drive_tasks(fixture, owner, &mut record).await?;
+    drive_conversations(fixture, owner, &mut record).await?;
+    let name = UserPatch { name: Some("Countess".parse()?).into(), ..UserPatch::default() };
+    drive!(record, fixture, users.get(owner))?;
+    drive!(record, fixture, users.update(owner, name, at(1)))?;
+    drive!(record, fixture, users.update(owner, UserPatch::default(), at(1)))?;
+
+    let new = new_session(at(100_000_000));
+    let rotation = Rotation { spent: new.refresh.clone(), next: token(), at: at(1), expires_at: at(200_000_000) };
+    drive!(record, fixture, sessions.create(owner, new.clone()))?;
+    drive!(record, fixture, sessions.token_version(owner, new.id, at(1)))?;
+    drive!(record, fixture, sessions.rotate(owner, new.id, rotation.clone()))?;
+    drive!(record, fixture, sessions.rotate(owner, new.id, rotation)).err();
+    drive!(record, fixture, sessions.end(owner, new.id))?;
+    Ok(record)
+}
+
+async fn drive_tasks(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
+    let now = change(owner, at(1));
+    let task = drive!(record, fixture, tasks.create(owner, new_task("Milk")?, &now))?;
+    drive!(record, fixture, tasks.get(owner, task.id))?;
+    drive!(record, fixture, tasks.get_many(owner, &[task.id, id()]))?;
+    drive!(record, fixture, tasks.counts(owner))?;
+    let words = Folded::new("milk");
+    for status in [TaskStatus::All, TaskStatus::Pending, TaskStatus::Completed] {
+        for title in [None, Some(TitleMatch::Exactly(words.clone())), Some(TitleMatch::Containing(words.clone()))] {
+            for after in [None, Some(TaskCursor(id()))] {
+                let filter = TaskFilter { status, title: title.clone() };
+                let page = PageRequest { limit: NonZeroU16::MIN, after };
+                drive!(record, fixture, tasks.list(owner, &filter, page))?;
+            }
+        }
+    }
+    for patch in [
+        TaskPatch::default(),
+        TaskPatch { title: Some("Bread".parse()?).into(), ..TaskPatch::default() },
+        TaskPatch { title: Some("Milk".parse()?).into(), completed: Some(true).into() },
+        TaskPatch { completed: Some(false).into(), ..TaskPatch::default() },
+    ] {
+        drive!(record, fixture, tasks.update(owner, task.id, patch.clone(), None, &now))?;
+        drive!(record, fixture, tasks.update(owner, task.id, patch, Version::new(99), &now)).err();
+    }
+    drive!(record, fixture, tasks.toggle(owner, task.id, None, &now))?;
+    drive!(record, fixture, tasks.toggle(owner, task.id, Version::new(99), &now)).err();
+    drive!(record, fixture, tasks.delete(owner, task.id, Version::new(99), &now)).err();
+    drive!(record, fixture, tasks.delete(owner, task.id, None, &now))?;
+    Ok(())
+}
+
+async fn drive_conversations(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
+    let turn = drive!(record, fixture, conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?))?;
+    let (conversation, shown) = (turn.conversation, [id()]);
+    let again = |when| new_turn(ConversationTarget::Existing(conversation), at(when));
+    drive!(record, fixture, conversations.begin_turn(owner, again(1)?)).err();
+    let found = drive!(record, fixture, conversations.get(owner, conversation))?;
+    drive!(record, fixture, conversations.rename(owner, conversation, "Shopping".parse()?))?;
+    drive!(record, fixture, conversations.set_shown_tasks(owner, conversation, &shown))?;
+    drive!(record, fixture, conversations.shown_tasks(owner, conversation))?;
+    let cursor = domain::conversation::ConversationCursor { updated_at: found.updated_at, id: found.id };
+    for after in [None, Some(cursor)] {
+        let page = PageRequest { limit: NonZeroU16::MIN, after };
+        drive!(record, fixture, conversations.list(owner, page))?;
+    }
+    for order in [MessageOrder::Ascending, MessageOrder::Descending] {
+        for after in [None, Some(domain::conversation::MessageCursor(1))] {
+            let page = PageRequest { limit: NonZeroU16::MIN, after };
+            drive!(record, fixture, conversations.messages(owner, conversation, order, page))?;
+        }
+    }
+    drive!(record, fixture, conversations.renew_lease(owner, turn.id, at(10)))?;
+    drive!(record, fixture, conversations.save_progress(owner, turn.id, &text("Add")))?;
+    // The first one is dead by now.
+    let turn = drive!(record, fixture, conversations.begin_turn(owner, again(11)?))?;
+    let (parts, usage) = (text("Done."), Usage::default());
+    let end = TurnEnd { state: TurnState::Complete, parts, grounded: true, usage, error_code: None, at: at(12) };
+    drive!(record, fixture, conversations.end_turn(owner, turn.id, end))?;
+    drive!(record, fixture, conversations.delete(owner, conversation))?;
+    Ok(())
+}
+
+/// Drives every method of `SystemRepo`, with turns and sessions to find.
+pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Result<Record> {
+    let mut record = Record::default();
+    fixture.conversation(owner).await?;
+    fixture.conversation(owner).await?;
+    let new = new_session(at(1));
+    fixture.sessions.create(owner, new.clone()).await?;
+    fixture.statements();
+    drive!(record, fixture, system.credentials_by_email(&Folded::new("ada@example.com")))?;
+    drive!(record, fixture, system.session_by_refresh_token(&new.refresh))?;
+    drive!(record, fixture, system.fail_turns_of(&"here".parse()?, at(1)))?;
+    drive!(record, fixture, system.fail_expired_turns(at(99_000_000)))?;
+    drive!(record, fixture, system.delete_expired_sessions(at(1)))?;
+    Ok(record)
+}
+
+async fn every_statement_has_the_owner_in_it(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let record = drive_owned(&fixture, owner).await?;
+    let expected: BTreeSet<&str> = PORTS.iter().flat_map(|port| methods(port)).collect();
+    assert_eq!(record.methods(), expected, "every method of the ports is driven");
+    for (method, statement) in &record.statements {
+        assert_eq!(lacks_owner(statement, owner), None, "{method}: {}", statement.sql);
+    }
+    Ok(())
+}
+
+async fn only_the_named_look_ups_lack_the_owner(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let record = drive_system(&fixture, owner).await?;
+    assert_eq!(methods(include_str!("../../../domain/src/system.rs")), BTreeSet::from(SYSTEM));
+    // It shows that the check above can fail, too.
+    let lacking = record.statements.iter().filter(|(_, statement)| lacks_owner(statement, owner).is_some());
+    assert_eq!(lacking.map(|(method, _)| *method).collect::<BTreeSet<_>>(), BTreeSet::from(SYSTEM));
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Look-ups and upkeep without an owner.
+
+use std::num::NonZeroU16;
+
+use domain::conversation::{ConversationRepo as _, MessageOrder};
+use domain::id::{ConversationId, UserId};
+use domain::page::PageRequest;
+use domain::session::{SessionRepo as _, SessionRepoError};
+use domain::system::{RefreshTokenOwner, SystemRepo as _};
+use domain::text::Folded;
+use domain::turn::TurnState;
+use test_database::{TestDatabase, on_both_databases};
+
+use crate::fixture::{Fixture, at, new_conversation, new_session, new_turn, token};
+
+on_both_databases!(
+    credentials_are_found_by_the_folded_email,
+    a_session_is_found_by_its_refresh_token,
+    an_instance_that_starts_fails_its_own_turns,
+    turns_whose_lease_is_over_are_failed,
+    sessions_that_are_over_are_deleted,
+);
+
+async fn states(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow::Result<(bool, Vec<TurnState>)> {
+    let all = PageRequest::first(NonZeroU16::MAX);
+    let messages = fixture.conversations.messages(owner, id, MessageOrder::Ascending, all).await?.items;
+    let running = fixture.conversations.get(owner, id).await?.active_turn.is_some();
+    Ok((running, messages.into_iter().map(|message| message.status).collect()))
+}
+
+async fn credentials_are_found_by_the_folded_email(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let ada = fixture.known_user("Ada@Example.com").await?;
+    fixture.known_user("bob@example.com").await?;
+    for email in ["Ada@Example.com", "ADA@EXAMPLE.COM"] {
+        let found = fixture.system.credentials_by_email(&Folded::new(email)).await?;
+        let found = found.ok_or_else(|| anyhow::anyhow!("{email}"))?;
+        assert_eq!(found.user, ada);
+        let hash = found.password_hash.map(|hash| hash.expose().to_owned());
+        assert_eq!(hash.as_deref(), Some("$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA"));
+    }
+    assert!(fixture.system.credentials_by_email(&Folded::new("eve@example.com")).await?.is_none());
+    Ok(())
+}
+
+async fn a_session_is_found_by_its_refresh_token(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let new = new_session(at(9));
+    fixture.sessions.create(owner, new.clone()).await?;
+    fixture.sessions.create(owner, new_session(at(9))).await?;
+    // Also when it is over: the caller knows the time.
+    let found = fixture.system.session_by_refresh_token(&new.refresh).await?;
+    assert_eq!(found, Some(RefreshTokenOwner { user: owner, session: new.id, expires_at: at(9) }));
+    assert_eq!(fixture.system.session_by_refresh_token(&token()).await?, None);
+    Ok(())
+}
+
+async fn an_instance_that_starts_fails_its_own_turns(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, bob) = (fixture.user().await?, fixture.user().await?);
+    let mut own = Vec::new();
+    for owner in [ada, bob] {
+        own.push((owner, fixture.conversation(owner).await?.0));
+    }
+    let mut elsewhere = new_turn(new_conversation()?, at(0))?;
+    elsewhere.lease.instance = "elsewhere".parse()?;
+    let elsewhere = fixture.conversations.begin_turn(ada, elsewhere).await?.conversation;
+
+    assert_eq!(fixture.system.fail_turns_of(&"nobody".parse()?, at(1)).await?, 0);
+    assert_eq!(fixture.system.fail_turns_of(&"here".parse()?, at(1)).await?, 2);
+    assert_eq!(fixture.system.fail_turns_of(&"here".parse()?, at(1)).await?, 0);
+    for (owner, conversation) in own {
+        let expected = (false, vec![TurnState::Complete, TurnState::Failed]);
+        assert_eq!(states(&fixture, owner, conversation).await?, expected);
+    }
+    let live = (true, vec![TurnState::Complete, TurnState::Running]);
+    assert_eq!(states(&fixture, ada, elsewhere).await?, live);
+    Ok(())
+}
+
+async fn turns_whose_lease_is_over_are_failed(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, bob) = (fixture.user().await?, fixture.user().await?);
+    let (dead, _) = fixture.conversation(ada).await?;
+    let (live, turn) = fixture.conversation(bob).await?;
+    fixture.conversations.renew_lease(bob, turn.id, at(15_000_001)).await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
+    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
+    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 0);
+    assert_eq!(states(&fixture, ada, dead).await?, (false, vec![TurnState::Complete, TurnState::Failed]));
+    assert_eq!(states(&fixture, bob, live).await?, (true, vec![TurnState::Complete, TurnState::Running]));
+    Ok(())
+}
+
+async fn sessions_that_are_over_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (over, alive) = (new_session(at(5)), new_session(at(6)));
+    for new in [&over, &alive] {
+        fixture.sessions.create(owner, new.clone()).await?;
+    }
+    assert_eq!(fixture.system.delete_expired_sessions(at(4)).await?, 0);
+    assert_eq!(fixture.system.delete_expired_sessions(at(5)).await?, 1);
+    assert_eq!(fixture.system.session_by_refresh_token(&over.refresh).await?, None);
+    let gone = fixture.sessions.token_version(owner, over.id, at(0)).await;
+    assert!(matches!(gone, Err(SessionRepoError::NotFound)), "{gone:?}");
+    assert_eq!(fixture.sessions.token_version(owner, alive.id, at(5)).await?, 0);
+    Ok(())
+}

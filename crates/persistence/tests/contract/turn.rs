@@ -1,0 +1,175 @@
+//! Turns: how they begin, go on and end.
+
+use std::num::NonZeroU16;
+
+use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd};
+use domain::id::{ConversationId, TurnId, UserId};
+use domain::message::Message;
+use domain::page::PageRequest;
+use domain::turn::{Turn, TurnState, Usage};
+use sea_orm::{ConnectionTrait as _, Statement};
+use test_database::{TestDatabase, on_both_databases};
+
+use crate::fixture::{Fixture, at, id, new_conversation, new_turn, text};
+
+on_both_databases!(
+    a_turn_begins_a_conversation_or_goes_on_with_it,
+    a_second_turn_is_refused_and_leaves_nothing,
+    a_dead_turn_makes_room_and_is_marked_failed,
+    a_renewed_lease_keeps_the_turn_alive,
+    a_turn_ends_in_each_of_its_ways_and_only_once,
+    a_turn_that_is_not_there_cannot_go_on,
+    what_a_turn_took_is_kept,
+);
+
+/// A lease is 15 s long.
+const DEAD: i64 = 15_000_000;
+
+fn end(state: TurnState, microseconds: i64) -> TurnEnd {
+    let usage = Usage { tokens_in: 3, tokens_out: u64::from(u32::MAX) + 1 };
+    let error_code = (state == TurnState::Failed).then(|| "AI_ERROR".to_owned());
+    TurnEnd { state, parts: text("Done."), grounded: true, usage, error_code, at: at(microseconds) }
+}
+
+async fn messages(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow::Result<Vec<Message>> {
+    let all = PageRequest::first(NonZeroU16::MAX);
+    Ok(fixture.conversations.messages(owner, id, MessageOrder::Ascending, all).await?.items)
+}
+
+async fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> Result<Turn, ConversationRepoError> {
+    let turn = new_turn(ConversationTarget::Existing(id), at(when)).map_err(|_| ConversationRepoError::NoTurn)?;
+    fixture.conversations.begin_turn(owner, turn).await
+}
+
+async fn a_turn_begins_a_conversation_or_goes_on_with_it(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let first = new_turn(new_conversation()?, at(0))?;
+    let turn = fixture.conversations.begin_turn(owner, first.clone()).await?;
+    let ConversationTarget::New(conversation, _) = first.target else { anyhow::bail!("a new one") };
+    let expected = Turn {
+        id: first.id,
+        conversation,
+        user_message: first.user_message,
+        assistant_message: first.assistant_message,
+    };
+    assert_eq!(turn, expected);
+    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, 1)).await?;
+    let ended = fixture.conversations.get(owner, conversation).await?;
+    assert_eq!((ended.active_turn, ended.message_count, ended.updated_at), (None, 2, at(1)));
+
+    let second = begin(&fixture, owner, conversation, 2).await?;
+    let going_on = fixture.conversations.get(owner, conversation).await?;
+    assert_eq!((going_on.active_turn, going_on.message_count), (Some(second.id), 4));
+    assert_eq!((going_on.created_at, going_on.updated_at), (at(0), at(2)));
+    let ids: Vec<_> = messages(&fixture, owner, conversation).await?.into_iter().map(|one| one.id).collect();
+    assert_eq!(ids, [turn.user_message, turn.assistant_message, second.user_message, second.assistant_message]);
+    Ok(())
+}
+
+async fn a_second_turn_is_refused_and_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, _) = fixture.conversation(owner).await?;
+    let before =
+        (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
+    for when in [1, DEAD - 1] {
+        let outcome = begin(&fixture, owner, conversation, when).await;
+        assert!(matches!(outcome, Err(ConversationRepoError::TurnInProgress)), "{outcome:?}");
+    }
+    let after = (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
+    assert_eq!(before, after);
+    // Another conversation of the same user is not concerned.
+    fixture.conversation(owner).await?;
+    Ok(())
+}
+
+async fn a_dead_turn_makes_room_and_is_marked_failed(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, dead) = fixture.conversation(owner).await?;
+    fixture.conversations.save_progress(owner, dead.id, &text("Add")).await?;
+    let (other, other_turn) = fixture.conversation(owner).await?;
+    let next = begin(&fixture, owner, conversation, DEAD).await?;
+    let messages = messages(&fixture, owner, conversation).await?;
+    let states: Vec<_> = messages.iter().map(|message| message.status).collect();
+    let expected = [TurnState::Complete, TurnState::Failed, TurnState::Complete, TurnState::Running];
+    assert_eq!(states, expected);
+    // What was written until then is kept.
+    assert_eq!(messages[1].parts, text("Add"));
+    assert_eq!(fixture.conversations.get(owner, conversation).await?.active_turn, Some(next.id));
+    let too_late = fixture.conversations.end_turn(owner, dead.id, end(TurnState::Complete, DEAD)).await;
+    assert!(matches!(too_late, Err(ConversationRepoError::NoTurn)), "{too_late:?}");
+    assert_eq!(fixture.conversations.get(owner, other).await?.active_turn, Some(other_turn.id));
+    Ok(())
+}
+
+async fn a_renewed_lease_keeps_the_turn_alive(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, turn) = fixture.conversation(owner).await?;
+    fixture.statements();
+    fixture.conversations.renew_lease(owner, turn.id, at(DEAD + 5)).await?;
+    assert_eq!(fixture.statements().len(), 1);
+    let outcome = begin(&fixture, owner, conversation, DEAD + 4).await;
+    assert!(matches!(outcome, Err(ConversationRepoError::TurnInProgress)), "{outcome:?}");
+    begin(&fixture, owner, conversation, DEAD + 5).await?;
+    Ok(())
+}
+
+async fn a_turn_ends_in_each_of_its_ways_and_only_once(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for state in [TurnState::Complete, TurnState::Stopped, TurnState::Failed] {
+        let (conversation, turn) = fixture.conversation(owner).await?;
+        fixture.conversations.end_turn(owner, turn.id, end(state, 1)).await?;
+        let before =
+            (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
+        assert_eq!((before.0.active_turn, before.1[1].status), (None, state));
+        let again = [
+            fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, 2)).await.err(),
+            fixture.conversations.save_progress(owner, turn.id, &text("More")).await.err(),
+            fixture.conversations.renew_lease(owner, turn.id, at(DEAD)).await.err(),
+        ];
+        for outcome in again {
+            assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
+        }
+        let after =
+            (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
+        assert_eq!(before, after);
+    }
+    Ok(())
+}
+
+async fn a_turn_that_is_not_there_cannot_go_on(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let missing = id::<TurnId>();
+    let outcomes = [
+        fixture.conversations.end_turn(owner, missing, end(TurnState::Complete, 2)).await.err(),
+        fixture.conversations.save_progress(owner, missing, &[]).await.err(),
+        fixture.conversations.renew_lease(owner, missing, at(DEAD)).await.err(),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
+    }
+    Ok(())
+}
+
+async fn what_a_turn_took_is_kept(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (_, turn) = fixture.conversation(owner).await?;
+    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, 2)).await?;
+    let db = fixture.database.connection_for_status();
+    let sql = "SELECT state, instance, provider, model, tokens_in, tokens_out, error_code FROM turns";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+    let row = row.ok_or_else(|| anyhow::anyhow!("no turn"))?;
+    let texts =
+        ["state", "instance", "provider", "model", "error_code"].map(|column| row.try_get::<String>("", column));
+    let texts = texts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(texts, ["failed", "here", "offline", "v1", "AI_ERROR"]);
+    assert_eq!(row.try_get::<i64>("", "tokens_in")?, 3);
+    assert_eq!(row.try_get::<i64>("", "tokens_out")?, i64::from(u32::MAX) + 1);
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Turns: what happens at the same time.
+
+use std::num::NonZeroU16;
+
+use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd};
+use domain::id::{ConversationId, TurnId, UserId};
+use domain::page::PageRequest;
+use domain::system::SystemRepo as _;
+use domain::turn::{Turn, TurnState, Usage};
+use test_database::{TestDatabase, on_both_databases};
+use tokio::task::JoinHandle;
+
+use crate::fixture::{Fixture, at, new_turn, text};
+
+on_both_databases!(
+    of_turns_that_begin_together_exactly_one_wins,
+    of_turns_that_replace_a_dead_one_together_exactly_one_wins,
+    a_dead_turn_that_ends_while_it_is_replaced_ends_once,
+    a_conversation_that_is_deleted_while_its_turn_ends_is_gone,
+    clean_up_and_renewal_at_the_same_time_agree,
+);
+
+const ROUNDS: usize = 10;
+const DEAD: i64 = 15_000_000;
+
+type Outcome<T> = Result<T, ConversationRepoError>;
+
+fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> anyhow::Result<JoinHandle<Outcome<Turn>>> {
+    let (conversations, turn) = (fixture.conversations.clone(), new_turn(ConversationTarget::Existing(id), at(when))?);
+    Ok(tokio::spawn(async move { conversations.begin_turn(owner, turn).await }))
+}
+
+fn end(fixture: &Fixture, owner: UserId, id: TurnId) -> JoinHandle<Outcome<()>> {
+    let conversations = fixture.conversations.clone();
+    let (parts, usage) = (text("Done."), Usage::default());
+    let end = TurnEnd { state: TurnState::Complete, parts, grounded: true, usage, error_code: None, at: at(DEAD) };
+    tokio::spawn(async move { conversations.end_turn(owner, id, end).await })
+}
+
+async fn states(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow::Result<Vec<TurnState>> {
+    let all = PageRequest::first(NonZeroU16::MAX);
+    let messages = fixture.conversations.messages(owner, id, MessageOrder::Ascending, all).await?.items;
+    let positions: Vec<u32> = messages.iter().map(|message| message.position).collect();
+    let expected: Vec<u32> = (1..).take(messages.len()).collect();
+    anyhow::ensure!(positions == expected, "positions {positions:?}");
+    Ok(messages.into_iter().map(|message| message.status).collect())
+}
+
+/// Exactly one begins; the others hear that a turn is in progress.
+async fn one_wins(handles: Vec<JoinHandle<Outcome<Turn>>>) -> anyhow::Result<Turn> {
+    let mut winners = Vec::new();
+    for handle in handles {
+        match handle.await? {
+            Ok(turn) => winners.push(turn),
+            Err(ConversationRepoError::TurnInProgress) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    anyhow::ensure!(winners.len() == 1, "{} turns began", winners.len());
+    Ok(winners.remove(0))
+}
+
+async fn of_turns_that_begin_together_exactly_one_wins(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, turn) = fixture.conversation(owner).await?;
+    end(&fixture, owner, turn.id).await??;
+    for round in 1..=ROUNDS {
+        let together = (0..4).map(|_| begin(&fixture, owner, conversation, 1)).collect::<Result<_, _>>()?;
+        let winner = one_wins(together).await?;
+        assert_eq!(fixture.conversations.get(owner, conversation).await?.active_turn, Some(winner.id));
+        assert_eq!(states(&fixture, owner, conversation).await?.len(), 2 + 2 * round);
+        end(&fixture, owner, winner.id).await??;
+    }
+    Ok(())
+}
+
+async fn of_turns_that_replace_a_dead_one_together_exactly_one_wins(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for _ in 0..ROUNDS {
+        let (conversation, _) = fixture.conversation(owner).await?;
+        let together = (0..3).map(|_| begin(&fixture, owner, conversation, DEAD)).collect::<Result<_, _>>()?;
+        one_wins(together).await?;
+        let expected = [TurnState::Complete, TurnState::Failed, TurnState::Complete, TurnState::Running];
+        assert_eq!(states(&fixture, owner, conversation).await?, expected);
+    }
+    Ok(())
+}
+
+async fn a_dead_turn_that_ends_while_it_is_replaced_ends_once(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for _ in 0..ROUNDS {
+        let (conversation, dead) = fixture.conversation(owner).await?;
+        let next = begin(&fixture, owner, conversation, DEAD)?;
+        let ended = end(&fixture, owner, dead.id);
+        next.await??;
+        let first = match ended.await? {
+            Ok(()) => TurnState::Complete,
+            Err(ConversationRepoError::NoTurn) => TurnState::Failed,
+            Err(other) => return Err(other.into()),
+        };
+        let expected = [TurnState::Complete, first, TurnState::Complete, TurnState::Running];
+        assert_eq!(states(&fixture, owner, conversation).await?, expected);
+    }
+    Ok(())
+}
+
+async fn a_conversation_that_is_deleted_while_its_turn_ends_is_gone(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for _ in 0..ROUNDS {
+        let (conversation, turn) = fixture.conversation(owner).await?;
+        let ended = end(&fixture, owner, turn.id);
+        let conversations = fixture.conversations.clone();
+        let failed = {
+            let system = fixture.system.clone();
+            tokio::spawn(async move { system.fail_expired_turns(at(DEAD)).await })
+        };
+        let deleted = tokio::spawn(async move { conversations.delete(owner, conversation).await });
+        deleted.await??;
+        failed.await??;
+        let ended = ended.await?;
+        assert!(matches!(ended, Ok(()) | Err(ConversationRepoError::NoTurn)), "{ended:?}");
+        let gone = fixture.conversations.get(owner, conversation).await;
+        assert!(matches!(gone, Err(ConversationRepoError::NotFound)), "{gone:?}");
+    }
+    Ok(())
+}
+
+async fn clean_up_and_renewal_at_the_same_time_agree(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for _ in 0..ROUNDS {
+        let (conversation, turn) = fixture.conversation(owner).await?;
+        let (system, conversations) = (fixture.system.clone(), fixture.conversations.clone());
+        let failed = tokio::spawn(async move { system.fail_expired_turns(at(DEAD)).await });
+        let renewed = tokio::spawn(async move { conversations.renew_lease(owner, turn.id, at(2 * DEAD)).await });
+        let (failed, renewed) = (failed.await??, renewed.await?);
+        // The turn and its message tell the same, whoever came first.
+        let expected = if renewed.is_ok() && failed == 0 { TurnState::Running } else { TurnState::Failed };
+        assert_eq!(states(&fixture, owner, conversation).await?, [TurnState::Complete, expected]);
+        let active = fixture.conversations.get(owner, conversation).await?.active_turn;
+        assert_eq!(active.is_some(), expected == TurnState::Running);
+        fixture.conversations.delete(owner, conversation).await?;
+    }
+    Ok(())
+}
