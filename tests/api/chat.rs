@@ -206,3 +206,22 @@ on_both_databases! {
         assert_eq!(chats.as_array().map(Vec::len), Some(10));
     }
 }
+
+on_both_databases! {
+    async fn a_name_of_any_length_and_script_is_looked_for_or_refused(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for n in 0..3 {
+            ada.add(&format!("{n}{}", "\u{FDFA}".repeat(499))).await?;
+        }
+        for name in ["\u{FDFA}".repeat(3900), "bc".repeat(1950), format!("x{}", "\u{FDFA}".repeat(400))] {
+            let script = app.script([
+                Step::calls("delete_task", &json!({"task_identifier": name})),
+                Step::says("There is no such task."),
+            ]);
+            let answer = ada.say("delete it", None).await?.expect(200)?;
+            assert_eq!(answer["tool_calls"][0]["result"]["success"], false, "{answer}");
+            assert_eq!(script.requests().len(), 2);
+        }
+        assert_eq!(ada.titles().await?.len(), 3);
+    }
+}

@@ -40,7 +40,11 @@ async fn run() -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.log)?;
     let mut terminated = signal(SignalKind::terminate()).context("signals cannot be listened for")?;
-    let application = Application::build(settings, Overrides::default()).await?;
+    let application = tokio::select! {
+        built = Application::build(settings, Overrides::default()) => built?,
+        // A start may wait long, for a migration that another instance runs.
+        _ = terminated.recv() => return Ok(()),
+    };
     let stop = async move {
         tokio::select! {
             _ = terminated.recv() => {}

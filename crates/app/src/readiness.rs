@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::health::{NotReady, Readiness};
 use persistence::Database;
+use tokio::sync::Mutex;
 
 /// So long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -16,12 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct DatabaseReadiness {
     database: Database,
     shutting_down: Arc<AtomicBool>,
+    /// Anybody may ask, as often as they like: one at a time is let through, so that the rest takes no connection.
+    one_at_a_time: Arc<Mutex<()>>,
 }
 
 impl DatabaseReadiness {
     /// Readiness of a process that works on `database`.
     pub fn new(database: Database) -> Self {
-        Self { database, shutting_down: Arc::default() }
+        Self { database, shutting_down: Arc::default(), one_at_a_time: Arc::default() }
     }
 
     /// From now on the process is not ready.
@@ -36,8 +39,11 @@ impl Readiness for DatabaseReadiness {
         if self.shutting_down.load(Ordering::Relaxed) {
             return Err(NotReady::ShuttingDown);
         }
-        let pending = tokio::time::timeout(PATIENCE, migrations::pending(self.database.connection_for_status())).await;
-        match pending {
+        let pending = async {
+            let _turn = self.one_at_a_time.lock().await;
+            migrations::pending(self.database.connection_for_status()).await
+        };
+        match tokio::time::timeout(PATIENCE, pending).await {
             Ok(Ok(0)) => Ok(()),
             Ok(Ok(_)) => Err(NotReady::Migrations),
             Ok(Err(error)) => Err(NotReady::Database(error.into())),

@@ -5,24 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::runtime::Clock;
-use domain::storage::StorageError;
 use domain::system::SystemRepo;
 use domain::turn::InstanceId;
 
 /// So often the upkeep runs.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Does once what a start needs: marks the turns that this instance left behind, and those that anybody did.
-///
-/// # Errors
-/// If storage fails.
-pub async fn at_start(system: &dyn SystemRepo, clock: &dyn Clock, instance: &InstanceId) -> Result<(), StorageError> {
-    let own = system.fail_turns_of(instance, clock.now()).await?;
-    let others = system.fail_expired_turns(clock.now()).await?;
-    if own + others > 0 {
-        tracing::warn!(own, others, "marked turns as failed that were left running");
+/// Does once what a start needs: marks the turns that this instance left behind, and those that anybody did. A failure
+/// is logged and does not stop the start: what is left is found by its lease.
+pub async fn at_start(system: &dyn SystemRepo, clock: &dyn Clock, instance: &InstanceId) {
+    match (system.fail_turns_of(instance, clock.now()).await, system.fail_expired_turns(clock.now()).await) {
+        (Ok(0), Ok(0)) => {}
+        (Ok(own), Ok(others)) => tracing::warn!(own, others, "marked turns as failed that were left running"),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "turns that were left running are not marked yet");
+        }
     }
-    Ok(())
 }
 
 /// Does the upkeep again and again, for ever. A failure is logged and tried again the next time.

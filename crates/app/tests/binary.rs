@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use test_database::{Kind, TestDatabase};
 
 /// So long a process may take to start or to end before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_app"));

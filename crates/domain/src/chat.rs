@@ -152,6 +152,12 @@ pub enum ChatError {
         /// Where.
         stored: StoredTurn,
     },
+    /// Our own code panicked in the turn. The user's message is kept.
+    #[error("the turn panicked")]
+    Panicked {
+        /// Where.
+        stored: StoredTurn,
+    },
     /// The work on the turn ended without a word, as it does in a shutdown.
     #[error("the turn was abandoned")]
     Abandoned,

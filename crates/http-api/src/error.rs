@@ -170,6 +170,7 @@ fn chat(error: &ChatError) -> Problem {
         ChatError::Model { source, stored } => model(source).stored(*stored),
         ChatError::Interrupted { source, stored } => storage(source).stored(*stored),
         ChatError::Ended { stored } => Problem::new(Code::NoTurn).stored(*stored),
+        ChatError::Panicked { stored } => Problem::new(Code::InternalError).stored(*stored),
         ChatError::Abandoned => Code::InternalError.into(),
     }
 }

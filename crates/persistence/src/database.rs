@@ -30,7 +30,7 @@ pub use options::{DatabaseOptions, StatementObserver};
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long [`Database::close`] waits for statements that are under way.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a database cannot be used. The URL is not in it.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ impl Database {
         self.reads.connection()
     }
 
-    /// Waits for what is under way, 5 s at most, and closes every connection.
+    /// Waits for what is under way, 1 s at most, and closes every connection.
     pub async fn close(&self) {
         let close = async {
             self.reads.close().await;

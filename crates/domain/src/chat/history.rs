@@ -78,9 +78,9 @@ fn replay_round(parts: &[Part]) -> Vec<LlmMessage> {
 
 fn call_as_made(call: &ToolCall) -> LlmToolCall {
     let arguments = match &call.parameters {
+        Value::Object(_) => call.parameters.to_string(),
         // Providers refuse arguments that are no JSON object when they are told them again.
-        Value::String(_) => "{}".to_owned(),
-        parameters => parameters.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => "{}".to_owned(),
     };
     LlmToolCall { id: call.id.clone(), tool: call.tool.clone(), arguments }
 }
@@ -176,10 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_were_no_json_are_replayed_as_an_empty_object() {
-        let parameters = Value::String("{\"title\": ".into());
-        let broken = ToolCall { id: "c".into(), round: 0, tool: "add_task".into(), parameters, result: None };
-        let told = replay_parts(&[Part::ToolCall(broken)]);
-        assert!(matches!(&told[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"), "{told:?}");
+    fn arguments_that_were_no_json_object_are_replayed_as_an_empty_one() {
+        for parameters in [Value::String("{\"title\": ".into()), json!([1]), json!(3), Value::Null] {
+            let broken = ToolCall { id: "c".into(), round: 0, tool: "add_task".into(), parameters, result: None };
+            let told = replay_parts(&[Part::ToolCall(broken)]);
+            assert!(matches!(&told[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"), "{told:?}");
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! One turn from its beginning to its end: taking the conversation, keeping the lease while the work is done, and
 //! storing what came of it.
 
+use std::panic::AssertUnwindSafe;
+
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use futures_util::future::{self, Either};
 
 use super::history::{MAX_MESSAGES, replay};
@@ -47,9 +50,10 @@ pub(super) async fn run_turn(
         corrections: 0,
     };
     let worked = {
-        let working = Box::pin(prepare_and_run(&mut work, at));
-        match future::select(working, Box::pin(keep_lease(&ports, &who, &turn))).await {
-            Either::Left((worked, _)) => worked,
+        // What the work has written so far is whole between any two steps, so it may be looked at after a panic.
+        let working = Box::pin(AssertUnwindSafe(prepare_and_run(&mut work, at)).catch_unwind());
+        match future::select(working, Box::pin(keep_lease(&ports, &who, &turn, at))).await {
+            Either::Left((worked, _)) => worked.unwrap_or(Err(Failure::Panicked)),
             Either::Right(((), _)) => Err(Failure::Ended),
         }
     };
@@ -112,13 +116,16 @@ async fn history(work: &TurnLoop) -> Result<Vec<LlmMessage>, Failure> {
 }
 
 /// Prolongs the turn's lease again and again; returns when there is nothing left to prolong.
-async fn keep_lease(ports: &ChatPorts, who: &Principal, turn: &Turn) {
+async fn keep_lease(ports: &ChatPorts, who: &Principal, turn: &Turn, begun: DateTime<Utc>) {
+    let mut held_until = begun + Lease::LENGTH;
     loop {
         ports.clock.sleep_until(ports.clock.now() + Lease::RENEWAL).await;
         let until = ports.clock.now() + Lease::LENGTH;
         match ports.conversations.renew_lease(who.user, turn.id, until).await {
-            // Storage that is away for a moment is asked again before the lease is over.
-            Ok(()) | Err(ConversationRepoError::Storage(_)) => {}
+            Ok(()) => held_until = until,
+            // Storage that is away for a moment is asked again until the lease is over: then the turn is anybody's.
+            Err(ConversationRepoError::Storage(_)) if ports.clock.now() < held_until => {}
+            Err(ConversationRepoError::Storage(_)) => return,
             Err(
                 ConversationRepoError::NoTurn | ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress,
             ) => return,
@@ -140,6 +147,7 @@ async fn finish(
         Ok(()) => (TurnState::Complete, None),
         Err(Failure::Model(error)) => (TurnState::Failed, Some(error.code())),
         Err(Failure::Storage(_)) => (TurnState::Failed, Some("storage")),
+        Err(Failure::Panicked) => (TurnState::Failed, Some("internal")),
         Err(Failure::Ended) => return Err(ChatError::Ended { stored }),
     };
     if worked.is_err() {
@@ -160,6 +168,7 @@ async fn finish(
         Err(Failure::Model(source)) => Err(ChatError::Model { source, stored }),
         // The first failure is the one that tells; ending the turn most likely failed for the same reason.
         Err(Failure::Storage(source)) => Err(ChatError::Interrupted { source, stored }),
+        Err(Failure::Panicked) => Err(ChatError::Panicked { stored }),
         Ok(()) | Err(Failure::Ended) => match ended {
             Ok(()) => Ok(answer),
             Err(ConversationRepoError::Storage(source)) => Err(interrupted(source, stored)),
@@ -176,6 +185,12 @@ fn interrupted(source: StorageError, stored: StoredTurn) -> ChatError {
 
 /// What a failed turn says in the conversation.
 fn apology(parts: &[Part]) -> String {
+    if tool_calls(parts).any(|call| call.result.is_none()) {
+        // It was on its way to storage when that failed, and may have arrived.
+        return "The assistant could not finish, and it is not known whether its last step was done. Look before you \
+                repeat it."
+            .to_owned();
+    }
     let done = tool_calls(parts).filter_map(|call| call.result.as_ref()).filter(|result| result.success);
     let done: Vec<_> = done.map(|result| result.message.as_str()).collect();
     if done.is_empty() {

@@ -37,6 +37,8 @@ pub(super) enum Failure {
     Storage(StorageError),
     /// The turn was taken away.
     Ended,
+    /// Our own code panicked.
+    Panicked,
 }
 
 /// One turn at work.
@@ -76,11 +78,10 @@ impl TurnLoop {
                 self.stop_because("it was asked to do too much at once");
                 return Ok(());
             }
-            let next = self.run_calls(round, calls).await;
-            self.save().await?;
-            if matches!(next?, Next::Enough) {
+            if matches!(self.run_calls(round, calls).await?, Next::Enough) {
                 return Ok(());
             }
+            self.save().await?;
         }
         self.stop_because("it took too many steps");
         Ok(())
@@ -113,22 +114,19 @@ impl TurnLoop {
     async fn run_calls(&mut self, round: u8, calls: Vec<LlmToolCall>) -> Result<Next, Failure> {
         for (index, call) in calls.into_iter().enumerate() {
             let parameters = parameters(&call.arguments);
-            let mut part = ToolCall { id: call.id, round, tool: call.tool, parameters, result: None };
-            if self.earlier(&part) + 1 >= MAX_REPEATS {
-                self.parts.push(Part::ToolCall(part));
+            let call = ToolCall { id: call.id, round, tool: call.tool, parameters, result: None };
+            let times = self.earlier(&call) + 1;
+            self.parts.push(Part::ToolCall(call.clone()));
+            if times >= MAX_REPEATS {
                 self.stop_because("it kept asking for the same step");
                 return Ok(Next::Enough);
             }
-            let ran = self.run_call(round, index, &part).await;
-            let (result, mistaken) = match ran {
-                Ok(ran) => ran,
-                Err(error) => {
-                    self.parts.push(Part::ToolCall(part));
-                    return Err(Failure::Storage(error));
-                }
-            };
-            part.result = Some(result);
-            self.parts.push(Part::ToolCall(part));
+            // What is about to be done is on record before it is done, and a turn that was taken away does nothing more.
+            self.save().await?;
+            let (result, mistaken) = self.run_call(round, index, &call).await.map_err(Failure::Storage)?;
+            if let Some(Part::ToolCall(ran)) = self.parts.last_mut() {
+                ran.result = Some(result);
+            }
             if mistaken {
                 if self.corrections == MAX_CORRECTIONS {
                     self.stop_because("it could not say clearly what to do");

@@ -68,7 +68,7 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn repo(&self) -> MockConversationRepo {
+    fn repo_without_progress(&self) -> MockConversationRepo {
         let mut repo = MockConversationRepo::new();
         let begun = self.begun.clone();
         repo.expect_begin_turn().withf(|user, _| *user == owner()).returning(move |_, new| {
@@ -102,6 +102,11 @@ impl Recorded {
             ];
             Ok(Page { items, next: None })
         });
+        repo
+    }
+
+    fn repo(&self) -> MockConversationRepo {
+        let mut repo = self.repo_without_progress();
         let progress = self.progress.clone();
         repo.expect_save_progress().withf(|user, _, _| *user == owner()).returning(move |_, _, parts| {
             progress.lock().unwrap().push(parts.to_vec());
@@ -192,7 +197,11 @@ async fn results_go_back_to_the_model_until_it_answers() {
     assert!(matches!(&asked[2].messages[4], LlmMessage::ToolResult { tool, .. } if tool == "add_task"));
     let ended = recorded.ended();
     assert_eq!((ended.state, ended.parts.len()), (TurnState::Complete, 3));
-    assert_eq!(recorded.progress.lock().unwrap().len(), 2, "what tools did is kept before the model is asked again");
+    let progress = recorded.progress.lock().unwrap().clone();
+    let results: Vec<Vec<_>> =
+        progress.iter().map(|parts| tool_calls(parts).map(|call| call.result.is_some()).collect()).collect();
+    let kept = [vec![false], vec![true], vec![true, false], vec![true, true]];
+    assert_eq!(results, kept, "a call is on record before it runs, and its result before the model is asked again");
 }
 
 #[tokio::test]
@@ -332,6 +341,29 @@ async fn storage_that_fails_in_a_tool_ends_the_turn_with_that_error() {
     let llm = Arc::new(ScriptedLlm::new([Step::calls("list_tasks", &json!({}))]));
     let error = send(ports(recorded.repo(), llm, tools)).await.unwrap_err();
     assert!(matches!(error, ChatError::Interrupted { source: StorageError::Unavailable(_), .. }), "{error:?}");
+    assert_eq!(recorded.ended().state, TurnState::Failed);
+    let said = content(&recorded.ended().parts);
+    assert!(said.contains("not known whether its last step was done"), "{said}");
+}
+
+#[tokio::test]
+async fn a_turn_that_was_taken_away_runs_no_tool() {
+    let mut repo = Recorded::default().repo_without_progress();
+    repo.expect_save_progress().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
+    let llm = Arc::new(ScriptedLlm::new([Step::calls("delete_task", &json!({"task_identifier": "1"}))]));
+    let error = send(ports(repo, llm, idle())).await.unwrap_err();
+    assert!(matches!(error, ChatError::Ended { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_panic_in_a_tool_releases_the_turn() {
+    let recorded = Recorded::default();
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    tools.expect_run().returning(|_, _, _| panic!("a bug"));
+    let llm = Arc::new(ScriptedLlm::new([Step::calls("list_tasks", &json!({}))]));
+    let error = send(ports(recorded.repo(), llm, tools)).await.unwrap_err();
+    assert!(matches!(error, ChatError::Panicked { .. }), "{error:?}");
     assert_eq!(recorded.ended().state, TurnState::Failed);
 }
 

@@ -26,8 +26,10 @@ impl Default for LlmReply {
     }
 }
 
-/// The longest reply that is taken, text, plan and arguments together, in bytes.
+/// The longest reply that is taken, text, plan, arguments and calls together, in bytes.
 pub const MAX_REPLY_BYTES: usize = 256 * 1024;
+/// What a call counts for beside its texts, so that empty ones without end are too long too.
+const EVENT_BYTES: usize = 64;
 
 /// Reads `stream` to its end. NUL characters are left out: no database keeps them.
 ///
@@ -49,11 +51,14 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
             }
             LlmEvent::ToolCallBegun { .. } => {}
             LlmEvent::ToolCallArguments { fragment, .. } => size += fragment.len(),
-            LlmEvent::ToolCallComplete { call, .. } => reply.calls.push(LlmToolCall {
-                id: without_nul(call.id),
-                tool: without_nul(call.tool),
-                arguments: without_nul(call.arguments),
-            }),
+            LlmEvent::ToolCallComplete { call, .. } => {
+                size += EVENT_BYTES + call.id.len() + call.tool.len() + call.arguments.len();
+                reply.calls.push(LlmToolCall {
+                    id: without_nul(call.id),
+                    tool: without_nul(call.tool),
+                    arguments: without_nul(call.arguments),
+                });
+            }
             LlmEvent::Finished { reason, usage } => {
                 reply.reason = reason;
                 reply.usage = usage.unwrap_or_default();
@@ -112,5 +117,8 @@ mod tests {
     async fn an_endless_reply_is_cut_off() {
         let endless = stream::repeat_with(|| Ok(LlmEvent::TextDelta("x".repeat(1024)))).boxed();
         assert!(matches!(collect(endless).await, Err(LlmError::BadReply(_))));
+        let call = LlmToolCall { id: String::new(), tool: String::new(), arguments: String::new() };
+        let endless = stream::repeat_with(move || Ok(LlmEvent::ToolCallComplete { index: 0, call: call.clone() }));
+        assert!(matches!(collect(endless.boxed()).await, Err(LlmError::BadReply(_))));
     }
 }

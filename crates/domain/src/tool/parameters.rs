@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ToolError;
-use crate::task::TaskStatus;
+use crate::task::{TaskStatus, Title};
 
 /// `add_task`
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,8 +38,8 @@ pub(super) struct ListTasks {
 pub(super) struct OneTask {
     /// Which task: its id, its position in the list that the conversation last showed ("2", "#2", "last"), its title,
     /// or a part of its title that no other task has.
-    #[schemars(length(min = 1, max = 500))]
-    pub task_identifier: String,
+    #[schemars(with = "String", length(min = 1, max = 500))]
+    pub task_identifier: TaskIdentifier,
 }
 
 /// `update_task`
@@ -49,11 +49,34 @@ pub(super) struct OneTask {
 pub(super) struct UpdateTask {
     /// Which task: its id, its position in the list that the conversation last showed ("2", "#2", "last"), its title,
     /// or a part of its title that no other task has.
-    #[schemars(length(min = 1, max = 500))]
-    pub task_identifier: String,
+    #[schemars(with = "String", length(min = 1, max = 500))]
+    pub task_identifier: TaskIdentifier,
     /// What the task is to be called from now on. 1 to 500 characters.
     #[schemars(length(min = 1, max = 500))]
     pub new_title: String,
+}
+
+/// What a task is named by: trimmed, 1 to 500 characters, as many as a title may have.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct TaskIdentifier(String);
+
+impl TaskIdentifier {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TaskIdentifier {
+    type Error = String;
+    fn try_from(raw: String) -> Result<Self, String> {
+        let identifier = raw.trim();
+        if (1..=Title::MAX).contains(&identifier.chars().count()) {
+            Ok(Self(identifier.to_owned()))
+        } else {
+            Err(format!("task_identifier must be 1 to {} characters", Title::MAX))
+        }
+    }
 }
 
 /// Which tasks a list shows.
@@ -127,6 +150,16 @@ mod tests {
             assert!(schema.get("$defs").is_none(), "{schema}");
         }
         assert_eq!(schema::<ListTasks>()["properties"]["status"]["enum"], json!(["all", "pending", "completed"]));
+    }
+
+    #[test]
+    fn an_identifier_is_as_long_as_a_title_may_be() {
+        let read = |identifier: String| read::<OneTask>(json!({"task_identifier": identifier}));
+        assert_eq!(read(" 2 ".into()).unwrap().task_identifier.as_str(), "2");
+        assert!(read("é".repeat(500)).is_ok());
+        for identifier in [String::new(), "  ".into(), "é".repeat(501)] {
+            assert!(matches!(read(identifier), Err(ToolError::BadParameters(_))));
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ const MAX_CANDIDATES: NonZeroU16 = NonZeroU16::new(10).unwrap();
 const MAX_COMPARED: NonZeroU16 = NonZeroU16::new(1000).unwrap();
 /// So many similar titles are offered.
 const MAX_NEAREST: usize = 3;
+/// So many characters of a title are compared. The cost grows with their square, and one character may fold to 18.
+const MAX_COMPARED_CHARACTERS: usize = 64;
 /// How alike titles have to be to be offered, from 0 to 1 (Jaro-Winkler).
 const NEAR: f64 = 0.75;
 
@@ -46,7 +48,6 @@ impl TaskTools {
         conversation: Option<ConversationId>,
         identifier: &str,
     ) -> Result<Resolved, StorageError> {
-        let identifier = identifier.trim();
         if let Ok(id) = identifier.parse::<TaskId>()
             && let Some(task) = self.existing(owner, id).await?
         {
@@ -128,16 +129,26 @@ fn position(identifier: &str) -> Option<Position> {
 }
 
 fn nearest(wanted: &Folded, tasks: Vec<Task>) -> Vec<Task> {
-    let likeness = |task: &Task| strsim::jaro_winkler(wanted.as_str(), task.title.folded().as_str());
+    let wanted = beginning(wanted);
+    let likeness = |task: &Task| strsim::jaro_winkler(&wanted, &beginning(&task.title.folded()));
     let mut scored: Vec<_> = tasks.into_iter().map(|task| (likeness(&task), task)).collect();
     scored.retain(|(score, _)| *score >= NEAR);
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     scored.into_iter().take(MAX_NEAREST).map(|(_, task)| task).collect()
 }
 
+fn beginning(text: &Folded) -> String {
+    text.as_str().chars().take(MAX_COMPARED_CHARACTERS).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_are_compared_by_their_beginning() {
+        assert_eq!(beginning(&Folded::new(&"\u{FDFA}".repeat(500))).chars().count(), MAX_COMPARED_CHARACTERS);
+    }
 
     #[test]
     fn positions_are_numbers_with_or_without_a_hash_and_last() {

@@ -146,7 +146,7 @@ impl TaskTools {
         context: &ToolContext,
         OneTask { task_identifier }: OneTask,
     ) -> Result<ToolOutcome, ToolError> {
-        let task = match self.one(context, &task_identifier).await? {
+        let task = match self.one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -170,7 +170,7 @@ impl TaskTools {
         context: &ToolContext,
         OneTask { task_identifier }: OneTask,
     ) -> Result<ToolOutcome, ToolError> {
-        let task = match self.one(context, &task_identifier).await? {
+        let task = match self.one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -186,7 +186,7 @@ impl TaskTools {
             Ok(title) => title,
             Err(error) => return Ok(refused(error.to_string(), json!({}))),
         };
-        let task = match self.one(context, &task_identifier).await? {
+        let task = match self.one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
