@@ -125,9 +125,11 @@ async fn keep_lease(ports: &ChatPorts, who: &Principal, turn: &Turn, begun: Date
             Ok(()) => held_until = until,
             // Storage that is away for a moment is asked again until the lease is over: then the turn is anybody's.
             Err(ConversationRepoError::Storage(_)) if ports.clock.now() < held_until => {}
-            Err(ConversationRepoError::Storage(_)) => return,
             Err(
-                ConversationRepoError::NoTurn | ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress,
+                ConversationRepoError::Storage(_)
+                | ConversationRepoError::NoTurn
+                | ConversationRepoError::NotFound
+                | ConversationRepoError::TurnInProgress,
             ) => return,
         }
     }
@@ -201,5 +203,4 @@ fn apology(parts: &[Part]) -> String {
 }
 
 #[cfg(test)]
-#[path = "turn_tests.rs"]
 mod tests;

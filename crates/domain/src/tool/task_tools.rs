@@ -277,5 +277,4 @@ fn numbered(tasks: &[Task]) -> Vec<Value> {
 }
 
 #[cfg(test)]
-#[path = "task_tools_tests.rs"]
 mod tests;

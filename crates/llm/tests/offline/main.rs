@@ -1,6 +1,7 @@
 //! The offline assistant as a provider: everything here goes through the port, as the chat does.
 
 mod conversations;
+mod histories;
 mod properties;
 mod sentences;
 mod streaming;

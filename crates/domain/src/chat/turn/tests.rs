@@ -1,5 +1,7 @@
 //! Turns on mocked storage and a scripted model.
 
+mod limits;
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -268,59 +270,6 @@ async fn an_empty_reply_after_a_tool_ran_says_what_the_tool_said() {
     let steps = [Step::calls("add_task", &json!({"title": "milk"})), Step::says("")];
     let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
     assert_eq!(answer.response, "add_task ran");
-}
-
-async fn answer_to(steps: Vec<Step>, tools: MockToolExecutor) -> (TurnAnswer, usize) {
-    let llm = Arc::new(ScriptedLlm::new(steps));
-    let answer = send(ports(Recorded::default().repo(), llm.clone(), tools)).await.unwrap();
-    (answer, llm.requests().len())
-}
-
-#[tokio::test]
-async fn wrong_arguments_run_nothing_and_are_corrected_at_most_twice() {
-    let broken = || Step::calls_raw([("add_task", "{\"title\": ")]);
-    let (answer, asked) = answer_to(vec![broken(), Step::says("Sorry.")], idle()).await;
-    assert_eq!((answer.response.as_str(), asked), ("Sorry.", 2));
-    assert!(!answer.tool_calls[0].result.as_ref().unwrap().success);
-
-    let wrong = |n: u8| Step::calls("add_task", &json!({"titel": n}));
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
-    tools.expect_run().times(3).returning(|_, _, _| Err(ToolError::BadParameters("unknown field `titel`".into())));
-    let (answer, asked) = answer_to(vec![wrong(1), wrong(2), wrong(3), Step::says("never asked")], tools).await;
-    assert_eq!(asked, 3, "two corrections, then the end");
-    assert!(answer.response.ends_with("Nothing was changed."), "{}", answer.response);
-}
-
-#[tokio::test]
-async fn the_same_call_three_times_ends_the_turn_before_the_third() {
-    let same = || Step::calls("list_tasks", &json!({}));
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
-    let ran = |_: &crate::tool::ToolContext, _: &str, data: Value| {
-        Ok(ToolOutcome::Done { message: "ok".into(), data, changed: false })
-    };
-    tools.expect_run().times(2).returning(ran);
-    let (answer, asked) = answer_to(vec![same(), same(), same(), same()], tools).await;
-    assert_eq!(asked, 3);
-    assert!(answer.response.contains("the same step"), "{}", answer.response);
-}
-
-#[tokio::test]
-async fn a_turn_has_at_most_eight_rounds() {
-    let step = |n: u8| Step::calls("add_task", &json!({"title": n.to_string()}));
-    let (answer, asked) = answer_to((0..20).map(step).collect(), willing()).await;
-    assert_eq!((asked, answer.tool_calls.len()), (8, 8));
-    assert!(answer.response.contains("too many steps. What was done so far stands."), "{}", answer.response);
-}
-
-#[tokio::test]
-async fn more_than_32_calls_in_a_round_run_none_of_them() {
-    let arguments: Vec<String> = (0..33).map(|n| json!({"title": n.to_string()}).to_string()).collect();
-    let many = Step::calls_raw(arguments.iter().map(|arguments| ("add_task", arguments.as_str())));
-    let (answer, asked) = answer_to(vec![many], idle()).await;
-    assert_eq!((asked, answer.tool_calls.len()), (1, 0));
-    assert!(answer.response.ends_with("Nothing was changed."), "{}", answer.response);
 }
 
 #[tokio::test]
