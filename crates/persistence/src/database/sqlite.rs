@@ -82,3 +82,30 @@ fn create_folder(file: &Path) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait as _;
+
+    use super::*;
+
+    /// Otherwise the other process writes in between, and the write fails with SQLITE_BUSY_SNAPSHOT at once.
+    #[tokio::test]
+    async fn a_transaction_that_reads_first_may_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("one.db").display());
+        let options = DatabaseOptions::new(url.into());
+        let database = Database::connect(&options).await.unwrap();
+        database.connection_for_migrations().execute_unprepared("CREATE TABLE t (i integer)").await.unwrap();
+        let other = Database::connect(&options).await.unwrap();
+        other.connection_for_migrations().execute_unprepared("PRAGMA busy_timeout = 1").await.unwrap();
+
+        let transaction = database.begin().await.unwrap();
+        transaction.execute_unprepared("SELECT * FROM t").await.unwrap();
+        let insert = "INSERT INTO t VALUES (1)";
+        let in_between = other.writer().await.unwrap().execute_unprepared(insert).await.map_err(crate::error::storage);
+        assert!(matches!(in_between, Err(domain::storage::StorageError::Exhausted(_))), "{in_between:?}");
+        transaction.execute_unprepared(insert).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+}

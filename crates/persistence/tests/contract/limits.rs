@@ -15,6 +15,7 @@ on_both_databases!(
     writes_wait_in_line_and_are_told_when_it_takes_too_long,
     a_row_that_makes_no_sense_is_corrupt,
     a_closed_database_is_unavailable,
+    a_write_that_fails_only_at_its_commit_is_told,
     a_transaction_that_is_dropped_leaves_nothing_and_frees_its_connection,
 );
 
@@ -82,6 +83,24 @@ async fn a_closed_database_is_unavailable(test: TestDatabase) -> anyhow::Result<
     let error = error(fixture.tasks.get(owner, id()).await)?;
     assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
     assert!(fixture.database.ping().await.is_err());
+    Ok(())
+}
+
+/// The statement has returned its row by then.
+async fn a_write_that_fails_only_at_its_commit_is_told(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let task = fixture.task(owner, "Milk").await?;
+    let db = fixture.database.connection_for_migrations();
+    let uuid = if fixture.test.kind() == Kind::Sqlite { "uuid_text" } else { "uuid" };
+    db.execute_unprepared(&format!(
+        "CREATE TABLE pins (task_id {uuid} REFERENCES tasks (id) DEFERRABLE INITIALLY DEFERRED)"
+    ))
+    .await?;
+    db.execute_unprepared("INSERT INTO pins SELECT id FROM tasks").await?;
+    let error = error(fixture.tasks.delete(owner, task.id, None, &change(owner, at(1))).await)?;
+    assert!(matches!(error, StorageError::Other(_)), "{error:?}");
+    assert_eq!(fixture.tasks.get(owner, task.id).await?, task);
     Ok(())
 }
 
