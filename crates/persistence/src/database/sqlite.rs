@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// Otherwise the other process writes in between, and the write fails with SQLITE_BUSY_SNAPSHOT at once.
+    /// Otherwise the other process writes in between, and the write fails with `SQLITE_BUSY_SNAPSHOT` at once.
     #[tokio::test]
     async fn a_transaction_that_reads_first_may_write() {
         let folder = tempfile::tempdir().unwrap();

@@ -135,6 +135,8 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() -> anyhow::Res
     lock.execute_unprepared("LOCK TABLE tasks").await?;
     let error = error(fixture.tasks.get(owner, id()).await)?;
     assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
+    // query_canceled: it is the server that gave up.
+    assert!(format!("{error:?}").contains("57014"), "{error:?}");
     lock.rollback().await?;
     fixture.task(owner, "Milk").await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! What the ports of `domain` promise about storage, on SQLite and on PostgreSQL, and what this crate promises beyond.
 
+mod away;
 mod conversation;
 mod fixture;
 mod isolation;

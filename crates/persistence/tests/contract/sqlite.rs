@@ -164,6 +164,22 @@ async fn a_new_file_is_opened_by_two_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The switch to WAL does not wait for a lock by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn opening_waits_for_whoever_is_making_the_file() -> anyhow::Result<()> {
+    let test = TestDatabase::create(Kind::Sqlite).await?;
+    let maker = sea_orm::Database::connect(test.url()).await?;
+    let making = maker.begin().await?;
+    making.execute_unprepared("CREATE TABLE t (i integer)").await?;
+    let options = options(&test);
+    let mut opening = tokio::spawn(async move { Database::connect(&options).await });
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut opening).await;
+    assert!(early.is_err(), "{:?}", early.map(|opened| opened.map(|opened| opened.map(|_| ()))));
+    making.commit().await?;
+    opening.await??.ping().await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_missing_file_is_made_with_its_folder() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
