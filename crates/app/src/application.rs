@@ -17,7 +17,7 @@ use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
 
 use crate::runtime::BackgroundTasks;
-use crate::settings::{DatabaseSettings, Environment, Settings, create_private_directory};
+use crate::settings::{DatabaseSettings, Environment, Settings};
 use crate::wiring::{self, Wired};
 use crate::{readiness::DatabaseReadiness, upkeep};
 
@@ -119,9 +119,6 @@ impl Application {
 /// # Errors
 /// If it cannot be reached.
 pub async fn connect(settings: &DatabaseSettings, observer: Option<StatementObserver>) -> anyhow::Result<Database> {
-    if let Some(directory) = settings.url.directory_to_create() {
-        create_private_directory(&directory).context("DATABASE_URL: the directory cannot be created")?;
-    }
     let defaults = DatabaseOptions::new(settings.url.expose().to_owned().into());
     let options = DatabaseOptions { max_connections: settings.max_connections, observer, ..defaults };
     Database::connect(&options).await.context("DATABASE_URL: the database cannot be opened")

@@ -11,19 +11,19 @@ use domain::turn::InstanceId;
 /// So often the upkeep runs.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Does once what a start needs: marks the turns that this instance left behind, and those that anybody did. A failure
-/// is logged and does not stop the start: what is left is found by its lease.
+/// Marks the turns that this instance left behind, which only its start can know. A failure is logged and does not stop
+/// the start: what is left is found by its lease.
 pub async fn at_start(system: &dyn SystemRepo, clock: &dyn Clock, instance: &InstanceId) {
-    match (system.fail_turns_of(instance, clock.now()).await, system.fail_expired_turns(clock.now()).await) {
-        (Ok(0), Ok(0)) => {}
-        (Ok(own), Ok(others)) => tracing::warn!(own, others, "marked turns as failed that were left running"),
-        (Err(error), _) | (_, Err(error)) => {
+    match system.fail_turns_of(instance, clock.now()).await {
+        Ok(0) => {}
+        Ok(turns) => tracing::warn!(turns, "marked turns as failed that this instance left running"),
+        Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "turns that were left running are not marked yet");
         }
     }
 }
 
-/// Does the upkeep again and again, for ever. A failure is logged and tried again the next time.
+/// Does the upkeep at once and then again and again, for ever. A failure is logged and tried again the next time.
 pub async fn now_and_then(system: Arc<dyn SystemRepo>, clock: Arc<dyn Clock>) {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {

@@ -3,10 +3,8 @@
 //! Deliberately not here: connecting, which is `persistence`'s.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
-use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Position, Url};
 
@@ -59,16 +57,6 @@ impl DatabaseUrl {
     pub fn description(&self) -> &str {
         &self.description
     }
-
-    /// The directory that an SQLite file which may be created will be in; nothing for any other database.
-    pub fn directory_to_create(&self) -> Option<PathBuf> {
-        let text = self.expose();
-        if self.kind != DatabaseKind::Sqlite || !sqlite_parameters(text).any(|parameter| parameter == "mode=rwc") {
-            return None;
-        }
-        let file = PathBuf::from(percent_decode_str(sqlite_file(text)).decode_utf8_lossy().into_owned());
-        file.parent().filter(|parent| !parent.as_os_str().is_empty()).map(ToOwned::to_owned)
-    }
 }
 
 fn sqlite(text: &str) -> DatabaseUrl {
@@ -112,8 +100,6 @@ impl fmt::Debug for DatabaseUrl {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn url(text: &str) -> DatabaseUrl {
@@ -147,20 +133,6 @@ mod tests {
     fn a_url_stays_as_it_is() {
         for text in ["postgres://me@db/todo?sslmode=require&host=%2Frun", "sqlite://a%20b.db?mode=ro&cache=shared"] {
             assert_eq!(url(text).expose(), text);
-        }
-    }
-
-    #[test]
-    fn a_directory_is_wanted_for_a_file_that_may_be_created() {
-        for (text, directory) in [
-            ("sqlite://data/doable.db?mode=rwc", Some("data")),
-            ("sqlite:///srv/a%20b/doable.db?cache=shared&mode=rwc", Some("/srv/a b")),
-            ("sqlite://doable.db?mode=rwc", None),
-            ("sqlite://data/doable.db", None),
-            ("sqlite::memory:", None),
-            ("postgres://db/data/x?mode=rwc", None),
-        ] {
-            assert_eq!(url(text).directory_to_create().as_deref(), directory.map(Path::new), "{text}");
         }
     }
 }
