@@ -101,6 +101,13 @@ pub enum LlmEvent {
         /// The whole call.
         call: LlmToolCall,
     },
+    /// Another model answers in the place of the one that was asked. It comes before everything that it says.
+    StoodIn {
+        /// Its provider.
+        provider: String,
+        /// Its name.
+        model: String,
+    },
     /// The reply is whole. A stream that ends without this event was cut.
     Finished {
         /// Why the model ended.

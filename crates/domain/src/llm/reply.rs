@@ -49,7 +49,7 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
                 size += text.len();
                 reply.plan.get_or_insert_default().push_str(&without_nul(text));
             }
-            LlmEvent::ToolCallBegun { .. } => {}
+            LlmEvent::ToolCallBegun { .. } | LlmEvent::StoodIn { .. } => {}
             LlmEvent::ToolCallArguments { fragment, .. } => size += fragment.len(),
             LlmEvent::ToolCallComplete { call, .. } => {
                 size += EVENT_BYTES + call.id.len() + call.tool.len() + call.arguments.len();
