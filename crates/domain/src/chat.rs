@@ -2,7 +2,13 @@
 //!
 //! Deliberately not here: what a model's wire looks like (crate `llm`), what a tool does ([`crate::tool`]).
 
+mod answer;
+mod arguments;
+mod following;
+mod grounding;
 mod history;
+mod narration;
+mod reply;
 mod service;
 mod system_text;
 mod turn;
@@ -11,19 +17,17 @@ mod turn_loop;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::conversation::ConversationRepoError;
+use crate::conversation::{ClientKey, ConversationRepoError, Idempotency};
 use crate::id::{ConversationId, MessageId};
 use crate::llm::LlmError;
-use crate::message::ToolCall;
 use crate::principal::InsufficientScope;
 use crate::storage::StorageError;
 use crate::text::is_blank;
-use crate::turn::Usage;
 
-pub use service::{ChatPorts, ChatService};
+pub use crate::turn::TurnAnswer;
+pub use service::{ChatOptions, ChatPorts, ChatService};
 
 /// What a user says to the assistant: trimmed, 1 to 4000 characters, not only invisible ones; line breaks and tabs
 /// may be in it, other control characters may not.
@@ -93,21 +97,26 @@ impl fmt::Display for UserText {
     }
 }
 
-/// The assistant's answer to one message.
+/// Something said to the assistant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnAnswer {
-    /// What it says.
-    pub response: String,
-    /// The conversation that it is said in.
-    pub conversation: ConversationId,
-    /// The assistant's message.
-    pub message: MessageId,
-    /// The tools that were called, in order.
-    pub tool_calls: Vec<ToolCall>,
-    /// What it took.
-    pub usage: Usage,
-    /// When the answer was begun.
-    pub created_at: DateTime<Utc>,
+pub struct NewMessage {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub text: UserText,
+    /// How it says that it may have been sent before, if it does.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// Where something is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a new conversation.
+    New,
+    /// In this one.
+    Existing(ConversationId),
+    /// In the one that the client calls so, or in a new one of this name.
+    Keyed(ClientKey),
 }
 
 /// Where a turn is kept that ended in an error after the user's message was stored.
@@ -158,7 +167,13 @@ pub enum ChatError {
         /// Where.
         stored: StoredTurn,
     },
-    /// The work on the turn ended without a word, as it does in a shutdown.
+    /// The server was shut down before the turn was over. The user's message is kept.
+    #[error("the turn was cut short by a shutdown")]
+    ShutDown {
+        /// Where.
+        stored: StoredTurn,
+    },
+    /// The work on the turn ended without a word.
     #[error("the turn was abandoned")]
     Abandoned,
 }

@@ -1,5 +1,7 @@
 //! Conversations, and how they are stored with their turns and messages ([`ConversationRepo`]).
 
+mod idempotency;
+mod pending_action;
 mod repo;
 mod title;
 
@@ -8,9 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, TurnId, UserId};
 
+pub use idempotency::{ClientKey, Fingerprint, Idempotency, IdempotencyKey, KeyError, KeyReuse};
+pub use pending_action::PendingAction;
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockConversationRepo;
-pub use repo::{ConversationRepo, ConversationRepoError, ConversationTarget, NewTurn, TurnEnd};
+pub use repo::{
+    BegunTurn, ConversationRepo, ConversationRepoError, ConversationTarget, NewTurn, StoredAnswer, TurnEnd, UsageOfDay,
+};
 pub use title::{ConversationTitle, ConversationTitleError};
 
 /// A chat that a user has with the assistant.

@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use crate::storage::Cause;
 use crate::tool::ToolSpec;
-use crate::turn::Usage;
+use crate::turn::{FailureCode, Usage};
 
-pub use reply::{LlmReply, MAX_REPLY_BYTES, collect};
+pub use reply::{LlmReply, MAX_REPLY_BYTES, ReplyBudget, collect};
 #[cfg(any(test, feature = "mock"))]
 pub use scripted::{ScriptedLlm, Step};
 
@@ -168,15 +168,15 @@ pub enum LlmError {
 }
 
 impl LlmError {
-    /// The error's name for programs, as a turn keeps it.
-    pub fn code(&self) -> &'static str {
+    /// The reason, as a turn keeps it.
+    pub fn code(&self) -> FailureCode {
         match self {
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Unauthorized(_) => "unauthorized",
-            Self::ModelRetired { .. } => "model_retired",
-            Self::Timeout(_) => "timeout",
-            Self::Unavailable(_) => "unavailable",
-            Self::BadReply(_) => "bad_reply",
+            Self::RateLimited { .. } => FailureCode::RateLimited,
+            Self::Unauthorized(_) => FailureCode::Unauthorized,
+            Self::ModelRetired { .. } => FailureCode::ModelRetired,
+            Self::Timeout(_) => FailureCode::Timeout,
+            Self::Unavailable(_) => FailureCode::Unavailable,
+            Self::BadReply(_) => FailureCode::BadReply,
         }
     }
 }

@@ -79,7 +79,7 @@ pub enum Part {
 /// A tool that was called.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
-    /// The call's id, as the provider gave it.
+    /// The call's id: the provider's, made unique within the message.
     pub id: String,
     /// The round of the turn, from 0.
     pub round: u8,
@@ -87,6 +87,9 @@ pub struct ToolCall {
     pub tool: String,
     /// The parameters; a text if they were no JSON.
     pub parameters: Value,
+    /// Whether the user had agreed to just this before it was called.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agreed: bool,
     /// What came of it; `None` if the turn ended before.
     pub result: Option<ToolResult>,
 }

@@ -102,6 +102,15 @@ pub struct TaskChange {
     pub after: Task,
 }
 
+/// What an effect of a chat turn did to a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskEffect {
+    /// The row as it was; `None` if the effect created it.
+    pub before: Option<Task>,
+    /// The row as it became; `None` if the effect deleted it.
+    pub after: Option<Task>,
+}
+
 /// Which tasks, by whether they are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TaskStatus {

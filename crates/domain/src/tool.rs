@@ -1,6 +1,9 @@
 //! Tools: what an assistant or an agent can do, described for models and run for one user ([`ToolExecutor`]).
 //! [`TaskTools`] are the five tools on tasks.
 
+mod agreed;
+pub(crate) mod consent;
+mod outcome;
 mod parameters;
 mod resolve;
 mod task_tools;
@@ -9,6 +12,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::change::{EffectId, RequestId};
+use crate::conversation::PendingAction;
 use crate::id::{ConversationId, TaskId, TurnId};
 use crate::principal::{InsufficientScope, Principal};
 use crate::storage::StorageError;
@@ -46,6 +50,13 @@ pub struct ToolContext {
     pub effect_id: Option<EffectId>,
     /// What the user said, if they did.
     pub user_text: Option<String>,
+    /// How many calls of this tool the turn has: those that changed something before, and all of this round. Without a
+    /// turn it is 1.
+    pub calls: usize,
+    /// Whether the user had agreed to just this call beforehand.
+    pub agreed: bool,
+    /// Whether the call may have run before, in a turn that was cut short.
+    pub retried: bool,
     /// The request in which it happens.
     pub request_id: RequestId,
 }
@@ -77,6 +88,8 @@ pub enum ToolOutcome {
         data: Value,
         /// The tasks that it would touch, at the versions that were seen.
         tasks: Vec<(TaskId, Version)>,
+        /// What they are called.
+        title: String,
     },
 }
 
@@ -107,4 +120,12 @@ pub trait ToolExecutor: Send + Sync {
     /// Runs a tool. MUST act as `context.principal` alone, whatever the parameters say. MUST refuse parameters that
     /// do not fit the schema, without any effect.
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError>;
+
+    /// Does what the user has agreed to, to all of its tasks in one, and returns an outcome for each of them, in their
+    /// order. MUST touch no other task, and none that has changed since it was offered. The effect of the task at
+    /// place n is the context's with n added to its index.
+    async fn run_agreed(&self, context: &ToolContext, action: &PendingAction) -> Result<Vec<ToolOutcome>, ToolError>;
+
+    /// What `text`, said by the assistant, offers to do to several tasks, if it does. Changes nothing.
+    async fn offered_in(&self, context: &ToolContext, text: &str) -> Result<Option<PendingAction>, ToolError>;
 }

@@ -1,5 +1,9 @@
 //! Turns: one message of a user and the assistant's answer to it.
 
+mod event;
+mod failure;
+mod signals;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -7,6 +11,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, MessageId, TurnId};
+
+pub use event::{TurnAnswer, TurnEnded, TurnEvent, TurnEvents, TurnFailure};
+pub use failure::FailureCode;
+#[cfg(any(test, feature = "mock"))]
+pub use signals::MockTurnSignals;
+pub use signals::{StopReason, TurnSignals};
 
 /// A running turn. A conversation has at most one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +27,8 @@ pub struct Turn {
     pub conversation: ConversationId,
     /// The user's message that began it.
     pub user_message: MessageId,
+    /// The place of the user's message in the conversation, from 1.
+    pub position: u32,
     /// The assistant's message that it writes.
     pub assistant_message: MessageId,
 }
@@ -95,6 +107,9 @@ impl fmt::Display for InstanceId {
         f.write_str(&self.0)
     }
 }
+
+/// How long an idempotency key names its turn.
+pub const IDEMPOTENCY_KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// How many tokens of a language model something took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,26 +5,59 @@ use serde_json::{Value, json};
 use crate::llm::{LlmMessage, LlmToolCall};
 use crate::message::{Message, Part, Role, ToolCall, content};
 
-/// So many messages of a conversation are told to a model: the newest.
-pub(super) const MAX_MESSAGES: std::num::NonZeroU16 = std::num::NonZeroU16::new(40).unwrap();
+/// So many messages of a conversation are read at most, the newest: more than fit any sensible budget.
+pub(super) const MAX_MESSAGES: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
 
-/// Replays `messages`, oldest first. What stands before the first message of the user is left out, because it answers
+/// Bytes of text for a token, about. English has four to a token, JSON three, and a Chinese character is three bytes and
+/// a token or two; this errs on the side of too many tokens.
+const BYTES_PER_TOKEN: usize = 3;
+
+/// Replays `messages`, oldest first: the newest turns that fit into `budget` tokens (estimated), and the last one in any
+/// case. Turns are told whole. What stands before the first message of the user is left out, because it answers
 /// something that is not told any more.
-pub(super) fn replay(messages: &[Message]) -> Vec<LlmMessage> {
-    let whole_turns = messages.iter().skip_while(|message| message.role != Role::User);
-    whole_turns
-        .flat_map(|message| match message.role {
-            Role::User => vec![LlmMessage::User { text: content(&message.parts) }],
-            Role::Assistant => {
-                let mut told = replay_parts(&message.parts);
-                if !matches!(told.last(), Some(LlmMessage::Assistant { calls, .. }) if calls.is_empty()) {
-                    // Whoever speaks next is the user, so this message has to end in words.
-                    told.push(said("(This answer was interrupted.)".to_owned()));
-                }
-                told
+pub(super) fn replay(messages: &[Message], budget: usize) -> Vec<LlmMessage> {
+    let mut told: Vec<Vec<LlmMessage>> = Vec::new();
+    let (mut rest, mut left) = (messages, budget);
+    while let Some(first) = rest.iter().rposition(|message| message.role == Role::User) {
+        let (before, turn) = rest.split_at(first);
+        let turn = replay_turn(turn);
+        let tokens = estimated_tokens(&turn);
+        if tokens > left && !told.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(tokens);
+        told.push(turn);
+        rest = before;
+    }
+    told.into_iter().rev().flatten().collect()
+}
+
+fn replay_turn(messages: &[Message]) -> Vec<LlmMessage> {
+    let replay_message = |message: &Message| match message.role {
+        Role::User => vec![LlmMessage::User { text: content(&message.parts) }],
+        Role::Assistant => {
+            let mut told = replay_parts(&message.parts);
+            if !matches!(told.last(), Some(LlmMessage::Assistant { calls, .. }) if calls.is_empty()) {
+                // Whoever speaks next is the user, so this message has to end in words.
+                told.push(said("(This answer was interrupted.)".to_owned()));
             }
-        })
-        .collect()
+            told
+        }
+    };
+    messages.iter().flat_map(replay_message).collect()
+}
+
+/// How many tokens `messages` are, about.
+fn estimated_tokens(messages: &[LlmMessage]) -> usize {
+    let bytes = |message: &LlmMessage| match message {
+        LlmMessage::User { text } => text.len(),
+        LlmMessage::Assistant { text, plan, calls } => {
+            let calls = calls.iter().map(|call| call.tool.len() + call.arguments.len());
+            text.len() + plan.as_ref().map_or(0, String::len) + calls.sum::<usize>()
+        }
+        LlmMessage::ToolResult { content, .. } => content.to_string().len(),
+    };
+    messages.iter().map(|message| bytes(message).div_ceil(BYTES_PER_TOKEN)).sum()
 }
 
 /// Replays what an assistant's message is made of: for each round what was said and called, then the results.
@@ -124,7 +157,22 @@ mod tests {
 
     fn call(round: u8, result: Option<ToolResult>) -> Part {
         let parameters = json!({"title": "a"});
-        Part::ToolCall(ToolCall { id: format!("c{round}"), round, tool: "add_task".into(), parameters, result })
+        Part::ToolCall(ToolCall { id: format!("c{round}"), round, tool: "add_task".into(), parameters, agreed: false, result })
+    }
+
+    /// More tokens than any test has.
+    const ENOUGH: usize = 1_000_000;
+
+    #[test]
+    fn as_many_whole_turns_are_told_as_fit_and_the_newest_in_any_case() {
+        let long = "x".repeat(300);
+        let turn = |n: u32| [user(&format!("{n}{long}")), message(Role::Assistant, vec![text(0, &long)])];
+        let mut messages: Vec<Message> = (0..3).flat_map(turn).collect();
+        messages.push(user("now"));
+        let told = |budget| replay(&messages, budget).len();
+        assert_eq!((told(ENOUGH), told(450), told(400), told(210), told(0)), (7, 5, 3, 3, 1));
+        assert!(matches!(&replay(&messages, 450)[0], LlmMessage::User { text } if text.starts_with('1')));
+        assert_eq!(replay(&messages, 0), [LlmMessage::User { text: "now".into() }]);
     }
 
     fn user(words: &str) -> Message {
@@ -136,7 +184,7 @@ mod tests {
         let result = ToolResult { success: true, message: "ok".into(), data: json!({"n": 1}) };
         let plan = Part::Plan { round: 0, text: "add it".into() };
         let assistant = message(Role::Assistant, vec![plan, call(0, Some(result)), text(1, "Added.")]);
-        let told = replay(&[user("add a"), assistant]);
+        let told = replay(&[user("add a"), assistant], ENOUGH);
         let made = LlmToolCall { id: "c0".into(), tool: "add_task".into(), arguments: r#"{"title":"a"}"#.into() };
         assert_eq!(
             told,
@@ -155,30 +203,37 @@ mod tests {
 
     #[test]
     fn a_call_without_a_result_and_a_turn_without_an_answer_are_repaired() {
-        let told = replay(&[user("add a"), message(Role::Assistant, vec![call(0, None)]), user("hello?")]);
+        let told = replay(&[user("add a"), message(Role::Assistant, vec![call(0, None)]), user("hello?")], ENOUGH);
         assert!(matches!(&told[2], LlmMessage::ToolResult { content, .. } if content["success"] == false), "{told:?}");
         assert_eq!(told[3], said("(This answer was interrupted.)".into()));
-        let told = replay(&[user("add a"), message(Role::Assistant, vec![])]);
+        let told = replay(&[user("add a"), message(Role::Assistant, vec![])], ENOUGH);
         assert_eq!(told[1], said("(This answer was interrupted.)".into()));
     }
 
     #[test]
     fn an_answer_whose_question_is_not_told_is_not_told_either() {
-        let told = replay(&[message(Role::Assistant, vec![text(0, "Added.")]), user("thanks")]);
+        let told = replay(&[message(Role::Assistant, vec![text(0, "Added.")]), user("thanks")], ENOUGH);
         assert_eq!(told, [LlmMessage::User { text: "thanks".into() }]);
     }
 
     #[test]
     fn what_the_server_added_is_replayed_as_said() {
         let notice = Part::Notice { text: "I had to stop.".into() };
-        let told = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])]);
+        let told = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])], ENOUGH);
         assert_eq!(told[1..], [said("Well".into()), said("I had to stop.".into())]);
     }
 
     #[test]
     fn arguments_that_were_no_json_object_are_replayed_as_an_empty_one() {
         for parameters in [Value::String("{\"title\": ".into()), json!([1]), json!(3), Value::Null] {
-            let broken = ToolCall { id: "c".into(), round: 0, tool: "add_task".into(), parameters, result: None };
+            let broken = ToolCall {
+                id: "c".into(),
+                round: 0,
+                tool: "add_task".into(),
+                parameters,
+                agreed: false,
+                result: None,
+            };
             let told = replay_parts(&[Part::ToolCall(broken)]);
             assert!(matches!(&told[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"), "{told:?}");
         }

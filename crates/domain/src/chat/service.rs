@@ -2,22 +2,27 @@
 
 use std::sync::Arc;
 
-use super::turn::run_turn;
-use super::{ChatError, TurnAnswer, UserText};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use futures_channel::oneshot;
+use futures_util::future::{BoxFuture, FutureExt as _, Shared};
+use futures_util::{StreamExt as _, stream};
 
+use super::following::{as_stored, retold, watched};
+use super::turn::{Asked, Begun, begin, run_turn};
+use super::{ChatError, NewMessage, TurnAnswer};
 use crate::change::RequestId;
 use crate::conversation::{
-    Conversation, ConversationCursor, ConversationRepo, ConversationTitle, MessageCursor, MessageOrder,
+    BegunTurn, Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle,
+    MessageCursor, MessageOrder, StoredAnswer, UsageOfDay,
 };
-use crate::id::ConversationId;
+use crate::id::{ConversationId, TurnId};
 use crate::llm::LlmClient;
 use crate::message::Message;
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
 use crate::runtime::{Background, Clock, IdGenerator};
 use crate::tool::ToolExecutor;
-use crate::turn::InstanceId;
+use crate::turn::{InstanceId, StopReason, TurnEvents, TurnSignals};
 use crate::user::UserRepo;
 
 /// The ports that [`ChatService`] stands on.
@@ -33,6 +38,8 @@ pub struct ChatPorts {
     pub tools: Arc<dyn ToolExecutor>,
     /// Where turns run.
     pub background: Arc<dyn Background>,
+    /// How they are followed and stopped.
+    pub signals: Arc<dyn TurnSignals>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids.
@@ -41,20 +48,43 @@ pub struct ChatPorts {
     pub instance: InstanceId,
 }
 
+/// What can be set about the chat.
+#[derive(Clone, Copy, Debug)]
+pub struct ChatOptions {
+    /// So many tokens of a conversation a model is told, estimated; the newest message in any case.
+    pub history_tokens: usize,
+    /// So long one reply of a model may take, whatever the adapter allows.
+    pub model_deadline: TimeDelta,
+}
+
+impl Default for ChatOptions {
+    fn default() -> Self {
+        Self { history_tokens: 8000, model_deadline: TimeDelta::seconds(120) }
+    }
+}
+
 /// Lets whoever acts talk to the assistant about their tasks.
 #[derive(Clone)]
 pub struct ChatService {
     ports: ChatPorts,
+    options: ChatOptions,
+}
+
+/// What comes of a message.
+enum Started {
+    /// A turn that runs.
+    Running(TurnEvents, oneshot::Receiver<Result<TurnAnswer, ChatError>>),
+    /// The answer that the same message already got.
+    Repeated(Box<StoredAnswer>),
 }
 
 impl ChatService {
     /// A service over these ports.
-    pub fn new(ports: ChatPorts) -> Self {
-        Self { ports }
+    pub fn new(ports: ChatPorts, options: ChatOptions) -> Self {
+        Self { ports, options }
     }
 
-    /// Says `text` in a conversation, or in a new one, and waits for the answer. The turn runs in the background:
-    /// it goes on when the caller goes away.
+    /// Says something and waits for the answer. The turn runs in the background: it goes on when the caller goes away.
     ///
     /// # Errors
     /// [`ChatError`].
@@ -62,17 +92,77 @@ impl ChatService {
         &self,
         who: &Principal,
         request: &RequestId,
-        conversation: Option<ConversationId>,
-        text: UserText,
+        message: NewMessage,
     ) -> Result<TurnAnswer, ChatError> {
+        match self.start(who, request, message).await? {
+            Started::Running(_events, answer) => answer.await.unwrap_or(Err(ChatError::Abandoned)),
+            Started::Repeated(stored) => Ok(as_stored(&stored)),
+        }
+    }
+
+    /// Says something and follows the turn. It goes on when the caller goes away, and
+    /// [`follow`](Self::follow) takes it up again.
+    ///
+    /// # Errors
+    /// [`ChatError`], if the message was not stored. What goes wrong later is in the last event.
+    pub async fn stream(
+        &self,
+        who: &Principal,
+        request: &RequestId,
+        message: NewMessage,
+    ) -> Result<TurnEvents, ChatError> {
+        match self.start(who, request, message).await? {
+            Started::Running(events, _answer) => Ok(events),
+            Started::Repeated(stored) => Ok(retold(*stored)),
+        }
+    }
+
+    async fn start(
+        &self,
+        who: &Principal,
+        request: &RequestId,
+        message: NewMessage,
+    ) -> Result<Started, ChatError> {
         who.require(Scope::Chat)?;
-        let (answer, answered) = oneshot::channel();
-        let work = run_turn(self.ports.clone(), who.clone(), request.clone(), conversation, text);
-        self.ports.background.spawn(Box::pin(async move {
-            // Whoever waited for the answer may have gone; it is in the conversation all the same.
-            let _gone = answer.send(work.await);
-        }));
-        answered.await.unwrap_or(Err(ChatError::Abandoned))
+        let asked = Asked { who: who.clone(), request_id: request.clone(), message, at: self.ports.clock.now() };
+        let (start, started) = oneshot::channel();
+        self.ports.background.spawn(Box::pin(work(self.ports.clone(), self.options, asked, start)));
+        started.await.unwrap_or(Err(ChatError::Abandoned))
+    }
+
+    /// The events of the turn that runs in a conversation, from its beginning; `None` if none runs.
+    ///
+    /// # Errors
+    /// As [`conversation`](Self::conversation).
+    pub async fn follow(&self, who: &Principal, id: ConversationId) -> Result<Option<TurnEvents>, ChatError> {
+        let Some(turn) = self.conversation(who, id).await?.active_turn else { return Ok(None) };
+        let here = self.ports.signals.subscribe(turn);
+        Ok(Some(here.unwrap_or_else(|| watched(self.ports.clone(), who.user, turn))))
+    }
+
+    /// Ends the turn that runs in a conversation. What was written is kept.
+    ///
+    /// # Errors
+    /// As [`conversation`](Self::conversation), and [`ConversationRepoError::NoTurn`] if none runs.
+    pub async fn stop(&self, who: &Principal, id: ConversationId) -> Result<(), ChatError> {
+        let turn = self.conversation(who, id).await?.active_turn.ok_or(ConversationRepoError::NoTurn)?;
+        if self.ports.signals.stop(turn) {
+            return Ok(());
+        }
+        // Another process works on it, and finds out before its next step.
+        Ok(self.ports.conversations.stop_turn(who.user, turn, self.ports.clock.now()).await?)
+    }
+
+    /// What the caller's turns of the last `days` days took, today (UTC) included, newest day first.
+    ///
+    /// # Errors
+    /// [`ChatError`] without the scope `chat`, or if storage fails.
+    pub async fn usage(&self, who: &Principal, days: u16) -> Result<Vec<UsageOfDay>, ChatError> {
+        who.require(Scope::Chat)?;
+        let today = self.ports.clock.now().date_naive();
+        let first = today.checked_sub_days(Days::new(u64::from(days.max(1)) - 1)).unwrap_or(today);
+        let since: DateTime<Utc> = first.and_time(NaiveTime::MIN).and_utc();
+        Ok(self.ports.conversations.usage(who.user, since).await?)
     }
 
     /// A page of conversations, last active first.
@@ -133,5 +223,51 @@ impl ChatService {
     ) -> Result<Page<Message, MessageCursor>, ChatError> {
         who.require(Scope::Chat)?;
         Ok(self.ports.conversations.messages(who.user, id, order, page).await?)
+    }
+}
+
+/// Begins a turn and works on it to its end. Whoever waits for either may go: it is in the conversation all the same.
+async fn work(
+    ports: ChatPorts,
+    options: ChatOptions,
+    asked: Asked,
+    start: oneshot::Sender<Result<Started, ChatError>>,
+) {
+    let begun = match begin(&ports, &asked).await {
+        Ok(BegunTurn::New { turn, pending }) => Begun { turn, resumed: None, pending },
+        Ok(BegunTurn::Resumed { turn, parts }) => Begun { turn, resumed: Some(parts), pending: None },
+        Ok(BegunTurn::Repeated(stored)) => {
+            let _gone = start.send(Ok(Started::Repeated(stored)));
+            return;
+        }
+        Err(error) => {
+            let _gone = start.send(Err(error.into()));
+            return;
+        }
+    };
+    let open = OpenTurn::new(&ports, begun.turn.id);
+    let events = ports.signals.subscribe(begun.turn.id).unwrap_or_else(|| stream::empty().boxed());
+    let (answer, answered) = oneshot::channel();
+    let _gone = start.send(Ok(Started::Running(events, answered)));
+    let _gone = answer.send(run_turn(ports.clone(), options, asked, begun, open.stopped.clone()).await);
+}
+
+/// A turn that can be followed and stopped as long as this value lives.
+struct OpenTurn {
+    signals: Arc<dyn TurnSignals>,
+    turn: TurnId,
+    stopped: Shared<BoxFuture<'static, StopReason>>,
+}
+
+impl OpenTurn {
+    fn new(ports: &ChatPorts, turn: TurnId) -> Self {
+        let stopped = ports.signals.open(turn).shared();
+        Self { signals: ports.signals.clone(), turn, stopped }
+    }
+}
+
+impl Drop for OpenTurn {
+    fn drop(&mut self) {
+        self.signals.close(self.turn);
     }
 }

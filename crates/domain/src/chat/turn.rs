@@ -3,73 +3,63 @@
 
 use std::panic::AssertUnwindSafe;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
-use futures_util::future::{self, Either};
+use futures_util::future::{self, BoxFuture, Either, Shared};
 
+use super::following::as_stored;
 use super::history::{MAX_MESSAGES, replay};
-use super::service::ChatPorts;
+use super::narration::Narration;
+use super::service::{ChatOptions, ChatPorts};
 use super::system_text::system_text;
-use super::turn_loop::{Failure, TurnLoop};
-use super::{ChatError, StoredTurn, TurnAnswer, UserText};
+use super::turn_loop::{Failure, OnOffer, TurnLoop};
+use super::{ChatError, NewMessage, Place, StoredTurn, TurnAnswer};
 use crate::change::RequestId;
 use crate::conversation::{
-    ConversationRepoError, ConversationTarget, ConversationTitle, MessageOrder, NewTurn, TurnEnd,
+    BegunTurn, ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn,
+    PendingAction, TurnEnd,
 };
-use crate::id::ConversationId;
-use crate::llm::LlmMessage;
-use crate::message::{Message, Part, content, tool_calls};
+use crate::llm::{LlmError, LlmMessage};
+use crate::message::{Part, content, tool_calls};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
-use crate::storage::StorageError;
-use crate::turn::{Lease, Turn, TurnState, Usage};
+use crate::tool::consent::is_affirmative;
+use crate::turn::{
+    FailureCode, Lease, StopReason, Turn, TurnEnded, TurnEvent, TurnFailure, TurnState, Usage,
+};
 use crate::user::UserRepoError;
 
-/// Runs a whole turn. The user's message is stored before the model is asked, and the turn is released whatever
-/// happens; a process that dies leaves it to whoever finds its lease over.
-pub(super) async fn run_turn(
-    ports: ChatPorts,
-    who: Principal,
-    request_id: RequestId,
-    conversation: Option<ConversationId>,
-    text: UserText,
-) -> Result<TurnAnswer, ChatError> {
-    let at = ports.clock.now();
-    let turn = begin(&ports, &who, conversation, &text, at).await?;
-    let stored = StoredTurn { conversation: turn.conversation, message: turn.assistant_message };
-    let mut work = TurnLoop {
-        ports: ports.clone(),
-        who: Principal { via: Via::Chat, ..who.clone() },
-        request_id,
-        turn: turn.clone(),
-        user_text: text.as_str().to_owned(),
-        system: String::new(),
-        history: Vec::new(),
-        parts: Vec::new(),
-        usage: Usage::default(),
-        corrections: 0,
-    };
-    let worked = {
-        // What the work has written so far is whole between any two steps, so it may be looked at after a panic.
-        let working = Box::pin(AssertUnwindSafe(prepare_and_run(&mut work, at)).catch_unwind());
-        match future::select(working, Box::pin(keep_lease(&ports, &who, &turn, at))).await {
-            Either::Left((worked, _)) => worked.unwrap_or(Err(Failure::Panicked)),
-            Either::Right(((), _)) => Err(Failure::Ended),
-        }
-    };
-    finish(&ports, &who, work, worked, stored, at).await
+/// Who asks for a turn, and what for.
+pub(super) struct Asked {
+    pub who: Principal,
+    pub request_id: RequestId,
+    pub message: NewMessage,
+    pub at: DateTime<Utc>,
 }
 
-async fn begin(
-    ports: &ChatPorts,
-    who: &Principal,
-    conversation: Option<ConversationId>,
-    text: &UserText,
-    at: DateTime<Utc>,
-) -> Result<Turn, ConversationRepoError> {
-    let target = match conversation {
-        Some(id) => ConversationTarget::Existing(id),
-        None => ConversationTarget::New(ports.ids.next().into(), ConversationTitle::from_message(text.as_str())),
+/// A turn that has begun and is to be worked on.
+pub(super) struct Begun {
+    pub turn: Turn,
+    /// What the assistant's message already is made of, if the turn is resumed.
+    pub resumed: Option<Vec<Part>>,
+    /// What the user was offered before.
+    pub pending: Option<PendingAction>,
+}
+
+/// Stores the user's message, and with it that a turn runs.
+pub(super) async fn begin(ports: &ChatPorts, asked: &Asked) -> Result<BegunTurn, ConversationRepoError> {
+    let NewMessage { place, text, idempotency } = asked.message.clone();
+    let new = || (ports.ids.next().into(), ConversationTitle::from_message(text.as_str()));
+    let target = match place {
+        Place::Existing(id) => ConversationTarget::Existing(id),
+        Place::New => {
+            let (id, title) = new();
+            ConversationTarget::New(id, title)
+        }
+        Place::Keyed(key) => {
+            let (id, title) = new();
+            ConversationTarget::Keyed(key, id, title)
+        }
     };
     let turn = NewTurn {
         id: ports.ids.next().into(),
@@ -77,15 +67,66 @@ async fn begin(
         user_message: ports.ids.next().into(),
         user_parts: vec![Part::Text { round: 0, text: text.as_str().to_owned() }],
         assistant_message: ports.ids.next().into(),
-        lease: Lease { instance: ports.instance.clone(), until: at + Lease::LENGTH },
+        lease: Lease { instance: ports.instance.clone(), until: asked.at + Lease::LENGTH },
         provider: ports.llm.provider().to_owned(),
         model: ports.llm.model().to_owned(),
-        at,
+        at: asked.at,
+        idempotency,
     };
-    ports.conversations.begin_turn(who.user, turn).await
+    ports.conversations.begin_turn(asked.who.user, turn).await
 }
 
-async fn prepare_and_run(work: &mut TurnLoop, at: DateTime<Utc>) -> Result<(), Failure> {
+/// Runs a turn that has begun. It is released whatever happens; a process that dies leaves it to whoever finds its
+/// lease over.
+pub(super) async fn run_turn(
+    ports: ChatPorts,
+    options: ChatOptions,
+    asked: Asked,
+    begun: Begun,
+    stopped: Shared<BoxFuture<'static, StopReason>>,
+) -> Result<TurnAnswer, ChatError> {
+    let Begun { turn, resumed, pending } = begun;
+    let Asked { who, request_id, message, at } = asked;
+    let mut work = TurnLoop {
+        options,
+        who: Principal { via: Via::Chat, ..who.clone() },
+        request_id,
+        turn: turn.clone(),
+        user_text: message.text.as_str().to_owned(),
+        system: String::new(),
+        history: Vec::new(),
+        parts: Vec::new(),
+        narration: Narration::default(),
+        stopped,
+        usage: Usage::default(),
+        answered_by: (ports.llm.provider().to_owned(), ports.llm.model().to_owned()),
+        first_token_at: None,
+        model_time: TimeDelta::zero(),
+        saved_at: at,
+        corrections: 0,
+        changed: false,
+        on_offer: OnOffer::default(),
+        ports,
+    };
+    work.publish(TurnEvent::Begun(turn.clone()));
+    let ports = work.ports.clone();
+    let worked = {
+        // What the work has written so far is whole between any two steps, so it may be looked at after a panic.
+        let working = Box::pin(AssertUnwindSafe(prepare_and_run(&mut work, at, resumed, pending)).catch_unwind());
+        match future::select(working, Box::pin(keep_lease(&ports, &who, &turn, at))).await {
+            Either::Left((worked, _)) => worked.unwrap_or(Err(Failure::Panicked)),
+            Either::Right(((), _)) => Err(Failure::Ended),
+        }
+    };
+    finish(work, worked, at).await
+}
+
+async fn prepare_and_run(
+    work: &mut TurnLoop,
+    at: DateTime<Utc>,
+    resumed: Option<Vec<Part>>,
+    pending: Option<PendingAction>,
+) -> Result<bool, Failure> {
     let zone = match work.ports.users.get(work.who.user).await {
         Ok(user) => user.time_zone,
         Err(UserRepoError::NotFound | UserRepoError::EmailTaken) => return Err(Failure::Ended),
@@ -93,26 +134,26 @@ async fn prepare_and_run(work: &mut TurnLoop, at: DateTime<Utc>) -> Result<(), F
     };
     work.system = system_text(zone.date_at(at));
     work.history = history(work).await?;
-    work.run().await
+    if let Some(parts) = resumed {
+        work.parts = parts;
+        work.resume().await?;
+    }
+    if let Some(action) = pending.filter(|_| is_affirmative(&work.user_text)) {
+        work.agree(&action).await?;
+    }
+    work.run().await?;
+    work.be_honest().await
 }
 
-/// The newest messages of the conversation, the one that this turn writes left out.
+/// The newest messages of the conversation up to the user's.
 async fn history(work: &TurnLoop) -> Result<Vec<LlmMessage>, Failure> {
-    let newest = PageRequest::first(MAX_MESSAGES);
+    let after = Some(MessageCursor(work.turn.position.saturating_add(1)));
+    let newest = PageRequest { limit: MAX_MESSAGES, after };
     let (owner, conversation) = (work.who.user, work.turn.conversation);
     let page = work.ports.conversations.messages(owner, conversation, MessageOrder::Descending, newest).await;
-    let mut messages: Vec<Message> = match page {
-        Ok(page) => page.items,
-        Err(ConversationRepoError::Storage(error)) => return Err(Failure::Storage(error)),
-        Err(
-            ConversationRepoError::NotFound | ConversationRepoError::NoTurn | ConversationRepoError::TurnInProgress,
-        ) => {
-            return Err(Failure::Ended);
-        }
-    };
-    messages.retain(|message| message.id != work.turn.assistant_message);
+    let mut messages = page.map_err(Failure::from)?.items;
     messages.reverse();
-    Ok(replay(&messages))
+    Ok(replay(&messages, work.options.history_tokens))
 }
 
 /// Prolongs the turn's lease again and again; returns when there is nothing left to prolong.
@@ -123,66 +164,128 @@ async fn keep_lease(ports: &ChatPorts, who: &Principal, turn: &Turn, begun: Date
         let until = ports.clock.now() + Lease::LENGTH;
         match ports.conversations.renew_lease(who.user, turn.id, until).await {
             Ok(()) => held_until = until,
-            // Storage that is away for a moment is asked again until the lease is over: then the turn is anybody's.
-            Err(ConversationRepoError::Storage(_)) if ports.clock.now() < held_until => {}
-            Err(
-                ConversationRepoError::Storage(_)
-                | ConversationRepoError::NoTurn
-                | ConversationRepoError::NotFound
-                | ConversationRepoError::TurnInProgress,
-            ) => return,
+            Err(error) => match error.into_storage() {
+                // Storage that is away for a moment is asked again until the lease is over: then the turn is anybody's.
+                Some(_) if ports.clock.now() < held_until => {}
+                Some(_) | None => return,
+            },
         }
     }
 }
 
-/// Stores what came of the turn and releases it.
+/// Stores what came of the turn, releases it, and tells whoever follows it.
 async fn finish(
-    ports: &ChatPorts,
-    who: &Principal,
-    work: TurnLoop,
-    worked: Result<(), Failure>,
-    stored: StoredTurn,
+    mut work: TurnLoop,
+    worked: Result<bool, Failure>,
     begun: DateTime<Utc>,
 ) -> Result<TurnAnswer, ChatError> {
-    let TurnLoop { mut parts, usage, turn, .. } = work;
-    let (state, error_code) = match &worked {
-        Ok(()) => (TurnState::Complete, None),
+    let stored = StoredTurn { conversation: work.turn.conversation, message: work.turn.assistant_message };
+    let (state, failure) = match &worked {
+        Ok(_) => (TurnState::Complete, None),
+        Err(Failure::Stopped(StopReason::User)) => (TurnState::Stopped, None),
+        Err(Failure::Stopped(StopReason::Shutdown)) => (TurnState::Failed, Some(FailureCode::ShutDown)),
         Err(Failure::Model(error)) => (TurnState::Failed, Some(error.code())),
-        Err(Failure::Storage(_)) => (TurnState::Failed, Some("storage")),
-        Err(Failure::Panicked) => (TurnState::Failed, Some("internal")),
-        Err(Failure::Ended) => return Err(ChatError::Ended { stored }),
+        Err(Failure::Storage(_)) => (TurnState::Failed, Some(FailureCode::Storage)),
+        Err(Failure::Panicked) => (TurnState::Failed, Some(FailureCode::Internal)),
+        Err(Failure::Ended) => return taken_away(work, stored).await,
     };
-    if worked.is_err() {
-        parts.push(Part::Notice { text: apology(&parts) });
+    if state == TurnState::Failed {
+        work.notice(apology(&work.parts));
+    }
+    let grounded = match worked {
+        Ok(grounded) => grounded,
+        Err(_) => work.changed || !work.claims_change(),
+    };
+    if state == TurnState::Stopped && !grounded {
+        work.notice("Nothing was changed.".to_owned());
     }
     let answer = TurnAnswer {
-        response: content(&parts),
+        response: content(&work.parts),
         conversation: stored.conversation,
         message: stored.message,
-        tool_calls: tool_calls(&parts).cloned().collect(),
-        usage,
+        tool_calls: tool_calls(&work.parts).cloned().collect(),
+        usage: work.usage,
+        state,
+        grounded,
         created_at: begun,
     };
-    let error_code = error_code.map(str::to_owned);
-    let end = TurnEnd { state, parts, grounded: true, usage, error_code, at: ports.clock.now() };
-    let ended = ports.conversations.end_turn(who.user, turn.id, end).await;
-    match worked {
-        Err(Failure::Model(source)) => Err(ChatError::Model { source, stored }),
+    let end = end(&mut work, &answer, failure);
+    let ended = work.ports.conversations.end_turn(work.who.user, work.turn.id, end).await;
+    let (answered, failure) = match (worked, ended.map_err(Failure::from)) {
+        (Err(Failure::Stopped(StopReason::User)) | Ok(_), Ok(())) => (Ok(answer.clone()), None),
+        (Err(Failure::Stopped(StopReason::User)) | Ok(_), Err(Failure::Storage(source))) => {
+            (Err(ChatError::Interrupted { source, stored }), Some(FailureCode::Storage))
+        }
+        (Err(Failure::Stopped(StopReason::User)) | Ok(_), Err(_)) | (Err(Failure::Ended), _) => {
+            return taken_away(work, stored).await;
+        }
         // The first failure is the one that tells; ending the turn most likely failed for the same reason.
-        Err(Failure::Storage(source)) => Err(ChatError::Interrupted { source, stored }),
-        Err(Failure::Panicked) => Err(ChatError::Panicked { stored }),
-        Ok(()) | Err(Failure::Ended) => match ended {
-            Ok(()) => Ok(answer),
-            Err(ConversationRepoError::Storage(source)) => Err(interrupted(source, stored)),
-            Err(
-                ConversationRepoError::NoTurn | ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress,
-            ) => Err(ChatError::Ended { stored }),
-        },
+        (Err(Failure::Model(source)), _) => (Err(ChatError::Model { source, stored }), failure),
+        (Err(Failure::Storage(source)), _) => (Err(ChatError::Interrupted { source, stored }), failure),
+        (Err(Failure::Stopped(StopReason::Shutdown)), _) => (Err(ChatError::ShutDown { stored }), failure),
+        (Err(Failure::Panicked), _) => (Err(ChatError::Panicked { stored }), failure),
+    };
+    let retry_after = match &answered {
+        Err(ChatError::Model { source: LlmError::RateLimited { retry_after, .. }, .. }) => *retry_after,
+        _ => None,
+    };
+    let failure = failure.map(|code| TurnFailure { code, retry_after });
+    tell_end(&mut work, TurnEnded { answer, failure });
+    answered
+}
+
+/// What is stored of the turn beside its state.
+fn end(work: &mut TurnLoop, answer: &TurnAnswer, error_code: Option<FailureCode>) -> TurnEnd {
+    let (provider, model) = work.answered_by.clone();
+    let pending = work.on_offer.action.take().filter(|_| answer.state == TurnState::Complete);
+    TurnEnd {
+        state: answer.state,
+        parts: work.parts.clone(),
+        grounded: answer.grounded,
+        usage: work.usage,
+        error_code,
+        provider,
+        model,
+        first_token_at: work.first_token_at,
+        model_time: work.model_time,
+        pending,
+        at: work.ports.clock.now(),
     }
 }
 
-fn interrupted(source: StorageError, stored: StoredTurn) -> ChatError {
-    ChatError::Interrupted { source, stored }
+fn tell_end(work: &mut TurnLoop, ended: TurnEnded) {
+    for event in work.narration.end() {
+        work.publish(event);
+    }
+    work.publish(TurnEvent::Ended(Box::new(ended)));
+}
+
+/// The turn does not run any more: it was stopped by way of another process, or its conversation was deleted, or
+/// somebody found its lease over.
+async fn taken_away(mut work: TurnLoop, stored: StoredTurn) -> Result<TurnAnswer, ChatError> {
+    let found = work.ports.conversations.answer(work.who.user, work.turn.id).await;
+    let answer = found.as_ref().ok().map(as_stored);
+    let (answered, ended) = match answer {
+        Some(answer) if answer.state == TurnState::Stopped => {
+            (Ok(answer.clone()), TurnEnded { answer, failure: None })
+        }
+        other => {
+            let answer = other.unwrap_or_else(|| TurnAnswer {
+                response: content(&work.parts),
+                conversation: stored.conversation,
+                message: stored.message,
+                tool_calls: tool_calls(&work.parts).cloned().collect(),
+                usage: work.usage,
+                state: TurnState::Failed,
+                grounded: true,
+                created_at: work.saved_at,
+            });
+            let failure = Some(TurnFailure { code: FailureCode::Ended, retry_after: None });
+            (Err(ChatError::Ended { stored }), TurnEnded { answer, failure })
+        }
+    };
+    tell_end(&mut work, ended);
+    answered
 }
 
 /// What a failed turn says in the conversation.

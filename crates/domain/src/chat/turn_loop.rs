@@ -4,20 +4,22 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-use futures_util::future::{self, Either};
-use serde_json::{Value, json};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use serde_json::json;
 
-use super::history::replay_parts;
-use super::service::ChatPorts;
+use super::arguments::parameters;
+use super::narration::Narration;
+use super::service::{ChatOptions, ChatPorts};
 use crate::change::{EffectId, RequestId};
-use crate::conversation::ConversationRepoError;
-use crate::llm::{LlmError, LlmMessage, LlmReply, LlmRequest, LlmToolCall, collect};
-use crate::message::{Part, ToolCall, ToolResult, content};
+use crate::conversation::{ConversationRepoError, PendingAction};
+use crate::llm::{LlmError, LlmMessage, LlmToolCall};
+use crate::message::{Part, ToolCall, ToolResult, content, tool_calls};
 use crate::principal::Principal;
 use crate::storage::StorageError;
 use crate::tool::{ToolContext, ToolError, ToolOutcome, ToolSpec};
-use crate::turn::{Turn, Usage};
+use crate::turn::{StopReason, Turn, TurnEvent, Usage};
 
 /// So often the model is asked in one turn.
 pub(super) const MAX_ROUNDS: u8 = 8;
@@ -27,14 +29,16 @@ pub(super) const MAX_CALLS: usize = 32;
 pub(super) const MAX_CORRECTIONS: u8 = 2;
 /// The same call, asked for this often in one turn, is a model that runs in circles.
 pub(super) const MAX_REPEATS: usize = 3;
-/// So long one call of the model may take.
-pub(super) const MODEL_DEADLINE: TimeDelta = TimeDelta::seconds(60);
+/// The longest id of a call that is taken as it is, in bytes.
+const MAX_CALL_ID: usize = 128;
 
 /// Why a turn ends without an answer.
 #[derive(Debug)]
 pub(super) enum Failure {
     Model(LlmError),
     Storage(StorageError),
+    /// Somebody wants the turn to end.
+    Stopped(StopReason),
     /// The turn was taken away.
     Ended,
     /// Our own code panicked.
@@ -44,6 +48,7 @@ pub(super) enum Failure {
 /// One turn at work.
 pub(super) struct TurnLoop {
     pub ports: ChatPorts,
+    pub options: ChatOptions,
     pub who: Principal,
     pub request_id: RequestId,
     pub turn: Turn,
@@ -53,8 +58,29 @@ pub(super) struct TurnLoop {
     pub history: Vec<LlmMessage>,
     /// What the assistant's message is made of so far.
     pub parts: Vec<Part>,
+    pub narration: Narration,
+    /// Ends when the turn is to end.
+    pub stopped: Shared<BoxFuture<'static, StopReason>>,
     pub usage: Usage,
+    /// The provider and the model that answer.
+    pub answered_by: (String, String),
+    pub first_token_at: Option<DateTime<Utc>>,
+    /// How long the model was waited for in all.
+    pub model_time: TimeDelta,
+    /// When the parts were last stored.
+    pub saved_at: DateTime<Utc>,
     pub corrections: u8,
+    /// Whether a tool has changed something.
+    pub changed: bool,
+    /// What waits for the user's yes.
+    pub on_offer: OnOffer,
+}
+
+/// What tools would do if the user agreed.
+#[derive(Default)]
+pub(super) struct OnOffer {
+    pub action: Option<PendingAction>,
+    pub titles: Vec<String>,
 }
 
 /// Whether the model is asked again.
@@ -63,14 +89,20 @@ enum Next {
     Enough,
 }
 
+/// What came of one call.
+struct Ran {
+    result: ToolResult,
+    /// The model got the call itself wrong.
+    mistaken: bool,
+}
+
 impl TurnLoop {
     /// Works until there is an answer in [`parts`](Self::parts).
     pub async fn run(&mut self) -> Result<(), Failure> {
         let tools: Arc<[ToolSpec]> = self.ports.tools.tools().into();
-        for round in 0..MAX_ROUNDS {
-            let reply = self.ask(tools.clone()).await?;
-            self.usage += reply.usage;
-            let calls = self.note(round, reply);
+        let first = tool_calls(&self.parts).last().map_or(0, |call| call.round.saturating_add(1));
+        for round in first..first.saturating_add(MAX_ROUNDS) {
+            let calls = self.ask(round, tools.clone()).await?;
             if calls.is_empty() {
                 return self.conclude();
             }
@@ -87,47 +119,90 @@ impl TurnLoop {
         Ok(())
     }
 
-    async fn ask(&self, tools: Arc<[ToolSpec]>) -> Result<LlmReply, Failure> {
-        let mut messages = self.history.clone();
-        messages.extend(replay_parts(&self.parts));
-        let request = LlmRequest { system: self.system.clone(), messages, tools };
-        let reply = async { collect(self.ports.llm.respond(request).await?).await };
-        let deadline = self.ports.clock.sleep_until(self.ports.clock.now() + MODEL_DEADLINE);
-        match future::select(Box::pin(reply), deadline).await {
-            Either::Left((reply, _)) => reply.map_err(Failure::Model),
-            Either::Right(_) => Err(Failure::Model(LlmError::Timeout("no whole reply within 60 s".into()))),
+    /// Does what the user's message has agreed to, before any model is asked.
+    pub async fn agree(&mut self, action: &PendingAction) -> Result<(), Failure> {
+        let call = |(index, (task, _)): (usize, &(crate::id::TaskId, crate::task::Version))| {
+            Part::ToolCall(ToolCall {
+                id: format!("agreed_{index}"),
+                round: 0,
+                tool: action.tool.clone(),
+                parameters: json!({"task_identifier": task}),
+                agreed: true,
+                result: None,
+            })
+        };
+        self.parts.extend(action.tasks.iter().enumerate().map(call));
+        self.save().await?;
+        let context = ToolContext { agreed: true, ..self.context(0, 0, action.tasks.len()) };
+        let outcomes = match self.ports.tools.run_agreed(&context, action).await {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(ToolError::Storage(error)) => return Err(Failure::Storage(error)),
+            Err(error) => vec![Err(error)],
+        };
+        let ran = outcomes.into_iter().map(|outcome| self.ran(&action.tool, outcome)).collect::<Result<Vec<_>, _>>();
+        let mut ran = ran.map_err(Failure::Storage)?.into_iter();
+        for part in &mut self.parts {
+            if let Part::ToolCall(call) = part {
+                let missing = || failed("It was not done.".to_owned());
+                call.result = Some(ran.next().map_or_else(missing, |ran| ran.result));
+            }
         }
+        self.tell();
+        self.save().await
     }
 
-    /// Takes a reply's words into the message and returns its calls.
-    fn note(&mut self, round: u8, reply: LlmReply) -> Vec<LlmToolCall> {
-        if let Some(text) = reply.plan.filter(|plan| !plan.trim().is_empty()) {
-            self.parts.push(Part::Plan { round, text });
+    /// Goes on where a turn was cut short: the calls that were on record without a result are run, if they have not
+    /// happened. Words that no call followed are said anew.
+    pub async fn resume(&mut self) -> Result<(), Failure> {
+        self.parts.retain(|part| !matches!(part, Part::Notice { .. }));
+        let calls = self.parts.iter().rposition(|part| matches!(part, Part::ToolCall(_))).map_or(0, |last| last + 1);
+        self.parts.truncate(calls);
+        let tools = self.ports.tools.tools();
+        for place in 0..self.parts.len() {
+            let Part::ToolCall(call) = &self.parts[place] else { continue };
+            if let Some(result) = &call.result {
+                let read_only = tools.iter().any(|tool| tool.name == call.tool && tool.read_only);
+                self.changed |= result.success && !read_only;
+                continue;
+            }
+            let call = call.clone();
+            let index = tool_calls(&self.parts[..place]).filter(|other| other.round == call.round).count();
+            let context = ToolContext { agreed: call.agreed, retried: true, ..self.context(call.round, index, 1) };
+            let ran = self.run_call(&context, &call).await.map_err(Failure::Storage)?;
+            if let Part::ToolCall(call) = &mut self.parts[place] {
+                call.result = Some(ran.result);
+            }
         }
-        let text = reply.text.trim();
-        if !text.is_empty() {
-            self.parts.push(Part::Text { round, text: text.to_owned() });
-        }
-        reply.calls
+        self.tell();
+        self.save().await
     }
 
     async fn run_calls(&mut self, round: u8, calls: Vec<LlmToolCall>) -> Result<Next, Failure> {
+        let names: Vec<String> = calls.iter().map(|call| call.tool.clone()).collect();
         for (index, call) in calls.into_iter().enumerate() {
+            if let Some(reason) = self.stopped.clone().now_or_never() {
+                return Err(Failure::Stopped(reason));
+            }
             let parameters = parameters(&call.arguments);
-            let call = ToolCall { id: call.id, round, tool: call.tool, parameters, result: None };
+            let id = self.unique(call.id, round, index);
+            let call = ToolCall { id, round, tool: call.tool, parameters, agreed: false, result: None };
             let times = self.earlier(&call) + 1;
+            let in_turn = self.changed_by(&call.tool, round) + names.iter().filter(|name| **name == call.tool).count();
             self.parts.push(Part::ToolCall(call.clone()));
+            self.tell();
             if times >= MAX_REPEATS {
                 self.stop_because("it kept asking for the same step");
                 return Ok(Next::Enough);
             }
             // What is about to be done is on record before it is done, and a turn that was taken away does nothing more.
             self.save().await?;
-            let (result, mistaken) = self.run_call(round, index, &call).await.map_err(Failure::Storage)?;
-            if let Some(Part::ToolCall(ran)) = self.parts.last_mut() {
-                ran.result = Some(result);
+            let context = self.context(round, index, in_turn);
+            let ran = self.run_call(&context, &call).await.map_err(Failure::Storage)?;
+            if let Some(Part::ToolCall(call)) = self.parts.last_mut() {
+                call.result = Some(ran.result);
             }
-            if mistaken {
+            self.tell();
+            if ran.mistaken {
                 if self.corrections == MAX_CORRECTIONS {
                     self.stop_because("it could not say clearly what to do");
                     return Ok(Next::Enough);
@@ -138,39 +213,68 @@ impl TurnLoop {
         Ok(Next::Ask)
     }
 
-    /// Runs one call. The flag says whether the model got the call itself wrong.
-    async fn run_call(&self, round: u8, index: usize, call: &ToolCall) -> Result<(ToolResult, bool), StorageError> {
+    pub fn context(&self, round: u8, index: usize, calls: usize) -> ToolContext {
         let index = u8::try_from(index).unwrap_or(u8::MAX);
-        let context = ToolContext {
+        ToolContext {
             principal: self.who.clone(),
             conversation: Some(self.turn.conversation),
             turn: Some(self.turn.id),
             effect_id: Some(EffectId { turn: self.turn.id, round, index }),
             user_text: Some(self.user_text.clone()),
+            calls,
+            agreed: false,
+            retried: false,
             request_id: self.request_id.clone(),
-        };
-        if call.parameters.is_string() {
-            return Ok((failed("The arguments are no valid JSON object. Nothing was changed.".to_owned()), true));
         }
-        match self.ports.tools.run(&context, &call.tool, call.parameters.clone()).await {
-            Ok(ToolOutcome::Done { message, data, .. }) => Ok((ToolResult { success: true, message, data }, false)),
-            Ok(ToolOutcome::Refused { message, data } | ToolOutcome::NeedsConfirmation { message, data, .. }) => {
-                Ok((ToolResult { success: false, message, data }, false))
+    }
+
+    async fn run_call(&mut self, context: &ToolContext, call: &ToolCall) -> Result<Ran, StorageError> {
+        if call.parameters.is_string() {
+            let result = failed("The arguments are no valid JSON object. Nothing was changed.".to_owned());
+            return Ok(Ran { result, mistaken: true });
+        }
+        let outcome = self.ports.tools.run(context, &call.tool, call.parameters.clone()).await;
+        self.ran(&call.tool, outcome)
+    }
+
+    fn ran(&mut self, tool: &str, outcome: Result<ToolOutcome, ToolError>) -> Result<Ran, StorageError> {
+        let (result, mistaken) = match outcome {
+            Ok(ToolOutcome::Done { message, data, changed }) => {
+                self.changed |= changed;
+                (ToolResult { success: true, message, data }, false)
+            }
+            Ok(ToolOutcome::Refused { message, data }) => (ToolResult { success: false, message, data }, false),
+            Ok(ToolOutcome::NeedsConfirmation { message, data, tasks, title }) => {
+                self.offer(tool, tasks, title);
+                (ToolResult { success: false, message, data }, false)
             }
             Err(error @ (ToolError::UnknownTool(_) | ToolError::BadParameters(_))) => {
-                Ok((failed(format!("{error}. Nothing was changed.")), true))
+                (failed(format!("{error}. Nothing was changed.")), true)
             }
-            Err(error @ ToolError::InsufficientScope(_)) => {
-                Ok((failed(format!("{error}. Nothing was changed.")), false))
-            }
-            Err(ToolError::Storage(error)) => Err(error),
-        }
+            Err(error @ ToolError::InsufficientScope(_)) => (failed(format!("{error}. Nothing was changed.")), false),
+            Err(ToolError::Storage(error)) => return Err(error),
+        };
+        Ok(Ran { result, mistaken })
     }
 
     /// How often this turn has already asked for the same.
     fn earlier(&self, call: &ToolCall) -> usize {
-        let same = |part: &&Part| matches!(part, Part::ToolCall(other) if other.tool == call.tool && other.parameters == call.parameters);
-        self.parts.iter().filter(same).count()
+        tool_calls(&self.parts)
+            .filter(|other| other.tool == call.tool && other.parameters == call.parameters)
+            .count()
+    }
+
+    /// How often `tool` did something in the rounds before `round`.
+    fn changed_by(&self, tool: &str, round: u8) -> usize {
+        let did = |call: &&ToolCall| matches!(&call.result, Some(result) if result.success);
+        tool_calls(&self.parts).filter(|call| call.tool == tool && call.round < round).filter(did).count()
+    }
+
+    /// A call's id that no other call of the message has: providers repeat theirs.
+    fn unique(&self, id: String, round: u8, index: usize) -> String {
+        let taken = tool_calls(&self.parts).any(|call| call.id == id);
+        let own = !taken && !id.trim().is_empty() && id.len() <= MAX_CALL_ID;
+        if own { id } else { format!("call_{round}_{index}") }
     }
 
     /// A reply without calls ends the turn. If it has no words either, what the tools said has to do.
@@ -178,62 +282,54 @@ impl TurnLoop {
         if !content(&self.parts).is_empty() {
             return Ok(());
         }
-        let said: Vec<_> = crate::message::tool_calls(&self.parts)
+        let said: Vec<_> = tool_calls(&self.parts)
             .filter_map(|call| call.result.as_ref())
             .map(|result| result.message.clone())
             .collect();
         if said.is_empty() {
             return Err(Failure::Model(LlmError::BadReply("the reply is empty".into())));
         }
-        self.parts.push(Part::Notice { text: said.join("\n") });
+        self.notice(said.join("\n"));
         Ok(())
     }
 
     /// Ends the message honestly where the assistant is not let go on.
     fn stop_because(&mut self, reason: &str) {
-        let any_done =
-            crate::message::tool_calls(&self.parts).any(|call| matches!(&call.result, Some(result) if result.success));
+        let any_done = tool_calls(&self.parts).any(|call| matches!(&call.result, Some(result) if result.success));
         let so_far = if any_done { "What was done so far stands." } else { "Nothing was changed." };
-        self.parts.push(Part::Notice { text: format!("The assistant was stopped because {reason}. {so_far}") });
+        self.notice(format!("The assistant was stopped because {reason}. {so_far}"));
     }
 
-    async fn save(&self) -> Result<(), Failure> {
-        match self.ports.conversations.save_progress(self.who.user, self.turn.id, &self.parts).await {
-            Ok(()) => Ok(()),
-            Err(ConversationRepoError::Storage(error)) => Err(Failure::Storage(error)),
-            Err(
-                ConversationRepoError::NoTurn | ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress,
-            ) => Err(Failure::Ended),
+    /// Says something in the server's own name.
+    pub fn notice(&mut self, text: String) {
+        self.parts.push(Part::Notice { text });
+        self.tell();
+    }
+
+    /// Tells whoever follows the turn what is new in the message.
+    pub fn tell(&mut self) {
+        for event in self.narration.tell(&self.parts) {
+            self.publish(event);
         }
+    }
+
+    pub fn publish(&self, event: TurnEvent) {
+        self.ports.signals.publish(self.turn.id, event);
+    }
+
+    pub async fn save(&mut self) -> Result<(), Failure> {
+        self.saved_at = self.ports.clock.now();
+        let saved = self.ports.conversations.save_progress(self.who.user, self.turn.id, &self.parts).await;
+        saved.map_err(Failure::from)
+    }
+}
+
+impl From<ConversationRepoError> for Failure {
+    fn from(error: ConversationRepoError) -> Self {
+        error.into_storage().map_or(Self::Ended, Self::Storage)
     }
 }
 
 fn failed(message: String) -> ToolResult {
     ToolResult { success: false, message, data: json!({}) }
-}
-
-/// A call's arguments as JSON; as the text that they are if they are none. No arguments are an empty object.
-fn parameters(arguments: &str) -> Value {
-    if arguments.trim().is_empty() {
-        return json!({});
-    }
-    let mut parameters = serde_json::from_str(arguments).unwrap_or_else(|_| Value::String(arguments.to_owned()));
-    remove_nul(&mut parameters);
-    parameters
-}
-
-/// Takes NUL characters out: an escape in JSON brings them back after the text was cleaned of them.
-fn remove_nul(value: &mut Value) {
-    match value {
-        Value::String(text) => text.retain(|c| c != '\0'),
-        Value::Array(values) => values.iter_mut().for_each(remove_nul),
-        Value::Object(fields) => {
-            if fields.keys().any(|key| key.contains('\0')) {
-                *fields =
-                    std::mem::take(fields).into_iter().map(|(key, value)| (key.replace('\0', ""), value)).collect();
-            }
-            fields.values_mut().for_each(remove_nul);
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }

@@ -1,14 +1,17 @@
 //! Storage of conversations, their turns and their messages.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use super::{Conversation, ConversationCursor, ConversationTitle, MessageCursor, MessageOrder};
+use super::{
+    ClientKey, Conversation, ConversationCursor, ConversationTitle, Idempotency, MessageCursor, MessageOrder,
+    PendingAction,
+};
 use crate::id::{ConversationId, MessageId, TaskId, TurnId, UserId};
 use crate::message::{Message, Part};
 use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
-use crate::turn::{Lease, Turn, TurnState, Usage};
+use crate::turn::{FailureCode, Lease, Turn, TurnState, Usage};
 
 /// A turn to be begun, with the user's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct NewTurn {
     pub provider: String,
     /// Its model.
     pub model: String,
+    /// How it says that it may have been sent before, if it does.
+    pub idempotency: Option<Idempotency>,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -40,6 +45,56 @@ pub enum ConversationTarget {
     Existing(ConversationId),
     /// One that is created with the turn.
     New(ConversationId, ConversationTitle),
+    /// The one that the client calls so; if there is none, one is created with the turn.
+    Keyed(ClientKey, ConversationId, ConversationTitle),
+}
+
+/// What begins when a turn is begun.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BegunTurn {
+    /// A new turn.
+    New {
+        /// It.
+        turn: Turn,
+        /// What the assistant had offered in the conversation, and this message may agree to. It is not on offer any
+        /// more.
+        pending: Option<PendingAction>,
+    },
+    /// The same request came before, and its turn failed: it goes on.
+    Resumed {
+        /// The turn, with the messages that it already has.
+        turn: Turn,
+        /// What the assistant's message is made of so far.
+        parts: Vec<Part>,
+    },
+    /// The same request came before, and its turn has ended.
+    Repeated(Box<StoredAnswer>),
+}
+
+/// What is stored of a turn and its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredAnswer {
+    /// The turn.
+    pub turn: Turn,
+    /// The assistant's message.
+    pub message: Message,
+    /// What the turn took so far as it is known: nothing while it runs.
+    pub usage: Usage,
+}
+
+/// What one model did for a user on one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageOfDay {
+    /// The day, in UTC, on which the turns began.
+    pub day: NaiveDate,
+    /// The provider.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// How many turns have ended.
+    pub turns: u64,
+    /// What they took.
+    pub usage: Usage,
 }
 
 /// How a turn ends.
@@ -51,10 +106,20 @@ pub struct TurnEnd {
     pub parts: Vec<Part>,
     /// Whether the message claims nothing that did not happen.
     pub grounded: bool,
-    /// What the turn took.
+    /// What the turn took since it was begun or resumed.
     pub usage: Usage,
-    /// The code of the error that ended it, if one did.
-    pub error_code: Option<String>,
+    /// Why it failed, if it did.
+    pub error_code: Option<FailureCode>,
+    /// The provider that answered.
+    pub provider: String,
+    /// Its model.
+    pub model: String,
+    /// When the model's first word or call came, if one did.
+    pub first_token_at: Option<DateTime<Utc>>,
+    /// How long the model was waited for in all, since the turn was begun or resumed.
+    pub model_time: TimeDelta,
+    /// What is on offer from now on.
+    pub pending: Option<PendingAction>,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -71,9 +136,29 @@ pub enum ConversationRepoError {
     /// The turn is not running any more.
     #[error("the turn is not running")]
     NoTurn,
+    /// A turn with this idempotency key is still running.
+    #[error("the same request is still being answered")]
+    IdempotencyInProgress,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl ConversationRepoError {
+    /// Storage's failure, if it is one; otherwise what was asked for is not there, or not any more.
+    pub fn into_storage(self) -> Option<StorageError> {
+        match self {
+            Self::Storage(error) => Some(error),
+            Self::NotFound
+            | Self::TurnInProgress
+            | Self::NoTurn
+            | Self::IdempotencyInProgress
+            | Self::IdempotencyKeyReused => None,
+        }
+    }
 }
 
 /// Stores conversations with their turns and messages. Every call is scoped to one owner; a row of another owner does
@@ -113,9 +198,18 @@ pub trait ConversationRepo: Send + Sync {
     ) -> Result<Page<Message, MessageCursor>, ConversationRepoError>;
 
     /// Begins a turn: creates the conversation if it is new, takes its turn, stores the user's message and an empty
-    /// one of the assistant that is running. MUST return [`ConversationRepoError::TurnInProgress`] and store nothing
-    /// when another turn runs whose lease is not over; one whose lease is over MUST be marked failed first.
-    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<Turn, ConversationRepoError>;
+    /// one of the assistant that is running, and settles what was on offer in the conversation. MUST return
+    /// [`ConversationRepoError::TurnInProgress`] and store nothing when another turn runs whose lease is not over; one
+    /// whose lease is over MUST be marked failed first.
+    ///
+    /// An idempotency key names at most one turn of an owner. A key that named a turn which began less than
+    /// [`IDEMPOTENCY_KEPT`](crate::turn::IDEMPOTENCY_KEPT) before MUST NOT begin another: with another fingerprint it
+    /// is [`ConversationRepoError::IdempotencyKeyReused`], or as if there were no key where
+    /// [`KeyReuse::Anew`](super::KeyReuse::Anew) says so; while the turn runs, its lease not over, it is
+    /// [`ConversationRepoError::IdempotencyInProgress`]; a turn that is complete or was stopped is
+    /// [`BegunTurn::Repeated`]; one that failed runs again, with a new lease, as [`BegunTurn::Resumed`]. An older key is
+    /// as one that was never used.
+    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<BegunTurn, ConversationRepoError>;
 
     /// Prolongs the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when it is not running.
     async fn renew_lease(&self, owner: UserId, turn: TurnId, until: DateTime<Utc>)
@@ -125,9 +219,21 @@ pub trait ConversationRepo: Send + Sync {
     /// [`ConversationRepoError::NoTurn`] when it is not running.
     async fn save_progress(&self, owner: UserId, turn: TurnId, parts: &[Part]) -> Result<(), ConversationRepoError>;
 
-    /// Ends a running turn: stores the assistant's message and releases the conversation. MUST return
-    /// [`ConversationRepoError::NoTurn`] and store nothing when it is not running.
+    /// Ends a running turn: stores the assistant's message and what is on offer, and releases the conversation. What
+    /// the turn took is added to what it took before it was resumed. MUST return [`ConversationRepoError::NoTurn`] and
+    /// store nothing when it is not running.
     async fn end_turn(&self, owner: UserId, turn: TurnId, end: TurnEnd) -> Result<(), ConversationRepoError>;
+
+    /// Ends a running turn from outside, as the user's wish: it and its message become [`TurnState::Stopped`], with
+    /// what is stored of the message. MUST return [`ConversationRepoError::NoTurn`] when it is not running.
+    async fn stop_turn(&self, owner: UserId, turn: TurnId, at: DateTime<Utc>) -> Result<(), ConversationRepoError>;
+
+    /// A turn's answer as it is stored now. MUST return [`ConversationRepoError::NoTurn`] when `owner` has no such turn.
+    async fn answer(&self, owner: UserId, turn: TurnId) -> Result<StoredAnswer, ConversationRepoError>;
+
+    /// What the owner's turns took that began at `since` or later and have ended, newest day first, then by provider
+    /// and model.
+    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<UsageOfDay>, ConversationRepoError>;
 
     /// Remembers the tasks that the conversation last showed, in their order, so that positions can be resolved.
     async fn set_shown_tasks(

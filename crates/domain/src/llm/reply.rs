@@ -26,47 +26,69 @@ impl Default for LlmReply {
     }
 }
 
-/// The longest reply that is taken, text, plan, arguments and calls together, in bytes.
+/// The longest reply that is taken, text, plan, arguments and calls together, in bytes. Arguments count twice if they come in
+/// fragments and whole.
 pub const MAX_REPLY_BYTES: usize = 256 * 1024;
-/// What a call counts for beside its texts, so that empty ones without end are too long too.
-const EVENT_BYTES: usize = 64;
+/// What an event counts for beside its texts, so that empty ones without end are too long too.
+const EVENT_BYTES: usize = 16;
 
-/// Reads `stream` to its end. NUL characters are left out: no database keeps them.
-///
-/// # Errors
-/// The stream's own error; [`LlmError::BadReply`] if it ends without [`LlmEvent::Finished`] or exceeds
-/// [`MAX_REPLY_BYTES`]. A call that is not complete by then never was.
-pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
-    let mut reply = LlmReply::default();
-    let mut size = 0_usize;
-    while let Some(event) = stream.next().await {
-        match event? {
-            LlmEvent::TextDelta(text) => {
-                size += text.len();
-                reply.text.push_str(&without_nul(text));
-            }
-            LlmEvent::PlanDelta(text) => {
-                size += text.len();
-                reply.plan.get_or_insert_default().push_str(&without_nul(text));
-            }
-            LlmEvent::ToolCallBegun { .. } | LlmEvent::StoodIn { .. } => {}
-            LlmEvent::ToolCallArguments { fragment, .. } => size += fragment.len(),
-            LlmEvent::ToolCallComplete { call, .. } => {
-                size += EVENT_BYTES + call.id.len() + call.tool.len() + call.arguments.len();
-                reply.calls.push(LlmToolCall {
+/// Lets the events of one reply through until they are more than [`MAX_REPLY_BYTES`], without NUL characters: no
+/// database keeps them.
+#[derive(Debug, Default)]
+pub struct ReplyBudget {
+    taken: usize,
+}
+
+impl ReplyBudget {
+    /// The event as it may be used.
+    ///
+    /// # Errors
+    /// [`LlmError::BadReply`] if the reply is too long with it.
+    pub fn admit(&mut self, event: LlmEvent) -> Result<LlmEvent, LlmError> {
+        let (size, event) = match event {
+            LlmEvent::TextDelta(text) => (text.len(), LlmEvent::TextDelta(without_nul(text))),
+            LlmEvent::PlanDelta(text) => (text.len(), LlmEvent::PlanDelta(without_nul(text))),
+            LlmEvent::ToolCallArguments { ref fragment, .. } => (fragment.len(), event),
+            LlmEvent::ToolCallComplete { index, call } => {
+                let size = call.id.len() + call.tool.len() + call.arguments.len();
+                let call = LlmToolCall {
                     id: without_nul(call.id),
                     tool: without_nul(call.tool),
                     arguments: without_nul(call.arguments),
-                });
+                };
+                (size, LlmEvent::ToolCallComplete { index, call })
             }
+            LlmEvent::ToolCallBegun { ref id, ref tool, .. } => (id.len() + tool.len(), event),
+            LlmEvent::StoodIn { .. } | LlmEvent::Finished { .. } => (0, event),
+        };
+        self.taken = self.taken.saturating_add(size).saturating_add(EVENT_BYTES);
+        // The last event only says that the reply is over.
+        if self.taken > MAX_REPLY_BYTES && !matches!(event, LlmEvent::Finished { .. }) {
+            return Err(LlmError::BadReply("the reply is too long".into()));
+        }
+        Ok(event)
+    }
+}
+
+/// Reads `stream` to its end, within a [`ReplyBudget`].
+///
+/// # Errors
+/// The stream's own error; [`LlmError::BadReply`] if it ends without [`LlmEvent::Finished`] or is too long. A call that
+/// is not complete by then never was.
+pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
+    let mut reply = LlmReply::default();
+    let mut budget = ReplyBudget::default();
+    while let Some(event) = stream.next().await {
+        match budget.admit(event?)? {
+            LlmEvent::TextDelta(text) => reply.text.push_str(&text),
+            LlmEvent::PlanDelta(text) => reply.plan.get_or_insert_default().push_str(&text),
+            LlmEvent::ToolCallBegun { .. } | LlmEvent::ToolCallArguments { .. } | LlmEvent::StoodIn { .. } => {}
+            LlmEvent::ToolCallComplete { call, .. } => reply.calls.push(call),
             LlmEvent::Finished { reason, usage } => {
                 reply.reason = reason;
                 reply.usage = usage.unwrap_or_default();
                 return Ok(reply);
             }
-        }
-        if size > MAX_REPLY_BYTES {
-            return Err(LlmError::BadReply("the reply is too long".into()));
         }
     }
     Err(LlmError::BadReply("the reply was cut".into()))

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::{NewTask, Task, TaskChange, TaskCounts, TaskCursor, TaskFilter, TaskPatch, Version};
-use crate::change::Change;
+use super::{NewTask, Task, TaskChange, TaskCounts, TaskCursor, TaskEffect, TaskFilter, TaskPatch, Version};
+use crate::change::{Change, EffectId};
 use crate::id::{TaskId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
@@ -26,6 +26,9 @@ pub enum TaskRepoError {
 ///
 /// A write that names an `expected` version MUST change nothing and return [`TaskRepoError::Stale`] if the row is at
 /// another one. A write MUST happen entirely or not at all, and MUST be durable when it returns.
+///
+/// An effect ([`Change::call`]) happens once: a write whose effect has happened MUST change nothing and return what that
+/// write returned. The effect is on record together with what it did, or neither is.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait TaskRepo: Send + Sync {
@@ -77,4 +80,16 @@ pub trait TaskRepo: Send + Sync {
         expected: Option<Version>,
         change: &Change,
     ) -> Result<Task, TaskRepoError>;
+
+    /// Deletes those of `tasks` that are there at these versions, all in one, and returns them as they were, in any
+    /// order. If the change has an effect, the one of the task at place n of `tasks` is that with n added to its index.
+    async fn delete_many(
+        &self,
+        owner: UserId,
+        tasks: &[(TaskId, Version)],
+        change: &Change,
+    ) -> Result<Vec<Task>, TaskRepoError>;
+
+    /// What an effect did; `None` if it has not happened.
+    async fn effect(&self, owner: UserId, effect: EffectId) -> Result<Option<TaskEffect>, TaskRepoError>;
 }

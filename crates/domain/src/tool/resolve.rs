@@ -4,7 +4,6 @@
 use std::num::NonZeroU16;
 
 use super::TaskTools;
-use crate::conversation::ConversationRepoError;
 use crate::id::{ConversationId, TaskId, UserId};
 use crate::page::PageRequest;
 use crate::storage::StorageError;
@@ -87,13 +86,7 @@ impl TaskTools {
         conversation: ConversationId,
         position: Position,
     ) -> Result<Option<Task>, StorageError> {
-        let shown = match self.conversations.shown_tasks(owner, conversation).await {
-            Ok(shown) => shown,
-            Err(ConversationRepoError::Storage(error)) => return Err(error),
-            Err(
-                ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress | ConversationRepoError::NoTurn,
-            ) => Vec::new(),
-        };
+        let shown = self.shown(owner, conversation).await?;
         let id = match position {
             Position::Number(number) => number.checked_sub(1).and_then(|index| shown.get(index)),
             Position::Last => shown.last(),

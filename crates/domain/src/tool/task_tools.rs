@@ -5,18 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::outcome::{completed, created, deleted, done, needs_consent, numbered, refuse, refused, renamed, view};
 use super::parameters::{AddTask, ListTasks, OneTask, UpdateTask, read, schema};
 use super::resolve::Resolved;
 use super::{ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec};
 use crate::change::Change;
-use crate::conversation::{ConversationRepo, ConversationRepoError};
+use crate::conversation::{ConversationRepo, PendingAction};
 use crate::id::TaskId;
 use crate::page::PageRequest;
 use crate::patch::Patch;
 use crate::principal::Scope;
 use crate::runtime::{Clock, IdGenerator};
 use crate::storage::StorageError;
-use crate::task::{NewTask, Task, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, TaskStatus, Title};
+use crate::task::{NewTask, Task, TaskChange, TaskFilter, TaskPatch, TaskRepo, TaskStatus, Title};
 
 /// So many tasks one list shows; its counts tell how many there are.
 const MAX_LISTED: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
@@ -27,7 +28,7 @@ pub struct TaskTools {
     pub(super) tasks: Arc<dyn TaskRepo>,
     pub(super) conversations: Arc<dyn ConversationRepo>,
     clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGenerator>,
+    pub(super) ids: Arc<dyn IdGenerator>,
 }
 
 impl TaskTools {
@@ -49,6 +50,9 @@ impl ToolExecutor for TaskTools {
     }
 
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError> {
+        if let Some(outcome) = self.already_done(context).await? {
+            return Ok(outcome);
+        }
         match tool {
             "add_task" => self.add(context, read(parameters)?).await,
             "list_tasks" => self.list(context, read(parameters)?).await,
@@ -57,6 +61,14 @@ impl ToolExecutor for TaskTools {
             "update_task" => self.update(context, read(parameters)?).await,
             other => Err(ToolError::UnknownTool(other.to_owned())),
         }
+    }
+
+    async fn run_agreed(&self, context: &ToolContext, action: &PendingAction) -> Result<Vec<ToolOutcome>, ToolError> {
+        self.delete_agreed(context, action).await
+    }
+
+    async fn offered_in(&self, context: &ToolContext, text: &str) -> Result<Option<PendingAction>, ToolError> {
+        self.deletion_offered_in(context, text).await
     }
 }
 
@@ -101,9 +113,7 @@ impl TaskTools {
         };
         let task = NewTask { id: self.ids.next().into(), title, completed: false };
         match self.tasks.create(context.principal.user, task, &self.change(context)).await {
-            Ok(task) => {
-                Ok(done(format!("Task '{}' created successfully", task.title), json!({"task": view(&task)}), true))
-            }
+            Ok(task) => Ok(created(&task)),
             Err(error) => refuse(error),
         }
     }
@@ -157,10 +167,7 @@ impl TaskTools {
         let patch = TaskPatch { completed: Patch::Set(true), ..TaskPatch::default() };
         let change = self.change(context);
         match self.tasks.update(context.principal.user, task.id, patch, Some(task.version), &change).await {
-            Ok(changed) => {
-                let data = json!({"task": view(&changed.after), "already_completed": false});
-                Ok(done(format!("Task '{}' marked as completed", changed.after.title), data, true))
-            }
+            Ok(changed) => Ok(completed(&changed.after)),
             Err(error) => refuse(error),
         }
     }
@@ -174,8 +181,11 @@ impl TaskTools {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
+        if context.calls > 1 && !context.agreed && !self.permitted(context, &task).await? {
+            return Ok(needs_consent(task));
+        }
         match self.tasks.delete(context.principal.user, task.id, Some(task.version), &self.change(context)).await {
-            Ok(task) => Ok(done(format!("Task '{}' deleted", task.title), json!({"task": view(&task)}), true)),
+            Ok(task) => Ok(deleted(&task)),
             Err(error) => refuse(error),
         }
     }
@@ -193,11 +203,7 @@ impl TaskTools {
         let patch = TaskPatch { title: Patch::Set(title), ..TaskPatch::default() };
         let change = self.change(context);
         match self.tasks.update(context.principal.user, task.id, patch, Some(task.version), &change).await {
-            Ok(changed) => {
-                let message = format!("Task '{}' renamed to '{}'", changed.before.title, changed.after.title);
-                let data = json!({"task": view(&changed.after), "previous_title": changed.before.title.as_str()});
-                Ok(done(message, data, changed.before != changed.after))
-            }
+            Ok(TaskChange { before, after }) => Ok(renamed(&before, &after)),
             Err(error) => refuse(error),
         }
     }
@@ -226,17 +232,12 @@ impl TaskTools {
     async fn remember(&self, context: &ToolContext, shown: &[Task]) -> Result<(), StorageError> {
         let Some(conversation) = context.conversation else { return Ok(()) };
         let ids: Vec<TaskId> = shown.iter().map(|task| task.id).collect();
-        match self.conversations.set_shown_tasks(context.principal.user, conversation, &ids).await {
-            Err(ConversationRepoError::Storage(error)) => Err(error),
-            // A conversation that was deleted meanwhile shows nothing to anybody.
-            Ok(())
-            | Err(
-                ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress | ConversationRepoError::NoTurn,
-            ) => Ok(()),
-        }
+        let set = self.conversations.set_shown_tasks(context.principal.user, conversation, &ids).await;
+        // A conversation that was deleted meanwhile shows nothing to anybody.
+        set.or_else(|error| error.into_storage().map_or(Ok(()), Err))
     }
 
-    fn change(&self, context: &ToolContext) -> Change {
+    pub(super) fn change(&self, context: &ToolContext) -> Change {
         Change {
             actor: context.principal.clone(),
             turn: context.turn,
@@ -245,35 +246,6 @@ impl TaskTools {
             at: self.clock.now(),
         }
     }
-}
-
-fn done(message: String, data: Value, changed: bool) -> ToolOutcome {
-    ToolOutcome::Done { message, data, changed }
-}
-
-fn refused(message: String, data: Value) -> ToolOutcome {
-    ToolOutcome::Refused { message, data }
-}
-
-fn refuse(error: TaskRepoError) -> Result<ToolOutcome, ToolError> {
-    match error {
-        TaskRepoError::NotFound => Ok(refused("The task is gone. Nothing was changed.".to_owned(), json!({}))),
-        TaskRepoError::Stale => {
-            Ok(refused("The task has changed meanwhile. Nothing was changed; look again.".to_owned(), json!({})))
-        }
-        TaskRepoError::Storage(error) => Err(error.into()),
-    }
-}
-
-/// A task as tools show it.
-fn view(task: &Task) -> Value {
-    json!({"id": task.id, "title": task.title.as_str(), "completed": task.completed()})
-}
-
-/// Tasks as tools show them in a list, with the positions by which they can be named.
-fn numbered(tasks: &[Task]) -> Vec<Value> {
-    let with_position = |(index, task): (usize, &Task)| json!({"position": index + 1, "id": task.id, "title": task.title.as_str(), "completed": task.completed()});
-    tasks.iter().enumerate().map(with_position).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,3 @@
+//! placeholder
+
+pub(super) fn claims_change(text: &str, _titles: &[&str]) -> bool { text.contains("deleted") || text.contains("Added") }

@@ -1,0 +1,153 @@
+//! What the growing parts of a message mean to those who follow it: one account of a turn, whether it runs here, runs
+//! elsewhere or is long over.
+
+use crate::message::{Part, ToolCall};
+use crate::turn::TurnEvent;
+
+/// Tells what is new in a message each time it is looked at. Parts are only ever added, the last text only grows, and a
+/// call's result comes before the next part.
+#[derive(Debug, Default)]
+pub(super) struct Narration {
+    /// The round that has begun and not ended.
+    round: Option<u8>,
+    /// The part that was told last, or is to be told next.
+    part: usize,
+    told: Told,
+}
+
+/// How much of a part was told.
+#[derive(Clone, Copy, Debug, Default)]
+enum Told {
+    #[default]
+    Nothing,
+    /// So many bytes of a text.
+    Bytes(usize),
+    /// A call without its result.
+    Call,
+    Everything,
+}
+
+impl Narration {
+    /// What is new in `parts`.
+    pub fn tell(&mut self, parts: &[Part]) -> Vec<TurnEvent> {
+        let mut events = Vec::new();
+        while let Some(part) = parts.get(self.part) {
+            self.tell_part(part, &mut events);
+            if self.part + 1 == parts.len() {
+                break;
+            }
+            self.part += 1;
+            self.told = Told::Nothing;
+        }
+        events
+    }
+
+    /// What there is to tell when the message is whole.
+    pub fn end(&mut self) -> Vec<TurnEvent> {
+        self.round.take().map(|_round| TurnEvent::RoundEnded).into_iter().collect()
+    }
+
+    fn tell_part(&mut self, part: &Part, events: &mut Vec<TurnEvent>) {
+        match (part, self.told) {
+            (Part::Text { round, text }, Told::Nothing | Told::Bytes(_)) => {
+                let from = if let Told::Bytes(told) = self.told { told } else { 0 };
+                if let Some(more) = text.get(from..).filter(|more| !more.is_empty()) {
+                    self.enter(*round, events);
+                    events.push(TurnEvent::TextDelta(more.to_owned()));
+                    self.told = Told::Bytes(text.len());
+                }
+            }
+            (Part::Notice { text }, Told::Nothing) => {
+                events.push(TurnEvent::Notice(text.clone()));
+                self.told = Told::Everything;
+            }
+            (Part::ToolCall(call), Told::Nothing) => {
+                self.enter(call.round, events);
+                events.push(TurnEvent::ToolCalled(ToolCall { result: None, ..call.clone() }));
+                self.told = Told::Call;
+                self.tell_part(part, events);
+            }
+            (Part::ToolCall(call), Told::Call) if call.result.is_some() => {
+                events.push(TurnEvent::ToolAnswered(call.clone()));
+                self.told = Told::Everything;
+            }
+            // What a provider plans is kept for the provider.
+            (Part::Plan { .. } | Part::Text { .. } | Part::Notice { .. } | Part::ToolCall(_), _) => {}
+        }
+    }
+
+    fn enter(&mut self, round: u8, events: &mut Vec<TurnEvent>) {
+        if self.round != Some(round) {
+            events.extend(self.end());
+            events.push(TurnEvent::RoundBegun);
+            self.round = Some(round);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::message::ToolResult;
+
+    fn text(round: u8, text: &str) -> Part {
+        Part::Text { round, text: text.into() }
+    }
+
+    fn call(result: Option<ToolResult>) -> ToolCall {
+        ToolCall { id: "c".into(), round: 0, tool: "t".into(), parameters: json!({}), agreed: false, result }
+    }
+
+    fn answered() -> ToolCall {
+        call(Some(ToolResult { success: true, message: "ok".into(), data: json!({}) }))
+    }
+
+    #[test]
+    fn a_growing_message_is_told_bit_by_bit() {
+        let mut narration = Narration::default();
+        assert_eq!(narration.tell(&[]), []);
+        assert_eq!(
+            narration.tell(&[text(0, "Hé")]),
+            [TurnEvent::RoundBegun, TurnEvent::TextDelta("Hé".into())]
+        );
+        assert_eq!(narration.tell(&[text(0, "Hé")]), []);
+        assert_eq!(narration.tell(&[text(0, "Héllo")]), [TurnEvent::TextDelta("llo".into())]);
+        let waiting = [text(0, "Héllo"), Part::ToolCall(call(None))];
+        assert_eq!(narration.tell(&waiting), [TurnEvent::ToolCalled(call(None))]);
+        let done = [text(0, "Héllo"), Part::ToolCall(answered())];
+        assert_eq!(narration.tell(&done), [TurnEvent::ToolAnswered(answered())]);
+        let more = [done[0].clone(), done[1].clone(), text(1, "Done.")];
+        assert_eq!(
+            narration.tell(&more),
+            [TurnEvent::RoundEnded, TurnEvent::RoundBegun, TurnEvent::TextDelta("Done.".into())]
+        );
+        assert_eq!((narration.end(), narration.end()), (vec![TurnEvent::RoundEnded], vec![]));
+    }
+
+    #[test]
+    fn a_whole_message_is_told_at_once() {
+        let parts = [
+            Part::Notice { text: "stand-in".into() },
+            Part::Plan { round: 0, text: "secret".into() },
+            Part::ToolCall(answered()),
+            Part::ToolCall(call(None)),
+            text(1, "End."),
+        ];
+        let told = Narration::default().tell(&parts);
+        assert_eq!(
+            told,
+            [
+                TurnEvent::Notice("stand-in".into()),
+                TurnEvent::RoundBegun,
+                TurnEvent::ToolCalled(call(None)),
+                TurnEvent::ToolAnswered(answered()),
+                TurnEvent::ToolCalled(call(None)),
+                TurnEvent::RoundEnded,
+                TurnEvent::RoundBegun,
+                TurnEvent::TextDelta("End.".into()),
+            ]
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Deletions that the user agreed to, offers to make them, and effects that have happened before.
+
+use serde_json::json;
+
+use super::consent::{NamedTask, asks_to_delete, permits_deletion};
+use super::outcome::{completed, created, deleted, refused, renamed};
+use super::{TaskTools, ToolContext, ToolError, ToolOutcome};
+use crate::conversation::PendingAction;
+use crate::id::{ConversationId, TaskId, UserId};
+use crate::principal::Scope;
+use crate::storage::StorageError;
+use crate::task::{Task, TaskEffect, TaskRepoError};
+use crate::text::Folded;
+
+/// The tool that may be agreed to beforehand.
+const DELETE: &str = "delete_task";
+
+impl TaskTools {
+    /// What a call that may have run before did, if it did run.
+    pub(super) async fn already_done(&self, context: &ToolContext) -> Result<Option<ToolOutcome>, ToolError> {
+        let (true, Some(effect)) = (context.retried, context.effect_id) else { return Ok(None) };
+        let effect = self.tasks.effect(context.principal.user, effect).await.map_err(only_storage)?;
+        Ok(effect.and_then(|effect| match effect {
+            TaskEffect { before: None, after: Some(task) } => Some(created(&task)),
+            TaskEffect { before: Some(task), after: None } => Some(deleted(&task)),
+            TaskEffect { before: Some(before), after: Some(after) } if before.title != after.title => {
+                Some(renamed(&before, &after))
+            }
+            TaskEffect { before: Some(_), after: Some(after) } => Some(completed(&after)),
+            TaskEffect { before: None, after: None } => None,
+        }))
+    }
+
+    /// Whether the user's own words ask for the deletion of this task among several.
+    pub(super) async fn permitted(&self, context: &ToolContext, task: &Task) -> Result<bool, ToolError> {
+        let (Some(conversation), Some(words)) = (context.conversation, &context.user_text) else { return Ok(false) };
+        let shown = self.shown(context.principal.user, conversation).await?;
+        let position = shown.iter().position(|id| *id == task.id);
+        let named = NamedTask {
+            position: position.map(|index| index + 1),
+            is_last: position.is_some_and(|index| index + 1 == shown.len()),
+            title: task.title.as_str(),
+            completed: task.completed(),
+        };
+        Ok(permits_deletion(words, &[named]))
+    }
+
+    /// Deletes what the user has agreed to.
+    pub(super) async fn delete_agreed(
+        &self,
+        context: &ToolContext,
+        action: &PendingAction,
+    ) -> Result<Vec<ToolOutcome>, ToolError> {
+        context.principal.require(Scope::TasksWrite)?;
+        if action.tool != DELETE {
+            return Err(ToolError::UnknownTool(action.tool.clone()));
+        }
+        let change = self.change(context);
+        let gone = self.tasks.delete_many(context.principal.user, &action.tasks, &change).await.map_err(only_storage)?;
+        let outcome = |(id, _): &(TaskId, crate::task::Version)| {
+            let still = || refused("The task has changed meanwhile, or is gone. It was not deleted.".to_owned(), json!({}));
+            gone.iter().find(|task| task.id == *id).map_or_else(still, deleted)
+        };
+        Ok(action.tasks.iter().map(outcome).collect())
+    }
+
+    /// The shown tasks that `text` asks to delete, if it asks for several.
+    pub(super) async fn deletion_offered_in(
+        &self,
+        context: &ToolContext,
+        text: &str,
+    ) -> Result<Option<PendingAction>, ToolError> {
+        let Some(conversation) = context.conversation else { return Ok(None) };
+        if !asks_to_delete(text) {
+            return Ok(None);
+        }
+        context.principal.require(Scope::TasksWrite)?;
+        let owner = context.principal.user;
+        let shown = self.shown(owner, conversation).await?;
+        let tasks = self.tasks.get_many(owner, &shown).await.map_err(only_storage)?;
+        let text = Folded::new(text);
+        let named = |id: &TaskId| {
+            let task = tasks.iter().find(|task| task.id == *id)?;
+            text.as_str().contains(task.title.folded().as_str()).then_some((task.id, task.version))
+        };
+        let named: Vec<_> = shown.iter().filter_map(named).collect();
+        let several = named.len() > 1;
+        Ok(several.then(|| PendingAction { id: self.ids.next().into(), tool: DELETE.to_owned(), tasks: named }))
+    }
+
+    pub(super) async fn shown(&self, owner: UserId, conversation: ConversationId) -> Result<Vec<TaskId>, StorageError> {
+        let shown = self.conversations.shown_tasks(owner, conversation).await;
+        shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))
+    }
+}
+
+/// A list or a look-up that finds nothing is no error, so nothing but storage can fail in them.
+fn only_storage(error: TaskRepoError) -> ToolError {
+    match error {
+        TaskRepoError::Storage(error) => error.into(),
+        TaskRepoError::NotFound | TaskRepoError::Stale => {
+            StorageError::Other("a look-up of several found none".into()).into()
+        }
+    }
+}

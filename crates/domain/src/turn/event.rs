@@ -1,0 +1,78 @@
+//! What happens in a turn while it runs, for those who follow it.
+//!
+//! The events tell what the assistant's message becomes, part by part, and nothing else: whoever follows a turn knows in
+//! the end what whoever reads the stored message knows.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
+
+use super::{FailureCode, Turn, TurnState, Usage};
+use crate::id::{ConversationId, MessageId};
+use crate::message::ToolCall;
+
+/// The assistant's answer to one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnAnswer {
+    /// What it says.
+    pub response: String,
+    /// The conversation that it is said in.
+    pub conversation: ConversationId,
+    /// The assistant's message.
+    pub message: MessageId,
+    /// The tools that were called, in order.
+    pub tool_calls: Vec<ToolCall>,
+    /// What it took.
+    pub usage: Usage,
+    /// [`TurnState::Complete`], or [`TurnState::Stopped`] if the user stopped it; [`TurnState::Failed`] only in
+    /// [`TurnEnded`].
+    pub state: TurnState,
+    /// `false` if it claimed a change that did not happen, and says so.
+    pub grounded: bool,
+    /// When the answer was begun.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Something that happens in a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TurnEvent {
+    /// It runs. The first event of all.
+    Begun(Turn),
+    /// A round begins: one reply of the model, with the tools that it calls.
+    RoundBegun,
+    /// The assistant says more. Texts on both sides of another event are two texts.
+    TextDelta(String),
+    /// The server says something in its own name.
+    Notice(String),
+    /// A tool is called; it has no result yet.
+    ToolCalled(ToolCall),
+    /// A tool that was called has a result.
+    ToolAnswered(ToolCall),
+    /// The round is over.
+    RoundEnded,
+    /// The turn is over. The last event of all.
+    Ended(Box<TurnEnded>),
+}
+
+/// How a turn ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TurnEnded {
+    /// The message as it was stored.
+    pub answer: TurnAnswer,
+    /// Why there is no more of it, if the turn failed.
+    pub failure: Option<TurnFailure>,
+}
+
+/// Why a turn failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnFailure {
+    /// The reason.
+    pub code: FailureCode,
+    /// When another try makes sense, if somebody said so.
+    pub retry_after: Option<Duration>,
+}
+
+/// The events of one turn, from its beginning to [`TurnEvent::Ended`]. A stream that ends without that event belongs
+/// to a turn whose process ended.
+pub type TurnEvents = BoxStream<'static, TurnEvent>;
