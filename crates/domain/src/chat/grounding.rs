@@ -1,3 +1,5 @@
 //! placeholder
 
-pub(super) fn claims_change(text: &str, _titles: &[&str]) -> bool { text.contains("deleted") || text.contains("Added") }
+pub(super) fn claims_change(text: &str, _titles: &[&str]) -> bool {
+    text.contains("deleted") || text.contains("Added")
+}

@@ -157,7 +157,14 @@ mod tests {
 
     fn call(round: u8, result: Option<ToolResult>) -> Part {
         let parameters = json!({"title": "a"});
-        Part::ToolCall(ToolCall { id: format!("c{round}"), round, tool: "add_task".into(), parameters, agreed: false, result })
+        Part::ToolCall(ToolCall {
+            id: format!("c{round}"),
+            round,
+            tool: "add_task".into(),
+            parameters,
+            agreed: false,
+            result,
+        })
     }
 
     /// More tokens than any test has.
@@ -226,14 +233,8 @@ mod tests {
     #[test]
     fn arguments_that_were_no_json_object_are_replayed_as_an_empty_one() {
         for parameters in [Value::String("{\"title\": ".into()), json!([1]), json!(3), Value::Null] {
-            let broken = ToolCall {
-                id: "c".into(),
-                round: 0,
-                tool: "add_task".into(),
-                parameters,
-                agreed: false,
-                result: None,
-            };
+            let broken =
+                ToolCall { id: "c".into(), round: 0, tool: "add_task".into(), parameters, agreed: false, result: None };
             let told = replay_parts(&[Part::ToolCall(broken)]);
             assert!(matches!(&told[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"), "{told:?}");
         }

@@ -108,10 +108,7 @@ mod tests {
     fn a_growing_message_is_told_bit_by_bit() {
         let mut narration = Narration::default();
         assert_eq!(narration.tell(&[]), []);
-        assert_eq!(
-            narration.tell(&[text(0, "Hé")]),
-            [TurnEvent::RoundBegun, TurnEvent::TextDelta("Hé".into())]
-        );
+        assert_eq!(narration.tell(&[text(0, "Hé")]), [TurnEvent::RoundBegun, TurnEvent::TextDelta("Hé".into())]);
         assert_eq!(narration.tell(&[text(0, "Hé")]), []);
         assert_eq!(narration.tell(&[text(0, "Héllo")]), [TurnEvent::TextDelta("llo".into())]);
         let waiting = [text(0, "Héllo"), Part::ToolCall(call(None))];

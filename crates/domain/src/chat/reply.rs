@@ -131,7 +131,9 @@ impl TurnLoop {
         if !known {
             let missing = self.ports.llm.provider();
             let (provider, _) = &self.answered_by;
-            let text = format!("The assistant \u{201c}{missing}\u{201d} could not be reached; \u{201c}{provider}\u{201d} answers in its place.");
+            let text = format!(
+                "The assistant \u{201c}{missing}\u{201d} could not be reached; \u{201c}{provider}\u{201d} answers in its place."
+            );
             self.parts.push(Part::Notice { text });
             self.tell();
         }

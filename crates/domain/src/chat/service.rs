@@ -117,12 +117,7 @@ impl ChatService {
         }
     }
 
-    async fn start(
-        &self,
-        who: &Principal,
-        request: &RequestId,
-        message: NewMessage,
-    ) -> Result<Started, ChatError> {
+    async fn start(&self, who: &Principal, request: &RequestId, message: NewMessage) -> Result<Started, ChatError> {
         who.require(Scope::Chat)?;
         let asked = Asked { who: who.clone(), request_id: request.clone(), message, at: self.ports.clock.now() };
         let (start, started) = oneshot::channel();

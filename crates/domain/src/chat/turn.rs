@@ -24,9 +24,7 @@ use crate::message::{Part, content, tool_calls};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
 use crate::tool::consent::is_affirmative;
-use crate::turn::{
-    FailureCode, Lease, StopReason, Turn, TurnEnded, TurnEvent, TurnFailure, TurnState, Usage,
-};
+use crate::turn::{FailureCode, Lease, StopReason, Turn, TurnEnded, TurnEvent, TurnFailure, TurnState, Usage};
 use crate::user::UserRepoError;
 
 /// Who asks for a turn, and what for.
@@ -266,9 +264,7 @@ async fn taken_away(mut work: TurnLoop, stored: StoredTurn) -> Result<TurnAnswer
     let found = work.ports.conversations.answer(work.who.user, work.turn.id).await;
     let answer = found.as_ref().ok().map(as_stored);
     let (answered, ended) = match answer {
-        Some(answer) if answer.state == TurnState::Stopped => {
-            (Ok(answer.clone()), TurnEnded { answer, failure: None })
-        }
+        Some(answer) if answer.state == TurnState::Stopped => (Ok(answer.clone()), TurnEnded { answer, failure: None }),
         other => {
             let answer = other.unwrap_or_else(|| TurnAnswer {
                 response: content(&work.parts),

@@ -259,9 +259,7 @@ impl TurnLoop {
 
     /// How often this turn has already asked for the same.
     fn earlier(&self, call: &ToolCall) -> usize {
-        tool_calls(&self.parts)
-            .filter(|other| other.tool == call.tool && other.parameters == call.parameters)
-            .count()
+        tool_calls(&self.parts).filter(|other| other.tool == call.tool && other.parameters == call.parameters).count()
     }
 
     /// How often `tool` did something in the rounds before `round`.

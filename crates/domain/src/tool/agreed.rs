@@ -56,9 +56,11 @@ impl TaskTools {
             return Err(ToolError::UnknownTool(action.tool.clone()));
         }
         let change = self.change(context);
-        let gone = self.tasks.delete_many(context.principal.user, &action.tasks, &change).await.map_err(only_storage)?;
+        let gone =
+            self.tasks.delete_many(context.principal.user, &action.tasks, &change).await.map_err(only_storage)?;
         let outcome = |(id, _): &(TaskId, crate::task::Version)| {
-            let still = || refused("The task has changed meanwhile, or is gone. It was not deleted.".to_owned(), json!({}));
+            let still =
+                || refused("The task has changed meanwhile, or is gone. It was not deleted.".to_owned(), json!({}));
             gone.iter().find(|task| task.id == *id).map_or_else(still, deleted)
         };
         Ok(action.tasks.iter().map(outcome).collect())

@@ -1,6 +1,10 @@
 //! Turns on mocked storage and a scripted model.
 
+mod consent;
+mod events;
+mod fixture;
 mod limits;
+mod resumed;
 
 use std::sync::{Arc, Mutex};
 
@@ -9,175 +13,16 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::{ChatPorts, ChatService};
+use super::super::ChatPorts;
 use super::*;
 use crate::conversation::MockConversationRepo;
-use crate::id::UserId;
-use crate::llm::{LlmClient, LlmError, ScriptedLlm, Step};
-use crate::message::Role;
-use crate::page::Page;
-use crate::principal::{Scope, Scopes};
-use crate::runtime::{Background, Clock, MockIdGenerator};
+use crate::llm::{LlmClient, LlmError, LlmEvent, ScriptedLlm, Step};
+use crate::message::{Message, Role};
+use crate::principal::Scope;
+use crate::runtime::{Background, Clock};
+use crate::storage::StorageError;
 use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
-use crate::user::{MockUserRepo, User};
-
-/// A clock that stands still; who waits for a later time waits for ever.
-struct StoppedClock;
-
-#[async_trait]
-impl Clock for StoppedClock {
-    fn now(&self) -> DateTime<Utc> {
-        "2026-03-01T12:00:00Z".parse().unwrap()
-    }
-    async fn sleep_until(&self, _until: DateTime<Utc>) {
-        future::pending::<()>().await;
-    }
-}
-
-/// A clock on which every wait is over at once.
-struct HurriedClock;
-
-#[async_trait]
-impl Clock for HurriedClock {
-    fn now(&self) -> DateTime<Utc> {
-        StoppedClock.now()
-    }
-    async fn sleep_until(&self, _until: DateTime<Utc>) {}
-}
-
-struct TokioBackground;
-
-impl Background for TokioBackground {
-    fn spawn(&self, work: BoxFuture<'static, ()>) {
-        tokio::spawn(work);
-    }
-}
-
-fn owner() -> UserId {
-    Uuid::from_u128(7).into()
-}
-
-fn who() -> Principal {
-    Principal { user: owner(), session: None, via: Via::Http, scopes: Scopes::all() }
-}
-
-/// A conversation whose one message is the user's, and what becomes of the turn in it.
-#[derive(Clone, Default)]
-struct Recorded {
-    begun: Arc<Mutex<Option<NewTurn>>>,
-    ended: Arc<Mutex<Option<TurnEnd>>>,
-    progress: Arc<Mutex<Vec<Vec<Part>>>>,
-}
-
-impl Recorded {
-    fn repo_without_progress(&self) -> MockConversationRepo {
-        let mut repo = MockConversationRepo::new();
-        let begun = self.begun.clone();
-        repo.expect_begin_turn().withf(|user, _| *user == owner()).returning(move |_, new| {
-            *begun.lock().unwrap() = Some(new.clone());
-            let conversation = match new.target {
-                ConversationTarget::Existing(id) | ConversationTarget::New(id, _) => id,
-            };
-            Ok(Turn {
-                id: new.id,
-                conversation,
-                user_message: new.user_message,
-                assistant_message: new.assistant_message,
-            })
-        });
-        let begun = self.begun.clone();
-        repo.expect_messages().withf(|user, _, _, _| *user == owner()).returning(move |_, conversation, _, _| {
-            let begun = begun.lock().unwrap().clone().unwrap();
-            let message = |id, position, role, parts, status| Message {
-                id,
-                conversation,
-                position,
-                role,
-                parts,
-                status,
-                grounded: true,
-                created_at: begun.at,
-            };
-            let items = vec![
-                message(begun.assistant_message, 2, Role::Assistant, vec![], TurnState::Running),
-                message(begun.user_message, 1, Role::User, begun.user_parts.clone(), TurnState::Complete),
-            ];
-            Ok(Page { items, next: None })
-        });
-        repo
-    }
-
-    fn repo(&self) -> MockConversationRepo {
-        let mut repo = self.repo_without_progress();
-        let progress = self.progress.clone();
-        repo.expect_save_progress().withf(|user, _, _| *user == owner()).returning(move |_, _, parts| {
-            progress.lock().unwrap().push(parts.to_vec());
-            Ok(())
-        });
-        let ended = self.ended.clone();
-        repo.expect_end_turn().withf(|user, _, _| *user == owner()).returning(move |_, _, end| {
-            *ended.lock().unwrap() = Some(end);
-            Ok(())
-        });
-        repo
-    }
-
-    fn ended(&self) -> TurnEnd {
-        self.ended.lock().unwrap().clone().expect("the turn has ended")
-    }
-}
-
-fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, tools: MockToolExecutor) -> ChatPorts {
-    let mut users = MockUserRepo::new();
-    users.expect_get().returning(|id| {
-        Ok(User {
-            id,
-            email: "ada@example.com".parse().unwrap(),
-            name: "Ada".parse().unwrap(),
-            time_zone: "Pacific/Auckland".parse().unwrap(),
-            token_version: 0,
-            created_at: StoppedClock.now(),
-            updated_at: StoppedClock.now(),
-        })
-    });
-    let mut ids = MockIdGenerator::new();
-    let mut next = 1000;
-    ids.expect_next().returning(move || {
-        next += 1;
-        Uuid::from_u128(next)
-    });
-    ChatPorts {
-        conversations: Arc::new(conversations),
-        users: Arc::new(users),
-        llm,
-        tools: Arc::new(tools),
-        background: Arc::new(TokioBackground),
-        clock: Arc::new(StoppedClock),
-        ids: Arc::new(ids),
-        instance: "test".parse().unwrap(),
-    }
-}
-
-/// Tools that do what they are asked and say so.
-fn willing() -> MockToolExecutor {
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
-    tools.expect_run().withf(|context, _, _| context.principal.user == owner()).returning(|_, tool, parameters| {
-        Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: parameters, changed: true })
-    });
-    tools
-}
-
-fn idle() -> MockToolExecutor {
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
-    tools
-}
-
-async fn send(ports: ChatPorts) -> Result<TurnAnswer, ChatError> {
-    let text = "Add milk".parse().unwrap();
-    ChatService::new(ports).send(&who(), &"r".parse().unwrap(), None, text).await
-}
+use fixture::*;
 
 #[tokio::test]
 async fn results_go_back_to_the_model_until_it_answers() {
@@ -235,7 +80,7 @@ async fn a_model_that_fails_leaves_an_honest_message() {
     let begun = recorded.begun.lock().unwrap().clone().unwrap();
     assert_eq!(stored.message, begun.assistant_message);
     let ended = recorded.ended();
-    assert_eq!((ended.state, ended.error_code.as_deref()), (TurnState::Failed, Some("unavailable")));
+    assert_eq!((ended.state, ended.error_code), (TurnState::Failed, Some(FailureCode::Unavailable)));
     assert_eq!(content(&ended.parts), "The assistant could not answer. Nothing was changed.");
 }
 
@@ -255,7 +100,7 @@ async fn a_model_that_takes_too_long_times_out() {
     let hurried = ports(conversations, Arc::new(ScriptedLlm::new([Step::Hang])), idle());
     let error = send(ChatPorts { clock: Arc::new(HurriedClock), ..hurried }).await.unwrap_err();
     assert!(matches!(error, ChatError::Model { source: LlmError::Timeout(_), .. }), "{error:?}");
-    assert_eq!(recorded.ended().error_code.as_deref(), Some("timeout"));
+    assert_eq!(recorded.ended().error_code, Some(FailureCode::Timeout));
 }
 
 #[tokio::test]
@@ -284,8 +129,7 @@ async fn nul_from_a_model_never_reaches_storage() {
 #[tokio::test]
 async fn storage_that_fails_in_a_tool_ends_the_turn_with_that_error() {
     let recorded = Recorded::default();
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
+    let mut tools = idle();
     tools.expect_run().returning(|_, _, _| Err(ToolError::Storage(StorageError::Unavailable("gone".into()))));
     let llm = Arc::new(ScriptedLlm::new([Step::calls("list_tasks", &json!({}))]));
     let error = send(ports(recorded.repo(), llm, tools)).await.unwrap_err();
@@ -299,6 +143,7 @@ async fn storage_that_fails_in_a_tool_ends_the_turn_with_that_error() {
 async fn a_turn_that_was_taken_away_runs_no_tool() {
     let mut repo = Recorded::default().repo_without_progress();
     repo.expect_save_progress().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
+    repo.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
     let llm = Arc::new(ScriptedLlm::new([Step::calls("delete_task", &json!({"task_identifier": "1"}))]));
     let error = send(ports(repo, llm, idle())).await.unwrap_err();
     assert!(matches!(error, ChatError::Ended { .. }), "{error:?}");
@@ -307,8 +152,7 @@ async fn a_turn_that_was_taken_away_runs_no_tool() {
 #[tokio::test]
 async fn a_panic_in_a_tool_releases_the_turn() {
     let recorded = Recorded::default();
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
+    let mut tools = idle();
     tools.expect_run().returning(|_, _, _| panic!("a bug"));
     let llm = Arc::new(ScriptedLlm::new([Step::calls("list_tasks", &json!({}))]));
     let error = send(ports(recorded.repo(), llm, tools)).await.unwrap_err();
@@ -321,6 +165,7 @@ async fn a_turn_whose_lease_is_lost_stores_nothing_more() {
     let recorded = Recorded::default();
     let mut conversations = recorded.repo();
     conversations.expect_renew_lease().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
+    conversations.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
     let llm: Arc<dyn LlmClient> = Arc::new(ScriptedLlm::new([Step::Hang]));
     let base = ports(conversations, Arc::new(ScriptedLlm::new([])), idle());
     let error = send(ChatPorts { llm, clock: Arc::new(LeaseOnlyClock), ..base }).await.unwrap_err();
@@ -376,8 +221,8 @@ async fn the_turn_goes_on_when_the_caller_goes_away() {
 
 #[tokio::test]
 async fn a_caller_without_the_scope_starts_nothing() {
-    let service = ChatService::new(ports(MockConversationRepo::new(), Arc::new(ScriptedLlm::new([])), idle()));
+    let service = service(ports(MockConversationRepo::new(), Arc::new(ScriptedLlm::new([])), idle()));
     let who = Principal { scopes: [Scope::TasksRead].into_iter().collect(), ..who() };
-    let error = service.send(&who, &"r".parse().unwrap(), None, "hi".parse().unwrap()).await.unwrap_err();
+    let error = service.send(&who, &"r".parse().unwrap(), message("hi")).await.unwrap_err();
     assert!(matches!(error, ChatError::InsufficientScope(_)), "{error:?}");
 }

@@ -11,7 +11,7 @@ use crate::id::{ConversationId, UserId};
 use crate::page::Page;
 use crate::principal::{Principal, Scopes, Via};
 use crate::runtime::{MockClock, MockIdGenerator};
-use crate::task::{MockTaskRepo, TaskChange, TaskCounts, TitleMatch, Version};
+use crate::task::{MockTaskRepo, TaskChange, TaskCounts, TaskRepoError, TitleMatch, Version};
 
 fn at() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -40,6 +40,9 @@ fn context() -> ToolContext {
         turn: None,
         effect_id: None,
         user_text: None,
+        calls: 1,
+        agreed: false,
+        retried: false,
         request_id: "r".parse().unwrap(),
     }
 }

@@ -16,8 +16,7 @@ async fn wrong_arguments_run_nothing_and_are_corrected_at_most_twice() {
     assert!(!answer.tool_calls[0].result.as_ref().unwrap().success);
 
     let wrong = |n: u8| Step::calls("add_task", &json!({"titel": n}));
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
+    let mut tools = idle();
     tools.expect_run().times(3).returning(|_, _, _| Err(ToolError::BadParameters("unknown field `titel`".into())));
     let (answer, asked) = answer_to(vec![wrong(1), wrong(2), wrong(3), Step::says("never asked")], tools).await;
     assert_eq!(asked, 3, "two corrections, then the end");
@@ -27,8 +26,7 @@ async fn wrong_arguments_run_nothing_and_are_corrected_at_most_twice() {
 #[tokio::test]
 async fn the_same_call_three_times_ends_the_turn_before_the_third() {
     let same = || Step::calls("list_tasks", &json!({}));
-    let mut tools = MockToolExecutor::new();
-    tools.expect_tools().returning(Vec::new);
+    let mut tools = idle();
     let ran = |_: &crate::tool::ToolContext, _: &str, data: Value| {
         Ok(ToolOutcome::Done { message: "ok".into(), data, changed: false })
     };

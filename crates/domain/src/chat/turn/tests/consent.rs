@@ -1,0 +1,99 @@
+//! What the user is offered, and what their yes does.
+
+use super::*;
+use crate::task::Version;
+
+fn offer() -> PendingAction {
+    let task = |n: u128| (Uuid::from_u128(n).into(), Version::FIRST);
+    PendingAction { id: Uuid::from_u128(9).into(), tool: "delete_task".into(), tasks: vec![task(1), task(2)] }
+}
+
+/// A conversation in which `offer()` was made.
+fn offered(recorded: &Recorded) -> MockConversationRepo {
+    let mut repo = MockConversationRepo::new();
+    let begun = recorded.begun.clone();
+    repo.expect_begin_turn().returning(move |_, new| {
+        *begun.lock().unwrap() = Some(new.clone());
+        Ok(BegunTurn::New { turn: turn_of(&new), pending: Some(offer()) })
+    });
+    recorded.expect_rest(repo)
+}
+
+fn needs_consent(n: u128) -> ToolOutcome {
+    ToolOutcome::NeedsConfirmation {
+        message: "Ask them.".into(),
+        data: json!({}),
+        tasks: vec![(Uuid::from_u128(n).into(), Version::FIRST)],
+        title: format!("task {n}"),
+    }
+}
+
+#[tokio::test]
+async fn what_needs_consent_is_on_offer_with_its_names() {
+    let recorded = Recorded::default();
+    let mut tools = idle();
+    let counted = |context: &crate::tool::ToolContext| context.calls == 2 && !context.agreed;
+    tools.expect_run().withf(move |context, _, _| counted(context)).times(2).returning(|_, _, parameters| {
+        Ok(needs_consent(parameters["task_identifier"].as_str().unwrap().parse().unwrap()))
+    });
+    let both = [("delete_task", r#"{"task_identifier":"1"}"#), ("delete_task", r#"{"task_identifier":"2"}"#)];
+    let llm = ScriptedLlm::new([Step::calls_raw(both), Step::says("Shall I?")]);
+    let answer = say(ports(recorded.repo(), Arc::new(llm), tools), "tidy up").await.unwrap();
+    let expected = "Shall I?\n\nAnswer \u{201c}yes\u{201d} to delete \u{201c}task 1\u{201d}, \u{201c}task 2\u{201d}. Until then they stay.";
+    assert_eq!(answer.response, expected);
+    let pending = recorded.ended().pending.unwrap();
+    assert_eq!((pending.tool.as_str(), pending.tasks), ("delete_task", offer().tasks));
+}
+
+#[tokio::test]
+async fn a_yes_does_what_was_on_offer_before_any_model_is_asked() {
+    let recorded = Recorded::default();
+    let mut tools = idle();
+    let agreed = |context: &crate::tool::ToolContext| context.agreed && context.effect_id.unwrap().round == 0;
+    tools.expect_run_agreed().withf(move |context, action| agreed(context) && *action == offer()).times(1).returning(
+        |_, _| {
+            let gone = ToolOutcome::Done { message: "Task 'a' deleted".into(), data: json!({}), changed: true };
+            Ok(vec![gone, ToolOutcome::Refused { message: "It was not deleted.".into(), data: json!({}) }])
+        },
+    );
+    let llm = Arc::new(ScriptedLlm::new([Step::says("I deleted a; b has changed meanwhile.")]));
+    let answer = say(ports(offered(&recorded), llm.clone(), tools), "yes").await.unwrap();
+    let results: Vec<_> =
+        answer.tool_calls.iter().map(|call| (call.agreed, call.result.as_ref().unwrap().success)).collect();
+    assert_eq!((results, answer.grounded), (vec![(true, true), (true, false)], true));
+    let asked = llm.requests();
+    assert_eq!(asked.len(), 1);
+    assert!(matches!(asked[0].messages.last(), Some(LlmMessage::ToolResult { .. })), "{:?}", asked[0].messages);
+    let progress = recorded.progress.lock().unwrap();
+    assert!(tool_calls(&progress[0]).all(|call| call.result.is_none()), "on record before it is done");
+}
+
+#[tokio::test]
+async fn anything_but_a_yes_lets_the_offer_go() {
+    for words in ["no", "what is on my list?"] {
+        let llm = Arc::new(ScriptedLlm::new([Step::says("All right.")]));
+        let answer = say(ports(offered(&Recorded::default()), llm, idle()), words).await.unwrap();
+        assert!(answer.tool_calls.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_offer_in_words_is_kept_with_the_turn() {
+    let recorded = Recorded::default();
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    tools.expect_offered_in().withf(|_, text| text == "Shall I delete both?").returning(|_, _| Ok(Some(offer())));
+    let llm = ScriptedLlm::new([Step::says("Shall I delete both?")]);
+    say(ports(recorded.repo(), Arc::new(llm), tools), "tidy up").await.unwrap();
+    assert_eq!(recorded.ended().pending, Some(offer()));
+}
+
+#[tokio::test]
+async fn a_turn_that_fails_offers_nothing() {
+    let recorded = Recorded::default();
+    let mut tools = idle();
+    tools.expect_run().returning(|_, _, _| Ok(needs_consent(1)));
+    let steps = [Step::calls("delete_task", &json!({})), Step::Fail(LlmError::Unavailable("down".into()))];
+    say(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), tools), "tidy up").await.unwrap_err();
+    assert_eq!(recorded.ended().pending, None);
+}

@@ -1,0 +1,172 @@
+//! What whoever follows a turn is told, and how a turn is stopped.
+
+use super::*;
+use crate::message::ToolCall;
+
+/// The events of a turn with this model and these tools.
+async fn events(steps: Vec<Step>, tools: MockToolExecutor) -> Vec<TurnEvent> {
+    let signals = Arc::new(RecordedSignals::default());
+    let base = ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), tools);
+    let _whatever_came = send(ChatPorts { signals: signals.clone(), ..base }).await;
+    signals.events()
+}
+
+fn delta(text: &str) -> LlmEvent {
+    LlmEvent::TextDelta(text.into())
+}
+
+fn done() -> LlmEvent {
+    LlmEvent::Finished { reason: crate::llm::FinishReason::Stop, usage: None }
+}
+
+/// The events by name, with their texts.
+fn names(events: &[TurnEvent]) -> Vec<String> {
+    let result = |call: &ToolCall| call.result.as_ref().map(|result| result.success);
+    let name = |event: &TurnEvent| match event {
+        TurnEvent::Begun(_) => "begun".to_owned(),
+        TurnEvent::RoundBegun => "[".to_owned(),
+        TurnEvent::TextDelta(text) => format!("+{text}"),
+        TurnEvent::Notice(text) => format!("!{text}"),
+        TurnEvent::ToolCalled(call) => format!("{}?{:?}", call.tool, result(call)),
+        TurnEvent::ToolAnswered(call) => format!("{}={:?}", call.tool, result(call)),
+        TurnEvent::RoundEnded => "]".to_owned(),
+        TurnEvent::Ended(ended) => format!("{:?} {:?}", ended.answer.state, ended.failure.map(|failure| failure.code)),
+    };
+    events.iter().map(name).collect()
+}
+
+#[tokio::test]
+async fn a_turn_tells_its_rounds_texts_and_tools_in_order() {
+    let said = Step::Events(vec![delta(" Add"), delta("ed "), delta(" milk.\n"), done()]);
+    let told = events(vec![Step::calls("add_task", &json!({"title": "milk"})), said], willing()).await;
+    let expected = [
+        "begun",
+        "[",
+        "add_task?None",
+        "add_task=Some(true)",
+        "]",
+        "[",
+        "+Add",
+        "+ed",
+        "+  milk.",
+        "]",
+        "Complete None",
+    ];
+    assert_eq!(names(&told), expected);
+    let Some(TurnEvent::Ended(ended)) = told.last() else { panic!() };
+    assert_eq!(ended.answer.response, "Added  milk.", "the texts of the events are the text of the message");
+}
+
+#[tokio::test]
+async fn a_model_that_fails_in_the_middle_keeps_what_it_said() {
+    let recorded = Recorded::default();
+    let signals = Arc::new(RecordedSignals::default());
+    let cut = Step::Cut(vec![delta("Well, ")], LlmError::Unavailable("cut".into()));
+    let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new([cut])), idle());
+    send(ChatPorts { signals: signals.clone(), ..base }).await.unwrap_err();
+    let apology = "The assistant could not answer. Nothing was changed.";
+    let told = names(&signals.events());
+    assert_eq!(told, ["begun", "[", "+Well,", &format!("!{apology}"), "]", "Failed Some(Unavailable)"]);
+    assert_eq!(content(&recorded.ended().parts), format!("Well,\n\n{apology}"));
+    assert!(*signals.closed.lock().unwrap());
+}
+
+#[tokio::test]
+async fn a_turn_that_is_stopped_keeps_what_was_written_and_runs_nothing_more() {
+    let recorded = Recorded::default();
+    let (signals, stop) = RecordedSignals::stoppable();
+    let llm = Arc::new(ScriptedLlm::new([Step::calls("add_task", &json!({"title": "milk"})), Step::Hang]));
+    let base = ports(recorded.repo(), llm.clone(), willing());
+    let answer = tokio::spawn(send(ChatPorts { signals: signals.clone(), ..base }));
+    while llm.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    stop.send(StopReason::User).unwrap();
+    let answer = answer.await.unwrap().unwrap();
+    assert_eq!((answer.state, answer.tool_calls.len()), (TurnState::Stopped, 1));
+    assert_eq!((recorded.ended().state, recorded.ended().error_code), (TurnState::Stopped, None));
+    assert_eq!(signals.ended(), TurnEnded { answer, failure: None });
+}
+
+#[tokio::test]
+async fn a_turn_that_is_stopped_before_a_call_does_not_run_it() {
+    let (signals, stop) = RecordedSignals::stoppable();
+    stop.send(StopReason::User).unwrap();
+    let llm = Arc::new(ScriptedLlm::new([Step::calls("add_task", &json!({"title": "milk"}))]));
+    let base = ports(Recorded::default().repo(), llm, idle());
+    let answer = send(ChatPorts { signals, ..base }).await.unwrap();
+    assert_eq!((answer.state, answer.tool_calls.len()), (TurnState::Stopped, 0));
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_a_turn_as_a_failed_one_that_says_so() {
+    let recorded = Recorded::default();
+    let (signals, stop) = RecordedSignals::stoppable();
+    stop.send(StopReason::Shutdown).unwrap();
+    let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::Hang])), idle());
+    let error = send(ChatPorts { signals: signals.clone(), ..base }).await.unwrap_err();
+    assert!(matches!(error, ChatError::ShutDown { .. }), "{error:?}");
+    assert_eq!(recorded.ended().error_code, Some(FailureCode::ShutDown));
+    assert_eq!(signals.ended().failure.unwrap().code, FailureCode::ShutDown);
+}
+
+#[tokio::test]
+async fn when_the_provider_says_to_wait_the_last_event_says_so() {
+    let retry_after = Some(std::time::Duration::from_secs(7));
+    let limited = LlmError::RateLimited { retry_after, source: "429".into() };
+    let told = events(vec![Step::Fail(limited)], idle()).await;
+    let Some(TurnEvent::Ended(ended)) = told.last() else { panic!() };
+    assert_eq!(ended.failure, Some(TurnFailure { code: FailureCode::RateLimited, retry_after }));
+}
+
+#[tokio::test]
+async fn a_stand_in_is_announced_once_and_kept_as_who_answered() {
+    let recorded = Recorded::default();
+    let stood_in = || LlmEvent::StoodIn { provider: "offline".into(), model: "grammar".into() };
+    let Step::Events(mut calls) = Step::calls("list_tasks", &json!({})) else { panic!() };
+    calls.insert(0, stood_in());
+    let steps = [Step::Events(calls), Step::Events(vec![stood_in(), delta("None."), done()])];
+    let answer = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    assert_eq!(answer.response.matches("in its place").count(), 1, "{}", answer.response);
+    let ended = recorded.ended();
+    assert_eq!((ended.provider.as_str(), ended.model.as_str()), ("offline", "grammar"));
+}
+
+#[tokio::test]
+async fn calls_with_ids_that_repeat_or_lack_get_ids_of_their_own() {
+    let call = |id: &str| LlmEvent::ToolCallComplete {
+        index: 0,
+        call: crate::llm::LlmToolCall {
+            id: id.into(),
+            tool: "list_tasks".into(),
+            arguments: format!("{{\"n\":\"{id}\"}}"),
+        },
+    };
+    let again = Step::Events(vec![call("same"), done()]);
+    let steps = [Step::Events(vec![call("same"), call(""), done()]), again, Step::says("Nothing.")];
+    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    let ids: Vec<_> = answer.tool_calls.iter().map(|call| call.id.as_str()).collect();
+    assert_eq!(ids, ["same", "call_0_1", "call_1_0"]);
+}
+
+#[tokio::test]
+async fn a_claim_without_a_change_is_corrected_and_marked() {
+    let recorded = Recorded::default();
+    let signals = Arc::new(RecordedSignals::default());
+    let llm = Arc::new(ScriptedLlm::new([Step::says("I have deleted the task.")]));
+    let base = ports(recorded.repo(), llm, idle());
+    let answer = send(ChatPorts { signals: signals.clone(), ..base }).await.unwrap();
+    assert_eq!(
+        (answer.response.as_str(), answer.grounded),
+        ("I have deleted the task.\n\nNothing was changed.", false)
+    );
+    assert!(!recorded.ended().grounded && !signals.ended().answer.grounded);
+    assert!(names(&signals.events()).contains(&"!Nothing was changed.".to_owned()));
+}
+
+#[tokio::test]
+async fn a_claim_with_a_change_stands() {
+    let steps = [Step::calls("delete_task", &json!({"task_identifier": "1"})), Step::says("I have deleted the task.")];
+    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    assert_eq!((answer.response.as_str(), answer.grounded), ("I have deleted the task.", true));
+}

@@ -1,0 +1,265 @@
+//! Ports for the tests of turns: storage that remembers, clocks that stand still or hurry, tools that are willing.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use super::super::super::{ChatOptions, ChatPorts, ChatService};
+use super::super::*;
+use crate::conversation::MockConversationRepo;
+use crate::id::{TurnId, UserId};
+use crate::llm::ScriptedLlm;
+use crate::message::{Message, Role};
+use crate::page::Page;
+use crate::principal::Scopes;
+use crate::runtime::{Background, Clock, MockIdGenerator};
+use crate::tool::{MockToolExecutor, ToolOutcome};
+use crate::turn::{TurnEvents, TurnSignals};
+use crate::user::{MockUserRepo, User};
+
+/// A clock that stands still; who waits for a later time waits for ever.
+pub(super) struct StoppedClock;
+
+#[async_trait]
+impl Clock for StoppedClock {
+    fn now(&self) -> DateTime<Utc> {
+        "2026-03-01T12:00:00Z".parse().unwrap()
+    }
+    async fn sleep_until(&self, _until: DateTime<Utc>) {
+        future::pending::<()>().await;
+    }
+}
+
+/// A clock on which every wait is over at once.
+pub(super) struct HurriedClock;
+
+#[async_trait]
+impl Clock for HurriedClock {
+    fn now(&self) -> DateTime<Utc> {
+        StoppedClock.now()
+    }
+    async fn sleep_until(&self, _until: DateTime<Utc>) {}
+}
+
+/// Signals that remember what was published, and stop a turn when they are told to.
+#[derive(Default)]
+pub(super) struct RecordedSignals {
+    events: Mutex<Vec<TurnEvent>>,
+    stop: Mutex<Option<futures_channel::oneshot::Receiver<StopReason>>>,
+    pub(super) closed: Mutex<bool>,
+}
+
+impl RecordedSignals {
+    /// With what stops the turn.
+    pub(super) fn stoppable() -> (Arc<Self>, futures_channel::oneshot::Sender<StopReason>) {
+        let (stop, stopped) = futures_channel::oneshot::channel();
+        (Arc::new(Self { stop: Mutex::new(Some(stopped)), ..Self::default() }), stop)
+    }
+
+    pub(super) fn events(&self) -> Vec<TurnEvent> {
+        self.events.lock().unwrap().clone()
+    }
+
+    /// The last event, with how the turn ended.
+    pub(super) fn ended(&self) -> TurnEnded {
+        match self.events().pop() {
+            Some(TurnEvent::Ended(ended)) => *ended,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl TurnSignals for RecordedSignals {
+    fn open(&self, _turn: TurnId) -> BoxFuture<'static, StopReason> {
+        let stop = self.stop.lock().unwrap().take();
+        Box::pin(async move {
+            match stop {
+                Some(stop) => match stop.await {
+                    Ok(reason) => reason,
+                    Err(_never_stopped) => future::pending().await,
+                },
+                None => future::pending().await,
+            }
+        })
+    }
+    fn publish(&self, _turn: TurnId, event: TurnEvent) {
+        self.events.lock().unwrap().push(event);
+    }
+    fn subscribe(&self, _turn: TurnId) -> Option<TurnEvents> {
+        None
+    }
+    fn stop(&self, _turn: TurnId) -> bool {
+        false
+    }
+    fn close(&self, _turn: TurnId) {
+        *self.closed.lock().unwrap() = true;
+    }
+}
+
+pub(super) struct TokioBackground;
+
+impl Background for TokioBackground {
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        tokio::spawn(work);
+    }
+}
+
+pub(super) fn owner() -> UserId {
+    Uuid::from_u128(7).into()
+}
+
+pub(super) fn who() -> Principal {
+    Principal { user: owner(), session: None, via: Via::Http, scopes: Scopes::all() }
+}
+
+/// The turn that a repository makes of `new` in an empty conversation.
+pub(super) fn turn_of(new: &NewTurn) -> Turn {
+    let (ConversationTarget::Existing(conversation)
+    | ConversationTarget::New(conversation, _)
+    | ConversationTarget::Keyed(_, conversation, _)) = new.target;
+    Turn {
+        id: new.id,
+        conversation,
+        user_message: new.user_message,
+        position: 1,
+        assistant_message: new.assistant_message,
+    }
+}
+
+/// A conversation whose one message is the user's, and what becomes of the turn in it.
+#[derive(Clone, Default)]
+pub(super) struct Recorded {
+    pub(super) begun: Arc<Mutex<Option<NewTurn>>>,
+    pub(super) ended: Arc<Mutex<Option<TurnEnd>>>,
+    pub(super) progress: Arc<Mutex<Vec<Vec<Part>>>>,
+}
+
+impl Recorded {
+    pub(super) fn repo_without_progress(&self) -> MockConversationRepo {
+        let mut repo = MockConversationRepo::new();
+        let begun = self.begun.clone();
+        repo.expect_begin_turn().withf(|user, _| *user == owner()).returning(move |_, new| {
+            *begun.lock().unwrap() = Some(new.clone());
+            Ok(BegunTurn::New { turn: turn_of(&new), pending: None })
+        });
+        self.expect_messages(repo)
+    }
+
+    pub(super) fn expect_messages(&self, mut repo: MockConversationRepo) -> MockConversationRepo {
+        let begun = self.begun.clone();
+        // The messages before the one that the turn writes.
+        let before = |page: &PageRequest<MessageCursor>| page.after == Some(MessageCursor(2));
+        repo.expect_messages().withf(move |user, _, _, page| *user == owner() && before(page)).returning(
+            move |_, conversation, _, _| {
+                let begun = begun.lock().unwrap().clone().unwrap();
+                let message = |id, position, role, parts, status| Message {
+                    id,
+                    conversation,
+                    position,
+                    role,
+                    parts,
+                    status,
+                    grounded: true,
+                    created_at: begun.at,
+                };
+                let items =
+                    vec![message(begun.user_message, 1, Role::User, begun.user_parts.clone(), TurnState::Complete)];
+                Ok(Page { items, next: None })
+            },
+        );
+        repo
+    }
+
+    pub(super) fn repo(&self) -> MockConversationRepo {
+        self.expect_progress(self.repo_without_progress())
+    }
+
+    /// Everything that is expected after a turn has begun.
+    pub(super) fn expect_rest(&self, repo: MockConversationRepo) -> MockConversationRepo {
+        self.expect_progress(self.expect_messages(repo))
+    }
+
+    pub(super) fn expect_progress(&self, mut repo: MockConversationRepo) -> MockConversationRepo {
+        let progress = self.progress.clone();
+        repo.expect_save_progress().withf(|user, _, _| *user == owner()).returning(move |_, _, parts| {
+            progress.lock().unwrap().push(parts.to_vec());
+            Ok(())
+        });
+        let ended = self.ended.clone();
+        repo.expect_end_turn().withf(|user, _, _| *user == owner()).returning(move |_, _, end| {
+            *ended.lock().unwrap() = Some(end);
+            Ok(())
+        });
+        repo
+    }
+
+    pub(super) fn ended(&self) -> TurnEnd {
+        self.ended.lock().unwrap().clone().expect("the turn has ended")
+    }
+}
+
+pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, tools: MockToolExecutor) -> ChatPorts {
+    let mut users = MockUserRepo::new();
+    users.expect_get().returning(|id| {
+        Ok(User {
+            id,
+            email: "ada@example.com".parse().unwrap(),
+            name: "Ada".parse().unwrap(),
+            time_zone: "Pacific/Auckland".parse().unwrap(),
+            token_version: 0,
+            created_at: StoppedClock.now(),
+            updated_at: StoppedClock.now(),
+        })
+    });
+    let mut ids = MockIdGenerator::new();
+    let mut next = 1000;
+    ids.expect_next().returning(move || {
+        next += 1;
+        Uuid::from_u128(next)
+    });
+    ChatPorts {
+        conversations: Arc::new(conversations),
+        users: Arc::new(users),
+        llm,
+        tools: Arc::new(tools),
+        background: Arc::new(TokioBackground),
+        signals: Arc::new(RecordedSignals::default()),
+        clock: Arc::new(StoppedClock),
+        ids: Arc::new(ids),
+        instance: "test".parse().unwrap(),
+    }
+}
+
+/// Tools that do what they are asked and say so.
+pub(super) fn willing() -> MockToolExecutor {
+    let mut tools = idle();
+    tools.expect_run().withf(|context, _, _| context.principal.user == owner()).returning(|_, tool, parameters| {
+        Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: parameters, changed: true })
+    });
+    tools
+}
+
+pub(super) fn idle() -> MockToolExecutor {
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(Vec::new);
+    tools.expect_offered_in().returning(|_, _| Ok(None));
+    tools
+}
+
+pub(super) async fn send(ports: ChatPorts) -> Result<TurnAnswer, ChatError> {
+    say(ports, "Add milk").await
+}
+
+pub(super) fn service(ports: ChatPorts) -> ChatService {
+    ChatService::new(ports, ChatOptions::default())
+}
+
+pub(super) fn message(text: &str) -> NewMessage {
+    NewMessage { place: Place::New, text: text.parse().unwrap(), idempotency: None }
+}
+
+pub(super) async fn say(ports: ChatPorts, text: &str) -> Result<TurnAnswer, ChatError> {
+    service(ports).send(&who(), &"r".parse().unwrap(), message(text)).await
+}

@@ -1,0 +1,152 @@
+//! The same message again: a turn happens once.
+
+use super::*;
+use crate::conversation::StoredAnswer;
+use crate::message::{ToolCall, ToolResult};
+use crate::tool::ToolSpec;
+
+fn call(round: u8, tool: &str, result: Option<&str>) -> Part {
+    let result = result.map(|message| ToolResult { success: true, message: message.to_owned(), data: json!({}) });
+    Part::ToolCall(ToolCall {
+        id: format!("c{round}"),
+        round,
+        tool: tool.into(),
+        parameters: json!({"title": tool}),
+        agreed: false,
+        result,
+    })
+}
+
+/// A conversation in which the turn came to `parts` and failed then.
+fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
+    let mut repo = MockConversationRepo::new();
+    let begun = recorded.begun.clone();
+    repo.expect_begin_turn().returning(move |_, new| {
+        *begun.lock().unwrap() = Some(new.clone());
+        Ok(BegunTurn::Resumed { turn: turn_of(&new), parts: parts.clone() })
+    });
+    recorded.expect_rest(repo)
+}
+
+fn spec(name: &'static str, read_only: bool) -> ToolSpec {
+    ToolSpec { name, description: "", parameters: json!({}), read_only, destructive: false, idempotent: false }
+}
+
+#[tokio::test]
+async fn what_was_done_before_is_not_done_again() {
+    let recorded = Recorded::default();
+    let apology = Part::Notice { text: "The assistant could not finish.".into() };
+    let half = Part::Text { round: 1, text: "Add".into() };
+    let parts = vec![call(0, "add_task", Some("Task 'milk' created successfully")), half, apology];
+    let mut tools = MockToolExecutor::new();
+    tools.expect_tools().returning(|| vec![spec("add_task", false)]);
+    tools.expect_offered_in().returning(|_, _| Ok(None));
+    let llm = Arc::new(ScriptedLlm::new([Step::says("Added milk.")]));
+    let answer = send(ports(failed_with(&recorded, parts), llm.clone(), tools)).await.unwrap();
+    assert_eq!((answer.response.as_str(), answer.tool_calls.len(), answer.grounded), ("Added milk.", 1, true));
+    let asked = &llm.requests()[0].messages;
+    assert_eq!(asked.len(), 3, "the message, the call and its result: {asked:?}");
+    assert!(matches!(recorded.ended().parts.last(), Some(Part::Text { round: 1, .. })));
+}
+
+#[tokio::test]
+async fn a_call_whose_end_is_not_known_is_run_as_the_same_effect() {
+    let parts = vec![call(0, "list_tasks", Some("1 task")), call(1, "add_task", None)];
+    let mut tools = idle();
+    let same = |context: &crate::tool::ToolContext| {
+        let effect = context.effect_id.unwrap();
+        context.retried && (effect.round, effect.index) == (1, 0)
+    };
+    tools.expect_run().withf(move |context, tool, _| same(context) && tool == "add_task").times(1).returning(
+        |_, _, _| {
+            Ok(ToolOutcome::Done { message: "Task 'milk' created successfully".into(), data: json!({}), changed: true })
+        },
+    );
+    let llm = Arc::new(ScriptedLlm::new([Step::says("Added milk.")]));
+    let answer = send(ports(failed_with(&Recorded::default(), parts), llm, tools)).await.unwrap();
+    assert!(answer.grounded && answer.tool_calls[1].result.as_ref().unwrap().success, "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
+    let stored = StoredAnswer {
+        turn: Turn {
+            id: Uuid::from_u128(1).into(),
+            conversation: Uuid::from_u128(2).into(),
+            user_message: Uuid::from_u128(3).into(),
+            position: 1,
+            assistant_message: Uuid::from_u128(4).into(),
+        },
+        message: Message {
+            id: Uuid::from_u128(4).into(),
+            conversation: Uuid::from_u128(2).into(),
+            position: 2,
+            role: Role::Assistant,
+            parts: vec![call(0, "add_task", Some("done")), Part::Text { round: 1, text: "Added.".into() }],
+            status: TurnState::Complete,
+            grounded: true,
+            created_at: StoppedClock.now(),
+        },
+        usage: Usage { tokens_in: 3, tokens_out: 4 },
+    };
+    let repeated = || {
+        let (mut repo, stored) = (MockConversationRepo::new(), stored.clone());
+        repo.expect_begin_turn().returning(move |_, _| Ok(BegunTurn::Repeated(Box::new(stored.clone()))));
+        ports(repo, Arc::new(ScriptedLlm::new([])), idle())
+    };
+    let answer = send(repeated()).await.unwrap();
+    assert_eq!((answer.response.as_str(), answer.usage.tokens_out), ("Added.", 4));
+    let events = service(repeated()).stream(&who(), &"r".parse().unwrap(), message("Add milk")).await.unwrap();
+    let events: Vec<_> = futures_util::StreamExt::collect(events).await;
+    assert_eq!(events.len(), 9, "{events:?}");
+    assert_eq!(events[8], TurnEvent::Ended(Box::new(TurnEnded { answer, failure: None })));
+}
+
+#[tokio::test]
+async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
+    let mut repo = MockConversationRepo::new();
+    let turn = Turn {
+        id: Uuid::from_u128(1).into(),
+        conversation: Uuid::from_u128(2).into(),
+        user_message: Uuid::from_u128(3).into(),
+        position: 1,
+        assistant_message: Uuid::from_u128(4).into(),
+    };
+    repo.expect_get().returning(|owner, id| {
+        Ok(crate::conversation::Conversation {
+            id,
+            user_id: owner,
+            title: ConversationTitle::from_message("Add milk"),
+            active_turn: Some(Uuid::from_u128(1).into()),
+            message_count: 2,
+            created_at: StoppedClock.now(),
+            updated_at: StoppedClock.now(),
+        })
+    });
+    let mut looks = 0;
+    repo.expect_answer().withf(|user, _| *user == owner()).times(3).returning(move |_, _| {
+        looks += 1;
+        let said = ["", "Add", "Added."][looks - 1];
+        let message = Message {
+            id: turn.assistant_message,
+            conversation: turn.conversation,
+            position: 2,
+            role: Role::Assistant,
+            parts: if said.is_empty() { vec![] } else { vec![Part::Text { round: 0, text: said.into() }] },
+            status: if looks == 3 { TurnState::Complete } else { TurnState::Running },
+            grounded: true,
+            created_at: StoppedClock.now(),
+        };
+        Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default() })
+    });
+    let base = ports(repo, Arc::new(ScriptedLlm::new([])), idle());
+    let service = service(ChatPorts { clock: Arc::new(HurriedClock), ..base });
+    let events = service.follow(&who(), Uuid::from_u128(2).into()).await.unwrap().unwrap();
+    let events: Vec<_> = futures_util::StreamExt::collect(events).await;
+    let texts = events.iter().filter_map(|event| match event {
+        TurnEvent::TextDelta(text) => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(texts.collect::<Vec<_>>(), ["Add", "ed."]);
+    assert!(matches!(events.last(), Some(TurnEvent::Ended(ended)) if ended.answer.response == "Added."));
+}
