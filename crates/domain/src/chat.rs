@@ -115,7 +115,7 @@ pub enum Place {
     New,
     /// In this one.
     Existing(ConversationId),
-    /// In the one that the client calls so, or in a new one of this name.
+    /// In the one that the client calls so, by a name of its own or by its id here, or in a new one of this name.
     Keyed(ClientKey),
 }
 

@@ -29,11 +29,11 @@ pub(super) fn as_stored(stored: &StoredAnswer) -> TurnAnswer {
 }
 
 /// The events of a turn that is over.
-pub(super) fn retold(stored: StoredAnswer) -> TurnEvents {
+pub(super) fn retold(stored: &StoredAnswer) -> TurnEvents {
     let mut narration = Narration::default();
     let mut events = vec![TurnEvent::Begun(stored.turn.clone())];
     events.extend(narration.tell(&stored.message.parts));
-    events.extend(over(&mut narration, &stored));
+    events.extend(over(&mut narration, stored));
     stream::iter(events).boxed()
 }
 

@@ -113,7 +113,7 @@ impl ChatService {
     ) -> Result<TurnEvents, ChatError> {
         match self.start(who, request, message).await? {
             Started::Running(events, _answer) => Ok(events),
-            Started::Repeated(stored) => Ok(retold(*stored)),
+            Started::Repeated(stored) => Ok(retold(&stored)),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::conversation::{
     BegunTurn, ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn,
     PendingAction, TurnEnd,
 };
+use crate::id::ConversationId;
 use crate::llm::{LlmError, LlmMessage};
 use crate::message::{Part, content, tool_calls};
 use crate::page::PageRequest;
@@ -54,10 +55,14 @@ pub(super) async fn begin(ports: &ChatPorts, asked: &Asked) -> Result<BegunTurn,
             let (id, title) = new();
             ConversationTarget::New(id, title)
         }
-        Place::Keyed(key) => {
-            let (id, title) = new();
-            ConversationTarget::Keyed(key, id, title)
-        }
+        // A client that lists conversations calls one by the id that it has here.
+        Place::Keyed(key) => match existing(ports, asked, key.as_str()).await? {
+            Some(id) => ConversationTarget::Existing(id),
+            None => {
+                let (id, title) = new();
+                ConversationTarget::Keyed(key, id, title)
+            }
+        },
     };
     let turn = NewTurn {
         id: ports.ids.next().into(),
@@ -72,6 +77,15 @@ pub(super) async fn begin(ports: &ChatPorts, asked: &Asked) -> Result<BegunTurn,
         idempotency,
     };
     ports.conversations.begin_turn(asked.who.user, turn).await
+}
+
+/// The user's conversation with this id, if it is one.
+async fn existing(ports: &ChatPorts, asked: &Asked, id: &str) -> Result<Option<ConversationId>, ConversationRepoError> {
+    let Ok(id) = id.parse::<ConversationId>() else { return Ok(None) };
+    match ports.conversations.get(asked.who.user, id).await {
+        Ok(conversation) => Ok(Some(conversation.id)),
+        Err(error) => error.into_storage().map_or(Ok(None), |error| Err(error.into())),
+    }
 }
 
 /// Runs a turn that has begun. It is released whatever happens; a process that dies leaves it to whoever finds its

@@ -1,5 +1,7 @@
 //! The tools on mocked storage.
 
+mod consent;
+
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
