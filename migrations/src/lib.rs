@@ -16,6 +16,9 @@ mod m20261123_000004_create_conversations;
 mod m20261123_000005_create_turns;
 mod m20261123_000006_create_messages;
 mod m20261123_000007_create_pending_actions;
+mod m20261123_000008_extend_turns;
+mod m20261123_000009_add_client_keys;
+mod m20261123_000010_create_effects;
 
 use std::collections::HashSet;
 
@@ -42,6 +45,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000005_create_turns::Migration),
             Box::new(m20261123_000006_create_messages::Migration),
             Box::new(m20261123_000007_create_pending_actions::Migration),
+            Box::new(m20261123_000008_extend_turns::Migration),
+            Box::new(m20261123_000009_add_client_keys::Migration),
+            Box::new(m20261123_000010_create_effects::Migration),
         ]
     }
 }

@@ -16,15 +16,17 @@ use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
 
-use crate::runtime::BackgroundTasks;
+use crate::runtime::{BackgroundTasks, LocalTurnSignals, SystemClock};
 use crate::settings::{DatabaseSettings, Environment, Settings};
 use crate::wiring::{self, Wired};
 use crate::{readiness::DatabaseReadiness, upkeep};
 
-/// So long requests that are being answered may take once a shutdown has begun.
-const REQUESTS: Duration = Duration::from_secs(5);
-/// So long chat turns may take after that.
+/// So long chat turns may go on once a shutdown has begun. Then they are asked to end, which their readers are told.
 const TURNS: Duration = Duration::from_secs(3);
+/// So long requests that are being answered may take once a shutdown has begun: turns that were asked to end, too.
+const REQUESTS: Duration = Duration::from_secs(6);
+/// So long turns may take after that to be stored.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// What a test puts in the place of what the settings would give.
 #[derive(Clone, Default)]
@@ -43,6 +45,7 @@ pub struct Application {
     address: SocketAddr,
     database: Database,
     background: Arc<BackgroundTasks>,
+    signals: LocalTurnSignals,
     readiness: DatabaseReadiness,
     upkeep: tokio::task::JoinHandle<()>,
 }
@@ -57,10 +60,13 @@ impl Application {
         if settings.database.migrate_on_start {
             migrations::up(database.connection_for_migrations()).await.context("the database cannot be migrated")?;
         }
-        let assistant = overrides.assistant.unwrap_or_else(|| wiring::assistant(&settings));
+        let assistant = match overrides.assistant {
+            Some(assistant) => assistant,
+            None => wiring::assistant(&settings.assistant, Arc::new(SystemClock))?,
+        };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
-        let provider = assistant.provider().to_owned();
-        let Wired { services, system, clock, background, instance, readiness } =
+        let announced = assistant.clone();
+        let Wired { services, system, clock, background, signals, instance, readiness } =
             wiring::wire(&settings, &database, assistant, cost)?;
         // A schema that is not there yet has no turns to look after; `/health/ready` says that it is missing.
         if migrations::pending(database.connection_for_status()).await? == 0 {
@@ -75,10 +81,10 @@ impl Application {
             .bind((host, port))
             .with_context(|| format!("HOST and PORT: cannot listen on {host} port {port}"))?;
         let address = *http.addrs().first().context("the server listens nowhere")?;
-        announce(address, &settings, &provider);
+        announce(address, &settings, announced.as_ref());
         let server = http.disable_signals().shutdown_timeout(REQUESTS.as_secs()).run();
         let upkeep = tokio::spawn(upkeep::now_and_then(system, clock));
-        Ok(Self { server, address, database, background, readiness, upkeep })
+        Ok(Self { server, address, database, background, signals, readiness, upkeep })
     }
 
     /// Where it listens, as a URL without a path.
@@ -91,7 +97,7 @@ impl Application {
     /// # Errors
     /// If the server fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, database, background, readiness, upkeep, .. } = self;
+        let Self { server, database, background, signals, readiness, upkeep, .. } = self;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tokio::pin!(serving);
@@ -100,12 +106,18 @@ impl Application {
             () = stop => {
                 tracing::info!("shutting down");
                 readiness.begin_shutdown();
-                handle.stop(true).await;
+                let turns = async {
+                    background.shutdown(TURNS).await;
+                    signals.shut_down();
+                };
+                tokio::join!(handle.stop(true), turns);
                 serving.await??;
             }
         }
         upkeep.abort();
-        let unfinished = background.shutdown(TURNS).await;
+        // A request that came in between may have begun another turn.
+        signals.shut_down();
+        let unfinished = background.shutdown(LAST_WRITES).await;
         if unfinished > 0 {
             tracing::warn!(unfinished, "chat turns were cut short; their leases will run out");
         }
@@ -124,14 +136,16 @@ pub async fn connect(settings: &DatabaseSettings, observer: Option<StatementObse
     Database::connect(&options).await.context("DATABASE_URL: the database cannot be opened")
 }
 
-fn announce(address: SocketAddr, settings: &Settings, provider: &str) {
+fn announce(address: SocketAddr, settings: &Settings, assistant: &dyn LlmClient) {
     let database = settings.database.url.description();
     let address = format!("http://{address}");
+    let (provider, model) = (assistant.provider(), assistant.model());
     tracing::info!(
         address,
         database,
         assistant = provider,
+        model,
         "Doable listens on {address}, documentation on {address}/docs. Database: {database} (DATABASE_URL changes it). \
-         Assistant: {provider} (LLM_PROVIDER changes it)."
+         Assistant: {provider}, model {model} (LLM_PROVIDER changes it)."
     );
 }

@@ -3,7 +3,9 @@
 mod background;
 mod clock;
 mod ids;
+mod turn_signals;
 
 pub use background::BackgroundTasks;
 pub use clock::SystemClock;
 pub use ids::UuidGenerator;
+pub use turn_signals::LocalTurnSignals;

@@ -6,6 +6,7 @@
 //! Deliberately not here: acting on the settings, which is the wiring's.
 
 mod args;
+mod assistant;
 mod database_url;
 mod directory;
 mod kept_secret;
@@ -25,7 +26,10 @@ use url::Url;
 
 use crate::telemetry::LogFilter;
 
-pub use args::{AssistantArgs, DatabaseArgs, ProcessArgs, ServerArgs, SettingsArgs, SignInArgs};
+pub use args::{
+    AssistantArgs, CohereArgs, DatabaseArgs, OpenAiArgs, ProcessArgs, ServerArgs, SettingsArgs, SignInArgs,
+};
+pub use assistant::{AssistantChoice, AssistantSettings, Fallback, ModelSettings};
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use directory::create_private_directory;
 pub use kept_secret::{JwtSecretSource, KeptSecretError};
@@ -41,8 +45,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// How people are signed in.
     pub sign_in: SignInSettings,
-    /// Which assistant answers: `LLM_PROVIDER`.
-    pub assistant: AssistantChoice,
+    /// Which assistant answers.
+    pub assistant: AssistantSettings,
     /// What kind of place it runs in: `ENVIRONMENT`.
     pub environment: Environment,
     /// This process's name among others on the same database: `INSTANCE_ID`. Without one, it needs one that no
@@ -83,15 +87,6 @@ pub struct SignInSettings {
     pub jwt_secret: JwtSecretSource,
     /// How long tokens are good, in whole seconds: `ACCESS_TOKEN_TTL` and `REFRESH_TOKEN_TTL`.
     pub lifetimes: TokenLifetimes,
-}
-
-/// Which assistant answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AssistantChoice {
-    /// The best one that is set up. Today that is the built-in one.
-    Auto,
-    /// The built-in one, which needs no key and no network.
-    Offline,
 }
 
 /// What kind of place the program runs in.
@@ -177,7 +172,7 @@ fn settings(args: SettingsArgs, problems: &mut Problems) -> Option<Settings> {
     let server = server(&args.server, problems);
     let database = database(&args.database, problems);
     let sign_in = sign_in(args.sign_in, environment, problems);
-    let assistant = problems.read("LLM_PROVIDER", value::assistant(&args.assistant.llm_provider));
+    let assistant = assistant::read(&args.assistant, problems);
     let instance = problems.read("INSTANCE_ID", value::instance(args.process.instance_id.as_deref()));
     let log = log(&args.process, problems);
     Some(Settings {

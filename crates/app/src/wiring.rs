@@ -1,10 +1,15 @@
 //! Which adapter fills which port: the whole wiring, on one screen, and the only place where two adapters meet.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use domain::account::{AccountPorts, AccountService};
-use domain::chat::{ChatPorts, ChatService};
+use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::llm::LlmClient;
 use domain::runtime::{Clock, IdGenerator};
 use domain::system::SystemRepo;
@@ -13,11 +18,16 @@ use domain::tool::TaskTools;
 use domain::turn::InstanceId;
 use http_api::Services;
 use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer};
+use llm::{Cohere, CohereClient, Deadlines, FallbackClient, OpenAiClient, ResilienceOptions, ResilientClient};
 use persistence::{Database, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo};
 
 use crate::readiness::DatabaseReadiness;
-use crate::runtime::{BackgroundTasks, SystemClock, UuidGenerator};
-use crate::settings::{AssistantChoice, Settings};
+use crate::runtime::{BackgroundTasks, LocalTurnSignals, SystemClock, UuidGenerator};
+use crate::settings::{AssistantChoice, AssistantSettings, Fallback, ModelSettings, Settings};
+
+/// So much longer than the assistant's own deadline a chat turn waits for a reply, so that one that stands in then has
+/// its time.
+const STAND_IN: Duration = Duration::from_secs(10);
 
 /// The services, and what `app` itself needs of what is behind them.
 pub(crate) struct Wired {
@@ -25,6 +35,7 @@ pub(crate) struct Wired {
     pub system: Arc<dyn SystemRepo>,
     pub clock: Arc<dyn Clock>,
     pub background: Arc<BackgroundTasks>,
+    pub signals: LocalTurnSignals,
     pub instance: InstanceId,
     pub readiness: DatabaseReadiness,
 }
@@ -39,6 +50,7 @@ pub(crate) fn wire(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidGenerator);
     let background = Arc::new(BackgroundTasks::new(tokio::runtime::Handle::current()));
+    let signals = LocalTurnSignals::default();
     let instance = match &settings.instance {
         Some(instance) => instance.clone(),
         None => UuidGenerator.instance_id()?,
@@ -65,24 +77,53 @@ pub(crate) fn wire(
         llm: assistant,
         tools: Arc::new(TaskTools::new(tasks.clone(), conversations, clock.clone(), ids.clone())),
         background: background.clone(),
+        signals: Arc::new(signals.clone()),
         clock: clock.clone(),
         ids: ids.clone(),
         instance: instance.clone(),
     };
+    let options = ChatOptions {
+        history_tokens: settings.assistant.history_tokens,
+        model_deadline: TimeDelta::from_std(settings.assistant.timeout + STAND_IN)?,
+    };
     let services = Services {
         accounts: AccountService::new(accounts, settings.sign_in.lifetimes),
         tasks: TaskService::new(tasks, clock.clone(), ids.clone()),
-        chat: ChatService::new(chat),
+        chat: ChatService::new(chat, options),
         readiness: Arc::new(readiness.clone()),
+        clock: clock.clone(),
         ids,
     };
-    Ok(Wired { services, system, clock, background, instance, readiness })
+    Ok(Wired { services, system, clock, background, signals, instance, readiness })
 }
 
 /// The assistant that the settings ask for.
-pub(crate) fn assistant(settings: &Settings) -> Arc<dyn LlmClient> {
-    match settings.assistant {
-        AssistantChoice::Auto | AssistantChoice::Offline => built_in_assistant(),
+///
+/// # Errors
+/// If it cannot be made of them. Nothing is sent.
+pub(crate) fn assistant(settings: &AssistantSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn LlmClient>> {
+    if let AssistantChoice::Cohere(ModelSettings { model, .. }) = &settings.choice
+        && let Some(successor) = Cohere::successor_of(model)
+    {
+        tracing::warn!("COHERE_MODEL: Cohere removed {model} on 2025-09-15; {successor} is asked in its place");
+    }
+    let provider: Arc<dyn LlmClient> = match &settings.choice {
+        AssistantChoice::Offline => return Ok(built_in_assistant()),
+        AssistantChoice::Cohere(model) => Arc::new(CohereClient::new(model.into()).context("cohere")?),
+        AssistantChoice::OpenAi(model) => Arc::new(OpenAiClient::new(model.into()).context("openai")?),
+    };
+    let options = ResilienceOptions { deadlines: Deadlines::within(settings.timeout), ..ResilienceOptions::default() };
+    let resilient = Arc::new(ResilientClient::new(provider, clock, options));
+    Ok(match settings.fallback {
+        Fallback::None => resilient,
+        Fallback::Offline => Arc::new(FallbackClient::new(resilient, built_in_assistant())),
+    })
+}
+
+impl From<&ModelSettings> for llm::HttpOptions {
+    fn from(settings: &ModelSettings) -> Self {
+        let ModelSettings { base_url, key, model, temperature } = settings.clone();
+        Self { base_url, key, model, temperature, connect_timeout: Self::CONNECT_TIMEOUT }
     }
 }
 

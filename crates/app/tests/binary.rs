@@ -20,6 +20,12 @@ fn command(folder: &Path) -> Command {
     command
 }
 
+fn http_client() -> reqwest::Client {
+    // `reqwest` is built without a TLS provider, and wants one even where there is nothing to encrypt.
+    let _same = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Output> {
     Ok(command(folder).args(arguments).envs(variables.iter().copied()).output()?)
 }
@@ -60,7 +66,7 @@ impl Server {
     }
 
     async fn post(&self, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
-        let request = reqwest::Client::new().post(format!("{}{path}", self.address)).json(&body);
+        let request = http_client().post(format!("{}{path}", self.address)).json(&body);
         let request = if token.is_empty() { request } else { request.bearer_auth(token) };
         let response = request.send().await?;
         let status = response.status();
@@ -70,7 +76,7 @@ impl Server {
     }
 
     async fn get(&self, path: &str, token: &str) -> anyhow::Result<Value> {
-        let response = reqwest::Client::new().get(format!("{}{path}", self.address)).bearer_auth(token).send().await?;
+        let response = http_client().get(format!("{}{path}", self.address)).bearer_auth(token).send().await?;
         Ok(serde_json::from_str(&response.error_for_status()?.text().await?)?)
     }
 

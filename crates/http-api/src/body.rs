@@ -10,7 +10,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::error::{ApiError, RequestError};
 use crate::validation::misfit;
@@ -34,10 +34,11 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let fits = check_type(request);
-        let bytes = read(request, payload);
+        let bytes = read(request, payload, LIMIT);
         Box::pin(async move {
             fits?;
-            Ok(Self(parse(&bytes.await?)?))
+            let bytes = bytes.await?;
+            Ok(Self(fit(&bytes, &object(&bytes)?)?))
         })
     }
 }
@@ -48,21 +49,21 @@ impl<T: DeserializeOwned> FromRequest for OptionalJson<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let fits = check_type(request);
-        let bytes = read(request, payload);
+        let bytes = read(request, payload, LIMIT);
         Box::pin(async move {
             let bytes = bytes.await?;
             if bytes.is_empty() {
                 return Ok(Self(None));
             }
             fits?;
-            Ok(Self(Some(parse(&bytes)?)))
+            Ok(Self(Some(fit(&bytes, &object(&bytes)?)?)))
         })
     }
 }
 
 /// The type must be JSON's; parameters such as `charset` mean nothing there (RFC 8259, 11). A compressed body is of
 /// another type too: it is not unpacked.
-fn check_type(request: &HttpRequest) -> Result<(), RequestError> {
+pub(crate) fn check_type(request: &HttpRequest) -> Result<(), RequestError> {
     // Read here, because the framework's reader does not know the space that may stand before a `;` (RFC 9110, 5.6.6).
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|line| line.to_str().ok()?.split(';').next());
     let json = media_type.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"));
@@ -73,30 +74,42 @@ fn check_type(request: &HttpRequest) -> Result<(), RequestError> {
     if json && plain { Ok(()) } else { Err(RequestError::MediaType) }
 }
 
-fn read(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes, RequestError>> + use<> {
+/// Reads the body, if it has at most `limit` bytes.
+pub(crate) fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    limit: usize,
+) -> impl Future<Output = Result<Bytes, RequestError>> + use<> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let payload = web::Payload::from_request(request, payload);
     async move {
-        if announced.is_some_and(|length: u64| length > LIMIT as u64) {
-            return Err(RequestError::TooLarge);
+        if announced.is_some_and(|length: u64| length > limit as u64) {
+            return Err(RequestError::TooLarge { limit });
         }
         let payload = payload.await.map_err(|error| RequestError::Malformed(error.to_string().into()))?;
-        match payload.to_bytes_limited(LIMIT).await {
+        match payload.to_bytes_limited(limit).await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(cut)) => Err(RequestError::Malformed(cut.to_string().into())),
-            Err(_too_large) => Err(RequestError::TooLarge),
+            Err(_too_large) => Err(RequestError::TooLarge { limit }),
         }
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
+/// The fields of a body, which has to be an object without a NUL in it.
+pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, RequestError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| RequestError::Malformed(error.into()))?;
-    let Value::Object(fields) = &value else {
+    let found = nul(&value, "");
+    let Value::Object(fields) = value else {
         return Err(RequestError::Invalid { field: None, message: "The body must be a JSON object".to_owned() });
     };
-    if let Some(field) = nul(&value, "") {
-        return Err(RequestError::invalid(&field, format!("{field} must not contain a NUL character")));
+    match found {
+        Some(field) => Err(RequestError::invalid(&field, format!("{field} must not contain a NUL character"))),
+        None => Ok(fields),
     }
+}
+
+/// A body with these fields as what a route wants.
+pub(crate) fn fit<T: DeserializeOwned>(bytes: &[u8], fields: &Map<String, Value>) -> Result<T, RequestError> {
     // From the text and not from the value, which has forgotten that a field was there twice.
     let mut json = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut json)

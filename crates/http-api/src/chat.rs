@@ -1,34 +1,26 @@
-//! `/api/{user_id}/chat`: a message in, the assistant's answer out.
+//! `/api/{user_id}/chat`: a message in, the assistant's answer out, whole or while it comes.
+
+mod request;
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ReqData};
 use chrono::{DateTime, Utc};
 use domain::change::RequestId;
-use domain::chat::{ChatService, TurnAnswer, UserText, UserTextError};
-use domain::message::ToolCall;
+use domain::chat::{ChatService, TurnAnswer};
+use domain::message::{ToolCall, ToolResult};
 use domain::principal::Principal;
-use serde::{Deserialize, Serialize};
+use domain::runtime::Clock;
+use domain::turn::Usage;
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::body::Json;
-use crate::error::{ApiError, RequestError};
+use crate::error::ApiError;
+use crate::stream;
 
-/// Something said to the assistant.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = ChatMessage)]
-pub(crate) struct ChatBody {
-    /// What is said: 1 to 4000 characters after trimming.
-    // Not required for serde, so that a missing message is answered as an empty one.
-    #[schema(value_type = String, required, min_length = 1, max_length = 4000, example = "Add a task to buy groceries")]
-    message: Option<UserText>,
-    /// The conversation it is said in; a new one if absent.
-    // A text, because an id that is none is answered as a conversation that does not exist.
-    #[schema(value_type = Option<Uuid>)]
-    conversation_id: Option<String>,
-}
+pub(crate) use request::ChatRequest;
+use request::Said;
 
 /// The assistant's answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,6 +37,11 @@ pub(crate) struct TurnBody {
     tool_calls: Vec<ToolCallBody>,
     /// What it took.
     usage: UsageBody,
+    /// How it stands: `complete`, or `stopped` if the user stopped it.
+    #[schema(value_type = String, example = "complete")]
+    status: &'static str,
+    /// `false` if it claimed a change that did not happen, and says so.
+    grounded: bool,
     /// When the answer was begun.
     created_at: DateTime<Utc>,
 }
@@ -67,7 +64,7 @@ pub(crate) struct ToolCallBody {
 }
 
 /// What came of a tool call.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = ToolResult)]
 pub(crate) struct ToolResultBody {
     /// Whether the tool did what it was asked.
@@ -81,7 +78,7 @@ pub(crate) struct ToolResultBody {
 }
 
 /// How many tokens of a language model something took.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[schema(as = Usage)]
 pub(crate) struct UsageBody {
     /// Tokens read by the model.
@@ -97,42 +94,63 @@ impl From<TurnAnswer> for TurnBody {
             conversation_id: answer.conversation.as_uuid(),
             message_id: answer.message.as_uuid(),
             tool_calls: answer.tool_calls.into_iter().map(ToolCallBody::from).collect(),
-            usage: UsageBody { tokens_in: answer.usage.tokens_in, tokens_out: answer.usage.tokens_out },
+            usage: answer.usage.into(),
+            status: answer.state.as_str(),
+            grounded: answer.grounded,
             created_at: answer.created_at,
         }
     }
 }
 
+impl From<Usage> for UsageBody {
+    fn from(Usage { tokens_in, tokens_out }: Usage) -> Self {
+        Self { tokens_in, tokens_out }
+    }
+}
+
 impl From<ToolCall> for ToolCallBody {
     fn from(call: ToolCall) -> Self {
-        let result = call.result.map(|result| ToolResultBody {
-            success: result.success,
-            message: result.message,
-            data: result.data,
-        });
+        let result = call.result.map(ToolResultBody::from);
         Self { id: call.id, tool: call.tool, parameters: call.parameters, result }
+    }
+}
+
+impl From<ToolResult> for ToolResultBody {
+    fn from(ToolResult { success, message, data }: ToolResult) -> Self {
+        Self { success, message, data }
     }
 }
 
 /// Say something to the assistant.
 ///
-/// The answer comes when the turn is over. The turn runs on its own: it is finished and stored even if the client goes
-/// away. A conversation has one turn at a time.
+/// The answer comes when the turn is over, or as a stream while it runs, in the AI SDK's UI message stream protocol. The
+/// turn runs on its own: it is finished and stored even if the client goes away. A conversation has one turn at a time.
+/// A message that brings an `Idempotency-Key` is done once, however often it is sent within 24 hours: sent again, it gets
+/// the answer that it had, in the form that is asked for then, and a turn that failed goes on where it was.
 #[utoipa::path(
-    post, path = "/api/{user_id}/chat", tag = "Chat", operation_id = "chat", request_body = ChatBody,
-    responses((status = 200, description = "The assistant's answer.", body = TurnBody)),
+    post, path = "/api/{user_id}/chat", tag = "Chat", operation_id = "chat", request_body = ChatRequest,
+    params(
+        ("Accept" = Option<String>, Header, description = "`text/event-stream` for a stream. A body with `messages` always gets one."),
+        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "The client's name for this request, 1 to 255 visible ASCII characters."),
+    ),
+    responses((status = 200, description = "The assistant's answer: whole, or as events whose data is a `StreamPart` each, and at the end `[DONE]`.",
+        content((TurnBody = "application/json"), (String = "text/event-stream")),
+        headers(
+            ("x-vercel-ai-ui-message-stream" = String, description = "Of a stream: `v1`"),
+            ("x-accel-buffering" = String, description = "Of a stream: `no`"),
+        ))),
 )]
 pub(crate) async fn send(
     chat: Data<ChatService>,
+    clock: Data<dyn Clock>,
     who: ReqData<Principal>,
     id: ReqData<RequestId>,
-    Json(body): Json<ChatBody>,
+    Said { message, streamed }: Said,
 ) -> Result<HttpResponse, ApiError> {
-    let text = body.message.ok_or_else(|| RequestError::invalid("message", UserTextError::Empty.to_string()))?;
-    let conversation = match body.conversation_id {
-        Some(conversation) => Some(conversation.parse().map_err(|_no_id| RequestError::NoConversation)?),
-        None => None,
-    };
-    let answer = chat.send(&who, &id, conversation, text).await?;
+    if streamed {
+        let turn = chat.stream(&who, &id, message).await?;
+        return Ok(stream::answer(stream::logged(turn), clock.into_inner()));
+    }
+    let answer = chat.send(&who, &id, message).await?;
     Ok(HttpResponse::Ok().json(TurnBody::from(answer)))
 }

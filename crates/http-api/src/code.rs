@@ -21,9 +21,11 @@ pub(crate) enum Code {
     EmailTaken,
     TurnInProgress,
     NoTurn,
+    IdempotencyInProgress,
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
+    IdempotencyKeyReused,
     InternalError,
     AiError,
     AiUnavailable,
@@ -71,6 +73,9 @@ impl Code {
                 ("TURN_IN_PROGRESS", StatusCode::CONFLICT, "The assistant is still answering in this conversation")
             }
             Self::NoTurn => ("NO_TURN", StatusCode::CONFLICT, "The assistant's turn was ended"),
+            Self::IdempotencyInProgress => {
+                ("IDEMPOTENCY_IN_PROGRESS", StatusCode::CONFLICT, "The same request is still being answered")
+            }
             Self::PreconditionFailed => {
                 ("PRECONDITION_FAILED", StatusCode::PRECONDITION_FAILED, "The task has changed meanwhile")
             }
@@ -80,6 +85,11 @@ impl Code {
             Self::UnsupportedMediaType => {
                 ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json")
             }
+            Self::IdempotencyKeyReused => (
+                "IDEMPOTENCY_KEY_REUSED",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key was used for another request",
+            ),
             Self::InternalError => {
                 ("INTERNAL_ERROR", StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
             }

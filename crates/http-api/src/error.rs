@@ -16,6 +16,7 @@ use domain::principal::InsufficientScope;
 use domain::session::SessionRepoError;
 use domain::storage::{Cause, StorageError};
 use domain::task::{TaskError, TaskRepoError};
+use domain::turn::{FailureCode, TurnFailure};
 
 use crate::code::Code;
 use crate::problem::{Challenge, Problem};
@@ -70,8 +71,11 @@ pub(crate) enum RequestError {
     },
     #[error("the body cannot be read as JSON")]
     Malformed(#[source] Cause),
-    #[error("the body is too large")]
-    TooLarge,
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// What the route takes, in bytes.
+        limit: usize,
+    },
     #[error("the body is of another type")]
     MediaType,
 }
@@ -132,7 +136,9 @@ fn request(error: &RequestError) -> Problem {
             Problem::new(Code::ValidationError).message(message.clone()).field(field.clone())
         }
         RequestError::Malformed(_) => Code::MalformedJson.into(),
-        RequestError::TooLarge => Code::PayloadTooLarge.into(),
+        RequestError::TooLarge { limit } => {
+            Problem::new(Code::PayloadTooLarge).message(format!("The body is larger than {} KiB", limit / 1024))
+        }
         RequestError::MediaType => Code::UnsupportedMediaType.into(),
     }
 }
@@ -165,12 +171,19 @@ fn chat(error: &ChatError) -> Problem {
         ChatError::InsufficientScope(missing) => insufficient_scope(*missing),
         ChatError::Conversations(ConversationRepoError::NotFound) => Code::ConversationNotFound.into(),
         ChatError::Conversations(ConversationRepoError::TurnInProgress) => Code::TurnInProgress.into(),
-        ChatError::Conversations(ConversationRepoError::NoTurn) => Code::NoTurn.into(),
+        ChatError::Conversations(ConversationRepoError::NoTurn) => {
+            Problem::new(Code::NoTurn).message("The assistant is not answering in this conversation")
+        }
+        ChatError::Conversations(ConversationRepoError::IdempotencyInProgress) => Code::IdempotencyInProgress.into(),
+        ChatError::Conversations(ConversationRepoError::IdempotencyKeyReused) => {
+            Problem::new(Code::IdempotencyKeyReused).field(Some("Idempotency-Key".to_owned()))
+        }
         ChatError::Conversations(ConversationRepoError::Storage(error)) => storage(error),
         ChatError::Model { source, stored } => model(source).stored(*stored),
         ChatError::Interrupted { source, stored } => storage(source).stored(*stored),
         ChatError::Ended { stored } => Problem::new(Code::NoTurn).stored(*stored),
         ChatError::Panicked { stored } => Problem::new(Code::InternalError).stored(*stored),
+        ChatError::ShutDown { stored } => shut_down().stored(*stored),
         ChatError::Abandoned => Code::InternalError.into(),
     }
 }
@@ -188,6 +201,28 @@ fn model(error: &LlmError) -> Problem {
     }
 }
 
+/// A turn that failed where the answer had already begun. It is the problem that an answer not yet begun would have been,
+/// as far as a turn's record tells.
+pub(crate) fn turn_failure(failure: TurnFailure) -> Problem {
+    match failure.code {
+        FailureCode::RateLimited => {
+            Problem::new(Code::AiUnavailable).retry_after(failure.retry_after.unwrap_or(AI_RETRY))
+        }
+        FailureCode::Timeout => Code::AiTimeout.into(),
+        FailureCode::Unauthorized | FailureCode::ModelRetired | FailureCode::Unavailable | FailureCode::BadReply => {
+            Code::AiError.into()
+        }
+        FailureCode::Storage => Code::DatabaseUnavailable.into(),
+        FailureCode::Internal => Code::InternalError.into(),
+        FailureCode::ShutDown => shut_down(),
+        FailureCode::LeaseExpired | FailureCode::InstanceRestarted | FailureCode::Ended => Code::NoTurn.into(),
+    }
+}
+
+fn shut_down() -> Problem {
+    Problem::new(Code::Overloaded).message("The server is shutting down")
+}
+
 fn storage(error: &StorageError) -> Problem {
     match error {
         StorageError::Exhausted(_) => Code::Overloaded.into(),
@@ -201,7 +236,7 @@ fn not_ready(error: &NotReady) -> Problem {
     match error {
         NotReady::Database(_) => Code::DatabaseUnavailable.into(),
         NotReady::Migrations => Problem::new(Code::DatabaseUnavailable).message("The database is being prepared"),
-        NotReady::ShuttingDown => Problem::new(Code::Overloaded).message("The server is shutting down"),
+        NotReady::ShuttingDown => shut_down(),
     }
 }
 

@@ -6,12 +6,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `route` | the table of routes, which everything else follows |
-//! | `account`, `task`, `chat`, `conversation`, `message`, `health`, `docs` | the handlers and bodies of each noun |
-//! | `body`, `query`, `validation`, `page`, `etag` | reading requests |
+//! | `account`, `task`, `chat`, `turn`, `conversation`, `message`, `usage`, `health`, `docs` | the handlers and bodies of each noun |
+//! | `stream` | answers that come while a turn runs |
+//! | `body`, `query`, `accept`, `idempotency`, `validation`, `page`, `etag` | reading requests |
 //! | `error`, `code`, `problem` | what can go wrong, and how it is answered |
 //! | `request_id`, `headers`, `cors`, `principal`, `panic` | what stands before the handlers |
 //! | `openapi` | the document |
 
+mod accept;
 mod account;
 mod body;
 mod chat;
@@ -23,6 +25,7 @@ mod error;
 mod etag;
 mod headers;
 mod health;
+mod idempotency;
 mod message;
 mod openapi;
 mod page;
@@ -32,9 +35,12 @@ mod problem;
 mod query;
 mod request_id;
 mod route;
+mod stream;
 mod task;
 #[cfg(test)]
 mod tests;
+mod turn;
+mod usage;
 mod validation;
 
 use std::collections::BTreeSet;
@@ -49,7 +55,7 @@ use actix_web::{App, Error};
 use domain::account::AccountService;
 use domain::chat::ChatService;
 use domain::health::Readiness;
-use domain::runtime::IdGenerator;
+use domain::runtime::{Clock, IdGenerator};
 use domain::task::TaskService;
 
 pub use cors::{CorsOrigin, CorsOriginError};
@@ -67,6 +73,8 @@ pub struct Services {
     pub chat: ChatService,
     /// Whether the server can do its work.
     pub readiness: Arc<dyn Readiness>,
+    /// Time, for what keeps a stream's connection alive.
+    pub clock: Arc<dyn Clock>,
     /// Ids of requests that bring none.
     pub ids: Arc<dyn IdGenerator>,
 }
@@ -103,6 +111,7 @@ pub fn app(
         .app_data(Data::new(services.tasks))
         .app_data(Data::new(services.chat))
         .app_data(Data::from(services.readiness))
+        .app_data(Data::from(services.clock))
         .app_data(Data::from(services.ids))
         .app_data(Data::new(StrictTransport(options.production)))
         .configure(|config| {

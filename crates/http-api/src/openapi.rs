@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 use crate::code::Code;
 use crate::problem::{self, Problem, ProblemBody};
 use crate::route::{self, Endpoint};
-use crate::{account, chat, conversation, docs, health, message, task};
+use crate::{account, chat, conversation, docs, health, message, stream, task, turn, usage};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,9 +19,9 @@ use crate::{account, chat, conversation, docs, health, message, task};
         account::register, account::login, account::refresh, account::logout, account::me, account::update_me,
         task::list, task::create, task::get, task::replace, task::update, task::complete, task::delete,
         chat::send, conversation::list, conversation::get, conversation::update, conversation::delete, message::list,
-        health::up, health::live, health::ready, docs::openapi, docs::page, docs::file,
+        turn::follow, turn::stop, usage::list, health::up, health::live, health::ready, docs::openapi, docs::page, docs::file,
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, stream::frame::Frame)),
     tags(
         (name = "Accounts", description = "Registering, signing in and out, and one's own account."),
         (name = "Tasks", description = "The user's tasks."),
@@ -203,10 +203,13 @@ fn particular(operation: &str) -> &'static [Code] {
             Code::ConversationNotFound,
             Code::TurnInProgress,
             Code::NoTurn,
+            Code::IdempotencyInProgress,
+            Code::IdempotencyKeyReused,
             Code::AiError,
             Code::AiUnavailable,
             Code::AiTimeout,
         ],
+        "stop_turn" => &[Code::NoTurn],
         "health_ready" => &[Code::DatabaseUnavailable, Code::Overloaded],
         "docs_file" => &[Code::NotFound],
         _ => &[],

@@ -36,6 +36,8 @@ pub(crate) struct Problem {
     message: Cow<'static, str>,
     field: Option<String>,
     stored: Option<StoredTurn>,
+    /// In seconds.
+    retry_after: Option<u64>,
     headers: Vec<(HeaderName, String)>,
 }
 
@@ -53,7 +55,14 @@ pub(crate) enum Challenge {
 impl Problem {
     /// The problem that `code` names.
     pub(crate) fn new(code: Code) -> Self {
-        let problem = Self { code, message: code.message().into(), field: None, stored: None, headers: Vec::new() };
+        let problem = Self {
+            code,
+            message: code.message().into(),
+            field: None,
+            stored: None,
+            retry_after: None,
+            headers: Vec::new(),
+        };
         match code {
             Code::Overloaded => problem.retry_after(BUSY_RETRY),
             Code::DatabaseUnavailable => problem.retry_after(DATABASE_RETRY),
@@ -85,9 +94,10 @@ impl Problem {
     }
 
     /// Says when to try again, in whole seconds (RFC 9110, 10.2.3).
-    pub(crate) fn retry_after(self, after: Duration) -> Self {
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        self.header(header::RETRY_AFTER, seconds.max(1).to_string())
+        self.retry_after = Some(seconds.max(1));
+        self
     }
 
     /// Says how to authenticate.
@@ -102,13 +112,27 @@ impl Problem {
         self.header(header::WWW_AUTHENTICATE, value)
     }
 
+    /// The code.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What it says to people.
+    pub(crate) fn words(&self) -> &str {
+        &self.message
+    }
+
+    /// When to try again, in seconds, if it says so.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// The status.
     pub(crate) fn status(&self) -> StatusCode {
         self.code.status()
     }
 
     fn header(mut self, name: HeaderName, value: String) -> Self {
-        self.headers.retain(|(present, _)| *present != name);
         self.headers.push((name, value));
         self
     }
@@ -139,6 +163,9 @@ impl Problem {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name.clone(), value);
             }
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     }

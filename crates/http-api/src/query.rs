@@ -48,9 +48,16 @@ pub(crate) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, RequestError>
     })
 }
 
-/// How many rows a page has at most: 1 to `MAX`.
+/// How many there may be at most, such as rows of a page: 1 to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit<const MAX: u16>(NonZeroU16);
+
+impl<const MAX: u16> Limit<MAX> {
+    /// The number.
+    pub(crate) fn get(self) -> u16 {
+        self.0.get()
+    }
+}
 
 impl<'de, const MAX: u16> Deserialize<'de> for Limit<MAX> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {

@@ -9,7 +9,7 @@ use actix_web::{Error, FromRequest, Handler, Resource, Responder, Route, web};
 
 use crate::error::{ApiError, RequestError};
 use crate::query::{self, NoParameters};
-use crate::{account, chat, conversation, docs, health, message, panic, principal, task};
+use crate::{account, chat, conversation, docs, health, message, panic, principal, task, turn, usage};
 
 /// A path and what it takes.
 pub(crate) struct Endpoint {
@@ -40,6 +40,9 @@ pub(crate) fn table() -> Vec<Endpoint> {
             .on(Method::PATCH, conversation::update)
             .on(Method::DELETE, conversation::delete),
         Endpoint::protected("/api/{user_id}/conversations/{id}/messages").list(message::list),
+        Endpoint::protected("/api/{user_id}/conversations/{id}/stream").on(Method::GET, turn::follow),
+        Endpoint::protected("/api/{user_id}/conversations/{id}/stop").on(Method::POST, turn::stop),
+        Endpoint::protected("/api/{user_id}/usage").list(usage::list),
         Endpoint::open("/health").on(Method::GET, health::up),
         Endpoint::open("/health/live").on(Method::GET, health::live),
         Endpoint::open("/health/ready").on(Method::GET, health::ready),

@@ -5,13 +5,12 @@ mod rows;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::conversation::{
-    Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle, MessageCursor,
-    MessageOrder, NewTurn, TurnEnd,
+    BegunTurn, Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle,
+    MessageCursor, MessageOrder, NewTurn, StoredAnswer, TurnEnd, UsageOfDay,
 };
 use domain::id::{ConversationId, TaskId, TurnId, UserId};
 use domain::message::{Message, Part};
 use domain::page::{Page, PageRequest};
-use domain::turn::Turn;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
@@ -115,7 +114,7 @@ impl ConversationRepo for SeaConversationRepo {
         Ok(Page::from_surplus(messages, page.limit, |last: &Message| MessageCursor(last.position)))
     }
 
-    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<Turn, ConversationRepoError> {
+    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<BegunTurn, ConversationRepoError> {
         turn::begin(&self.database, owner, turn).await
     }
 
@@ -134,6 +133,18 @@ impl ConversationRepo for SeaConversationRepo {
 
     async fn end_turn(&self, owner: UserId, turn: TurnId, end: TurnEnd) -> Result<(), ConversationRepoError> {
         turn::end(&self.database, owner, turn, end).await
+    }
+
+    async fn stop_turn(&self, owner: UserId, turn: TurnId, at: DateTime<Utc>) -> Result<(), ConversationRepoError> {
+        turn::stop(&self.database, owner, turn, at.into()).await
+    }
+
+    async fn answer(&self, owner: UserId, turn: TurnId) -> Result<StoredAnswer, ConversationRepoError> {
+        turn::answer(&self.database, owner, turn).await
+    }
+
+    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<UsageOfDay>, ConversationRepoError> {
+        turn::usage(&self.database, owner, since).await
     }
 
     async fn set_shown_tasks(

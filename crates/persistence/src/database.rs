@@ -21,7 +21,7 @@ use sea_orm::{
 use secrecy::ExposeSecret as _;
 
 use crate::error::storage;
-use held::Held;
+pub(crate) use held::Held;
 use lane::Lane;
 
 pub use options::{DatabaseOptions, StatementObserver};

@@ -1,7 +1,9 @@
 //! The tables as SeaORM sees them. Their rules (keys, checks, indexes) are in crate `migrations`.
 
 pub(crate) mod conversation;
+pub(crate) mod effect;
 pub(crate) mod message;
+pub(crate) mod pending_action;
 pub(crate) mod refresh_token;
 pub(crate) mod session;
 pub(crate) mod task;

@@ -8,19 +8,19 @@ use domain::session::RefreshTokenHash;
 use domain::storage::StorageError;
 use domain::system::{Credentials, RefreshTokenOwner, SystemRepo};
 use domain::text::Folded;
-use domain::turn::InstanceId;
+use domain::turn::{FailureCode, InstanceId};
 use domain::user::{PasswordHash, User};
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, DbErr, EntityTrait as _, ExprTrait as _, QueryFilter as _,
-    QueryResult,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DbErr, EntityTrait as _, ExprTrait as _, Order,
+    QueryFilter as _, QueryResult,
 };
 use uuid::Uuid;
 
 use crate::Database;
 use crate::entity::{Timestamp, refresh_token, session, turn, user};
 use crate::error::storage;
-use crate::turn::{Abandoned, fail};
+use crate::turn::{Abandoned, fail, is_running};
 
 /// [`SystemRepo`] on SeaORM.
 #[derive(Clone)]
@@ -34,10 +34,16 @@ impl SeaSystemRepo {
         Self { database }
     }
 
-    /// Marks some running turns, and their messages, as failed.
-    async fn fail_turns(&self, abandoned: Abandoned, now: DateTime<Utc>) -> Result<u64, StorageError> {
+    /// Marks the turns that `which` selects, and their messages, as failed.
+    async fn fail_turns(
+        &self,
+        which: SelectStatement,
+        code: FailureCode,
+        now: DateTime<Utc>,
+    ) -> Result<u64, StorageError> {
+        let which = Condition::all().add(turn::Column::Id.in_subquery(which));
         let transaction = self.database.begin().await?;
-        let count = fail(&transaction, abandoned, now.into()).await.map_err(storage)?;
+        let count = fail(&transaction, Abandoned { which, code }, now.into()).await.map_err(storage)?;
         transaction.commit().await.map_err(storage)?;
         Ok(count)
     }
@@ -81,13 +87,16 @@ impl SystemRepo for SeaSystemRepo {
     }
 
     async fn fail_turns_of(&self, instance: &InstanceId, now: DateTime<Utc>) -> Result<u64, StorageError> {
-        let of_instance = turn::Column::Instance.eq(instance.as_str());
-        self.fail_turns(Abandoned { which: Condition::all().add(of_instance), code: "INSTANCE_RESTARTED" }, now).await
+        let mut turns = abandoned(turn::Column::Instance.eq(instance.as_str()));
+        turns.lock(LockType::Update);
+        self.fail_turns(turns, FailureCode::InstanceRestarted, now).await
     }
 
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {
-        let expired = turn::Column::LeaseUntil.lte(Timestamp::from(now));
-        self.fail_turns(Abandoned { which: Condition::all().add(expired), code: "LEASE_EXPIRED" }, now).await
+        let mut turns = abandoned(turn::Column::LeaseUntil.lte(Timestamp::from(now)));
+        // Another instance may be at it. Whoever else holds such a turn ends it, or lets it go on.
+        turns.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        self.fail_turns(turns, FailureCode::LeaseExpired, now).await
     }
 
     async fn delete_expired_sessions(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {
@@ -96,6 +105,19 @@ impl SystemRepo for SeaSystemRepo {
         let writer = self.database.writer().await?;
         Ok(writer.execute(&delete).await.map_err(storage)?.rows_affected())
     }
+}
+
+/// The running turns of which `which` is true, always in the same order: two transactions that lock some of them do not
+/// wait for each other. (SQLite has one writer at a time, and no locks of rows.)
+fn abandoned(which: Expr) -> SelectStatement {
+    let mut select = Query::select();
+    select
+        .column(turn::Column::Id)
+        .from(turn::Entity)
+        .and_where(which)
+        .and_where(is_running())
+        .order_by(turn::Column::Id, Order::Asc);
+    select
 }
 
 fn token_owner(row: &QueryResult) -> Result<RefreshTokenOwner, DbErr> {

@@ -1,16 +1,18 @@
 //! Tasks.
 
+mod effects;
 mod statements;
 
 use std::num::NonZeroU16;
 
 use async_trait::async_trait;
-use domain::change::Change;
+use domain::change::{Change, EffectId};
 use domain::id::{TaskId, UserId};
 use domain::page::{Page, PageRequest};
 use domain::storage::StorageError;
 use domain::task::{
-    NewTask, Task, TaskChange, TaskCounts, TaskCursor, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, Version,
+    NewTask, Task, TaskChange, TaskCounts, TaskCursor, TaskEffect, TaskFilter, TaskPatch, TaskRepo, TaskRepoError,
+    Version,
 };
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, FromQueryResult as _, QueryFilter as _,
@@ -37,22 +39,28 @@ impl SeaTaskRepo {
         Self { database }
     }
 
-    /// Sends a statement that writes one row and returns it.
+    /// Sends a statement that writes one row, which `what` reads. A write that is an effect happens once.
     async fn write<S: StatementBuilder + Sync>(
         &self,
-        owner: UserId,
-        id: TaskId,
-        expected: Option<Version>,
+        (owner, id, expected): (UserId, TaskId, Option<Version>),
+        change: &Change,
         statement: &S,
-    ) -> Result<Model, TaskRepoError> {
-        let writer = self.database.writer().await?;
-        if let Some(row) = writer.query_one(statement).await.map_err(storage)? {
-            return Ok(model(&row).map_err(storage)?);
+        what: fn(&QueryResult) -> Result<TaskEffect, StorageError>,
+    ) -> Result<TaskEffect, TaskRepoError> {
+        let done = if let Some(effect) = change.call {
+            effects::once(&self.database, owner, effect, statement, what, change.at.into()).await?
+        } else {
+            let row = self.database.writer().await?.query_one(statement).await.map_err(storage)?;
+            row.map(|row| what(&row)).transpose()?
+        };
+        if let Some(done) = done {
+            return Ok(done);
         }
         // Why nothing was written matters only where a version was named.
         if expected.is_none() {
             return Err(TaskRepoError::NotFound);
         }
+        let writer = self.database.writer().await?;
         let there = writer.query_one(&statements::exists(owner, id)).await.map_err(storage)?;
         Err(if there.is_some() { TaskRepoError::Stale } else { TaskRepoError::NotFound })
     }
@@ -63,8 +71,7 @@ impl TaskRepo for SeaTaskRepo {
     async fn create(&self, owner: UserId, task: NewTask, change: &Change) -> Result<Task, TaskRepoError> {
         let at = Timestamp::from(change.at);
         let insert = statements::insert(owner, &task, at);
-        self.database.writer().await?.execute(&insert).await.map_err(storage)?;
-        Ok(Task {
+        let task = Task {
             id: task.id,
             user_id: owner,
             title: task.title,
@@ -72,7 +79,12 @@ impl TaskRepo for SeaTaskRepo {
             version: Version::FIRST,
             created_at: at.into(),
             updated_at: at.into(),
-        })
+        };
+        if let Some(effect) = change.call {
+            return Ok(effects::create_once(&self.database, owner, effect, &insert, task, at).await?);
+        }
+        self.database.writer().await?.execute(&insert).await.map_err(storage)?;
+        Ok(task)
     }
 
     async fn get(&self, owner: UserId, id: TaskId) -> Result<Task, TaskRepoError> {
@@ -133,8 +145,12 @@ impl TaskRepo for SeaTaskRepo {
         expected: Option<Version>,
         change: &Change,
     ) -> Result<TaskChange, TaskRepoError> {
-        if let Some(update) = statements::update(owner, id, &patch, expected, change.at.into()) {
-            return Ok(self.write(owner, id, expected, &update).await?.into_change()?);
+        let row = (owner, id, expected);
+        let update = statements::update(owner, id, &patch, expected, change.at.into());
+        // An effect is put on record even if it changes nothing.
+        let update = update.or_else(|| change.call.map(|_| statements::keep(owner, id, expected)));
+        if let Some(update) = update {
+            return Ok(effects::into_change(self.write(row, change, &update, changed).await?)?);
         }
         let task = self.get(owner, id).await?;
         if expected.is_some_and(|expected| expected != task.version) {
@@ -151,7 +167,7 @@ impl TaskRepo for SeaTaskRepo {
         change: &Change,
     ) -> Result<TaskChange, TaskRepoError> {
         let toggle = statements::toggle(owner, id, expected, change.at.into());
-        Ok(self.write(owner, id, expected, &toggle).await?.into_change()?)
+        Ok(effects::into_change(self.write((owner, id, expected), change, &toggle, changed).await?)?)
     }
 
     async fn delete(
@@ -159,10 +175,31 @@ impl TaskRepo for SeaTaskRepo {
         owner: UserId,
         id: TaskId,
         expected: Option<Version>,
-        _change: &Change,
+        change: &Change,
     ) -> Result<Task, TaskRepoError> {
         let delete = statements::delete(owner, id, expected);
-        Ok(self.write(owner, id, expected, &delete).await?.try_into()?)
+        Ok(effects::into_before(self.write((owner, id, expected), change, &delete, deleted).await?)?)
+    }
+
+    async fn delete_many(
+        &self,
+        owner: UserId,
+        tasks: &[(TaskId, Version)],
+        change: &Change,
+    ) -> Result<Vec<Task>, TaskRepoError> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(effect) = change.call {
+            return Ok(effects::delete_once(&self.database, owner, effect, tasks, task, change.at.into()).await?);
+        }
+        let writer = self.database.writer().await?;
+        let rows = writer.query_all(&statements::delete_many(owner, tasks)).await.map_err(storage)?;
+        Ok(rows.iter().map(task).collect::<Result<_, _>>()?)
+    }
+
+    async fn effect(&self, owner: UserId, effect: EffectId) -> Result<Option<TaskEffect>, TaskRepoError> {
+        Ok(effects::find(&self.database, owner, effect).await?)
     }
 }
 
@@ -171,8 +208,18 @@ fn surplus(limit: NonZeroU16) -> u64 {
     u64::from(limit.get()) + 1
 }
 
-fn model(row: &QueryResult) -> Result<Model, DbErr> {
-    Model::from_query_result(row, "")
+fn task(row: &QueryResult) -> Result<Task, StorageError> {
+    Model::from_query_result(row, "").map_err(storage)?.try_into()
+}
+
+/// What an UPDATE did that returned this row.
+fn changed(row: &QueryResult) -> Result<TaskEffect, StorageError> {
+    Ok(effects::changed(Model::from_query_result(row, "").map_err(storage)?.into_change()?))
+}
+
+/// What a DELETE did that returned this row.
+fn deleted(row: &QueryResult) -> Result<TaskEffect, StorageError> {
+    Ok(effects::deleted(task(row)?))
 }
 
 fn counts(row: &QueryResult) -> Result<(i64, i64), DbErr> {

@@ -1,61 +1,34 @@
-//! Turns: how they begin, go on and end, with the conversations and messages that change along with them.
+//! Turns: how they go on and end, with the conversations and messages that change along with them.
 //!
 //! Whatever changes several of them locks the conversation first, then the turn, then the message, so that no two
 //! transactions wait for each other.
 
+mod begin;
+mod pending;
+mod rows;
 mod statements;
+mod usage;
 
-use domain::conversation::{ConversationRepoError, ConversationTarget, NewTurn, TurnEnd};
+use chrono::TimeDelta;
+use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, TurnEnd};
 use domain::id::{TurnId, UserId};
-use domain::message::{Part, Role};
+use domain::message::Part;
 use domain::storage::StorageError;
-use domain::turn::{Turn, TurnState};
-use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _};
+use domain::turn::{FailureCode, TurnState};
+use sea_orm::sea_query::{Expr, Func, Query, UpdateStatement};
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
+use uuid::Uuid;
 
 use crate::Database;
 use crate::entity::{Timestamp, message, turn};
 use crate::error::{corrupt, storage};
 use crate::json::to_json;
+use rows::StoredTurn;
 
+pub(crate) use begin::begin;
+pub(crate) use rows::state;
 pub(crate) use statements::{Abandoned, fail, is_running};
-
-/// How many messages a turn has: the user's and the assistant's.
-const MESSAGES: i64 = 2;
-
-/// See [`ConversationRepo::begin_turn`](domain::conversation::ConversationRepo::begin_turn).
-pub(crate) async fn begin(database: &Database, owner: UserId, new: NewTurn) -> Result<Turn, ConversationRepoError> {
-    let at = Timestamp::from(new.at);
-    // Before the transaction, which is not to be held for it.
-    let user_parts = to_json(&new.user_parts)?;
-    let transaction = database.begin().await?;
-    let (conversation, message_count) = match &new.target {
-        ConversationTarget::New(id, title) => {
-            let insert = statements::insert_conversation(owner, *id, title, MESSAGES, at);
-            transaction.execute(&insert).await.map_err(storage)?;
-            (*id, MESSAGES)
-        }
-        ConversationTarget::Existing(id) => {
-            let extend = statements::extend_conversation(owner, *id, MESSAGES, at);
-            let row = transaction.query_one(&extend).await.map_err(storage)?;
-            let row = row.ok_or(ConversationRepoError::NotFound)?;
-            let dead = Condition::all()
-                .add(turn::Column::UserId.eq(owner.as_uuid()))
-                .add(turn::Column::ConversationId.eq(id.as_uuid()))
-                .add(turn::Column::LeaseUntil.lte(at));
-            fail(&transaction, Abandoned { which: dead, code: "LEASE_EXPIRED" }, at).await.map_err(storage)?;
-            (*id, row.try_get_by_index(0).map_err(storage)?)
-        }
-    };
-    let insert = statements::insert_turn(owner, conversation, &new, at);
-    if transaction.execute(&insert).await.map_err(storage)?.rows_affected() == 0 {
-        return Err(ConversationRepoError::TurnInProgress);
-    }
-    let insert = statements::insert_messages(owner, conversation, &new, user_parts, message_count, at);
-    transaction.execute(&insert).await.map_err(storage)?;
-    transaction.commit().await.map_err(storage)?;
-    Ok(Turn { id: new.id, conversation, user_message: new.user_message, assistant_message: new.assistant_message })
-}
+pub(crate) use usage::usage;
 
 /// See [`ConversationRepo::renew_lease`](domain::conversation::ConversationRepo::renew_lease).
 pub(crate) async fn renew_lease(
@@ -81,7 +54,7 @@ pub(crate) async fn save_progress(
     update
         .table(message::Entity)
         .value(message::Column::Parts, to_json(parts)?)
-        .cond_where(answer(owner, id))
+        .cond_where(statements::answer(owner, id))
         // It runs as long as its turn does: no transaction ends one without the other.
         .and_where(message::Column::Status.eq(TurnState::Running.as_str()));
     let updated = database.writer().await?.execute(&update).await.map_err(storage)?;
@@ -95,33 +68,81 @@ pub(crate) async fn end(
     id: TurnId,
     end: TurnEnd,
 ) -> Result<(), ConversationRepoError> {
-    let TurnEnd { state, parts, grounded, usage, error_code, at } = end;
-    let at = Timestamp::from(at);
-    let touch = statements::touch_conversation_of(owner, id, at);
-    let mut update_turn = Query::update();
-    update_turn
+    use turn::Column;
+    let at = Timestamp::from(end.at);
+    // What it took before it was resumed stays.
+    let more = |column: Column, more: i64| column.into_expr().add(more);
+    let first_token_at = Expr::value(end.first_token_at.map(Timestamp::from));
+    let mut update = Query::update();
+    update
         .table(turn::Entity)
-        .value(turn::Column::State, state.as_str())
-        .value(turn::Column::EndedAt, at)
-        .value(turn::Column::TokensIn, tokens(usage.tokens_in)?)
-        .value(turn::Column::TokensOut, tokens(usage.tokens_out)?)
-        .value(turn::Column::ErrorCode, error_code)
+        .value(Column::State, end.state.as_str())
+        .value(Column::EndedAt, at)
+        .value(Column::TokensIn, more(Column::TokensIn, count(end.usage.tokens_in)?))
+        .value(Column::TokensOut, more(Column::TokensOut, count(end.usage.tokens_out)?))
+        .value(Column::ErrorCode, end.error_code.map(FailureCode::as_str))
+        .value(Column::Provider, end.provider)
+        .value(Column::Model, end.model)
+        .value(Column::FirstTokenAt, Func::coalesce([Column::FirstTokenAt.into_expr(), first_token_at]))
+        .value(Column::ModelTimeUs, more(Column::ModelTimeUs, microseconds(end.model_time)?))
         .cond_where(running(owner, id));
-    let mut update_message = Query::update();
-    update_message
-        .table(message::Entity)
-        .value(message::Column::Parts, to_json(&parts)?)
-        .value(message::Column::Status, state.as_str())
-        .value(message::Column::Grounded, grounded)
-        .cond_where(answer(owner, id));
+    let mut message = ended_message(owner, id, end.state);
+    message.value(message::Column::Parts, to_json(&end.parts)?).value(message::Column::Grounded, end.grounded);
+    finish(database, owner, id, at, [update, message], end.pending).await
+}
 
+/// See [`ConversationRepo::stop_turn`](domain::conversation::ConversationRepo::stop_turn).
+pub(crate) async fn stop(
+    database: &Database,
+    owner: UserId,
+    id: TurnId,
+    at: Timestamp,
+) -> Result<(), ConversationRepoError> {
+    let mut update = Query::update();
+    update
+        .table(turn::Entity)
+        .value(turn::Column::State, TurnState::Stopped.as_str())
+        .value(turn::Column::EndedAt, at)
+        .cond_where(running(owner, id));
+    let message = ended_message(owner, id, TurnState::Stopped);
+    finish(database, owner, id, at, [update, message], None).await
+}
+
+/// Releases the conversation of a running turn by the updates of the turn and of its message, in this order.
+async fn finish(
+    database: &Database,
+    owner: UserId,
+    id: TurnId,
+    at: Timestamp,
+    updates: [UpdateStatement; 2],
+    pending: Option<PendingAction>,
+) -> Result<(), ConversationRepoError> {
+    let touch = statements::touch_conversation_of(owner, id, at);
     let transaction = database.begin().await?;
-    for update in [touch, update_turn, update_message] {
+    let conversation = transaction.query_one(&touch).await.map_err(storage)?.ok_or(ConversationRepoError::NoTurn)?;
+    for update in updates {
         if transaction.execute(&update).await.map_err(storage)?.rows_affected() == 0 {
             return Err(ConversationRepoError::NoTurn);
         }
     }
+    if let Some(action) = pending {
+        let conversation: Uuid = conversation.try_get_by_index(0).map_err(storage)?;
+        let offer = pending::insert(owner, conversation.into(), id, &action, at)?;
+        transaction.execute(&offer).await.map_err(storage)?;
+    }
     Ok(transaction.commit().await.map_err(storage)?)
+}
+
+/// See [`ConversationRepo::answer`](domain::conversation::ConversationRepo::answer).
+pub(crate) async fn answer(
+    database: &Database,
+    owner: UserId,
+    id: TurnId,
+) -> Result<StoredAnswer, ConversationRepoError> {
+    let select = StoredTurn::select(owner, turn::Column::Id.eq(id.as_uuid()));
+    let row = database.reader().await?.query_one(&select).await.map_err(storage)?;
+    let row = row.ok_or(ConversationRepoError::NoTurn)?;
+    Ok(StoredTurn::read(&row)?.into_answer()?)
 }
 
 /// The turn, if it runs.
@@ -132,14 +153,22 @@ fn running(owner: UserId, id: TurnId) -> Condition {
         .add(is_running())
 }
 
-/// The assistant's message of the turn.
-fn answer(owner: UserId, id: TurnId) -> Condition {
-    Condition::all()
-        .add(message::Column::UserId.eq(owner.as_uuid()))
-        .add(message::Column::TurnId.eq(id.as_uuid()))
-        .add(message::Column::Role.eq(Role::Assistant.as_str()))
+/// The update of the assistant's message of a turn that ends.
+fn ended_message(owner: UserId, id: TurnId, state: TurnState) -> UpdateStatement {
+    let mut update = Query::update();
+    update
+        .table(message::Entity)
+        .value(message::Column::Status, state.as_str())
+        .cond_where(statements::answer(owner, id));
+    update
 }
 
-fn tokens(count: u64) -> Result<i64, StorageError> {
-    i64::try_from(count).map_err(corrupt)
+fn count(tokens: u64) -> Result<i64, StorageError> {
+    i64::try_from(tokens).map_err(corrupt)
+}
+
+/// None at all if a clock was set back meanwhile.
+fn microseconds(time: TimeDelta) -> Result<i64, StorageError> {
+    let time = time.max(TimeDelta::zero());
+    Ok(time.num_microseconds().ok_or("a time of 290 000 years").map_err(corrupt)?)
 }

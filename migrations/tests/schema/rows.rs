@@ -42,12 +42,14 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     insert(db, "sessions", &format!("{session}, {user}, {NOW}, {NOW}, {NOW}")).await?;
     insert(db, "refresh_tokens", &format!("{}, {user}, {session}, {NOW}, NULL", hash(db))).await?;
     insert(db, "tasks", &format!("{}, {user}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new())).await?;
-    insert(db, "conversations", &format!("{conversation}, {user}, 'Hi', 1, NULL, {NOW}, {NOW}")).await?;
+    insert(db, "conversations", &format!("{conversation}, {user}, 'Hi', 1, NULL, {NOW}, {NOW}, 'slug'")).await?;
     insert(
         db,
         "turns",
         &format!(
-            "{turn}, {user}, {conversation}, 'complete', 'here', {NOW}, 'offline', 'v1', 0, 0, NULL, {NOW}, {NOW}"
+            "{turn}, {user}, {conversation}, 'complete', 'here', {NOW}, 'offline', 'v1', 0, 0, NULL, {NOW}, {NOW}, {NOW}, \
+             0, 'key', {}",
+            hash(db)
         ),
     )
     .await?;
@@ -58,6 +60,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     insert(db, "messages", &message(2, "assistant")).await?;
     let action = format!("{}, {user}, {conversation}, {turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new());
     insert(db, "pending_actions", &action).await?;
+    insert(db, "effects", &format!("{user}, {turn}, 0, 0, {}, '{{}}', NULL, {NOW}", new())).await?;
     Ok(owned)
 }
 
@@ -77,7 +80,7 @@ pub(crate) fn id(db: &DatabaseConnection, id: Uuid) -> String {
     }
 }
 
-/// The hash of some refresh token.
+/// Some SHA-256.
 pub(crate) fn hash(db: &DatabaseConnection) -> String {
     let digits = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     match db.get_database_backend() {

@@ -12,6 +12,7 @@ on_both_databases!(
     wrong_values_are_refused,
     one_turn_runs_at_a_time_in_a_conversation,
     an_email_a_position_and_a_side_of_a_turn_are_taken_once,
+    keys_are_taken_once_by_each_user_and_an_effect_once_by_a_turn,
     what_belongs_to_a_user_goes_with_the_user,
 );
 
@@ -34,7 +35,17 @@ fn new(db: &DatabaseConnection) -> String {
 
 fn turn(db: &DatabaseConnection, user: Uuid, conversation: Uuid, state: &str, ended_at: &str) -> String {
     let (user, conversation) = (id(db, user), id(db, conversation));
-    format!("{}, {user}, {conversation}, '{state}', 'here', {NOW}, 'p', 'm', 0, 0, NULL, {NOW}, {ended_at}", new(db))
+    format!(
+        "{}, {user}, {conversation}, '{state}', 'here', {NOW}, 'p', 'm', 0, 0, NULL, {NOW}, {ended_at}, NULL, 0, NULL, \
+         NULL",
+        new(db)
+    )
+}
+
+/// A turn that is over, with the columns that make it happen once.
+fn keyed(db: &DatabaseConnection, owned: &Owned, model_time: i64, key: &str, fingerprint: &str) -> String {
+    let turn = turn(db, owned.user, owned.conversation, "complete", NOW);
+    turn.replace("NULL, 0, NULL, NULL", &format!("NULL, {model_time}, {key}, {fingerprint}"))
 }
 
 fn message(db: &DatabaseConnection, owned: &Owned, turn: &str, position: i64, role: &str, status: &str) -> String {
@@ -58,6 +69,8 @@ async fn a_row_of_one_user_cannot_hang_on_a_row_of_another(test: TestDatabase) -
     let action =
         format!("{}, {bob_user}, {ada_conversation}, {ada_turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new(&db));
     refused(&db, "pending_actions", action, foreign).await;
+    let effect = format!("{bob_user}, {ada_turn}, 0, 9, {}, '{{}}', NULL, {NOW}", new(&db));
+    refused(&db, "effects", effect, foreign).await;
     Ok(())
 }
 
@@ -67,7 +80,7 @@ async fn a_row_without_its_user_is_refused(test: TestDatabase) -> anyhow::Result
     let rows = [
         ("sessions", format!("{}, {nobody}, {NOW}, {NOW}, {NOW}", new(&db))),
         ("tasks", format!("{}, {nobody}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new(&db))),
-        ("conversations", format!("{}, {nobody}, 'Hi', 0, NULL, {NOW}, {NOW}", new(&db))),
+        ("conversations", format!("{}, {nobody}, 'Hi', 0, NULL, {NOW}, {NOW}, NULL", new(&db))),
     ];
     for (table, values) in rows {
         refused(&db, table, values, "foreign key").await;
@@ -92,10 +105,30 @@ async fn wrong_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
         let user = format!("{}, '{email}', '{email}', '{name}', '{zone}', NULL, {version}, {NOW}, {NOW}", new(&db));
         refused(&db, "users", user, check).await;
     }
-    let empty_title = format!("{}, {user}, '', 0, NULL, {NOW}, {NOW}", new(&db));
-    refused(&db, "conversations", empty_title, check).await;
+    let long = format!("'{}'", "x".repeat(256));
+    for (title, key) in [("", "NULL"), ("Hi", "''"), ("Hi", &long)] {
+        let conversation = format!("{}, {user}, '{title}', 0, NULL, {NOW}, {NOW}, {key}", new(&db));
+        refused(&db, "conversations", conversation, check).await;
+    }
     for (state, ended_at) in [("paused", NOW), ("running", NOW), ("complete", "NULL")] {
         refused(&db, "turns", turn(&db, ada.user, ada.conversation, state, ended_at), check).await;
+    }
+    let sha = hash(&db);
+    for (model_time, key, fingerprint) in [
+        (-1, "NULL", "NULL"),
+        (0, "''", sha.as_str()),
+        (0, &long, &sha),
+        (0, "'k'", "NULL"),
+        (0, "NULL", &sha),
+        (0, "'k'", hash_of_one_byte(&test)),
+    ] {
+        refused(&db, "turns", keyed(&db, &ada, model_time, key, fingerprint), check).await;
+    }
+    insert(&db, "turns", &keyed(&db, &ada, 0, "'k'", &sha)).await?;
+    let turn = id(&db, ada.turn);
+    for (round, index, before) in [(-1, 9, "'{}'"), (0, -1, "'{}'"), (0, 9, "NULL")] {
+        let effect = format!("{user}, {turn}, {round}, {index}, {}, {before}, NULL, {NOW}", new(&db));
+        refused(&db, "effects", effect, check).await;
     }
     let other = new(&db);
     for (position, role, status) in
@@ -104,9 +137,13 @@ async fn wrong_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
         refused(&db, "messages", message(&db, &ada, &other, position, role, status), check).await;
     }
     let session = id(&db, ada.session);
-    let hash = if test.url().starts_with("sqlite") { "X'00'" } else { "'\\x00'" };
+    let hash = hash_of_one_byte(&test);
     refused(&db, "refresh_tokens", format!("{hash}, {user}, {session}, {NOW}, NULL"), check).await;
     Ok(())
+}
+
+fn hash_of_one_byte(test: &TestDatabase) -> &'static str {
+    if test.url().starts_with("sqlite") { "X'00'" } else { "'\\x00'" }
 }
 
 async fn one_turn_runs_at_a_time_in_a_conversation(test: TestDatabase) -> anyhow::Result<()> {
@@ -133,6 +170,24 @@ async fn an_email_a_position_and_a_side_of_a_turn_are_taken_once(test: TestDatab
     insert(&db, "messages", &message(&db, &ada, &id(&db, free), 3, "assistant", "complete")).await
 }
 
+async fn keys_are_taken_once_by_each_user_and_an_effect_once_by_a_turn(test: TestDatabase) -> anyhow::Result<()> {
+    // Both users have a conversation, a turn and an effect of the same keys.
+    let (db, ada, _) = database(&test).await?;
+    let (user, turn) = (id(&db, ada.user), id(&db, ada.turn));
+    refused(&db, "turns", keyed(&db, &ada, 0, "'key'", &hash(&db)), "unique").await;
+    let named = |key: &str| format!("{}, {user}, 'Hi', 0, NULL, {NOW}, {NOW}, {key}", new(&db));
+    refused(&db, "conversations", named("'slug'"), "unique").await;
+    let effect = |index| format!("{user}, {turn}, 0, {index}, {}, NULL, '{{}}', {NOW}", new(&db));
+    refused(&db, "effects", effect(0), "unique").await;
+    insert(&db, "effects", &effect(1)).await?;
+    // Rows without keys are not alike.
+    for _ in 0..2 {
+        insert(&db, "turns", &keyed(&db, &ada, 0, "NULL", "NULL")).await?;
+        insert(&db, "conversations", &named("NULL")).await?;
+    }
+    Ok(())
+}
+
 async fn what_belongs_to_a_user_goes_with_the_user(test: TestDatabase) -> anyhow::Result<()> {
     let (db, ada, _) = database(&test).await?;
     db.execute_unprepared(&format!("DELETE FROM users WHERE id = {}", id(&db, ada.user))).await?;
@@ -145,6 +200,7 @@ async fn what_belongs_to_a_user_goes_with_the_user(test: TestDatabase) -> anyhow
         ("turns", 1),
         ("messages", 2),
         ("pending_actions", 1),
+        ("effects", 1),
     ] {
         let count = format!("SELECT COUNT(*) FROM {table}");
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), count)).await?;

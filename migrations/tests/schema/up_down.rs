@@ -19,9 +19,17 @@ async fn up_down_and_up_again_on_an_empty_database(test: TestDatabase) -> anyhow
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     let schema = tables(&db).await?;
-    for table in
-        ["users", "sessions", "refresh_tokens", "tasks", "conversations", "turns", "messages", "pending_actions"]
-    {
+    for table in [
+        "users",
+        "sessions",
+        "refresh_tokens",
+        "tasks",
+        "conversations",
+        "turns",
+        "messages",
+        "pending_actions",
+        "effects",
+    ] {
         assert!(schema.iter().any(|name| name == table), "{table}");
     }
     down_all(&db).await?;
@@ -75,10 +83,10 @@ async fn two_instances_that_start_together_do_not_collide(test: TestDatabase) ->
 async fn a_failing_migration_leaves_nothing_behind(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     // The last migration fails, after all others went well.
-    db.execute_unprepared("CREATE TABLE pending_actions (i integer)").await?;
+    db.execute_unprepared("CREATE TABLE effects (i integer)").await?;
     assert!(migrations::up(&db).await.is_err());
-    assert_eq!(tables(&db).await?, ["pending_actions"]);
-    db.execute_unprepared("DROP TABLE pending_actions").await?;
+    assert_eq!(tables(&db).await?, ["effects"]);
+    db.execute_unprepared("DROP TABLE effects").await?;
     migrations::up(&db).await?;
     Ok(())
 }

@@ -84,7 +84,15 @@ fn every_settings_flag_is_its_variable_in_lower_case_with_hyphens() {
 
 #[test]
 fn the_help_names_every_variable_and_shows_no_secret() {
-    let variables = [("JWT_SECRET", "hunter2"), ("DATABASE_URL", "postgres://me:hunter3@db/todo"), ("PORT", "9000")];
+    let variables = [
+        ("JWT_SECRET", "hunter2"),
+        ("DATABASE_URL", "postgres://me:hunter3@db/todo"),
+        ("COHERE_API_KEY", "hunter4"),
+        ("COHERE_BASE_URL", "https://me:hunter5@example.com"),
+        ("OPENAI_API_KEY", "hunter6"),
+        ("OPENAI_BASE_URL", "https://me:hunter7@example.com"),
+        ("PORT", "9000"),
+    ];
     for flag in ["-h", "--help"] {
         let error = refused(&[flag], &variables);
         assert_eq!(error.kind(), ErrorKind::DisplayHelp);

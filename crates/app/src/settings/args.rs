@@ -5,6 +5,7 @@
 //! holds the two together.
 
 use clap::Args;
+use llm::Cohere;
 
 /// Every setting, as a text.
 #[derive(Args)]
@@ -88,9 +89,75 @@ pub struct SignInArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Assistant")]
 pub struct AssistantArgs {
-    /// Which assistant answers: offline (built in; no key, no network), or auto for the best one that is set up
+    /// Which assistant answers: cohere, openai (or any server that speaks like it), offline (built in; no key, no
+    /// network), or auto: Cohere if its key is set, else OpenAI if its key or its URL is, else offline
     #[arg(long, env = "LLM_PROVIDER", value_name = "NAME", default_value = "auto")]
     pub llm_provider: String,
+
+    /// Who answers when that one cannot: none, or offline. The answer says so
+    #[arg(long, env = "LLM_FALLBACK", value_name = "NAME", default_value = "none")]
+    pub llm_fallback: String,
+
+    /// How much of a conversation the assistant is told, in tokens, which are estimated; 500 to 200000
+    #[arg(long, env = "LLM_HISTORY_TOKENS", value_name = "NUMBER", default_value = "8000")]
+    pub llm_history_tokens: String,
+
+    /// How long one reply may take, retries included, 1s to 10m. Half a minute of silence within a reply, or a whole
+    /// one before it, is too long in any case
+    #[arg(long, env = "LLM_TIMEOUT", value_name = "DURATION", default_value = "120s")]
+    pub llm_timeout: String,
+
+    /// Settings of Cohere.
+    #[command(flatten)]
+    pub cohere: CohereArgs,
+
+    /// Settings of OpenAI and of servers like it.
+    #[command(flatten)]
+    pub openai: OpenAiArgs,
+}
+
+/// Settings of Cohere.
+#[derive(Args)]
+#[command(next_help_heading = "Assistant: Cohere")]
+pub struct CohereArgs {
+    /// Cohere's key; better a variable than a flag, which other users of the machine can see
+    #[arg(long, env = "COHERE_API_KEY", value_name = "KEY", hide_default_value = true)]
+    pub cohere_api_key: Option<String>,
+
+    /// The model
+    #[arg(long, env = "COHERE_MODEL", value_name = "NAME", default_value = Cohere::DEFAULT_MODEL)]
+    pub cohere_model: String,
+
+    /// How freely it chooses its words, 0 to 1
+    #[arg(long, env = "COHERE_TEMPERATURE", value_name = "NUMBER", default_value = "0.3")]
+    pub cohere_temperature: String,
+
+    /// Where it is.
+    #[arg(long, env = "COHERE_BASE_URL", value_name = "URL", default_value = Cohere::DEFAULT_BASE_URL)]
+    #[arg(hide_default_value = true, help = "Where it is [default: https://api.cohere.com]")]
+    pub cohere_base_url: String,
+}
+
+/// Settings of OpenAI and of servers like it.
+#[derive(Args)]
+#[command(next_help_heading = "Assistant: OpenAI, Ollama, vLLM, llama.cpp, Groq, OpenRouter, ...")]
+pub struct OpenAiArgs {
+    /// The server's key, if it wants one; better a variable than a flag, which other users of the machine can see
+    #[arg(long, env = "OPENAI_API_KEY", value_name = "KEY", hide_default_value = true)]
+    pub openai_api_key: Option<String>,
+
+    /// Where the server is.
+    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL", hide_default_value = true)]
+    #[arg(help = "Where the server is, such as http://localhost:11434/v1; OpenAI's own if unset")]
+    pub openai_base_url: Option<String>,
+
+    /// The model, which has to be able to call tools. It has no default: every server has models of its own
+    #[arg(long, env = "OPENAI_MODEL", value_name = "NAME")]
+    pub openai_model: Option<String>,
+
+    /// How freely it chooses its words, 0 to 2; the server's own choice if unset, and some models take no other
+    #[arg(long, env = "OPENAI_TEMPERATURE", value_name = "NUMBER")]
+    pub openai_temperature: Option<String>,
 }
 
 /// Settings of the process.

@@ -9,16 +9,16 @@ use crate::cli::Cli;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn args(variables: &[(&str, &str)]) -> SettingsArgs {
+pub(super) fn args(variables: &[(&str, &str)]) -> SettingsArgs {
     let variables: Variables = variables.iter().copied().collect();
     Cli::read(["app"], &variables).map_err(|error| error.to_string()).unwrap().settings
 }
 
-fn settings(variables: &[(&str, &str)]) -> Settings {
+pub(super) fn settings(variables: &[(&str, &str)]) -> Settings {
     args(variables).try_into().unwrap()
 }
 
-fn problems(variables: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn problems(variables: &[(&str, &str)]) -> Vec<String> {
     Settings::try_from(args(variables)).unwrap_err().problems().to_vec()
 }
 
@@ -32,7 +32,8 @@ fn without_any_setting_it_serves_a_developer() {
     assert!(database.migrate_on_start);
     assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Kept(path) if path == Path::new("data/jwt-secret")));
     assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) });
-    assert_eq!((assistant, environment, instance), (AssistantChoice::Auto, Environment::Development, None));
+    assert!(matches!(assistant.choice, AssistantChoice::Offline));
+    assert_eq!((environment, instance), (Environment::Development, None));
     assert_eq!(log, LogFilter::standard(false));
 }
 
@@ -50,6 +51,7 @@ fn every_setting_is_taken() {
         ("ACCESS_TOKEN_TTL", "15m"),
         ("REFRESH_TOKEN_TTL", "1h 30m"),
         ("LLM_PROVIDER", "offline"),
+        ("COHERE_API_KEY", "ignored"),
         ("ENVIRONMENT", "production"),
         ("INSTANCE_ID", "web-1"),
         ("DEBUG", "on"),
@@ -61,7 +63,8 @@ fn every_setting_is_taken() {
     assert!(!database.migrate_on_start);
     assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Given(_)));
     assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::minutes(15), refresh: TimeDelta::minutes(90) });
-    assert_eq!((assistant, environment), (AssistantChoice::Offline, Environment::Production));
+    assert!(matches!(assistant.choice, AssistantChoice::Offline));
+    assert_eq!(environment, Environment::Production);
     assert_eq!((instance, log), (Some("web-1".parse().unwrap()), LogFilter::standard(true)));
 }
 
@@ -124,7 +127,21 @@ fn a_bad_value_is_told_with_its_variable_and_what_it_should_be() {
         ("ACCESS_TOKEN_TTL", "1500ms", "is not a duration"),
         ("REFRESH_TOKEN_TTL", "3651d", r#"REFRESH_TOKEN_TTL: "3651d" is not a duration"#),
         ("REFRESH_TOKEN_TTL", "999999999999y", "is not a duration"),
-        ("LLM_PROVIDER", "cohere", r#"LLM_PROVIDER: "cohere" is not an assistant (auto or offline)"#),
+        ("LLM_PROVIDER", "gpt", r#"LLM_PROVIDER: "gpt" is not an assistant (auto, cohere, openai or offline)"#),
+        ("LLM_FALLBACK", "cohere", r#"LLM_FALLBACK: "cohere" is not a fallback (none or offline)"#),
+        ("LLM_HISTORY_TOKENS", "499", r#"LLM_HISTORY_TOKENS: "499" is not a number of tokens (500 to 200000)"#),
+        ("LLM_HISTORY_TOKENS", "200001", "is not a number of tokens"),
+        ("LLM_HISTORY_TOKENS", "8k", "is not a number of tokens"),
+        ("LLM_TIMEOUT", "120", r#"LLM_TIMEOUT: "120" is not a duration such as 30s or 2m (1s to 10m)"#),
+        ("LLM_TIMEOUT", "999ms", "is not a duration"),
+        ("LLM_TIMEOUT", "601s", "is not a duration"),
+        ("COHERE_MODEL", &"x".repeat(201), "is not a model's name (1 to 200 characters)"),
+        ("COHERE_TEMPERATURE", "1.1", r#"COHERE_TEMPERATURE: "1.1" is not a temperature (0 to 1)"#),
+        ("COHERE_TEMPERATURE", "-0.1", "is not a temperature"),
+        ("COHERE_TEMPERATURE", "NaN", "is not a temperature"),
+        ("OPENAI_MODEL", "a\u{7}b", r#"OPENAI_MODEL: "a\u{7}b" is not a model's name"#),
+        ("OPENAI_TEMPERATURE", "2.1", r#"OPENAI_TEMPERATURE: "2.1" is not a temperature (0 to 2)"#),
+        ("OPENAI_TEMPERATURE", "inf", "is not a temperature"),
         ("ENVIRONMENT", "prod", r#"ENVIRONMENT: "prod" is not an environment (development or production)"#),
         ("INSTANCE_ID", "a b", r#"INSTANCE_ID: "a b" is not an instance's name"#),
         ("INSTANCE_ID", &long, "is not an instance's name"),
@@ -149,6 +166,12 @@ fn a_bad_secret_is_told_without_its_value() {
         ("DATABASE_URL", "postgres://me:12?hunter2@db/x", "has an @ or a # after the host"),
         ("DATABASE_URL", "postgres://me:x/hunter2@db/x", "DATABASE_URL: is not a URL: "),
         ("DATABASE_URL", "postgres://me:hunter2@[db/x", "DATABASE_URL: is not a URL: "),
+        ("COHERE_API_KEY", "hunter2 and more", "COHERE_API_KEY: is no key: it has spaces or characters that"),
+        ("OPENAI_API_KEY", "hunter2\u{e4}", "OPENAI_API_KEY: is no key: "),
+        ("COHERE_BASE_URL", "https://me:hunter2@example.com", "COHERE_BASE_URL: is not an http or https URL such as"),
+        ("COHERE_BASE_URL", "ftp://hunter2", "COHERE_BASE_URL: is not an http or https URL"),
+        ("OPENAI_BASE_URL", "https://example.com/v1?key=hunter2", "OPENAI_BASE_URL: is not an http or https URL"),
+        ("OPENAI_BASE_URL", "hunter2:11434/v1", "OPENAI_BASE_URL: is not an http or https URL"),
     ] {
         let problems = problems(&[(variable, value)]);
         assert_eq!(problems.len(), 1, "{problems:?}");
@@ -186,11 +209,17 @@ fn the_schema_can_be_changed_without_the_settings_that_only_the_server_needs() {
 
 #[test]
 fn settings_print_no_secret() {
-    let settings =
-        settings(&[("JWT_SECRET", SECRET), ("DATABASE_URL", "postgres://me:hunter2@db/todo?password=hunter3")]);
-    let printed = format!("{settings:?} {settings:#?}");
-    assert!(!printed.contains(SECRET) && !printed.contains("hunter"), "{printed}");
-    assert!(printed.contains("Postgres at db:5432/todo"), "{printed}");
+    for key in ["COHERE_API_KEY", "OPENAI_API_KEY"] {
+        let settings = settings(&[
+            ("JWT_SECRET", SECRET),
+            ("DATABASE_URL", "postgres://me:hunter2@db/todo?password=hunter3"),
+            (key, "hunter4"),
+            ("OPENAI_MODEL", "m"),
+        ]);
+        let printed = format!("{settings:?} {settings:#?}");
+        assert!(!printed.contains(SECRET) && !printed.contains("hunter"), "{printed}");
+        assert!(printed.contains("Postgres at db:5432/todo"), "{printed}");
+    }
 }
 
 #[test]
@@ -212,7 +241,17 @@ fn the_example_file_and_the_registry_name_the_same_settings_and_defaults() {
     let variables = Variables::merge(&known, |_| None, Path::new(".env.example"), &set).unwrap();
     let from_file: Settings = Cli::read(["app"], &variables).ok().unwrap().settings.try_into().unwrap();
     assert_eq!(format!("{from_file:?}"), format!("{:?}", settings(&[])));
-    for required in ["HOST", "PORT", "DATABASE_URL", "ACCESS_TOKEN_TTL", "LLM_PROVIDER", "ENVIRONMENT", "DEBUG"] {
+    for required in [
+        "HOST",
+        "PORT",
+        "DATABASE_URL",
+        "ACCESS_TOKEN_TTL",
+        "LLM_PROVIDER",
+        "LLM_TIMEOUT",
+        "COHERE_MODEL",
+        "ENVIRONMENT",
+        "DEBUG",
+    ] {
         assert!(variables.get(required).is_some(), "{required} shows no default");
     }
 }

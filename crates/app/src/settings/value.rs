@@ -2,13 +2,15 @@
 //! variable's name, which its caller knows.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::turn::InstanceId;
 use http_api::CorsOrigin;
+use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::{AssistantChoice, Environment};
+use super::{Environment, Fallback};
 use crate::telemetry::LogFilter;
 
 /// What is wrong with a setting's text.
@@ -28,6 +30,9 @@ pub enum ValueError {
     /// A secret is missing where none may be made up.
     #[error("must be set in production: at least 32 bytes, such as `openssl rand -base64 48` prints")]
     MissingSecret,
+    /// It is missing, and others want it.
+    #[error("must be set: {0}")]
+    Missing(&'static str),
 }
 
 fn expect<T>(value: Option<T>, text: &str, expected: &'static str) -> Result<T, ValueError> {
@@ -111,13 +116,83 @@ pub(super) fn lifetime(text: &str) -> Result<TimeDelta, ValueError> {
     expect(lifetime, text, "a duration such as 15m, 24h or 30d (1s to 3650d, in whole seconds)")
 }
 
-pub(super) fn assistant(text: &str) -> Result<AssistantChoice, ValueError> {
-    let choice = match text.trim() {
-        "auto" => Some(AssistantChoice::Auto),
-        "offline" => Some(AssistantChoice::Offline),
+/// What `LLM_PROVIDER` can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProviderName {
+    Auto,
+    Cohere,
+    OpenAi,
+    Offline,
+}
+
+pub(super) fn provider(text: &str) -> Result<ProviderName, ValueError> {
+    let name = match text.trim() {
+        "auto" => Some(ProviderName::Auto),
+        "cohere" => Some(ProviderName::Cohere),
+        "openai" => Some(ProviderName::OpenAi),
+        "offline" => Some(ProviderName::Offline),
         _ => None,
     };
-    expect(choice, text, "an assistant (auto or offline)")
+    expect(name, text, "an assistant (auto, cohere, openai or offline)")
+}
+
+pub(super) fn fallback(text: &str) -> Result<Fallback, ValueError> {
+    let fallback = match text.trim() {
+        "none" => Some(Fallback::None),
+        "offline" => Some(Fallback::Offline),
+        _ => None,
+    };
+    expect(fallback, text, "a fallback (none or offline)")
+}
+
+pub(super) fn history_tokens(text: &str) -> Result<usize, ValueError> {
+    let number = text.trim().parse().ok().filter(|number| (500..=200_000).contains(number));
+    expect(number, text, "a number of tokens (500 to 200000)")
+}
+
+pub(super) fn reply_time(text: &str) -> Result<Duration, ValueError> {
+    let time = humantime::parse_duration(text.trim()).ok();
+    let time = time.filter(|time| (Duration::from_secs(1)..=Duration::from_mins(10)).contains(time));
+    expect(time, text, "a duration such as 30s or 2m (1s to 10m)")
+}
+
+/// A key as a header takes it: visible ASCII characters.
+pub(super) fn api_key(text: Option<&str>) -> Result<Option<SecretString>, ValueError> {
+    let Some(text) = given(text) else { return Ok(None) };
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(Some(text.into()))
+    } else {
+        Err(ValueError::Secret("is no key: it has spaces or characters that are not visible ASCII".to_owned()))
+    }
+}
+
+/// Where a server is. What is no such URL may have a password in it, and is withheld.
+pub(super) fn server_address(text: &str) -> Result<Url, ValueError> {
+    web_address(text).ok().filter(Url::has_host).ok_or_else(|| {
+        let problem = "is not an http or https URL such as http://localhost:11434/v1 (no user, password, ? or #)";
+        ValueError::Secret(problem.to_owned())
+    })
+}
+
+pub(super) fn model(text: &str) -> Result<String, ValueError> {
+    let text = text.trim();
+    let name = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    expect(name.then(|| text.to_owned()), text, "a model's name (1 to 200 characters)")
+}
+
+/// A temperature from 0 to 1. Cohere's reference (<https://docs.cohere.com/v2/reference/chat>) says that it is not
+/// negative and names no end; more than 1 is of no use to an assistant that has to name tools and tasks.
+pub(super) fn cohere_temperature(text: &str) -> Result<f32, ValueError> {
+    expect(temperature(text, 1.0), text, "a temperature (0 to 1)")
+}
+
+/// A temperature from 0 to 2, as OpenAI's reference has it (<https://platform.openai.com/docs/api-reference/chat>).
+pub(super) fn openai_temperature(text: &str) -> Result<f32, ValueError> {
+    expect(temperature(text, 2.0), text, "a temperature (0 to 2)")
+}
+
+fn temperature(text: &str, most: f32) -> Option<f32> {
+    text.trim().parse().ok().filter(|temperature| (0.0..=most).contains(temperature))
 }
 
 pub(super) fn environment(text: &str) -> Result<Environment, ValueError> {

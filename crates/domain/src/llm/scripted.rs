@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures_channel::oneshot;
-use futures_util::{StreamExt as _, future, stream};
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, LlmToolCall};
@@ -21,6 +21,8 @@ pub enum Step {
     Cut(Vec<LlmEvent>, LlmError),
     /// It sends these events once the gate opens; it hangs as long as the gate's other end is kept.
     Gated(oneshot::Receiver<()>, Vec<LlmEvent>),
+    /// It sends these events and goes on with another step.
+    Then(Vec<LlmEvent>, Box<Step>),
     /// It never says a word.
     Hang,
 }
@@ -50,6 +52,22 @@ impl Step {
         let mut events: Vec<_> = calls.into_iter().enumerate().flat_map(call).collect();
         events.push(finished(FinishReason::ToolCalls));
         Self::Events(events)
+    }
+}
+
+impl Step {
+    fn stream(self) -> LlmStream {
+        match self {
+            Self::Events(events) => stream::iter(events.into_iter().map(Ok)).boxed(),
+            Self::Fail(error) => stream::iter([Err(error)]).boxed(),
+            Self::Cut(events, error) => stream::iter(events.into_iter().map(Ok).chain([Err(error)])).boxed(),
+            // Whether the gate was opened or its other end dropped, waiting is over.
+            Self::Gated(gate, events) => {
+                stream::once(gate).flat_map(move |_open| stream::iter(events.clone().into_iter().map(Ok))).boxed()
+            }
+            Self::Then(events, next) => stream::iter(events.into_iter().map(Ok)).chain(next.stream()).boxed(),
+            Self::Hang => stream::pending().boxed(),
+        }
     }
 }
 
@@ -100,15 +118,8 @@ impl LlmClient for ScriptedLlm {
         locked(&self.requests).push(request);
         let step = locked(&self.steps).pop_front();
         match step {
-            Some(Step::Events(events)) => Ok(stream::iter(events.into_iter().map(Ok)).boxed()),
             Some(Step::Fail(error)) => Err(error),
-            Some(Step::Cut(events, error)) => Ok(stream::iter(events.into_iter().map(Ok).chain([Err(error)])).boxed()),
-            Some(Step::Gated(gate, events)) => {
-                // Whether the gate was opened or its other end dropped, waiting is over.
-                let _open_or_gone = gate.await;
-                Ok(stream::iter(events.into_iter().map(Ok)).boxed())
-            }
-            Some(Step::Hang) => future::pending().await,
+            Some(step) => Ok(step.stream()),
             None => Err(LlmError::BadReply("the script is over".into())),
         }
     }

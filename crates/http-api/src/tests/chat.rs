@@ -1,66 +1,66 @@
-//! Chat, conversations and messages.
+//! Saying something to the assistant, and its answer as a whole.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::http::Method;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use actix_web::test::TestRequest;
 use domain::conversation::{
-    Conversation, ConversationCursor, ConversationRepoError, ConversationTarget, MessageCursor, MessageOrder,
-    MockConversationRepo,
+    BegunTurn, ConversationRepoError, ConversationTarget, KeyReuse, MockConversationRepo, NewTurn, StoredAnswer,
 };
 use domain::llm::{LlmError, ScriptedLlm, Step};
-use domain::message::{Message, Part, Role, ToolCall, ToolResult};
-use domain::page::{Page, PageRequest};
+use domain::message::{Message, Part, Role};
+use domain::page::Page;
 use domain::storage::StorageError;
 use domain::tool::ToolOutcome;
-use domain::turn::{Turn, TurnState};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use domain::turn::{Turn, TurnState, Usage};
+use serde_json::json;
 
-use super::{CONVERSATION, Ports, ask, json as with_json, me, now, user};
+use super::{CONVERSATION, Ports, ask, json as with_json, now, user};
 
-const CHAT: &str = "/api/{user_id}/chat";
-const LIST: &str = "/api/{user_id}/conversations";
-const ONE: &str = "/api/{user_id}/conversations/{id}";
-const MESSAGES: &str = "/api/{user_id}/conversations/{id}/messages";
+pub(super) const CHAT: &str = "/api/{user_id}/chat";
 
-fn conversation() -> Conversation {
-    Conversation {
-        id: CONVERSATION.parse().unwrap(),
-        user_id: me(),
-        title: "Groceries".parse().unwrap(),
-        active_turn: None,
-        message_count: 2,
-        created_at: now(),
-        updated_at: now(),
+pub(super) fn say(body: &str) -> TestRequest {
+    with_json(ask(Method::POST, CHAT), body)
+}
+
+/// What is begun by beginning `new`.
+pub(super) fn begun(new: &NewTurn) -> Turn {
+    let (ConversationTarget::Existing(conversation)
+    | ConversationTarget::New(conversation, _)
+    | ConversationTarget::Keyed(_, conversation, _)) = new.target;
+    Turn {
+        id: new.id,
+        conversation,
+        user_message: new.user_message,
+        position: 1,
+        assistant_message: new.assistant_message,
     }
 }
 
-fn say(body: &str) -> actix_web::test::TestRequest {
-    with_json(ask(Method::POST, CHAT), body)
+/// A conversation in which every turn is begun.
+fn beginning() -> MockConversationRepo {
+    let mut repo = MockConversationRepo::new();
+    repo.expect_begin_turn().returning(|_, new| Ok(BegunTurn::New { turn: begun(&new), pending: None }));
+    repo
 }
 
 /// A conversation that keeps what it must, and forgets it.
 fn conversations() -> MockConversationRepo {
-    let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn().returning(|_, new| {
-        let (ConversationTarget::Existing(conversation) | ConversationTarget::New(conversation, _)) = new.target;
-        Ok(Turn { id: new.id, conversation, user_message: new.user_message, assistant_message: new.assistant_message })
-    });
+    let mut repo = beginning();
     repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     repo.expect_end_turn().returning(|_, _, _| Ok(()));
     repo
 }
 
-fn chatting(steps: impl IntoIterator<Item = Step>) -> Ports {
+pub(super) fn chatting(steps: impl IntoIterator<Item = Step>) -> Ports {
     let mut ports = Ports::new();
     ports.conversations = conversations();
     ports.users.expect_get().returning(|_| Ok(user()));
     ports.llm = ScriptedLlm::new(steps);
     ports.tools.expect_tools().returning(Vec::new);
+    ports.tools.expect_offered_in().returning(|_, _| Ok(None));
     ports
 }
 
@@ -75,6 +75,7 @@ async fn a_message_is_answered_with_what_the_assistant_did_and_said() {
     assert_eq!((&turn["response"], &turn["conversation_id"]), (&json!("Done."), &json!(CONVERSATION)));
     assert!(turn["message_id"].is_string() && turn["created_at"] == "2026-03-01T12:00:00.123456Z", "{turn}");
     assert_eq!(turn["usage"], json!({"tokens_in": 20, "tokens_out": 10}));
+    assert_eq!((&turn["status"], &turn["grounded"]), (&json!("complete"), &json!(true)));
     let call = &turn["tool_calls"][0];
     assert_eq!((&call["tool"], &call["parameters"]), (&json!("add_task"), &json!({"title": "milk"})));
     assert_eq!(call["result"], json!({"success": true, "message": "Task 'milk' created", "data": {"id": 1}}));
@@ -148,36 +149,20 @@ async fn a_model_that_fails_is_told_by_kind_and_says_where_the_message_is_kept()
 #[actix_web::test]
 async fn storage_that_fails_in_a_turn_says_where_the_message_is_kept_too() {
     let mut ports = chatting([Step::says("late")]);
-    ports.conversations.checkpoint();
-    ports.conversations = MockConversationRepo::new();
-    ports.conversations.expect_begin_turn().returning(|_, new| {
-        Ok(Turn {
-            id: new.id,
-            conversation: CONVERSATION.parse().unwrap(),
-            user_message: new.user_message,
-            assistant_message: new.assistant_message,
-        })
-    });
+    ports.conversations = beginning();
     ports.conversations.expect_messages().returning(|_, _, _, _| Err(StorageError::Unavailable("x".into()).into()));
     ports.conversations.expect_end_turn().returning(|_, _, _| Ok(()));
-    let problem = ports.ask(say(r#"{"message":"a"}"#)).await.problem(503, "DATABASE_UNAVAILABLE", "");
+    let there = format!(r#"{{"message":"a","conversation_id":"{CONVERSATION}"}}"#);
+    let problem = ports.ask(say(&there)).await.problem(503, "DATABASE_UNAVAILABLE", "");
     assert_eq!(problem["conversation_id"], CONVERSATION);
 }
 
 #[actix_web::test]
 async fn a_turn_that_was_taken_away_is_a_conflict() {
     let mut ports = chatting([Step::says("late")]);
-    ports.conversations = MockConversationRepo::new();
-    ports.conversations.expect_begin_turn().returning(|_, new| {
-        Ok(Turn {
-            id: new.id,
-            conversation: CONVERSATION.parse().unwrap(),
-            user_message: new.user_message,
-            assistant_message: new.assistant_message,
-        })
-    });
+    ports.conversations = beginning();
     ports.conversations.expect_messages().returning(|_, _, _, _| Err(ConversationRepoError::NotFound));
-    ports.conversations.expect_end_turn().returning(|_, _, _| Err(ConversationRepoError::NoTurn));
+    ports.conversations.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
     ports.ask(say(r#"{"message":"a"}"#)).await.problem(409, "NO_TURN", "");
 }
 
@@ -191,140 +176,88 @@ async fn a_turn_that_panics_is_an_unexpected_error() {
     assert!(!answer.text.contains("marked"));
 }
 
-#[actix_web::test]
-async fn conversations_are_listed_in_pages() {
-    let asked: Arc<Mutex<Vec<PageRequest<ConversationCursor>>>> = Arc::default();
-    let key = ConversationCursor { updated_at: now(), id: CONVERSATION.parse().unwrap() };
-    let listing = || {
-        let mut ports = Ports::new();
-        let asked = Arc::clone(&asked);
-        ports.conversations.expect_list().returning(move |_, page| {
-            asked.lock().unwrap().push(page);
-            Ok(Page { items: vec![conversation()], next: Some(key) })
-        });
-        ports
-    };
-    let first = listing().ask(ask(Method::GET, LIST)).await;
-    let time = "2026-03-01T12:00:00.123456Z";
-    assert_eq!(
-        first.ok(200),
-        json!([{
-            "id": CONVERSATION, "title": "Groceries", "active_turn": null, "message_count": 2,
-            "created_at": time, "updated_at": time,
-        }])
-    );
-    let next = first.header("link").split(['<', '>']).nth(1).unwrap().to_owned();
-    listing().ask(ask(Method::GET, &format!("{next}&limit=100"))).await.ok(200);
-    let asked = asked.lock().unwrap();
-    assert_eq!((asked[0].limit.get(), asked[0].after), (50, None));
-    assert_eq!((asked[1].limit.get(), asked[1].after), (100, Some(key)));
-}
-
-#[actix_web::test]
-async fn queries_that_make_no_sense_name_their_parameter() {
-    let cursor = |value: &Value| format!("cursor={}", URL_SAFE_NO_PAD.encode(value.to_string()));
-    let ancient = cursor(&json!({"updated_at": "-9000-01-01T00:00:00Z", "id": CONVERSATION}));
-    let remote = cursor(&json!({"updated_at": "+200000-01-01T00:00:00Z", "id": CONVERSATION}));
-    let large = cursor(&json!(u32::MAX));
-    for (path, query, field) in [
-        (LIST, "limit=101", "limit"),
-        (LIST, "limit=0", "limit"),
-        (LIST, "order=asc", "order"),
-        (LIST, "cursor=x", "cursor"),
-        (LIST, &ancient, "cursor"),
-        (LIST, &remote, "cursor"),
-        (MESSAGES, "limit=101", "limit"),
-        (MESSAGES, "order=up", "order"),
-        (MESSAGES, "cursor=%C3%A9", "cursor"),
-        (MESSAGES, &large, "cursor"),
-        (MESSAGES, "page=1", "page"),
-    ] {
-        let answer = Ports::new().ask(ask(Method::GET, &format!("{path}?{query}"))).await;
-        answer.problem(400, "VALIDATION_ERROR", field);
-    }
-}
-
-#[actix_web::test]
-async fn a_conversation_is_read_renamed_and_deleted() {
-    let mut ports = Ports::new();
-    let running = Conversation { active_turn: Some(Uuid::from_u128(5).into()), ..conversation() };
-    ports.conversations.expect_get().returning(move |_, _| Ok(running.clone()));
-    ports.conversations.expect_rename().times(1).returning(|_, _, title| Ok(Conversation { title, ..conversation() }));
-    ports.conversations.expect_delete().times(1).returning(|_, _| Ok(()));
-    let answers = ports
-        .ask_all([
-            ask(Method::GET, ONE),
-            with_json(ask(Method::PATCH, ONE), r#"{"title":" Shopping "}"#),
-            with_json(ask(Method::PATCH, ONE), r#"{"title":null}"#),
-            with_json(ask(Method::PATCH, ONE), "{}"),
-            ask(Method::DELETE, ONE),
-        ])
-        .await;
-    assert_eq!(answers[0].ok(200)["active_turn"], "00000000-0000-0000-0000-000000000005");
-    assert_eq!(answers[1].ok(200)["title"], "Shopping");
-    assert_eq!(answers[2].ok(200)["title"], "Groceries");
-    assert_eq!(answers[3].ok(200)["title"], "Groceries");
-    assert_eq!((answers[4].status.as_u16(), answers[4].text.as_str()), (204, ""));
-    for (body, field) in [(r#"{"title":" "}"#, "title"), (r#"{"title":5}"#, "title"), (r#"{"name":"x"}"#, "name")] {
-        Ports::new().ask(with_json(ask(Method::PATCH, ONE), body)).await.problem(400, "VALIDATION_ERROR", field);
-    }
-}
-
-fn message() -> Message {
-    let call = |result| ToolCall {
-        id: "call_0".into(),
-        round: 0,
-        tool: "add_task".into(),
-        parameters: json!({"title": "milk"}),
-        result,
-    };
-    let result = ToolResult { success: true, message: "created".into(), data: Value::Null };
-    Message {
-        id: Uuid::from_u128(6).into(),
-        conversation: CONVERSATION.parse().unwrap(),
+/// What is kept of a turn in which this was said.
+fn kept(new: &NewTurn, parts: Vec<Part>, status: TurnState) -> StoredAnswer {
+    let turn = begun(new);
+    let message = Message {
+        id: turn.assistant_message,
+        conversation: turn.conversation,
         position: 2,
         role: Role::Assistant,
-        parts: vec![
-            Part::Plan { round: 0, text: "I add it".into() },
-            Part::ToolCall(call(Some(result))),
-            Part::ToolCall(call(None)),
-            Part::Text { round: 1, text: "<script>\u{1b}[31m".into() },
-            Part::Notice { text: "Nothing was changed.".into() },
-        ],
-        status: TurnState::Failed,
-        grounded: false,
+        parts,
+        status,
+        grounded: true,
         created_at: now(),
+    };
+    StoredAnswer { turn, message, usage: Usage { tokens_in: 7, tokens_out: 5 } }
+}
+
+fn with_key(key: &str, body: &str) -> TestRequest {
+    say(body).insert_header(("Idempotency-Key", key))
+}
+
+#[actix_web::test]
+async fn a_message_that_was_answered_before_is_answered_the_same_in_the_form_that_is_asked_for_now() {
+    let parts = || vec![Part::Text { round: 0, text: "Done.".into() }, Part::Notice { text: "Truly.".into() }];
+    for status in [TurnState::Complete, TurnState::Stopped] {
+        let mut ports = Ports::new();
+        ports
+            .conversations
+            .expect_begin_turn()
+            .returning(move |_, new| Ok(BegunTurn::Repeated(Box::new(kept(&new, parts(), status)))));
+        let body = r#"{"message":"add milk"}"#;
+        let streamed = with_key("k", body).insert_header(("Accept", "text/event-stream"));
+        let answers = ports.ask_all([with_key("k", body), streamed]).await;
+        let whole = answers[0].ok(200);
+        assert_eq!((&whole["response"], &whole["status"]), (&json!("Done.\n\nTruly."), &json!(status.as_str())));
+        let frames = answers[1].frames();
+        let told = frames.iter().rev().find_map(|frame| frame.get("messageMetadata")).unwrap();
+        assert_eq!((&told["status"], &told["usage"]), (&whole["status"], &whole["usage"]));
+        let said: Vec<_> = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
+        assert_eq!(said, ["Done.", "Truly."]);
+        assert_eq!(frames.last().unwrap()["type"], if status == TurnState::Complete { "finish" } else { "abort" });
     }
 }
 
 #[actix_web::test]
-async fn messages_come_with_every_part_in_the_order_that_is_asked_for() {
-    type Asked = Vec<(MessageOrder, PageRequest<MessageCursor>)>;
-    let asked: Arc<Mutex<Asked>> = Arc::default();
+async fn a_key_is_refused_while_its_request_runs_and_for_another_request() {
+    for (error, status, code, field) in [
+        (ConversationRepoError::IdempotencyInProgress, 409, "IDEMPOTENCY_IN_PROGRESS", ""),
+        (ConversationRepoError::IdempotencyKeyReused, 422, "IDEMPOTENCY_KEY_REUSED", "Idempotency-Key"),
+    ] {
+        let mut ports = Ports::new();
+        ports.conversations.expect_begin_turn().return_once(|_, _| Err(error));
+        ports.ask(with_key("k", r#"{"message":"a"}"#)).await.problem(status, code, field);
+    }
+    for key in ["", "\u{e9}"] {
+        let answer = Ports::new().ask(with_key(key, r#"{"message":"a"}"#)).await;
+        answer.problem(400, "VALIDATION_ERROR", "Idempotency-Key");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_asked_for_is_the_words_and_the_place_and_nothing_else() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
     let mut ports = Ports::new();
     let note = Arc::clone(&asked);
-    ports.conversations.expect_messages().returning(move |_, _, order, page| {
-        note.lock().unwrap().push((order, page));
-        Ok(Page { items: vec![message()], next: Some(MessageCursor(2)) })
+    ports.conversations.expect_begin_turn().returning(move |_, new| {
+        note.lock().unwrap().push(new.idempotency);
+        Err(ConversationRepoError::TurnInProgress)
     });
-    let cursor = URL_SAFE_NO_PAD.encode("7");
-    let answers = ports
-        .ask_all([
-            ask(Method::GET, MESSAGES),
-            ask(Method::GET, &format!("{MESSAGES}?order=desc&limit=2&cursor={cursor}")),
-        ])
-        .await;
-    let message = &answers[0].ok(200)[0];
-    assert_eq!(message["content"], "<script>\u{1b}[31m\n\nNothing was changed.");
-    assert_eq!((&message["role"], &message["status"]), (&json!("assistant"), &json!("failed")));
-    assert_eq!(message["grounded"], false);
-    assert_eq!(message["tool_calls"].as_array().map(Vec::len), Some(2));
-    assert_eq!(message["tool_calls"][1]["result"], Value::Null);
-    let kinds: Vec<_> = message["parts"].as_array().unwrap().iter().map(|part| part["type"].clone()).collect();
-    assert_eq!(kinds, ["plan", "tool_call", "tool_call", "text", "notice"]);
+    let there = format!(r#"{{"message":"add milk","conversation_id":"{CONVERSATION}"}}"#);
+    let requests = [
+        with_key("k", r#"{"message":"add milk"}"#),
+        with_key("k", r#"{ "message": " add milk " }"#).insert_header(("Accept", "text/event-stream")),
+        with_key("k", r#"{"message":"add bread"}"#),
+        with_key("k", &there),
+        say(r#"{"message":"add milk"}"#),
+    ];
+    ports.ask_all(requests).await;
     let asked = asked.lock().unwrap();
-    assert_eq!((asked[0].0, asked[0].1.limit.get(), asked[0].1.after), (MessageOrder::Ascending, 50, None));
-    assert_eq!((asked[1].0, asked[1].1.limit.get()), (MessageOrder::Descending, 2));
-    assert_eq!(asked[1].1.after, Some(MessageCursor(7)));
-    assert!(answers[1].header("link").contains("order=desc&limit=2&cursor="), "{}", answers[1].header("link"));
+    let one = |index: usize| asked[index].as_ref().unwrap();
+    assert_eq!((one(0).key.as_str(), one(0).reuse), ("k", KeyReuse::Refuse));
+    assert_eq!(one(0), one(1));
+    assert_ne!(one(0), one(2));
+    assert_ne!(one(0), one(3));
+    assert_eq!(asked[4], None);
 }

@@ -78,6 +78,12 @@ fn check_body(answer: &Answer, response: &Value) {
     };
     let media_type = answer.header("content-type");
     let content = content.get(media_type).unwrap_or_else(|| panic!("{media_type} is not described: {answer:?}"));
+    if media_type == "text/event-stream" {
+        for frame in answer.frames() {
+            let part = json!({ "$ref": "#/components/schemas/StreamPart" });
+            check_schema(&part, &frame).unwrap_or_else(|error| panic!("{error}: {frame}"));
+        }
+    }
     if media_type.ends_with("json") {
         let body = answer.json();
         check_schema(&content["schema"], &body).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
@@ -149,6 +155,10 @@ fn requests_are_closed_and_answers_open() {
     }
     for answer in ["Session", "User", "Task", "Turn", "ToolCall", "Conversation", "Message", "MessagePart", "Problem"] {
         assert!(!closed(answer), "{answer}");
+    }
+    // A page sends whatever its version of the SDK has.
+    for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "UsageOfDay"] {
+        assert!(DOCUMENT["components"]["schemas"][open].is_object() && !closed(open), "{open}");
     }
 }
 

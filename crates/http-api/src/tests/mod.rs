@@ -4,23 +4,28 @@
 mod account;
 mod body;
 mod chat;
+mod conversation;
 mod document;
 mod front;
 mod logs;
+mod signals;
 mod socket;
+mod streamed;
 mod task;
+mod ui;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actix_web::body::MessageBody;
+use actix_web::body::{MessageBody, to_bytes};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::test::{self, TestRequest};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{
     AccessClaims, AccountPorts, AccountService, MockPasswordHasher, MockTokenIssuer, TokenError, TokenLifetimes,
 };
-use domain::chat::{ChatPorts, ChatService};
+use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::conversation::MockConversationRepo;
 use domain::health::MockReadiness;
 use domain::id::UserId;
@@ -36,6 +41,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{HttpOptions, Services};
+use signals::TestSignals;
 
 /// The user that [`TOKEN`] belongs to.
 const ME: &str = "00000000-0000-7000-8000-000000000007";
@@ -141,6 +147,7 @@ impl Ports {
             llm: Arc::new(self.llm),
             tools: Arc::new(self.tools),
             background: Arc::new(RuntimeBackground),
+            signals: Arc::new(TestSignals::default()),
             clock: clock.clone(),
             ids: ids.clone(),
             instance: "test".parse().unwrap(),
@@ -148,9 +155,10 @@ impl Ports {
         let lifetimes = TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) };
         let services = Services {
             accounts: AccountService::new(accounts, lifetimes),
-            tasks: TaskService::new(Arc::new(self.tasks), clock, ids.clone()),
-            chat: ChatService::new(chat),
+            tasks: TaskService::new(Arc::new(self.tasks), clock.clone(), ids.clone()),
+            chat: ChatService::new(chat, ChatOptions::default()),
             readiness: Arc::new(self.readiness),
+            clock,
             ids,
         };
         (services, self.options)
@@ -161,26 +169,26 @@ impl Ports {
         self.ask_all([request]).await.remove(0)
     }
 
-    /// Asks several times, on after the other.
+    /// Asks several times, one after the other.
     async fn ask_all(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<Answer> {
         let (services, options) = self.services();
         let app = test::init_service(crate::app(services, &options)).await;
         let mut answers = Vec::new();
         for request in requests {
-            let request = request.to_request();
-            let (method, path) = (request.method().clone(), request.path().to_owned());
-            let response = test::call_service(&app, request).await;
-            let (status, headers) = (response.status(), response.headers().clone());
-            let body = response.into_body().try_into_bytes();
-            let body = body.unwrap_or_else(|_| panic!("{method} {path}: a body that is not at hand"));
-            let text = String::from_utf8_lossy(&body).into_owned();
-            let headers =
-                headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-            let answer = Answer { method, path, status, headers, text };
-            document::check(&answer);
-            answers.push(answer);
+            answers.push(Answer::read(test::call_service(&app, request.to_request()).await).await);
         }
         answers
+    }
+
+    /// Asks several times, and reads the answers when all of them have begun.
+    async fn ask_at_once(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<Answer> {
+        let (services, options) = self.services();
+        let app = test::init_service(crate::app(services, &options)).await;
+        let mut begun = Vec::new();
+        for request in requests {
+            begun.push(test::call_service(&app, request.to_request()).await);
+        }
+        future::join_all(begun.into_iter().map(Answer::read)).await
     }
 }
 
@@ -194,6 +202,29 @@ struct Answer {
 }
 
 impl Answer {
+    /// Reads an answer to its end and holds it against the document.
+    async fn read(response: ServiceResponse<impl MessageBody>) -> Self {
+        let (method, path) = (response.request().method().clone(), response.request().path().to_owned());
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body()).await;
+        let body = body.unwrap_or_else(|_| panic!("{method} {path}: a body that breaks off"));
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let headers =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+        let answer = Self { method, path, status, headers, text };
+        document::check(&answer);
+        answer
+    }
+
+    /// What the events of a stream carry, up to the mark that they are all there.
+    #[track_caller]
+    fn frames(&self) -> Vec<Value> {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        let events = self.text.strip_suffix("data: [DONE]\n\n").unwrap_or_else(|| panic!("no end: {self:?}"));
+        let events = events.split_terminator("\n\n").filter(|event| !event.starts_with(':'));
+        events.map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap()).collect()
+    }
+
     fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(present, _)| present.eq_ignore_ascii_case(name));
         found.map_or("", |(_, value)| value)

@@ -4,7 +4,6 @@ use domain::conversation::{Conversation, MessageCursor, MessageOrder};
 use domain::id::{ConversationId, UserId};
 use domain::message::{Message, Role};
 use domain::storage::StorageError;
-use domain::turn::TurnState;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query, ReturningClause, SelectStatement};
 use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, FromQueryResult, JoinType, Order, QueryResult};
@@ -14,7 +13,7 @@ use crate::entity::conversation::{Column, Entity};
 use crate::entity::{Timestamp, message, turn};
 use crate::error::{corrupt, storage};
 use crate::json::from_json;
-use crate::turn::is_running;
+use crate::turn::{is_running, state};
 
 /// A conversation with the turn that runs in it.
 pub(super) struct Row;
@@ -157,10 +156,4 @@ impl MessageRow {
 fn role(text: &str) -> Result<Role, StorageError> {
     let found = [Role::User, Role::Assistant].into_iter().find(|role| role.as_str() == text);
     found.ok_or_else(|| corrupt(format!("a role '{text}'")))
-}
-
-fn state(text: &str) -> Result<TurnState, StorageError> {
-    let states = [TurnState::Running, TurnState::Complete, TurnState::Stopped, TurnState::Failed];
-    let found = states.into_iter().find(|state| state.as_str() == text);
-    found.ok_or_else(|| corrupt(format!("a state '{text}'")))
 }

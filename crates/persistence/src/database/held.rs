@@ -35,6 +35,11 @@ impl Held<'_, DatabaseTransaction> {
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         within(self.answer_within, self.inner.commit()).await
     }
+
+    /// Undoes it, and waits until that is done: its locks are gone when this returns. (Dropping it only asks for that.)
+    pub(crate) async fn rollback(self) -> Result<(), DbErr> {
+        within(self.answer_within, self.inner.rollback()).await
+    }
 }
 
 #[async_trait]

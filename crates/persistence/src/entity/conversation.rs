@@ -15,6 +15,7 @@ pub(crate) struct Model {
     pub(crate) shown_tasks: Option<Json>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+    pub(crate) client_key: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -9,7 +9,7 @@ use sea_orm::DeriveValueType;
 /// SQLite compares these texts, and `SQLx` leaves out a fraction of zero and its last three digits if they are zero. The
 /// order of the texts is that of the times nevertheless: where one text is longer, the shorter one goes on with `+`,
 /// which sorts before `.` and before every digit. It holds for the years 0 to 9999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub(crate) struct Timestamp(DateTime<Utc>);
 
 impl From<DateTime<Utc>> for Timestamp {

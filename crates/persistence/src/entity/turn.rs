@@ -22,6 +22,10 @@ pub(crate) struct Model {
     pub(crate) error_code: Option<String>,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
+    pub(crate) first_token_at: Option<Timestamp>,
+    pub(crate) model_time_us: i64,
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) fingerprint: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -3,7 +3,7 @@
 use domain::id::{TaskId, UserId};
 use domain::task::{NewTask, TaskFilter, TaskPatch, TaskStatus, TitleMatch, Version};
 use sea_orm::sea_query::{
-    CaseStatement, DeleteStatement, Expr, InsertStatement, LikeExpr, Query, SelectStatement, UpdateStatement,
+    Asterisk, CaseStatement, DeleteStatement, Expr, InsertStatement, LikeExpr, Query, SelectStatement, UpdateStatement,
 };
 use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, Iterable as _};
 
@@ -55,7 +55,7 @@ pub(super) fn update(
     expected: Option<Version>,
     at: Timestamp,
 ) -> Option<UpdateStatement> {
-    let mut update = remembering(owner, id, expected);
+    let mut update = keep(owner, id, expected);
     let mut changed = Condition::any();
     if let Some(title) = patch.title.as_set() {
         changed = changed.add(Column::Title.ne(title.as_str()));
@@ -79,7 +79,7 @@ pub(super) fn update(
 
 pub(super) fn toggle(owner: UserId, id: TaskId, expected: Option<Version>, at: Timestamp) -> UpdateStatement {
     let completed_at = CaseStatement::new().case(Column::CompletedAt.is_null(), at).finally(None::<Timestamp>);
-    let mut update = remembering(owner, id, expected);
+    let mut update = keep(owner, id, expected);
     update
         .value(Column::CompletedAt, completed_at)
         .value(Column::Version, Column::Version.into_expr().add(1_i64))
@@ -92,6 +92,22 @@ pub(super) fn delete(owner: UserId, id: TaskId, expected: Option<Version>) -> De
     delete
         .from_table(Entity)
         .cond_where(guard(owner, id, expected))
+        .returning(Query::returning().columns(Column::iter()));
+    delete
+}
+
+/// Deletes those that are at these versions.
+pub(super) fn delete_many(owner: UserId, tasks: &[(TaskId, Version)]) -> DeleteStatement {
+    // A list of values, because SQLite knows no list of pairs.
+    let mut these = Query::select();
+    these
+        .column(Asterisk)
+        .from_values(tasks.iter().map(|(id, version)| (id.as_uuid(), i64::from(version.get()))), "these");
+    let mut delete = Query::delete();
+    delete
+        .from_table(Entity)
+        .and_where(Column::UserId.eq(owner.as_uuid()))
+        .and_where(Expr::tuple([Expr::col(Column::Id), Expr::col(Column::Version)]).in_subquery(these))
         .returning(Query::returning().columns(Column::iter()));
     delete
 }
@@ -136,7 +152,7 @@ pub(super) fn matches(filter: &TaskFilter) -> Condition {
 }
 
 /// An UPDATE that keeps what it finds and returns the row.
-fn remembering(owner: UserId, id: TaskId, expected: Option<Version>) -> UpdateStatement {
+pub(super) fn keep(owner: UserId, id: TaskId, expected: Option<Version>) -> UpdateStatement {
     let mut update = Query::update();
     update
         .table(Entity)

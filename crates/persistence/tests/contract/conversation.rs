@@ -4,14 +4,13 @@ use std::num::NonZeroU16;
 
 use domain::conversation::{
     Conversation, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, MessageOrder,
-    TurnEnd,
 };
 use domain::id::{ConversationId, TaskId, UserId};
 use domain::page::PageRequest;
-use domain::turn::{TurnState, Usage};
+use domain::turn::TurnState;
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, id, new_turn};
+use crate::fixture::{Fixture, at, end, id, new_turn};
 
 on_both_databases!(
     a_conversation_is_read_as_it_was_begun,
@@ -26,7 +25,7 @@ on_both_databases!(
 
 async fn begin(fixture: &Fixture, owner: UserId, title: &str, microseconds: i64) -> anyhow::Result<Conversation> {
     let target = ConversationTarget::New(id(), title.parse::<ConversationTitle>()?);
-    let turn = fixture.conversations.begin_turn(owner, new_turn(target, at(microseconds))?).await?;
+    let turn = fixture.begin(owner, new_turn(target, at(microseconds))?).await?;
     Ok(fixture.conversations.get(owner, turn.conversation).await?)
 }
 
@@ -158,14 +157,7 @@ async fn deleting_takes_turns_and_messages_along_even_while_one_runs(test: TestD
     let first = PageRequest::first(NonZeroU16::MIN);
     let messages = fixture.conversations.messages(owner, conversation, MessageOrder::Ascending, first).await;
     assert!(matches!(messages, Err(ConversationRepoError::NotFound)), "{messages:?}");
-    let end = TurnEnd {
-        state: TurnState::Complete,
-        parts: Vec::new(),
-        grounded: true,
-        usage: Usage::default(),
-        error_code: None,
-        at: at(1),
-    };
+    let end = end(TurnState::Complete, at(1));
     let ended = [
         fixture.conversations.end_turn(owner, turn.id, end).await.err(),
         fixture.conversations.save_progress(owner, turn.id, &[]).await.err(),

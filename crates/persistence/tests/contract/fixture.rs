@@ -3,19 +3,22 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::change::Change;
-use domain::conversation::{ConversationRepo as _, ConversationTarget, ConversationTitle, NewTurn};
+use domain::change::{Change, EffectId};
+use domain::conversation::{
+    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint,
+    Idempotency, KeyReuse, NewTurn, PendingAction, TurnEnd,
+};
 use domain::id::{ConversationId, TaskId, UserId};
 use domain::message::Part;
 use domain::principal::{Principal, Scopes, Via};
 use domain::session::{NewSession, RefreshTokenHash};
-use domain::task::{NewTask, Task, TaskRepo as _, Title};
-use domain::turn::{Lease, Turn};
+use domain::task::{NewTask, Task, TaskRepo as _, Title, Version};
+use domain::turn::{FailureCode, Lease, Turn, TurnState, Usage};
 use domain::user::{NewUser, PasswordHash, User, UserRepo as _};
 use persistence::{
     Database, DatabaseOptions, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
 };
-use sea_orm::Statement;
+use sea_orm::{ConnectionTrait as _, Statement};
 use test_database::TestDatabase;
 use uuid::Uuid;
 
@@ -59,6 +62,13 @@ impl Fixture {
         })
     }
 
+    /// The number that `sql` selects.
+    pub(crate) async fn number(&self, sql: &str) -> anyhow::Result<i64> {
+        let db = self.database.connection_for_status();
+        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
+        Ok(row.ok_or_else(|| anyhow::anyhow!("no row"))?.try_get_by_index(0)?)
+    }
+
     /// The statements that were sent since this was last asked.
     pub(crate) fn statements(&self) -> Vec<Statement> {
         std::mem::take(&mut *self.statements.lock().unwrap_or_else(PoisonError::into_inner))
@@ -78,14 +88,27 @@ impl Fixture {
 
     /// A conversation of one turn that runs until `at(15_000_000)`.
     pub(crate) async fn conversation(&self, owner: UserId) -> anyhow::Result<(ConversationId, Turn)> {
-        let turn = self.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await?;
+        let turn = self.begin(owner, new_turn(new_conversation()?, at(0))?).await?;
         Ok((turn.conversation, turn))
+    }
+
+    /// A turn that is new.
+    pub(crate) async fn begin(&self, owner: UserId, turn: NewTurn) -> Result<Turn, ConversationRepoError> {
+        Ok(as_new(self.conversations.begin_turn(owner, turn).await?))
     }
 }
 
 /// Options for a test: a database that is at hand answers soon.
 pub(crate) fn options(test: &TestDatabase) -> DatabaseOptions {
     DatabaseOptions::new(test.url().into())
+}
+
+/// The turn that begins.
+pub(crate) fn as_new(begun: BegunTurn) -> Turn {
+    match begun {
+        BegunTurn::New { turn, .. } => turn,
+        other => panic!("not a new turn: {other:?}"),
+    }
 }
 
 /// So many microseconds after some moment.
@@ -100,6 +123,11 @@ pub(crate) fn id<T: From<Uuid>>() -> T {
 pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
     let actor = Principal { user: owner, session: None, via: Via::Http, scopes: Scopes::all() };
     Change { actor, turn: None, call: None, request_id: Uuid::now_v7().into(), at }
+}
+
+/// A change that a tool call asks for.
+pub(crate) fn effect(owner: UserId, call: EffectId, at: DateTime<Utc>) -> Change {
+    Change { turn: Some(call.turn), call: Some(call), ..change(owner, at) }
 }
 
 pub(crate) fn new_user(email: &str) -> anyhow::Result<NewUser> {
@@ -141,6 +169,32 @@ pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow:
         lease: Lease { instance: "here".parse()?, until: at + Lease::LENGTH },
         provider: "offline".into(),
         model: "v1".into(),
+        idempotency: None,
         at,
     })
+}
+
+pub(crate) fn request(key: &str, what: u8, reuse: KeyReuse) -> anyhow::Result<Idempotency> {
+    Ok(Idempotency { key: key.parse()?, fingerprint: Fingerprint([what; 32]), reuse })
+}
+
+pub(crate) fn offer(tasks: &[(TaskId, Version)]) -> PendingAction {
+    PendingAction { id: id(), tool: "delete_task".into(), tasks: tasks.to_vec() }
+}
+
+/// An end with the words "Done." and 3 and 4 tokens.
+pub(crate) fn end(state: TurnState, at: DateTime<Utc>) -> TurnEnd {
+    TurnEnd {
+        state,
+        parts: text("Done."),
+        grounded: true,
+        usage: Usage { tokens_in: 3, tokens_out: 4 },
+        error_code: (state == TurnState::Failed).then_some(FailureCode::Timeout),
+        provider: "offline".into(),
+        model: "v1".into(),
+        first_token_at: None,
+        model_time: TimeDelta::zero(),
+        pending: None,
+        at,
+    }
 }

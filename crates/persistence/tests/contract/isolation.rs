@@ -3,21 +3,22 @@
 
 use std::num::NonZeroU16;
 
-use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd};
+use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder};
 use domain::page::PageRequest;
 use domain::session::{Rotation, SessionRepo as _, SessionRepoError};
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCounts, TaskFilter, TaskPatch, TaskRepo as _, TaskRepoError, TitleMatch};
-use domain::turn::{TurnState, Usage};
+use domain::turn::TurnState;
 use domain::user::{UserPatch, UserRepo as _};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, change, new_session, new_turn, token};
+use crate::fixture::{Fixture, at, change, end, new_session, new_turn, token};
 
 on_both_databases!(
     a_task_of_another_user_is_not_there,
     a_conversation_of_another_user_is_not_there,
     a_turn_of_another_user_is_not_there,
+    what_a_turn_left_of_another_user_is_not_there,
     a_session_of_another_user_is_not_there,
     a_user_changes_nobody_else,
 );
@@ -100,14 +101,7 @@ async fn a_turn_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
     fixture.conversation(eve).await?;
     let page = || PageRequest::first(NonZeroU16::MAX);
     let before = fixture.conversations.messages(ada, id, MessageOrder::Ascending, page()).await?;
-    let end = TurnEnd {
-        state: TurnState::Stopped,
-        parts: Vec::new(),
-        grounded: true,
-        usage: Usage::default(),
-        error_code: None,
-        at: at(1),
-    };
+    let end = end(TurnState::Stopped, at(1));
     let outcomes = [
         fixture.conversations.renew_lease(eve, turn.id, at(0)).await.err(),
         fixture.conversations.save_progress(eve, turn.id, &[]).await.err(),
@@ -120,6 +114,57 @@ async fn a_turn_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
     assert_eq!(fixture.conversations.get(ada, id).await?.active_turn, Some(turn.id));
     // The lease, too, is what it was.
     assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
+    Ok(())
+}
+
+async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, eve) = (fixture.user().await?, fixture.user().await?);
+    let (conversation, turn) = fixture.conversation(ada).await?;
+    let (own, _) = fixture.conversation(eve).await?;
+    let (done, undone) =
+        (EffectId { turn: turn.id, round: 0, index: 0 }, EffectId { turn: turn.id, round: 0, index: 1 });
+    let task = fixture.tasks.create(ada, new_task("Milk")?, &effect(ada, done, at(1))).await?;
+    let hers = fixture.task(eve, "Bread").await?;
+
+    let answer = fixture.conversations.answer(eve, turn.id).await;
+    assert!(matches!(answer, Err(ConversationRepoError::NoTurn)), "{answer:?}");
+    let stopped = fixture.conversations.stop_turn(eve, turn.id, at(1)).await;
+    assert!(matches!(stopped, Err(ConversationRepoError::NoTurn)), "{stopped:?}");
+    assert_eq!(fixture.conversations.answer(ada, turn.id).await?.message.status, TurnState::Running);
+
+    assert_eq!(fixture.tasks.effect(eve, done).await?, None);
+    for call in [done, undone] {
+        let change = effect(eve, call, at(2));
+        let outcomes = [
+            fixture.tasks.create(eve, new_task("Eggs")?, &change).await.map(|_| ()),
+            fixture.tasks.toggle(eve, hers.id, None, &change).await.map(|_| ()),
+            fixture.tasks.delete(eve, hers.id, None, &change).await.map(|_| ()),
+            fixture.tasks.delete_many(eve, &[(hers.id, hers.version)], &change).await.map(|_| ()),
+        ];
+        for outcome in outcomes {
+            assert!(matches!(outcome, Err(TaskRepoError::Storage(StorageError::Other(_)))), "{outcome:?}");
+        }
+        let missed = fixture.tasks.delete(eve, task.id, None, &change).await;
+        assert!(matches!(missed, Err(TaskRepoError::NotFound)), "{missed:?}");
+        let version = [(task.id, task.version)];
+        assert_eq!(fixture.tasks.delete_many(eve, &version, &change).await?, []);
+    }
+    assert_eq!(fixture.tasks.delete_many(eve, &[(task.id, task.version)], &change(eve, at(2))).await?, []);
+    assert_eq!(fixture.tasks.counts(eve).await?.pending, 1);
+    assert_eq!(fixture.tasks.get(ada, task.id).await?, task);
+    assert_eq!(fixture.tasks.effect(ada, undone).await?, None);
+
+    let action = offer(&[(task.id, task.version)]);
+    let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
+    fixture.conversations.end_turn(ada, turn.id, ended).await?;
+    for (owner, id, expected) in [(eve, own, None), (ada, conversation, Some(action))] {
+        // Hers is dead by then.
+        let next = new_turn(ConversationTarget::Existing(id), at(15_000_000))?;
+        let begun = fixture.conversations.begin_turn(owner, next).await?;
+        let BegunTurn::New { pending, .. } = begun else { anyhow::bail!("{begun:?}") };
+        assert_eq!(pending, expected);
+    }
     Ok(())
 }
 

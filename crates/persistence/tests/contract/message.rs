@@ -6,11 +6,11 @@ use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageCur
 use domain::id::{ConversationId, UserId};
 use domain::message::{Message, Part, Role, ToolCall, ToolResult};
 use domain::page::PageRequest;
-use domain::turn::{TurnState, Usage};
+use domain::turn::TurnState;
 use serde_json::json;
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, new_turn, text};
+use crate::fixture::{Fixture, at, end, new_turn, text};
 
 on_both_databases!(
     a_turn_leaves_the_question_and_the_answer,
@@ -41,8 +41,7 @@ async fn page(
 }
 
 fn complete(parts: Vec<Part>, microseconds: i64) -> TurnEnd {
-    let usage = Usage { tokens_in: 3, tokens_out: 4 };
-    TurnEnd { state: TurnState::Complete, parts, grounded: true, usage, error_code: None, at: at(microseconds) }
+    TurnEnd { parts, ..end(TurnState::Complete, at(microseconds)) }
 }
 
 async fn a_turn_leaves_the_question_and_the_answer(test: TestDatabase) -> anyhow::Result<()> {
@@ -92,7 +91,7 @@ async fn pages_show_every_message_once_in_either_order(test: TestDatabase) -> an
     fixture.conversations.end_turn(owner, turn.id, complete(text("1"), 1)).await?;
     for number in 2..=3 {
         let turn = new_turn(ConversationTarget::Existing(conversation), at(number))?;
-        let turn = fixture.conversations.begin_turn(owner, turn).await?;
+        let turn = fixture.begin(owner, turn).await?;
         fixture.conversations.end_turn(owner, turn.id, complete(text("2"), number)).await?;
     }
     let mut expected: Vec<u32> = (1..=6).collect();
@@ -136,6 +135,7 @@ async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::
             round: 1,
             tool: "add_task".into(),
             parameters: json!({"title": "a\u{1}\n\t\"\\"}),
+            agreed: true,
             result,
         })
     };
@@ -144,6 +144,7 @@ async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::
         round: 2,
         tool: "x".into(),
         parameters: json!("{cut o"),
+        agreed: false,
         result: None,
     });
     let parts = vec![

@@ -4,24 +4,30 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
-use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageOrder, TurnEnd};
+use domain::change::EffectId;
+use domain::conversation::{
+    BegunTurn, ConversationRepo as _, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnEnd,
+};
 use domain::id::UserId;
 use domain::page::PageRequest;
 use domain::session::{Rotation, SessionRepo as _};
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCursor, TaskFilter, TaskPatch, TaskRepo as _, TaskStatus, TitleMatch, Version};
 use domain::text::Folded;
-use domain::turn::{TurnState, Usage};
+use domain::turn::TurnState;
 use domain::user::{UserPatch, UserRepo as _};
 use sea_orm::{Statement, Value};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, change, id, new_conversation, new_session, new_task, new_turn, text, token};
+use crate::fixture::{
+    Fixture, as_new, at, change, effect, end, id, new_conversation, new_session, new_task, new_turn, offer, request,
+    text, token,
+};
 
 on_both_databases!(every_statement_has_the_owner_in_it, only_the_named_look_ups_lack_the_owner);
 
 /// The tables whose rows are a user's, with the column that says whose.
-const OWNED: [(&str, &str); 8] = [
+const OWNED: [(&str, &str); 9] = [
     ("users", "id"),
     ("sessions", "user_id"),
     ("refresh_tokens", "user_id"),
@@ -30,6 +36,7 @@ const OWNED: [(&str, &str); 8] = [
     ("turns", "user_id"),
     ("messages", "user_id"),
     ("pending_actions", "user_id"),
+    ("effects", "user_id"),
 ];
 
 /// The ports whose every method takes the owner.
@@ -93,6 +100,13 @@ fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
         if !named {
             return Some(format!("no condition on {table}.{column}"));
         }
+        // The same table once more, by another name.
+        let others = sql.split(&format!("\"{table}\" AS \"")).skip(1).filter_map(|rest| rest.split('"').next());
+        for other in others {
+            if !sql.contains(&format!("\"{other}\".\"{column}\" = ")) {
+                return Some(format!("no condition on {other}.{column}"));
+            }
+        }
     }
     let values = statement.values.iter().flat_map(|values| &values.0);
     let bound = values.into_iter().any(|value| *value == Value::from(owner.as_uuid()));
@@ -150,11 +164,42 @@ async fn drive_tasks(fixture: &Fixture, owner: UserId, record: &mut Record) -> a
     drive!(record, fixture, tasks.toggle(owner, task.id, Version::new(99), &now)).err();
     drive!(record, fixture, tasks.delete(owner, task.id, Version::new(99), &now)).err();
     drive!(record, fixture, tasks.delete(owner, task.id, None, &now))?;
+    drive_effects(fixture, owner, record).await
+}
+
+async fn drive_effects(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
+    let (conversation, turn) = fixture.conversation(owner).await?;
+    fixture.statements();
+    let call = |index| EffectId { turn: turn.id, round: 0, index };
+    let done = TaskPatch { completed: Some(true).into(), ..TaskPatch::default() };
+    let new = new_task("Milk")?;
+    // Each of them happens, and then has happened.
+    for _ in 0..2 {
+        let task = drive!(record, fixture, tasks.create(owner, new.clone(), &effect(owner, call(0), at(1))))?;
+        drive!(record, fixture, tasks.update(owner, task.id, done.clone(), None, &effect(owner, call(1), at(1))))?;
+        let nothing = TaskPatch::default();
+        drive!(record, fixture, tasks.update(owner, task.id, nothing, None, &effect(owner, call(2), at(1))))?;
+        drive!(record, fixture, tasks.toggle(owner, task.id, None, &effect(owner, call(3), at(1))))?;
+        drive!(record, fixture, tasks.delete(owner, task.id, None, &effect(owner, call(4), at(1))))?;
+        drive!(record, fixture, tasks.toggle(owner, id(), Version::new(1), &effect(owner, call(5), at(1)))).err();
+    }
+    drive!(record, fixture, tasks.effect(owner, call(0)))?;
+    let mut these = Vec::new();
+    for title in ["Bread", "Eggs", "Salt"] {
+        these.push((fixture.task(owner, title).await?.id, Version::FIRST));
+    }
+    fixture.statements();
+    drive!(record, fixture, tasks.delete_many(owner, &these[..1], &change(owner, at(1))))?;
+    for _ in 0..2 {
+        drive!(record, fixture, tasks.delete_many(owner, &these, &effect(owner, call(9), at(1))))?;
+    }
+    fixture.conversations.delete(owner, conversation).await?;
+    fixture.statements();
     Ok(())
 }
 
 async fn drive_conversations(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
-    let turn = drive!(record, fixture, conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?))?;
+    let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?))?);
     let (conversation, shown) = (turn.conversation, [id()]);
     let again = |when| new_turn(ConversationTarget::Existing(conversation), at(when));
     drive!(record, fixture, conversations.begin_turn(owner, again(1)?)).err();
@@ -176,11 +221,31 @@ async fn drive_conversations(fixture: &Fixture, owner: UserId, record: &mut Reco
     drive!(record, fixture, conversations.renew_lease(owner, turn.id, at(10)))?;
     drive!(record, fixture, conversations.save_progress(owner, turn.id, &text("Add")))?;
     // The first one is dead by now.
-    let turn = drive!(record, fixture, conversations.begin_turn(owner, again(11)?))?;
-    let (parts, usage) = (text("Done."), Usage::default());
-    let end = TurnEnd { state: TurnState::Complete, parts, grounded: true, usage, error_code: None, at: at(12) };
-    drive!(record, fixture, conversations.end_turn(owner, turn.id, end))?;
+    let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(11)?))?);
+    drive!(record, fixture, conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(12))))?;
     drive!(record, fixture, conversations.delete(owner, conversation))?;
+    drive_keys(fixture, owner, record).await
+}
+
+async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
+    let again = |when| -> anyhow::Result<NewTurn> {
+        let target = ConversationTarget::Keyed("slug".parse()?, id(), "Groceries".parse()?);
+        Ok(NewTurn { idempotency: Some(request("key", 1, KeyReuse::Refuse)?), ..new_turn(target, at(when))? })
+    };
+    let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(20)?))?);
+    drive!(record, fixture, conversations.begin_turn(owner, again(21)?)).err();
+    let failed = TurnEnd { pending: Some(offer(&[(id(), Version::FIRST)])), ..end(TurnState::Failed, at(22)) };
+    drive!(record, fixture, conversations.end_turn(owner, turn.id, failed))?;
+    let resumed = drive!(record, fixture, conversations.begin_turn(owner, again(23)?))?;
+    assert!(matches!(resumed, BegunTurn::Resumed { .. }), "{resumed:?}");
+    drive!(record, fixture, conversations.stop_turn(owner, turn.id, at(24)))?;
+    drive!(record, fixture, conversations.answer(owner, turn.id))?;
+    drive!(record, fixture, conversations.begin_turn(owner, again(25)?))?;
+    as_new(drive!(record, fixture, conversations.begin_turn(owner, again(86_400_000_020)?))?);
+    let mut other = new_turn(ConversationTarget::Existing(turn.conversation), at(86_400_000_021))?;
+    other.idempotency = Some(request("other", 1, KeyReuse::Refuse)?);
+    drive!(record, fixture, conversations.begin_turn(owner, other)).err();
+    drive!(record, fixture, conversations.usage(owner, at(0)))?;
     Ok(())
 }
 

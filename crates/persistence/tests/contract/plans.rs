@@ -51,6 +51,11 @@ async fn lists_use_the_indexes_that_are_made_for_them(test: TestDatabase) -> any
         ("list", "ORDER BY \"conversations\".\"updated_at\" DESC", "conversations_activity_idx"),
         ("messages", "ORDER BY", "messages_position_key"),
         ("get", "FROM \"conversations\"", "turns_running_key"),
+        ("usage", "GROUP BY", "turns_usage_idx"),
+        ("begin_turn", "\"idempotency_key\" = ", "turns_idempotency_key"),
+        ("begin_turn", "UPDATE \"pending_actions\"", "pending_actions_open_idx"),
+        ("answer", "\"messages\"", "messages_turn_key"),
+        ("effect", "\"effects\"", "effects"),
     ] {
         let mut found = 0;
         for (_, statement) in record.statements.iter().filter(|(name, statement)| {
@@ -66,7 +71,9 @@ async fn lists_use_the_indexes_that_are_made_for_them(test: TestDatabase) -> any
                 |line: &String| line.contains(index) || index == "turns_running_key" && line.contains("turns_lease");
             assert!(plan.iter().any(found), "{index} is not in {plan:?} of {}", statement.sql);
             // The page of messages is sorted once more when it is joined, which is no more than a page.
-            let sorts = |line: &String| (line.contains("TEMP B-TREE") || line.contains("Sort")) && method != "messages";
+            let sorts = |line: &String| {
+                (line.contains("TEMP B-TREE") || line.contains("Sort")) && !["messages", "usage"].contains(&method)
+            };
             assert!(!plan.iter().any(sorts), "{plan:?} sorts in {}", statement.sql);
         }
         assert!(found > 0, "no {method} with {words}");

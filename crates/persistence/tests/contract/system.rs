@@ -65,7 +65,7 @@ async fn an_instance_that_starts_fails_its_own_turns(test: TestDatabase) -> anyh
     }
     let mut elsewhere = new_turn(new_conversation()?, at(0))?;
     elsewhere.lease.instance = "elsewhere".parse()?;
-    let elsewhere = fixture.conversations.begin_turn(ada, elsewhere).await?.conversation;
+    let elsewhere = fixture.begin(ada, elsewhere).await?.conversation;
 
     assert_eq!(fixture.system.fail_turns_of(&"nobody".parse()?, at(1)).await?, 0);
     assert_eq!(fixture.system.fail_turns_of(&"here".parse()?, at(1)).await?, 2);

@@ -6,8 +6,7 @@ use domain::conversation::{ConversationRepo as _, ConversationRepoError, Convers
 use domain::id::{ConversationId, TurnId, UserId};
 use domain::message::Message;
 use domain::page::PageRequest;
-use domain::turn::{Turn, TurnState, Usage};
-use sea_orm::{ConnectionTrait as _, Statement};
+use domain::turn::{Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, id, new_conversation, new_turn, text};
@@ -19,16 +18,13 @@ on_both_databases!(
     a_renewed_lease_keeps_the_turn_alive,
     a_turn_ends_in_each_of_its_ways_and_only_once,
     a_turn_that_is_not_there_cannot_go_on,
-    what_a_turn_took_is_kept,
 );
 
 /// A lease is 15 s long.
 const DEAD: i64 = 15_000_000;
 
 fn end(state: TurnState, microseconds: i64) -> TurnEnd {
-    let usage = Usage { tokens_in: 3, tokens_out: u64::from(u32::MAX) + 1 };
-    let error_code = (state == TurnState::Failed).then(|| "AI_ERROR".to_owned());
-    TurnEnd { state, parts: text("Done."), grounded: true, usage, error_code, at: at(microseconds) }
+    crate::fixture::end(state, at(microseconds))
 }
 
 async fn messages(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow::Result<Vec<Message>> {
@@ -38,19 +34,20 @@ async fn messages(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyho
 
 async fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> Result<Turn, ConversationRepoError> {
     let turn = new_turn(ConversationTarget::Existing(id), at(when)).map_err(|_| ConversationRepoError::NoTurn)?;
-    fixture.conversations.begin_turn(owner, turn).await
+    fixture.begin(owner, turn).await
 }
 
 async fn a_turn_begins_a_conversation_or_goes_on_with_it(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let first = new_turn(new_conversation()?, at(0))?;
-    let turn = fixture.conversations.begin_turn(owner, first.clone()).await?;
+    let turn = fixture.begin(owner, first.clone()).await?;
     let ConversationTarget::New(conversation, _) = first.target else { anyhow::bail!("a new one") };
     let expected = Turn {
         id: first.id,
         conversation,
         user_message: first.user_message,
+        position: 1,
         assistant_message: first.assistant_message,
     };
     assert_eq!(turn, expected);
@@ -153,23 +150,5 @@ async fn a_turn_that_is_not_there_cannot_go_on(test: TestDatabase) -> anyhow::Re
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
     }
-    Ok(())
-}
-
-async fn what_a_turn_took_is_kept(test: TestDatabase) -> anyhow::Result<()> {
-    let fixture = Fixture::new(test).await?;
-    let owner = fixture.user().await?;
-    let (_, turn) = fixture.conversation(owner).await?;
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, 2)).await?;
-    let db = fixture.database.connection_for_status();
-    let sql = "SELECT state, instance, provider, model, tokens_in, tokens_out, error_code FROM turns";
-    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
-    let row = row.ok_or_else(|| anyhow::anyhow!("no turn"))?;
-    let texts =
-        ["state", "instance", "provider", "model", "error_code"].map(|column| row.try_get::<String>("", column));
-    let texts = texts.into_iter().collect::<Result<Vec<_>, _>>()?;
-    assert_eq!(texts, ["failed", "here", "offline", "v1", "AI_ERROR"]);
-    assert_eq!(row.try_get::<i64>("", "tokens_in")?, 3);
-    assert_eq!(row.try_get::<i64>("", "tokens_out")?, i64::from(u32::MAX) + 1);
     Ok(())
 }

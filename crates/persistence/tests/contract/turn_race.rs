@@ -2,15 +2,15 @@
 
 use std::num::NonZeroU16;
 
-use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd};
+use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder};
 use domain::id::{ConversationId, TurnId, UserId};
 use domain::page::PageRequest;
 use domain::system::SystemRepo as _;
-use domain::turn::{Turn, TurnState, Usage};
+use domain::turn::{Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 use tokio::task::JoinHandle;
 
-use crate::fixture::{Fixture, at, new_turn, text};
+use crate::fixture::{Fixture, as_new, at, end as end_of, new_turn};
 
 on_both_databases!(
     of_turns_that_begin_together_exactly_one_wins,
@@ -27,13 +27,12 @@ type Outcome<T> = Result<T, ConversationRepoError>;
 
 fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> anyhow::Result<JoinHandle<Outcome<Turn>>> {
     let (conversations, turn) = (fixture.conversations.clone(), new_turn(ConversationTarget::Existing(id), at(when))?);
-    Ok(tokio::spawn(async move { conversations.begin_turn(owner, turn).await }))
+    Ok(tokio::spawn(async move { conversations.begin_turn(owner, turn).await.map(as_new) }))
 }
 
 fn end(fixture: &Fixture, owner: UserId, id: TurnId) -> JoinHandle<Outcome<()>> {
     let conversations = fixture.conversations.clone();
-    let (parts, usage) = (text("Done."), Usage::default());
-    let end = TurnEnd { state: TurnState::Complete, parts, grounded: true, usage, error_code: None, at: at(DEAD) };
+    let end = end_of(TurnState::Complete, at(DEAD));
     tokio::spawn(async move { conversations.end_turn(owner, id, end).await })
 }
 

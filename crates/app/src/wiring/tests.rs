@@ -1,0 +1,107 @@
+//! Which assistant comes of which settings, and what is around it.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::llm::{LlmError, LlmEvent, LlmMessage, LlmRequest};
+use futures_util::StreamExt as _;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+use crate::cli::Cli;
+
+/// No wait takes any time: every deadline passes as soon as it is waited for.
+struct HurriedClock;
+
+#[async_trait]
+impl Clock for HurriedClock {
+    fn now(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH
+    }
+
+    async fn sleep_until(&self, _until: DateTime<Utc>) {}
+}
+
+fn assistant_of(variables: &[(&str, &str)]) -> Arc<dyn LlmClient> {
+    let cli = Cli::read(["app"], &variables.iter().copied().collect()).map_err(|error| error.to_string()).unwrap();
+    let settings = Settings::try_from(cli.settings).unwrap();
+    assistant(&settings.assistant, Arc::new(HurriedClock)).unwrap()
+}
+
+const COHERE: [(&str, &str); 2] = [("COHERE_API_KEY", "c-key"), ("COHERE_BASE_URL", "http://127.0.0.1:1")];
+const LOCAL: [(&str, &str); 2] = [("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"), ("OPENAI_MODEL", "qwen3:8b")];
+
+#[test]
+fn the_assistant_has_the_names_of_the_one_that_is_chosen_whoever_would_stand_in() {
+    for fallback in ["none", "offline"] {
+        for (variables, provider, model) in [
+            (&[][..], "offline", "doable-offline-1"),
+            (&COHERE, "cohere", "command-a-03-2025"),
+            (&LOCAL, "openai", "qwen3:8b"),
+        ] {
+            let assistant = assistant_of(&[variables, &[("LLM_FALLBACK", fallback)]].concat());
+            assert_eq!((assistant.provider(), assistant.model()), (provider, model));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_provider_has_deadlines_and_whoever_is_set_stands_in_for_it() {
+    for variables in [COHERE, LOCAL] {
+        let request = || LlmRequest {
+            system: String::new(),
+            messages: vec![LlmMessage::User { text: "hello".to_owned() }],
+            tools: Arc::from([]),
+        };
+        let alone = assistant_of(&variables).respond(request()).await;
+        assert!(matches!(alone, Err(LlmError::Timeout(_))));
+        let backed = assistant_of(&[&variables[..], &[("LLM_FALLBACK", "offline")]].concat());
+        let mut answer = backed.respond(request()).await.unwrap();
+        let first = answer.next().await.unwrap().unwrap();
+        assert!(matches!(first, LlmEvent::StoodIn { provider, .. } if provider == "offline"));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[test]
+fn a_model_that_cohere_removed_is_replaced_with_a_warning_and_no_other_is() {
+    for (set, asked) in [
+        ("command-r-plus", "command-r-plus-08-2024"),
+        ("command-r-plus-04-2024", "command-r-plus-08-2024"),
+        ("command-r-plus-08-2024", "command-r-plus-08-2024"),
+        ("command-a-03-2025", "command-a-03-2025"),
+    ] {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+        let model = tracing::subscriber::with_default(subscriber, || {
+            assistant_of(&[&COHERE[..], &[("COHERE_MODEL", set)]].concat()).model().to_owned()
+        });
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let warned = log.contains("WARN") && log.contains(&format!("COHERE_MODEL: Cohere removed {set} on"));
+        assert_eq!((model.as_str(), warned), (asked, set != asked), "{log}");
+        assert!(!log.contains("c-key"), "{log}");
+    }
+}

@@ -1,0 +1,202 @@
+//! What is said to the assistant, in either of the two forms that the route takes: this API's own, and that of the AI
+//! SDK's `useChat`, which sends the whole conversation as it has it. A body with `messages` is of the second form.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use domain::chat::{NewMessage, Place, UserText, UserTextError};
+use domain::conversation::{ClientKey, Fingerprint, Idempotency, IdempotencyKey, KeyReuse};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::accept;
+use crate::body;
+use crate::error::{ApiError, RequestError};
+use crate::idempotency;
+
+/// The largest body of the AI SDK's form, in bytes. It grows with the conversation, because the SDK sends all of it.
+const HISTORY_LIMIT: usize = 1024 * 1024;
+
+/// What is said to the assistant, and how the answer is wanted.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub message: NewMessage,
+    /// As a stream of what happens; else whole, once it is over.
+    pub streamed: bool,
+}
+
+/// Something said to the assistant.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ChatMessage)]
+pub(crate) struct ChatBody {
+    /// What is said: 1 to 4000 characters after trimming.
+    // Not required for serde, so that a missing message is answered as an empty one.
+    #[schema(value_type = String, required, min_length = 1, max_length = 4000, example = "Add a task to buy groceries")]
+    message: Option<UserText>,
+    /// The conversation it is said in; a new one if absent.
+    // A text, because an id that is none is answered as a conversation that does not exist.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    conversation_id: Option<String>,
+}
+
+/// Something said to the assistant, as the AI SDK's `useChat` sends it; it is answered with a stream. Fields that are not
+/// described are ignored.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = UiChat)]
+pub(crate) struct UiBody {
+    /// The conversation as the page has it. What is said is the user's last message in it, 1 to 4000 characters. The rest
+    /// is not looked at: the server keeps the conversation itself.
+    #[schema(value_type = Vec<UiMessage>, min_items = 1)]
+    messages: Vec<Value>,
+    /// The page's own key for the conversation, 1 to 255 visible ASCII characters: the first message with it begins one.
+    /// The id of a conversation is a key of it too. Absent, the conversation is a new one.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    id: Option<ClientKey>,
+    /// The conversation, for a page that knows it. It goes before `id`.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    conversation_id: Option<String>,
+}
+
+/// A message as the AI SDK has it. Fields that are not described are ignored.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes to readers of the document what `LastMessage` looks for")]
+pub(crate) struct UiMessage {
+    /// The page's id of it. The user's last message under the same id and with the same words is taken for the same
+    /// request, as if the id was an `Idempotency-Key`: sent again, it is not done again.
+    #[schema(nullable = false)]
+    id: Option<String>,
+    /// Who speaks.
+    #[schema(example = "user")]
+    role: String,
+    /// What it is made of. The `text`s of the parts of `type` `text` are what is said.
+    #[schema(value_type = Vec<Object>, example = json!([{ "type": "text", "text": "Add a task to buy groceries" }]))]
+    parts: Vec<Value>,
+}
+
+/// What the route takes, in one form or the other.
+#[derive(ToSchema)]
+#[schema(as = ChatRequest)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it describes to readers of the document what `Said` is read from")]
+pub(crate) enum ChatRequest {
+    /// This API's own form.
+    Own(ChatBody),
+    /// The AI SDK's form.
+    Ui(UiBody),
+}
+
+impl FromRequest for Said {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let fits = body::check_type(request);
+        let bytes = body::read(request, payload, HISTORY_LIMIT);
+        let key = idempotency::key(request.headers());
+        let streamed = accept::asks_for_a_stream(request);
+        Box::pin(async move {
+            fits?;
+            let bytes = bytes.await?;
+            Ok(parse(&bytes, key?, streamed)?)
+        })
+    }
+}
+
+fn parse(bytes: &[u8], key: Option<IdempotencyKey>, streamed: bool) -> Result<Said, RequestError> {
+    let fields = body::object(bytes);
+    let of_the_sdk = fields.as_ref().is_ok_and(|fields| fields.contains_key("messages"));
+    if bytes.len() > body::LIMIT && !of_the_sdk {
+        return Err(RequestError::TooLarge { limit: body::LIMIT });
+    }
+    let fields = fields?;
+    if of_the_sdk {
+        return from_the_sdk(body::fit(bytes, &fields)?, key);
+    }
+    let ChatBody { message, conversation_id } = body::fit(bytes, &fields)?;
+    let text = message.ok_or_else(|| RequestError::invalid("message", UserTextError::Empty.to_string()))?;
+    let place = place(conversation_id)?;
+    let idempotency = key.map(|key| chosen(key, &place, &text));
+    Ok(Said { message: NewMessage { place, text, idempotency }, streamed })
+}
+
+fn from_the_sdk(body: UiBody, key: Option<IdempotencyKey>) -> Result<Said, RequestError> {
+    let last = LastMessage::of(&body.messages)?;
+    let place = match (body.conversation_id, body.id) {
+        (None, Some(key)) => Place::Keyed(key),
+        (conversation, _) => place(conversation)?,
+    };
+    let idempotency = match (key, last.id) {
+        (Some(key), _) => Some(chosen(key, &place, &last.text)),
+        (None, Some(id)) => inferred(id, &place, &last.text),
+        (None, None) => None,
+    };
+    Ok(Said { message: NewMessage { place, text: last.text, idempotency }, streamed: true })
+}
+
+fn place(conversation: Option<String>) -> Result<Place, RequestError> {
+    match conversation {
+        Some(id) => id.parse().map(Place::Existing).map_err(|_no_id| RequestError::NoConversation),
+        None => Ok(Place::New),
+    }
+}
+
+/// A key that the client chose for this request.
+fn chosen(key: IdempotencyKey, place: &Place, text: &UserText) -> Idempotency {
+    Idempotency { key, fingerprint: fingerprint(place, text), reuse: KeyReuse::Refuse }
+}
+
+/// A key made of the message's id and its place: the SDK sends a message again under its id when the user asks for
+/// another try. Where there is no telling which conversation it was for, there is none.
+fn inferred(id: &str, place: &Place, text: &UserText) -> Option<Idempotency> {
+    let place_name = match place {
+        Place::New => return None,
+        Place::Existing(conversation) => conversation.to_string(),
+        Place::Keyed(key) => key.to_string(),
+    };
+    let Fingerprint(digest) = idempotency::fingerprint(&["a message of a page", &place_name, id]);
+    let mut key = "page:".to_owned();
+    for byte in digest {
+        // Writing to a text does not fail.
+        let _written = write!(key, "{byte:02x}");
+    }
+    let key = key.parse().ok()?;
+    Some(Idempotency { key, fingerprint: fingerprint(place, text), reuse: KeyReuse::Anew })
+}
+
+/// What is asked for: the same words in the same place, whichever form says so and however the answer is wanted.
+fn fingerprint(place: &Place, text: &UserText) -> Fingerprint {
+    let (kind, name) = match place {
+        Place::New => ("new", String::new()),
+        Place::Existing(conversation) => ("existing", conversation.to_string()),
+        Place::Keyed(key) => ("keyed", key.to_string()),
+    };
+    idempotency::fingerprint(&["chat", kind, &name, text.as_str()])
+}
+
+/// The user's last message in a conversation as the SDK has it.
+struct LastMessage<'a> {
+    id: Option<&'a str>,
+    text: UserText,
+}
+
+impl<'a> LastMessage<'a> {
+    fn of(messages: &'a [Value]) -> Result<Self, RequestError> {
+        let misfit = |message: &str| RequestError::invalid("messages", message);
+        let Some(last) = messages.iter().rfind(|message| message["role"] == "user") else {
+            return Err(misfit("messages must contain one of the role user"));
+        };
+        let Some(parts) = last["parts"].as_array() else {
+            return Err(misfit("messages must have their parts in a list"));
+        };
+        let texts: Option<Vec<&str>> =
+            parts.iter().filter(|part| part["type"] == "text").map(|part| part["text"].as_str()).collect();
+        let Some(texts) = texts else { return Err(misfit("messages must have a string as the text of a text part")) };
+        let text = texts.concat().parse().map_err(|error: UserTextError| misfit(&error.to_string()))?;
+        Ok(Self { id: last["id"].as_str().filter(|id| !id.is_empty()), text })
+    }
+}

@@ -1,0 +1,99 @@
+//! Answers that come while a turn runs: server-sent events (HTML Living Standard, 9.2) in the AI SDK's UI message stream
+//! protocol. The frames are [`frame`], what happens in a turn becomes frames in [`encoder`], and here is how they travel.
+//!
+//! A stream belongs to a connection and a turn does not: a reader that is slow or gone is waited for here and nowhere
+//! else.
+
+mod encoder;
+pub(crate) mod frame;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::task::Poll;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::web::Bytes;
+use chrono::TimeDelta;
+use domain::runtime::Clock;
+use domain::turn::{TurnEvent, TurnEvents};
+use futures_util::future;
+use futures_util::stream::{self, Stream, StreamExt as _};
+
+use crate::accept::EVENT_STREAM;
+use crate::error::turn_failure;
+use encoder::Encoder;
+use frame::Frame;
+
+/// The header by which readers know the protocol, and its version.
+pub(crate) const PROTOCOL: (HeaderName, &str) = (HeaderName::from_static("x-vercel-ai-ui-message-stream"), "v1");
+/// Asks a proxy (nginx) to pass on what comes when it comes.
+pub(crate) const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
+
+/// How often something is sent while nothing happens, so that nobody on the way takes the connection for dead.
+const KEEP_ALIVE_EVERY: TimeDelta = TimeDelta::seconds(5);
+/// At most so many events of a turn are sent in one piece.
+const AT_A_TIME: usize = 64;
+/// A comment: readers skip it.
+const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+/// The answer that streams a turn.
+pub(crate) fn answer(turn: TurnEvents, clock: Arc<dyn Clock>) -> HttpResponse {
+    head().streaming(events(frames(turn), clock))
+}
+
+/// A turn whose failure is logged, in the request's name: the answer's status will not tell of it any more.
+pub(crate) fn logged(turn: TurnEvents) -> TurnEvents {
+    let request = tracing::Span::current();
+    let log = move |event: &TurnEvent| {
+        let TurnEvent::Ended(ended) = event else { return };
+        let Some(failure) = ended.failure else { return };
+        let problem = turn_failure(failure);
+        if problem.status().is_server_error() {
+            let (code, cause) = (problem.code().as_str(), failure.code.as_str());
+            request.in_scope(|| tracing::error!(code, cause, "a turn failed"));
+        }
+    };
+    turn.inspect(log).boxed()
+}
+
+/// The answer without its body.
+pub(crate) fn head() -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::CONTENT_TYPE, EVENT_STREAM));
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    answer.insert_header(PROTOCOL).insert_header(UNBUFFERED);
+    answer
+}
+
+/// What happens in a turn, as frames: those of everything that has happened at a time.
+fn frames(turn: TurnEvents) -> impl Stream<Item = Vec<Frame>> {
+    let happened = turn.ready_chunks(AT_A_TIME).map(Some).chain(stream::iter([None]));
+    happened.scan(Encoder::default(), |encoder, events| {
+        match events {
+            Some(events) => events.into_iter().for_each(|event| encoder.tell(event)),
+            None => encoder.no_more(),
+        }
+        future::ready(Some(encoder.take()))
+    })
+}
+
+/// The frames as events, with a comment every so often, and the mark that they are all there.
+fn events(
+    frames: impl Stream<Item = Vec<Frame>> + 'static,
+    clock: Arc<dyn Clock>,
+) -> impl Stream<Item = Result<Bytes, serde_json::Error>> {
+    let frames = frames.filter(|frames| future::ready(!frames.is_empty()));
+    let events = frames.map(|frames| frames.iter().map(Frame::event).collect::<Result<Vec<_>, _>>());
+    let events = events.map(|events| events.map(|events| Bytes::from(events.concat())));
+    let mut events = Box::pin(events.chain(stream::iter([Ok(frame::done())])));
+    let mut beats = Box::pin(stream::unfold(clock, |clock| async {
+        clock.sleep_until(clock.now() + KEEP_ALIVE_EVERY).await;
+        Some(((), clock))
+    }));
+    stream::poll_fn(move |context| match events.poll_next_unpin(context) {
+        Poll::Pending => beats.poll_next_unpin(context).map(|beat| beat.map(|()| Ok(KEEP_ALIVE))),
+        ready => ready,
+    })
+}

@@ -1,0 +1,249 @@
+//! Answers that come while a turn runs: streamed, taken up again, stopped.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use actix_web::body::MessageBody;
+use actix_web::http::Method;
+use actix_web::rt;
+use actix_web::test::{self, TestRequest};
+use domain::conversation::{BegunTurn, Conversation, ConversationRepoError, MockConversationRepo};
+use domain::id::TurnId;
+use domain::llm::{FinishReason, LlmError, LlmEvent, Step};
+use domain::message::Part;
+use domain::page::Page;
+use domain::tool::ToolOutcome;
+use domain::turn::TurnState;
+use futures_channel::oneshot;
+use futures_util::future;
+use serde_json::{Value, json};
+
+use super::chat::{begun, chatting, say};
+use super::conversation::conversation;
+use super::{Answer, CONVERSATION, Ports, ask};
+
+const STREAM: &str = "/api/{user_id}/conversations/{id}/stream";
+const STOP: &str = "/api/{user_id}/conversations/{id}/stop";
+
+fn streamed(body: &str) -> TestRequest {
+    say(body).insert_header(("Accept", "text/event-stream"))
+}
+
+fn there() -> String {
+    format!(r#"{{"message":"add milk","conversation_id":"{CONVERSATION}"}}"#)
+}
+
+fn kinds(frames: &[Value]) -> Vec<&str> {
+    frames.iter().map(|frame| frame["type"].as_str().unwrap()).collect()
+}
+
+/// Everything that the frames say of the message.
+fn metadata(frames: &[Value]) -> Value {
+    let mut merged = json!({});
+    for told in frames.iter().filter_map(|frame| frame["messageMetadata"].as_object()) {
+        merged.as_object_mut().unwrap().extend(told.clone());
+    }
+    merged
+}
+
+/// A conversation whose turn is known as long as it runs. What it ends as is kept in what is returned.
+fn running() -> (MockConversationRepo, Arc<Mutex<Vec<TurnState>>>) {
+    let active: Arc<Mutex<Option<TurnId>>> = Arc::default();
+    let ended: Arc<Mutex<Vec<TurnState>>> = Arc::default();
+    let mut repo = MockConversationRepo::new();
+    let turn = Arc::clone(&active);
+    repo.expect_begin_turn().returning(move |_, new| {
+        *turn.lock().unwrap() = Some(new.id);
+        Ok(BegunTurn::New { turn: begun(&new), pending: None })
+    });
+    let turn = Arc::clone(&active);
+    repo.expect_get().returning(move |_, _| Ok(Conversation { active_turn: *turn.lock().unwrap(), ..conversation() }));
+    repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
+    repo.expect_save_progress().returning(|_, _, _| Ok(()));
+    let end = Arc::clone(&ended);
+    repo.expect_end_turn().returning(move |_, _, turn| {
+        *active.lock().unwrap() = None;
+        end.lock().unwrap().push(turn.state);
+        Ok(())
+    });
+    (repo, ended)
+}
+
+fn answering(steps: impl IntoIterator<Item = Step>) -> (Ports, Arc<Mutex<Vec<TurnState>>>) {
+    let mut ports = chatting(steps);
+    let (repo, ended) = running();
+    ports.conversations = repo;
+    (ports, ended)
+}
+
+fn adding_milk() -> Ports {
+    let calls = Step::calls("add_task", &json!({"title": "milk"}));
+    let mut ports = chatting([calls, Step::says("I added <b>milk</b>\r\n\u{1b}[31m")]);
+    ports.tools.expect_run().returning(|_, _, _| {
+        Ok(ToolOutcome::Done { message: "Task 'milk' created".into(), data: json!({"id": 1}), changed: true })
+    });
+    ports
+}
+
+#[actix_web::test]
+async fn a_turn_is_streamed_to_those_who_ask_for_it() {
+    let answer = adding_milk().ask(streamed(&there())).await;
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("x-vercel-ai-ui-message-stream", "v1"),
+        ("cache-control", "no-store"),
+        ("x-accel-buffering", "no"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}");
+    }
+    let frames = answer.frames();
+    assert_eq!(
+        kinds(&frames),
+        [
+            "start",
+            "start-step",
+            "tool-input-available",
+            "tool-output-available",
+            "finish-step",
+            "start-step",
+            "text-start",
+            "text-delta",
+            "text-end",
+            "finish-step",
+            "finish",
+        ]
+    );
+    assert_eq!(frames[0]["messageMetadata"]["conversation_id"], CONVERSATION);
+}
+
+#[actix_web::test]
+async fn the_stream_and_the_plain_answer_carry_the_same_facts() {
+    let whole = adding_milk().ask(say(&there())).await.ok(200);
+    let frames = adding_milk().ask(streamed(&there())).await.frames();
+    let told = metadata(&frames);
+    for name in ["conversation_id", "message_id", "usage", "status", "grounded", "created_at"] {
+        assert_eq!(told[name], whole[name], "{name}");
+    }
+    let said: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
+    assert_eq!(said, whole["response"]);
+    let call = &whole["tool_calls"][0];
+    let (called, answered) = (&frames[2], &frames[3]);
+    assert_eq!((&called["toolCallId"], &answered["toolCallId"]), (&call["id"], &call["id"]));
+    assert_eq!((&called["toolName"], &called["input"]), (&call["tool"], &call["parameters"]));
+    assert_eq!(answered["output"], call["result"]);
+}
+
+#[actix_web::test]
+async fn what_goes_wrong_before_the_first_byte_is_an_ordinary_error() {
+    for (error, status, code) in [
+        (ConversationRepoError::NotFound, 404, "CONVERSATION_NOT_FOUND"),
+        (ConversationRepoError::TurnInProgress, 409, "TURN_IN_PROGRESS"),
+        (ConversationRepoError::IdempotencyInProgress, 409, "IDEMPOTENCY_IN_PROGRESS"),
+    ] {
+        let mut ports = Ports::new();
+        ports.conversations.expect_begin_turn().return_once(|_, _| Err(error));
+        ports.ask(streamed(&there())).await.problem(status, code, "");
+    }
+    Ports::new().ask(streamed(r#"{"message":""}"#)).await.problem(400, "VALIDATION_ERROR", "message");
+    Ports::new().ask(streamed("{")).await.problem(400, "MALFORMED_JSON", "");
+}
+
+#[actix_web::test]
+async fn a_turn_that_fails_ends_its_stream_with_the_code_and_the_error() {
+    let cut = vec![LlmEvent::TextDelta("Wel".into())];
+    let (ports, ended) = answering([Step::Cut(cut, LlmError::Timeout("marked".into()))]);
+    let answer = ports.ask(streamed(&there())).await;
+    let frames = answer.frames();
+    assert_eq!(kinds(&frames)[frames.len() - 3..], ["finish-step", "message-metadata", "error"]);
+    let told = metadata(&frames);
+    assert_eq!((&told["status"], &told["code"]), (&json!("failed"), &json!("AI_TIMEOUT")));
+    assert_eq!(frames.last().unwrap()["errorText"], "The assistant did not answer in time");
+    assert_eq!(frames.iter().find_map(|frame| frame["delta"].as_str()), Some("Wel"));
+    assert!(!answer.text.contains("marked"), "{}", answer.text);
+    assert_eq!(*ended.lock().unwrap(), [TurnState::Failed]);
+}
+
+#[actix_web::test]
+async fn a_running_turn_is_followed_from_its_beginning_and_stopped() {
+    let (ports, ended) = answering([Step::Hang]);
+    let follow = || ask(Method::GET, STREAM);
+    let requests = [streamed(&there()), follow(), ask(Method::POST, STOP), follow()];
+    let answers = ports.ask_at_once(requests).await;
+    assert_eq!((answers[2].status.as_u16(), answers[2].text.as_str()), (202, ""));
+    let frames = answers[0].frames();
+    assert_eq!((kinds(&frames)[0], *kinds(&frames).last().unwrap()), ("start", "abort"));
+    assert_eq!(metadata(&frames)["status"], "stopped");
+    assert_eq!(answers[1].frames(), frames);
+    assert_eq!(answers[3].frames(), frames);
+    assert_eq!(*ended.lock().unwrap(), [TurnState::Stopped]);
+}
+
+#[actix_web::test]
+async fn a_plain_answer_that_is_stopped_says_so() {
+    let (ports, _) = answering([Step::Hang]);
+    let (services, options) = ports.services();
+    let app = Rc::new(test::init_service(crate::app(services, &options)).await);
+    let asked = Rc::clone(&app);
+    let whole =
+        rt::spawn(async move { Answer::read(test::call_service(&*asked, say(&there()).to_request()).await).await });
+    // There is nothing to stop before the turn has begun.
+    while Answer::read(test::call_service(&*app, ask(Method::POST, STOP).to_request()).await).await.status != 202 {
+        rt::task::yield_now().await;
+    }
+    let whole = whole.await.unwrap();
+    assert_eq!(whole.ok(200)["status"], "stopped");
+}
+
+#[actix_web::test]
+async fn where_no_turn_runs_there_is_nothing_to_follow_and_nothing_to_stop() {
+    let mut ports = Ports::new();
+    ports.conversations.expect_get().returning(|_, _| Ok(conversation()));
+    let requests = [ask(Method::GET, STREAM), ask(Method::HEAD, STREAM), ask(Method::POST, STOP)];
+    let answers = ports.ask_all(requests).await;
+    assert_eq!((answers[0].status.as_u16(), answers[1].status.as_u16()), (204, 204));
+    answers[2].problem(409, "NO_TURN", "");
+
+    for (method, path) in [(Method::GET, STREAM), (Method::POST, STOP)] {
+        let mut ports = Ports::new();
+        ports.conversations.expect_get().returning(|_, _| Err(ConversationRepoError::NotFound));
+        ports.ask(ask(method, path)).await.problem(404, "CONVERSATION_NOT_FOUND", "");
+    }
+}
+
+#[actix_web::test]
+async fn head_of_a_running_turn_has_the_headers_and_no_stream() {
+    let (ports, _) = answering([Step::Hang]);
+    let requests = [streamed(&there()), ask(Method::HEAD, STREAM), ask(Method::POST, STOP)];
+    let answers = ports.ask_at_once(requests).await;
+    assert_eq!((answers[1].status.as_u16(), answers[1].text.as_str()), (200, ""));
+    assert_eq!(answers[1].header("x-vercel-ai-ui-message-stream"), "v1");
+}
+
+#[actix_web::test]
+async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
+    let (gate, opened) = oneshot::channel();
+    let finished = LlmEvent::Finished { reason: FinishReason::Stop, usage: None };
+    let mut ports = chatting([Step::Gated(opened, vec![LlmEvent::TextDelta("Done.".into()), finished])]);
+    let (stored, is_stored) = oneshot::channel();
+    let mut stored = Some(stored);
+    let mut repo = MockConversationRepo::new();
+    repo.expect_begin_turn().returning(|_, new| Ok(BegunTurn::New { turn: begun(&new), pending: None }));
+    repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
+    repo.expect_save_progress().returning(|_, _, _| Ok(()));
+    repo.expect_end_turn().returning(move |_, _, turn| {
+        stored.take().unwrap().send((turn.state, turn.parts)).unwrap();
+        Ok(())
+    });
+    ports.conversations = repo;
+    let (services, options) = ports.services();
+    let app = test::init_service(crate::app(services, &options)).await;
+    let response = test::call_service(&app, streamed(&there()).to_request()).await;
+    let mut body = Box::pin(response.into_body());
+    let first = future::poll_fn(|context| body.as_mut().poll_next(context)).await;
+    assert!(first.unwrap().is_ok_and(|bytes| bytes.starts_with(b"data: {\"type\":\"start\"")));
+    drop(body);
+    gate.send(()).unwrap();
+    let parts = vec![Part::Text { round: 0, text: "Done.".into() }];
+    assert_eq!(is_stored.await.unwrap(), (TurnState::Complete, parts));
+}

@@ -1,0 +1,181 @@
+//! What pages send: the AI SDK's own body on the chat's route.
+
+use std::sync::{Arc, Mutex};
+
+use domain::conversation::{
+    BegunTurn, ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, MockConversationRepo,
+};
+use domain::llm::Step;
+use domain::message::Part;
+use serde_json::{Value, json};
+
+use super::chat::{begun, chatting, say};
+use super::conversation::conversation;
+use super::{CONVERSATION, Ports, json as with_json};
+
+/// What `useChat` posts: the whole conversation, and fields of the SDK's own.
+fn page() -> Value {
+    json!({
+        "id": "chat-1",
+        "messages": [
+            {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "Hello"}], "metadata": {"at": 1}},
+            {"id": "m2", "role": "assistant", "metadata": {"status": "complete"}, "parts": [
+                {"type": "step-start"},
+                {"type": "tool-add_task", "toolCallId": "a", "state": "output-available", "input": {}, "output": {"text": 5}},
+                {"type": "text", "text": "Hi", "state": "done"},
+            ]},
+            {"id": "m3", "role": "user", "parts": [
+                {"type": "text", "text": "Add a task "},
+                {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,"},
+                {"type": "text", "text": "to buy milk"},
+            ]},
+        ],
+        "trigger": "submit-message",
+        "temperature": 1,
+    })
+}
+
+fn with(change: impl FnOnce(&mut Value)) -> String {
+    let mut body = page();
+    change(&mut body);
+    body.to_string()
+}
+
+type Asked = Vec<(ConversationTarget, Vec<Part>, Option<Idempotency>)>;
+
+/// What is begun by each of these bodies.
+async fn asked(bodies: impl IntoIterator<Item = String>) -> Asked {
+    let asked: Arc<Mutex<Asked>> = Arc::default();
+    let note = Arc::clone(&asked);
+    let mut ports = Ports::new();
+    ports.conversations.expect_get().returning(|_, id| {
+        if id.to_string() == CONVERSATION { Ok(conversation()) } else { Err(ConversationRepoError::NotFound) }
+    });
+    ports.conversations.expect_begin_turn().returning(move |_, new| {
+        note.lock().unwrap().push((new.target, new.user_parts, new.idempotency));
+        Err(ConversationRepoError::TurnInProgress)
+    });
+    let answers = ports.ask_all(bodies.into_iter().map(|body| say(&body))).await;
+    answers.iter().for_each(|answer| drop(answer.problem(409, "TURN_IN_PROGRESS", "")));
+    std::mem::take(&mut *asked.lock().unwrap())
+}
+
+#[actix_web::test]
+async fn the_users_last_message_is_what_is_said_and_the_answer_streams() {
+    let asked = asked([page().to_string()]).await;
+    assert_eq!(asked[0].1, [Part::Text { round: 0, text: "Add a task to buy milk".into() }]);
+    assert!(matches!(&asked[0].0, ConversationTarget::Keyed(key, _, title)
+        if key.as_str() == "chat-1" && title.as_str() == "Add a task to buy milk"));
+
+    let answer = chatting([Step::says("Done.")]).ask(say(&page().to_string())).await;
+    assert_eq!(answer.header("content-type"), "text/event-stream");
+    assert_eq!(answer.frames().last().unwrap()["type"], "finish");
+    let wants_json = say(&page().to_string()).insert_header(("Accept", "application/json"));
+    chatting([Step::says("Done.")]).ask(wants_json).await.frames();
+}
+
+#[actix_web::test]
+async fn the_conversation_is_the_one_that_the_page_names() {
+    let other = "00000000-0000-7000-8000-0000000000dd";
+    let targets: Vec<_> = asked([
+        with(|body| body["id"] = json!(CONVERSATION)),
+        with(|body| body["id"] = json!(other)),
+        with(|body| body["conversation_id"] = json!(CONVERSATION)),
+        with(|body| drop(body.as_object_mut().unwrap().remove("id"))),
+        with(|body| body["id"] = Value::Null),
+    ])
+    .await
+    .into_iter()
+    .map(|(target, _, _)| target)
+    .collect();
+    let existing = ConversationTarget::Existing(CONVERSATION.parse().unwrap());
+    assert_eq!((&targets[0], &targets[2]), (&existing, &existing));
+    assert!(matches!(&targets[1], ConversationTarget::Keyed(key, _, _) if key.as_str() == other));
+    assert!(matches!((&targets[3], &targets[4]), (ConversationTarget::New(..), ConversationTarget::New(..))));
+}
+
+#[actix_web::test]
+async fn a_message_that_the_page_sends_again_is_the_same_request() {
+    let keys: Vec<_> = asked([
+        page().to_string(),
+        with(|body| body["trigger"] = json!("regenerate-message")),
+        with(|body| body["messages"][2]["parts"][0]["text"] = json!("Add two tasks ")),
+        with(|body| body["messages"][2]["id"] = json!("m4")),
+        with(|body| body["id"] = json!("chat-2")),
+        with(|body| drop(body["messages"][2].as_object_mut().unwrap().remove("id"))),
+        with(|body| drop(body.as_object_mut().unwrap().remove("id"))),
+    ])
+    .await
+    .into_iter()
+    .map(|(_, _, key)| key)
+    .collect();
+    let key = |index: usize| keys[index].as_ref().unwrap();
+    assert_eq!(key(0), key(1));
+    assert_eq!((&key(2).key, key(2).reuse), (&key(0).key, KeyReuse::Anew));
+    assert_ne!(key(2).fingerprint, key(0).fingerprint);
+    assert!(key(3).key != key(0).key && key(4).key != key(0).key);
+    assert_eq!((&keys[5], &keys[6]), (&None, &None));
+}
+
+#[actix_web::test]
+async fn a_key_that_the_page_chose_itself_goes_before_the_messages_id() {
+    let chosen = Arc::new(Mutex::new(None));
+    let note = Arc::clone(&chosen);
+    let mut ports = chatting([Step::says("Done.")]);
+    let mut repo = MockConversationRepo::new();
+    repo.expect_begin_turn().returning(move |_, new| {
+        *note.lock().unwrap() = new.idempotency.clone();
+        Ok(BegunTurn::New { turn: begun(&new), pending: None })
+    });
+    repo.expect_messages().returning(|_, _, _, _| Err(ConversationRepoError::NotFound));
+    repo.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
+    ports.conversations = repo;
+    let answer = ports.ask(say(&page().to_string()).insert_header(("Idempotency-Key", "k"))).await;
+    assert_eq!(answer.frames().last().unwrap()["type"], "error");
+    let chosen = chosen.lock().unwrap().clone().unwrap();
+    assert_eq!((chosen.key.as_str(), chosen.reuse), ("k", KeyReuse::Refuse));
+}
+
+#[actix_web::test]
+async fn a_body_without_something_said_names_what_is_missing() {
+    let empty = "Message cannot be empty";
+    for (body, field, message) in [
+        (with(|body| body["messages"] = json!([])), "messages", "messages must contain one of the role user"),
+        (with(|body| body["messages"] = json!([5])), "messages", "messages must contain one of the role user"),
+        (with(|body| body["messages"] = json!("a")), "messages", "messages must be a sequence"),
+        (with(|body| body["messages"] = Value::Null), "messages", "messages must be a sequence"),
+        (
+            with(|body| body["messages"][2]["parts"] = json!("a")),
+            "messages",
+            "messages must have their parts in a list",
+        ),
+        (with(|body| body["messages"][2]["parts"] = json!([])), "messages", empty),
+        (with(|body| body["messages"][2]["parts"] = json!([{"type": "file"}])), "messages", empty),
+        (
+            with(|body| body["messages"][2]["parts"][0]["text"] = json!(5)),
+            "messages",
+            "messages must have a string as the text of a text part",
+        ),
+        (with(|body| body["id"] = json!(5)), "id", "id must be a string"),
+        (with(|body| body["id"] = json!("")), "id", "id must be 1 to 255 visible ASCII characters"),
+        (with(|body| body["conversation_id"] = json!(5)), "conversation_id", "conversation_id must be a string"),
+    ] {
+        let problem = Ports::new().ask(say(&body)).await.problem(400, "VALIDATION_ERROR", field);
+        assert_eq!(problem["message"], message, "{body}");
+    }
+    let none = with(|body| body["conversation_id"] = json!("no-id"));
+    Ports::new().ask(say(&none)).await.problem(404, "CONVERSATION_NOT_FOUND", "");
+}
+
+#[actix_web::test]
+async fn a_long_conversation_may_be_sent_and_a_long_message_may_not() {
+    let long = |length: usize| with(|body| body["messages"][0]["parts"][0]["text"] = json!("x".repeat(length)));
+    assert_eq!(asked([long(900 * 1024)]).await.len(), 1);
+    let answer = Ports::new().ask(say(&long(1024 * 1024))).await;
+    assert_eq!(answer.problem(413, "PAYLOAD_TOO_LARGE", "")["message"], "The body is larger than 1024 KiB");
+    for body in [format!(r#"{{"message":"{}"}}"#, "x".repeat(64 * 1024)), "[".repeat(65 * 1024)] {
+        let answer =
+            Ports::new().ask(with_json(super::ask(actix_web::http::Method::POST, super::chat::CHAT), body)).await;
+        assert_eq!(answer.problem(413, "PAYLOAD_TOO_LARGE", "")["message"], "The body is larger than 64 KiB");
+    }
+}

@@ -1,0 +1,115 @@
+//! Errors of providers, on bodies written after their documentation.
+
+use std::error::Error as _;
+
+use super::*;
+
+fn context() -> FailureContext {
+    FailureContext::new("command-x", "COHERE_MODEL", Some("sk-secret-secret".into()))
+}
+
+fn error(status: u16, body: &str) -> LlmError {
+    context().of_status(status, Said::read(body), None)
+}
+
+fn cause(error: &LlmError) -> String {
+    error.source().unwrap().to_string()
+}
+
+#[test]
+fn the_status_decides_what_may_be_tried_again() {
+    for status in [401, 402, 403, 498] {
+        assert!(matches!(error(status, "{}"), LlmError::Unauthorized(_)), "{status}");
+    }
+    for status in [408, 409, 500, 502, 503, 504, 529] {
+        assert!(matches!(error(status, "{}"), LlmError::Unavailable(_)), "{status}");
+    }
+    for status in [301, 307, 400, 404, 413, 422] {
+        assert!(matches!(error(status, "{}"), LlmError::BadReply(_)), "{status}");
+    }
+    assert!(matches!(error(429, ""), LlmError::RateLimited { retry_after: None, .. }));
+}
+
+#[test]
+fn a_wait_is_kept_where_the_provider_asks_for_one() {
+    let wait = Some(Duration::from_secs(7));
+    let error = |status| context().of_status(status, Said::default(), wait);
+    for status in [429, 503] {
+        assert!(matches!(error(status), LlmError::RateLimited { retry_after, .. } if retry_after == wait), "{status}");
+    }
+    assert!(matches!(error(502), LlmError::Unavailable(_)));
+}
+
+#[test]
+fn a_model_that_is_gone_is_named_with_its_setting() {
+    for (status, body) in [
+        (404, r#"{"id":"1","message":"model 'command-x' was removed on September 15, 2025."}"#),
+        (404, r#"{"error":{"code":"model_not_found","message":"no such thing"}}"#),
+        (404, r#"{"error":{"message":"model \"command-x\" not found, try pulling it first","type":"api_error"}}"#),
+        (404, r#"{"object":"error","message":"The model `command-x` does not exist.","type":"NotFoundError"}"#),
+        (404, r#"{"error":{"message":"No endpoints found for command-x.","code":404}}"#),
+        (400, r#"{"error":{"message":"command-x is not a valid model ID","code":400}}"#),
+        (400, r#"{"error":{"message":"gone","type":"invalid_request_error","code":"model_decommissioned"}}"#),
+    ] {
+        let error = error(status, body);
+        assert!(matches!(error, LlmError::ModelRetired { .. }), "{body}: {error:?}");
+        assert_eq!(error.to_string(), "the provider does not have the model 'command-x' (setting COHERE_MODEL)");
+    }
+    for (status, body) in [(404, "404 page not found"), (404, ""), (400, r#"{"message":"the model wants a message"}"#)]
+    {
+        assert!(matches!(error(status, body), LlmError::BadReply(_)), "{body}");
+    }
+}
+
+#[test]
+fn bodies_of_every_shape_are_read() {
+    let said = |codes: &[&str], message: &str| Said {
+        codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+        message: message.to_owned(),
+    };
+    for (body, expected) in [
+        (r#"{"id":"1","message":"no"}"#, said(&[], "no")),
+        (r#"{"error":{"message":"no","type":"T","code":404}}"#, said(&["404", "t"], "no")),
+        (r#"{"error":"no","error_type":"overloaded"}"#, said(&["overloaded"], "no")),
+        (r#"{"object":"error","message":"no","code":"c"}"#, said(&["c"], "no")),
+        (r#"{"detail":[{"loc":["body"]}]}"#, said(&[], r#"[{"loc":["body"]}]"#)),
+        (r#"[{"error":{"message":"no"}}]"#, said(&[], "no")),
+        (" plain words ", said(&[], "plain words")),
+        ("", said(&[], "")),
+        ("[]", said(&[], "")),
+    ] {
+        assert_eq!(Said::read(body), expected, "{body}");
+    }
+}
+
+#[test]
+fn the_cause_says_what_the_provider_said_without_the_key_and_not_too_much() {
+    let bad = error(400, r#"{"error":{"message":"no use of sk-secret-secret\n","code":"sk-secret-secret"}}"#);
+    assert_eq!(cause(&bad), "HTTP status 400 ([key]): no use of [key] ");
+    let long = error(500, &"ä".repeat(10_000));
+    assert_eq!(cause(&long), format!("HTTP status 500: {}", "ä".repeat(MAX_MESSAGE)));
+    assert!(!format!("{bad:?}{:?}", context()).contains("secret-secret"));
+}
+
+#[test]
+fn who_refuses_a_key_is_not_quoted() {
+    let refused = error(401, r#"{"error":{"message":"Incorrect API key: sk-se****cret"}}"#);
+    assert_eq!(cause(&refused), "HTTP status 401");
+}
+
+#[test]
+fn a_wait_may_be_seconds_or_a_date_and_is_bounded() {
+    let now = SystemTime::UNIX_EPOCH;
+    let after = |value: &str, date: Option<&str>| retry_after(value, date, now).map(|wait| wait.as_secs());
+    assert_eq!(after("0", None), Some(0));
+    assert_eq!(after(" 17 ", None), Some(17));
+    assert_eq!(after("99999999999999999999999", None), Some(MAX_RETRY_AFTER.as_secs()));
+    let (noon, later) = ("Sun, 06 Nov 1994 12:00:00 GMT", "Sun, 06 Nov 1994 12:00:30 GMT");
+    assert_eq!(after(later, Some(noon)), Some(30));
+    assert_eq!(after(noon, Some(later)), Some(0));
+    assert_eq!(after("Thu, 01 Jan 1970 00:00:09 GMT", None), Some(9));
+    assert_eq!(after("Thu, 01 Jan 1970 00:00:09 GMT", Some("nonsense")), Some(9));
+    for nonsense in ["", "-1", "1.5", "soon", "١٢"] {
+        assert_eq!(after(nonsense, None), None, "{nonsense}");
+    }
+}

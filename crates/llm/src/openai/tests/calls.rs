@@ -1,0 +1,194 @@
+//! Which fragment belongs to which call, as servers number, name and repeat them.
+
+use super::*;
+
+fn calls(body: &str) -> Vec<(String, String, String)> {
+    let complete = whole(body).into_iter().filter_map(|event| match event {
+        LlmEvent::ToolCallComplete { call, .. } => Some((call.id, call.tool, call.arguments)),
+        _ => None,
+    });
+    complete.collect()
+}
+
+fn streamed(fragments: &[Value]) -> Vec<(String, String, String)> {
+    let mut chunks: Vec<_> = fragments.iter().map(|call| delta(json!({"tool_calls": [call]}))).collect();
+    chunks.push(finish("tool_calls"));
+    calls(&sse(&chunks))
+}
+
+fn owned(calls: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    calls.iter().map(|(id, tool, arguments)| ((*id).into(), (*tool).into(), (*arguments).into())).collect()
+}
+
+const TWO: [(&str, &str, &str); 2] = [("a", "add_task", "{\"n\":1}"), ("b", "list_tasks", "{\"n\":2}")];
+
+#[test]
+fn fragments_are_told_as_they_come_and_the_call_when_the_reply_is_whole() {
+    let first = json!({"index": 0, "id": "a", "type": "function", "function": {"name": "add_task", "arguments": ""}});
+    let second = json!({"index": 0, "function": {"arguments": "{}"}});
+    let body =
+        sse(&[delta(json!({"tool_calls": [first]})), delta(json!({"tool_calls": [second]})), finish("tool_calls")]);
+    let call = LlmToolCall { id: "a".into(), tool: "add_task".into(), arguments: "{}".into() };
+    assert_eq!(
+        whole(&body),
+        [
+            LlmEvent::ToolCallBegun { index: 0, id: "a".into(), tool: "add_task".into() },
+            LlmEvent::ToolCallArguments { index: 0, fragment: "{}".into() },
+            LlmEvent::ToolCallComplete { index: 0, call },
+            finished(FinishReason::ToolCalls),
+        ]
+    );
+}
+
+#[test]
+fn parallel_calls_interleave_by_index() {
+    let fragments = [
+        json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\""}}),
+        json!({"index": 1, "id": "b", "function": {"name": "list_tasks", "arguments": "{\"n\""}}),
+        json!({"index": 1, "function": {"arguments": ":2}"}}),
+        json!({"index": 0, "function": {"arguments": ":1}"}}),
+    ];
+    assert_eq!(streamed(&fragments), owned(&TWO));
+}
+
+#[test]
+fn a_new_id_at_the_same_index_or_at_none_is_a_new_call() {
+    for index in [json!(0), Value::Null] {
+        let fragments = [
+            json!({"index": index, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\":1}"}}),
+            json!({"index": index, "id": "b", "function": {"name": "list_tasks", "arguments": "{\"n\""}}),
+            json!({"index": index, "function": {"arguments": ":2}"}}),
+        ];
+        assert_eq!(streamed(&fragments), owned(&TWO), "{index}");
+    }
+}
+
+#[test]
+fn a_new_id_is_a_new_call_though_the_tool_is_the_same_and_takes_nothing() {
+    let call = |id: &str| json!({"index": 0, "id": id, "function": {"name": "list_tasks", "arguments": ""}});
+    let expected = [("a", "list_tasks", "{}"), ("b", "list_tasks", "{}")];
+    assert_eq!(streamed(&[call("a"), call("b")]), owned(&expected));
+}
+
+#[test]
+fn a_known_id_finds_its_call_whatever_the_index() {
+    for index in [json!(0), json!(3), Value::Null] {
+        let fragments = [
+            json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{"}}),
+            json!({"index": 0, "id": "b", "function": {"name": "list_tasks", "arguments": "{\"n\":2}"}}),
+            json!({"index": index, "id": "a", "function": {"arguments": "\"n\":1}"}}),
+        ];
+        assert_eq!(streamed(&fragments), owned(&TWO), "{index}");
+    }
+}
+
+#[test]
+fn an_id_that_changes_within_a_call_does_not_split_it() {
+    let fragments = [
+        json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\""}}),
+        json!({"index": 0, "id": "zzz", "function": {"arguments": ":1}"}}),
+    ];
+    assert_eq!(streamed(&fragments), owned(&TWO[..1]));
+}
+
+#[test]
+fn id_and_name_may_be_repeated_in_every_fragment() {
+    for id in [json!("a"), json!(""), Value::Null] {
+        let fragment =
+            |arguments: &str| json!({"index": 0, "id": id, "function": {"name": "add_task", "arguments": arguments}});
+        let calls = streamed(&[fragment(""), fragment("{\"n\":"), fragment("1}"), fragment("")]);
+        assert_eq!(calls.len(), 1, "{calls:?}");
+        assert_eq!(calls[0].2, "{\"n\":1}");
+    }
+}
+
+#[test]
+fn calls_without_ids_and_indexes_are_told_apart_by_name_and_by_whole_arguments() {
+    for index in [json!(0), Value::Null] {
+        let call = |tool: &str, arguments: Value| json!({"index": index, "id": "", "function": {"name": tool, "arguments": arguments}});
+        let fragments =
+            [call("add_task", json!({"n": 1})), call("add_task", json!({"n": 2})), call("list_tasks", json!(null))];
+        let expected =
+            [("call_0", "add_task", "{\"n\":1}"), ("call_1", "add_task", "{\"n\":2}"), ("call_2", "list_tasks", "{}")];
+        assert_eq!(streamed(&fragments), owned(&expected), "{index}");
+    }
+}
+
+#[test]
+fn one_id_for_several_calls_is_made_unique() {
+    let fragments = [
+        json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{}"}}),
+        json!({"index": 0, "id": "a", "function": {"name": "list_tasks", "arguments": "{}"}}),
+        json!({"index": 1, "id": "a", "function": {"name": "list_tasks", "arguments": "{}"}}),
+        json!({"index": 2, "id": "call_1", "function": {"name": "list_tasks", "arguments": "{}"}}),
+    ];
+    let ids: Vec<_> = streamed(&fragments).into_iter().map(|(id, ..)| id).collect();
+    assert_eq!(ids, ["a", "call_1", "call_2", "call_3"]);
+}
+
+#[test]
+fn indexes_may_begin_at_one_and_tails_may_carry_a_wrong_one() {
+    let fragments = [
+        json!({"index": 1, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\""}}),
+        json!({"index": 7, "function": {"arguments": ":1}"}}),
+    ];
+    assert_eq!(streamed(&fragments), owned(&TWO[..1]));
+}
+
+#[test]
+fn no_arguments_are_an_empty_object_however_they_are_written() {
+    for arguments in [json!(""), Value::Null, json!("null"), json!({}), json!("{}"), json!(" ")] {
+        let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": arguments}});
+        assert_eq!(streamed(&[call])[0].2, "{}", "{arguments}");
+    }
+    assert_eq!(streamed(&[json!({"id": "a", "function": {"name": "add_task"}})])[0].2, "{}");
+}
+
+#[test]
+fn a_name_may_come_after_the_id() {
+    let fragments = [
+        json!({"index": 0, "id": "a"}),
+        json!({"index": 0, "function": {"arguments": "{\"n\""}}),
+        json!({"index": 0, "function": {"name": "add_task", "arguments": ":1}"}}),
+    ];
+    assert_eq!(streamed(&fragments), owned(&TWO[..1]));
+}
+
+#[test]
+fn a_call_without_a_name_is_a_bad_reply() {
+    let call = delta(json!({"tool_calls": [{"index": 0, "id": "a", "function": {"arguments": "{}"}}]}));
+    let (_, result) = read(&sse(&[call, finish("tool_calls")]));
+    assert!(matches!(result, Err(LlmError::BadReply(_))), "{result:?}");
+}
+
+#[test]
+fn calls_decide_whatever_the_finish_reason_says() {
+    let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{}"}});
+    for reason in ["stop", "length", "eos"] {
+        let events = whole(&sse(&[delta(json!({"tool_calls": [call]})), finish(reason)]));
+        assert_eq!(events.last(), Some(&finished(FinishReason::ToolCalls)), "{reason}");
+    }
+    assert_eq!(whole(&sse(&[text("a"), finish("tool_calls")])).last(), Some(&finished(FinishReason::Stop)));
+}
+
+#[test]
+fn a_reply_that_was_cut_completes_no_call() {
+    let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{\"title\":\"milk\"}"}});
+    let (told, result) = read(&sse(&[delta(json!({"tool_calls": [call]}))]).replace("data: [DONE]\n\n", ""));
+    assert!(matches!(result, Err(LlmError::Unavailable(_))), "{result:?}");
+    assert!(!told.iter().any(|event| matches!(event, LlmEvent::ToolCallComplete { .. })), "{told:?}");
+}
+
+#[test]
+fn a_call_that_the_limit_left_without_arguments_is_not_taken_for_one_that_wants_none() {
+    let first = json!({"index": 0, "id": "a", "function": {"name": "list_tasks", "arguments": "{}"}});
+    let second = json!({"index": 1, "id": "b", "function": {"name": "list_tasks", "arguments": ""}});
+    let chunks = [delta(json!({"tool_calls": [first, second]})), finish("length")];
+    assert_eq!(calls(&sse(&chunks)), owned(&[("a", "list_tasks", "{}")]));
+}
+
+#[test]
+fn one_call_may_come_without_its_array() {
+    let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": {"n": 1}}});
+    assert_eq!(calls(&sse(&[delta(json!({"tool_calls": call})), finish("stop")])), owned(&TWO[..1]));
+}

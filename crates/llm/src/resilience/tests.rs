@@ -1,0 +1,124 @@
+//! Deadlines, retries, the circuit breaker and the stand-in, with a clock that a test moves.
+
+mod breaker;
+mod clock;
+mod deadlines;
+mod fallback;
+mod retries;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, ScriptedLlm, Step};
+use futures_util::{StreamExt as _, future, stream};
+
+use super::{ResilienceOptions, ResilientClient};
+use clock::ManualClock;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn request() -> LlmRequest {
+    LlmRequest { system: String::new(), messages: Vec::new(), tools: Arc::from([]) }
+}
+
+/// `inner` made resilient. Every wait between tries is as long as it may be.
+fn resilient(inner: Arc<dyn LlmClient>, clock: &Arc<ManualClock>, options: ResilienceOptions) -> ResilientClient {
+    ResilientClient::new(inner, clock.clone(), options).with_jitter(|longest| longest)
+}
+
+fn scripted(steps: impl IntoIterator<Item = Step>) -> Arc<ScriptedLlm> {
+    Arc::new(ScriptedLlm::new(steps))
+}
+
+fn delta(text: &str) -> LlmEvent {
+    LlmEvent::TextDelta(text.to_owned())
+}
+
+fn finished() -> LlmEvent {
+    LlmEvent::Finished { reason: FinishReason::Stop, usage: None }
+}
+
+fn unavailable() -> LlmError {
+    LlmError::Unavailable("refused".into())
+}
+
+fn rate_limited(retry_after: Option<Duration>) -> LlmError {
+    LlmError::RateLimited { retry_after, source: "429".into() }
+}
+
+fn unauthorized() -> LlmError {
+    LlmError::Unauthorized("401".into())
+}
+
+/// Every error, and whether a try that ended in it may be repeated.
+fn errors() -> [(LlmError, bool); 6] {
+    let retired = LlmError::ModelRetired { model: "m".into(), setting: "COHERE_MODEL", source: "404".into() };
+    [
+        (rate_limited(None), true),
+        (unavailable(), true),
+        (unauthorized(), false),
+        (retired, false),
+        (LlmError::Timeout("slow".into()), false),
+        (LlmError::BadReply("garbage".into()), false),
+    ]
+}
+
+/// A model that answers with streams that a test made, one each time it is asked.
+struct StreamingLlm(Mutex<Vec<LlmStream>>);
+
+impl StreamingLlm {
+    /// One that sends `events` and is silent then.
+    fn that_stalls_after(events: impl IntoIterator<Item = LlmEvent>) -> Arc<Self> {
+        let events: Vec<_> = events.into_iter().map(Ok).collect();
+        Self::that_streams(stream::iter(events).chain(stream::pending()).boxed())
+    }
+
+    fn that_streams(stream: LlmStream) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(vec![stream])))
+    }
+}
+
+#[async_trait]
+impl LlmClient for StreamingLlm {
+    fn provider(&self) -> &'static str {
+        "streaming"
+    }
+
+    fn model(&self) -> &'static str {
+        "stream"
+    }
+
+    async fn respond(&self, _request: LlmRequest) -> Result<LlmStream, LlmError> {
+        let next = self.0.lock().unwrap().pop();
+        match next {
+            Some(stream) => Ok(stream),
+            None => future::pending().await,
+        }
+    }
+}
+
+/// What a whole call came to: the events, and the error that ended them if one did. Time passes as it is waited for.
+async fn outcome(client: &dyn LlmClient, clock: &ManualClock) -> (Vec<LlmEvent>, Option<LlmError>) {
+    clock
+        .pass_through(async {
+            let mut events = Vec::new();
+            let mut stream = match client.respond(request()).await {
+                Ok(stream) => stream,
+                Err(error) => return (events, Some(error)),
+            };
+            while let Some(item) = stream.next().await {
+                match item {
+                    Ok(event) => events.push(event),
+                    Err(error) => return (events, Some(error)),
+                }
+            }
+            (events, None)
+        })
+        .await
+}
+
+/// The code of the error that ends a whole call.
+async fn error_code(client: &dyn LlmClient, clock: &ManualClock) -> Option<&'static str> {
+    outcome(client, clock).await.1.map(|error| error.code().as_str())
+}

@@ -1,0 +1,205 @@
+//! How turns begin, go on after a failure, and happen once.
+//!
+//! The common case asks nothing beforehand: keys are unique in the database, and only where something is in the way is
+//! it looked for what that is.
+
+use domain::conversation::{BegunTurn, ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn};
+use domain::id::{ConversationId, UserId};
+use domain::storage::StorageError;
+use domain::turn::{FailureCode, IDEMPOTENCY_KEPT, Turn, TurnState};
+use sea_orm::prelude::Json;
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, DbErr};
+
+use super::rows::StoredTurn;
+use super::{Abandoned, fail, pending, statements};
+use crate::Database;
+use crate::database::Held;
+use crate::entity::{Timestamp, turn};
+use crate::error::{corrupt, storage};
+use crate::json::{from_json, to_json};
+
+/// How many messages a turn has: the user's and the assistant's.
+const MESSAGES: i64 = 2;
+
+/// How often it is tried again because what was in the way has changed meanwhile.
+const ATTEMPTS: usize = 4;
+
+/// See [`ConversationRepo::begin_turn`](domain::conversation::ConversationRepo::begin_turn).
+pub(crate) async fn begin(
+    database: &Database,
+    owner: UserId,
+    mut new: NewTurn,
+) -> Result<BegunTurn, ConversationRepoError> {
+    // Before the transaction, which is not to be held for it.
+    let user_parts = to_json(&new.user_parts)?;
+    let mut forget_key = false;
+    for _ in 0..ATTEMPTS {
+        let outcome = attempt(database, owner, &new, &user_parts, forget_key).await;
+        let Some(request) = &new.idempotency else { return outcome };
+        if !matches!(outcome, Err(ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress)) {
+            return outcome;
+        }
+        // A key that is known tells more than that.
+        let Some(earlier) = of_key(database, owner, request).await? else { return outcome };
+        if new.at - earlier.started_at() >= IDEMPOTENCY_KEPT {
+            if forget_key || matches!(outcome, Err(ConversationRepoError::NotFound)) {
+                return outcome;
+            }
+            forget_key = true;
+            continue;
+        }
+        if !earlier.asked_for(request.fingerprint) {
+            match request.reuse {
+                KeyReuse::Refuse => return Err(ConversationRepoError::IdempotencyKeyReused),
+                KeyReuse::Anew => new.idempotency = None,
+            }
+            continue;
+        }
+        match earlier.state()? {
+            TurnState::Complete | TurnState::Stopped => {
+                return Ok(BegunTurn::Repeated(Box::new(earlier.into_answer()?)));
+            }
+            TurnState::Running if earlier.lease_until() > new.at => {
+                return Err(ConversationRepoError::IdempotencyInProgress);
+            }
+            TurnState::Running | TurnState::Failed => {
+                if let Some(resumed) = resume(database, owner, &new, request, earlier.turn()?).await? {
+                    return Ok(resumed);
+                }
+            }
+        }
+    }
+    Err(ConversationRepoError::TurnInProgress)
+}
+
+/// Begins the turn if nothing is in the way. [`ConversationRepoError::TurnInProgress`] says that something is: a turn
+/// that runs, or a turn with the same key.
+async fn attempt(
+    database: &Database,
+    owner: UserId,
+    new: &NewTurn,
+    user_parts: &Json,
+    forget_key: bool,
+) -> Result<BegunTurn, ConversationRepoError> {
+    let at = Timestamp::from(new.at);
+    let transaction = database.begin().await?;
+    let (conversation, message_count) = match lock_conversation(&transaction, owner, &new.target, at).await? {
+        Some(locked) => locked,
+        None => return undo(transaction, ConversationRepoError::NotFound).await,
+    };
+    let mut pending = None;
+    if message_count > MESSAGES {
+        fail_dead(&transaction, owner, conversation, at).await.map_err(storage)?;
+        pending = pending::settle(&transaction, owner, conversation, at).await?;
+    }
+    if let Some(request) = new.idempotency.as_ref().filter(|_| forget_key) {
+        let forget = statements::forget_key(owner, &request.key, (new.at - IDEMPOTENCY_KEPT).into());
+        transaction.execute(&forget).await.map_err(storage)?;
+    }
+    let insert = statements::insert_turn(owner, conversation, new, at);
+    if transaction.execute(&insert).await.map_err(storage)?.rows_affected() == 0 {
+        return undo(transaction, ConversationRepoError::TurnInProgress).await;
+    }
+    let insert = statements::insert_messages(owner, conversation, new, user_parts.clone(), message_count, at);
+    transaction.execute(&insert).await.map_err(storage)?;
+    transaction.commit().await.map_err(storage)?;
+    let turn = Turn {
+        id: new.id,
+        conversation,
+        user_message: new.user_message,
+        position: u32::try_from(message_count - 1).map_err(corrupt)?,
+        assistant_message: new.assistant_message,
+    };
+    Ok(BegunTurn::New { turn, pending })
+}
+
+/// Makes or takes the conversation, with room for the turn's messages. Returns how many messages it has with them;
+/// `None` if it is not there.
+async fn lock_conversation<C: ConnectionTrait>(
+    db: &C,
+    owner: UserId,
+    target: &ConversationTarget,
+    at: Timestamp,
+) -> Result<Option<(ConversationId, i64)>, StorageError> {
+    let row = match target {
+        ConversationTarget::New(id, title) => {
+            let insert = statements::insert_conversation(owner, *id, title, None, MESSAGES, at);
+            db.query_one(&insert).await
+        }
+        ConversationTarget::Keyed(key, id, title) => {
+            let insert = statements::insert_conversation(owner, *id, title, Some(key), MESSAGES, at);
+            db.query_one(&insert).await
+        }
+        ConversationTarget::Existing(id) => {
+            db.query_one(&statements::extend_conversation(owner, *id, MESSAGES, at)).await
+        }
+    };
+    let read = |row: sea_orm::QueryResult| -> Result<(uuid::Uuid, i64), DbErr> {
+        Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
+    };
+    let locked = row.and_then(|row| row.map(read).transpose()).map_err(storage)?;
+    Ok(locked.map(|(id, message_count)| (id.into(), message_count)))
+}
+
+/// Marks the conversation's running turn as failed if nobody works on it any more.
+async fn fail_dead<C: ConnectionTrait>(
+    db: &C,
+    owner: UserId,
+    conversation: ConversationId,
+    at: Timestamp,
+) -> Result<u64, DbErr> {
+    let dead = Condition::all()
+        .add(turn::Column::UserId.eq(owner.as_uuid()))
+        .add(turn::Column::ConversationId.eq(conversation.as_uuid()))
+        .add(turn::Column::LeaseUntil.lte(at));
+    fail(db, Abandoned { which: dead, code: FailureCode::LeaseExpired }, at).await
+}
+
+/// The owner's turn that has this key, if there is one.
+async fn of_key(
+    database: &Database,
+    owner: UserId,
+    request: &Idempotency,
+) -> Result<Option<StoredTurn>, ConversationRepoError> {
+    let select = StoredTurn::select(owner, turn::Column::IdempotencyKey.eq(request.key.as_str()));
+    let row = database.reader().await?.query_one(&select).await.map_err(storage)?;
+    Ok(row.map(|row| StoredTurn::read(&row)).transpose()?)
+}
+
+/// Lets a failed turn run again; `None` if it is not failed any more. What is on offer was not offered to its message,
+/// and is overtaken.
+async fn resume(
+    database: &Database,
+    owner: UserId,
+    new: &NewTurn,
+    request: &Idempotency,
+    turn: Turn,
+) -> Result<Option<BegunTurn>, ConversationRepoError> {
+    let at = Timestamp::from(new.at);
+    let transaction = database.begin().await?;
+    let touch = statements::touch_conversation(owner, turn.conversation, at);
+    transaction.execute(&touch).await.map_err(storage)?;
+    fail_dead(&transaction, owner, turn.conversation, at).await.map_err(storage)?;
+    pending::settle(&transaction, owner, turn.conversation, at).await?;
+    let update = statements::resume_turn(owner, &turn, &request.key, new);
+    if transaction.execute(&update).await.map_err(storage)?.rows_affected() == 0 {
+        let still_failed = statements::failed_turn(owner, turn.id);
+        let still_failed = transaction.query_one(&still_failed).await.map_err(storage)?.is_some();
+        transaction.rollback().await.map_err(storage)?;
+        // Then it is another turn that is in the way.
+        return if still_failed { Err(ConversationRepoError::TurnInProgress) } else { Ok(None) };
+    }
+    let update = statements::resume_message(owner, turn.id);
+    let row = transaction.query_one(&update).await.map_err(storage)?.ok_or(ConversationRepoError::NoTurn)?;
+    let parts: Json = row.try_get_by_index(0).map_err(storage)?;
+    transaction.commit().await.map_err(storage)?;
+    Ok(Some(BegunTurn::Resumed { turn, parts: from_json(parts)? }))
+}
+
+async fn undo<T>(
+    transaction: Held<'_, DatabaseTransaction>,
+    reason: ConversationRepoError,
+) -> Result<T, ConversationRepoError> {
+    transaction.rollback().await.map_err(storage)?;
+    Err(reason)
+}

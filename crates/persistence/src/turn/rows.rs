@@ -1,0 +1,144 @@
+//! Rows of turns with their messages, and how they are asked for.
+
+use chrono::{DateTime, Utc};
+use domain::conversation::{Fingerprint, StoredAnswer};
+use domain::id::UserId;
+use domain::message::{Message, Role};
+use domain::storage::StorageError;
+use domain::turn::{Turn, TurnState, Usage};
+use sea_orm::prelude::Json;
+use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, FromQueryResult, QueryResult};
+use uuid::Uuid;
+
+use crate::entity::{Timestamp, message, turn};
+use crate::error::{corrupt, storage};
+use crate::json::from_json;
+
+/// What the user's message is called beside the assistant's.
+const QUESTION: &str = "question";
+
+/// A turn with the user's message, of which little is told, and the assistant's.
+#[derive(FromQueryResult)]
+pub(super) struct StoredTurn {
+    id: Uuid,
+    conversation_id: Uuid,
+    state: String,
+    lease_until: Timestamp,
+    started_at: Timestamp,
+    fingerprint: Option<Vec<u8>>,
+    tokens_in: i64,
+    tokens_out: i64,
+    question_id: Uuid,
+    question_position: i64,
+    answer_id: Uuid,
+    position: i64,
+    parts: Json,
+    status: String,
+    grounded: bool,
+    created_at: Timestamp,
+}
+
+impl StoredTurn {
+    /// The owner's turn that `which` names.
+    pub(super) fn select(owner: UserId, which: Expr) -> SelectStatement {
+        use message::Column as M;
+        use turn::Column as T;
+        let own = [T::Id, T::ConversationId, T::State, T::LeaseUntil, T::StartedAt, T::Fingerprint];
+        let mut select = Query::select();
+        select
+            .columns(own.into_iter().chain([T::TokensIn, T::TokensOut]).map(|column| (turn::Entity, column)))
+            .expr_as(Expr::col((QUESTION, M::Id)), "question_id")
+            .expr_as(Expr::col((QUESTION, M::Position)), "question_position")
+            .expr_as(Expr::col((message::Entity, M::Id)), "answer_id")
+            .columns(
+                [M::Position, M::Parts, M::Status, M::Grounded, M::CreatedAt].map(|column| (message::Entity, column)),
+            )
+            .from(turn::Entity)
+            .join_as(
+                sea_orm::JoinType::InnerJoin,
+                message::Entity,
+                QUESTION,
+                Condition::all()
+                    .add(Expr::col((QUESTION, M::UserId)).equals((turn::Entity, T::UserId)))
+                    .add(Expr::col((QUESTION, M::TurnId)).equals((turn::Entity, T::Id)))
+                    .add(Expr::col((QUESTION, M::Role)).eq(Role::User.as_str())),
+            )
+            .inner_join(
+                message::Entity,
+                Condition::all()
+                    .add(Expr::col((message::Entity, M::UserId)).equals((turn::Entity, T::UserId)))
+                    .add(Expr::col((message::Entity, M::TurnId)).equals((turn::Entity, T::Id)))
+                    .add(M::Role.eq(Role::Assistant.as_str())),
+            )
+            .and_where(T::UserId.eq(owner.as_uuid()))
+            .and_where(which);
+        select
+    }
+
+    pub(super) fn read(row: &QueryResult) -> Result<Self, StorageError> {
+        Self::from_query_result(row, "").map_err(storage)
+    }
+
+    /// When it began, which is not when it was resumed.
+    pub(super) fn started_at(&self) -> DateTime<Utc> {
+        self.started_at.into()
+    }
+
+    /// When it may be taken for dead, if it runs.
+    pub(super) fn lease_until(&self) -> DateTime<Utc> {
+        self.lease_until.into()
+    }
+
+    pub(super) fn asked_for(&self, what: Fingerprint) -> bool {
+        self.fingerprint.as_deref() == Some(what.0.as_slice())
+    }
+
+    pub(super) fn state(&self) -> Result<TurnState, StorageError> {
+        state(&self.state)
+    }
+
+    pub(super) fn turn(&self) -> Result<Turn, StorageError> {
+        Ok(Turn {
+            id: self.id.into(),
+            conversation: self.conversation_id.into(),
+            user_message: self.question_id.into(),
+            position: u32::try_from(self.question_position).map_err(corrupt)?,
+            assistant_message: self.answer_id.into(),
+        })
+    }
+
+    pub(super) fn into_answer(self) -> Result<StoredAnswer, StorageError> {
+        let turn = self.turn()?;
+        let usage = match self.state()? {
+            TurnState::Running => Usage::default(),
+            TurnState::Complete | TurnState::Stopped | TurnState::Failed => usage(self.tokens_in, self.tokens_out)?,
+        };
+        let message = Message {
+            id: self.answer_id.into(),
+            conversation: turn.conversation,
+            position: u32::try_from(self.position).map_err(corrupt)?,
+            role: Role::Assistant,
+            parts: from_json(self.parts)?,
+            status: state(&self.status)?,
+            grounded: self.grounded,
+            created_at: self.created_at.into(),
+        };
+        Ok(StoredAnswer { turn, message, usage })
+    }
+}
+
+/// The state with this name.
+pub(crate) fn state(text: &str) -> Result<TurnState, StorageError> {
+    let states = [TurnState::Running, TurnState::Complete, TurnState::Stopped, TurnState::Failed];
+    let found = states.into_iter().find(|state| state.as_str() == text);
+    found.ok_or_else(|| corrupt(format!("a state '{text}'")))
+}
+
+/// What stored counts of tokens say.
+pub(super) fn usage(tokens_in: i64, tokens_out: i64) -> Result<Usage, StorageError> {
+    Ok(Usage {
+        tokens_in: u64::try_from(tokens_in).map_err(corrupt)?,
+        tokens_out: u64::try_from(tokens_out).map_err(corrupt)?,
+    })
+}

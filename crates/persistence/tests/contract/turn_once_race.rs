@@ -1,0 +1,148 @@
+//! Turns: requests that come again at the same time.
+
+use domain::conversation::{
+    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn,
+};
+use domain::id::UserId;
+use domain::turn::{Turn, TurnState};
+use test_database::{TestDatabase, on_both_databases};
+use tokio::task::JoinHandle;
+
+use crate::fixture::{Fixture, as_new, at, end, id, new_conversation, new_turn, request};
+
+on_both_databases!(
+    of_the_same_requests_exactly_one_begins,
+    of_the_same_requests_exactly_one_goes_on,
+    of_the_same_requests_exactly_one_takes_over_an_old_key,
+    conversations_with_one_name_that_begin_together_are_one,
+    a_request_that_comes_again_while_its_turn_ends_is_told_one_or_the_other,
+);
+
+const ROUNDS: usize = 8;
+const TOGETHER: usize = 4;
+const DAY: i64 = 86_400_000_000;
+
+type Outcome = Result<BegunTurn, ConversationRepoError>;
+
+fn keyed(key: &str, target: ConversationTarget, when: i64) -> anyhow::Result<NewTurn> {
+    Ok(NewTurn { idempotency: Some(request(key, 1, KeyReuse::Refuse)?), ..new_turn(target, at(when))? })
+}
+
+fn send(fixture: &Fixture, owner: UserId, turn: NewTurn) -> JoinHandle<Outcome> {
+    let conversations = fixture.conversations.clone();
+    tokio::spawn(async move { conversations.begin_turn(owner, turn).await })
+}
+
+/// What came of requests of which exactly one is to begin, or to go on; the others hear that it is being answered.
+async fn one_wins(handles: Vec<JoinHandle<Outcome>>) -> anyhow::Result<BegunTurn> {
+    let mut winners = Vec::new();
+    for handle in handles {
+        match handle.await? {
+            Ok(begun) => winners.push(begun),
+            Err(ConversationRepoError::IdempotencyInProgress) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    anyhow::ensure!(winners.len() == 1, "{winners:?}");
+    Ok(winners.remove(0))
+}
+
+async fn of_the_same_requests_exactly_one_begins(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for round in 0..ROUNDS {
+        let key = round.to_string();
+        let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, 0)?));
+        as_new(one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?);
+        // Likewise where they are in one conversation.
+        let (conversation, turn) = fixture.conversation(owner).await?;
+        fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(1))).await?;
+        let target = || ConversationTarget::Existing(conversation);
+        let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&format!("{key}b"), target(), 2)?));
+        as_new(one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?);
+        assert_eq!(fixture.conversations.get(owner, conversation).await?.message_count, 4);
+    }
+    let rounds = i64::try_from(ROUNDS)?;
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM conversations").await?, 2 * rounds);
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM turns").await?, 3 * rounds);
+    Ok(())
+}
+
+async fn of_the_same_requests_exactly_one_goes_on(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for round in 0..ROUNDS {
+        let key = round.to_string();
+        let turn = fixture.begin(owner, keyed(&key, new_conversation()?, 0)?).await?;
+        // Every other time nobody has found it dead before.
+        if round % 2 == 0 {
+            fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, at(1))).await?;
+        }
+        let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, 15_000_000)?));
+        let winner = one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?;
+        let BegunTurn::Resumed { turn: resumed, .. } = winner else { anyhow::bail!("{winner:?}") };
+        assert_eq!(resumed, turn);
+        assert_eq!(fixture.conversations.get(owner, turn.conversation).await?.active_turn, Some(turn.id));
+    }
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM turns").await?, i64::try_from(ROUNDS)?);
+    Ok(())
+}
+
+async fn of_the_same_requests_exactly_one_takes_over_an_old_key(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for round in 0..ROUNDS {
+        let key = round.to_string();
+        let old = fixture.begin(owner, keyed(&key, new_conversation()?, 0)?).await?;
+        let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, DAY)?));
+        let winner = as_new(one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?);
+        assert_ne!(winner.id, old.id);
+    }
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM turns").await?, 2 * i64::try_from(ROUNDS)?);
+    Ok(())
+}
+
+async fn conversations_with_one_name_that_begin_together_are_one(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for round in 0..ROUNDS {
+        let mut together = Vec::new();
+        for _ in 0..TOGETHER {
+            let target = ConversationTarget::Keyed(round.to_string().parse()?, id(), "Groceries".parse()?);
+            together.push(send(&fixture, owner, new_turn(target, at(0))?));
+        }
+        let mut winners: Vec<Turn> = Vec::new();
+        for handle in together {
+            match handle.await? {
+                Ok(begun) => winners.push(as_new(begun)),
+                Err(ConversationRepoError::TurnInProgress) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        assert_eq!(winners.len(), 1, "{winners:?}");
+        assert_eq!(fixture.conversations.get(owner, winners[0].conversation).await?.message_count, 2);
+    }
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM conversations").await?, i64::try_from(ROUNDS)?);
+    Ok(())
+}
+
+async fn a_request_that_comes_again_while_its_turn_ends_is_told_one_or_the_other(
+    test: TestDatabase,
+) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for round in 0..ROUNDS {
+        let key = round.to_string();
+        let turn = fixture.begin(owner, keyed(&key, new_conversation()?, 0)?).await?;
+        let again = send(&fixture, owner, keyed(&key, ConversationTarget::Existing(turn.conversation), 1)?);
+        let conversations = fixture.conversations.clone();
+        let ended =
+            tokio::spawn(async move { conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(1))).await });
+        let again = again.await?;
+        let told = matches!(again, Ok(BegunTurn::Repeated(_)) | Err(ConversationRepoError::IdempotencyInProgress));
+        assert!(told, "{again:?}");
+        ended.await??;
+        assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Complete);
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Turns: what is stored of them can be read, and one can be stopped from outside.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use domain::conversation::{
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd, UsageOfDay,
+};
+use domain::id::{TurnId, UserId};
+use domain::page::PageRequest;
+use domain::turn::{FailureCode, TurnState, Usage};
+use sea_orm::{ConnectionTrait as _, Statement};
+use test_database::{TestDatabase, on_both_databases};
+
+use crate::fixture::{Fixture, at, end, id, new_conversation, new_turn, text};
+
+on_both_databases!(
+    an_answer_is_what_is_stored_now,
+    a_turn_is_stopped_with_what_it_has,
+    what_is_not_there_is_neither_answered_nor_stopped,
+    whoever_answered_and_why_it_failed_is_kept,
+    usage_is_told_by_day_provider_and_model,
+    usage_begins_where_it_is_asked_to,
+);
+
+async fn an_answer_is_what_is_stored_now(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, first) = fixture.conversation(owner).await?;
+    fixture.conversations.end_turn(owner, first.id, end(TurnState::Complete, at(1))).await?;
+    let turn = fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(2))?).await?;
+    fixture.conversations.save_progress(owner, turn.id, &text("Add")).await?;
+    let message = |index: usize| {
+        let all = PageRequest::first(std::num::NonZeroU16::MAX);
+        let messages = fixture.conversations.messages(owner, conversation, MessageOrder::Ascending, all);
+        async move { anyhow::Ok(messages.await?.items.swap_remove(index)) }
+    };
+    fixture.statements();
+    let running = fixture.conversations.answer(owner, turn.id).await?;
+    assert_eq!(fixture.statements().len(), 1);
+    assert_eq!((&running.turn, running.usage), (&turn, Usage::default()));
+    assert_eq!(running.message, message(3).await?);
+    let ended = TurnEnd { grounded: false, ..end(TurnState::Failed, at(3)) };
+    fixture.conversations.end_turn(owner, turn.id, ended).await?;
+    let failed = fixture.conversations.answer(owner, turn.id).await?;
+    assert_eq!((&failed.turn, failed.usage), (&turn, Usage { tokens_in: 3, tokens_out: 4 }));
+    assert_eq!(failed.message, message(3).await?);
+    assert_eq!((failed.message.status, failed.message.grounded), (TurnState::Failed, false));
+    let complete = fixture.conversations.answer(owner, first.id).await?;
+    assert_eq!((complete.turn, complete.message), (first, message(1).await?));
+    Ok(())
+}
+
+async fn a_turn_is_stopped_with_what_it_has(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, turn) = fixture.conversation(owner).await?;
+    let (_, other) = fixture.conversation(owner).await?;
+    fixture.conversations.save_progress(owner, turn.id, &text("Add")).await?;
+    fixture.conversations.stop_turn(owner, turn.id, at(5)).await?;
+    let stopped = fixture.conversations.answer(owner, turn.id).await?;
+    assert_eq!((stopped.message.status, stopped.message.parts), (TurnState::Stopped, text("Add")));
+    let found = fixture.conversations.get(owner, conversation).await?;
+    assert_eq!((found.active_turn, found.updated_at), (None, at(5)));
+    let number = "SELECT COUNT(*) FROM turns WHERE state = 'stopped' AND ended_at IS NOT NULL AND error_code IS NULL";
+    assert_eq!(fixture.number(number).await?, 1);
+    let too_late = [
+        fixture.conversations.stop_turn(owner, turn.id, at(6)).await.err(),
+        fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(6))).await.err(),
+        fixture.conversations.save_progress(owner, turn.id, &[]).await.err(),
+        fixture.conversations.renew_lease(owner, turn.id, at(6)).await.err(),
+    ];
+    for outcome in too_late {
+        assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
+    }
+    assert_eq!(fixture.conversations.get(owner, conversation).await?, found);
+    // The next one may begin; another conversation's goes on.
+    fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(6))?).await?;
+    assert_eq!(fixture.conversations.answer(owner, other.id).await?.message.status, TurnState::Running);
+    Ok(())
+}
+
+async fn what_is_not_there_is_neither_answered_nor_stopped(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, gone) = fixture.conversation(owner).await?;
+    fixture.conversations.delete(owner, conversation).await?;
+    for missing in [gone.id, id::<TurnId>()] {
+        let answer = fixture.conversations.answer(owner, missing).await;
+        assert!(matches!(answer, Err(ConversationRepoError::NoTurn)), "{answer:?}");
+        let stopped = fixture.conversations.stop_turn(owner, missing, at(1)).await;
+        assert!(matches!(stopped, Err(ConversationRepoError::NoTurn)), "{stopped:?}");
+    }
+    Ok(())
+}
+
+async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (_, turn) = fixture.conversation(owner).await?;
+    let ended = TurnEnd {
+        provider: "cohere".into(),
+        model: "command".into(),
+        error_code: Some(FailureCode::RateLimited),
+        usage: Usage { tokens_in: 3, tokens_out: u64::from(u32::MAX) + 1 },
+        first_token_at: Some(at(7)),
+        model_time: TimeDelta::microseconds(1_234_567),
+        ..end(TurnState::Failed, at(9))
+    };
+    fixture.conversations.end_turn(owner, turn.id, ended).await?;
+    let db = fixture.database.connection_for_status();
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), "SELECT * FROM turns")).await?;
+    let row = row.ok_or_else(|| anyhow::anyhow!("no turn"))?;
+    let texts =
+        ["state", "instance", "provider", "model", "error_code"].map(|column| row.try_get::<String>("", column));
+    let texts = texts.into_iter().collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(texts, ["failed", "here", "cohere", "command", "rate_limited"]);
+    let numbers = ["tokens_in", "tokens_out", "model_time_us"].map(|column| row.try_get::<i64>("", column));
+    let numbers = numbers.into_iter().collect::<Result<Vec<_>, _>>()?;
+    assert_eq!(numbers, [3, i64::from(u32::MAX) + 1, 1_234_567]);
+    for (column, expected) in [("started_at", 0), ("first_token_at", 7), ("ended_at", 9)] {
+        assert_eq!(row.try_get::<DateTime<Utc>>("", column)?, at(expected), "{column}");
+    }
+    Ok(())
+}
+
+/// Ends a turn of a conversation of its own that began then.
+async fn ended(fixture: &Fixture, owner: UserId, when: DateTime<Utc>, end: TurnEnd) -> anyhow::Result<()> {
+    let turn = fixture.begin(owner, new_turn(new_conversation()?, when)?).await?;
+    // The day counts on which it began.
+    let end = TurnEnd { at: when + TimeDelta::days(3), ..end };
+    Ok(fixture.conversations.end_turn(owner, turn.id, end).await?)
+}
+
+fn of_day(day: NaiveDate, provider: &str, model: &str, turns: u64) -> UsageOfDay {
+    let usage = Usage { tokens_in: 3 * turns, tokens_out: 4 * turns };
+    UsageOfDay { day, provider: provider.into(), model: model.into(), turns, usage }
+}
+
+async fn usage_is_told_by_day_provider_and_model(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (owner, other) = (fixture.user().await?, fixture.user().await?);
+    let midnight = at(0).date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
+    let day = midnight.date_naive();
+    assert_eq!(fixture.conversations.usage(owner, midnight).await?, []);
+    let by = |provider: &str, model: &str, state| TurnEnd {
+        provider: provider.into(),
+        model: model.into(),
+        ..end(state, at(0))
+    };
+    let (first, last) = (midnight, midnight + TimeDelta::days(1) - TimeDelta::microseconds(1));
+    for (when, end) in [
+        (first, by("openai", "a", TurnState::Complete)),
+        (last, by("openai", "a", TurnState::Stopped)),
+        (last, by("openai", "a", TurnState::Failed)),
+        (last, by("openai", "B", TurnState::Complete)),
+        (last, by("cohere", "a", TurnState::Complete)),
+        (last + TimeDelta::microseconds(1), by("openai", "a", TurnState::Complete)),
+    ] {
+        ended(&fixture, owner, when, end).await?;
+    }
+    // Neither what runs nor what is another user's counts.
+    fixture.conversation(owner).await?;
+    ended(&fixture, other, first, by("openai", "a", TurnState::Complete)).await?;
+    let expected = [
+        of_day(day.succ_opt().unwrap_or(day), "openai", "a", 1),
+        of_day(day, "cohere", "a", 1),
+        of_day(day, "openai", "B", 1),
+        of_day(day, "openai", "a", 3),
+    ];
+    fixture.statements();
+    assert_eq!(fixture.conversations.usage(owner, midnight).await?, expected);
+    assert_eq!(fixture.statements().len(), 1);
+    assert_eq!(fixture.conversations.usage(other, midnight).await?, [of_day(day, "openai", "a", 1)]);
+    Ok(())
+}
+
+async fn usage_begins_where_it_is_asked_to(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for when in [0, 1, 2] {
+        ended(&fixture, owner, at(when), end(TurnState::Complete, at(0))).await?;
+    }
+    for (since, turns) in [(0, 3), (1, 2), (2, 1)] {
+        let expected = of_day(at(0).date_naive(), "offline", "v1", turns);
+        assert_eq!(fixture.conversations.usage(owner, at(since)).await?, [expected]);
+    }
+    assert_eq!(fixture.conversations.usage(owner, at(3)).await?, []);
+    Ok(())
+}
