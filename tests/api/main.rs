@@ -1,10 +1,13 @@
 //! The HTTP API, tested from outside.
 
+mod again;
 mod auth;
 mod chat;
+mod consent;
 mod conversations;
 mod front_door;
 mod isolation;
 mod statements;
+mod streaming;
 mod tasks;
 mod text;

@@ -2,16 +2,53 @@
 //!
 //! Deliberately not here: the tests. They are in `api/`, `faults/` and `architecture.rs`.
 
+pub mod fake_provider;
+pub mod frames;
+mod http_client;
+pub mod measure;
 mod test_app;
 mod test_user;
 
+pub use http_client::http_client;
 pub use test_app::{Statements, TestApp};
 pub use test_database::Kind;
 pub use test_user::{Answer, TestUser};
 
-/// Makes of one asynchronous body two tests, `<name>::sqlite` and `<name>::postgres`, each with a [`TestApp`] of its own.
+/// Makes of one asynchronous body two tests, `<name>::sqlite` and `<name>::postgres`, each with a [`TestApp`] of its own,
+/// and if it asks for one, with a [`FakeProvider`](fake_provider::FakeProvider) that the app's `CohereClient` talks to.
+/// What stands in brackets are further flags of the app.
 #[macro_export]
 macro_rules! on_both_databases {
+    ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty, $provider:ident: $fake:ty = $behaviour:expr, $flags:expr) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            async fn body($app: $server, $provider: $fake) -> anyhow::Result<()> {
+                $body
+                Ok(())
+            }
+
+            async fn on(kind: $crate::Kind) -> anyhow::Result<()> {
+                let provider = $crate::fake_provider::FakeProvider::start($behaviour)?;
+                let flags: &[&str] = &$flags;
+                match $crate::TestApp::spawn_on(kind, stringify!($name), &provider, flags).await? {
+                    Some(app) => body(app, provider).await,
+                    None => Ok(()),
+                }
+            }
+
+            #[tokio::test]
+            async fn sqlite() -> anyhow::Result<()> {
+                on($crate::Kind::Sqlite).await
+            }
+
+            #[tokio::test]
+            async fn postgres() -> anyhow::Result<()> {
+                on($crate::Kind::Postgres).await
+            }
+        }
+    };
     ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty) $body:block) => {
         $(#[$doc])*
         mod $name {

@@ -13,6 +13,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
 use test_database::{Kind, TestDatabase};
 
+use crate::fake_provider::FakeProvider;
 use crate::{Answer, TestUser};
 
 /// A server of its own for one test. It is gone when this value is dropped.
@@ -33,19 +34,46 @@ impl TestApp {
     /// # Errors
     /// If it cannot be started, or must not be skipped.
     pub async fn spawn(kind: Kind, test: &str) -> anyhow::Result<Option<Self>> {
-        let Some(database) = TestDatabase::create_or_skip(kind, test).await? else { return Ok(None) };
         let assistant = Arc::new(SwitchedLlm::default());
+        Self::start(kind, test, Some(assistant), &[]).await
+    }
+
+    /// As [`spawn`](Self::spawn), with the assistant that a person gets who sets Cohere at `provider`'s address, and
+    /// these flags besides.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub async fn spawn_on(
+        kind: Kind,
+        test: &str,
+        provider: &FakeProvider,
+        flags: &[&str],
+    ) -> anyhow::Result<Option<Self>> {
+        let url = provider.url();
+        let mut all = vec!["--cohere-api-key", "a-key-for-tests", "--cohere-base-url", &url];
+        all.extend(flags);
+        Self::start(kind, test, None, &all).await
+    }
+
+    async fn start(
+        kind: Kind,
+        test: &str,
+        assistant: Option<Arc<SwitchedLlm>>,
+        flags: &[&str],
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(database) = TestDatabase::create_or_skip(kind, test).await? else { return Ok(None) };
         let statements = Statements::default();
-        let settings = settings(database.url())?;
+        let settings = settings(database.url(), flags)?;
         let overrides = Overrides {
-            assistant: Some(assistant.clone()),
+            assistant: assistant.clone().map(|assistant| assistant as Arc<dyn LlmClient>),
             on_statement: Some(statements.recorder()),
             cheap_passwords: true,
         };
         let application = Application::build(settings, overrides).await?;
         let address = application.address();
         tokio::spawn(application.run_until_stopped(std::future::pending()));
-        Ok(Some(Self { address, client: reqwest::Client::new(), assistant, statements, _database: database }))
+        let assistant = assistant.unwrap_or_default();
+        Ok(Some(Self { address, client: crate::http_client(), assistant, statements, _database: database }))
     }
 
     /// Somebody without an account.
@@ -104,6 +132,11 @@ impl TestApp {
         &self.statements
     }
 
+    /// Where it listens, as a URL without a path.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Sends bytes as they are, in the user's name. `{me}` in the path becomes their id.
     ///
     /// # Errors
@@ -124,9 +157,10 @@ impl TestApp {
 }
 
 /// What a person who sets no more than the database gets, on a free port.
-fn settings(database_url: &str) -> anyhow::Result<Settings> {
+fn settings(database_url: &str, flags: &[&str]) -> anyhow::Result<Settings> {
     let secret = "a secret for tests, of more than 32 bytes";
-    let arguments = ["app", "--port", "0", "--database-url", database_url, "--jwt-secret", secret];
+    let mut arguments = vec!["app", "--port", "0", "--database-url", database_url, "--jwt-secret", secret];
+    arguments.extend(flags);
     Ok(Cli::read(arguments, &Variables::default())?.settings.try_into()?)
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// What the server answered.
@@ -117,6 +117,17 @@ impl TestUser {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<Answer> {
+        let response = self.request(method, path, body, headers)?.send().await?;
+        Ok(Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await? })
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<RequestBuilder> {
         let url = format!("{}{}", self.address, path.replace("{me}", &self.id));
         let mut request = self.client.request(method, url);
         if !self.access_token.is_empty() {
@@ -128,8 +139,7 @@ impl TestUser {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await?;
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await? })
+        Ok(request)
     }
 
     /// GET.
@@ -202,10 +212,23 @@ impl TestUser {
     /// # Errors
     /// If no answer comes.
     pub async fn say(&self, message: &str, conversation: Option<&str>) -> anyhow::Result<Answer> {
+        self.post("/api/{me}/chat", Self::words(message, conversation)).await
+    }
+
+    /// As [`say`](Self::say), under an idempotency key.
+    ///
+    /// # Errors
+    /// If no answer comes.
+    pub async fn say_once(&self, key: &str, message: &str, conversation: Option<&str>) -> anyhow::Result<Answer> {
+        let body = Self::words(message, conversation);
+        self.send_with(Method::POST, "/api/{me}/chat", Some(&body), &[("idempotency-key", key)]).await
+    }
+
+    pub(crate) fn words(message: &str, conversation: Option<&str>) -> Value {
         let mut body = json!({"message": message});
         if let Some(id) = conversation {
             body["conversation_id"] = id.into();
         }
-        self.post("/api/{me}/chat", body).await
+        body
     }
 }

@@ -1,0 +1,3 @@
+//! The whole system while something that it depends on misbehaves.
+
+mod provider;

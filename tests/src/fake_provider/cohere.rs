@@ -1,0 +1,104 @@
+//! Answers as Cohere's chat API v2 gives them (<https://docs.cohere.com/v2/reference/chat>,
+//! <https://docs.cohere.com/v2/docs/streaming>): a stream of typed events, one JSON object, or an error.
+
+use serde_json::{Value, json};
+
+use super::delivery::{Frame, Kind};
+use super::reply::Reply;
+use super::server::Named;
+
+/// The events of a stream.
+pub(super) fn stream(reply: &Reply, named: &Named) -> Vec<Frame> {
+    let opening = json!({"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []});
+    let mut frames =
+        vec![event(Kind::Around, "message-start", &json!({"id": named.id, "delta": {"message": opening}}))];
+    frames.extend(
+        reply
+            .plan
+            .iter()
+            .map(|piece| event(Kind::Piece, "tool-plan-delta", &json!({"delta": {"message": {"tool_plan": piece}}}))),
+    );
+    if !reply.text.is_empty() {
+        let empty = json!({"index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}});
+        frames.push(event(Kind::Around, "content-start", &empty));
+        frames.extend(reply.text.iter().map(|piece| text_delta(piece)));
+        frames.push(event(Kind::Around, "content-end", &json!({"index": 0})));
+    }
+    for (index, (call, id)) in reply.calls.iter().zip(&named.call_ids).enumerate() {
+        let begun = json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": ""}});
+        let begun = json!({"index": index, "delta": {"message": {"tool_calls": begun}}});
+        frames.push(event(Kind::Piece, "tool-call-start", &begun));
+        frames.extend(call.arguments.iter().map(|fragment| {
+            let delta = json!({"tool_calls": {"function": {"arguments": fragment}}});
+            event(Kind::Arguments, "tool-call-delta", &json!({"index": index, "delta": {"message": delta}}))
+        }));
+        frames.push(event(Kind::Around, "tool-call-end", &json!({"index": index})));
+    }
+    let mut end = json!({"finish_reason": finish_reason(reply)});
+    if let Some(usage) = usage(named) {
+        end["usage"] = usage;
+    }
+    frames.push(event(Kind::Closing, "message-end", &json!({"id": named.id, "delta": end})));
+    frames.push(Frame { text: "data: [DONE]\n\n".to_owned(), kind: Kind::Done });
+    frames
+}
+
+/// The event that carries a piece of text.
+pub(super) fn text_delta(piece: &str) -> Frame {
+    event(Kind::Piece, "content-delta", &json!({"index": 0, "delta": {"message": {"content": {"text": piece}}}}))
+}
+
+/// The event that tells of an error within a stream.
+pub(super) fn error_event() -> Frame {
+    let delta = json!({"finish_reason": "ERROR", "error": "the generation failed"});
+    event(Kind::Closing, "message-end", &json!({"delta": delta}))
+}
+
+/// The whole answer as one object.
+pub(super) fn whole(reply: &Reply, named: &Named) -> Value {
+    let mut message = json!({"role": "assistant"});
+    if !reply.plan.is_empty() {
+        message["tool_plan"] = reply.plan.concat().into();
+    }
+    if !reply.text.is_empty() {
+        message["content"] = json!([{"type": "text", "text": reply.text.concat()}]);
+    }
+    if !reply.calls.is_empty() {
+        let calls = reply.calls.iter().zip(&named.call_ids).map(|(call, id)| {
+            json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": call.arguments.concat()}})
+        });
+        message["tool_calls"] = calls.collect();
+    }
+    let mut answer = json!({"id": named.id, "finish_reason": finish_reason(reply), "message": message});
+    if let Some(usage) = usage(named) {
+        answer["usage"] = usage;
+    }
+    answer
+}
+
+/// The body of an error.
+pub(super) fn error(id: &str, message: &str) -> Value {
+    json!({"id": id, "message": message})
+}
+
+fn event(kind: Kind, name: &str, fields: &Value) -> Frame {
+    let mut data = fields.clone();
+    data["type"] = name.into();
+    Frame { text: format!("event: {name}\ndata: {data}\n\n"), kind }
+}
+
+fn finish_reason(reply: &Reply) -> &str {
+    match &reply.finish_reason {
+        Some(reason) => reason,
+        None if reply.calls.is_empty() => "COMPLETE",
+        None => "TOOL_CALL",
+    }
+}
+
+/// The vendor's schema has numbers here, not integers, and they come as `27.0` at times.
+fn usage(named: &Named) -> Option<Value> {
+    let (input, output) = named.tokens?;
+    let number = |tokens: u64| Value::from(f64::from(u32::try_from(tokens).unwrap_or(u32::MAX)));
+    let tokens = json!({"input_tokens": number(input), "output_tokens": number(output)});
+    Some(json!({"billed_units": tokens, "tokens": tokens}))
+}
