@@ -25,7 +25,7 @@ mod sentence;
 mod wording;
 
 use async_trait::async_trait;
-use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmMessage, LlmRequest, LlmStream, LlmToolCall};
+use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, LlmToolCall};
 use futures_util::{StreamExt as _, stream};
 
 use self::command::{Command, Decision};
@@ -71,7 +71,7 @@ fn reply(request: &LlmRequest) -> Reply {
         return Reply::Words(wording::remark(command::Remark::Greeting).to_owned());
     };
     let decision = dialogue::decide(now.said, &dialogue::remember(&exchanges));
-    if matches!(request.messages.last(), Some(LlmMessage::ToolResult { .. })) {
+    if !now.outcomes.is_empty() {
         let about = match &decision {
             Decision::Act(commands) => commands.iter().find_map(Command::about),
             Decision::Ask(_) | Decision::Say(_) => None,

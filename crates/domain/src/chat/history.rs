@@ -37,6 +37,7 @@ fn replay_turn(messages: &[Message]) -> Vec<LlmMessage> {
         Role::User => vec![LlmMessage::User { text: content(&message.parts) }],
         Role::Assistant => {
             let mut told = replay_parts(&message.parts);
+            told.extend(last_notices(&message.parts));
             if !matches!(told.last(), Some(LlmMessage::Assistant { calls, .. }) if calls.is_empty()) {
                 // Whoever speaks next is the user, so this message has to end in words.
                 told.push(said("(This answer was interrupted.)".to_owned()));
@@ -60,7 +61,8 @@ fn estimated_tokens(messages: &[LlmMessage]) -> usize {
     messages.iter().map(|message| bytes(message).div_ceil(BYTES_PER_TOKEN)).sum()
 }
 
-/// Replays what an assistant's message is made of: for each round what was said and called, then the results.
+/// Replays what an assistant's message is made of: for each round what was said and called, then the results. What the
+/// server added is told where it ends the message; in its midst it would stand where a model looks for its results.
 pub(super) fn replay_parts(parts: &[Part]) -> Vec<LlmMessage> {
     let mut told = Vec::new();
     let mut rest = parts;
@@ -70,11 +72,16 @@ pub(super) fn replay_parts(parts: &[Part]) -> Vec<LlmMessage> {
         told.extend(replay_round(this_round));
         rest = later;
     }
-    told.extend(rest.iter().filter_map(|part| match part {
-        Part::Notice { text } => Some(said(text.clone())),
-        Part::Text { .. } | Part::Plan { .. } | Part::ToolCall(_) => None,
-    }));
     told
+}
+
+/// What the server added at the end of a message.
+fn last_notices(parts: &[Part]) -> Vec<LlmMessage> {
+    let first = parts.iter().rposition(|part| !matches!(part, Part::Notice { .. })).map_or(0, |last| last + 1);
+    parts[first..]
+        .iter()
+        .filter_map(|part| if let Part::Notice { text } = part { Some(said(text.clone())) } else { None })
+        .collect()
 }
 
 fn round_of(part: &Part) -> Option<u8> {
@@ -86,13 +93,13 @@ fn round_of(part: &Part) -> Option<u8> {
 }
 
 fn replay_round(parts: &[Part]) -> Vec<LlmMessage> {
-    let (mut texts, mut plan, mut calls, mut notices) = (Vec::new(), None, Vec::new(), Vec::new());
+    let (mut texts, mut plan, mut calls) = (Vec::new(), None, Vec::new());
     for part in parts {
         match part {
             Part::Text { text, .. } => texts.push(text.as_str()),
             Part::Plan { text, .. } => plan = Some(text.clone()),
             Part::ToolCall(call) => calls.push(call),
-            Part::Notice { text } => notices.push(text.clone()),
+            Part::Notice { .. } => {}
         }
     }
     let mut told = vec![LlmMessage::Assistant {
@@ -105,7 +112,6 @@ fn replay_round(parts: &[Part]) -> Vec<LlmMessage> {
         tool: call.tool.clone(),
         content: result_as_told(call),
     }));
-    told.extend(notices.into_iter().map(said));
     told
 }
 
@@ -228,6 +234,17 @@ mod tests {
         let notice = Part::Notice { text: "I had to stop.".into() };
         let told = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])], ENOUGH);
         assert_eq!(told[1..], [said("Well".into()), said("I had to stop.".into())]);
+    }
+
+    #[test]
+    fn what_the_server_added_in_the_midst_does_not_come_between_a_call_and_its_result() {
+        let stood_in = Part::Notice { text: "another one answers".into() };
+        let result = ToolResult { success: true, message: "ok".into(), data: json!({}) };
+        let parts = [stood_in, call(0, Some(result)), Part::Notice { text: "wait".into() }, text(1, "Done.")];
+        let told = replay_parts(&parts);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(matches!(&told[1], LlmMessage::ToolResult { .. }) && told[2] == said("Done.".into()), "{told:?}");
+        assert!(matches!(replay_parts(&parts[..2]).last(), Some(LlmMessage::ToolResult { .. })));
     }
 
     #[test]
