@@ -1,99 +1,18 @@
 //! The binary as people run it: started in an empty folder, asked over HTTP, killed, started again.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+mod server;
+mod turns;
 
-use anyhow::{Context as _, bail, ensure};
-use serde_json::{Value, json};
+use std::io::Read as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, ensure};
+use serde_json::json;
 use tempfile::TempDir;
 use test_database::{Kind, TestDatabase};
 
-/// So long a process may take to start or to end before the test gives up.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
-    command.current_dir(folder).env_clear().env("PORT", "0").stdin(Stdio::null());
-    command
-}
-
-fn http_client() -> reqwest::Client {
-    // `reqwest` is built without a TLS provider, and wants one even where there is nothing to encrypt.
-    let _same = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
-}
-
-fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Output> {
-    Ok(command(folder).args(arguments).envs(variables.iter().copied()).output()?)
-}
-
-/// A server that runs, and what it logs.
-struct Server {
-    child: Child,
-    address: String,
-    log: mpsc::Receiver<String>,
-}
-
-impl Server {
-    fn start(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let mut child =
-            command(folder).envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let stderr = child.stderr.take().context("a pipe")?;
-        let (sender, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let mut seen = Vec::new();
-        loop {
-            let Ok(line) = log.recv_timeout(PATIENCE) else {
-                bail!("it does not start; it said last: {:?}", seen.last())
-            };
-            let address = serde_json::from_str::<Value>(&line)
-                .ok()
-                .and_then(|event| event["fields"]["address"].as_str().map(str::to_owned));
-            seen.push(line);
-            if let Some(address) = address {
-                return Ok(Self { child, address, log });
-            }
-        }
-    }
-
-    async fn post(&self, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
-        let request = http_client().post(format!("{}{path}", self.address)).json(&body);
-        let request = if token.is_empty() { request } else { request.bearer_auth(token) };
-        let response = request.send().await?;
-        let status = response.status();
-        let text = response.text().await?;
-        ensure!(status.is_success(), "{path}: {status} {text}");
-        Ok(serde_json::from_str(&text)?)
-    }
-
-    async fn get(&self, path: &str, token: &str) -> anyhow::Result<Value> {
-        let response = http_client().get(format!("{}{path}", self.address)).bearer_auth(token).send().await?;
-        Ok(serde_json::from_str(&response.error_for_status()?.text().await?)?)
-    }
-
-    fn kill(mut self) -> anyhow::Result<Vec<String>> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(self.log.iter().collect())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
+use server::{PATIENCE, Server, command, run};
 
 /// The README's session, with a kill -9 and a restart between any two lines.
 async fn nothing_is_lost(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<()> {
@@ -149,17 +68,8 @@ async fn kill_9_and_a_restart_between_two_requests_change_nothing_on_postgres() 
 async fn a_termination_signal_ends_it_cleanly() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let mut server = Server::start(folder.path(), &[])?;
-    let sent = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status()?;
-    ensure!(sent.success());
-    let mut waited = Duration::ZERO;
-    let status = loop {
-        if let Some(status) = server.child.try_wait()? {
-            break status;
-        }
-        ensure!(waited < PATIENCE, "it does not end");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        waited += Duration::from_millis(20);
-    };
+    server.terminate()?;
+    let status = server.ended().await?;
     ensure!(status.success(), "{status}");
     Ok(())
 }
