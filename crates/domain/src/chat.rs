@@ -4,6 +4,7 @@
 
 mod answer;
 mod arguments;
+pub(crate) mod consent;
 mod following;
 mod grounding;
 mod history;
@@ -13,6 +14,7 @@ mod service;
 mod system_text;
 mod turn;
 mod turn_loop;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;

@@ -2,7 +2,6 @@
 //! [`TaskTools`] are the five tools on tasks.
 
 mod agreed;
-pub(crate) mod consent;
 mod outcome;
 mod parameters;
 mod resolve;
@@ -14,6 +13,7 @@ use serde_json::Value;
 use crate::change::{EffectId, RequestId};
 use crate::conversation::PendingAction;
 use crate::id::{ConversationId, TaskId, TurnId};
+use crate::message::ToolCall;
 use crate::principal::{InsufficientScope, Principal};
 use crate::storage::StorageError;
 use crate::task::Version;
@@ -50,10 +50,8 @@ pub struct ToolContext {
     pub effect_id: Option<EffectId>,
     /// What the user said, if they did.
     pub user_text: Option<String>,
-    /// How many calls of this tool the turn has: those that changed something before, and all of this round. Without a
-    /// turn it is 1.
-    pub calls: usize,
-    /// Whether the user had agreed to just this call beforehand.
+    /// Whether the user has agreed to this call: beforehand, or by asking for it and all the others of the turn in so
+    /// many words. Alone in its turn, or without one, a call needs no more than to be made.
     pub agreed: bool,
     /// Whether the call may have run before, in a turn that was cut short.
     pub retried: bool,
@@ -120,6 +118,11 @@ pub trait ToolExecutor: Send + Sync {
     /// Runs a tool. MUST act as `context.principal` alone, whatever the parameters say. MUST refuse parameters that
     /// do not fit the schema, without any effect.
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError>;
+
+    /// Whether the calls of `tool` that a turn has may be run: those that did something in earlier rounds, with their
+    /// results, and those of this round, without. Several deletions may be if the user's own words ask for each of
+    /// them. MUST change nothing.
+    async fn may_run(&self, context: &ToolContext, tool: &str, calls: &[ToolCall]) -> Result<bool, ToolError>;
 
     /// Does what the user has agreed to, to all of its tasks in one, and returns an outcome for each of them, in their
     /// order. MUST touch no other task, and none that has changed since it was offered. The effect of the task at

@@ -106,6 +106,11 @@ mod tests {
     }
 
     #[test]
+    fn a_result_belongs_to_the_newest_call_of_its_id() {
+        assert_eq!(ids(&[calls(&["a"]), calls(&["a"]), result("a")]), ["a", "a_2", "=a_2"]);
+    }
+
+    #[test]
     fn a_message_that_says_nothing_is_not_told() {
         let silent = LlmMessage::Assistant { text: " ".into(), plan: Some("hm".into()), calls: Vec::new() };
         assert_eq!(presentable(&[silent]), []);

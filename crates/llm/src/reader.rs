@@ -206,12 +206,15 @@ mod tests {
     #[test]
     fn endless_lines_documents_and_bodies_are_cut_off() {
         let piece = vec![b'x'; 64 * 1024];
-        for beginning in [&b"data: "[..], b"{", b": ", b"unknown: "] {
+        for (beginning, limit) in
+            [(&b"data: "[..], MAX_EVENT.get()), (b"{", MAX_DOCUMENT), (b": ", MAX_BODY), (b"unknown: ", MAX_BODY)]
+        {
             let mut reader = ReplyReader::new(Echo);
             let mut out = Vec::new();
             reader.push(beginning, &mut out).unwrap();
-            let mut pieces = std::iter::repeat_with(|| reader.push(&piece, &mut out)).take(MAX_BODY / piece.len() + 1);
-            assert!(pieces.any(|result| matches!(result, Err(LlmError::BadReply(_)))), "{beginning:?}");
+            let most = limit / piece.len() + 1;
+            let mut results = std::iter::repeat_with(|| reader.push(&piece, &mut out)).take(most);
+            assert!(results.any(|result| matches!(result, Err(LlmError::BadReply(_)))), "{beginning:?}");
         }
     }
 }

@@ -255,3 +255,17 @@ fn unreachable(error: reqwest::Error) -> LlmError {
 fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openai::OpenAi;
+
+    #[test]
+    fn whoever_logs_the_headers_does_not_log_the_key() {
+        let key = SecretString::from(" sk-very-secret-key\n");
+        let headers = headers(&OpenAi::new("m".into(), None), Some(&key)).unwrap();
+        assert_eq!(headers.get("authorization").unwrap(), "Bearer sk-very-secret-key");
+        assert!(!format!("{headers:?}").contains("very-secret"), "{headers:?}");
+    }
+}

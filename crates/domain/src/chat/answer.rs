@@ -27,7 +27,7 @@ impl TurnLoop {
         if self.on_offer.action.is_some() {
             self.notice(self.offer_in_words());
         } else {
-            let context = ToolContext { effect_id: None, ..self.context(0, 0, 1) };
+            let context = ToolContext { effect_id: None, ..self.context(0, 0) };
             self.on_offer.action = match self.ports.tools.offered_in(&context, &text).await {
                 Ok(action) => action,
                 Err(ToolError::Storage(error)) => return Err(Failure::Storage(error)),

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture, Either, Shared};
 
+use super::consent::is_affirmative;
 use super::following::as_stored;
 use super::history::{MAX_MESSAGES, replay};
 use super::narration::Narration;
@@ -24,7 +25,6 @@ use crate::llm::{LlmError, LlmMessage};
 use crate::message::{Part, content, tool_calls};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
-use crate::tool::consent::is_affirmative;
 use crate::turn::{FailureCode, Lease, StopReason, Turn, TurnEnded, TurnEvent, TurnFailure, TurnState, Usage};
 use crate::user::UserRepoError;
 
@@ -56,13 +56,14 @@ pub(super) async fn begin(ports: &ChatPorts, asked: &Asked) -> Result<BegunTurn,
             ConversationTarget::New(id, title)
         }
         // A client that lists conversations calls one by the id that it has here.
-        Place::Keyed(key) => match existing(ports, asked, key.as_str()).await? {
-            Some(id) => ConversationTarget::Existing(id),
-            None => {
+        Place::Keyed(key) => {
+            if let Some(id) = existing(ports, asked, key.as_str()).await? {
+                ConversationTarget::Existing(id)
+            } else {
                 let (id, title) = new();
                 ConversationTarget::Keyed(key, id, title)
             }
-        },
+        }
     };
     let turn = NewTurn {
         id: ports.ids.next().into(),

@@ -133,7 +133,7 @@ impl TurnLoop {
         };
         self.parts.extend(action.tasks.iter().enumerate().map(call));
         self.save().await?;
-        let context = ToolContext { agreed: true, ..self.context(0, 0, action.tasks.len()) };
+        let context = ToolContext { agreed: true, ..self.context(0, 0) };
         let outcomes = match self.ports.tools.run_agreed(&context, action).await {
             Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
             Err(ToolError::Storage(error)) => return Err(Failure::Storage(error)),
@@ -167,7 +167,11 @@ impl TurnLoop {
             }
             let call = call.clone();
             let index = tool_calls(&self.parts[..place]).filter(|other| other.round == call.round).count();
-            let context = ToolContext { agreed: call.agreed, retried: true, ..self.context(call.round, index, 1) };
+            let context = ToolContext { retried: true, ..self.context(call.round, index) };
+            let same_round: Vec<_> =
+                tool_calls(&self.parts).filter(|other| other.round == call.round).cloned().collect();
+            let agreed = call.agreed || self.may_run(&context, &call.tool, &same_round).await?;
+            let context = ToolContext { agreed, ..context };
             let ran = self.run_call(&context, &call).await.map_err(Failure::Storage)?;
             if let Part::ToolCall(call) = &mut self.parts[place] {
                 call.result = Some(ran.result);
@@ -178,16 +182,13 @@ impl TurnLoop {
     }
 
     async fn run_calls(&mut self, round: u8, calls: Vec<LlmToolCall>) -> Result<Next, Failure> {
-        let names: Vec<String> = calls.iter().map(|call| call.tool.clone()).collect();
-        for (index, call) in calls.into_iter().enumerate() {
+        let calls: Vec<ToolCall> = calls.into_iter().map(|call| made(call, round)).collect();
+        for (index, call) in calls.iter().enumerate() {
             if let Some(reason) = self.stopped.clone().now_or_never() {
                 return Err(Failure::Stopped(reason));
             }
-            let parameters = parameters(&call.arguments);
-            let id = self.unique(call.id, round, index);
-            let call = ToolCall { id, round, tool: call.tool, parameters, agreed: false, result: None };
+            let call = ToolCall { id: self.unique(&call.id, round, index), ..call.clone() };
             let times = self.earlier(&call) + 1;
-            let in_turn = self.changed_by(&call.tool, round) + names.iter().filter(|name| **name == call.tool).count();
             self.parts.push(Part::ToolCall(call.clone()));
             self.tell();
             if times >= MAX_REPEATS {
@@ -196,7 +197,8 @@ impl TurnLoop {
             }
             // What is about to be done is on record before it is done, and a turn that was taken away does nothing more.
             self.save().await?;
-            let context = self.context(round, index, in_turn);
+            let context = self.context(round, index);
+            let context = ToolContext { agreed: self.may_run(&context, &call.tool, &calls).await?, ..context };
             let ran = self.run_call(&context, &call).await.map_err(Failure::Storage)?;
             if let Some(Part::ToolCall(call)) = self.parts.last_mut() {
                 call.result = Some(ran.result);
@@ -213,7 +215,7 @@ impl TurnLoop {
         Ok(Next::Ask)
     }
 
-    pub fn context(&self, round: u8, index: usize, calls: usize) -> ToolContext {
+    pub fn context(&self, round: u8, index: usize) -> ToolContext {
         let index = u8::try_from(index).unwrap_or(u8::MAX);
         ToolContext {
             principal: self.who.clone(),
@@ -221,7 +223,6 @@ impl TurnLoop {
             turn: Some(self.turn.id),
             effect_id: Some(EffectId { turn: self.turn.id, round, index }),
             user_text: Some(self.user_text.clone()),
-            calls,
             agreed: false,
             retried: false,
             request_id: self.request_id.clone(),
@@ -262,17 +263,29 @@ impl TurnLoop {
         tool_calls(&self.parts).filter(|other| other.tool == call.tool && other.parameters == call.parameters).count()
     }
 
-    /// How often `tool` did something in the rounds before `round`.
-    fn changed_by(&self, tool: &str, round: u8) -> usize {
-        let did = |call: &&ToolCall| matches!(&call.result, Some(result) if result.success);
-        tool_calls(&self.parts).filter(|call| call.tool == tool && call.round < round).filter(did).count()
+    /// Whether `tool` may be called as often as this turn does: before this round, where it did something, and in it.
+    async fn may_run(&self, context: &ToolContext, tool: &str, of_round: &[ToolCall]) -> Result<bool, Failure> {
+        let round = context.effect_id.map(|effect| effect.round);
+        let did =
+            |call: &&ToolCall| Some(call.round) != round && matches!(&call.result, Some(result) if result.success);
+        let before = tool_calls(&self.parts).filter(did);
+        let calls: Vec<ToolCall> = before.chain(of_round).filter(|call| call.tool == tool).cloned().collect();
+        if calls.len() < 2 {
+            return Ok(true);
+        }
+        match self.ports.tools.may_run(context, tool, &calls).await {
+            Ok(may) => Ok(may),
+            Err(ToolError::Storage(error)) => Err(Failure::Storage(error)),
+            // The call itself says what is wrong with it.
+            Err(ToolError::UnknownTool(_) | ToolError::BadParameters(_) | ToolError::InsufficientScope(_)) => Ok(false),
+        }
     }
 
     /// A call's id that no other call of the message has: providers repeat theirs.
-    fn unique(&self, id: String, round: u8, index: usize) -> String {
+    fn unique(&self, id: &str, round: u8, index: usize) -> String {
         let taken = tool_calls(&self.parts).any(|call| call.id == id);
         let own = !taken && !id.trim().is_empty() && id.len() <= MAX_CALL_ID;
-        if own { id } else { format!("call_{round}_{index}") }
+        if own { id.to_owned() } else { format!("call_{round}_{index}") }
     }
 
     /// A reply without calls ends the turn. If it has no words either, what the tools said has to do.
@@ -326,6 +339,12 @@ impl From<ConversationRepoError> for Failure {
     fn from(error: ConversationRepoError) -> Self {
         error.into_storage().map_or(Self::Ended, Self::Storage)
     }
+}
+
+/// A call as it goes on record.
+fn made(call: LlmToolCall, round: u8) -> ToolCall {
+    let parameters = parameters(&call.arguments);
+    ToolCall { id: call.id, round, tool: call.tool, parameters, agreed: false, result: None }
 }
 
 fn failed(message: String) -> ToolResult {

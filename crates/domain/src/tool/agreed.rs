@@ -1,15 +1,18 @@
 //! Deletions that the user agreed to, offers to make them, and effects that have happened before.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::consent::{NamedTask, asks_to_delete, permits_deletion};
 use super::outcome::{completed, created, deleted, refused, renamed};
+use super::parameters::{OneTask, read};
+use super::resolve::Resolved;
 use super::{TaskTools, ToolContext, ToolError, ToolOutcome};
+use crate::chat::consent::{NamedTask, asks_to_delete, permits_deletion};
 use crate::conversation::PendingAction;
 use crate::id::{ConversationId, TaskId, UserId};
+use crate::message::ToolCall;
 use crate::principal::Scope;
 use crate::storage::StorageError;
-use crate::task::{Task, TaskEffect, TaskRepoError};
+use crate::task::{TaskEffect, TaskRepoError, Version};
 use crate::text::Folded;
 
 /// The tool that may be agreed to beforehand.
@@ -31,18 +34,49 @@ impl TaskTools {
         }))
     }
 
-    /// Whether the user's own words ask for the deletion of this task among several.
-    pub(super) async fn permitted(&self, context: &ToolContext, task: &Task) -> Result<bool, ToolError> {
+    /// Whether the user's own words ask for all that the calls of one turn would delete.
+    pub(super) async fn consented(
+        &self,
+        context: &ToolContext,
+        tool: &str,
+        calls: &[ToolCall],
+    ) -> Result<bool, ToolError> {
+        if tool != DELETE || calls.len() < 2 {
+            return Ok(true);
+        }
         let (Some(conversation), Some(words)) = (context.conversation, &context.user_text) else { return Ok(false) };
-        let shown = self.shown(context.principal.user, conversation).await?;
-        let position = shown.iter().position(|id| *id == task.id);
-        let named = NamedTask {
-            position: position.map(|index| index + 1),
-            is_last: position.is_some_and(|index| index + 1 == shown.len()),
-            title: task.title.as_str(),
-            completed: task.completed(),
-        };
-        Ok(permits_deletion(words, &[named]))
+        let owner = context.principal.user;
+        let mut tasks: Vec<Doomed> = Vec::new();
+        for call in calls {
+            let task = match &call.result {
+                Some(result) => Doomed::gone(&result.data),
+                None => self.named_by(owner, conversation, &call.parameters).await?,
+            };
+            // What names no task, or several, deletes none.
+            tasks.extend(task.filter(|task| !tasks.iter().any(|other| other.id == task.id)));
+        }
+        if tasks.len() < 2 {
+            return Ok(true);
+        }
+        let shown = self.shown(owner, conversation).await?;
+        let named: Vec<_> = tasks.iter().map(|task| task.among(&shown)).collect();
+        Ok(permits_deletion(words, &named))
+    }
+
+    async fn named_by(
+        &self,
+        owner: UserId,
+        conversation: ConversationId,
+        parameters: &Value,
+    ) -> Result<Option<Doomed>, ToolError> {
+        let Ok(OneTask { task_identifier }) = read(parameters.clone()) else { return Ok(None) };
+        Ok(match self.resolve(owner, Some(conversation), task_identifier.as_str()).await? {
+            Resolved::One(task) => {
+                let completed = task.completed();
+                Some(Doomed { id: task.id, title: task.title.into(), completed })
+            }
+            Resolved::Several(_) | Resolved::None(_) => None,
+        })
     }
 
     /// Deletes what the user has agreed to.
@@ -58,7 +92,7 @@ impl TaskTools {
         let change = self.change(context);
         let gone =
             self.tasks.delete_many(context.principal.user, &action.tasks, &change).await.map_err(only_storage)?;
-        let outcome = |(id, _): &(TaskId, crate::task::Version)| {
+        let outcome = |(id, _): &(TaskId, Version)| {
             let still =
                 || refused("The task has changed meanwhile, or is gone. It was not deleted.".to_owned(), json!({}));
             gone.iter().find(|task| task.id == *id).map_or_else(still, deleted)
@@ -93,6 +127,36 @@ impl TaskTools {
     pub(super) async fn shown(&self, owner: UserId, conversation: ConversationId) -> Result<Vec<TaskId>, StorageError> {
         let shown = self.conversations.shown_tasks(owner, conversation).await;
         shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))
+    }
+}
+
+/// A task that a turn deletes, or has deleted.
+struct Doomed {
+    id: TaskId,
+    title: String,
+    completed: bool,
+}
+
+impl Doomed {
+    /// From what a deletion told of the task.
+    fn gone(data: &Value) -> Option<Self> {
+        let task = &data["task"];
+        Some(Self {
+            id: task["id"].as_str()?.parse().ok()?,
+            title: task["title"].as_str()?.to_owned(),
+            completed: task["completed"].as_bool()?,
+        })
+    }
+
+    /// As the user may have named it who saw `shown`.
+    fn among(&self, shown: &[TaskId]) -> NamedTask<'_> {
+        let position = shown.iter().position(|id| *id == self.id);
+        NamedTask {
+            position: position.map(|index| index + 1),
+            is_last: position.is_some_and(|index| index + 1 == shown.len()),
+            title: &self.title,
+            completed: self.completed,
+        }
     }
 }
 

@@ -15,7 +15,11 @@ pub(super) fn completed(task: &Task) -> ToolOutcome {
 }
 
 pub(super) fn renamed(before: &Task, after: &Task) -> ToolOutcome {
-    let message = format!("Task '{}' renamed to '{}'", before.title, after.title);
+    let message = if before == after {
+        format!("Task '{}' already has that title", after.title)
+    } else {
+        format!("Task '{}' renamed to '{}'", before.title, after.title)
+    };
     let data = json!({"task": view(after), "previous_title": before.title.as_str()});
     done(message, data, before != after)
 }

@@ -12,6 +12,7 @@ use super::{ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec};
 use crate::change::Change;
 use crate::conversation::{ConversationRepo, PendingAction};
 use crate::id::TaskId;
+use crate::message::ToolCall;
 use crate::page::PageRequest;
 use crate::patch::Patch;
 use crate::principal::Scope;
@@ -61,6 +62,10 @@ impl ToolExecutor for TaskTools {
             "update_task" => self.update(context, read(parameters)?).await,
             other => Err(ToolError::UnknownTool(other.to_owned())),
         }
+    }
+
+    async fn may_run(&self, context: &ToolContext, tool: &str, calls: &[ToolCall]) -> Result<bool, ToolError> {
+        self.consented(context, tool, calls).await
     }
 
     async fn run_agreed(&self, context: &ToolContext, action: &PendingAction) -> Result<Vec<ToolOutcome>, ToolError> {
@@ -181,7 +186,7 @@ impl TaskTools {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
-        if context.calls > 1 && !context.agreed && !self.permitted(context, &task).await? {
+        if !context.agreed {
             return Ok(needs_consent(task));
         }
         match self.tasks.delete(context.principal.user, task.id, Some(task.version), &self.change(context)).await {

@@ -37,6 +37,9 @@ fn one(outcome: &Outcome<'_>, about: Option<&str>) -> String {
         ("complete_task", _) if outcome.data["already_completed"] == true => format!("{title} was done already."),
         ("complete_task", _) => format!("Marked {title} as done."),
         ("delete_task", _) => format!("Deleted {title}."),
+        ("update_task", Some(previous)) if outcome.data["task"]["title"] == previous => {
+            format!("It is already called {}.", quoted(previous))
+        }
         ("update_task", Some(previous)) => format!("Renamed {} to {title}.", quoted(previous)),
         ("update_task", None) => format!("Renamed it to {title}."),
         _ => in_its_words(outcome, "That worked."),

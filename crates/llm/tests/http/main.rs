@@ -184,8 +184,8 @@ async fn endless_output_is_cut_off() {
     for (begin, again) in [
         ("data: ".to_owned(), line.clone()),
         ("{".to_owned(), line.clone()),
-        (": ".to_owned(), line),
-        (String::new(), HELLO.replace("Hello", "")),
+        (": ".to_owned(), line.clone()),
+        (String::new(), HELLO.replace("}]}", &format!("}}],\"padding\":\"{line}\"}}"))),
     ] {
         let server = serve(chunked() + &chunk(&format!("{begin} ")), chunk(&again), Then::Repeat).await;
         let (_, error) = events(&openai(server.address.as_str())).await;
@@ -199,6 +199,8 @@ async fn an_endless_error_is_read_in_part() {
     let server = serve(head, chunk(&"x".repeat(64 * 1024)), Then::Repeat).await;
     let error = openai(server.address.as_str()).respond(request()).await.err();
     assert!(matches!(error, Some(LlmError::Unavailable(_))), "{error:?}");
+    // What was not read stands in the buffers of the connection.
+    assert!(server.repetitions.load(Ordering::SeqCst) < 1000);
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ pub(crate) struct Server {
     pub address: Url,
     /// How many connections were made.
     pub connections: Arc<AtomicUsize>,
+    /// How often the tail was sent again.
+    pub repetitions: Arc<AtomicUsize>,
     /// Resolves when the first client has gone away.
     pub gone: oneshot::Receiver<()>,
 }
@@ -36,21 +38,22 @@ pub(crate) async fn serve(head: String, tail: String, then: Then) -> Server {
     let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
     let (sender, gone) = oneshot::channel();
-    let counted = connections.clone();
+    let repetitions = Arc::new(AtomicUsize::new(0));
+    let (counted, repeated) = (connections.clone(), repetitions.clone());
     tokio::spawn(async move {
         let mut sender = Some(sender);
         while let Ok((stream, _)) = listener.accept().await {
             counted.fetch_add(1, Ordering::SeqCst);
-            answer(stream, &head, &tail, then).await;
+            answer(stream, &head, &tail, then, &repeated).await;
             if let Some(sender) = sender.take() {
                 let _nobody_asks = sender.send(());
             }
         }
     });
-    Server { address, connections, gone }
+    Server { address, connections, repetitions, gone }
 }
 
-async fn answer(mut stream: TcpStream, head: &str, tail: &str, then: Then) {
+async fn answer(mut stream: TcpStream, head: &str, tail: &str, then: Then, repeated: &AtomicUsize) {
     while read_request(&mut stream).await {
         let _gone = stream.write_all(head.as_bytes()).await;
         let mut open = stream.write_all(tail.as_bytes()).await.is_ok();
@@ -58,6 +61,7 @@ async fn answer(mut stream: TcpStream, head: &str, tail: &str, then: Then) {
             Then::Close => return,
             Then::Repeat => {
                 while open {
+                    repeated.fetch_add(1, Ordering::SeqCst);
                     open = stream.write_all(tail.as_bytes()).await.is_ok();
                 }
             }

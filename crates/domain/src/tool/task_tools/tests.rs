@@ -42,8 +42,7 @@ fn context() -> ToolContext {
         turn: None,
         effect_id: None,
         user_text: None,
-        calls: 1,
-        agreed: false,
+        agreed: true,
         retried: false,
         request_id: "r".parse().unwrap(),
     }

@@ -32,8 +32,11 @@ fn needs_consent(n: u128) -> ToolOutcome {
 async fn what_needs_consent_is_on_offer_with_its_names() {
     let recorded = Recorded::default();
     let mut tools = idle();
-    let counted = |context: &crate::tool::ToolContext| context.calls == 2 && !context.agreed;
-    tools.expect_run().withf(move |context, _, _| counted(context)).times(2).returning(|_, _, parameters| {
+    tools
+        .expect_may_run()
+        .withf(|_, tool, calls| tool == "delete_task" && calls.len() == 2)
+        .returning(|_, _, _| Ok(false));
+    tools.expect_run().withf(move |context, _, _| !context.agreed).times(2).returning(|_, _, parameters| {
         Ok(needs_consent(parameters["task_identifier"].as_str().unwrap().parse().unwrap()))
     });
     let both = [("delete_task", r#"{"task_identifier":"1"}"#), ("delete_task", r#"{"task_identifier":"2"}"#)];
@@ -43,6 +46,22 @@ async fn what_needs_consent_is_on_offer_with_its_names() {
     assert_eq!(answer.response, expected);
     let pending = recorded.ended().pending.unwrap();
     assert_eq!((pending.tool.as_str(), pending.tasks), ("delete_task", offer().tasks));
+}
+
+#[tokio::test]
+async fn a_deletion_in_a_later_round_counts_the_earlier_ones() {
+    let mut tools = idle();
+    let gone = |_: &crate::tool::ToolContext, _: &str, data: Value| {
+        Ok(ToolOutcome::Done { message: "Task deleted".into(), data, changed: true })
+    };
+    tools.expect_run().withf(|context, _, _| context.agreed).times(1).returning(gone);
+    tools.expect_run().withf(|context, _, _| !context.agreed).times(1).returning(|_, _, _| Ok(needs_consent(2)));
+    let earlier = |calls: &[crate::message::ToolCall]| calls.len() == 2 && calls[0].result.is_some();
+    tools.expect_may_run().withf(move |_, _, calls| earlier(calls)).times(1).returning(|_, _, _| Ok(false));
+    let delete = |n: u8| Step::calls("delete_task", &json!({"task_identifier": n.to_string()}));
+    let llm = ScriptedLlm::new([delete(1), delete(2), Step::says("Shall I go on?")]);
+    let answer = say(ports(Recorded::default().repo(), Arc::new(llm), tools), "tidy up").await.unwrap();
+    assert!(answer.response.contains("task 2"), "{}", answer.response);
 }
 
 #[tokio::test]

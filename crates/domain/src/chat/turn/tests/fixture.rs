@@ -235,6 +235,7 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
 /// Tools that do what they are asked and say so.
 pub(super) fn willing() -> MockToolExecutor {
     let mut tools = idle();
+    tools.expect_may_run().returning(|_, _, _| Ok(true));
     tools.expect_run().withf(|context, _, _| context.principal.user == owner()).returning(|_, tool, parameters| {
         Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: parameters, changed: true })
     });

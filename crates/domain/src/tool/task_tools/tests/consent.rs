@@ -3,12 +3,18 @@
 use super::*;
 use crate::change::EffectId;
 use crate::conversation::PendingAction;
+use crate::message::{ToolCall, ToolResult};
 use crate::principal::Scope;
 use crate::task::TaskEffect;
 
-/// A turn with two deletions, in which the user said `words`.
-fn one_of_two(words: &str) -> ToolContext {
-    ToolContext { calls: 2, user_text: Some(words.to_owned()), ..context() }
+/// A turn in which the user said `words`.
+fn said(words: &str) -> ToolContext {
+    ToolContext { user_text: Some(words.to_owned()), ..context() }
+}
+
+fn deletion(identifier: &str, result: Option<ToolResult>) -> ToolCall {
+    let parameters = json!({"task_identifier": identifier});
+    ToolCall { id: identifier.into(), round: 0, tool: "delete_task".into(), parameters, agreed: false, result }
 }
 
 fn showing(tasks: &[Task]) -> MockConversationRepo {
@@ -27,27 +33,49 @@ fn effect() -> EffectId {
 }
 
 #[tokio::test]
-async fn one_of_several_deletions_that_nobody_asked_for_waits_for_a_yes() {
-    for words in ["list my tasks", "tidy up", "yes", "delete call Bob"] {
-        let outcome = tools(listing(two()), showing(&two()))
-            .run(&one_of_two(words), "delete_task", json!({"task_identifier": "buy milk"}))
-            .await
-            .unwrap();
-        let ToolOutcome::NeedsConfirmation { tasks, title, .. } = outcome else { panic!("{words}: {outcome:?}") };
-        assert_eq!((tasks, title.as_str()), (vec![(two()[0].id, Version::FIRST)], "buy milk"));
+async fn a_deletion_that_the_user_has_not_agreed_to_waits_for_a_yes() {
+    let context = ToolContext { agreed: false, ..context() };
+    let parameters = json!({"task_identifier": "buy milk"});
+    let outcome = tools(listing(two()), showing(&two())).run(&context, "delete_task", parameters).await.unwrap();
+    let ToolOutcome::NeedsConfirmation { tasks, title, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((tasks, title.as_str()), (vec![(two()[0].id, Version::FIRST)], "buy milk"));
+}
+
+#[tokio::test]
+async fn several_deletions_need_words_that_ask_for_each_of_them() {
+    let both = [deletion("milk", None), deletion("Bob", None)];
+    for (words, may) in [
+        ("list my tasks", false),
+        ("tidy up", false),
+        ("yes", false),
+        ("delete call Bob", false),
+        ("delete buy milk and call Bob", true),
+        ("delete both", true),
+        ("delete 1 and 2", true),
+    ] {
+        let tools = tools(listing(two()), showing(&two()));
+        assert_eq!(tools.may_run(&said(words), "delete_task", &both).await.unwrap(), may, "{words}");
     }
 }
 
 #[tokio::test]
-async fn explicit_words_are_consent() {
-    for (words, agreed) in [("delete buy milk and call Bob", false), ("delete both", false), ("ok", true)] {
-        let mut repo = listing(two());
-        repo.expect_delete().times(1).returning(|_, _, _, _| Ok(task(1, "buy milk")));
-        let context = ToolContext { agreed, ..one_of_two(words) };
-        let parameters = json!({"task_identifier": "buy milk"});
-        let outcome = tools(repo, showing(&two())).run(&context, "delete_task", parameters).await.unwrap();
-        assert!(matches!(outcome, ToolOutcome::Done { changed: true, .. }), "{words}: {outcome:?}");
+async fn what_the_turn_has_already_deleted_counts() {
+    let data = json!({"task": {"id": task(3, "x").id, "title": "water the plants", "completed": false}});
+    let gone = ToolResult { success: true, message: "deleted".into(), data };
+    let calls = [deletion("plants", Some(gone)), deletion("milk", None)];
+    for (words, may) in [("delete water the plants", false), ("delete water the plants and buy milk", true)] {
+        let tools = tools(listing(two()), showing(&two()));
+        assert_eq!(tools.may_run(&said(words), "delete_task", &calls).await.unwrap(), may, "{words}");
     }
+}
+
+#[tokio::test]
+async fn what_touches_one_task_or_is_no_deletion_needs_no_more_words() {
+    let tools = tools(listing(two()), showing(&two()));
+    let same = [deletion("milk", None), deletion("buy milk", None), deletion("nothing", None)];
+    assert!(tools.may_run(&said("tidy up"), "delete_task", &same).await.unwrap());
+    let both = [deletion("milk", None), deletion("Bob", None)];
+    assert!(tools.may_run(&said("tidy up"), "complete_task", &both).await.unwrap());
 }
 
 #[tokio::test]
@@ -59,7 +87,7 @@ async fn what_was_agreed_to_is_deleted_at_its_version_and_nothing_else() {
         .withf(move |user, tasks, change| *user == owner() && tasks == offered && change.call == Some(effect()))
         .times(1)
         .returning(|_, _, _| Ok(vec![task(2, "call Bob")]));
-    let context = ToolContext { effect_id: Some(effect()), agreed: true, ..one_of_two("yes") };
+    let context = ToolContext { effect_id: Some(effect()), agreed: true, ..said("yes") };
     let outcomes = tools(repo, MockConversationRepo::new()).run_agreed(&context, &action).await.unwrap();
     assert!(matches!(&outcomes[0], ToolOutcome::Refused { message, .. } if message.contains("changed meanwhile")));
     assert!(matches!(&outcomes[1], ToolOutcome::Done { message, .. } if message == "Task 'call Bob' deleted"));
