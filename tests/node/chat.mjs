@@ -195,6 +195,10 @@ async function aFailedTurnSurfacesWithItsCode() {
   assert.equal(transport.types.at(-1), 'error');
   assert.match(chat.lastMessage.metadata.code, /^AI_/);
   assert.equal(chat.lastMessage.metadata.status, 'failed');
+
+  // Another try is the same message, not a second one.
+  await chat.regenerate();
+  assert.equal(chat.status, 'error');
   const stored = await somebody.messages(chat.lastMessage.metadata.conversation_id);
   assert.deepEqual(
     stored.map(({ role, status }) => [role, status]),

@@ -94,6 +94,6 @@ fn events(
     }));
     stream::poll_fn(move |context| match events.poll_next_unpin(context) {
         Poll::Pending => beats.poll_next_unpin(context).map(|beat| beat.map(|()| Ok(KEEP_ALIVE))),
-        ready => ready,
+        ready @ Poll::Ready(_) => ready,
     })
 }

@@ -78,19 +78,15 @@ impl Encoder {
         self.frames.push(Frame::TextDelta { id, delta });
     }
 
-    /// The server says something in its own name: in the step that is open, or in one of its own.
+    /// The server says something in its own name: in the step that is open, or, between rounds, in one of its own.
     fn notice(&mut self, delta: String) {
-        let between_rounds = !self.in_step;
-        if between_rounds {
+        if !self.in_step {
             self.open_step();
         }
         self.close_text();
         let id = self.open_text(Some(ProviderMetadata::NOTICE));
         self.frames.push(Frame::TextDelta { id, delta });
         self.close_text();
-        if between_rounds {
-            self.close();
-        }
     }
 
     fn call(&mut self, call: ToolCall) {

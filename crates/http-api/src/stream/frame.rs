@@ -132,7 +132,7 @@ pub(crate) fn done() -> Bytes {
 }
 
 /// What is known of a message beyond its parts.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 #[schema(as = MessageMetadata)]
 pub(crate) struct Metadata {
     /// The conversation.

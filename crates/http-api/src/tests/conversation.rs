@@ -198,6 +198,6 @@ async fn usage_is_told_per_day_and_model() {
             "tokens_in": 700, "tokens_out": 50,
         }])
     );
-    let asked: Vec<String> = asked.lock().unwrap().iter().map(|since| since.to_rfc3339()).collect();
+    let asked: Vec<String> = asked.lock().unwrap().iter().map(chrono::DateTime::to_rfc3339).collect();
     assert_eq!(asked, ["2026-01-31T00:00:00+00:00", "2026-03-01T00:00:00+00:00", "2025-03-01T00:00:00+00:00"]);
 }

@@ -5,8 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use actix_web::{HttpServer, web};
+use domain::llm::Step;
 
-use super::Ports;
+use super::chat::chatting;
+use super::{ME, Ports, TOKEN};
 
 /// Sends `bytes` to the API and returns everything that it says until it closes the connection.
 async fn exchange(ports: Ports, bytes: Vec<u8>) -> String {
@@ -77,4 +79,25 @@ async fn control_characters_in_a_header_are_refused_before_there_is_a_request() 
     let request = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\x1b[31m\r\nConnection: close\r\n\r\n".to_vec();
     let said = exchange(Ports::new(), request).await;
     assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+}
+
+fn chat(headers: &str) -> Vec<u8> {
+    let body = r#"{"message":"Hello"}"#;
+    let head = format!(
+        "POST /api/{ME}/chat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n{headers}\r\n",
+        body.len()
+    );
+    format!("{head}{body}").into_bytes()
+}
+
+#[actix_web::test]
+async fn a_stream_is_sent_in_pieces_of_no_announced_length() {
+    let said = exchange(chatting([Step::says("Hi.")]), chat("Accept: text/event-stream\r\n")).await;
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    assert!(head.starts_with("http/1.1 200 ") && head.contains("\r\ntransfer-encoding: chunked"), "{head}");
+    assert!(head.contains("\r\ncontent-type: text/event-stream\r\n") && !head.contains("content-length"), "{head}");
+    assert!(body.contains("data: {\"type\":\"text-delta\",\"id\":\"text-0\",\"delta\":\"Hi.\"}\n\n"), "{body}");
+    assert!(body.contains("data: [DONE]\n\n") && body.ends_with("\r\n0\r\n\r\n"), "{body}");
 }

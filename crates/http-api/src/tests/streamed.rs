@@ -224,7 +224,7 @@ async fn head_of_a_running_turn_has_the_headers_and_no_stream() {
 async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
     let (gate, opened) = oneshot::channel();
     let finished = LlmEvent::Finished { reason: FinishReason::Stop, usage: None };
-    let mut ports = chatting([Step::Gated(opened, vec![LlmEvent::TextDelta("Done.".into()), finished])]);
+    let mut ports = chatting([Step::Gated(opened, vec![LlmEvent::TextDelta("Hello.".into()), finished])]);
     let (stored, is_stored) = oneshot::channel();
     let mut stored = Some(stored);
     let mut repo = MockConversationRepo::new();
@@ -244,6 +244,6 @@ async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
     assert!(first.unwrap().is_ok_and(|bytes| bytes.starts_with(b"data: {\"type\":\"start\"")));
     drop(body);
     gate.send(()).unwrap();
-    let parts = vec![Part::Text { round: 0, text: "Done.".into() }];
+    let parts = vec![Part::Text { round: 0, text: "Hello.".into() }];
     assert_eq!(is_stored.await.unwrap(), (TurnState::Complete, parts));
 }

@@ -56,7 +56,9 @@ async fn asked(bodies: impl IntoIterator<Item = String>) -> Asked {
         Err(ConversationRepoError::TurnInProgress)
     });
     let answers = ports.ask_all(bodies.into_iter().map(|body| say(&body))).await;
-    answers.iter().for_each(|answer| drop(answer.problem(409, "TURN_IN_PROGRESS", "")));
+    for answer in &answers {
+        answer.problem(409, "TURN_IN_PROGRESS", "");
+    }
     std::mem::take(&mut *asked.lock().unwrap())
 }
 
@@ -67,11 +69,11 @@ async fn the_users_last_message_is_what_is_said_and_the_answer_streams() {
     assert!(matches!(&asked[0].0, ConversationTarget::Keyed(key, _, title)
         if key.as_str() == "chat-1" && title.as_str() == "Add a task to buy milk"));
 
-    let answer = chatting([Step::says("Done.")]).ask(say(&page().to_string())).await;
+    let answer = chatting([Step::says("Hello.")]).ask(say(&page().to_string())).await;
     assert_eq!(answer.header("content-type"), "text/event-stream");
     assert_eq!(answer.frames().last().unwrap()["type"], "finish");
     let wants_json = say(&page().to_string()).insert_header(("Accept", "application/json"));
-    chatting([Step::says("Done.")]).ask(wants_json).await.frames();
+    chatting([Step::says("Hello.")]).ask(wants_json).await.frames();
 }
 
 #[actix_web::test]
