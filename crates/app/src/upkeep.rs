@@ -8,6 +8,8 @@ use domain::runtime::Clock;
 use domain::system::SystemRepo;
 use domain::turn::InstanceId;
 
+use crate::runtime::with_causes;
+
 /// So often the upkeep runs.
 const INTERVAL: Duration = Duration::from_mins(1);
 
@@ -18,7 +20,7 @@ pub async fn at_start(system: &dyn SystemRepo, clock: &dyn Clock, instance: &Ins
         Ok(0) => {}
         Ok(turns) => tracing::warn!(turns, "marked turns as failed that this instance left running"),
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "turns that were left running are not marked yet");
+            tracing::warn!(error = with_causes(&error), "turns that were left running are not marked yet");
         }
     }
 }
@@ -32,7 +34,7 @@ pub async fn now_and_then(system: Arc<dyn SystemRepo>, clock: Arc<dyn Clock>) {
         match (system.fail_expired_turns(now).await, system.delete_expired_sessions(now).await) {
             (Ok(turns), Ok(sessions)) => tracing::debug!(turns, sessions, "upkeep is done"),
             (Err(error), _) | (_, Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "upkeep failed and will be tried again");
+                tracing::warn!(error = with_causes(&error), "upkeep failed and will be tried again");
             }
         }
     }

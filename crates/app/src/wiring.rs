@@ -22,7 +22,7 @@ use llm::{Cohere, CohereClient, Deadlines, FallbackClient, OpenAiClient, Resilie
 use persistence::{Database, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo};
 
 use crate::readiness::DatabaseReadiness;
-use crate::runtime::{BackgroundTasks, LocalTurnSignals, SystemClock, UuidGenerator};
+use crate::runtime::{BackgroundTasks, LocalTurnSignals, SystemClock, TracedFailures, UuidGenerator};
 use crate::settings::{AssistantChoice, AssistantSettings, Fallback, ModelSettings, Settings};
 
 /// So much longer than the assistant's own deadline a chat turn waits for a reply, so that one that stands in then has
@@ -78,6 +78,7 @@ pub(crate) fn wire(
         tools: Arc::new(TaskTools::new(tasks.clone(), conversations, clock.clone(), ids.clone())),
         background: background.clone(),
         signals: Arc::new(signals.clone()),
+        failures: Arc::new(TracedFailures),
         clock: clock.clone(),
         ids: ids.clone(),
         instance: instance.clone(),

@@ -14,7 +14,7 @@
 //! | [`account`] | [`account::AccountService`]: register, log in, refresh, log out, authenticate |
 //! | [`user`], [`session`] | accounts and their sessions, with their repositories |
 //! | [`system`] | [`system::SystemRepo`]: the few look-ups without an owner |
-//! | [`runtime`] | [`runtime::Clock`], [`runtime::IdGenerator`], [`runtime::Background`]; [`turn::TurnSignals`] is in [`turn`] |
+//! | [`runtime`] | [`runtime::Clock`], [`runtime::IdGenerator`], [`runtime::Background`], [`runtime::FailureLog`]; [`turn::TurnSignals`] is in [`turn`] |
 
 pub mod account;
 pub mod change;

@@ -1,4 +1,7 @@
-//! Time, ids and work in the background: what a runtime gives, as ports, so that tests decide them.
+//! Time, ids, work in the background and the log of what fails there: what a runtime gives, as ports, so that tests
+//! decide them.
+
+use std::error::Error;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -29,4 +32,11 @@ pub trait Background: Send + Sync {
     /// Starts `work` and returns at once. It MUST run to its end even if the caller goes away, and MUST be waited
     /// for (within the time that a shutdown has) before the process ends.
     fn spawn(&self, work: BoxFuture<'static, ()>);
+}
+
+/// Takes note of failures that no caller hears of.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+pub trait FailureLog: Send + Sync {
+    /// `what` failed because of `error`, whose causes MUST be kept too.
+    fn failed(&self, what: &'static str, error: &dyn Error);
 }

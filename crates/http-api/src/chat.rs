@@ -149,7 +149,7 @@ pub(crate) async fn send(
 ) -> Result<HttpResponse, ApiError> {
     if streamed {
         let turn = chat.stream(&who, &id, message).await?;
-        return Ok(stream::answer(stream::logged(turn), clock.into_inner()));
+        return Ok(stream::answer(turn, clock.into_inner()));
     }
     let answer = chat.send(&who, &id, message).await?;
     Ok(HttpResponse::Ok().json(TurnBody::from(answer)))

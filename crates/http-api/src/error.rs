@@ -194,10 +194,8 @@ fn model(error: &LlmError) -> Problem {
             Problem::new(Code::AiUnavailable).retry_after(retry_after.unwrap_or(AI_RETRY))
         }
         LlmError::Timeout(_) => Code::AiTimeout.into(),
-        LlmError::Unauthorized(_)
-        | LlmError::ModelRetired { .. }
-        | LlmError::Unavailable(_)
-        | LlmError::BadReply(_) => Code::AiError.into(),
+        LlmError::ModelRetired { setting, .. } => no_model(setting),
+        LlmError::Unauthorized(_) | LlmError::Unavailable(_) | LlmError::BadReply(_) => Code::AiError.into(),
     }
 }
 
@@ -210,13 +208,19 @@ pub(crate) fn turn_failure(failure: TurnFailure) -> Problem {
         }
         FailureCode::Timeout => Code::AiTimeout.into(),
         FailureCode::Unauthorized | FailureCode::ModelRetired | FailureCode::Unavailable | FailureCode::BadReply => {
-            Code::AiError.into()
+            failure.setting.map_or_else(|| Code::AiError.into(), no_model)
         }
         FailureCode::Storage => Code::DatabaseUnavailable.into(),
         FailureCode::Internal => Code::InternalError.into(),
         FailureCode::ShutDown => shut_down(),
         FailureCode::LeaseExpired | FailureCode::InstanceRestarted | FailureCode::Ended => Code::NoTurn.into(),
     }
+}
+
+/// The setting is named, because only whoever runs the server can mend it.
+fn no_model(setting: &str) -> Problem {
+    Problem::new(Code::AiError)
+        .message(format!("The assistant's model is not available; {setting} can name another one"))
 }
 
 fn shut_down() -> Problem {

@@ -17,12 +17,11 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::web::Bytes;
 use chrono::TimeDelta;
 use domain::runtime::Clock;
-use domain::turn::{TurnEvent, TurnEvents};
+use domain::turn::TurnEvents;
 use futures_util::future;
 use futures_util::stream::{self, Stream, StreamExt as _};
 
 use crate::accept::EVENT_STREAM;
-use crate::error::turn_failure;
 use encoder::Encoder;
 use frame::Frame;
 
@@ -41,21 +40,6 @@ const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 /// The answer that streams a turn.
 pub(crate) fn answer(turn: TurnEvents, clock: Arc<dyn Clock>) -> HttpResponse {
     head().streaming(events(frames(turn), clock))
-}
-
-/// A turn whose failure is logged, in the request's name: the answer's status will not tell of it any more.
-pub(crate) fn logged(turn: TurnEvents) -> TurnEvents {
-    let request = tracing::Span::current();
-    let log = move |event: &TurnEvent| {
-        let TurnEvent::Ended(ended) = event else { return };
-        let Some(failure) = ended.failure else { return };
-        let problem = turn_failure(failure);
-        if problem.status().is_server_error() {
-            let (code, cause) = (problem.code().as_str(), failure.code.as_str());
-            request.in_scope(|| tracing::error!(code, cause, "a turn failed"));
-        }
-    };
-    turn.inspect(log).boxed()
 }
 
 /// The answer without its body.

@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use test_database::{Kind, TestDatabase};
 
-use server::{PATIENCE, Server, command, run};
+use server::{Server, command, run};
 
 /// The README's session, with a kill -9 and a restart between any two lines.
 async fn nothing_is_lost(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<()> {

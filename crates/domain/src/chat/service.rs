@@ -20,7 +20,7 @@ use crate::llm::LlmClient;
 use crate::message::Message;
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
-use crate::runtime::{Background, Clock, IdGenerator};
+use crate::runtime::{Background, Clock, FailureLog, IdGenerator};
 use crate::tool::ToolExecutor;
 use crate::turn::{InstanceId, StopReason, TurnEvents, TurnSignals};
 use crate::user::UserRepo;
@@ -40,6 +40,8 @@ pub struct ChatPorts {
     pub background: Arc<dyn Background>,
     /// How they are followed and stopped.
     pub signals: Arc<dyn TurnSignals>,
+    /// Where it is noted why one failed that nobody waits for.
+    pub failures: Arc<dyn FailureLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids.
@@ -244,7 +246,11 @@ async fn work(
     let events = ports.signals.subscribe(begun.turn.id).unwrap_or_else(|| stream::empty().boxed());
     let (answer, answered) = oneshot::channel();
     let _gone = start.send(Ok(Started::Running(events, answered)));
-    let _gone = answer.send(run_turn(ports.clone(), options, asked, begun, open.stopped.clone()).await);
+    let outcome = run_turn(ports.clone(), options, asked, begun, open.stopped.clone()).await;
+    // Who follows the turn, or has gone, is not told why it failed.
+    if let Err(Err(error)) = answer.send(outcome) {
+        ports.failures.failed("a turn", &error);
+    }
 }
 
 /// A turn that can be followed and stopped as long as this value lives.

@@ -238,11 +238,15 @@ async fn finish(
         (Err(Failure::Stopped(StopReason::Shutdown)), _) => (Err(ChatError::ShutDown { stored }), failure),
         (Err(Failure::Panicked), _) => (Err(ChatError::Panicked { stored }), failure),
     };
-    let retry_after = match &answered {
-        Err(ChatError::Model { source: LlmError::RateLimited { retry_after, .. }, .. }) => *retry_after,
-        _ => None,
-    };
-    let failure = failure.map(|code| TurnFailure { code, retry_after });
+    let failure = failure.map(|code| match &answered {
+        Err(ChatError::Model { source: LlmError::RateLimited { retry_after, .. }, .. }) => {
+            TurnFailure { retry_after: *retry_after, ..code.into() }
+        }
+        Err(ChatError::Model { source: LlmError::ModelRetired { setting, .. }, .. }) => {
+            TurnFailure { setting: Some(setting), ..code.into() }
+        }
+        _ => code.into(),
+    });
     tell_end(&mut work, TurnEnded { answer, failure });
     answered
 }
@@ -291,7 +295,7 @@ async fn taken_away(mut work: TurnLoop, stored: StoredTurn) -> Result<TurnAnswer
                 grounded: true,
                 created_at: work.saved_at,
             });
-            let failure = Some(TurnFailure { code: FailureCode::Ended, retry_after: None });
+            let failure = Some(FailureCode::Ended.into());
             (Err(ChatError::Ended { stored }), TurnEnded { answer, failure })
         }
     };

@@ -71,6 +71,14 @@ pub struct TurnFailure {
     pub code: FailureCode,
     /// When another try makes sense, if somebody said so.
     pub retry_after: Option<Duration>,
+    /// The setting that is to blame, if one is.
+    pub setting: Option<&'static str>,
+}
+
+impl From<FailureCode> for TurnFailure {
+    fn from(code: FailureCode) -> Self {
+        Self { code, retry_after: None, setting: None }
+    }
 }
 
 /// The events of one turn, from its beginning to [`TurnEvent::Ended`]. A stream that ends without that event belongs

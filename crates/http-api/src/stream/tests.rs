@@ -69,7 +69,7 @@ fn ended(state: TurnState, failure: Option<TurnFailure>) -> TurnEvent {
 }
 
 fn failed(code: FailureCode) -> TurnEvent {
-    ended(TurnState::Failed, Some(TurnFailure { code, retry_after: None }))
+    ended(TurnState::Failed, Some(TurnFailure::from(code)))
 }
 
 /// The frames of a turn in which this happens, and nothing after it.
@@ -209,7 +209,8 @@ fn every_failure_has_the_code_that_an_ordinary_answer_would_have() {
         let metadata = &frames[0]["messageMetadata"];
         assert_eq!((&metadata["code"], &metadata["retry_after"]), (&json!(name), &retry_after), "{code}");
     }
-    let asked_to_wait = TurnFailure { code: FailureCode::RateLimited, retry_after: Some(Duration::from_millis(1500)) };
+    let asked_to_wait =
+        TurnFailure { retry_after: Some(Duration::from_millis(1500)), ..FailureCode::RateLimited.into() };
     let frames = frames([ended(TurnState::Failed, Some(asked_to_wait))]);
     assert_eq!(frames[0]["messageMetadata"]["retry_after"], 2);
 }

@@ -6,12 +6,10 @@ use std::sync::Once;
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
-use domain::llm::{LlmError, Step};
 use domain::storage::StorageError;
 use serde_json::Value;
 use tracing::Level;
 
-use super::chat::{chatting, say};
 use super::{Ports, TOKEN, anonymous, ask, json};
 
 thread_local! {
@@ -60,18 +58,6 @@ async fn the_cause_of_a_failure_is_logged_once_with_the_requests_id() {
     assert_eq!(lines[0]["fields"]["cause"], "the database refused a statement: connection refused");
     assert_eq!(lines[0]["fields"]["code"], "INTERNAL_ERROR");
     assert_eq!(lines[0]["span"]["request_id"], "r-1");
-}
-
-#[actix_web::test]
-async fn a_turn_that_fails_in_a_stream_is_logged_once_with_the_requests_id() {
-    let ports = chatting([Step::Fail(LlmError::Timeout("x".into()))]);
-    let request = say(r#"{"message":"a"}"#).insert_header(("X-Request-Id", "r-3"));
-    let lines = logged(ports, request.insert_header(("Accept", "text/event-stream"))).await;
-    let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "ERROR").collect();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    let fields = &lines[0]["fields"];
-    assert_eq!((&fields["code"], &fields["cause"]), (&"AI_TIMEOUT".into(), &"timeout".into()));
-    assert_eq!(lines[0]["span"]["request_id"], "r-3");
 }
 
 #[actix_web::test]

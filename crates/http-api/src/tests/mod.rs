@@ -30,7 +30,7 @@ use domain::conversation::MockConversationRepo;
 use domain::health::MockReadiness;
 use domain::id::UserId;
 use domain::llm::ScriptedLlm;
-use domain::runtime::{Background, Clock, IdGenerator};
+use domain::runtime::{Background, Clock, FailureLog, IdGenerator};
 use domain::session::MockSessionRepo;
 use domain::system::MockSystemRepo;
 use domain::task::{MockTaskRepo, Task, TaskService, Version};
@@ -73,6 +73,13 @@ impl IdGenerator for CountingIds {
     fn next(&self) -> Uuid {
         Uuid::from_u128(0x1000 + u128::from(self.0.fetch_add(1, Ordering::Relaxed)))
     }
+}
+
+/// Where the failures of streamed turns are noted is `app`'s.
+struct ForgottenFailures;
+
+impl FailureLog for ForgottenFailures {
+    fn failed(&self, _what: &'static str, _error: &dyn std::error::Error) {}
 }
 
 struct RuntimeBackground;
@@ -148,6 +155,7 @@ impl Ports {
             tools: Arc::new(self.tools),
             background: Arc::new(RuntimeBackground),
             signals: Arc::new(TestSignals::default()),
+            failures: Arc::new(ForgottenFailures),
             clock: clock.clone(),
             ids: ids.clone(),
             instance: "test".parse().unwrap(),

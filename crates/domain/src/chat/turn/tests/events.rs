@@ -116,7 +116,7 @@ async fn when_the_provider_says_to_wait_the_last_event_says_so() {
     let limited = LlmError::RateLimited { retry_after, source: "429".into() };
     let told = events(vec![Step::Fail(limited)], idle()).await;
     let Some(TurnEvent::Ended(ended)) = told.last() else { panic!() };
-    assert_eq!(ended.failure, Some(TurnFailure { code: FailureCode::RateLimited, retry_after }));
+    assert_eq!(ended.failure, Some(TurnFailure { retry_after, ..FailureCode::RateLimited.into() }));
 }
 
 #[tokio::test]
@@ -169,4 +169,23 @@ async fn a_claim_with_a_change_stands() {
     let steps = [Step::calls("delete_task", &json!({"task_identifier": "1"})), Step::says("I have deleted the task.")];
     let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
     assert_eq!((answer.response.as_str(), answer.grounded), ("I have deleted the task.", true));
+}
+
+#[tokio::test]
+async fn a_model_that_is_gone_tells_the_setting_and_why_goes_to_the_log() {
+    let gone = || LlmError::ModelRetired { model: "m".into(), setting: "COHERE_MODEL", source: "404".into() };
+    let signals = Arc::new(RecordedSignals::default());
+    let mut failures = crate::runtime::MockFailureLog::new();
+    failures.expect_failed().withf(|_, error| format!("{error:?}").contains("404")).times(1).returning(|_, _| ());
+    let base = ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new([Step::Fail(gone())])), idle());
+    let (over, is_over) = futures_channel::oneshot::channel();
+    let ports = ChatPorts {
+        signals: signals.clone(),
+        failures: Arc::new(failures),
+        background: Arc::new(Announcing(Mutex::new(Some(over)))),
+        ..base
+    };
+    let _events = service(ports).stream(&who(), &"r".parse().unwrap(), message("hi")).await.unwrap();
+    is_over.await.unwrap();
+    assert_eq!(signals.ended().failure.unwrap().setting, Some("COHERE_MODEL"));
 }

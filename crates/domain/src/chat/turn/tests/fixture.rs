@@ -14,7 +14,7 @@ use crate::llm::ScriptedLlm;
 use crate::message::{Message, Role};
 use crate::page::Page;
 use crate::principal::Scopes;
-use crate::runtime::{Background, Clock, MockIdGenerator};
+use crate::runtime::{Background, Clock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ToolOutcome};
 use crate::turn::{TurnEvents, TurnSignals};
 use crate::user::{MockUserRepo, User};
@@ -219,6 +219,9 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         next += 1;
         Uuid::from_u128(next)
     });
+    // Whether somebody waited for a failure is another test's question.
+    let mut failures = MockFailureLog::new();
+    failures.expect_failed().returning(|_, _| ());
     ChatPorts {
         conversations: Arc::new(conversations),
         users: Arc::new(users),
@@ -226,6 +229,7 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         tools: Arc::new(tools),
         background: Arc::new(TokioBackground),
         signals: Arc::new(RecordedSignals::default()),
+        failures: Arc::new(failures),
         clock: Arc::new(StoppedClock),
         ids: Arc::new(ids),
         instance: "test".parse().unwrap(),
