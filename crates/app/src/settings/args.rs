@@ -102,8 +102,8 @@ pub struct AssistantArgs {
     #[arg(long, env = "LLM_HISTORY_TOKENS", value_name = "NUMBER", default_value = "8000")]
     pub llm_history_tokens: String,
 
-    /// How long one reply may take, retries included, 1s to 10m. Half a minute of silence within a reply, or a whole
-    /// one before it, is too long in any case
+    /// How long one reply may take, retries included, 1s to 10m. Half of it may pass before the first word (or a minute,
+    /// if that is more) and a quarter between two (or 30 s)
     #[arg(long, env = "LLM_TIMEOUT", value_name = "DURATION", default_value = "120s")]
     pub llm_timeout: String,
 

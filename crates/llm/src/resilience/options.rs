@@ -38,10 +38,16 @@ impl Default for Deadlines {
 }
 
 impl Deadlines {
-    /// `total` in total, and the other two by default, or `total` where that is shorter.
+    /// `total` in total. The first event may take half of it, and 60 s in any case; from one to the next, a quarter of
+    /// it, and 30 s in any case; neither longer than `total`. So whoever waits longer in all, for a model that runs on a
+    /// small machine, waits longer for its first word too.
     pub fn within(total: Duration) -> Self {
         let Self { first_event, between_events, .. } = Self::default();
-        Self { first_event: first_event.min(total), between_events: between_events.min(total), total }
+        Self {
+            first_event: first_event.max(total / 2).min(total),
+            between_events: between_events.max(total / 4).min(total),
+            total,
+        }
     }
 }
 

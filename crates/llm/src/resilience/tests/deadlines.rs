@@ -121,13 +121,13 @@ async fn a_call_that_is_dropped_while_it_waits_is_over() {
 }
 
 #[test]
-fn a_short_total_shortens_the_other_deadlines() {
+fn the_other_deadlines_follow_the_total() {
     let deadlines = |seconds: u32| {
         let Deadlines { first_event, between_events, total } = Deadlines::within(seconds * SECOND);
         [first_event, between_events, total].map(|deadline| deadline.as_secs())
     };
     assert_eq!(deadlines(120), [60, 30, 120]);
-    assert_eq!(deadlines(600), [60, 30, 600]);
+    assert_eq!(deadlines(600), [300, 150, 600]);
     assert_eq!(deadlines(45), [45, 30, 45]);
     assert_eq!(deadlines(1), [1, 1, 1]);
     assert_eq!(Deadlines::within(120 * SECOND), Deadlines::default());
