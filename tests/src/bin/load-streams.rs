@@ -22,9 +22,9 @@ use tokio::sync::watch;
 #[derive(Parser)]
 #[command(name = "load-streams")]
 struct Arguments {
-    /// The server's binary
-    #[arg(long, value_name = "FILE", default_value = "target/release/app")]
-    server: PathBuf,
+    /// The server's binary; the one beside this program if unset
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
     /// How many turns are open at once
     #[arg(long, default_value_t = 200)]
     streams: usize,
@@ -49,6 +49,10 @@ const REST: Duration = Duration::from_millis(5);
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Arguments { server, streams, latency, connections, postgres } = Arguments::parse();
+    let server = match server {
+        Some(server) => server,
+        None => std::env::current_exe()?.with_file_name("app"),
+    };
     let kind = if postgres { Kind::Postgres } else { Kind::Sqlite };
     let database = TestDatabase::create(kind).await?;
     let provider = FakeProvider::start(Behaviour::brain().latency(latency))?;
