@@ -88,13 +88,14 @@ impl SystemRepo for SeaSystemRepo {
 
     async fn fail_turns_of(&self, instance: &InstanceId, now: DateTime<Utc>) -> Result<u64, StorageError> {
         let mut turns = abandoned(turn::Column::Instance.eq(instance.as_str()));
-        turns.lock(LockType::Update);
+        // In one order always, so that two that start by the same name do not wait for each other.
+        turns.order_by(turn::Column::Id, Order::Asc).lock(LockType::Update);
         self.fail_turns(turns, FailureCode::InstanceRestarted, now).await
     }
 
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {
         let mut turns = abandoned(turn::Column::LeaseUntil.lte(Timestamp::from(now)));
-        // Another instance may be at it. Whoever else holds such a turn ends it, or lets it go on.
+        // Not waited for: whoever holds such a turn ends it, or lets it go on. It may be another instance at the same.
         turns.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         self.fail_turns(turns, FailureCode::LeaseExpired, now).await
     }
@@ -107,16 +108,11 @@ impl SystemRepo for SeaSystemRepo {
     }
 }
 
-/// The running turns of which `which` is true, always in the same order: two transactions that lock some of them do not
-/// wait for each other. (SQLite has one writer at a time, and no locks of rows.)
+/// The running turns of which `which` is true, to be locked before they are changed. (SQLite has one writer at a time,
+/// and no locks of rows.)
 fn abandoned(which: Expr) -> SelectStatement {
     let mut select = Query::select();
-    select
-        .column(turn::Column::Id)
-        .from(turn::Entity)
-        .and_where(which)
-        .and_where(is_running())
-        .order_by(turn::Column::Id, Order::Asc);
+    select.column(turn::Column::Id).from(turn::Entity).and_where(which).and_where(is_running());
     select
 }
 

@@ -170,5 +170,5 @@ fn count(tokens: u64) -> Result<i64, StorageError> {
 /// None at all if a clock was set back meanwhile.
 fn microseconds(time: TimeDelta) -> Result<i64, StorageError> {
     let time = time.max(TimeDelta::zero());
-    Ok(time.num_microseconds().ok_or("a time of 290 000 years").map_err(corrupt)?)
+    time.num_microseconds().ok_or("a time of 290 000 years").map_err(corrupt)
 }

@@ -9,6 +9,7 @@ on_both_databases!(
     up_down_and_up_again_on_an_empty_database,
     up_down_and_up_again_on_a_filled_database,
     each_migration_can_be_taken_back_by_itself,
+    rows_are_kept_when_a_migration_comes_later,
     two_instances_that_start_together_do_not_collide,
     a_failing_migration_leaves_nothing_behind,
     asking_what_is_pending_changes_nothing,
@@ -61,6 +62,22 @@ async fn each_migration_can_be_taken_back_by_itself(test: TestDatabase) -> anyho
     for _ in 0..2 {
         migrations::up(&db).await?;
         assert_eq!(migrations::pending(&db).await?, 0);
+    }
+    fill(&db).await
+}
+
+async fn rows_are_kept_when_a_migration_comes_later(test: TestDatabase) -> anyhow::Result<()> {
+    let db = Database::connect(test.url()).await?;
+    migrations::up(&db).await?;
+    fill(&db).await?;
+    // Those behind the table of messages.
+    let added = u32::try_from(migrations::status(&db).await?.len())? - 6;
+    migrations::down(&db, added).await?;
+    migrations::up(&db).await?;
+    for (table, kept) in [("users", 2), ("conversations", 2), ("turns", 2), ("messages", 4)] {
+        let count = Statement::from_string(db.get_database_backend(), format!("SELECT COUNT(*) FROM {table}"));
+        let row = db.query_one_raw(count).await?;
+        assert_eq!(row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?, Some(kept), "{table}");
     }
     fill(&db).await
 }

@@ -23,6 +23,7 @@ pub(crate) struct Model {
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) first_token_at: Option<Timestamp>,
+    #[expect(clippy::struct_field_names, reason = "the time that the language model was waited for")]
     pub(crate) model_time_us: i64,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) fingerprint: Option<Vec<u8>>,

@@ -83,9 +83,9 @@ async fn attempt(
 ) -> Result<BegunTurn, ConversationRepoError> {
     let at = Timestamp::from(new.at);
     let transaction = database.begin().await?;
-    let (conversation, message_count) = match lock_conversation(&transaction, owner, &new.target, at).await? {
-        Some(locked) => locked,
-        None => return undo(transaction, ConversationRepoError::NotFound).await,
+    let locked = lock_conversation(&transaction, owner, &new.target, at).await?;
+    let Some((conversation, message_count)) = locked else {
+        return undo(transaction, ConversationRepoError::NotFound).await;
     };
     let mut pending = None;
     if message_count > MESSAGES {

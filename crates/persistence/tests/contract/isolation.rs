@@ -3,16 +3,20 @@
 
 use std::num::NonZeroU16;
 
-use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder};
+use domain::change::EffectId;
+use domain::conversation::{
+    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd,
+};
 use domain::page::PageRequest;
 use domain::session::{Rotation, SessionRepo as _, SessionRepoError};
+use domain::storage::StorageError;
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCounts, TaskFilter, TaskPatch, TaskRepo as _, TaskRepoError, TitleMatch};
 use domain::turn::TurnState;
 use domain::user::{UserPatch, UserRepo as _};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, change, end, new_session, new_turn, token};
+use crate::fixture::{Fixture, at, change, effect, end, new_session, new_task, new_turn, offer, token};
 
 on_both_databases!(
     a_task_of_another_user_is_not_there,

@@ -89,7 +89,11 @@ fn methods(source: &str) -> BTreeSet<&str> {
 /// Why `statement` may touch another user's rows than `owner`'s, if it may.
 fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
     let sql = &statement.sql;
-    for (table, column) in OWNED.iter().filter(|(table, _)| sql.contains(&format!("\"{table}\""))) {
+    // By the word before it, because there is a column that is called as a table is.
+    let is_in = |table: &str| {
+        ["FROM", "INTO", "UPDATE", "JOIN"].iter().any(|word| sql.contains(&format!("{word} \"{table}\"")))
+    };
+    for (table, column) in OWNED.iter().filter(|(table, _)| is_in(table)) {
         let named = if sql.starts_with(&format!("INSERT INTO \"{table}\"")) {
             sql.contains(&format!("\"{column}\""))
         } else {
@@ -101,8 +105,8 @@ fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
             return Some(format!("no condition on {table}.{column}"));
         }
         // The same table once more, by another name.
-        let others = sql.split(&format!("\"{table}\" AS \"")).skip(1).filter_map(|rest| rest.split('"').next());
-        for other in others {
+        let renamed = format!("\"{table}\" AS \"");
+        for other in sql.split(&renamed).skip(1).filter_map(|rest| rest.split('"').next()) {
             if !sql.contains(&format!("\"{other}\".\"{column}\" = ")) {
                 return Some(format!("no condition on {other}.{column}"));
             }
@@ -110,7 +114,7 @@ fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
     }
     let values = statement.values.iter().flat_map(|values| &values.0);
     let bound = values.into_iter().any(|value| *value == Value::from(owner.as_uuid()));
-    let touches = OWNED.iter().any(|(table, _)| sql.contains(&format!("\"{table}\"")));
+    let touches = OWNED.iter().any(|(table, _)| is_in(table));
     (touches && !bound).then(|| "the owner is not among the values".to_owned())
 }
 

@@ -31,9 +31,10 @@ async fn no_statement_reads_a_whole_table(test: TestDatabase) -> anyhow::Result<
     record.statements.extend(drive_system(&fixture, owner).await?.statements);
     for (method, statement) in record.statements {
         for line in plan(&fixture, &statement).await? {
-            // SQLite: a table is SEARCHed by an index or SCANned, as are the values of an INSERT and a page that was
+            // SQLite: a table is SEARCHed by an index or SCANned, as are the values in a statement and a page that was
             // found. PostgreSQL: Index Scan or Seq Scan.
-            let found = line.contains("VALUES CLAUSE") || line.starts_with("SCAN page");
+            let values = ["VALUES CLAUSE", "CONSTANT ROW", "SCAN these"].iter().any(|words| line.contains(words));
+            let found = values || line.starts_with("SCAN page");
             let reads_all = line.starts_with("SCAN") && !found || line.contains("Seq Scan");
             assert!(!reads_all, "{method}: {line} in {}", statement.sql);
         }
@@ -52,7 +53,7 @@ async fn lists_use_the_indexes_that_are_made_for_them(test: TestDatabase) -> any
         ("messages", "ORDER BY", "messages_position_key"),
         ("get", "FROM \"conversations\"", "turns_running_key"),
         ("usage", "GROUP BY", "turns_usage_idx"),
-        ("begin_turn", "\"idempotency_key\" = ", "turns_idempotency_key"),
+        ("begin_turn", "JOIN \"messages\"", "turns_idempotency_key"),
         ("begin_turn", "UPDATE \"pending_actions\"", "pending_actions_open_idx"),
         ("answer", "\"messages\"", "messages_turn_key"),
         ("effect", "\"effects\"", "effects"),
@@ -62,18 +63,25 @@ async fn lists_use_the_indexes_that_are_made_for_them(test: TestDatabase) -> any
             *name == method
                 && statement.sql.contains(words)
                 && !statement.sql.contains("title_folded\" ")
-                && !statement.sql.contains("substr")
+                && !statement.sql.contains("substr(title_folded")
         }) {
             found += 1;
             let plan = plan(&fixture, statement).await?;
-            // In an empty table PostgreSQL finds each index on running turns as good as the others.
-            let found =
-                |line: &String| line.contains(index) || index == "turns_running_key" && line.contains("turns_lease");
-            assert!(plan.iter().any(found), "{index} is not in {plan:?} of {}", statement.sql);
-            // The page of messages is sorted once more when it is joined, which is no more than a page.
-            let sorts = |line: &String| {
-                (line.contains("TEMP B-TREE") || line.contains("Sort")) && !["messages", "usage"].contains(&method)
+            // In an empty table PostgreSQL finds each index on running turns as good as the others, and each index of
+            // an owner's turns.
+            let as_good = match index {
+                "turns_running_key" => "turns_lease",
+                "turns_usage_idx" | "turns_idempotency_key" if statement.db_backend == DbBackend::Postgres => {
+                    "turns_user_id_id_key"
+                }
+                _ => index,
             };
+            let found = |line: &String| line.contains(index) || line.contains(as_good);
+            assert!(plan.iter().any(found), "{index} is not in {plan:?} of {}", statement.sql);
+            // The page of messages is sorted once more when it is joined, which is no more than a page; and groups are
+            // found by sorting.
+            let may_sort = ["messages", "usage"].contains(&method);
+            let sorts = |line: &String| (line.contains("TEMP B-TREE") || line.contains("Sort")) && !may_sort;
             assert!(!plan.iter().any(sorts), "{plan:?} sorts in {}", statement.sql);
         }
         assert!(found > 0, "no {method} with {words}");

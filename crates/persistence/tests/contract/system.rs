@@ -2,14 +2,15 @@
 
 use std::num::NonZeroU16;
 
-use domain::conversation::{ConversationRepo as _, MessageOrder};
+use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageOrder};
 use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
 use domain::session::{SessionRepo as _, SessionRepoError};
 use domain::system::{RefreshTokenOwner, SystemRepo as _};
 use domain::text::Folded;
-use domain::turn::TurnState;
-use test_database::{TestDatabase, on_both_databases};
+use domain::turn::{FailureCode, TurnState};
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use test_database::{Kind, TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, new_conversation, new_session, new_turn, token};
 
@@ -18,6 +19,7 @@ on_both_databases!(
     a_session_is_found_by_its_refresh_token,
     an_instance_that_starts_fails_its_own_turns,
     turns_whose_lease_is_over_are_failed,
+    why_a_turn_was_failed_is_kept,
     sessions_that_are_over_are_deleted,
 );
 
@@ -90,6 +92,41 @@ async fn turns_whose_lease_is_over_are_failed(test: TestDatabase) -> anyhow::Res
     assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 0);
     assert_eq!(states(&fixture, ada, dead).await?, (false, vec![TurnState::Complete, TurnState::Failed]));
     assert_eq!(states(&fixture, bob, live).await?, (true, vec![TurnState::Complete, TurnState::Running]));
+    Ok(())
+}
+
+async fn why_a_turn_was_failed_is_kept(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let failed = |code: FailureCode| format!("SELECT COUNT(*) FROM turns WHERE error_code = '{code}'");
+    fixture.conversation(owner).await?;
+    fixture.system.fail_turns_of(&"here".parse()?, at(1)).await?;
+    assert_eq!(fixture.number(&failed(FailureCode::InstanceRestarted)).await?, 1);
+    fixture.conversation(owner).await?;
+    fixture.system.fail_expired_turns(at(15_000_000)).await?;
+    assert_eq!(fixture.number(&failed(FailureCode::LeaseExpired)).await?, 1);
+    // The next message finds a dead turn, too.
+    let (conversation, _) = fixture.conversation(owner).await?;
+    fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(15_000_000))?).await?;
+    assert_eq!(fixture.number(&failed(FailureCode::LeaseExpired)).await?, 2);
+    Ok(())
+}
+
+/// Else two instances that clean up at the same time could wait for each other for ever.
+#[tokio::test]
+async fn a_dead_turn_that_somebody_has_is_not_waited_for() -> anyhow::Result<()> {
+    let name = "a_dead_turn_that_somebody_has_is_not_waited_for";
+    let Some(test) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (_, held) = fixture.conversation(owner).await?;
+    fixture.conversation(owner).await?;
+    let other = fixture.database.connection_for_migrations().begin().await?;
+    let lock = format!("UPDATE turns SET lease_until = lease_until WHERE id = '{}'", held.id);
+    other.execute_unprepared(&lock).await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
+    other.rollback().await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
     Ok(())
 }
 

@@ -19,6 +19,7 @@ on_both_databases!(
     a_turn_that_goes_on_overtakes_what_was_offered_meanwhile,
     of_several_offers_the_last_one_counts,
     a_turn_that_has_ended_offers_nothing,
+    a_turn_whose_offer_cannot_be_stored_does_not_end,
     a_conversation_is_found_by_the_clients_key,
     the_same_clients_key_of_two_users_is_two_conversations,
 );
@@ -96,15 +97,17 @@ async fn a_turn_that_does_not_begin_leaves_the_offer(test: TestDatabase) -> anyh
 async fn a_turn_that_goes_on_overtakes_what_was_offered_meanwhile(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let idempotency = Some(request("key", 1, KeyReuse::Refuse)?);
-    let keyed = NewTurn { idempotency: idempotency.clone(), ..new_turn(new_conversation()?, at(0))? };
-    let failed = fixture.begin(owner, keyed.clone()).await?;
+    let keyed = |when| -> anyhow::Result<NewTurn> {
+        let idempotency = Some(request("key", 1, KeyReuse::Refuse)?);
+        Ok(NewTurn { idempotency, ..new_turn(new_conversation()?, at(when))? })
+    };
+    let failed = fixture.begin(owner, keyed(0)?).await?;
     fixture.conversations.end_turn(owner, failed.id, end(TurnState::Failed, at(1))).await?;
     let target = ConversationTarget::Existing(failed.conversation);
     let (turn, _) = begin(&fixture, owner, target.clone(), 2).await?;
     let ended = TurnEnd { pending: Some(three()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(owner, turn, ended).await?;
-    let again = fixture.conversations.begin_turn(owner, NewTurn { at: at(4), ..keyed }).await?;
+    let again = fixture.conversations.begin_turn(owner, keyed(4)?).await?;
     assert!(matches!(again, BegunTurn::Resumed { .. }), "{again:?}");
     fixture.conversations.end_turn(owner, failed.id, end(TurnState::Complete, at(5))).await?;
     assert_eq!(begin(&fixture, owner, target, 6).await?.1, None);
@@ -138,6 +141,21 @@ async fn a_turn_that_has_ended_offers_nothing(test: TestDatabase) -> anyhow::Res
     let late = fixture.conversations.end_turn(owner, turn.id, late).await;
     assert!(matches!(late, Err(ConversationRepoError::NoTurn)), "{late:?}");
     assert_eq!(fixture.number("SELECT COUNT(*) FROM pending_actions").await?, 0);
+    Ok(())
+}
+
+async fn a_turn_whose_offer_cannot_be_stored_does_not_end(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let action = three();
+    offered(&fixture, owner, &action).await?;
+    let (conversation, turn) = fixture.conversation(owner).await?;
+    // The id is taken.
+    let ended = TurnEnd { pending: Some(action), ..end(TurnState::Complete, at(2)) };
+    assert!(fixture.conversations.end_turn(owner, turn.id, ended).await.is_err());
+    assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Running);
+    let found = fixture.conversations.get(owner, conversation).await?;
+    assert_eq!((found.active_turn, found.updated_at), (Some(turn.id), at(0)));
     Ok(())
 }
 

@@ -18,6 +18,7 @@ on_both_databases!(
     a_dead_turn_that_ends_while_it_is_replaced_ends_once,
     a_conversation_that_is_deleted_while_its_turn_ends_is_gone,
     clean_up_and_renewal_at_the_same_time_agree,
+    clean_ups_at_the_same_time_fail_each_turn_once,
 );
 
 const ROUNDS: usize = 10;
@@ -143,6 +144,28 @@ async fn clean_up_and_renewal_at_the_same_time_agree(test: TestDatabase) -> anyh
         let active = fixture.conversations.get(owner, conversation).await?.active_turn;
         assert_eq!(active.is_some(), expected == TurnState::Running);
         fixture.conversations.delete(owner, conversation).await?;
+    }
+    Ok(())
+}
+
+async fn clean_ups_at_the_same_time_fail_each_turn_once(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    for _ in 0..ROUNDS {
+        for _ in 0..8 {
+            fixture.conversation(owner).await?;
+        }
+        let (expired, restarted) = (fixture.system.clone(), fixture.system.clone());
+        let here: domain::turn::InstanceId = "here".parse()?;
+        let sweep =
+            |system: persistence::SeaSystemRepo| tokio::spawn(async move { system.fail_expired_turns(at(DEAD)).await });
+        let sweeps = [sweep(expired.clone()), sweep(expired)];
+        let restart = tokio::spawn(async move { restarted.fail_turns_of(&here, at(DEAD)).await });
+        let mut failed = restart.await??;
+        for sweep in sweeps {
+            failed += sweep.await??;
+        }
+        assert_eq!(failed, 8);
     }
     Ok(())
 }
