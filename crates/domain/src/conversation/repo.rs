@@ -202,13 +202,13 @@ pub trait ConversationRepo: Send + Sync {
     /// [`ConversationRepoError::TurnInProgress`] and store nothing when another turn runs whose lease is not over; one
     /// whose lease is over MUST be marked failed first.
     ///
-    /// An idempotency key names at most one turn of an owner. A key that named a turn which began less than
-    /// [`IDEMPOTENCY_KEPT`](crate::turn::IDEMPOTENCY_KEPT) before MUST NOT begin another: with another fingerprint it
-    /// is [`ConversationRepoError::IdempotencyKeyReused`], or as if there were no key where
-    /// [`KeyReuse::Anew`](super::KeyReuse::Anew) says so; while the turn runs, its lease not over, it is
+    /// An idempotency key names at most one turn of an owner, whatever became of the conversation since. A key that named
+    /// a turn which first began less than [`IDEMPOTENCY_KEPT`](crate::turn::IDEMPOTENCY_KEPT) before MUST NOT begin
+    /// another: with another fingerprint it is [`ConversationRepoError::IdempotencyKeyReused`], or as if there were no key
+    /// where [`KeyReuse::Anew`](super::KeyReuse::Anew) says so; while the turn runs, its lease not over, it is
     /// [`ConversationRepoError::IdempotencyInProgress`]; a turn that is complete or was stopped is
-    /// [`BegunTurn::Repeated`]; one that failed runs again, with a new lease, as [`BegunTurn::Resumed`]. An older key is
-    /// as one that was never used.
+    /// [`BegunTurn::Repeated`]; one that failed runs again, with a new lease, as [`BegunTurn::Resumed`], unless another
+    /// turn runs there. An older key is as one that was never used.
     async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<BegunTurn, ConversationRepoError>;
 
     /// Prolongs the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when it is not running.
