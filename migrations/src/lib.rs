@@ -19,6 +19,7 @@ mod m20261123_000007_create_pending_actions;
 mod m20261123_000008_extend_turns;
 mod m20261123_000009_add_client_keys;
 mod m20261123_000010_create_effects;
+mod m20261123_000011_add_attempts;
 
 use std::collections::HashSet;
 
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000008_extend_turns::Migration),
             Box::new(m20261123_000009_add_client_keys::Migration),
             Box::new(m20261123_000010_create_effects::Migration),
+            Box::new(m20261123_000011_add_attempts::Migration),
         ]
     }
 }

@@ -92,3 +92,32 @@ on_both_databases! {
         assert_eq!((&truth["grounded"], &truth["response"]), (&json!(true), &json!("I've deleted it.")));
     }
 }
+
+on_both_databases! {
+    async fn deletions_of_one_round_count_whatever_they_are_called_by(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for title in ["buy milk", "drink milk"] {
+            ada.add(title).await?;
+        }
+        // "milk" names no task as long as there are two, and one after the first deletion.
+        let (first, second) = (json!({"task_identifier": "buy milk"}).to_string(), json!({"task_identifier": "milk"}).to_string());
+        let both = Step::calls_raw([("delete_task", first.as_str()), ("delete_task", second.as_str())]);
+        app.script([both, Step::says("One is gone.")]);
+        let answer = ada.say("tidy up", None).await?.expect(200)?;
+        assert_eq!((results(&answer), ada.titles().await?), (vec![true, false], vec!["drink milk".to_owned()]), "{answer}");
+    }
+}
+
+on_both_databases! {
+    async fn a_question_offers_what_it_names_and_nothing_else(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for title in ["milk", "buy milk", "call Bob", "pay rent"] {
+            ada.add(title).await?;
+        }
+        let question = "I keep \u{201c}pay rent\u{201d}. Shall I delete \u{201c}buy milk\u{201d} and \u{201c}call Bob\u{201d}?";
+        app.script([Step::calls("list_tasks", &json!({})), Step::says(question), Step::says("They are gone.")]);
+        let asked = ada.say("what can go?", None).await?.expect(200)?;
+        let done = ada.say("yes", asked["conversation_id"].as_str()).await?.expect(200)?;
+        assert_eq!((results(&done), ada.titles().await?), (vec![true, true], vec!["pay rent".to_owned(), "milk".to_owned()]), "{done}");
+    }
+}

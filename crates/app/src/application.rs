@@ -15,9 +15,10 @@ use domain::llm::LlmClient;
 use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
+use url::Position;
 
 use crate::runtime::{BackgroundTasks, LocalTurnSignals, SystemClock};
-use crate::settings::{DatabaseSettings, Environment, Settings};
+use crate::settings::{AssistantChoice, AssistantSettings, DatabaseSettings, Environment, Fallback, Settings};
 use crate::wiring::{self, Wired};
 use crate::{readiness::DatabaseReadiness, upkeep};
 
@@ -140,12 +141,63 @@ fn announce(address: SocketAddr, settings: &Settings, assistant: &dyn LlmClient)
     let database = settings.database.url.description();
     let address = format!("http://{address}");
     let (provider, model) = (assistant.provider(), assistant.model());
+    let (asked, fallback) = asked(&settings.assistant);
+    let asked_at = asked.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+    let stands_in = fallback.map(|name| format!("; {name} stands in")).unwrap_or_default();
     tracing::info!(
         address,
         database,
         assistant = provider,
         model,
+        asked,
+        fallback,
         "Doable listens on {address}, documentation on {address}/docs. Database: {database} (DATABASE_URL changes it). \
-         Assistant: {provider}, model {model} (LLM_PROVIDER changes it)."
+         Assistant: {provider}, model {model}{asked_at}{stands_in} (LLM_PROVIDER changes it)."
     );
+}
+
+/// Where the assistant is asked, if it is asked by network, and who stands in for it then. Of the address only what has
+/// no secrets in it: neither user nor query.
+fn asked(settings: &AssistantSettings) -> (Option<String>, Option<&'static str>) {
+    let (AssistantChoice::Cohere(model) | AssistantChoice::OpenAi(model)) = &settings.choice else {
+        return (None, None);
+    };
+    let url = &model.base_url;
+    let asked = format!("{}://{}{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort], url.path());
+    let fallback = match settings.fallback {
+        Fallback::None => None,
+        Fallback::Offline => Some("offline"),
+    };
+    (Some(asked.trim_end_matches('/').to_owned()), fallback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::ModelSettings;
+
+    #[test]
+    fn the_address_that_is_asked_is_told_without_its_secrets() {
+        let settings = |url: &str, fallback| {
+            let base_url = url.parse().unwrap();
+            let model = ModelSettings { base_url, key: None, model: "m".to_owned(), temperature: None };
+            AssistantSettings {
+                choice: AssistantChoice::OpenAi(model),
+                fallback,
+                history_tokens: 8000,
+                timeout: Duration::from_secs(120),
+            }
+        };
+        for (url, told) in [
+            ("http://localhost:11434/v1", "http://localhost:11434/v1"),
+            ("https://user:hush@example.com/v1/?key=hush#hush", "https://example.com/v1"),
+            ("https://example.com", "https://example.com"),
+            ("http://[::1]:80/v1", "http://[::1]/v1"),
+        ] {
+            assert_eq!(asked(&settings(url, Fallback::None)), (Some(told.to_owned()), None));
+        }
+        assert_eq!(asked(&settings("http://a", Fallback::Offline)).1, Some("offline"));
+        let offline = AssistantSettings { choice: AssistantChoice::Offline, ..settings("http://a", Fallback::Offline) };
+        assert_eq!(asked(&offline), (None, None));
+    }
 }

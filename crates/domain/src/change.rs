@@ -8,14 +8,15 @@ use chrono::{DateTime, Utc};
 
 use crate::id::TurnId;
 use crate::principal::Principal;
+use crate::turn::Attempt;
 
 /// Who changes something, why and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Who acts.
     pub actor: Principal,
-    /// The chat turn in which it happens, if any.
-    pub turn: Option<TurnId>,
+    /// The try at a chat turn in which it happens, if any.
+    pub turn: Option<Attempt>,
     /// The tool call that asked for it, if any.
     pub call: Option<EffectId>,
     /// The request in which it happens.

@@ -4,6 +4,7 @@
 
 mod answer;
 mod arguments;
+mod beforehand;
 pub(crate) mod consent;
 mod following;
 mod grounding;

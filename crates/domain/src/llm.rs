@@ -78,6 +78,8 @@ pub enum LlmEvent {
     TextDelta(String),
     /// More of what the model says that it means to do.
     PlanDelta(String),
+    /// The model thinks: a sign of life, without what it thinks.
+    Thinking,
     /// The call at `index` has begun.
     ToolCallBegun {
         /// Its place among the reply's calls, from 0.

@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use crate::change::{EffectId, RequestId};
 use crate::conversation::PendingAction;
-use crate::id::{ConversationId, TaskId, TurnId};
+use crate::id::{ConversationId, TaskId};
 use crate::message::ToolCall;
 use crate::principal::{InsufficientScope, Principal};
 use crate::storage::StorageError;
 use crate::task::Version;
+use crate::turn::Attempt;
 
 pub use task_tools::TaskTools;
 
@@ -44,8 +45,8 @@ pub struct ToolContext {
     pub principal: Principal,
     /// The conversation, if the call comes from a chat.
     pub conversation: Option<ConversationId>,
-    /// The turn, if the call comes from a chat.
-    pub turn: Option<TurnId>,
+    /// The try at a turn, if the call comes from a chat.
+    pub turn: Option<Attempt>,
     /// What makes the effect happen once, if the call comes from a chat.
     pub effect_id: Option<EffectId>,
     /// What the user said, if they did.
@@ -53,8 +54,6 @@ pub struct ToolContext {
     /// Whether the user has agreed to this call: beforehand, or by asking for it and all the others of the turn in so
     /// many words. Alone in its turn, or without one, a call needs no more than to be made.
     pub agreed: bool,
-    /// Whether the call may have run before, in a turn that was cut short.
-    pub retried: bool,
     /// The request in which it happens.
     pub request_id: RequestId,
 }
@@ -103,6 +102,9 @@ pub enum ToolError {
     /// The caller may not do this.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
+    /// The turn that the call belongs to does not run any more; nothing was changed.
+    #[error("the turn has ended")]
+    TurnEnded,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -119,9 +121,13 @@ pub trait ToolExecutor: Send + Sync {
     /// do not fit the schema, without any effect.
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError>;
 
-    /// Whether the calls of `tool` that a turn has may be run: those that did something in earlier rounds, with their
-    /// results, and those of this round, without. Several deletions may be if the user's own words ask for each of
-    /// them. MUST change nothing.
+    /// What the context's effect did, if it has happened: in a turn that was cut short before it could say so. MUST
+    /// change nothing.
+    async fn done_before(&self, context: &ToolContext) -> Result<Option<ToolOutcome>, ToolError>;
+
+    /// Whether the calls of `tool` that a turn has may be run: those that did something or wait for the user, with their
+    /// results, and those that are still to be run, without. Several deletions may be if the user's own words ask for each of them. MUST
+    /// change nothing.
     async fn may_run(&self, context: &ToolContext, tool: &str, calls: &[ToolCall]) -> Result<bool, ToolError>;
 
     /// Does what the user has agreed to, to all of its tasks in one, and returns an outcome for each of them, in their
@@ -129,6 +135,6 @@ pub trait ToolExecutor: Send + Sync {
     /// place n is the context's with n added to its index.
     async fn run_agreed(&self, context: &ToolContext, action: &PendingAction) -> Result<Vec<ToolOutcome>, ToolError>;
 
-    /// What `text`, said by the assistant, offers to do to several tasks, if it does. Changes nothing.
+    /// What `text`, said by the assistant, asks to be allowed to do, and to which tasks, if it does. Changes nothing.
     async fn offered_in(&self, context: &ToolContext, text: &str) -> Result<Option<PendingAction>, ToolError>;
 }

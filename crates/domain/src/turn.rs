@@ -31,6 +31,24 @@ pub struct Turn {
     pub position: u32,
     /// The assistant's message that it writes.
     pub assistant_message: MessageId,
+    /// How often it was begun: 1, and one more each time that it was resumed.
+    pub attempt: u32,
+}
+
+impl Turn {
+    /// This try at the turn.
+    pub fn attempt(&self) -> Attempt {
+        Attempt { turn: self.id, number: self.attempt }
+    }
+}
+
+/// One try at a turn. Who works on an earlier one, having lost its lease without noticing, writes nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    /// The turn.
+    pub turn: TurnId,
+    /// Which try, from 1.
+    pub number: u32,
 }
 
 /// How a turn stands.

@@ -131,7 +131,7 @@ impl From<ToolResult> for ToolResultBody {
     post, path = "/api/{user_id}/chat", tag = "Chat", operation_id = "chat", request_body = ChatRequest,
     params(
         ("Accept" = Option<String>, Header, description = "`text/event-stream` for a stream. A body with `messages` always gets one."),
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "The client's name for this request, 1 to 255 visible ASCII characters."),
+        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "The client's name for this request, 1 to 255 visible ASCII characters or spaces."),
     ),
     responses((status = 200, description = "The assistant's answer: whole, or as events whose data is a `StreamPart` each, and at the end `[DONE]`.",
         content((TurnBody = "application/json"), (String = "text/event-stream")),

@@ -79,12 +79,16 @@ impl Code {
             Self::PreconditionFailed => {
                 ("PRECONDITION_FAILED", StatusCode::PRECONDITION_FAILED, "The task has changed meanwhile")
             }
-            Self::PayloadTooLarge => {
-                ("PAYLOAD_TOO_LARGE", StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB")
-            }
-            Self::UnsupportedMediaType => {
-                ("UNSUPPORTED_MEDIA_TYPE", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json")
-            }
+            Self::PayloadTooLarge => (
+                "PAYLOAD_TOO_LARGE",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is larger than 64 KiB, or 1 MiB if it is a chat's with `messages`",
+            ),
+            Self::UnsupportedMediaType => (
+                "UNSUPPORTED_MEDIA_TYPE",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be application/json, and not compressed",
+            ),
             Self::IdempotencyKeyReused => (
                 "IDEMPOTENCY_KEY_REUSED",
                 StatusCode::UNPROCESSABLE_ENTITY,

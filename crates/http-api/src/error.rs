@@ -162,6 +162,7 @@ fn task(error: &TaskRepoError) -> Problem {
     match error {
         TaskRepoError::NotFound => Code::TaskNotFound.into(),
         TaskRepoError::Stale => Code::PreconditionFailed.into(),
+        TaskRepoError::TurnEnded => Code::NoTurn.into(),
         TaskRepoError::Storage(error) => storage(error),
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod frame;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -42,8 +43,12 @@ pub(crate) fn answer(turn: TurnEvents, clock: Arc<dyn Clock>) -> HttpResponse {
     head().streaming(events(frames(turn), clock))
 }
 
-/// The answer without its body.
-pub(crate) fn head() -> actix_web::HttpResponseBuilder {
+/// The answer to `HEAD`: as long as the other is not known to be, so that no length is announced.
+pub(crate) fn headers_only() -> HttpResponse {
+    head().streaming(stream::empty::<Result<Bytes, Infallible>>())
+}
+
+fn head() -> actix_web::HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::CONTENT_TYPE, EVENT_STREAM));
     answer.insert_header((header::CACHE_CONTROL, "no-store"));

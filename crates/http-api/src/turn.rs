@@ -36,7 +36,7 @@ pub(crate) async fn follow(
     let turn = chat.follow(&who, id_in(&request)?).await?;
     Ok(match turn {
         None => HttpResponse::NoContent().finish(),
-        Some(_) if request.method() == Method::HEAD => stream::head().finish(),
+        Some(_) if request.method() == Method::HEAD => stream::headers_only(),
         Some(turn) => stream::answer(turn, clock.into_inner()),
     })
 }

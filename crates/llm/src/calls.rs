@@ -2,8 +2,11 @@
 //!
 //! Deliberately not here: which fragment belongs to which call. Each provider says that in its own way.
 
+use std::collections::HashSet;
+
 use domain::llm::{LlmError, LlmEvent, LlmToolCall};
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::content::bad;
 
@@ -16,6 +19,8 @@ pub(crate) struct Calls {
 #[derive(Debug)]
 struct Call {
     id: String,
+    /// The id as the provider gave it, which is not unique.
+    given: Option<String>,
     /// Empty until it is known; until then nothing is told of the call.
     tool: String,
     arguments: String,
@@ -27,8 +32,9 @@ impl Calls {
     /// it too. The tool's name may be empty if it is to come later.
     pub fn begin(&mut self, id: Option<&str>, tool: &str, out: &mut Vec<LlmEvent>) -> usize {
         let place = self.calls.len();
+        let given = id.map(str::to_owned);
         let id = self.unique(id, place);
-        self.calls.push(Call { id, tool: String::new(), arguments: String::new(), complete: false });
+        self.calls.push(Call { id, given, tool: String::new(), arguments: String::new(), complete: false });
         self.name(place, tool, out);
         place
     }
@@ -95,6 +101,19 @@ impl Calls {
         (0..self.calls.len()).try_for_each(|place| self.complete(place, out))
     }
 
+    /// Drops each call that has the provider's id, the tool and the arguments of one before it, though they may be
+    /// written differently: servers send a call a second time, and no two calls share an id otherwise.
+    pub fn drop_repetitions(&mut self) {
+        let mut told = HashSet::new();
+        for call in &mut self.calls {
+            let Some(id) = call.given.as_deref() else { continue };
+            let arguments = serde_json::from_str::<Value>(&call.arguments);
+            let arguments = arguments.unwrap_or_else(|_not_json| Value::String(call.arguments.clone()));
+            // What is complete is not completed.
+            call.complete |= !told.insert((id, &call.tool, arguments));
+        }
+    }
+
     /// Drops the last call if nothing of its arguments has come: the reply ended before the model could say them, and
     /// no arguments would be taken for none wanted.
     pub fn drop_speechless_end(&mut self) {
@@ -110,8 +129,24 @@ impl Calls {
         self.calls.get(place).map_or("", |call| &call.tool)
     }
 
-    /// Whether what has come of a call's arguments is a whole JSON value.
-    pub fn has_whole_arguments(&self, place: usize) -> bool {
-        self.calls.get(place).is_some_and(|call| serde_json::from_str::<IgnoredAny>(&call.arguments).is_ok())
+    /// The provider's own id of a call.
+    pub fn given_id(&self, place: usize) -> Option<&str> {
+        self.calls.get(place).and_then(|call| call.given.as_deref())
+    }
+
+    /// Whether a fragment cannot continue a call's arguments, because they are a whole object and it begins another.
+    /// Only then are they read, so that many fragments do not cost their square.
+    pub fn begins_again(&self, place: usize, fragment: &str) -> bool {
+        self.calls.get(place).is_some_and(|call| {
+            fragment.trim_start().starts_with('{')
+                && call.arguments.trim_end().ends_with('}')
+                && serde_json::from_str::<IgnoredAny>(&call.arguments).is_ok()
+        })
+    }
+
+    /// Whether a fragment is the whole of a call's arguments once more.
+    pub fn says_again(&self, place: usize, fragment: &str) -> bool {
+        let is_same = self.calls.get(place).is_some_and(|call| call.arguments.trim() == fragment.trim());
+        is_same && self.begins_again(place, fragment)
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::calls::Calls;
-use crate::content::{bad, counted, each, filled, fragment_of, json, temperature, text_of};
+use crate::content::{bad, counted, each, filled, fragment_of, json, temperature, text_of, thinks};
 use crate::failure::{FailureContext, Said};
 use crate::history::presentable;
 use crate::provider::{Optional, Provider, ReplyDecoder};
@@ -194,8 +194,12 @@ impl CohereDecoder {
                 self.thinking.insert(index);
             }
             if self.thinking.contains(&index) {
+                out.push(LlmEvent::Thinking);
                 return Ok(());
             }
+        }
+        if thinks(content) {
+            out.push(LlmEvent::Thinking);
         }
         let text = text_of(content)?;
         if !text.is_empty() {
@@ -227,7 +231,9 @@ impl CohereDecoder {
             "ERROR" => return Err(self.failure.inside_reply(said())),
             "TIMEOUT" => return Err(LlmError::Timeout("the provider ran out of time".into())),
             "ERROR_TOXIC" => return Err(bad("the provider held the reply back as toxic")),
-            "ERROR_LIMIT" => return Err(bad("the conversation is too long for the model")),
+            "ERROR_LIMIT" => {
+                return Err(bad("the conversation is too long for the model: LLM_HISTORY_TOKENS may be too high"));
+            }
             // A call without its end was cut off by the limit.
             "MAX_TOKENS" => FinishReason::Length,
             "COMPLETE" | "STOP_SEQUENCE" | "TOOL_CALL" => {

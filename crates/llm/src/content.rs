@@ -9,8 +9,10 @@ use serde_json::Value;
 
 /// The text in a `content`: a string, nothing, or one or many parts. What a model thinks or cites is no text of it.
 ///
+/// Parts of a kind that is unknown here are passed over.
+///
 /// # Errors
-/// [`LlmError::BadReply`] for parts that are neither.
+/// [`LlmError::BadReply`] if it is something else, or a part that should have a text has none.
 pub(crate) fn text_of(content: &Value) -> Result<Cow<'_, str>, LlmError> {
     match content {
         Value::Null => Ok(Cow::Borrowed("")),
@@ -30,12 +32,18 @@ pub(crate) fn text_of(content: &Value) -> Result<Cow<'_, str>, LlmError> {
 fn part(part: &Value) -> Result<Cow<'_, str>, LlmError> {
     let text = |field: &str| part[field].as_str().map(Cow::Borrowed);
     match part["type"].as_str() {
-        Some("thinking" | "reasoning" | "reference" | "document") => Ok(Cow::Borrowed("")),
-        None if part.get("thinking").is_some() => Ok(Cow::Borrowed("")),
-        None | Some("text" | "output_text") => text("text").ok_or_else(|| bad("a part of the content has no text")),
+        None => Ok(text("text").unwrap_or_default()),
+        Some("text" | "output_text") => text("text").ok_or_else(|| bad("a part of the content has no text")),
         Some("refusal") => text("refusal").ok_or_else(|| bad("a part of the content has no text")),
-        Some(_) => Err(bad("a part of the content is of an unknown kind")),
+        Some(_) => Ok(Cow::Borrowed("")),
     }
+}
+
+/// Whether there is a thought in a `content`.
+pub(crate) fn thinks(content: &Value) -> bool {
+    let is_thought =
+        |part: &Value| matches!(part["type"].as_str(), Some("thinking" | "reasoning")) || is_filled(&part["thinking"]);
+    each(content).iter().any(is_thought)
 }
 
 /// The fragment of arguments in an `arguments`: text as it is, an object as JSON, nothing for `null`.
@@ -77,6 +85,16 @@ pub(crate) fn temperature(degrees: f32) -> Option<Value> {
 /// A text that is there and not empty.
 pub(crate) fn filled(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty())
+}
+
+/// Whether there is anything in it.
+pub(crate) fn is_filled(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// What came makes no sense.

@@ -27,6 +27,17 @@ const MAX_MESSAGE: usize = 500;
 /// A shorter key is one of those that local servers take instead of none ("x"), and hiding it would garble words.
 const SHORTEST_SECRET: usize = 8;
 
+/// How servers say that the conversation does not fit into the model.
+const TOO_LONG: [&str; 7] = [
+    "context length",
+    "context window",
+    "context size",
+    "maximum context",
+    "too many tokens",
+    "prompt is too long",
+    "input is too long",
+];
+
 /// What a body of an error says: `{id, message}`, `{error: {message, type, code}}`, `{error: "…"}`,
 /// `{object: "error", message, code}` or `{detail}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,11 +97,12 @@ impl Said {
 }
 
 /// The cause of an error that the provider itself reported, for the log: status, codes and its own words, cut to
-/// 500 characters and without the key.
+/// 500 characters and without the key, and what the operator can do about it if that is known.
 #[derive(Debug)]
 pub struct ProviderSaid {
     status: Option<u16>,
     said: Said,
+    hint: Option<String>,
 }
 
 impl fmt::Display for ProviderSaid {
@@ -102,7 +114,10 @@ impl fmt::Display for ProviderSaid {
         if !self.said.codes.is_empty() {
             write!(f, " ({})", self.said.codes.join(", "))?;
         }
-        if self.said.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.said.message) }
+        if !self.said.message.is_empty() {
+            write!(f, ": {}", self.said.message)?;
+        }
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " [{hint}]"))
     }
 }
 
@@ -127,6 +142,14 @@ impl FailureContext {
         self.error(Some(status), said, retry_after)
     }
 
+    /// The error of an answer that sends the request elsewhere: to `location`, which names no user and has no query.
+    pub fn of_redirect(&self, status: u16, location: Option<&str>) -> LlmError {
+        let to = location.map(|location| format!(" to {location}")).unwrap_or_default();
+        let hint = self.clean(format!("redirects are not followed{to}: the base URL may be wrong"));
+        let said = Said::default();
+        LlmError::BadReply(Box::new(ProviderSaid { status: Some(status), said, hint: Some(hint) }))
+    }
+
     /// The error of an error object inside an answer that began well.
     pub fn inside_reply(&self, said: Said) -> LlmError {
         self.error(None, said, None)
@@ -135,7 +158,12 @@ impl FailureContext {
     fn error(&self, status: Option<u16>, said: Said, retry_after: Option<Duration>) -> LlmError {
         let kind = status.or(said.status()).unwrap_or_else(|| status_of_words(&said));
         let retired = self.is_about_model(kind, &said);
-        let source = Box::new(ProviderSaid { status, said: self.presentable(kind, said) });
+        let hint = match kind {
+            _ if retired => None,
+            429 | 503 => retry_after.map(|wait| format!("it says to wait for {} s", wait.as_secs())),
+            _ => self.hint(status, kind, &said),
+        };
+        let source = Box::new(ProviderSaid { status, said: self.presentable(kind, said), hint });
         match kind {
             _ if retired => LlmError::ModelRetired { model: self.model.clone(), setting: self.setting, source },
             401 | 402 | 403 | 498 => LlmError::Unauthorized(source),
@@ -164,22 +192,38 @@ impl FailureContext {
         }
     }
 
+    /// What the operator can do, where the provider's words tell it.
+    fn hint(&self, status: Option<u16>, kind: u16, said: &Said) -> Option<String> {
+        let message = said.message.to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        let refused = matches!(kind, 400 | 404 | 413 | 422);
+        if refused && (said.has_code(&["context_length", "context_size"]) || says(&TOO_LONG)) {
+            return Some("LLM_HISTORY_TOKENS may be too high for this model".to_owned());
+        }
+        if refused && says(&["tool", "function"]) && says(&["not support", "unsupported", "that support"]) {
+            return Some(format!("a model that can call tools is needed: see {}", self.setting));
+        }
+        let is_nowhere = matches!(status, Some(404 | 405 | 410));
+        is_nowhere.then(|| "the base URL may be wrong".to_owned())
+    }
+
     /// What may stand in a log: no key, no control characters, not too much.
     fn presentable(&self, status: u16, said: Said) -> Said {
         // Who refuses a key likes to repeat a part of it.
         let silent = matches!(status, 401 | 498);
-        let clean = |text: String| {
-            let text = match self.key.as_ref().map(|key| key.expose_secret().trim()) {
-                Some(key) if key.len() >= SHORTEST_SECRET => text.replace(key, "[key]"),
-                _ => text,
-            };
-            let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-            shown.take(MAX_MESSAGE).collect::<String>()
-        };
         Said {
-            codes: said.codes.into_iter().take(4).map(clean).collect(),
-            message: if silent { String::new() } else { clean(said.message) },
+            codes: said.codes.into_iter().take(4).map(|code| self.clean(code)).collect(),
+            message: if silent { String::new() } else { self.clean(said.message) },
         }
+    }
+
+    fn clean(&self, text: String) -> String {
+        let text = match self.key.as_ref().map(|key| key.expose_secret().trim()) {
+            Some(key) if key.len() >= SHORTEST_SECRET => text.replace(key, "[key]"),
+            _ => text,
+        };
+        let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        shown.take(MAX_MESSAGE).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::calls::Calls;
-use crate::content::{bad, counted, each, filled, fragment_of, json, temperature, text_of};
+use crate::content::{bad, counted, each, filled, fragment_of, is_filled, json, temperature, text_of, thinks};
 use crate::failure::{FailureContext, Said};
 use crate::history::presentable;
 use crate::provider::{Optional, Provider, ReplyDecoder};
@@ -116,21 +116,14 @@ fn message(message: &LlmMessage) -> Value {
 pub struct OpenAiDecoder {
     failure: FailureContext,
     calls: Calls,
-    /// For each call, by which of its marks fragments find it.
-    seen: Vec<Seen>,
+    /// The index of each call, as the server gave it.
+    seen: Vec<Option<u64>>,
     /// The last finish reason.
     finish: Option<String>,
     /// The last usage: what comes several times is a running total or a repetition.
     usage: Option<Usage>,
     /// Whether anything of a reply has come.
     spoke: bool,
-}
-
-/// A call's marks as the server gave them.
-#[derive(Debug)]
-struct Seen {
-    index: Option<u64>,
-    id: Option<String>,
 }
 
 impl ReplyDecoder for OpenAiDecoder {
@@ -180,6 +173,11 @@ impl OpenAiDecoder {
 
     fn choice(&mut self, choice: &Value, delta: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         self.spoke = true;
+        // Servers name it as they like, and say it in words or, where those are hidden, in parts of other kinds.
+        let thoughts = ["reasoning_content", "reasoning", "reasoning_details"].map(|field| &delta[field]);
+        if thoughts.into_iter().any(is_filled) || thinks(&delta["content"]) {
+            out.push(LlmEvent::Thinking);
+        }
         let text = text_of(&delta["content"])?;
         let text = if text.is_empty() { delta["refusal"].as_str().unwrap_or_default() } else { &text };
         if !text.is_empty() {
@@ -205,28 +203,60 @@ impl OpenAiDecoder {
         let (id, index) = (filled(&call["id"]), call["index"].as_u64());
         let tool = filled(&call["function"]["name"]).unwrap_or_default();
         let fragment = fragment_of(&call["function"]["arguments"]);
+        if let Some(place) = self.repeated(id, index, tool, &fragment) {
+            self.calls.name(place, tool, out);
+            return Ok(());
+        }
         let place = if let Some(place) = self.continued(id, index, tool, &fragment) {
             self.calls.name(place, tool, out);
             place
         } else {
-            self.seen.push(Seen { index, id: id.map(str::to_owned) });
+            self.seen.push(index);
             self.calls.begin(id, tool, out)
         };
         self.calls.add(place, &fragment, out);
         Ok(())
     }
 
+    /// The call whose whole arguments a fragment says once more: servers send a call again when it is whole, in a
+    /// summary or under another index. A call with another id is another call, and without any ids nothing tells a
+    /// repetition from a second call.
+    fn repeated(&self, id: Option<&str>, index: Option<u64>, tool: &str, fragment: &str) -> Option<usize> {
+        let is_same = |place: &usize| {
+            let same_name = tool.is_empty() || self.is_unnamed(*place) || self.calls.tool(*place) == tool;
+            same_name && self.calls.says_again(*place, fragment)
+        };
+        let mut same_id = (0..self.seen.len()).filter(|place| id.is_some() && self.calls.given_id(*place) == id);
+        if let Some(place) = same_id.find(is_same) {
+            return Some(place);
+        }
+        let place = match tool {
+            "" => self.continued(id, index, tool, fragment),
+            _ if id.is_some() => None,
+            _ if index.is_some() => self.by_index(index),
+            _ => self.seen.len().checked_sub(1),
+        };
+        place.filter(|place| tool.is_empty() || self.calls.given_id(*place).is_some()).filter(is_same)
+    }
+
+    /// The newest call at an index.
+    fn by_index(&self, index: Option<u64>) -> Option<usize> {
+        index.and_then(|_| self.seen.iter().rposition(|seen| *seen == index))
+    }
+
     /// The call that a fragment continues, if it does not begin one. Beginnings carry a name. A server may number all
     /// its calls 0, leave numbers or ids out, give each fragment a new id, or say the name again in each.
     fn continued(&self, id: Option<&str>, index: Option<u64>, tool: &str, fragment: &str) -> Option<usize> {
-        let by_id = id.and_then(|id| self.seen.iter().rposition(|seen| seen.id.as_deref() == Some(id)));
-        let by_index = index.and_then(|index| self.seen.iter().rposition(|seen| seen.index == Some(index)));
+        let by_id = id.and_then(|_| (0..self.seen.len()).rfind(|place| self.calls.given_id(*place) == id));
+        let by_index = self.by_index(index);
         let last = self.seen.len().checked_sub(1);
         if tool.is_empty() {
-            return by_id.or(by_index).or(last);
+            // With two marks that are new it belongs to no call that is known.
+            let is_new = id.is_some() && index.is_some();
+            return by_id.or(by_index).or(last.filter(|_| !is_new));
         }
         let place = match (by_id, index) {
-            (Some(place), Some(_)) if self.seen[place].index != index => return None,
+            (Some(place), Some(_)) if self.seen[place] != index => return None,
             (Some(place), _) => place,
             // A new id with a name is a new call, whatever its index.
             (None, _) if id.is_some() => return by_index.or(last).filter(|place| self.is_unnamed(*place)),
@@ -234,8 +264,7 @@ impl OpenAiDecoder {
             (None, None) => last?,
         };
         let same_name = self.is_unnamed(place) || self.calls.tool(place) == tool;
-        let begins_again = !fragment.is_empty() && self.calls.has_whole_arguments(place);
-        (same_name && !begins_again).then_some(place)
+        (same_name && !self.calls.begins_again(place, fragment)).then_some(place)
     }
 
     fn is_unnamed(&self, place: usize) -> bool {
@@ -251,6 +280,7 @@ impl OpenAiDecoder {
         if reason != FinishReason::Stop {
             self.calls.drop_speechless_end();
         }
+        self.calls.drop_repetitions();
         self.calls.complete_all(out)?;
         let reason = if self.calls.is_empty() { reason } else { FinishReason::ToolCalls };
         out.push(LlmEvent::Finished { reason, usage: self.usage });

@@ -26,8 +26,8 @@ pub struct ReplyReader<D> {
     finished: bool,
 }
 
-/// The form of a body. Servers say it wrongly in `content-type`, and its first byte never does: a reply in JSON is an
-/// object, and no line of an event stream begins with a brace.
+/// The form of a body. Servers say it wrongly in `content-type`, and its first byte never does: no line of an event
+/// stream begins as a JSON value does. A value that is no object is no reply, and the decoder says so.
 enum Form {
     Unknown,
     Events(Box<SseDecoder>),
@@ -48,7 +48,7 @@ impl<D: ReplyDecoder> ReplyReader<D> {
     /// Takes the next piece of the body. Events that were read go to `out`, before an error too.
     ///
     /// # Errors
-    /// The decoder's; [`LlmError::BadReply`] if the body is neither events nor an object, or too long.
+    /// The decoder's; [`LlmError::BadReply`] if the body is neither events nor JSON, or too long.
     pub fn push(&mut self, mut piece: &[u8], out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         self.size = self.size.saturating_add(piece.len());
         if self.size > MAX_BODY {
@@ -58,7 +58,7 @@ impl<D: ReplyDecoder> ReplyReader<D> {
             piece = piece.trim_ascii_start();
             self.form = match piece.first() {
                 None => return Ok(()),
-                Some(b'{') => Form::Document(Vec::new()),
+                Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => Form::Document(Vec::new()),
                 Some(b'<') => return Err(bad("the reply is a web page: the base URL may be wrong")),
                 Some(_) => Form::Events(Box::new(SseDecoder::with_limit(MAX_EVENT))),
             };

@@ -37,6 +37,8 @@ pub use options::{BreakerOptions, Deadlines, ResilienceOptions, RetryOptions};
 ///
 /// The question is asked again only while no event was handed out, and only after [`LlmError::RateLimited`] and
 /// [`LlmError::Unavailable`]: any other error would be the same again, and words that were shown cannot be taken back.
+/// `LlmEvent::Thinking` is an event like others here: a model that thinks is given the time between events and not that
+/// for the first one, and whoever watches is told so at once instead of after a retry.
 /// [`LlmClient::respond`] answers when the first event is there, and fails with the last try's error. Whoever drops the
 /// future or the stream ends the call, its waits included.
 pub struct ResilientClient {

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use domain::llm::{LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream};
 use futures_util::{StreamExt as _, stream};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -131,6 +131,12 @@ impl<P: Provider> HttpClient<P> {
         request.send().await.map_err(unreachable)
     }
 
+    /// Where an answer wants the request to go, as it may be logged.
+    fn target(&self, response: &Response) -> Option<String> {
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        self.endpoint.join(location).ok().map(|url| shown(&url))
+    }
+
     /// What an answer that is no reply says, and when to try again.
     async fn said(response: Response) -> (Said, Option<Duration>) {
         let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -185,6 +191,9 @@ impl<P: Provider> LlmClient for HttpClient<P> {
                 let decoder = self.provider.decoder(self.failure.clone());
                 return Ok(events(response, ReplyReader::new(decoder)));
             }
+            if status.is_redirection() {
+                return Err(self.failure.of_redirect(status.as_u16(), self.target(&response).as_deref()));
+            }
             let (said, retry_after) = Self::said(response).await;
             if optional == Optional::LeftOut || !self.provider.refuses_optional(status.as_u16(), &said) {
                 return Err(self.failure.of_status(status.as_u16(), said, retry_after));
@@ -223,7 +232,11 @@ impl<D: crate::provider::ReplyDecoder> Incoming<D> {
         let result = match response.chunk().await {
             Ok(Some(piece)) => self.reader.push(&piece, &mut out),
             Ok(None) => self.reader.end(&mut out),
-            Err(error) => Err(unreachable(error)),
+            // A server that goes away behind its last words has said them all: the reply may be whole as it is.
+            Err(error) => self.reader.end(&mut out).map_err(|_cut| {
+                out.clear();
+                unreachable(error)
+            }),
         };
         self.ready.extend(out.into_iter().map(Ok));
         let failed = result.is_err();

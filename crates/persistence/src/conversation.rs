@@ -11,6 +11,7 @@ use domain::conversation::{
 use domain::id::{ConversationId, TaskId, TurnId, UserId};
 use domain::message::{Message, Part};
 use domain::page::{Page, PageRequest};
+use domain::turn::Attempt;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
@@ -121,17 +122,17 @@ impl ConversationRepo for SeaConversationRepo {
     async fn renew_lease(
         &self,
         owner: UserId,
-        turn: TurnId,
+        turn: Attempt,
         until: DateTime<Utc>,
     ) -> Result<(), ConversationRepoError> {
         turn::renew_lease(&self.database, owner, turn, until.into()).await
     }
 
-    async fn save_progress(&self, owner: UserId, turn: TurnId, parts: &[Part]) -> Result<(), ConversationRepoError> {
+    async fn save_progress(&self, owner: UserId, turn: Attempt, parts: &[Part]) -> Result<(), ConversationRepoError> {
         turn::save_progress(&self.database, owner, turn, parts).await
     }
 
-    async fn end_turn(&self, owner: UserId, turn: TurnId, end: TurnEnd) -> Result<(), ConversationRepoError> {
+    async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnEnd) -> Result<(), ConversationRepoError> {
         turn::end(&self.database, owner, turn, end).await
     }
 

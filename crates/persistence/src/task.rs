@@ -23,6 +23,7 @@ use crate::Database;
 use crate::entity::Timestamp;
 use crate::entity::task::{Column, Entity, Model};
 use crate::error::{corrupt, storage};
+use effects::Call;
 
 /// How many ids one statement takes: SQLite allows 32 766 parameters.
 const IDS_PER_STATEMENT: usize = 10_000;
@@ -47,8 +48,8 @@ impl SeaTaskRepo {
         statement: &S,
         what: fn(&QueryResult) -> Result<TaskEffect, StorageError>,
     ) -> Result<TaskEffect, TaskRepoError> {
-        let done = if let Some(effect) = change.call {
-            effects::once(&self.database, owner, effect, statement, what, change.at.into()).await?
+        let done = if let Some(call) = Call::of(owner, change) {
+            effects::once(&self.database, call, statement, what).await?
         } else {
             let row = self.database.writer().await?.query_one(statement).await.map_err(storage)?;
             row.map(|row| what(&row)).transpose()?
@@ -80,8 +81,8 @@ impl TaskRepo for SeaTaskRepo {
             created_at: at.into(),
             updated_at: at.into(),
         };
-        if let Some(effect) = change.call {
-            return Ok(effects::create_once(&self.database, owner, effect, &insert, task, at).await?);
+        if let Some(call) = Call::of(owner, change) {
+            return effects::create_once(&self.database, call, &insert, task).await;
         }
         self.database.writer().await?.execute(&insert).await.map_err(storage)?;
         Ok(task)
@@ -190,8 +191,8 @@ impl TaskRepo for SeaTaskRepo {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(effect) = change.call {
-            return Ok(effects::delete_once(&self.database, owner, effect, tasks, task, change.at.into()).await?);
+        if let Some(call) = Call::of(owner, change) {
+            return effects::delete_once(&self.database, call, tasks, task).await;
         }
         let writer = self.database.writer().await?;
         let rows = writer.query_all(&statements::delete_many(owner, tasks)).await.map_err(storage)?;

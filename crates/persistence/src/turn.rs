@@ -2,6 +2,8 @@
 //!
 //! Whatever changes several of them locks the conversation first, then the turn, then the message, so that no two
 //! transactions wait for each other.
+//!
+//! Who works on a turn names the attempt at it: where another one runs, it may write nothing any more.
 
 mod begin;
 mod pending;
@@ -14,8 +16,8 @@ use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, T
 use domain::id::{TurnId, UserId};
 use domain::message::Part;
 use domain::storage::StorageError;
-use domain::turn::{FailureCode, TurnState};
-use sea_orm::sea_query::{Expr, Func, Query, UpdateStatement};
+use domain::turn::{Attempt, FailureCode, TurnState};
+use sea_orm::sea_query::{Expr, Func, LockType, Query, SelectStatement, UpdateStatement};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
 use uuid::Uuid;
 
@@ -34,11 +36,11 @@ pub(crate) use usage::usage;
 pub(crate) async fn renew_lease(
     database: &Database,
     owner: UserId,
-    id: TurnId,
+    attempt: Attempt,
     until: Timestamp,
 ) -> Result<(), ConversationRepoError> {
     let mut update = Query::update();
-    update.table(turn::Entity).value(turn::Column::LeaseUntil, until).cond_where(running(owner, id));
+    update.table(turn::Entity).value(turn::Column::LeaseUntil, until).cond_where(running_at(owner, attempt));
     let updated = database.writer().await?.execute(&update).await.map_err(storage)?;
     if updated.rows_affected() == 0 { Err(ConversationRepoError::NoTurn) } else { Ok(()) }
 }
@@ -47,16 +49,16 @@ pub(crate) async fn renew_lease(
 pub(crate) async fn save_progress(
     database: &Database,
     owner: UserId,
-    id: TurnId,
+    attempt: Attempt,
     parts: &[Part],
 ) -> Result<(), ConversationRepoError> {
     let mut update = Query::update();
     update
         .table(message::Entity)
         .value(message::Column::Parts, to_json(parts)?)
-        .cond_where(statements::answer(owner, id))
-        // It runs as long as its turn does: no transaction ends one without the other.
-        .and_where(message::Column::Status.eq(TurnState::Running.as_str()));
+        .cond_where(statements::answer(owner, attempt.turn))
+        // Held until this is done: the message runs on when the next attempt begins, and would not tell them apart.
+        .and_where(message::Column::TurnId.in_subquery(hold(owner, attempt)));
     let updated = database.writer().await?.execute(&update).await.map_err(storage)?;
     if updated.rows_affected() == 0 { Err(ConversationRepoError::NoTurn) } else { Ok(()) }
 }
@@ -65,7 +67,7 @@ pub(crate) async fn save_progress(
 pub(crate) async fn end(
     database: &Database,
     owner: UserId,
-    id: TurnId,
+    attempt: Attempt,
     end: TurnEnd,
 ) -> Result<(), ConversationRepoError> {
     use turn::Column;
@@ -85,10 +87,11 @@ pub(crate) async fn end(
         .value(Column::Model, end.model)
         .value(Column::FirstTokenAt, Func::coalesce([Column::FirstTokenAt.into_expr(), first_token_at]))
         .value(Column::ModelTimeUs, more(Column::ModelTimeUs, microseconds(end.model_time)?))
-        .cond_where(running(owner, id));
-    let mut message = ended_message(owner, id, end.state);
+        .cond_where(running_at(owner, attempt));
+    let touch = statements::touch_conversation_of(owner, running_at(owner, attempt), at);
+    let mut message = ended_message(owner, attempt.turn, end.state);
     message.value(message::Column::Parts, to_json(&end.parts)?).value(message::Column::Grounded, end.grounded);
-    finish(database, owner, id, at, [update, message], end.pending).await
+    finish(database, (owner, attempt.turn), at, [touch, update, message], end.pending).await
 }
 
 /// See [`ConversationRepo::stop_turn`](domain::conversation::ConversationRepo::stop_turn).
@@ -104,23 +107,22 @@ pub(crate) async fn stop(
         .value(turn::Column::State, TurnState::Stopped.as_str())
         .value(turn::Column::EndedAt, at)
         .cond_where(running(owner, id));
+    let touch = statements::touch_conversation_of(owner, running(owner, id), at);
     let message = ended_message(owner, id, TurnState::Stopped);
-    finish(database, owner, id, at, [update, message], None).await
+    finish(database, (owner, id), at, [touch, update, message], None).await
 }
 
-/// Releases the conversation of a running turn by the updates of the turn and of its message, in this order.
+/// Releases the conversation of a running turn by the updates of it, of the turn and of its message, in this order.
 async fn finish(
     database: &Database,
-    owner: UserId,
-    id: TurnId,
+    (owner, id): (UserId, TurnId),
     at: Timestamp,
-    updates: [UpdateStatement; 2],
+    [touch, turn, message]: [UpdateStatement; 3],
     pending: Option<PendingAction>,
 ) -> Result<(), ConversationRepoError> {
-    let touch = statements::touch_conversation_of(owner, id, at);
     let transaction = database.begin().await?;
     let conversation = transaction.query_one(&touch).await.map_err(storage)?.ok_or(ConversationRepoError::NoTurn)?;
-    for update in updates {
+    for update in [turn, message] {
         if transaction.execute(&update).await.map_err(storage)?.rows_affected() == 0 {
             return Err(ConversationRepoError::NoTurn);
         }
@@ -151,6 +153,19 @@ fn running(owner: UserId, id: TurnId) -> Condition {
         .add(turn::Column::UserId.eq(owner.as_uuid()))
         .add(turn::Column::Id.eq(id.as_uuid()))
         .add(is_running())
+}
+
+/// The turn, if this attempt at it runs.
+pub(crate) fn running_at(owner: UserId, attempt: Attempt) -> Condition {
+    running(owner, attempt.turn).add(turn::Column::Attempt.eq(i64::from(attempt.number)))
+}
+
+/// The turn's id, if this attempt at it runs; and so it does until the transaction is over. (SQLite has one writer at a
+/// time, and no locks of rows.)
+fn hold(owner: UserId, attempt: Attempt) -> SelectStatement {
+    let mut select = Query::select();
+    select.column(turn::Column::Id).from(turn::Entity).cond_where(running_at(owner, attempt)).lock(LockType::Share);
+    select
 }
 
 /// The update of the assistant's message of a turn that ends.

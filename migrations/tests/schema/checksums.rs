@@ -20,6 +20,7 @@ const LANDED: &[(&str, &str, &str)] = landed! {
     "m20261123_000008_extend_turns": "79b37b5c3f932ea6808110d6820ef34dd5466c3d820034ac8d71ccda8010a8b0",
     "m20261123_000009_add_client_keys": "259a19f12095d16cdeddb34fa046b9cfeec5420100151628feae5ba07b46c9b6",
     "m20261123_000010_create_effects": "d7c1d0b007bf1d91246ace6a4cfbb51440bfd6cf84f26638745eb9b4a487b468",
+    "m20261123_000011_add_attempts": "92035fe9550ecb72873f57b215da3c11fd95e47f54413aaad5b52cf10224f8b7",
 };
 
 #[test]

@@ -48,7 +48,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
         "turns",
         &format!(
             "{turn}, {user}, {conversation}, 'complete', 'here', {NOW}, 'offline', 'v1', 0, 0, NULL, {NOW}, {NOW}, {NOW}, \
-             0, 'key', {}",
+             0, 'key', {}, 1",
             hash(db)
         ),
     )

@@ -37,7 +37,7 @@ fn turn(db: &DatabaseConnection, user: Uuid, conversation: Uuid, state: &str, en
     let (user, conversation) = (id(db, user), id(db, conversation));
     format!(
         "{}, {user}, {conversation}, '{state}', 'here', {NOW}, 'p', 'm', 0, 0, NULL, {NOW}, {ended_at}, NULL, 0, NULL, \
-         NULL",
+         NULL, 1",
         new(db)
     )
 }
@@ -125,6 +125,8 @@ async fn wrong_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
         refused(&db, "turns", keyed(&db, &ada, model_time, key, fingerprint), check).await;
     }
     insert(&db, "turns", &keyed(&db, &ada, 0, "'k'", &sha)).await?;
+    let at_none = turn(&db, ada.user, ada.conversation, "complete", NOW).replace("NULL, 1", "NULL, 0");
+    refused(&db, "turns", at_none, check).await;
     let turn = id(&db, ada.turn);
     for (round, index, before) in [(-1, 9, "'{}'"), (0, -1, "'{}'"), (0, 9, "NULL")] {
         let effect = format!("{user}, {turn}, {round}, {index}, {}, {before}, NULL, {NOW}", new(&db));

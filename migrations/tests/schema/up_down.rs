@@ -74,6 +74,10 @@ async fn rows_are_kept_when_a_migration_comes_later(test: TestDatabase) -> anyho
     let added = u32::try_from(migrations::status(&db).await?.len())? - 6;
     migrations::down(&db, added).await?;
     migrations::up(&db).await?;
+    // A turn that is older than the count of its attempts was begun once.
+    let once = Statement::from_string(db.get_database_backend(), "SELECT COUNT(*) FROM turns WHERE attempt = 1");
+    let row = db.query_one_raw(once).await?;
+    assert_eq!(row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?, Some(2));
     for (table, kept) in [("users", 2), ("conversations", 2), ("turns", 2), ("messages", 4)] {
         let count = Statement::from_string(db.get_database_backend(), format!("SELECT COUNT(*) FROM {table}"));
         let row = db.query_one_raw(count).await?;
@@ -99,7 +103,7 @@ async fn two_instances_that_start_together_do_not_collide(test: TestDatabase) ->
 
 async fn a_failing_migration_leaves_nothing_behind(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
-    // The last migration fails, after all others went well.
+    // A migration fails after many others went well.
     db.execute_unprepared("CREATE TABLE effects (i integer)").await?;
     assert!(migrations::up(&db).await.is_err());
     assert_eq!(tables(&db).await?, ["effects"]);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::id::TurnId;
-use domain::turn::{StopReason, TurnEvent, TurnEvents, TurnSignals};
+use domain::turn::{Attempt, StopReason, TurnEvent, TurnEvents, TurnSignals};
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
@@ -21,6 +21,8 @@ pub struct LocalTurnSignals {
 /// What is open of a turn.
 #[derive(Clone, Debug)]
 struct OpenTurn {
+    /// Which try at the turn it is.
+    attempt: u32,
     log: Arc<Log>,
     stop: watch::Sender<Option<StopReason>>,
 }
@@ -63,14 +65,23 @@ impl LocalTurnSignals {
     fn find(&self, turn: TurnId) -> Option<OpenTurn> {
         locked(&self.open).get(&turn).cloned()
     }
+
+    /// The turn, if this try at it is the one that is open.
+    fn find_attempt(&self, attempt: Attempt) -> Option<OpenTurn> {
+        self.find(attempt.turn).filter(|open| open.attempt == attempt.number)
+    }
 }
 
 impl TurnSignals for LocalTurnSignals {
-    fn open(&self, turn: TurnId) -> BoxFuture<'static, StopReason> {
+    fn open(&self, attempt: Attempt) -> BoxFuture<'static, StopReason> {
         let log = Arc::new(Log { events: Mutex::default(), changes: watch::Sender::default() });
         let stop = watch::Sender::new(None);
         let mut stopped = stop.subscribe();
-        locked(&self.open).insert(turn, OpenTurn { log, stop });
+        let open = OpenTurn { attempt: attempt.number, log, stop };
+        let before = locked(&self.open).insert(attempt.turn, open);
+        if let Some(before) = before {
+            before.log.close();
+        }
         Box::pin(async move {
             match stopped.wait_for(Option::is_some).await.map(|reason| *reason) {
                 Ok(Some(reason)) => reason,
@@ -80,8 +91,8 @@ impl TurnSignals for LocalTurnSignals {
         })
     }
 
-    fn publish(&self, turn: TurnId, event: TurnEvent) {
-        if let Some(open) = self.find(turn) {
+    fn publish(&self, attempt: Attempt, event: TurnEvent) {
+        if let Some(open) = self.find_attempt(attempt) {
             open.log.push(event);
         }
     }
@@ -103,15 +114,19 @@ impl TurnSignals for LocalTurnSignals {
         true
     }
 
-    fn close(&self, turn: TurnId) {
-        let closed = locked(&self.open).remove(&turn);
-        if let Some(open) = closed {
-            open.log.changes.send_modify(|progress| progress.closed = true);
+    fn close(&self, attempt: Attempt) {
+        if let Some(open) = self.find_attempt(attempt) {
+            locked(&self.open).remove(&attempt.turn);
+            open.log.close();
         }
     }
 }
 
 impl Log {
+    fn close(&self) {
+        self.changes.send_modify(|progress| progress.closed = true);
+    }
+
     fn push(&self, event: TurnEvent) {
         {
             let mut events = locked(&self.events);
@@ -178,6 +193,10 @@ mod tests {
         Uuid::from_u128(n).into()
     }
 
+    fn first(turn: TurnId) -> Attempt {
+        Attempt { turn, number: 1 }
+    }
+
     fn text(text: &str) -> TurnEvent {
         TurnEvent::TextDelta(text.to_owned())
     }
@@ -185,15 +204,15 @@ mod tests {
     #[tokio::test]
     async fn who_comes_late_gets_everything_from_the_beginning() {
         let signals = LocalTurnSignals::default();
-        let _stopped = signals.open(turn(1));
+        let _stopped = signals.open(first(turn(1)));
         let early = signals.subscribe(turn(1)).unwrap();
-        signals.publish(turn(1), TurnEvent::RoundBegun);
+        signals.publish(first(turn(1)), TurnEvent::RoundBegun);
         for piece in ["a", "b", "é"] {
-            signals.publish(turn(1), text(piece));
+            signals.publish(first(turn(1)), text(piece));
         }
         let late = signals.subscribe(turn(1)).unwrap();
-        signals.publish(turn(1), TurnEvent::RoundEnded);
-        signals.close(turn(1));
+        signals.publish(first(turn(1)), TurnEvent::RoundEnded);
+        signals.close(first(turn(1)));
         let all = [TurnEvent::RoundBegun, text("abé"), TurnEvent::RoundEnded];
         assert_eq!(early.collect::<Vec<_>>().await, all);
         assert_eq!(late.collect::<Vec<_>>().await, all);
@@ -203,44 +222,44 @@ mod tests {
     #[tokio::test]
     async fn who_reads_along_gets_each_piece_as_it_comes() {
         let signals = LocalTurnSignals::default();
-        let _stopped = signals.open(turn(1));
+        let _stopped = signals.open(first(turn(1)));
         let mut events = signals.subscribe(turn(1)).unwrap();
         assert!(events.next().now_or_never().is_none(), "nothing yet");
         let mut events = signals.subscribe(turn(1)).unwrap();
         for piece in ["a", "bc"] {
-            signals.publish(turn(1), text(piece));
+            signals.publish(first(turn(1)), text(piece));
             assert_eq!(events.next().await, Some(text(piece)));
         }
-        signals.publish(turn(1), TurnEvent::RoundEnded);
-        signals.publish(turn(1), text("d"));
+        signals.publish(first(turn(1)), TurnEvent::RoundEnded);
+        signals.publish(first(turn(1)), text("d"));
         assert_eq!(events.next().await, Some(TurnEvent::RoundEnded));
         assert_eq!(events.next().await, Some(text("d")));
-        signals.close(turn(1));
+        signals.close(first(turn(1)));
         assert_eq!(events.next().await, None);
     }
 
     #[tokio::test]
     async fn a_waiting_reader_is_woken_by_an_event_and_by_the_end() {
         let signals = LocalTurnSignals::default();
-        let _stopped = signals.open(turn(1));
+        let _stopped = signals.open(first(turn(1)));
         let events = signals.subscribe(turn(1)).unwrap();
         let reader = tokio::spawn(events.collect::<Vec<_>>());
         tokio::task::yield_now().await;
-        signals.publish(turn(1), text("a"));
+        signals.publish(first(turn(1)), text("a"));
         tokio::task::yield_now().await;
-        signals.close(turn(1));
+        signals.close(first(turn(1)));
         assert_eq!(reader.await.unwrap(), [text("a")]);
     }
 
     #[tokio::test]
     async fn a_turn_is_stopped_once_and_only_where_it_is_open() {
         let signals = LocalTurnSignals::default();
-        let (one, other) = (signals.open(turn(1)), signals.open(turn(2)));
+        let (one, other) = (signals.open(first(turn(1))), signals.open(first(turn(2))));
         assert!(signals.stop(turn(1)) && signals.stop(turn(1)));
         assert_eq!(one.now_or_never(), Some(StopReason::User));
         signals.shut_down();
         assert_eq!(other.now_or_never(), Some(StopReason::Shutdown));
-        signals.close(turn(1));
+        signals.close(first(turn(1)));
         assert!(!signals.stop(turn(1)));
         assert_eq!(signals.count(), 1);
     }
@@ -248,12 +267,28 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_never_reads_costs_no_more_than_the_text() {
         let signals = LocalTurnSignals::default();
-        let _stopped = signals.open(turn(1));
+        let _stopped = signals.open(first(turn(1)));
         let _never_read = signals.subscribe(turn(1)).unwrap();
         for _ in 0..10_000 {
-            signals.publish(turn(1), text("x"));
+            signals.publish(first(turn(1)), text("x"));
         }
         let log = signals.find(turn(1)).unwrap().log;
         assert_eq!(locked(&log.events).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_earlier_try_neither_speaks_for_a_later_one_nor_closes_it() {
+        let signals = LocalTurnSignals::default();
+        let _stopped = signals.open(first(turn(1)));
+        let follower = signals.subscribe(turn(1)).unwrap();
+        let second = Attempt { turn: turn(1), number: 2 };
+        let _stopped = signals.open(second);
+        assert_eq!(follower.collect::<Vec<_>>().await, [], "who followed the first try is let go");
+        signals.publish(first(turn(1)), text("old"));
+        signals.close(first(turn(1)));
+        let events = signals.subscribe(turn(1)).unwrap();
+        signals.publish(second, text("new"));
+        signals.close(second);
+        assert_eq!(events.collect::<Vec<_>>().await, [text("new")]);
     }
 }

@@ -6,20 +6,23 @@ use super::grounding::claims_change;
 use super::turn_loop::{Failure, TurnLoop};
 use crate::conversation::PendingAction;
 use crate::id::TaskId;
+use crate::llm::FinishReason;
 use crate::message::{Part, tool_calls};
 use crate::task::Version;
 use crate::tool::{ToolContext, ToolError};
 
-/// So many tasks one offer may have: as many as a list shows.
-const MAX_OFFERED: usize = 100;
-/// So many titles an offer names.
-const MAX_NAMED: usize = 10;
+/// So many tasks one offer may have. All of them are named, because nobody agrees to what was not named.
+const MAX_OFFERED: usize = 32;
 
 impl TurnLoop {
     /// Adds what the answer lacks: what exactly is on offer, and that nothing was changed where it claims that
     /// something was. Returns whether the message is grounded.
     pub(super) async fn be_honest(&mut self) -> Result<bool, Failure> {
-        let text = self.final_text();
+        match self.finish_reason {
+            FinishReason::Length => self.notice("The answer was cut off: it reached the model's limit.".to_owned()),
+            FinishReason::Other => self.notice("The answer was cut off by the provider.".to_owned()),
+            FinishReason::Stop | FinishReason::ToolCalls => {}
+        }
         let grounded = self.changed || !self.claims_change();
         if !grounded {
             self.notice("Nothing was changed.".to_owned());
@@ -27,21 +30,31 @@ impl TurnLoop {
         if self.on_offer.action.is_some() {
             self.notice(self.offer_in_words());
         } else {
+            let text = self.final_text();
             let context = ToolContext { effect_id: None, ..self.context(0, 0) };
             self.on_offer.action = match self.ports.tools.offered_in(&context, &text).await {
                 Ok(action) => action,
                 Err(ToolError::Storage(error)) => return Err(Failure::Storage(error)),
                 // Who may not do it is not offered it.
-                Err(ToolError::InsufficientScope(_) | ToolError::UnknownTool(_) | ToolError::BadParameters(_)) => None,
+                Err(
+                    ToolError::InsufficientScope(_)
+                    | ToolError::UnknownTool(_)
+                    | ToolError::BadParameters(_)
+                    | ToolError::TurnEnded,
+                ) => None,
             };
         }
         Ok(grounded)
     }
 
-    /// Whether what the assistant said last claims a change.
+    /// Whether the assistant has claimed a change in this turn.
     pub(super) fn claims_change(&self) -> bool {
         let titles = self.titles();
-        claims_change(&self.final_text(), &titles.iter().map(String::as_str).collect::<Vec<_>>())
+        let said = self.parts.iter().filter_map(|part| match part {
+            Part::Text { text, .. } => Some(text.as_str()),
+            Part::Notice { .. } | Part::Plan { .. } | Part::ToolCall(_) => None,
+        });
+        claims_change(&said.collect::<Vec<_>>().join("\n\n"), &titles.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Notes that a tool waits for the user's yes.
@@ -54,19 +67,25 @@ impl TurnLoop {
         });
         let new = tasks.into_iter().filter(|(task, _)| !action.tasks.iter().any(|(known, _)| known == task));
         let new: Vec<_> = new.collect();
-        if action.tool == tool && !new.is_empty() && action.tasks.len() + new.len() <= MAX_OFFERED {
-            action.tasks.extend(new);
-            self.on_offer.titles.push(title);
+        if action.tool != tool || new.is_empty() {
+            return;
         }
+        if action.tasks.len() + new.len() > MAX_OFFERED {
+            self.on_offer.left_out += 1;
+            return;
+        }
+        action.tasks.extend(new);
+        self.on_offer.titles.push(title);
     }
 
     fn offer_in_words(&self) -> String {
-        let titles = &self.on_offer.titles;
-        let named = titles.iter().take(MAX_NAMED).map(|title| format!("\u{201c}{title}\u{201d}"));
-        let named = named.collect::<Vec<_>>().join(", ");
-        let more = titles.len().saturating_sub(MAX_NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("Answer \u{201c}yes\u{201d} to delete {named}{more}. Until then they stay.")
+        let titles = self.on_offer.titles.iter().map(|title| format!("\u{201c}{title}\u{201d}"));
+        let titles = titles.collect::<Vec<_>>().join(", ");
+        let rest = match self.on_offer.left_out {
+            0 => String::new(),
+            n => format!(" {n} more are not on offer: {MAX_OFFERED} at a time."),
+        };
+        format!("Answer \u{201c}yes\u{201d} to delete {titles}. Until then they stay.{rest}")
     }
 
     /// What the assistant said last.

@@ -40,7 +40,7 @@ pub(super) fn retold(stored: &StoredAnswer) -> TurnEvents {
 fn over(narration: &mut Narration, stored: &StoredAnswer) -> Vec<TurnEvent> {
     let mut events = narration.end();
     let failed = stored.message.status == TurnState::Failed;
-    let failure = failed.then(|| TurnFailure::from(FailureCode::Ended));
+    let failure = failed.then(|| TurnFailure::from(stored.error_code.unwrap_or(FailureCode::Ended)));
     events.push(TurnEvent::Ended(Box::new(TurnEnded { answer: as_stored(stored), failure })));
     events
 }

@@ -45,7 +45,27 @@ fn replay_turn(messages: &[Message]) -> Vec<LlmMessage> {
             told
         }
     };
-    messages.iter().flat_map(replay_message).collect()
+    joined(messages.iter().flat_map(replay_message))
+}
+
+/// Joins what the assistant said several times in a row: many models know nothing but question and answer.
+fn joined(messages: impl Iterator<Item = LlmMessage>) -> Vec<LlmMessage> {
+    let mut told: Vec<LlmMessage> = Vec::new();
+    for message in messages {
+        match (told.last_mut(), message) {
+            (
+                Some(LlmMessage::Assistant { text, calls, .. }),
+                LlmMessage::Assistant { text: more, plan: None, calls: none },
+            ) if calls.is_empty() && none.is_empty() => {
+                if !text.is_empty() && !more.is_empty() {
+                    text.push_str("\n\n");
+                }
+                text.push_str(&more);
+            }
+            (_, message) => told.push(message),
+        }
+    }
+    told
 }
 
 /// How many tokens `messages` are, about.
@@ -128,7 +148,9 @@ fn result_as_told(call: &ToolCall) -> Value {
     match &call.result {
         Some(result) => json!({"success": result.success, "message": result.message, "data": result.data}),
         // A call without a result is an orphan that providers refuse.
-        None => json!({"success": false, "message": "The turn ended before this tool ran.", "data": {}}),
+        None => {
+            json!({"success": false, "message": "It is not known whether this was done. Look before you repeat it.", "data": {}})
+        }
     }
 }
 
@@ -233,7 +255,7 @@ mod tests {
     fn what_the_server_added_is_replayed_as_said() {
         let notice = Part::Notice { text: "I had to stop.".into() };
         let told = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])], ENOUGH);
-        assert_eq!(told[1..], [said("Well".into()), said("I had to stop.".into())]);
+        assert_eq!(told[1..], [said("Well\n\nI had to stop.".into())]);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use crate::message::{Part, ToolCall};
 use crate::turn::TurnEvent;
 
-/// Tells what is new in a message each time it is looked at. Parts are only ever added, the last text only grows, and a
-/// call's result comes before the next part.
+/// Tells what is new in a message each time it is looked at. Parts are only ever added, the last text only grows, and
+/// calls get their results later.
 #[derive(Debug, Default)]
 pub(super) struct Narration {
     /// The round that has begun and not ended.
@@ -13,6 +13,8 @@ pub(super) struct Narration {
     /// The part that was told last, or is to be told next.
     part: usize,
     told: Told,
+    /// The calls that were told and had no result yet.
+    waiting: Vec<usize>,
 }
 
 /// How much of a part was told.
@@ -22,8 +24,6 @@ enum Told {
     Nothing,
     /// So many bytes of a text.
     Bytes(usize),
-    /// A call without its result.
-    Call,
     Everything,
 }
 
@@ -31,6 +31,13 @@ impl Narration {
     /// What is new in `parts`.
     pub fn tell(&mut self, parts: &[Part]) -> Vec<TurnEvent> {
         let mut events = Vec::new();
+        self.waiting.retain(|place| match parts.get(*place) {
+            Some(Part::ToolCall(call)) if call.result.is_some() => {
+                events.push(TurnEvent::ToolAnswered(call.clone()));
+                false
+            }
+            _ => true,
+        });
         while let Some(part) = parts.get(self.part) {
             self.tell_part(part, &mut events);
             if self.part + 1 == parts.len() {
@@ -64,11 +71,11 @@ impl Narration {
             (Part::ToolCall(call), Told::Nothing) => {
                 self.enter(call.round, events);
                 events.push(TurnEvent::ToolCalled(ToolCall { result: None, ..call.clone() }));
-                self.told = Told::Call;
-                self.tell_part(part, events);
-            }
-            (Part::ToolCall(call), Told::Call) if call.result.is_some() => {
-                events.push(TurnEvent::ToolAnswered(call.clone()));
+                if call.result.is_some() {
+                    events.push(TurnEvent::ToolAnswered(call.clone()));
+                } else {
+                    self.waiting.push(self.part);
+                }
                 self.told = Told::Everything;
             }
             // What a provider plans is kept for the provider.
@@ -121,6 +128,16 @@ mod tests {
             [TurnEvent::RoundEnded, TurnEvent::RoundBegun, TurnEvent::TextDelta("Done.".into())]
         );
         assert_eq!((narration.end(), narration.end()), (vec![TurnEvent::RoundEnded], vec![]));
+    }
+
+    #[test]
+    fn calls_that_are_answered_late_are_told_late() {
+        let mut narration = Narration::default();
+        let two = [Part::ToolCall(call(None)), Part::ToolCall(call(None))];
+        assert_eq!(narration.tell(&two).len(), 3, "a round with two calls");
+        let answers = [TurnEvent::ToolAnswered(answered()), TurnEvent::ToolAnswered(answered())];
+        assert_eq!(narration.tell(&[Part::ToolCall(answered()), Part::ToolCall(answered())]), answers);
+        assert_eq!(narration.tell(&[Part::ToolCall(answered()), Part::ToolCall(answered())]), []);
     }
 
     #[test]

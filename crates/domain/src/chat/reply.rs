@@ -37,6 +37,7 @@ impl TurnLoop {
         messages.extend(replay_parts(&self.parts));
         let request = LlmRequest { system: self.system.clone(), messages, tools };
         let asked = self.ports.clock.now();
+        self.answered_by = (self.ports.llm.provider().to_owned(), self.ports.llm.model().to_owned());
         let calls = self.read_reply(round, request).await;
         self.model_time += self.ports.clock.now() - asked;
         calls
@@ -50,8 +51,9 @@ impl TurnLoop {
         let mut gathered = Gathered::default();
         while let Some(event) = within(&mut limit, stream.next()).await? {
             let event = gathered.budget.admit(event.map_err(Failure::Model)?).map_err(Failure::Model)?;
-            if let LlmEvent::Finished { usage, .. } = event {
+            if let LlmEvent::Finished { reason, usage } = event {
                 self.usage += usage.unwrap_or_default();
+                self.finish_reason = reason;
                 if !gathered.plan.trim().is_empty() {
                     self.parts.push(Part::Plan { round, text: gathered.plan });
                 }
@@ -59,7 +61,11 @@ impl TurnLoop {
             }
             self.take(round, event, &mut gathered);
             if self.ports.clock.now() - self.saved_at >= SAVE_EVERY {
-                self.save().await?;
+                match self.save().await {
+                    // Storage that is away for a moment is asked again; before a tool runs, it has to be there.
+                    Ok(()) | Err(Failure::Storage(_)) => {}
+                    Err(failure) => return Err(failure),
+                }
             }
         }
         Err(Failure::Model(LlmError::BadReply("the reply was cut".into())))
@@ -96,7 +102,7 @@ impl TurnLoop {
                 gathered.calls.push(call);
             }
             LlmEvent::StoodIn { provider, model } => self.stood_in(provider, model),
-            LlmEvent::ToolCallArguments { .. } | LlmEvent::Finished { .. } => {}
+            LlmEvent::Thinking | LlmEvent::ToolCallArguments { .. } | LlmEvent::Finished { .. } => {}
         }
     }
 
@@ -126,17 +132,14 @@ impl TurnLoop {
 
     /// Says, once in a turn, that another model answers than the one that should.
     fn stood_in(&mut self, provider: String, model: String) {
-        let known = self.answered_by == (provider.clone(), model.clone());
-        self.answered_by = (provider, model);
-        if !known {
+        if !self.told_of_stand_in {
+            self.told_of_stand_in = true;
             let missing = self.ports.llm.provider();
-            let (provider, _) = &self.answered_by;
-            let text = format!(
-                "The assistant \u{201c}{missing}\u{201d} could not be reached; \u{201c}{provider}\u{201d} answers in its place."
-            );
-            self.parts.push(Part::Notice { text });
-            self.tell();
+            self.notice(format!(
+                "The assistant \u{201c}{missing}\u{201d} could not answer; \u{201c}{provider}\u{201d} answers in its place."
+            ));
         }
+        self.answered_by = (provider, model);
     }
 }
 

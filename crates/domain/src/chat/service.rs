@@ -8,21 +8,21 @@ use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use futures_util::{StreamExt as _, stream};
 
 use super::following::{as_stored, retold, watched};
-use super::turn::{Asked, Begun, begin, run_turn};
+use super::turn::{Asked, Begun, Resumed, begin, run_turn};
 use super::{ChatError, NewMessage, TurnAnswer};
 use crate::change::RequestId;
 use crate::conversation::{
     BegunTurn, Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle,
     MessageCursor, MessageOrder, StoredAnswer, UsageOfDay,
 };
-use crate::id::{ConversationId, TurnId};
+use crate::id::ConversationId;
 use crate::llm::LlmClient;
 use crate::message::Message;
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
 use crate::runtime::{Background, Clock, FailureLog, IdGenerator};
 use crate::tool::ToolExecutor;
-use crate::turn::{InstanceId, StopReason, TurnEvents, TurnSignals};
+use crate::turn::{Attempt, InstanceId, StopReason, TurnEvents, TurnSignals};
 use crate::user::UserRepo;
 
 /// The ports that [`ChatService`] stands on.
@@ -72,10 +72,19 @@ pub struct ChatService {
     options: ChatOptions,
 }
 
+/// What the caller wants to know of a turn's end.
+#[derive(Clone, Copy)]
+enum Outcome {
+    /// All of it.
+    Awaited,
+    /// What the last event says.
+    Followed,
+}
+
 /// What comes of a message.
 enum Started {
     /// A turn that runs.
-    Running(TurnEvents, oneshot::Receiver<Result<TurnAnswer, ChatError>>),
+    Running(TurnEvents, Option<oneshot::Receiver<Result<TurnAnswer, ChatError>>>),
     /// The answer that the same message already got.
     Repeated(Box<StoredAnswer>),
 }
@@ -96,8 +105,9 @@ impl ChatService {
         request: &RequestId,
         message: NewMessage,
     ) -> Result<TurnAnswer, ChatError> {
-        match self.start(who, request, message).await? {
-            Started::Running(_events, answer) => answer.await.unwrap_or(Err(ChatError::Abandoned)),
+        match self.start(who, request, message, Outcome::Awaited).await? {
+            Started::Running(_events, Some(answer)) => answer.await.unwrap_or(Err(ChatError::Abandoned)),
+            Started::Running(_events, None) => Err(ChatError::Abandoned),
             Started::Repeated(stored) => Ok(as_stored(&stored)),
         }
     }
@@ -113,17 +123,23 @@ impl ChatService {
         request: &RequestId,
         message: NewMessage,
     ) -> Result<TurnEvents, ChatError> {
-        match self.start(who, request, message).await? {
-            Started::Running(events, _answer) => Ok(events),
+        match self.start(who, request, message, Outcome::Followed).await? {
+            Started::Running(events, _) => Ok(events),
             Started::Repeated(stored) => Ok(retold(&stored)),
         }
     }
 
-    async fn start(&self, who: &Principal, request: &RequestId, message: NewMessage) -> Result<Started, ChatError> {
+    async fn start(
+        &self,
+        who: &Principal,
+        request: &RequestId,
+        message: NewMessage,
+        outcome: Outcome,
+    ) -> Result<Started, ChatError> {
         who.require(Scope::Chat)?;
         let asked = Asked { who: who.clone(), request_id: request.clone(), message, at: self.ports.clock.now() };
         let (start, started) = oneshot::channel();
-        self.ports.background.spawn(Box::pin(work(self.ports.clone(), self.options, asked, start)));
+        self.ports.background.spawn(Box::pin(work(self.ports.clone(), self.options, asked, outcome, start)));
         started.await.unwrap_or(Err(ChatError::Abandoned))
     }
 
@@ -228,11 +244,14 @@ async fn work(
     ports: ChatPorts,
     options: ChatOptions,
     asked: Asked,
+    outcome: Outcome,
     start: oneshot::Sender<Result<Started, ChatError>>,
 ) {
     let begun = match begin(&ports, &asked).await {
         Ok(BegunTurn::New { turn, pending }) => Begun { turn, resumed: None, pending },
-        Ok(BegunTurn::Resumed { turn, parts }) => Begun { turn, resumed: Some(parts), pending: None },
+        Ok(BegunTurn::Resumed { turn, parts, usage, at }) => {
+            Begun { turn, resumed: Some(Resumed { parts, usage, at }), pending: None }
+        }
         Ok(BegunTurn::Repeated(stored)) => {
             let _gone = start.send(Ok(Started::Repeated(stored)));
             return;
@@ -242,12 +261,19 @@ async fn work(
             return;
         }
     };
-    let open = OpenTurn::new(&ports, begun.turn.id);
+    let open = OpenTurn::new(&ports, begun.turn.attempt());
     let events = ports.signals.subscribe(begun.turn.id).unwrap_or_else(|| stream::empty().boxed());
     let (answer, answered) = oneshot::channel();
+    let answered = match outcome {
+        Outcome::Awaited => Some(answered),
+        // Who follows the events does not hear why the turn failed: the log does.
+        Outcome::Followed => {
+            drop(answered);
+            None
+        }
+    };
     let _gone = start.send(Ok(Started::Running(events, answered)));
     let outcome = run_turn(ports.clone(), options, asked, begun, open.stopped.clone()).await;
-    // Who follows the turn, or has gone, is not told why it failed.
     if let Err(Err(error)) = answer.send(outcome) {
         ports.failures.failed("a turn", &error);
     }
@@ -256,12 +282,12 @@ async fn work(
 /// A turn that can be followed and stopped as long as this value lives.
 struct OpenTurn {
     signals: Arc<dyn TurnSignals>,
-    turn: TurnId,
+    turn: Attempt,
     stopped: Shared<BoxFuture<'static, StopReason>>,
 }
 
 impl OpenTurn {
-    fn new(ports: &ChatPorts, turn: TurnId) -> Self {
+    fn new(ports: &ChatPorts, turn: Attempt) -> Self {
         let stopped = ports.signals.open(turn).shared();
         Self { signals: ports.signals.clone(), turn, stopped }
     }

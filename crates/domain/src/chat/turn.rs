@@ -21,7 +21,7 @@ use crate::conversation::{
     PendingAction, TurnEnd,
 };
 use crate::id::ConversationId;
-use crate::llm::{LlmError, LlmMessage};
+use crate::llm::{FinishReason, LlmError, LlmMessage};
 use crate::message::{Part, content, tool_calls};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
@@ -39,10 +39,20 @@ pub(super) struct Asked {
 /// A turn that has begun and is to be worked on.
 pub(super) struct Begun {
     pub turn: Turn,
-    /// What the assistant's message already is made of, if the turn is resumed.
-    pub resumed: Option<Vec<Part>>,
+    /// What is there of the turn already, if it is resumed.
+    pub resumed: Option<Resumed>,
     /// What the user was offered before.
     pub pending: Option<PendingAction>,
+}
+
+/// What was there of a turn before it was resumed.
+pub(super) struct Resumed {
+    /// What the assistant's message is made of so far.
+    pub parts: Vec<Part>,
+    /// What it took.
+    pub usage: Usage,
+    /// When it was begun.
+    pub at: DateTime<Utc>,
 }
 
 /// Stores the user's message, and with it that a turn runs.
@@ -100,6 +110,8 @@ pub(super) async fn run_turn(
 ) -> Result<TurnAnswer, ChatError> {
     let Begun { turn, resumed, pending } = begun;
     let Asked { who, request_id, message, at } = asked;
+    let (before, first_begun) = resumed.as_ref().map_or((Usage::default(), at), |resumed| (resumed.usage, resumed.at));
+    let resumed = resumed.map(|resumed| resumed.parts);
     let mut work = TurnLoop {
         options,
         who: Principal { via: Via::Chat, ..who.clone() },
@@ -117,6 +129,8 @@ pub(super) async fn run_turn(
         model_time: TimeDelta::zero(),
         saved_at: at,
         corrections: 0,
+        finish_reason: FinishReason::Stop,
+        told_of_stand_in: false,
         changed: false,
         on_offer: OnOffer::default(),
         ports,
@@ -131,7 +145,7 @@ pub(super) async fn run_turn(
             Either::Right(((), _)) => Err(Failure::Ended),
         }
     };
-    finish(work, worked, at).await
+    finish(work, worked, before, first_begun).await
 }
 
 async fn prepare_and_run(
@@ -151,7 +165,7 @@ async fn prepare_and_run(
         work.parts = parts;
         work.resume().await?;
     }
-    if let Some(action) = pending.filter(|_| is_affirmative(&work.user_text)) {
+    if let Some(action) = pending.filter(|action| is_affirmative(&work.user_text, action.tasks.len())) {
         work.agree(&action).await?;
     }
     work.run().await?;
@@ -175,7 +189,7 @@ async fn keep_lease(ports: &ChatPorts, who: &Principal, turn: &Turn, begun: Date
     loop {
         ports.clock.sleep_until(ports.clock.now() + Lease::RENEWAL).await;
         let until = ports.clock.now() + Lease::LENGTH;
-        match ports.conversations.renew_lease(who.user, turn.id, until).await {
+        match ports.conversations.renew_lease(who.user, turn.attempt(), until).await {
             Ok(()) => held_until = until,
             Err(error) => match error.into_storage() {
                 // Storage that is away for a moment is asked again until the lease is over: then the turn is anybody's.
@@ -190,6 +204,7 @@ async fn keep_lease(ports: &ChatPorts, who: &Principal, turn: &Turn, begun: Date
 async fn finish(
     mut work: TurnLoop,
     worked: Result<bool, Failure>,
+    before: Usage,
     begun: DateTime<Utc>,
 ) -> Result<TurnAnswer, ChatError> {
     let stored = StoredTurn { conversation: work.turn.conversation, message: work.turn.assistant_message };
@@ -200,10 +215,10 @@ async fn finish(
         Err(Failure::Model(error)) => (TurnState::Failed, Some(error.code())),
         Err(Failure::Storage(_)) => (TurnState::Failed, Some(FailureCode::Storage)),
         Err(Failure::Panicked) => (TurnState::Failed, Some(FailureCode::Internal)),
-        Err(Failure::Ended) => return taken_away(work, stored).await,
+        Err(Failure::Ended) => return taken_away(work, stored, begun).await,
     };
     if state == TurnState::Failed {
-        work.notice(apology(&work.parts));
+        work.notice(apology(&work.parts, work.changed));
     }
     let grounded = match worked {
         Ok(grounded) => grounded,
@@ -212,25 +227,27 @@ async fn finish(
     if state == TurnState::Stopped && !grounded {
         work.notice("Nothing was changed.".to_owned());
     }
+    let mut usage = before;
+    usage += work.usage;
     let answer = TurnAnswer {
         response: content(&work.parts),
         conversation: stored.conversation,
         message: stored.message,
         tool_calls: tool_calls(&work.parts).cloned().collect(),
-        usage: work.usage,
+        usage,
         state,
         grounded,
         created_at: begun,
     };
     let end = end(&mut work, &answer, failure);
-    let ended = work.ports.conversations.end_turn(work.who.user, work.turn.id, end).await;
+    let ended = work.ports.conversations.end_turn(work.who.user, work.turn.attempt(), end).await;
     let (answered, failure) = match (worked, ended.map_err(Failure::from)) {
         (Err(Failure::Stopped(StopReason::User)) | Ok(_), Ok(())) => (Ok(answer.clone()), None),
         (Err(Failure::Stopped(StopReason::User)) | Ok(_), Err(Failure::Storage(source))) => {
             (Err(ChatError::Interrupted { source, stored }), Some(FailureCode::Storage))
         }
         (Err(Failure::Stopped(StopReason::User)) | Ok(_), Err(_)) | (Err(Failure::Ended), _) => {
-            return taken_away(work, stored).await;
+            return taken_away(work, stored, begun).await;
         }
         // The first failure is the one that tells; ending the turn most likely failed for the same reason.
         (Err(Failure::Model(source)), _) => (Err(ChatError::Model { source, stored }), failure),
@@ -279,7 +296,7 @@ fn tell_end(work: &mut TurnLoop, ended: TurnEnded) {
 
 /// The turn does not run any more: it was stopped by way of another process, or its conversation was deleted, or
 /// somebody found its lease over.
-async fn taken_away(mut work: TurnLoop, stored: StoredTurn) -> Result<TurnAnswer, ChatError> {
+async fn taken_away(mut work: TurnLoop, stored: StoredTurn, begun: DateTime<Utc>) -> Result<TurnAnswer, ChatError> {
     let found = work.ports.conversations.answer(work.who.user, work.turn.id).await;
     let answer = found.as_ref().ok().map(as_stored);
     let (answered, ended) = match answer {
@@ -292,8 +309,8 @@ async fn taken_away(mut work: TurnLoop, stored: StoredTurn) -> Result<TurnAnswer
                 tool_calls: tool_calls(&work.parts).cloned().collect(),
                 usage: work.usage,
                 state: TurnState::Failed,
-                grounded: true,
-                created_at: work.saved_at,
+                grounded: work.changed || !work.claims_change(),
+                created_at: begun,
             });
             let failure = Some(FailureCode::Ended.into());
             (Err(ChatError::Ended { stored }), TurnEnded { answer, failure })
@@ -304,20 +321,19 @@ async fn taken_away(mut work: TurnLoop, stored: StoredTurn) -> Result<TurnAnswer
 }
 
 /// What a failed turn says in the conversation.
-fn apology(parts: &[Part]) -> String {
+fn apology(parts: &[Part], changed: bool) -> String {
     if tool_calls(parts).any(|call| call.result.is_none()) {
         // It was on its way to storage when that failed, and may have arrived.
         return "The assistant could not finish, and it is not known whether its last step was done. Look before you \
                 repeat it."
             .to_owned();
     }
+    if !changed {
+        return "The assistant could not answer. Nothing was changed.".to_owned();
+    }
     let done = tool_calls(parts).filter_map(|call| call.result.as_ref()).filter(|result| result.success);
     let done: Vec<_> = done.map(|result| result.message.as_str()).collect();
-    if done.is_empty() {
-        "The assistant could not answer. Nothing was changed.".to_owned()
-    } else {
-        format!("The assistant could not finish. Until then: {}.", done.join("; "))
-    }
+    format!("The assistant could not finish. Until then: {}.", done.join("; "))
 }
 
 #[cfg(test)]

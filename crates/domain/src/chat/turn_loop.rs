@@ -7,15 +7,15 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::arguments::parameters;
 use super::narration::Narration;
 use super::service::{ChatOptions, ChatPorts};
 use crate::change::{EffectId, RequestId};
 use crate::conversation::{ConversationRepoError, PendingAction};
-use crate::llm::{LlmError, LlmMessage, LlmToolCall};
-use crate::message::{Part, ToolCall, ToolResult, content, tool_calls};
+use crate::llm::{FinishReason, LlmError, LlmMessage, LlmToolCall};
+use crate::message::{Part, ToolCall, ToolResult, tool_calls};
 use crate::principal::Principal;
 use crate::storage::StorageError;
 use crate::tool::{ToolContext, ToolError, ToolOutcome, ToolSpec};
@@ -29,8 +29,8 @@ pub(super) const MAX_CALLS: usize = 32;
 pub(super) const MAX_CORRECTIONS: u8 = 2;
 /// The same call, asked for this often in one turn, is a model that runs in circles.
 pub(super) const MAX_REPEATS: usize = 3;
-/// The longest id of a call that is taken as it is, in bytes.
-const MAX_CALL_ID: usize = 128;
+/// The longest id of a call that is taken as it is, in bytes: the longest that OpenAI takes back.
+const MAX_CALL_ID: usize = 40;
 
 /// Why a turn ends without an answer.
 #[derive(Debug)]
@@ -70,6 +70,9 @@ pub(super) struct TurnLoop {
     /// When the parts were last stored.
     pub saved_at: DateTime<Utc>,
     pub corrections: u8,
+    /// Why the model's last reply ended.
+    pub finish_reason: FinishReason,
+    pub told_of_stand_in: bool,
     /// Whether a tool has changed something.
     pub changed: bool,
     /// What waits for the user's yes.
@@ -81,6 +84,8 @@ pub(super) struct TurnLoop {
 pub(super) struct OnOffer {
     pub action: Option<PendingAction>,
     pub titles: Vec<String>,
+    /// How many more there are than one offer may have.
+    pub left_out: usize,
 }
 
 /// Whether the model is asked again.
@@ -90,10 +95,10 @@ enum Next {
 }
 
 /// What came of one call.
-struct Ran {
-    result: ToolResult,
+pub(super) struct Ran {
+    pub result: ToolResult,
     /// The model got the call itself wrong.
-    mistaken: bool,
+    pub mistaken: bool,
 }
 
 impl TurnLoop {
@@ -101,7 +106,11 @@ impl TurnLoop {
     pub async fn run(&mut self) -> Result<(), Failure> {
         let tools: Arc<[ToolSpec]> = self.ports.tools.tools().into();
         let first = tool_calls(&self.parts).last().map_or(0, |call| call.round.saturating_add(1));
-        for round in first..first.saturating_add(MAX_ROUNDS) {
+        // Rounds count over all tries, and the one that a yes takes comes on top; a turn that is tried again may always
+        // answer.
+        let agreed = tool_calls(&self.parts).any(|call| call.agreed);
+        let last = (MAX_ROUNDS + u8::from(agreed)).max(first.saturating_add(1));
+        for round in first..last {
             let calls = self.ask(round, tools.clone()).await?;
             if calls.is_empty() {
                 return self.conclude();
@@ -119,68 +128,6 @@ impl TurnLoop {
         Ok(())
     }
 
-    /// Does what the user's message has agreed to, before any model is asked.
-    pub async fn agree(&mut self, action: &PendingAction) -> Result<(), Failure> {
-        let call = |(index, (task, _)): (usize, &(crate::id::TaskId, crate::task::Version))| {
-            Part::ToolCall(ToolCall {
-                id: format!("agreed_{index}"),
-                round: 0,
-                tool: action.tool.clone(),
-                parameters: json!({"task_identifier": task}),
-                agreed: true,
-                result: None,
-            })
-        };
-        self.parts.extend(action.tasks.iter().enumerate().map(call));
-        self.save().await?;
-        let context = ToolContext { agreed: true, ..self.context(0, 0) };
-        let outcomes = match self.ports.tools.run_agreed(&context, action).await {
-            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-            Err(ToolError::Storage(error)) => return Err(Failure::Storage(error)),
-            Err(error) => vec![Err(error)],
-        };
-        let ran = outcomes.into_iter().map(|outcome| self.ran(&action.tool, outcome)).collect::<Result<Vec<_>, _>>();
-        let mut ran = ran.map_err(Failure::Storage)?.into_iter();
-        for part in &mut self.parts {
-            if let Part::ToolCall(call) = part {
-                let missing = || failed("It was not done.".to_owned());
-                call.result = Some(ran.next().map_or_else(missing, |ran| ran.result));
-            }
-        }
-        self.tell();
-        self.save().await
-    }
-
-    /// Goes on where a turn was cut short: the calls that were on record without a result are run, if they have not
-    /// happened. Words that no call followed are said anew.
-    pub async fn resume(&mut self) -> Result<(), Failure> {
-        self.parts.retain(|part| !matches!(part, Part::Notice { .. }));
-        let calls = self.parts.iter().rposition(|part| matches!(part, Part::ToolCall(_))).map_or(0, |last| last + 1);
-        self.parts.truncate(calls);
-        let tools = self.ports.tools.tools();
-        for place in 0..self.parts.len() {
-            let Part::ToolCall(call) = &self.parts[place] else { continue };
-            if let Some(result) = &call.result {
-                let read_only = tools.iter().any(|tool| tool.name == call.tool && tool.read_only);
-                self.changed |= result.success && !read_only;
-                continue;
-            }
-            let call = call.clone();
-            let index = tool_calls(&self.parts[..place]).filter(|other| other.round == call.round).count();
-            let context = ToolContext { retried: true, ..self.context(call.round, index) };
-            let same_round: Vec<_> =
-                tool_calls(&self.parts).filter(|other| other.round == call.round).cloned().collect();
-            let agreed = call.agreed || self.may_run(&context, &call.tool, &same_round).await?;
-            let context = ToolContext { agreed, ..context };
-            let ran = self.run_call(&context, &call).await.map_err(Failure::Storage)?;
-            if let Part::ToolCall(call) = &mut self.parts[place] {
-                call.result = Some(ran.result);
-            }
-        }
-        self.tell();
-        self.save().await
-    }
-
     async fn run_calls(&mut self, round: u8, calls: Vec<LlmToolCall>) -> Result<Next, Failure> {
         let calls: Vec<ToolCall> = calls.into_iter().map(|call| made(call, round)).collect();
         for (index, call) in calls.iter().enumerate() {
@@ -192,18 +139,16 @@ impl TurnLoop {
             self.parts.push(Part::ToolCall(call.clone()));
             self.tell();
             if times >= MAX_REPEATS {
+                self.answer_call(failed("It was asked for twice before, and was not run again.".to_owned()));
                 self.stop_because("it kept asking for the same step");
                 return Ok(Next::Enough);
             }
             // What is about to be done is on record before it is done, and a turn that was taken away does nothing more.
             self.save().await?;
             let context = self.context(round, index);
-            let context = ToolContext { agreed: self.may_run(&context, &call.tool, &calls).await?, ..context };
-            let ran = self.run_call(&context, &call).await.map_err(Failure::Storage)?;
-            if let Some(Part::ToolCall(call)) = self.parts.last_mut() {
-                call.result = Some(ran.result);
-            }
-            self.tell();
+            let context = ToolContext { agreed: self.may_run(&context, &call.tool, &calls[index..]).await?, ..context };
+            let ran = self.run_call(&context, &call).await?;
+            self.answer_call(ran.result);
             if ran.mistaken {
                 if self.corrections == MAX_CORRECTIONS {
                     self.stop_because("it could not say clearly what to do");
@@ -215,21 +160,28 @@ impl TurnLoop {
         Ok(Next::Ask)
     }
 
+    /// Gives the last call its result.
+    fn answer_call(&mut self, result: ToolResult) {
+        if let Some(Part::ToolCall(call)) = self.parts.last_mut() {
+            call.result = Some(result);
+        }
+        self.tell();
+    }
+
     pub fn context(&self, round: u8, index: usize) -> ToolContext {
         let index = u8::try_from(index).unwrap_or(u8::MAX);
         ToolContext {
             principal: self.who.clone(),
             conversation: Some(self.turn.conversation),
-            turn: Some(self.turn.id),
+            turn: Some(self.turn.attempt()),
             effect_id: Some(EffectId { turn: self.turn.id, round, index }),
             user_text: Some(self.user_text.clone()),
             agreed: false,
-            retried: false,
             request_id: self.request_id.clone(),
         }
     }
 
-    async fn run_call(&mut self, context: &ToolContext, call: &ToolCall) -> Result<Ran, StorageError> {
+    async fn run_call(&mut self, context: &ToolContext, call: &ToolCall) -> Result<Ran, Failure> {
         if call.parameters.is_string() {
             let result = failed("The arguments are no valid JSON object. Nothing was changed.".to_owned());
             return Ok(Ran { result, mistaken: true });
@@ -238,7 +190,7 @@ impl TurnLoop {
         self.ran(&call.tool, outcome)
     }
 
-    fn ran(&mut self, tool: &str, outcome: Result<ToolOutcome, ToolError>) -> Result<Ran, StorageError> {
+    pub fn ran(&mut self, tool: &str, outcome: Result<ToolOutcome, ToolError>) -> Result<Ran, Failure> {
         let (result, mistaken) = match outcome {
             Ok(ToolOutcome::Done { message, data, changed }) => {
                 self.changed |= changed;
@@ -247,13 +199,14 @@ impl TurnLoop {
             Ok(ToolOutcome::Refused { message, data }) => (ToolResult { success: false, message, data }, false),
             Ok(ToolOutcome::NeedsConfirmation { message, data, tasks, title }) => {
                 self.offer(tool, tasks, title);
-                (ToolResult { success: false, message, data }, false)
+                (ToolResult { success: false, message, data: waiting(data) }, false)
             }
             Err(error @ (ToolError::UnknownTool(_) | ToolError::BadParameters(_))) => {
                 (failed(format!("{error}. Nothing was changed.")), true)
             }
             Err(error @ ToolError::InsufficientScope(_)) => (failed(format!("{error}. Nothing was changed.")), false),
-            Err(ToolError::Storage(error)) => return Err(error),
+            Err(ToolError::TurnEnded) => return Err(Failure::Ended),
+            Err(ToolError::Storage(error)) => return Err(Failure::Storage(error)),
         };
         Ok(Ran { result, mistaken })
     }
@@ -263,19 +216,19 @@ impl TurnLoop {
         tool_calls(&self.parts).filter(|other| other.tool == call.tool && other.parameters == call.parameters).count()
     }
 
-    /// Whether `tool` may be called as often as this turn does: before this round, where it did something, and in it.
-    async fn may_run(&self, context: &ToolContext, tool: &str, of_round: &[ToolCall]) -> Result<bool, Failure> {
-        let round = context.effect_id.map(|effect| effect.round);
-        let did =
-            |call: &&ToolCall| Some(call.round) != round && matches!(&call.result, Some(result) if result.success);
-        let before = tool_calls(&self.parts).filter(did);
-        let calls: Vec<ToolCall> = before.chain(of_round).filter(|call| call.tool == tool).cloned().collect();
+    /// Whether `tool` may be called as often as this turn does: where it did something or waits for the user so far, and
+    /// in what is left of the round.
+    async fn may_run(&self, context: &ToolContext, tool: &str, left: &[ToolCall]) -> Result<bool, Failure> {
+        let counts = |result: &ToolResult| result.success || is_waiting(result);
+        let before = tool_calls(&self.parts).filter(|call| call.result.as_ref().is_some_and(counts));
+        let calls: Vec<ToolCall> = before.chain(left).filter(|call| call.tool == tool).cloned().collect();
         if calls.len() < 2 {
             return Ok(true);
         }
         match self.ports.tools.may_run(context, tool, &calls).await {
             Ok(may) => Ok(may),
             Err(ToolError::Storage(error)) => Err(Failure::Storage(error)),
+            Err(ToolError::TurnEnded) => Err(Failure::Ended),
             // The call itself says what is wrong with it.
             Err(ToolError::UnknownTool(_) | ToolError::BadParameters(_) | ToolError::InsufficientScope(_)) => Ok(false),
         }
@@ -283,14 +236,21 @@ impl TurnLoop {
 
     /// A call's id that no other call of the message has: providers repeat theirs.
     fn unique(&self, id: &str, round: u8, index: usize) -> String {
-        let taken = tool_calls(&self.parts).any(|call| call.id == id);
-        let own = !taken && !id.trim().is_empty() && id.len() <= MAX_CALL_ID;
-        if own { id.to_owned() } else { format!("call_{round}_{index}") }
+        let taken = |id: &str| tool_calls(&self.parts).any(|call| call.id == id);
+        if !id.trim().is_empty() && id.len() <= MAX_CALL_ID && !taken(id) {
+            return id.to_owned();
+        }
+        let mut own = format!("call_{round}_{index}");
+        while taken(&own) {
+            own.push('_');
+        }
+        own
     }
 
     /// A reply without calls ends the turn. If it has no words either, what the tools said has to do.
     fn conclude(&mut self) -> Result<(), Failure> {
-        if !content(&self.parts).is_empty() {
+        let spoken = self.parts.iter().rev().take_while(|part| !matches!(part, Part::ToolCall(_)));
+        if spoken.into_iter().any(|part| matches!(part, Part::Text { .. })) {
             return Ok(());
         }
         let said: Vec<_> = tool_calls(&self.parts)
@@ -306,8 +266,7 @@ impl TurnLoop {
 
     /// Ends the message honestly where the assistant is not let go on.
     fn stop_because(&mut self, reason: &str) {
-        let any_done = tool_calls(&self.parts).any(|call| matches!(&call.result, Some(result) if result.success));
-        let so_far = if any_done { "What was done so far stands." } else { "Nothing was changed." };
+        let so_far = if self.changed { "What was done so far stands." } else { "Nothing was changed." };
         self.notice(format!("The assistant was stopped because {reason}. {so_far}"));
     }
 
@@ -325,12 +284,12 @@ impl TurnLoop {
     }
 
     pub fn publish(&self, event: TurnEvent) {
-        self.ports.signals.publish(self.turn.id, event);
+        self.ports.signals.publish(self.turn.attempt(), event);
     }
 
     pub async fn save(&mut self) -> Result<(), Failure> {
         self.saved_at = self.ports.clock.now();
-        let saved = self.ports.conversations.save_progress(self.who.user, self.turn.id, &self.parts).await;
+        let saved = self.ports.conversations.save_progress(self.who.user, self.turn.attempt(), &self.parts).await;
         saved.map_err(Failure::from)
     }
 }
@@ -341,12 +300,24 @@ impl From<ConversationRepoError> for Failure {
     }
 }
 
+/// The data of a result that waits for the user's yes, marked as such.
+fn waiting(mut data: Value) -> Value {
+    if let Value::Object(fields) = &mut data {
+        fields.insert("needs_confirmation".to_owned(), true.into());
+    }
+    data
+}
+
+pub(super) fn is_waiting(result: &ToolResult) -> bool {
+    result.data["needs_confirmation"] == true
+}
+
 /// A call as it goes on record.
 fn made(call: LlmToolCall, round: u8) -> ToolCall {
     let parameters = parameters(&call.arguments);
     ToolCall { id: call.id, round, tool: call.tool, parameters, agreed: false, result: None }
 }
 
-fn failed(message: String) -> ToolResult {
+pub(super) fn failed(message: String) -> ToolResult {
     ToolResult { success: false, message, data: json!({}) }
 }

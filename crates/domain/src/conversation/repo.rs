@@ -11,7 +11,7 @@ use crate::id::{ConversationId, MessageId, TaskId, TurnId, UserId};
 use crate::message::{Message, Part};
 use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
-use crate::turn::{FailureCode, Lease, Turn, TurnState, Usage};
+use crate::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
 
 /// A turn to be begun, with the user's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,10 @@ pub enum BegunTurn {
         turn: Turn,
         /// What the assistant's message is made of so far.
         parts: Vec<Part>,
+        /// What it took so far.
+        usage: Usage,
+        /// When it was begun first.
+        at: DateTime<Utc>,
     },
     /// The same request came before, and its turn has ended.
     Repeated(Box<StoredAnswer>),
@@ -80,6 +84,8 @@ pub struct StoredAnswer {
     pub message: Message,
     /// What the turn took so far as it is known: nothing while it runs.
     pub usage: Usage,
+    /// Why it failed, in the words of storage, if it did.
+    pub error_code: Option<FailureCode>,
 }
 
 /// What one model did for a user on one day.
@@ -211,18 +217,23 @@ pub trait ConversationRepo: Send + Sync {
     /// turn runs there. An older key is as one that was never used.
     async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<BegunTurn, ConversationRepoError>;
 
-    /// Prolongs the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when it is not running.
-    async fn renew_lease(&self, owner: UserId, turn: TurnId, until: DateTime<Utc>)
-    -> Result<(), ConversationRepoError>;
+    /// Prolongs the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when this attempt at it is not
+    /// running.
+    async fn renew_lease(
+        &self,
+        owner: UserId,
+        turn: Attempt,
+        until: DateTime<Utc>,
+    ) -> Result<(), ConversationRepoError>;
 
     /// Stores what the assistant's message of a running turn is made of so far. MUST return
-    /// [`ConversationRepoError::NoTurn`] when it is not running.
-    async fn save_progress(&self, owner: UserId, turn: TurnId, parts: &[Part]) -> Result<(), ConversationRepoError>;
+    /// [`ConversationRepoError::NoTurn`] when this attempt at it is not running.
+    async fn save_progress(&self, owner: UserId, turn: Attempt, parts: &[Part]) -> Result<(), ConversationRepoError>;
 
     /// Ends a running turn: stores the assistant's message and what is on offer, and releases the conversation. What
     /// the turn took is added to what it took before it was resumed. MUST return [`ConversationRepoError::NoTurn`] and
-    /// store nothing when it is not running.
-    async fn end_turn(&self, owner: UserId, turn: TurnId, end: TurnEnd) -> Result<(), ConversationRepoError>;
+    /// store nothing when this attempt at it is not running.
+    async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnEnd) -> Result<(), ConversationRepoError>;
 
     /// Ends a running turn from outside, as the user's wish: it and its message become [`TurnState::Stopped`], with
     /// what is stored of the message. MUST return [`ConversationRepoError::NoTurn`] when it is not running.

@@ -59,7 +59,7 @@ impl ReplyBudget {
                 (size, LlmEvent::ToolCallComplete { index, call })
             }
             LlmEvent::ToolCallBegun { ref id, ref tool, .. } => (id.len() + tool.len(), event),
-            LlmEvent::StoodIn { .. } | LlmEvent::Finished { .. } => (0, event),
+            LlmEvent::Thinking | LlmEvent::StoodIn { .. } | LlmEvent::Finished { .. } => (0, event),
         };
         self.taken = self.taken.saturating_add(size).saturating_add(EVENT_BYTES);
         // The last event only says that the reply is over.
@@ -82,7 +82,10 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
         match budget.admit(event?)? {
             LlmEvent::TextDelta(text) => reply.text.push_str(&text),
             LlmEvent::PlanDelta(text) => reply.plan.get_or_insert_default().push_str(&text),
-            LlmEvent::ToolCallBegun { .. } | LlmEvent::ToolCallArguments { .. } | LlmEvent::StoodIn { .. } => {}
+            LlmEvent::Thinking
+            | LlmEvent::ToolCallBegun { .. }
+            | LlmEvent::ToolCallArguments { .. }
+            | LlmEvent::StoodIn { .. } => {}
             LlmEvent::ToolCallComplete { call, .. } => reply.calls.push(call),
             LlmEvent::Finished { reason, usage } => {
                 reply.reason = reason;

@@ -17,6 +17,9 @@ pub enum TaskRepoError {
     /// The task is there, at another version than the expected one.
     #[error("the task has changed meanwhile")]
     Stale,
+    /// The turn that the change belongs to does not run any more, or another try at it does; nothing was changed.
+    #[error("the turn has ended")]
+    TurnEnded,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -28,7 +31,9 @@ pub enum TaskRepoError {
 /// another one. A write MUST happen entirely or not at all, and MUST be durable when it returns.
 ///
 /// An effect ([`Change::call`]) happens once: a write whose effect has happened MUST change nothing and return what that
-/// write returned. The effect is on record together with what it did, or neither is.
+/// write returned. The effect is on record together with what it did, or neither is. A write with an effect whose
+/// attempt ([`Change::turn`]) is not the running one MUST change nothing and return [`TaskRepoError::TurnEnded`], unless
+/// the effect has happened.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait TaskRepo: Send + Sync {

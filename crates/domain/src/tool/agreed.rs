@@ -19,17 +19,17 @@ use crate::text::Folded;
 const DELETE: &str = "delete_task";
 
 impl TaskTools {
-    /// What a call that may have run before did, if it did run.
+    /// What the context's effect did, if it has happened.
     pub(super) async fn already_done(&self, context: &ToolContext) -> Result<Option<ToolOutcome>, ToolError> {
-        let (true, Some(effect)) = (context.retried, context.effect_id) else { return Ok(None) };
+        let Some(effect) = context.effect_id else { return Ok(None) };
         let effect = self.tasks.effect(context.principal.user, effect).await.map_err(only_storage)?;
         Ok(effect.and_then(|effect| match effect {
             TaskEffect { before: None, after: Some(task) } => Some(created(&task)),
             TaskEffect { before: Some(task), after: None } => Some(deleted(&task)),
-            TaskEffect { before: Some(before), after: Some(after) } if before.title != after.title => {
-                Some(renamed(&before, &after))
+            TaskEffect { before: Some(before), after: Some(after) } if !before.completed() && after.completed() => {
+                Some(completed(&after))
             }
-            TaskEffect { before: Some(_), after: Some(after) } => Some(completed(&after)),
+            TaskEffect { before: Some(before), after: Some(after) } => Some(renamed(&before, &after)),
             TaskEffect { before: None, after: None } => None,
         }))
     }
@@ -100,34 +100,59 @@ impl TaskTools {
         Ok(action.tasks.iter().map(outcome).collect())
     }
 
-    /// The shown tasks that `text` asks to delete, if it asks for several.
+    /// The shown tasks that `text` asks to delete: those whose titles stand in the sentences that ask.
     pub(super) async fn deletion_offered_in(
         &self,
         context: &ToolContext,
         text: &str,
     ) -> Result<Option<PendingAction>, ToolError> {
         let Some(conversation) = context.conversation else { return Ok(None) };
-        if !asks_to_delete(text) {
+        let asking: Vec<&str> = sentences(text).filter(|sentence| asks_to_delete(sentence)).collect();
+        if asking.is_empty() {
             return Ok(None);
         }
         context.principal.require(Scope::TasksWrite)?;
         let owner = context.principal.user;
         let shown = self.shown(owner, conversation).await?;
-        let tasks = self.tasks.get_many(owner, &shown).await.map_err(only_storage)?;
-        let text = Folded::new(text);
-        let named = |id: &TaskId| {
-            let task = tasks.iter().find(|task| task.id == *id)?;
-            text.as_str().contains(task.title.folded().as_str()).then_some((task.id, task.version))
-        };
-        let named: Vec<_> = shown.iter().filter_map(named).collect();
-        let several = named.len() > 1;
-        Ok(several.then(|| PendingAction { id: self.ids.next().into(), tool: DELETE.to_owned(), tasks: named }))
+        let mut tasks = self.tasks.get_many(owner, &shown).await.map_err(only_storage)?;
+        // A title within another one is not meant where the longer one stands.
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.title.folded().as_str().len()));
+        let mut words = Folded::new(&asking.join("\n")).as_str().to_owned();
+        let named: Vec<(TaskId, Version)> = tasks
+            .iter()
+            .filter(|task| take_out(&mut words, task.title.folded().as_str()))
+            .map(|task| (task.id, task.version))
+            .collect();
+        let tasks: Vec<_> =
+            shown.iter().filter_map(|id| named.iter().find(|(known, _)| known == id).copied()).collect();
+        let any = !tasks.is_empty();
+        Ok(any.then(|| PendingAction { id: self.ids.next().into(), tool: DELETE.to_owned(), tasks }))
     }
 
     pub(super) async fn shown(&self, owner: UserId, conversation: ConversationId) -> Result<Vec<TaskId>, StorageError> {
         let shown = self.conversations.shown_tasks(owner, conversation).await;
         shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))
     }
+}
+
+/// The sentences of a text, each with its mark. A title with a mark in it is cut, and then not found.
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive(['.', '!', '?', '\n', '\u{ff1f}', '\u{3002}', '\u{ff01}'])
+}
+
+/// Takes every place where `title` stands alone out of `words`, and tells whether there was one.
+fn take_out(words: &mut String, title: &str) -> bool {
+    let (mut found, mut from) = (false, 0);
+    while let Some(at) = words.get(from..).and_then(|rest| rest.find(title)).map(|at| at + from) {
+        let end = at + title.len();
+        let alone = |neighbour: Option<char>| neighbour.is_none_or(|c| !c.is_alphanumeric());
+        if alone(words[..at].chars().next_back()) && alone(words[end..].chars().next()) {
+            words.replace_range(at..end, "\u{fffc}");
+            found = true;
+        }
+        from = at + words[at..].chars().next().map_or(1, char::len_utf8);
+    }
+    found
 }
 
 /// A task that a turn deletes, or has deleted.
@@ -164,6 +189,7 @@ impl Doomed {
 fn only_storage(error: TaskRepoError) -> ToolError {
     match error {
         TaskRepoError::Storage(error) => error.into(),
+        TaskRepoError::TurnEnded => ToolError::TurnEnded,
         TaskRepoError::NotFound | TaskRepoError::Stale => {
             StorageError::Other("a look-up of several found none".into()).into()
         }

@@ -36,7 +36,7 @@ pub(super) fn needs_consent(task: Task) -> ToolOutcome {
              message is a yes. Ask them.",
             task.title
         ),
-        data: json!({"task": view(&task), "needs_confirmation": true}),
+        data: json!({"task": view(&task)}),
         tasks: vec![(task.id, task.version)],
         title: task.title.into(),
     }
@@ -56,6 +56,7 @@ pub(super) fn refuse(error: TaskRepoError) -> Result<ToolOutcome, ToolError> {
         TaskRepoError::Stale => {
             Ok(refused("The task has changed meanwhile. Nothing was changed; look again.".to_owned(), json!({})))
         }
+        TaskRepoError::TurnEnded => Err(ToolError::TurnEnded),
         TaskRepoError::Storage(error) => Err(error.into()),
     }
 }

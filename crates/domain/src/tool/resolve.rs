@@ -75,7 +75,7 @@ impl TaskTools {
     async fn existing(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
         match self.tasks.get(owner, id).await {
             Ok(task) => Ok(Some(task)),
-            Err(TaskRepoError::NotFound | TaskRepoError::Stale) => Ok(None),
+            Err(TaskRepoError::NotFound | TaskRepoError::Stale | TaskRepoError::TurnEnded) => Ok(None),
             Err(TaskRepoError::Storage(error)) => Err(error),
         }
     }
@@ -107,7 +107,7 @@ impl TaskTools {
         match self.tasks.list(owner, &filter, PageRequest::first(limit)).await {
             Ok(page) => Ok(page.items),
             Err(TaskRepoError::Storage(error)) => Err(error),
-            Err(TaskRepoError::NotFound | TaskRepoError::Stale) => Ok(Vec::new()),
+            Err(TaskRepoError::NotFound | TaskRepoError::Stale | TaskRepoError::TurnEnded) => Ok(Vec::new()),
         }
     }
 }

@@ -51,9 +51,6 @@ impl ToolExecutor for TaskTools {
     }
 
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError> {
-        if let Some(outcome) = self.already_done(context).await? {
-            return Ok(outcome);
-        }
         match tool {
             "add_task" => self.add(context, read(parameters)?).await,
             "list_tasks" => self.list(context, read(parameters)?).await,
@@ -62,6 +59,10 @@ impl ToolExecutor for TaskTools {
             "update_task" => self.update(context, read(parameters)?).await,
             other => Err(ToolError::UnknownTool(other.to_owned())),
         }
+    }
+
+    async fn done_before(&self, context: &ToolContext) -> Result<Option<ToolOutcome>, ToolError> {
+        self.already_done(context).await
     }
 
     async fn may_run(&self, context: &ToolContext, tool: &str, calls: &[ToolCall]) -> Result<bool, ToolError> {

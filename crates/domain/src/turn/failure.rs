@@ -32,6 +32,27 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
+    /// Every code.
+    pub const ALL: [Self; 12] = [
+        Self::RateLimited,
+        Self::Unauthorized,
+        Self::ModelRetired,
+        Self::Timeout,
+        Self::Unavailable,
+        Self::BadReply,
+        Self::Storage,
+        Self::Internal,
+        Self::ShutDown,
+        Self::LeaseExpired,
+        Self::InstanceRestarted,
+        Self::Ended,
+    ];
+
+    /// The code of this name in storage.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
     /// The name in storage.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use super::{TurnEvent, TurnEvents};
+use super::{Attempt, TurnEvent, TurnEvents};
 use crate::id::TurnId;
 
 /// Why a turn is to end before its time.
@@ -22,10 +22,10 @@ pub enum StopReason {
 pub trait TurnSignals: Send + Sync {
     /// Opens a turn that begins to run here. What is returned ends when somebody wants the turn to end, and never
     /// otherwise.
-    fn open(&self, turn: TurnId) -> BoxFuture<'static, StopReason>;
+    fn open(&self, turn: Attempt) -> BoxFuture<'static, StopReason>;
 
-    /// Tells what happens in an open turn. MUST NOT wait for anybody who follows it.
-    fn publish(&self, turn: TurnId, event: TurnEvent);
+    /// Tells what happens in an open turn, unless it was opened anew since. MUST NOT wait for anybody who follows it.
+    fn publish(&self, turn: Attempt, event: TurnEvent);
 
     /// The turn's events from its beginning, those that are over at once; `None` if it is not open here. A reader that
     /// is slow, or gone, MUST NOT slow the turn or any other reader.
@@ -34,6 +34,7 @@ pub trait TurnSignals: Send + Sync {
     /// Asks an open turn to end. Returns whether it is open here.
     fn stop(&self, turn: TurnId) -> bool;
 
-    /// Closes a turn: nothing more happens in it. Those who follow it MUST still get what was published.
-    fn close(&self, turn: TurnId);
+    /// Closes a turn, unless it was opened anew since: nothing more happens in it. Those who follow it MUST still get what
+    /// was published.
+    fn close(&self, turn: Attempt);
 }

@@ -9,8 +9,10 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use domain::chat::{NewMessage, Place, UserText, UserTextError};
 use domain::conversation::{ClientKey, Fingerprint, Idempotency, IdempotencyKey, KeyReuse};
+use domain::id::ConversationId;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::accept;
@@ -44,16 +46,17 @@ pub(crate) struct ChatBody {
     conversation_id: Option<String>,
 }
 
-/// Something said to the assistant, as the AI SDK's `useChat` sends it; it is answered with a stream. Fields that are not
-/// described are ignored.
+/// Something said to the assistant, as the AI SDK's `useChat` sends it; it is answered with a stream. Such a body may
+/// have 1 MiB, where others may have 64 KiB. Fields that are not described are ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = UiChat)]
 pub(crate) struct UiBody {
     /// The conversation as the page has it. What is said is the user's last message in it, 1 to 4000 characters. The rest
     /// is not looked at: the server keeps the conversation itself.
     #[schema(value_type = Vec<UiMessage>, min_items = 1)]
-    messages: Vec<Value>,
-    /// The page's own key for the conversation, 1 to 255 visible ASCII characters: the first message with it begins one.
+    // As it was written: a tree of all that a page sends would take a hundred times the room.
+    messages: Box<RawValue>,
+    /// The page's own key for the conversation, 1 to 255 visible ASCII characters or spaces: the first message with it begins one.
     /// The id of a conversation is a key of it too. Absent, the conversation is a new one.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     id: Option<ClientKey>,
@@ -109,7 +112,7 @@ impl FromRequest for Said {
 
 fn parse(bytes: &[u8], key: Option<IdempotencyKey>, streamed: bool) -> Result<Said, RequestError> {
     let fields = body::object(bytes);
-    let of_the_sdk = fields.as_ref().is_ok_and(|fields| fields.contains_key("messages"));
+    let of_the_sdk = fields.as_ref().is_ok_and(|fields| fields.names().any(|name| name == "messages"));
     if bytes.len() > body::LIMIT && !of_the_sdk {
         return Err(RequestError::TooLarge { limit: body::LIMIT });
     }
@@ -132,7 +135,7 @@ fn from_the_sdk(body: UiBody, key: Option<IdempotencyKey>) -> Result<Said, Reque
     };
     let idempotency = match (key, last.id) {
         (Some(key), _) => Some(chosen(key, &place, &last.text)),
-        (None, Some(id)) => inferred(id, &place, &last.text),
+        (None, Some(id)) => inferred(&id, &place, &last.text),
         (None, None) => None,
     };
     Ok(Said { message: NewMessage { place, text: last.text, idempotency }, streamed: true })
@@ -153,12 +156,11 @@ fn chosen(key: IdempotencyKey, place: &Place, text: &UserText) -> Idempotency {
 /// A key made of the message's id and its place: the SDK sends a message again under its id when the user asks for
 /// another try. Where there is no telling which conversation it was for, there is none.
 fn inferred(id: &str, place: &Place, text: &UserText) -> Option<Idempotency> {
-    let place_name = match place {
-        Place::New => return None,
-        Place::Existing(conversation) => conversation.to_string(),
-        Place::Keyed(key) => key.to_string(),
-    };
-    let Fingerprint(digest) = idempotency::fingerprint(&["a message of a page", &place_name, id]);
+    let (kind, name) = named(place);
+    if name.is_empty() {
+        return None;
+    }
+    let Fingerprint(digest) = idempotency::fingerprint(&["a message of a page", kind, &name, id]);
     let mut key = "page:".to_owned();
     for byte in digest {
         // Writing to a text does not fail.
@@ -168,35 +170,82 @@ fn inferred(id: &str, place: &Place, text: &UserText) -> Option<Idempotency> {
     Some(Idempotency { key, fingerprint: fingerprint(place, text), reuse: KeyReuse::Anew })
 }
 
-/// What is asked for: the same words in the same place, whichever form says so and however the answer is wanted.
+/// What is asked for: the same words in the same place, however the answer is wanted.
 fn fingerprint(place: &Place, text: &UserText) -> Fingerprint {
-    let (kind, name) = match place {
-        Place::New => ("new", String::new()),
-        Place::Existing(conversation) => ("existing", conversation.to_string()),
-        Place::Keyed(key) => ("keyed", key.to_string()),
-    };
+    let (kind, name) = named(place);
     idempotency::fingerprint(&["chat", kind, &name, text.as_str()])
 }
 
+/// A place by its kind and its name, which a new conversation has none of. A conversation's id is one and the same name
+/// in whichever field it stands. A key of the page's own is another one than the id of the conversation that it stands
+/// for, because only storage knows which that is.
+fn named(place: &Place) -> (&'static str, String) {
+    match place {
+        Place::New => ("new", String::new()),
+        Place::Existing(conversation) => ("existing", conversation.to_string()),
+        Place::Keyed(key) => match key.as_str().parse::<ConversationId>() {
+            Ok(conversation) => ("existing", conversation.to_string()),
+            Err(_no_id) => ("keyed", key.to_string()),
+        },
+    }
+}
+
 /// The user's last message in a conversation as the SDK has it.
-struct LastMessage<'a> {
-    id: Option<&'a str>,
+struct LastMessage {
+    id: Option<String>,
     text: UserText,
 }
 
-impl<'a> LastMessage<'a> {
-    fn of(messages: &'a [Value]) -> Result<Self, RequestError> {
+/// A message, or a part of one: what is looked for, and as it was written. It may be of any type.
+#[derive(Deserialize)]
+struct Raw<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    role: Option<&'a RawValue>,
+    #[serde(borrow)]
+    parts: Option<&'a RawValue>,
+    #[serde(borrow)]
+    r#type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    text: Option<&'a RawValue>,
+}
+
+impl LastMessage {
+    fn of(messages: &RawValue) -> Result<Self, RequestError> {
         let misfit = |message: &str| RequestError::invalid("messages", message);
-        let Some(last) = messages.iter().rfind(|message| message["role"] == "user") else {
+        let Some(messages) = list(messages) else { return Err(misfit("messages must be a list")) };
+        let Some(last) = messages.into_iter().rev().filter_map(fields).find(|message| says(message.role, "user"))
+        else {
             return Err(misfit("messages must contain one of the role user"));
         };
-        let Some(parts) = last["parts"].as_array() else {
+        let Some(parts) = last.parts.and_then(list) else {
             return Err(misfit("messages must have their parts in a list"));
         };
-        let texts: Option<Vec<&str>> =
-            parts.iter().filter(|part| part["type"] == "text").map(|part| part["text"].as_str()).collect();
-        let Some(texts) = texts else { return Err(misfit("messages must have a string as the text of a text part")) };
-        let text = texts.concat().parse().map_err(|error: UserTextError| misfit(&error.to_string()))?;
-        Ok(Self { id: last["id"].as_str().filter(|id| !id.is_empty()), text })
+        let texts = parts.into_iter().filter_map(fields).filter(|part| says(part.r#type, "text"));
+        let Some(text) = texts.map(|part| string(part.text)).collect::<Option<String>>() else {
+            return Err(misfit("messages must have a string as the text of a text part"));
+        };
+        let text = text.parse().map_err(|error: UserTextError| misfit(&error.to_string()))?;
+        Ok(Self { id: string(last.id).filter(|id| !id.is_empty()), text })
     }
+}
+
+/// The items of a list.
+fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// The fields of an object. One that has a field twice is none: there is no telling which is meant.
+fn fields(value: &RawValue) -> Option<Raw<'_>> {
+    // A list would be taken for the fields in their order.
+    if value.get().starts_with('{') { serde_json::from_str(value.get()).ok() } else { None }
+}
+
+fn string(value: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(value?.get()).ok()
+}
+
+fn says(value: Option<&RawValue>, text: &str) -> bool {
+    string(value).is_some_and(|value| value == text)
 }

@@ -27,7 +27,7 @@ pub(crate) enum Frame {
         /// What is known of it.
         message_metadata: Metadata,
     },
-    /// A round begins: the model is asked.
+    /// A round begins.
     StartStep,
     /// A text begins.
     #[serde(rename_all = "camelCase")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::web::Bytes;
 use chrono::{DateTime, Utc};
 use domain::message::{ToolCall, ToolResult};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use super::encoder::Encoder;
 use super::frame::Frame;
-use super::{KEEP_ALIVE, events};
+use super::{KEEP_ALIVE, events, headers_only};
 
 fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -30,6 +31,7 @@ fn begun() -> TurnEvent {
         user_message: Uuid::from_u128(3).into(),
         position: 1,
         assistant_message: Uuid::from_u128(4).into(),
+        attempt: 1,
     })
 }
 
@@ -330,4 +332,9 @@ async fn a_stream_ends_with_its_mark() {
         "data: [DONE]\n\n",
     ];
     assert_eq!(said, lines);
+}
+
+#[test]
+fn the_headers_alone_announce_no_length_either() {
+    assert_eq!(headers_only().body().size(), BodySize::Stream);
 }

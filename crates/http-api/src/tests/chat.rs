@@ -35,6 +35,7 @@ pub(super) fn begun(new: &NewTurn) -> Turn {
         user_message: new.user_message,
         position: 1,
         assistant_message: new.assistant_message,
+        attempt: 1,
     }
 }
 
@@ -189,7 +190,7 @@ fn kept(new: &NewTurn, parts: Vec<Part>, status: TurnState) -> StoredAnswer {
         grounded: true,
         created_at: now(),
     };
-    StoredAnswer { turn, message, usage: Usage { tokens_in: 7, tokens_out: 5 } }
+    StoredAnswer { turn, message, usage: Usage { tokens_in: 7, tokens_out: 5 }, error_code: None }
 }
 
 fn with_key(key: &str, body: &str) -> TestRequest {

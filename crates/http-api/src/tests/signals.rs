@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use domain::id::TurnId;
-use domain::turn::{StopReason, TurnEvent, TurnEvents, TurnSignals};
+use domain::turn::{Attempt, StopReason, TurnEvent, TurnEvents, TurnSignals};
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{self, BoxFuture};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
@@ -21,7 +21,7 @@ struct Open {
 }
 
 impl TurnSignals for TestSignals {
-    fn open(&self, turn: TurnId) -> BoxFuture<'static, StopReason> {
+    fn open(&self, Attempt { turn, .. }: Attempt) -> BoxFuture<'static, StopReason> {
         let (stop, stopped) = oneshot::channel();
         self.0.lock().unwrap().insert(turn, Open { stop: Some(stop), ..Open::default() });
         stopped
@@ -29,7 +29,7 @@ impl TurnSignals for TestSignals {
             .boxed()
     }
 
-    fn publish(&self, turn: TurnId, event: TurnEvent) {
+    fn publish(&self, Attempt { turn, .. }: Attempt, event: TurnEvent) {
         let mut open = self.0.lock().unwrap();
         let open = open.get_mut(&turn).unwrap();
         open.readers.retain(|reader| reader.unbounded_send(event.clone()).is_ok());
@@ -53,7 +53,7 @@ impl TurnSignals for TestSignals {
         true
     }
 
-    fn close(&self, turn: TurnId) {
+    fn close(&self, Attempt { turn, .. }: Attempt) {
         self.0.lock().unwrap().remove(&turn);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use actix_web::test::TestRequest;
 use domain::conversation::{
     BegunTurn, ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, MockConversationRepo,
 };
@@ -45,6 +46,16 @@ type Asked = Vec<(ConversationTarget, Vec<Part>, Option<Idempotency>)>;
 
 /// What is begun by each of these bodies.
 async fn asked(bodies: impl IntoIterator<Item = String>) -> Asked {
+    begun_by(bodies.into_iter().map(|body| say(&body))).await
+}
+
+/// What is kept of each of these bodies, sent under `key`.
+async fn asked_under(key: &str, bodies: [String; 2]) -> Vec<Idempotency> {
+    let asked = begun_by(bodies.iter().map(|body| say(body).insert_header(("Idempotency-Key", key)))).await;
+    asked.into_iter().filter_map(|(_, _, idempotency)| idempotency).collect()
+}
+
+async fn begun_by(requests: impl Iterator<Item = TestRequest>) -> Asked {
     let asked: Arc<Mutex<Asked>> = Arc::default();
     let note = Arc::clone(&asked);
     let mut ports = Ports::new();
@@ -55,7 +66,7 @@ async fn asked(bodies: impl IntoIterator<Item = String>) -> Asked {
         note.lock().unwrap().push((new.target, new.user_parts, new.idempotency));
         Err(ConversationRepoError::TurnInProgress)
     });
-    let answers = ports.ask_all(bodies.into_iter().map(|body| say(&body))).await;
+    let answers = ports.ask_all(requests).await;
     for answer in &answers {
         answer.problem(409, "TURN_IN_PROGRESS", "");
     }
@@ -120,6 +131,19 @@ async fn a_message_that_the_page_sends_again_is_the_same_request() {
 }
 
 #[actix_web::test]
+async fn a_conversation_is_the_same_whichever_field_has_its_id() {
+    let as_id = with(|body| body["id"] = json!(CONVERSATION.to_uppercase()));
+    let as_conversation = with(|body| body["conversation_id"] = json!(CONVERSATION));
+    let keys: Vec<_> = asked([as_id.clone(), as_conversation]).await.into_iter().map(|(_, _, key)| key).collect();
+    assert!(keys[0].is_some());
+    assert_eq!(keys[0], keys[1]);
+
+    let own = json!({"message": "Add a task to buy milk", "conversation_id": CONVERSATION}).to_string();
+    let fingerprints: Vec<_> = asked_under("k", [as_id, own]).await.into_iter().map(|key| key.fingerprint).collect();
+    assert_eq!(fingerprints[0], fingerprints[1]);
+}
+
+#[actix_web::test]
 async fn a_key_that_the_page_chose_itself_goes_before_the_messages_id() {
     let chosen = Arc::new(Mutex::new(None));
     let note = Arc::clone(&chosen);
@@ -140,12 +164,13 @@ async fn a_key_that_the_page_chose_itself_goes_before_the_messages_id() {
 
 #[actix_web::test]
 async fn a_body_without_something_said_names_what_is_missing() {
+    const NUL: &str = "messages.0.metadata must not contain a NUL character";
     let empty = "Message cannot be empty";
     for (body, field, message) in [
         (with(|body| body["messages"] = json!([])), "messages", "messages must contain one of the role user"),
         (with(|body| body["messages"] = json!([5])), "messages", "messages must contain one of the role user"),
-        (with(|body| body["messages"] = json!("a")), "messages", "messages must be a sequence"),
-        (with(|body| body["messages"] = Value::Null), "messages", "messages must be a sequence"),
+        (with(|body| body["messages"] = json!("a")), "messages", "messages must be a list"),
+        (with(|body| body["messages"] = Value::Null), "messages", "messages must be a list"),
         (
             with(|body| body["messages"][2]["parts"] = json!("a")),
             "messages",
@@ -158,6 +183,13 @@ async fn a_body_without_something_said_names_what_is_missing() {
             "messages",
             "messages must have a string as the text of a text part",
         ),
+        (with(|body| body["messages"][0]["metadata"] = json!("\0")), "messages.0.metadata", NUL),
+        (
+            page().to_string().replace(r#""role":"user""#, r#""role":"user","role":"user""#),
+            "messages",
+            "messages must contain one of the role user",
+        ),
+        (page().to_string().replacen('{', r#"{"messages":[],"#, 1), "messages", "messages is given more than once"),
         (with(|body| body["id"] = json!(5)), "id", "id must be a string"),
         (with(|body| body["id"] = json!("")), "id", "id must be 1 to 255 visible ASCII characters"),
         (with(|body| body["conversation_id"] = json!(5)), "conversation_id", "conversation_id must be a string"),

@@ -134,6 +134,7 @@ fn tell(events: &[LlmEvent], told: &mut String) -> Vec<LlmToolCall> {
         match group {
             [LlmEvent::TextDelta(_), ..] => line(told, &format!("text in {}: {:?}", group.len(), text_of(group))),
             [LlmEvent::PlanDelta(_), ..] => line(told, &format!("plan in {}: {:?}", group.len(), text_of(group))),
+            [LlmEvent::Thinking, ..] => line(told, &format!("thoughts in {}", group.len())),
             [LlmEvent::ToolCallArguments { .. }, ..] => line(told, &format!("arguments in {}", group.len())),
             _ => group.iter().for_each(|event| tell_one(event, told, &mut calls)),
         }

@@ -228,7 +228,11 @@ fn thoughts_citations_and_what_is_new_are_not_the_answer() {
         json!({"type": "never-heard-of", "delta": 3}),
         end("COMPLETE"),
     ];
-    assert_eq!(whole(&sse(&events)), [LlmEvent::TextDelta("4".into()), finished(FinishReason::Stop)]);
+    let thinking = || LlmEvent::Thinking;
+    let told = [thinking(), thinking(), thinking(), LlmEvent::TextDelta("4".into()), finished(FinishReason::Stop)];
+    assert_eq!(whole(&sse(&events)), told);
+    let without_a_start = block("content-delta", json!({"thinking": "two and two"}));
+    assert_eq!(whole(&sse(&[without_a_start, end("COMPLETE")])), [thinking(), finished(FinishReason::Stop)]);
 }
 
 #[test]
@@ -282,7 +286,9 @@ fn garbage_and_calls_out_of_nowhere_are_bad_replies() {
         sse(&[call_end(3)]),
         sse(&[call_start(0, "a", ""), end("TOOL_CALL")]),
         sse(&[json!({"type": "content-delta", "delta": {"message": {"content": 3}}})]),
-        json!({"message": {"content": [{"type": "video"}]}, "finish_reason": "COMPLETE"}).to_string(),
+        json!({"message": {"content": [{"type": "text"}]}, "finish_reason": "COMPLETE"}).to_string(),
+        json!([{"message": {"content": "a"}}]).to_string(),
+        json!("no").to_string(),
         json!({"id": "1"}).to_string(),
     ] {
         let (_, result) = read(&body);
@@ -299,7 +305,11 @@ fn a_server_that_does_not_stream_is_understood() {
     assert_eq!(complete(&events), [call("a", "list_tasks", "{}")]);
     let content = json!([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Done."}]);
     let body = json!({"message": {"role": "assistant", "content": content}, "finish_reason": "COMPLETE"}).to_string();
-    assert_eq!(whole(&body), [LlmEvent::TextDelta("Done.".into()), finished(FinishReason::Stop)]);
+    let told = [LlmEvent::Thinking, LlmEvent::TextDelta("Done.".into()), finished(FinishReason::Stop)];
+    assert_eq!(whole(&body), told);
+    let content = json!([{"type": "video"}, {"type": "text", "text": "Done."}]);
+    let body = json!({"message": {"role": "assistant", "content": content}, "finish_reason": "COMPLETE"}).to_string();
+    assert_eq!(whole(&body), told[1..]);
 }
 
 #[test]

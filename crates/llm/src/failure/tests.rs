@@ -92,6 +92,56 @@ fn the_cause_says_what_the_provider_said_without_the_key_and_not_too_much() {
 }
 
 #[test]
+fn what_the_operator_can_do_is_said_where_it_is_known() {
+    let (address, tokens) = ("[the base URL may be wrong]", "[LLM_HISTORY_TOKENS may be too high for this model]");
+    let tools = "[a model that can call tools is needed: see COHERE_MODEL]";
+    for (status, body, hint) in [
+        (404, "404 page not found", address),
+        (404, "", address),
+        (405, r#"{"detail":"Method Not Allowed"}"#, address),
+        (400, r#"{"error":{"message":"no","code":"context_length_exceeded"}}"#, tokens),
+        (400, r#"{"message":"This model's maximum context length is 8192 tokens."}"#, tokens),
+        (400, r#"{"error":{"message":"the request exceeds the available context size","type":"x"}}"#, tokens),
+        (400, r#"{"message":"too many tokens: the prompt cannot exceed 4081"}"#, tokens),
+        (413, r#"{"error":{"message":"prompt is too long: 210000 tokens"}}"#, tokens),
+        (400, r#"{"error":{"message":"registry/library/gemma:2b does not support tools"}}"#, tools),
+        (404, r#"{"error":{"message":"No endpoints found that support tool use.","code":404}}"#, tools),
+    ] {
+        let error = error(status, body);
+        assert!(matches!(error, LlmError::BadReply(_)), "{body}: {error:?}");
+        assert!(cause(&error).ends_with(hint), "{body}: {}", cause(&error));
+    }
+    for (status, body) in [
+        (404, r#"{"message":"model 'command-x' was removed"}"#),
+        (400, r#"{"message":"the tool is broken"}"#),
+        (400, r#"{"message":"images are not supported"}"#),
+        (429, r#"{"message":"too many tokens in this minute"}"#),
+        (500, r#"{"message":"tools are not supported"}"#),
+    ] {
+        assert!(!cause(&error(status, body)).contains('['), "{body}: {}", cause(&error(status, body)));
+    }
+    let inside = context().inside_reply(Said::read(r#"{"error":{"code":404,"message":"no"}}"#));
+    assert_eq!(cause(&inside), "an error inside the reply (404): no");
+}
+
+#[test]
+fn the_wait_that_is_asked_for_stands_in_the_cause() {
+    let limited = context().of_status(429, Said::read("slow down"), Some(Duration::from_secs(7)));
+    assert_eq!(cause(&limited), "HTTP status 429: slow down [it says to wait for 7 s]");
+    assert_eq!(cause(&error(429, "slow down")), "HTTP status 429: slow down");
+}
+
+#[test]
+fn a_redirect_names_its_target_without_the_key_and_not_too_much_of_it() {
+    let to = |location: &str| cause(&context().of_redirect(308, Some(location)));
+    let told = "HTTP status 308 [redirects are not followed to https://a.example/[key]: the base URL may be wrong]";
+    assert_eq!(to("https://a.example/sk-secret-secret"), told);
+    assert!(to(&"x".repeat(10_000)).len() < MAX_MESSAGE + 100);
+    let nowhere = "HTTP status 308 [redirects are not followed: the base URL may be wrong]";
+    assert_eq!(cause(&context().of_redirect(308, None)), nowhere);
+}
+
+#[test]
 fn who_refuses_a_key_is_not_quoted() {
     let refused = error(401, r#"{"error":{"message":"Incorrect API key: sk-se****cret"}}"#);
     assert_eq!(cause(&refused), "HTTP status 401");

@@ -125,7 +125,7 @@ fn a_text_comes_in_pieces_between_comments() {
 }
 
 #[test]
-fn content_may_be_null_empty_absent_or_parts_and_thoughts_are_not_shown() {
+fn content_may_be_null_empty_absent_or_parts_and_thoughts_are_told_without_their_words() {
     let parts =
         json!([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "b"}, "c"]);
     let chunks = [
@@ -135,11 +135,21 @@ fn content_may_be_null_empty_absent_or_parts_and_thoughts_are_not_shown() {
         text("a"),
         delta(json!({"content": parts})),
         delta(json!({"content": {"type": "text", "text": "d"}})),
+        delta(json!({"content": null, "reasoning": null, "reasoning_content": "", "reasoning_details": []})),
+        delta(json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]})),
         delta(json!({"content": null, "refusal": "e"})),
         finish("stop"),
     ];
-    let texts = [said("a"), said("bc"), said("d"), said("e"), finished(FinishReason::Stop)];
-    assert_eq!(whole(&sse(&chunks)), texts);
+    let (thinking, end) = (LlmEvent::Thinking, finished(FinishReason::Stop));
+    let told = [&thinking, &thinking, &said("a"), &thinking, &said("bc"), &said("d"), &thinking, &said("e"), &end];
+    assert_eq!(whole(&sse(&chunks)).iter().collect::<Vec<_>>(), told);
+}
+
+#[test]
+fn parts_of_an_unknown_kind_are_passed_over() {
+    let parts = json!([{"type": "image_url"}, {"type": "text", "text": "a"}, {"new": 1}, {"type": "video", "text": 3}]);
+    let told = whole(&sse(&[delta(json!({"content": parts})), finish("stop")]));
+    assert_eq!(told, [said("a"), finished(FinishReason::Stop)]);
 }
 
 #[test]
@@ -215,10 +225,18 @@ fn garbage_is_a_bad_reply() {
         "data: [DONE]\n\n".to_owned(),
         sse(&[json!({"something": "else"})]),
         sse(&[delta(json!({"content": 3}))]),
-        sse(&[delta(json!({"content": [{"type": "image_url"}]}))]),
+        sse(&[delta(json!({"content": [{"type": "text"}]}))]),
         sse(&[delta(json!({"tool_calls": ["x"]})), finish("tool_calls")]),
         json!({"choices": []}).to_string(),
         json!({"models": []}).to_string(),
+        json!([]).to_string(),
+        json!([{"choices": []}]).to_string(),
+        json!("no").to_string(),
+        "null".to_owned(),
+        "-1".to_owned(),
+        "404".to_owned(),
+        "true".to_owned(),
+        "false".to_owned(),
     ] {
         let (_, result) = read(&body);
         assert!(matches!(result, Err(LlmError::BadReply(_))), "{body}: {result:?}");

@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, stream};
 use super::breaker::{Admission, Outcome};
 use super::deadline::{Deadline, Overdue};
 
-/// Waits for the first event and takes it off the stream. One that ends without any is a connection that was cut, and
+/// Waits for the first event, a sign that the model thinks among them, and takes it off the stream. One that ends without any is a connection that was cut, and
 /// as nothing was handed out it may be tried again.
 pub(super) async fn first_event(mut stream: LlmStream) -> Result<(LlmEvent, LlmStream), LlmError> {
     match stream.next().await {
@@ -65,7 +65,7 @@ impl Answer {
             Some(Ok(LlmEvent::Finished { .. })) => Outcome::Answered,
             Some(Ok(_)) => return,
             Some(Err(error)) => error.into(),
-            None => Outcome::Failed,
+            None => Outcome::Failed("the stream ended before the answer did".to_owned()),
         };
         if let Some(admission) = self.admission.take() {
             admission.settle(outcome);

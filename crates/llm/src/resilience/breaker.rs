@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use domain::llm::LlmError;
 use domain::runtime::Clock;
 
-use super::BreakerOptions;
 use super::deadline::after;
+use super::{BreakerOptions, with_causes};
 
 /// The breaker refuses the call.
 #[derive(Debug, thiserror::Error)]
@@ -22,18 +22,18 @@ pub(super) struct BreakerOpen {
 }
 
 /// What came of a call, as the breaker sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Outcome {
     /// The provider is there.
     Answered,
-    /// It is not.
-    Failed,
+    /// It is not, for this reason.
+    Failed(String),
 }
 
 impl From<&LlmError> for Outcome {
     fn from(error: &LlmError) -> Self {
         match error {
-            LlmError::Timeout(_) | LlmError::Unavailable(_) => Self::Failed,
+            LlmError::Timeout(_) | LlmError::Unavailable(_) => Self::Failed(with_causes(error)),
             LlmError::RateLimited { .. }
             | LlmError::Unauthorized(_)
             | LlmError::ModelRetired { .. }
@@ -107,23 +107,37 @@ impl Breaker {
         }
         match (inner.state, outcome) {
             (State::Closed { .. }, Some(Outcome::Answered)) => inner.state = State::Closed { failures: 0 },
-            (State::Closed { failures }, Some(Outcome::Failed)) => {
+            (State::Closed { failures }, Some(Outcome::Failed(error))) => {
                 let failures = failures.saturating_add(1);
                 inner.state = State::Closed { failures };
                 if failures >= self.options.failures {
                     inner.enter(open);
-                    tracing::warn!(provider = self.provider, failures, "the provider keeps failing and is left alone");
+                    self.tell(failures, &error);
                 }
             }
             (State::Trial { .. }, Some(Outcome::Answered)) => {
                 inner.enter(State::Closed { failures: 0 });
                 tracing::info!(provider = self.provider, "the provider answers again");
             }
-            (State::Trial { .. }, Some(Outcome::Failed)) => inner.enter(open),
+            (State::Trial { .. }, Some(Outcome::Failed(error))) => {
+                inner.enter(open);
+                self.tell(1, &error);
+            }
             // Nobody knows what would have come of it: the next caller may try.
             (State::Trial { until }, None) => inner.enter(State::Open { until }),
             (State::Closed { .. }, None) | (State::Open { .. }, _) => {}
         }
+    }
+
+    /// Says that it has opened.
+    fn tell(&self, failures: u32, error: &str) {
+        tracing::warn!(
+            provider = self.provider,
+            failures,
+            open_for = ?self.options.open_for,
+            error,
+            "the provider keeps failing and is left alone"
+        );
     }
 
     /// No code that holds the lock can panic half way through a change.

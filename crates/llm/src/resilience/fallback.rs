@@ -14,7 +14,8 @@ use super::with_causes;
 
 /// A model, and another that answers in its place when it fails before its first event, whatever the error: a wrong key
 /// is the operator's to mend, and the log says so each time, but the user is served meanwhile. A failure behind the
-/// first event is handed on, because two models' words do not make one answer.
+/// first event is handed on, because two models' words do not make one answer. That a model thinks is no word of it:
+/// [`LlmEvent::Thinking`] before the first other event is waited through and not handed on.
 ///
 /// The primary's error goes to the log as a warning, with its causes; if the stand-in fails too, so does the
 /// stand-in's, and the caller gets the primary's.
@@ -30,9 +31,12 @@ impl FallbackClient {
     }
 }
 
-/// Asks `client` and waits for the first event, so that an error before it is one of the call and not of the stream.
+/// Asks `client` and waits for the first event that is no thought, so that an error before it is one of the call and not of the stream.
 async fn begun(client: &dyn LlmClient, request: LlmRequest) -> Result<LlmStream, LlmError> {
-    let (first, rest) = first_event(client.respond(request).await?).await?;
+    let (mut first, mut rest) = first_event(client.respond(request).await?).await?;
+    while first == LlmEvent::Thinking {
+        (first, rest) = first_event(rest).await?;
+    }
     Ok(stream::iter([Ok(first)]).chain(rest).boxed())
 }
 

@@ -4,6 +4,7 @@ mod breaker;
 mod clock;
 mod deadlines;
 mod fallback;
+mod log;
 mod retries;
 
 use std::sync::{Arc, Mutex};

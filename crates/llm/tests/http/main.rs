@@ -179,6 +179,27 @@ async fn a_connection_that_is_cut_mid_call_completes_no_call() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_behind_the_last_words_breaks_nothing() {
+    let stop = STOP.replace("data: [DONE]\n\n", "");
+    let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{}"}});
+    let call = format!("data: {}\n\n", json!({"choices": [{"delta": {"tool_calls": [call]}}]}));
+    let server = serve(chunked(), chunk(&call) + &chunk(&stop), Then::Close).await;
+    let reply = ask(&openai(server.address.as_str())).await.unwrap();
+    assert_eq!((reply.calls.len(), reply.reason), (1, FinishReason::ToolCalls));
+    let end = json!({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}});
+    let server = serve(chunked(), chunk(&format!("data: {end}")), Then::Close).await;
+    assert_eq!(ask(&cohere(server.address.as_str())).await.unwrap().reason, FinishReason::Stop);
+    // Without them, and in the middle of them, it is the connection's fault.
+    for cut in [HELLO, &stop[..stop.len() - 10]] {
+        let server = serve(chunked(), chunk(cut), Then::Close).await;
+        let error = ask(&openai(server.address.as_str())).await.unwrap_err();
+        let is_the_connection_s =
+            std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<reqwest::Error>);
+        assert!(matches!(error, LlmError::Unavailable(_)) && is_the_connection_s, "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn endless_output_is_cut_off() {
     let line = "x".repeat(64 * 1024);
     for (begin, again) in [
@@ -248,8 +269,15 @@ async fn a_refused_key_and_a_retired_model_are_told_apart() {
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = answering(event_stream(STOP)).await;
-    let server = answering(ResponseTemplate::new(307).insert_header("location", elsewhere.uri())).await;
-    assert!(matches!(openai(&server.uri()).respond(request()).await.err(), Some(LlmError::BadReply(_))));
+    let location = elsewhere.uri().replace("http://", "http://me:hunter2@") + "/v1/x?token=hunter3#hunter4";
+    for (location, told) in [(location.as_str(), elsewhere.uri() + "/v1/x"), ("/login", "/login".to_owned())] {
+        let server = answering(ResponseTemplate::new(307).insert_header("location", location)).await;
+        let error = openai(&server.uri()).respond(request()).await.err().unwrap();
+        assert!(matches!(error, LlmError::BadReply(_)), "{error:?}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(&format!("{told}: the base URL")) && cause.contains("not followed"), "{cause}");
+        assert!(!format!("{error:?} {cause}").contains("hunter"), "{error:?}");
+    }
     assert!(elsewhere.received_requests().await.unwrap().is_empty());
 }
 

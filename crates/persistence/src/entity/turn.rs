@@ -27,6 +27,7 @@ pub(crate) struct Model {
     pub(crate) model_time_us: i64,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) fingerprint: Option<Vec<u8>>,
+    pub(crate) attempt: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -8,9 +8,9 @@ use domain::id::{ConversationId, UserId};
 use domain::storage::StorageError;
 use domain::turn::{FailureCode, IDEMPOTENCY_KEPT, Turn, TurnState};
 use sea_orm::prelude::Json;
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
 
-use super::rows::StoredTurn;
+use super::rows::{StoredTurn, usage};
 use super::{Abandoned, fail, pending, statements};
 use crate::Database;
 use crate::database::Held;
@@ -109,6 +109,7 @@ async fn attempt(
         user_message: new.user_message,
         position: u32::try_from(message_count - 1).map_err(corrupt)?,
         assistant_message: new.assistant_message,
+        attempt: 1,
     };
     Ok(BegunTurn::New { turn, pending })
 }
@@ -134,7 +135,7 @@ async fn lock_conversation<C: ConnectionTrait>(
             db.query_one(&statements::extend_conversation(owner, *id, MESSAGES, at)).await
         }
     };
-    let read = |row: sea_orm::QueryResult| -> Result<(uuid::Uuid, i64), DbErr> {
+    let read = |row: QueryResult| -> Result<(uuid::Uuid, i64), DbErr> {
         Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
     };
     let locked = row.and_then(|row| row.map(read).transpose()).map_err(storage)?;
@@ -173,7 +174,7 @@ async fn resume(
     owner: UserId,
     new: &NewTurn,
     request: &Idempotency,
-    turn: Turn,
+    mut turn: Turn,
 ) -> Result<Option<BegunTurn>, ConversationRepoError> {
     let at = Timestamp::from(new.at);
     let transaction = database.begin().await?;
@@ -182,18 +183,26 @@ async fn resume(
     fail_dead(&transaction, owner, turn.conversation, at).await.map_err(storage)?;
     pending::settle(&transaction, owner, turn.conversation, at).await?;
     let update = statements::resume_turn(owner, &turn, &request.key, new);
-    if transaction.execute(&update).await.map_err(storage)?.rows_affected() == 0 {
+    let Some(resumed) = transaction.query_one(&update).await.map_err(storage)? else {
         let still_failed = statements::failed_turn(owner, turn.id);
         let still_failed = transaction.query_one(&still_failed).await.map_err(storage)?.is_some();
         transaction.rollback().await.map_err(storage)?;
         // Then it is another turn that is in the way.
         return if still_failed { Err(ConversationRepoError::TurnInProgress) } else { Ok(None) };
-    }
+    };
+    let (attempt, tokens_in, tokens_out, started_at) = so_far(&resumed).map_err(storage)?;
+    turn.attempt = u32::try_from(attempt).map_err(corrupt)?;
+    let usage = usage(tokens_in, tokens_out)?;
     let update = statements::resume_message(owner, turn.id);
     let row = transaction.query_one(&update).await.map_err(storage)?.ok_or(ConversationRepoError::NoTurn)?;
     let parts: Json = row.try_get_by_index(0).map_err(storage)?;
     transaction.commit().await.map_err(storage)?;
-    Ok(Some(BegunTurn::Resumed { turn, parts: from_json(parts)? }))
+    Ok(Some(BegunTurn::Resumed { turn, parts: from_json(parts)?, usage, at: started_at.into() }))
+}
+
+/// Which attempt it is, the tokens that went in and out before, and when the first one began.
+fn so_far(row: &QueryResult) -> Result<(i64, i64, i64, Timestamp), DbErr> {
+    Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
 }
 
 async fn undo<T>(

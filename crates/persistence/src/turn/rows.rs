@@ -5,7 +5,7 @@ use domain::conversation::{Fingerprint, StoredAnswer};
 use domain::id::UserId;
 use domain::message::{Message, Role};
 use domain::storage::StorageError;
-use domain::turn::{Turn, TurnState, Usage};
+use domain::turn::{FailureCode, Turn, TurnState, Usage};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, FromQueryResult, QueryResult};
@@ -27,6 +27,8 @@ pub(super) struct StoredTurn {
     lease_until: Timestamp,
     started_at: Timestamp,
     fingerprint: Option<Vec<u8>>,
+    attempt: i64,
+    error_code: Option<String>,
     tokens_in: i64,
     tokens_out: i64,
     question_id: Uuid,
@@ -44,10 +46,12 @@ impl StoredTurn {
     pub(super) fn select(owner: UserId, which: Expr) -> SelectStatement {
         use message::Column as M;
         use turn::Column as T;
-        let own = [T::Id, T::ConversationId, T::State, T::LeaseUntil, T::StartedAt, T::Fingerprint];
+        let own = [T::Id, T::ConversationId, T::State, T::LeaseUntil, T::StartedAt, T::Fingerprint, T::Attempt];
         let mut select = Query::select();
         select
-            .columns(own.into_iter().chain([T::TokensIn, T::TokensOut]).map(|column| (turn::Entity, column)))
+            .columns(
+                own.into_iter().chain([T::TokensIn, T::TokensOut, T::ErrorCode]).map(|column| (turn::Entity, column)),
+            )
             .expr_as(Expr::col((QUESTION, M::Id)), "question_id")
             .expr_as(Expr::col((QUESTION, M::Position)), "question_position")
             .expr_as(Expr::col((message::Entity, M::Id)), "answer_id")
@@ -105,6 +109,7 @@ impl StoredTurn {
             user_message: self.question_id.into(),
             position: u32::try_from(self.question_position).map_err(corrupt)?,
             assistant_message: self.answer_id.into(),
+            attempt: u32::try_from(self.attempt).map_err(corrupt)?,
         })
     }
 
@@ -114,6 +119,8 @@ impl StoredTurn {
             TurnState::Running => Usage::default(),
             TurnState::Complete | TurnState::Stopped | TurnState::Failed => usage(self.tokens_in, self.tokens_out)?,
         };
+        // A newer version may know codes that this one does not.
+        let error_code = self.error_code.as_deref().and_then(FailureCode::from_name);
         let message = Message {
             id: self.answer_id.into(),
             conversation: turn.conversation,
@@ -124,7 +131,7 @@ impl StoredTurn {
             grounded: self.grounded,
             created_at: self.created_at.into(),
         };
-        Ok(StoredAnswer { turn, message, usage })
+        Ok(StoredAnswer { turn, message, usage, error_code })
     }
 }
 

@@ -139,6 +139,7 @@ pub(super) fn insert_turn(
             Column::StartedAt,
             Column::IdempotencyKey,
             Column::Fingerprint,
+            Column::Attempt,
         ])
         .values_panic([
             new.id.as_uuid().into(),
@@ -152,6 +153,7 @@ pub(super) fn insert_turn(
             at.into(),
             request.map(|request| request.key.as_str()).into(),
             request.map(|request| request.fingerprint.0.to_vec()).into(),
+            1_i64.into(),
         ])
         // Whichever of the two: one target could not name both.
         .on_conflict(OnConflict::new().do_nothing().to_owned());
@@ -173,7 +175,7 @@ pub(super) fn forget_key(owner: UserId, key: &IdempotencyKey, until: Timestamp) 
 }
 
 /// Lets a turn that failed run again for `new`, if its key is still its own and no other turn runs in its conversation,
-/// which must be locked.
+/// which must be locked. Returns which attempt that is, the tokens in and out so far and when the first one began.
 pub(super) fn resume_turn(owner: UserId, turn: &Turn, key: &IdempotencyKey, new: &NewTurn) -> UpdateStatement {
     use turn::Column;
     let mut running = Query::select();
@@ -193,9 +195,16 @@ pub(super) fn resume_turn(owner: UserId, turn: &Turn, key: &IdempotencyKey, new:
         .value(Column::Model, new.model.as_str())
         .value(Column::ErrorCode, None::<String>)
         .value(Column::EndedAt, None::<Timestamp>)
+        .value(Column::Attempt, Column::Attempt.into_expr().add(1_i64))
         .cond_where(failed(owner, turn.id))
         .and_where(Column::IdempotencyKey.eq(key.as_str()))
-        .and_where(Expr::not_exists(running));
+        .and_where(Expr::not_exists(running))
+        .returning(Query::returning().columns([
+            Column::Attempt,
+            Column::TokensIn,
+            Column::TokensOut,
+            Column::StartedAt,
+        ]));
     update
 }
 
@@ -284,16 +293,11 @@ pub(super) fn insert_messages(
     insert
 }
 
-/// Marks the conversation of a running turn as active, and returns its id.
-pub(super) fn touch_conversation_of(owner: UserId, turn: TurnId, at: Timestamp) -> UpdateStatement {
+/// Marks the conversation of the owner's turn that `which` names as active, and returns its id.
+pub(super) fn touch_conversation_of(owner: UserId, which: Condition, at: Timestamp) -> UpdateStatement {
     use conversation::Column;
     let mut of_turn = Query::select();
-    of_turn
-        .column(turn::Column::ConversationId)
-        .from(turn::Entity)
-        .and_where(turn::Column::UserId.eq(owner.as_uuid()))
-        .and_where(turn::Column::Id.eq(turn.as_uuid()))
-        .and_where(is_running());
+    of_turn.column(turn::Column::ConversationId).from(turn::Entity).cond_where(which);
     let mut update = Query::update();
     update
         .table(conversation::Entity)

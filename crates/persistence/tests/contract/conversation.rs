@@ -159,9 +159,9 @@ async fn deleting_takes_turns_and_messages_along_even_while_one_runs(test: TestD
     assert!(matches!(messages, Err(ConversationRepoError::NotFound)), "{messages:?}");
     let end = end(TurnState::Complete, at(1));
     let ended = [
-        fixture.conversations.end_turn(owner, turn.id, end).await.err(),
-        fixture.conversations.save_progress(owner, turn.id, &[]).await.err(),
-        fixture.conversations.renew_lease(owner, turn.id, at(9)).await.err(),
+        fixture.conversations.end_turn(owner, turn.attempt(), end).await.err(),
+        fixture.conversations.save_progress(owner, turn.attempt(), &[]).await.err(),
+        fixture.conversations.renew_lease(owner, turn.attempt(), at(9)).await.err(),
     ];
     for outcome in ended {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");

@@ -13,7 +13,7 @@ use domain::message::Part;
 use domain::principal::{Principal, Scopes, Via};
 use domain::session::{NewSession, RefreshTokenHash};
 use domain::task::{NewTask, Task, TaskRepo as _, Title, Version};
-use domain::turn::{FailureCode, Lease, Turn, TurnState, Usage};
+use domain::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
 use domain::user::{NewUser, PasswordHash, User, UserRepo as _};
 use persistence::{
     Database, DatabaseOptions, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
@@ -125,9 +125,9 @@ pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
     Change { actor, turn: None, call: None, request_id: Uuid::now_v7().into(), at }
 }
 
-/// A change that a tool call asks for.
+/// A change that a tool call asks for, in the first attempt at its turn.
 pub(crate) fn effect(owner: UserId, call: EffectId, at: DateTime<Utc>) -> Change {
-    Change { turn: Some(call.turn), call: Some(call), ..change(owner, at) }
+    Change { turn: Some(Attempt { turn: call.turn, number: 1 }), call: Some(call), ..change(owner, at) }
 }
 
 pub(crate) fn new_user(email: &str) -> anyhow::Result<NewUser> {

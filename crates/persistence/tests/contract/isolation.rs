@@ -9,7 +9,6 @@ use domain::conversation::{
 };
 use domain::page::PageRequest;
 use domain::session::{Rotation, SessionRepo as _, SessionRepoError};
-use domain::storage::StorageError;
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCounts, TaskFilter, TaskPatch, TaskRepo as _, TaskRepoError, TitleMatch};
 use domain::turn::TurnState;
@@ -107,9 +106,9 @@ async fn a_turn_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
     let before = fixture.conversations.messages(ada, id, MessageOrder::Ascending, page()).await?;
     let end = end(TurnState::Stopped, at(1));
     let outcomes = [
-        fixture.conversations.renew_lease(eve, turn.id, at(0)).await.err(),
-        fixture.conversations.save_progress(eve, turn.id, &[]).await.err(),
-        fixture.conversations.end_turn(eve, turn.id, end).await.err(),
+        fixture.conversations.renew_lease(eve, turn.attempt(), at(0)).await.err(),
+        fixture.conversations.save_progress(eve, turn.attempt(), &[]).await.err(),
+        fixture.conversations.end_turn(eve, turn.attempt(), end).await.err(),
     ];
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -125,7 +124,7 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (conversation, turn) = fixture.conversation(ada).await?;
-    let (own, _) = fixture.conversation(eve).await?;
+    let (own, own_turn) = fixture.conversation(eve).await?;
     let (done, undone) =
         (EffectId { turn: turn.id, round: 0, index: 0 }, EffectId { turn: turn.id, round: 0, index: 1 });
     let task = fixture.tasks.create(ada, new_task("Milk")?, &effect(ada, done, at(1))).await?;
@@ -145,15 +144,17 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
             fixture.tasks.toggle(eve, hers.id, None, &change).await.map(|_| ()),
             fixture.tasks.delete(eve, hers.id, None, &change).await.map(|_| ()),
             fixture.tasks.delete_many(eve, &[(hers.id, hers.version)], &change).await.map(|_| ()),
+            fixture.tasks.delete(eve, task.id, None, &change).await.map(|_| ()),
+            fixture.tasks.delete_many(eve, &[(task.id, task.version)], &change).await.map(|_| ()),
         ];
         for outcome in outcomes {
-            assert!(matches!(outcome, Err(TaskRepoError::Storage(StorageError::Other(_)))), "{outcome:?}");
+            assert!(matches!(outcome, Err(TaskRepoError::TurnEnded)), "{outcome:?}");
         }
-        let missed = fixture.tasks.delete(eve, task.id, None, &change).await;
-        assert!(matches!(missed, Err(TaskRepoError::NotFound)), "{missed:?}");
-        let version = [(task.id, task.version)];
-        assert_eq!(fixture.tasks.delete_many(eve, &version, &change).await?, []);
     }
+    let in_her_turn = effect(eve, EffectId { turn: own_turn.id, round: 0, index: 0 }, at(2));
+    let missed = fixture.tasks.delete(eve, task.id, None, &in_her_turn).await;
+    assert!(matches!(missed, Err(TaskRepoError::NotFound)), "{missed:?}");
+    assert_eq!(fixture.tasks.delete_many(eve, &[(task.id, task.version)], &in_her_turn).await?, []);
     assert_eq!(fixture.tasks.delete_many(eve, &[(task.id, task.version)], &change(eve, at(2))).await?, []);
     assert_eq!(fixture.tasks.counts(eve).await?.pending, 1);
     assert_eq!(fixture.tasks.get(ada, task.id).await?, task);
@@ -161,7 +162,7 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
 
     let action = offer(&[(task.id, task.version)]);
     let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
-    fixture.conversations.end_turn(ada, turn.id, ended).await?;
+    fixture.conversations.end_turn(ada, turn.attempt(), ended).await?;
     for (owner, id, expected) in [(eve, own, None), (ada, conversation, Some(action))] {
         // Hers is dead by then.
         let next = new_turn(ConversationTarget::Existing(id), at(15_000_000))?;

@@ -18,6 +18,7 @@ mod task_effect;
 mod task_effect_race;
 mod task_list;
 mod turn;
+mod turn_fence;
 mod turn_offer;
 mod turn_once;
 mod turn_once_race;

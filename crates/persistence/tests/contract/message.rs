@@ -71,13 +71,13 @@ async fn a_turn_leaves_the_question_and_the_answer(test: TestDatabase) -> anyhow
     assert_eq!(fixture.statements().len(), 1);
     assert_eq!(messages, [question.clone(), answer.clone()]);
 
-    fixture.conversations.save_progress(owner, turn.id, &text("Add")).await?;
+    fixture.conversations.save_progress(owner, turn.attempt(), &text("Add")).await?;
     answer.parts = text("Add");
     let messages = page(&fixture, owner, conversation, MessageOrder::Ascending, 9).await?;
     assert_eq!(messages, [question.clone(), answer.clone()]);
 
     let end = TurnEnd { grounded: false, ..complete(text("Added."), 5) };
-    fixture.conversations.end_turn(owner, turn.id, end).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end).await?;
     let answer = Message { parts: text("Added."), status: TurnState::Complete, grounded: false, ..answer };
     let messages = page(&fixture, owner, conversation, MessageOrder::Ascending, 9).await?;
     assert_eq!(messages, [question, answer]);
@@ -88,11 +88,11 @@ async fn pages_show_every_message_once_in_either_order(test: TestDatabase) -> an
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
-    fixture.conversations.end_turn(owner, turn.id, complete(text("1"), 1)).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), complete(text("1"), 1)).await?;
     for number in 2..=3 {
         let turn = new_turn(ConversationTarget::Existing(conversation), at(number))?;
         let turn = fixture.begin(owner, turn).await?;
-        fixture.conversations.end_turn(owner, turn.id, complete(text("2"), number)).await?;
+        fixture.conversations.end_turn(owner, turn.attempt(), complete(text("2"), number)).await?;
     }
     let mut expected: Vec<u32> = (1..=6).collect();
     for order in [MessageOrder::Ascending, MessageOrder::Descending] {
@@ -155,10 +155,10 @@ async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::
         Part::Text { round: 2, text: "é".repeat(100_000) },
         Part::Notice { text: "Nothing was changed.".into() },
     ];
-    fixture.conversations.save_progress(owner, turn.id, &parts).await?;
+    fixture.conversations.save_progress(owner, turn.attempt(), &parts).await?;
     let shown = page(&fixture, owner, conversation, MessageOrder::Descending, 9).await?;
     assert_eq!(shown[0].parts, parts);
-    fixture.conversations.end_turn(owner, turn.id, complete(parts.clone(), 1)).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), complete(parts.clone(), 1)).await?;
     let shown = page(&fixture, owner, conversation, MessageOrder::Descending, 9).await?;
     assert_eq!(shown[0].parts, parts);
     Ok(())
@@ -168,10 +168,10 @@ async fn nul_is_removed_before_storage(test: TestDatabase) -> anyhow::Result<()>
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
-    fixture.conversations.save_progress(owner, turn.id, &text("\0a\0")).await?;
+    fixture.conversations.save_progress(owner, turn.attempt(), &text("\0a\0")).await?;
     let shown = page(&fixture, owner, conversation, MessageOrder::Descending, 9).await?;
     assert_eq!(shown[0].parts, text("a"));
-    fixture.conversations.end_turn(owner, turn.id, complete(text("b\0c"), 1)).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), complete(text("b\0c"), 1)).await?;
     let shown = page(&fixture, owner, conversation, MessageOrder::Descending, 9).await?;
     assert_eq!(shown[0].parts, text("bc"));
     let mut next = new_turn(ConversationTarget::Existing(conversation), at(2))?;

@@ -222,11 +222,11 @@ async fn drive_conversations(fixture: &Fixture, owner: UserId, record: &mut Reco
             drive!(record, fixture, conversations.messages(owner, conversation, order, page))?;
         }
     }
-    drive!(record, fixture, conversations.renew_lease(owner, turn.id, at(10)))?;
-    drive!(record, fixture, conversations.save_progress(owner, turn.id, &text("Add")))?;
+    drive!(record, fixture, conversations.renew_lease(owner, turn.attempt(), at(10)))?;
+    drive!(record, fixture, conversations.save_progress(owner, turn.attempt(), &text("Add")))?;
     // The first one is dead by now.
     let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(11)?))?);
-    drive!(record, fixture, conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(12))))?;
+    drive!(record, fixture, conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(12))))?;
     drive!(record, fixture, conversations.delete(owner, conversation))?;
     drive_keys(fixture, owner, record).await
 }
@@ -239,7 +239,7 @@ async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> an
     let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(20)?))?);
     drive!(record, fixture, conversations.begin_turn(owner, again(21)?)).err();
     let failed = TurnEnd { pending: Some(offer(&[(id(), Version::FIRST)])), ..end(TurnState::Failed, at(22)) };
-    drive!(record, fixture, conversations.end_turn(owner, turn.id, failed))?;
+    drive!(record, fixture, conversations.end_turn(owner, turn.attempt(), failed))?;
     let resumed = drive!(record, fixture, conversations.begin_turn(owner, again(23)?))?;
     assert!(matches!(resumed, BegunTurn::Resumed { .. }), "{resumed:?}");
     drive!(record, fixture, conversations.stop_turn(owner, turn.id, at(24)))?;

@@ -86,7 +86,7 @@ async fn turns_whose_lease_is_over_are_failed(test: TestDatabase) -> anyhow::Res
     let (ada, bob) = (fixture.user().await?, fixture.user().await?);
     let (dead, _) = fixture.conversation(ada).await?;
     let (live, turn) = fixture.conversation(bob).await?;
-    fixture.conversations.renew_lease(bob, turn.id, at(15_000_001)).await?;
+    fixture.conversations.renew_lease(bob, turn.attempt(), at(15_000_001)).await?;
     assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
     assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
     assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 0);

@@ -252,7 +252,7 @@ async fn an_effect_is_on_record_with_its_change_or_neither_is(test: TestDatabase
     let taken = domain::task::NewTask { id: task.id, ..new_task("Bread")? };
     assert!(tasks.create(owner, taken, &call.change(0, 1)).await.is_err());
     assert_eq!(call.effect(0).await?, None);
-    // The turn is not there, so the record cannot be made.
+    // The turn is not there, so the record is not made.
     let nowhere = effect(owner, EffectId { turn: id(), round: 0, index: 0 }, at(1));
     let outcomes = [
         tasks.create(owner, new_task("Bread")?, &nowhere).await.err(),
@@ -262,7 +262,7 @@ async fn an_effect_is_on_record_with_its_change_or_neither_is(test: TestDatabase
         tasks.delete_many(owner, &[(task.id, task.version)], &nowhere).await.err(),
     ];
     for outcome in outcomes {
-        assert!(matches!(outcome, Some(TaskRepoError::Storage(StorageError::Other(_)))), "{outcome:?}");
+        assert!(matches!(outcome, Some(TaskRepoError::TurnEnded)), "{outcome:?}");
     }
     assert_eq!(tasks.get(owner, task.id).await?, task);
     assert_eq!((tasks.counts(owner).await?.pending, call.recorded().await?), (1, 0));

@@ -6,7 +6,7 @@ use domain::conversation::{ConversationRepo as _, ConversationRepoError, Convers
 use domain::id::{ConversationId, TurnId, UserId};
 use domain::message::Message;
 use domain::page::PageRequest;
-use domain::turn::{Turn, TurnState};
+use domain::turn::{Attempt, Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, id, new_conversation, new_turn, text};
@@ -49,9 +49,10 @@ async fn a_turn_begins_a_conversation_or_goes_on_with_it(test: TestDatabase) -> 
         user_message: first.user_message,
         position: 1,
         assistant_message: first.assistant_message,
+        attempt: 1,
     };
     assert_eq!(turn, expected);
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, 1)).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, 1)).await?;
     let ended = fixture.conversations.get(owner, conversation).await?;
     assert_eq!((ended.active_turn, ended.message_count, ended.updated_at), (None, 2, at(1)));
 
@@ -85,7 +86,7 @@ async fn a_dead_turn_makes_room_and_is_marked_failed(test: TestDatabase) -> anyh
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, dead) = fixture.conversation(owner).await?;
-    fixture.conversations.save_progress(owner, dead.id, &text("Add")).await?;
+    fixture.conversations.save_progress(owner, dead.attempt(), &text("Add")).await?;
     let (other, other_turn) = fixture.conversation(owner).await?;
     let next = begin(&fixture, owner, conversation, DEAD).await?;
     let messages = messages(&fixture, owner, conversation).await?;
@@ -95,7 +96,7 @@ async fn a_dead_turn_makes_room_and_is_marked_failed(test: TestDatabase) -> anyh
     // What was written until then is kept.
     assert_eq!(messages[1].parts, text("Add"));
     assert_eq!(fixture.conversations.get(owner, conversation).await?.active_turn, Some(next.id));
-    let too_late = fixture.conversations.end_turn(owner, dead.id, end(TurnState::Complete, DEAD)).await;
+    let too_late = fixture.conversations.end_turn(owner, dead.attempt(), end(TurnState::Complete, DEAD)).await;
     assert!(matches!(too_late, Err(ConversationRepoError::NoTurn)), "{too_late:?}");
     assert_eq!(fixture.conversations.get(owner, other).await?.active_turn, Some(other_turn.id));
     Ok(())
@@ -106,7 +107,7 @@ async fn a_renewed_lease_keeps_the_turn_alive(test: TestDatabase) -> anyhow::Res
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
     fixture.statements();
-    fixture.conversations.renew_lease(owner, turn.id, at(DEAD + 5)).await?;
+    fixture.conversations.renew_lease(owner, turn.attempt(), at(DEAD + 5)).await?;
     assert_eq!(fixture.statements().len(), 1);
     let outcome = begin(&fixture, owner, conversation, DEAD + 4).await;
     assert!(matches!(outcome, Err(ConversationRepoError::TurnInProgress)), "{outcome:?}");
@@ -119,14 +120,14 @@ async fn a_turn_ends_in_each_of_its_ways_and_only_once(test: TestDatabase) -> an
     let owner = fixture.user().await?;
     for state in [TurnState::Complete, TurnState::Stopped, TurnState::Failed] {
         let (conversation, turn) = fixture.conversation(owner).await?;
-        fixture.conversations.end_turn(owner, turn.id, end(state, 1)).await?;
+        fixture.conversations.end_turn(owner, turn.attempt(), end(state, 1)).await?;
         let before =
             (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
         assert_eq!((before.0.active_turn, before.1[1].status), (None, state));
         let again = [
-            fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, 2)).await.err(),
-            fixture.conversations.save_progress(owner, turn.id, &text("More")).await.err(),
-            fixture.conversations.renew_lease(owner, turn.id, at(DEAD)).await.err(),
+            fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, 2)).await.err(),
+            fixture.conversations.save_progress(owner, turn.attempt(), &text("More")).await.err(),
+            fixture.conversations.renew_lease(owner, turn.attempt(), at(DEAD)).await.err(),
         ];
         for outcome in again {
             assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -143,9 +144,13 @@ async fn a_turn_that_is_not_there_cannot_go_on(test: TestDatabase) -> anyhow::Re
     let owner = fixture.user().await?;
     let missing = id::<TurnId>();
     let outcomes = [
-        fixture.conversations.end_turn(owner, missing, end(TurnState::Complete, 2)).await.err(),
-        fixture.conversations.save_progress(owner, missing, &[]).await.err(),
-        fixture.conversations.renew_lease(owner, missing, at(DEAD)).await.err(),
+        fixture
+            .conversations
+            .end_turn(owner, Attempt { turn: missing, number: 1 }, end(TurnState::Complete, 2))
+            .await
+            .err(),
+        fixture.conversations.save_progress(owner, Attempt { turn: missing, number: 1 }, &[]).await.err(),
+        fixture.conversations.renew_lease(owner, Attempt { turn: missing, number: 1 }, at(DEAD)).await.err(),
     ];
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");

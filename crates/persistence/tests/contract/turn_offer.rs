@@ -4,9 +4,9 @@ use domain::conversation::{
     BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, PendingAction,
     TurnEnd,
 };
-use domain::id::{ConversationId, TurnId, UserId};
+use domain::id::{ConversationId, UserId};
 use domain::task::Version;
-use domain::turn::TurnState;
+use domain::turn::{Attempt, TurnState};
 use sea_orm::ConnectionTrait as _;
 use test_database::{TestDatabase, on_both_databases};
 
@@ -34,9 +34,9 @@ async fn begin(
     owner: UserId,
     target: ConversationTarget,
     when: i64,
-) -> anyhow::Result<(TurnId, Option<PendingAction>)> {
+) -> anyhow::Result<(Attempt, Option<PendingAction>)> {
     match fixture.conversations.begin_turn(owner, new_turn(target, at(when))?).await? {
-        BegunTurn::New { turn, pending } => Ok((turn.id, pending)),
+        BegunTurn::New { turn, pending } => Ok((turn.attempt(), pending)),
         other => anyhow::bail!("{other:?}"),
     }
 }
@@ -45,7 +45,7 @@ async fn begin(
 async fn offered(fixture: &Fixture, owner: UserId, action: &PendingAction) -> anyhow::Result<ConversationId> {
     let (conversation, turn) = fixture.conversation(owner).await?;
     let end = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(1)) };
-    fixture.conversations.end_turn(owner, turn.id, end).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end).await?;
     Ok(conversation)
 }
 
@@ -85,7 +85,7 @@ async fn a_turn_that_does_not_begin_leaves_the_offer(test: TestDatabase) -> anyh
     let turn = fixture.begin(owner, first).await?;
     let action = three();
     let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(1)) };
-    fixture.conversations.end_turn(owner, turn.id, ended).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
     let target = ConversationTarget::Existing(turn.conversation);
     let again = NewTurn { idempotency, ..new_turn(target.clone(), at(2))? };
     let again = fixture.conversations.begin_turn(owner, again).await?;
@@ -102,14 +102,14 @@ async fn a_turn_that_goes_on_overtakes_what_was_offered_meanwhile(test: TestData
         Ok(NewTurn { idempotency, ..new_turn(new_conversation()?, at(when))? })
     };
     let failed = fixture.begin(owner, keyed(0)?).await?;
-    fixture.conversations.end_turn(owner, failed.id, end(TurnState::Failed, at(1))).await?;
+    fixture.conversations.end_turn(owner, failed.attempt(), end(TurnState::Failed, at(1))).await?;
     let target = ConversationTarget::Existing(failed.conversation);
     let (turn, _) = begin(&fixture, owner, target.clone(), 2).await?;
     let ended = TurnEnd { pending: Some(three()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(owner, turn, ended).await?;
     let again = fixture.conversations.begin_turn(owner, keyed(4)?).await?;
-    assert!(matches!(again, BegunTurn::Resumed { .. }), "{again:?}");
-    fixture.conversations.end_turn(owner, failed.id, end(TurnState::Complete, at(5))).await?;
+    let BegunTurn::Resumed { turn: again, .. } = again else { anyhow::bail!("{again:?}") };
+    fixture.conversations.end_turn(owner, again.attempt(), end(TurnState::Complete, at(5))).await?;
     assert_eq!(begin(&fixture, owner, target, 6).await?.1, None);
     Ok(())
 }
@@ -138,7 +138,7 @@ async fn a_turn_that_has_ended_offers_nothing(test: TestDatabase) -> anyhow::Res
     let (_, turn) = fixture.conversation(owner).await?;
     fixture.conversations.stop_turn(owner, turn.id, at(1)).await?;
     let late = TurnEnd { pending: Some(three()), ..end(TurnState::Complete, at(2)) };
-    let late = fixture.conversations.end_turn(owner, turn.id, late).await;
+    let late = fixture.conversations.end_turn(owner, turn.attempt(), late).await;
     assert!(matches!(late, Err(ConversationRepoError::NoTurn)), "{late:?}");
     assert_eq!(fixture.number("SELECT COUNT(*) FROM pending_actions").await?, 0);
     Ok(())
@@ -152,7 +152,7 @@ async fn a_turn_whose_offer_cannot_be_stored_does_not_end(test: TestDatabase) ->
     let (conversation, turn) = fixture.conversation(owner).await?;
     // The id is taken.
     let ended = TurnEnd { pending: Some(action), ..end(TurnState::Complete, at(2)) };
-    assert!(fixture.conversations.end_turn(owner, turn.id, ended).await.is_err());
+    assert!(fixture.conversations.end_turn(owner, turn.attempt(), ended).await.is_err());
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Running);
     let found = fixture.conversations.get(owner, conversation).await?;
     assert_eq!((found.active_turn, found.updated_at), (Some(turn.id), at(0)));
@@ -176,7 +176,7 @@ async fn a_conversation_is_found_by_the_clients_key(test: TestDatabase) -> anyho
     assert!(matches!(busy, Err(ConversationRepoError::TurnInProgress)), "{busy:?}");
     let action = three();
     let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(2)) };
-    fixture.conversations.end_turn(owner, first.id, ended).await?;
+    fixture.conversations.end_turn(owner, first.attempt(), ended).await?;
 
     let second = fixture.conversations.begin_turn(owner, new_turn(slug("one", "Else")?, at(3))?).await?;
     let BegunTurn::New { turn: second, pending } = second else { anyhow::bail!("{second:?}") };

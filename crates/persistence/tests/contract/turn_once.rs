@@ -64,7 +64,7 @@ async fn a_key_costs_no_statement(test: TestDatabase) -> anyhow::Result<()> {
     // The conversation, the turn, the messages.
     let turn = begun(&fixture, owner).await?;
     assert_eq!(fixture.statements().len(), 3);
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(1))).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     // And, where a conversation goes on, what is dead in it and what is on offer.
     let mut next = new_turn(ConversationTarget::Existing(turn.conversation), at(2))?;
     next.idempotency = Some(request("next", 1, KeyReuse::Refuse)?);
@@ -79,7 +79,7 @@ async fn a_request_that_was_answered_is_answered_alike(test: TestDatabase) -> an
     for state in [TurnState::Complete, TurnState::Stopped] {
         let owner = fixture.user().await?;
         let turn = begun(&fixture, owner).await?;
-        fixture.conversations.end_turn(owner, turn.id, end(state, at(1))).await?;
+        fixture.conversations.end_turn(owner, turn.attempt(), end(state, at(1))).await?;
         let stored = fixture.conversations.answer(owner, turn.id).await?;
         assert_eq!((&stored.turn, stored.message.status), (&turn, state));
         let before = fixture.conversations.get(owner, turn.conversation).await?;
@@ -120,7 +120,7 @@ async fn a_key_that_is_used_for_something_else_is_refused(test: TestDatabase) ->
     let turn = begun(&fixture, owner).await?;
     for state in [None, Some(TurnState::Failed)] {
         if let Some(state) = state {
-            fixture.conversations.end_turn(owner, turn.id, end(state, at(1))).await?;
+            fixture.conversations.end_turn(owner, turn.attempt(), end(state, at(1))).await?;
         }
         for when in [2, DEAD, DAY - 1] {
             let outcome = send(&fixture, owner, 2, KeyReuse::Refuse, when).await?;
@@ -142,7 +142,7 @@ async fn a_key_that_was_inferred_and_fits_something_else_is_none(test: TestDatab
     // Again as if there were no key: it names the first turn still.
     let other = as_new(send(&fixture, owner, 2, KeyReuse::Anew, 1).await??);
     assert!(one.id != other.id && one.conversation != other.conversation);
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(1))).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Refuse, 2).await?)?.turn, turn);
     Ok(())
 }
@@ -151,7 +151,7 @@ async fn a_key_that_is_known_tells_more_than_what_else_is_in_the_way(test: TestD
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(1))).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     // Another turn runs there.
     fixture.begin(owner, new_turn(ConversationTarget::Existing(turn.conversation), at(2))?).await?;
     let missing = crate::fixture::id();
@@ -185,22 +185,22 @@ async fn a_key_is_free_after_a_day(test: TestDatabase) -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     assert_eq!(at(DAY) - at(0), IDEMPOTENCY_KEPT);
     let old = begun(&fixture, owner).await?;
-    fixture.conversations.end_turn(owner, old.id, end(TurnState::Complete, at(DAY - 1))).await?;
+    fixture.conversations.end_turn(owner, old.attempt(), end(TurnState::Complete, at(DAY - 1))).await?;
     assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Refuse, DAY - 1).await?)?.turn, old);
     // The day is counted from the turn's beginning, whatever is asked for.
     let new = as_new(send(&fixture, owner, 2, KeyReuse::Refuse, DAY).await??);
     let outcome = send(&fixture, owner, 1, KeyReuse::Refuse, DAY + 1).await?;
     assert!(matches!(outcome, Err(ConversationRepoError::IdempotencyKeyReused)), "{outcome:?}");
-    fixture.conversations.end_turn(owner, new.id, end(TurnState::Complete, at(DAY + 2))).await?;
+    fixture.conversations.end_turn(owner, new.attempt(), end(TurnState::Complete, at(DAY + 2))).await?;
     assert_eq!(repeated(send(&fixture, owner, 2, KeyReuse::Refuse, 2 * DAY - 1).await?)?.turn, new);
     // The old turn is there, without its key; a turn that runs for longer than a day loses it, too.
     assert_eq!(fixture.conversations.answer(owner, old.id).await?.turn, old);
     let running = as_new(send(&fixture, owner, 1, KeyReuse::Refuse, 2 * DAY).await??);
-    fixture.conversations.renew_lease(owner, running.id, at(4 * DAY)).await?;
+    fixture.conversations.renew_lease(owner, running.attempt(), at(4 * DAY)).await?;
     let next = as_new(send(&fixture, owner, 1, KeyReuse::Refuse, 3 * DAY).await??);
     let here = within(running.conversation, keyed(1, KeyReuse::Refuse, 4 * DAY - 1)?);
     assert!(
-        matches!(fixture.conversations.begin_turn(owner, here).await?, BegunTurn::Resumed { turn, .. } if turn == next)
+        matches!(fixture.conversations.begin_turn(owner, here).await?, BegunTurn::Resumed { turn, .. } if turn == Turn { attempt: 2, ..next })
     );
     Ok(())
 }
@@ -221,14 +221,14 @@ async fn the_same_key_of_two_users_is_two_turns(test: TestDatabase) -> anyhow::R
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let turn = begun(&fixture, ada).await?;
-    fixture.conversations.end_turn(ada, turn.id, end(TurnState::Complete, at(1))).await?;
+    fixture.conversations.end_turn(ada, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     let other = begun(&fixture, eve).await?;
     assert_eq!(repeated(send(&fixture, ada, 1, KeyReuse::Refuse, 2).await?)?.turn, turn);
     let outcome = send(&fixture, eve, 1, KeyReuse::Refuse, 2).await?;
     assert!(matches!(outcome, Err(ConversationRepoError::IdempotencyInProgress)), "{outcome:?}");
     // A key that is too old is taken from its owner's turn alone.
     as_new(send(&fixture, ada, 1, KeyReuse::Refuse, DAY).await??);
-    fixture.conversations.end_turn(eve, other.id, end(TurnState::Complete, at(DAY))).await?;
+    fixture.conversations.end_turn(eve, other.attempt(), end(TurnState::Complete, at(DAY))).await?;
     assert_eq!(repeated(send(&fixture, eve, 1, KeyReuse::Refuse, DAY - 1).await?)?.turn, other);
     Ok(())
 }

@@ -56,7 +56,7 @@ async fn of_the_same_requests_exactly_one_begins(test: TestDatabase) -> anyhow::
         as_new(one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?);
         // Likewise where they are in one conversation.
         let (conversation, turn) = fixture.conversation(owner).await?;
-        fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(1))).await?;
+        fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
         let target = || ConversationTarget::Existing(conversation);
         let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&format!("{key}b"), target(), 2)?));
         as_new(one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?);
@@ -76,12 +76,12 @@ async fn of_the_same_requests_exactly_one_goes_on(test: TestDatabase) -> anyhow:
         let turn = fixture.begin(owner, keyed(&key, new_conversation()?, 0)?).await?;
         // Every other time nobody has found it dead before.
         if round % 2 == 0 {
-            fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, at(1))).await?;
+            fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
         }
         let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, 15_000_000)?));
         let winner = one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?;
         let BegunTurn::Resumed { turn: resumed, .. } = winner else { anyhow::bail!("{winner:?}") };
-        assert_eq!(resumed, turn);
+        assert_eq!(resumed, Turn { attempt: 2, ..turn.clone() });
         assert_eq!(fixture.conversations.get(owner, turn.conversation).await?.active_turn, Some(turn.id));
     }
     assert_eq!(fixture.number("SELECT COUNT(*) FROM turns").await?, i64::try_from(ROUNDS)?);
@@ -136,8 +136,9 @@ async fn a_request_that_comes_again_while_its_turn_ends_is_told_one_or_the_other
         let turn = fixture.begin(owner, keyed(&key, new_conversation()?, 0)?).await?;
         let again = send(&fixture, owner, keyed(&key, ConversationTarget::Existing(turn.conversation), 1)?);
         let conversations = fixture.conversations.clone();
+        let attempt = turn.attempt();
         let ended =
-            tokio::spawn(async move { conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(1))).await });
+            tokio::spawn(async move { conversations.end_turn(owner, attempt, end(TurnState::Complete, at(1))).await });
         let again = again.await?;
         let told = matches!(again, Ok(BegunTurn::Repeated(_)) | Err(ConversationRepoError::IdempotencyInProgress));
         assert!(told, "{again:?}");

@@ -3,10 +3,10 @@
 use std::num::NonZeroU16;
 
 use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder};
-use domain::id::{ConversationId, TurnId, UserId};
+use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
 use domain::system::SystemRepo as _;
-use domain::turn::{Turn, TurnState};
+use domain::turn::{Attempt, Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 use tokio::task::JoinHandle;
 
@@ -31,10 +31,10 @@ fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> any
     Ok(tokio::spawn(async move { conversations.begin_turn(owner, turn).await.map(as_new) }))
 }
 
-fn end(fixture: &Fixture, owner: UserId, id: TurnId) -> JoinHandle<Outcome<()>> {
+fn end(fixture: &Fixture, owner: UserId, turn: Attempt) -> JoinHandle<Outcome<()>> {
     let conversations = fixture.conversations.clone();
     let end = end_of(TurnState::Complete, at(DEAD));
-    tokio::spawn(async move { conversations.end_turn(owner, id, end).await })
+    tokio::spawn(async move { conversations.end_turn(owner, turn, end).await })
 }
 
 async fn states(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow::Result<Vec<TurnState>> {
@@ -64,13 +64,13 @@ async fn of_turns_that_begin_together_exactly_one_wins(test: TestDatabase) -> an
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
-    end(&fixture, owner, turn.id).await??;
+    end(&fixture, owner, turn.attempt()).await??;
     for round in 1..=ROUNDS {
         let together = (0..4).map(|_| begin(&fixture, owner, conversation, 1)).collect::<Result<_, _>>()?;
         let winner = one_wins(together).await?;
         assert_eq!(fixture.conversations.get(owner, conversation).await?.active_turn, Some(winner.id));
         assert_eq!(states(&fixture, owner, conversation).await?.len(), 2 + 2 * round);
-        end(&fixture, owner, winner.id).await??;
+        end(&fixture, owner, winner.attempt()).await??;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ async fn a_dead_turn_that_ends_while_it_is_replaced_ends_once(test: TestDatabase
     for _ in 0..ROUNDS {
         let (conversation, dead) = fixture.conversation(owner).await?;
         let next = begin(&fixture, owner, conversation, DEAD)?;
-        let ended = end(&fixture, owner, dead.id);
+        let ended = end(&fixture, owner, dead.attempt());
         next.await??;
         let first = match ended.await? {
             Ok(()) => TurnState::Complete,
@@ -112,7 +112,7 @@ async fn a_conversation_that_is_deleted_while_its_turn_ends_is_gone(test: TestDa
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
         let (conversation, turn) = fixture.conversation(owner).await?;
-        let ended = end(&fixture, owner, turn.id);
+        let ended = end(&fixture, owner, turn.attempt());
         let conversations = fixture.conversations.clone();
         let failed = {
             let system = fixture.system.clone();
@@ -136,7 +136,7 @@ async fn clean_up_and_renewal_at_the_same_time_agree(test: TestDatabase) -> anyh
         let (conversation, turn) = fixture.conversation(owner).await?;
         let (system, conversations) = (fixture.system.clone(), fixture.conversations.clone());
         let failed = tokio::spawn(async move { system.fail_expired_turns(at(DEAD)).await });
-        let renewed = tokio::spawn(async move { conversations.renew_lease(owner, turn.id, at(2 * DEAD)).await });
+        let renewed = tokio::spawn(async move { conversations.renew_lease(owner, turn.attempt(), at(2 * DEAD)).await });
         let (failed, renewed) = (failed.await??, renewed.await?);
         // The turn and its message tell the same, whoever came first.
         let expected = if renewed.is_ok() && failed == 0 { TurnState::Running } else { TurnState::Failed };

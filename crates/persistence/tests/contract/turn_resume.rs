@@ -35,9 +35,13 @@ async fn begun(fixture: &Fixture, owner: UserId) -> anyhow::Result<Turn> {
 
 async fn resumed(fixture: &Fixture, owner: UserId, new: NewTurn) -> anyhow::Result<(Turn, Vec<Part>)> {
     match fixture.conversations.begin_turn(owner, new).await? {
-        BegunTurn::Resumed { turn, parts } => Ok((turn, parts)),
+        BegunTurn::Resumed { turn, parts, .. } => Ok((turn, parts)),
         other => anyhow::bail!("{other:?}"),
     }
+}
+
+fn nth(attempt: u32, turn: &Turn) -> Turn {
+    Turn { attempt, ..turn.clone() }
 }
 
 /// The only turn.
@@ -51,11 +55,13 @@ async fn a_failed_turn_goes_on_with_what_it_has(test: TestDatabase) -> anyhow::R
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, at(1))).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
     let mut again = keyed(DEAD)?;
     again.lease = Lease { instance: "elsewhere".parse()?, until: at(2 * DEAD) };
     (again.provider, again.model) = ("cohere".into(), "v2".into());
-    assert_eq!(resumed(&fixture, owner, again).await?, (turn.clone(), text("Done.")));
+    let again = resumed(&fixture, owner, again).await?;
+    assert_eq!(again, (nth(2, &turn), text("Done.")));
+    let turn = again.0;
 
     let row = row(&fixture).await?;
     let texts = ["state", "instance", "provider", "model"].map(|column| row.try_get::<String>("", column));
@@ -64,6 +70,7 @@ async fn a_failed_turn_goes_on_with_what_it_has(test: TestDatabase) -> anyhow::R
     assert_eq!(row.try_get::<Option<String>>("", "error_code")?, None);
     assert_eq!(row.try_get::<Option<String>>("", "ended_at").ok().flatten(), None);
     let answer = fixture.conversations.answer(owner, turn.id).await?;
+    assert_eq!((&answer.turn, answer.error_code), (&turn, None));
     assert_eq!((answer.message.status, answer.message.parts), (TurnState::Running, text("Done.")));
     let conversation = fixture.conversations.get(owner, turn.conversation).await?;
     assert_eq!((conversation.active_turn, conversation.message_count), (Some(turn.id), 2));
@@ -72,10 +79,10 @@ async fn a_failed_turn_goes_on_with_what_it_has(test: TestDatabase) -> anyhow::R
     let again = fixture.conversations.begin_turn(owner, keyed(2 * DEAD - 1)?).await;
     assert!(matches!(again, Err(ConversationRepoError::IdempotencyInProgress)), "{again:?}");
     assert_eq!(fixture.system.fail_expired_turns(at(2 * DEAD - 1)).await?, 0);
-    fixture.conversations.save_progress(owner, turn.id, &text("More")).await?;
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(2 * DEAD))).await?;
+    fixture.conversations.save_progress(owner, turn.attempt(), &text("More")).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(2 * DEAD))).await?;
     let again = fixture.conversations.begin_turn(owner, keyed(2 * DEAD)?).await?;
-    assert!(matches!(again, BegunTurn::Repeated(_)), "{again:?}");
+    assert!(matches!(&again, BegunTurn::Repeated(answer) if answer.turn == turn), "{again:?}");
     Ok(())
 }
 
@@ -83,15 +90,15 @@ async fn a_dead_turn_goes_on(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
-    fixture.conversations.save_progress(owner, turn.id, &text("Add")).await?;
+    fixture.conversations.save_progress(owner, turn.attempt(), &text("Add")).await?;
     // Nobody has found it dead yet.
-    assert_eq!(resumed(&fixture, owner, keyed(DEAD)?).await?, (turn.clone(), text("Add")));
+    assert_eq!(resumed(&fixture, owner, keyed(DEAD)?).await?, (nth(2, &turn), text("Add")));
     // Somebody has; and the request names the conversation now.
     assert_eq!(fixture.system.fail_expired_turns(at(2 * DEAD)).await?, 1);
     let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(2 * DEAD)? };
-    assert_eq!(resumed(&fixture, owner, here).await?, (turn.clone(), text("Add")));
+    assert_eq!(resumed(&fixture, owner, here).await?, (nth(3, &turn), text("Add")));
     let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(3 * DEAD)? };
-    assert_eq!(resumed(&fixture, owner, here).await?, (turn, text("Add")));
+    assert_eq!(resumed(&fixture, owner, here).await?, (nth(4, &turn), text("Add")));
     assert_eq!(fixture.number("SELECT COUNT(*) FROM conversations").await?, 1);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM messages").await?, 2);
     Ok(())
@@ -100,10 +107,12 @@ async fn a_dead_turn_goes_on(test: TestDatabase) -> anyhow::Result<()> {
 async fn a_turn_goes_on_more_than_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let mut turn = begun(&fixture, owner).await?;
     for round in 1..=3 {
-        fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, at(round))).await?;
-        assert_eq!(resumed(&fixture, owner, keyed(round)?).await?.0, turn);
+        fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(round))).await?;
+        let again = resumed(&fixture, owner, keyed(round)?).await?.0;
+        assert_eq!(again, nth(turn.attempt + 1, &turn));
+        turn = again;
     }
     fixture.conversations.stop_turn(owner, turn.id, at(4)).await?;
     let again = fixture.conversations.begin_turn(owner, keyed(5)?).await?;
@@ -115,17 +124,17 @@ async fn a_turn_goes_on_in_the_midst_of_its_conversation(test: TestDatabase) -> 
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, first) = fixture.conversation(owner).await?;
-    fixture.conversations.end_turn(owner, first.id, end(TurnState::Complete, at(1))).await?;
+    fixture.conversations.end_turn(owner, first.attempt(), end(TurnState::Complete, at(1))).await?;
     let target = ConversationTarget::Existing(conversation);
     let turn = fixture.begin(owner, NewTurn { target: target.clone(), ..keyed(2)? }).await?;
     assert_eq!(turn.position, 3);
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, at(3))).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(3))).await?;
     let last = fixture.begin(owner, new_turn(target.clone(), at(4))?).await?;
     assert_eq!(last.position, 5);
-    fixture.conversations.end_turn(owner, last.id, end(TurnState::Complete, at(5))).await?;
-    assert_eq!(resumed(&fixture, owner, NewTurn { target, ..keyed(6)? }).await?.0, turn);
+    fixture.conversations.end_turn(owner, last.attempt(), end(TurnState::Complete, at(5))).await?;
+    assert_eq!(resumed(&fixture, owner, NewTurn { target, ..keyed(6)? }).await?.0, nth(2, &turn));
     let stored = fixture.conversations.answer(owner, turn.id).await?;
-    assert_eq!((stored.turn, stored.message.position), (turn, 4));
+    assert_eq!((stored.turn, stored.message.position), (nth(2, &turn), 4));
     Ok(())
 }
 
@@ -133,7 +142,7 @@ async fn a_turn_does_not_go_on_beside_another_one(test: TestDatabase) -> anyhow:
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
-    fixture.conversations.end_turn(owner, turn.id, end(TurnState::Failed, at(1))).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
     let target = ConversationTarget::Existing(turn.conversation);
     let other = fixture.begin(owner, new_turn(target.clone(), at(2))?).await?;
     for new in [keyed(3)?, NewTurn { target: target.clone(), ..keyed(3)? }] {
@@ -143,7 +152,7 @@ async fn a_turn_does_not_go_on_beside_another_one(test: TestDatabase) -> anyhow:
     assert_eq!(fixture.conversations.get(owner, turn.conversation).await?.active_turn, Some(other.id));
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Failed);
     // When the other one is dead, it is failed and makes room.
-    assert_eq!(resumed(&fixture, owner, keyed(2 + DEAD)?).await?.0, turn);
+    assert_eq!(resumed(&fixture, owner, keyed(2 + DEAD)?).await?.0, nth(2, &turn));
     assert_eq!(fixture.conversations.answer(owner, other.id).await?.message.status, TurnState::Failed);
     Ok(())
 }
@@ -151,7 +160,7 @@ async fn a_turn_does_not_go_on_beside_another_one(test: TestDatabase) -> anyhow:
 async fn what_a_turn_took_is_added_up(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let mut turn = begun(&fixture, owner).await?;
     // The clock was set back while it ran for the third time.
     for (round, waited, first_token) in [(1, 70, None), (2, 700, Some(5)), (3, -1, Some(9))] {
         let failed = TurnEnd {
@@ -159,10 +168,16 @@ async fn what_a_turn_took_is_added_up(test: TestDatabase) -> anyhow::Result<()> 
             model_time: TimeDelta::microseconds(waited),
             ..end(TurnState::Failed, at(round))
         };
-        fixture.conversations.end_turn(owner, turn.id, failed).await?;
+        fixture.conversations.end_turn(owner, turn.attempt(), failed).await?;
         let usage = fixture.conversations.answer(owner, turn.id).await?.usage;
         assert_eq!(usage, Usage { tokens_in: 3 * round.unsigned_abs(), tokens_out: 4 * round.unsigned_abs() });
-        resumed(&fixture, owner, keyed(round)?).await?;
+        let BegunTurn::Resumed { turn: again, usage: so_far, at: first, .. } =
+            fixture.conversations.begin_turn(owner, keyed(round)?).await?
+        else {
+            anyhow::bail!("not resumed")
+        };
+        assert_eq!((so_far, first), (usage, at(0)));
+        turn = again;
         // While it runs, nobody knows.
         assert_eq!(fixture.conversations.answer(owner, turn.id).await?.usage, Usage::default());
     }

@@ -25,9 +25,9 @@ async fn an_answer_is_what_is_stored_now(test: TestDatabase) -> anyhow::Result<(
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, first) = fixture.conversation(owner).await?;
-    fixture.conversations.end_turn(owner, first.id, end(TurnState::Complete, at(1))).await?;
+    fixture.conversations.end_turn(owner, first.attempt(), end(TurnState::Complete, at(1))).await?;
     let turn = fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(2))?).await?;
-    fixture.conversations.save_progress(owner, turn.id, &text("Add")).await?;
+    fixture.conversations.save_progress(owner, turn.attempt(), &text("Add")).await?;
     let message = |index: usize| {
         let all = PageRequest::first(std::num::NonZeroU16::MAX);
         let messages = fixture.conversations.messages(owner, conversation, MessageOrder::Ascending, all);
@@ -36,12 +36,13 @@ async fn an_answer_is_what_is_stored_now(test: TestDatabase) -> anyhow::Result<(
     fixture.statements();
     let running = fixture.conversations.answer(owner, turn.id).await?;
     assert_eq!(fixture.statements().len(), 1);
-    assert_eq!((&running.turn, running.usage), (&turn, Usage::default()));
+    assert_eq!((&running.turn, running.usage, running.error_code), (&turn, Usage::default(), None));
     assert_eq!(running.message, message(3).await?);
     let ended = TurnEnd { grounded: false, ..end(TurnState::Failed, at(3)) };
-    fixture.conversations.end_turn(owner, turn.id, ended).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
     let failed = fixture.conversations.answer(owner, turn.id).await?;
     assert_eq!((&failed.turn, failed.usage), (&turn, Usage { tokens_in: 3, tokens_out: 4 }));
+    assert_eq!(failed.error_code, Some(FailureCode::Timeout));
     assert_eq!(failed.message, message(3).await?);
     assert_eq!((failed.message.status, failed.message.grounded), (TurnState::Failed, false));
     let complete = fixture.conversations.answer(owner, first.id).await?;
@@ -54,7 +55,7 @@ async fn a_turn_is_stopped_with_what_it_has(test: TestDatabase) -> anyhow::Resul
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
     let (_, other) = fixture.conversation(owner).await?;
-    fixture.conversations.save_progress(owner, turn.id, &text("Add")).await?;
+    fixture.conversations.save_progress(owner, turn.attempt(), &text("Add")).await?;
     fixture.conversations.stop_turn(owner, turn.id, at(5)).await?;
     let stopped = fixture.conversations.answer(owner, turn.id).await?;
     assert_eq!((stopped.message.status, stopped.message.parts), (TurnState::Stopped, text("Add")));
@@ -64,9 +65,9 @@ async fn a_turn_is_stopped_with_what_it_has(test: TestDatabase) -> anyhow::Resul
     assert_eq!(fixture.number(number).await?, 1);
     let too_late = [
         fixture.conversations.stop_turn(owner, turn.id, at(6)).await.err(),
-        fixture.conversations.end_turn(owner, turn.id, end(TurnState::Complete, at(6))).await.err(),
-        fixture.conversations.save_progress(owner, turn.id, &[]).await.err(),
-        fixture.conversations.renew_lease(owner, turn.id, at(6)).await.err(),
+        fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(6))).await.err(),
+        fixture.conversations.save_progress(owner, turn.attempt(), &[]).await.err(),
+        fixture.conversations.renew_lease(owner, turn.attempt(), at(6)).await.err(),
     ];
     for outcome in too_late {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -105,7 +106,7 @@ async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyho
         model_time: TimeDelta::microseconds(1_234_567),
         ..end(TurnState::Failed, at(9))
     };
-    fixture.conversations.end_turn(owner, turn.id, ended).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
     let db = fixture.database.connection_for_status();
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), "SELECT * FROM turns")).await?;
     let row = row.ok_or_else(|| anyhow::anyhow!("no turn"))?;
@@ -116,6 +117,11 @@ async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyho
     let numbers = ["tokens_in", "tokens_out", "model_time_us"].map(|column| row.try_get::<i64>("", column));
     let numbers = numbers.into_iter().collect::<Result<Vec<_>, _>>()?;
     assert_eq!(numbers, [3, i64::from(u32::MAX) + 1, 1_234_567]);
+    assert_eq!(fixture.conversations.answer(owner, turn.id).await?.error_code, Some(FailureCode::RateLimited));
+    // A code of another version is none that this one knows.
+    let db = fixture.database.connection_for_migrations();
+    db.execute_unprepared("UPDATE turns SET error_code = 'of_the_future'").await?;
+    assert_eq!(fixture.conversations.answer(owner, turn.id).await?.error_code, None);
     for (column, expected) in [("started_at", 0), ("first_token_at", 7), ("ended_at", 9)] {
         assert_eq!(row.try_get::<DateTime<Utc>>("", column)?, at(expected), "{column}");
     }
@@ -127,7 +133,7 @@ async fn ended(fixture: &Fixture, owner: UserId, when: DateTime<Utc>, end: TurnE
     let turn = fixture.begin(owner, new_turn(new_conversation()?, when)?).await?;
     // The day counts on which it began.
     let end = TurnEnd { at: when + TimeDelta::days(3), ..end };
-    Ok(fixture.conversations.end_turn(owner, turn.id, end).await?)
+    Ok(fixture.conversations.end_turn(owner, turn.attempt(), end).await?)
 }
 
 fn of_day(day: NaiveDate, provider: &str, model: &str, turns: u64) -> UsageOfDay {

@@ -231,18 +231,37 @@ const ASKS_NOT: &[&str] = &[
     "どれを削除しますか？",
 ];
 
+/// A yes to an offer of as many tasks as the words may speak of.
+fn is_yes(text: &str) -> bool {
+    [1, 2, 3].into_iter().any(|offered| is_affirmative(text, offered))
+}
+
+#[test]
+fn a_yes_that_speaks_of_another_number_is_none() {
+    for (text, one, two, three) in [
+        ("yes", true, true, true),
+        ("ok, do it", true, true, true),
+        ("yes, delete them", true, true, true),
+        ("yes, delete both", false, true, false),
+        ("delete it", true, false, false),
+        ("yes, delete the task", true, false, false),
+    ] {
+        assert_eq!([1, 2, 3].map(|offered| is_affirmative(text, offered)), [one, two, three], "{text}");
+    }
+}
+
 fn wrong<'t>(table: &[&'t str], judge: fn(&str) -> bool, expected: bool) -> Vec<&'t str> {
     table.iter().copied().filter(|text| judge(text) != expected).collect()
 }
 
 #[test]
 fn a_plain_yes_is_heard_in_many_words_and_languages() {
-    assert_eq!(wrong(YES, is_affirmative, true), [""; 0]);
+    assert_eq!(wrong(YES, is_yes, true), [""; 0]);
 }
 
 #[test]
 fn what_limits_doubts_or_adds_is_no_plain_yes() {
-    assert_eq!(wrong(NOT_YES, is_affirmative, false), [""; 0]);
+    assert_eq!(wrong(NOT_YES, is_yes, false), [""; 0]);
 }
 
 #[test]

@@ -80,8 +80,8 @@ const OBJECT: &[&str] = &[
 
 /// Whether the whole of `user_text` is a yes: "yes please", "ok, do it", "yes, delete both", 👍. It presupposes that a
 /// deletion is on offer. Not a yes is what limits it, adds to it, asks or doubts ("yes but not the first", "yes and add
-/// milk", "yes?"), and any word that is not known here.
-pub(crate) fn is_affirmative(user_text: &str) -> bool {
+/// milk", "yes?"), any word that is not known here, and what speaks of another number of tasks than the `offered` ones.
+pub(crate) fn is_affirmative(user_text: &str, offered: usize) -> bool {
     static PHRASES: LazyLock<[Vec<Phrase>; 4]> =
         LazyLock::new(|| [YES, BESIDE, DELETE, OBJECT].map(|phrases| Phrase::read_all(phrases, &[], plain)));
     let mut said_yes = false;
@@ -108,5 +108,41 @@ pub(crate) fn is_affirmative(user_text: &str) -> bool {
         said_yes |= yes == longest || delete == longest;
         at = longest;
     }
-    said_yes
+    said_yes && fits_number(&words, offered)
+}
+
+/// Words for two, and for one.
+const TWO: &[&str] = &[
+    "both",
+    "two",
+    "beide",
+    "beiden",
+    "beides",
+    "deux",
+    "dos",
+    "ambas",
+    "ambos",
+    "duas",
+    "dois",
+    "entrambe",
+    "entrambi",
+    "oba",
+    "obie",
+    "оба",
+    "обе",
+    "dono",
+    "donon",
+    "दोनों",
+    "دونوں",
+    "两个",
+    "兩個",
+    "両方",
+];
+const ONE: &[&str] = &["task", "item", "todo", "entry", "aufgabe", "tâche", "tache", "tarea", "tarefa"];
+
+/// Whether the words, if they speak of a number of tasks, speak of this one.
+fn fits_number(words: &[&str], offered: usize) -> bool {
+    let says = |number: &[&str]| words.iter().any(|word| number.contains(word));
+    let deletes_it = words.windows(2).any(|pair| matches!(pair, ["delete" | "remove" | "erase" | "drop", "it"]));
+    (offered == 2 || !says(TWO)) && (offered == 1 || !(says(ONE) || deletes_it))
 }

@@ -43,7 +43,6 @@ fn context() -> ToolContext {
         effect_id: None,
         user_text: None,
         agreed: true,
-        retried: false,
         request_id: "r".parse().unwrap(),
     }
 }

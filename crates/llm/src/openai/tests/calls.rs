@@ -119,11 +119,104 @@ fn one_id_for_several_calls_is_made_unique() {
     let fragments = [
         json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{}"}}),
         json!({"index": 0, "id": "a", "function": {"name": "list_tasks", "arguments": "{}"}}),
-        json!({"index": 1, "id": "a", "function": {"name": "list_tasks", "arguments": "{}"}}),
+        json!({"index": 1, "id": "a", "function": {"name": "list_tasks", "arguments": "{\"n\":1}"}}),
         json!({"index": 2, "id": "call_1", "function": {"name": "list_tasks", "arguments": "{}"}}),
     ];
     let ids: Vec<_> = streamed(&fragments).into_iter().map(|(id, ..)| id).collect();
     assert_eq!(ids, ["a", "call_1", "call_2", "call_3"]);
+}
+
+/// The first of [`TWO`] in fragments, and what follows it.
+fn followed_by(last: &[Value]) -> Vec<(String, String, String)> {
+    let mut fragments = vec![
+        json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": ""}}),
+        json!({"index": 0, "function": {"arguments": "{\"n\""}}),
+        json!({"index": 0, "function": {"arguments": ":1}"}}),
+    ];
+    fragments.extend_from_slice(last);
+    streamed(&fragments)
+}
+
+#[test]
+fn a_call_that_is_sent_again_is_made_once() {
+    let (whole, object) = (json!("{\"n\":1}"), json!({"n": 1}));
+    for again in [
+        json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": whole}}),
+        json!({"index": 1, "id": "a", "function": {"name": "add_task", "arguments": whole}}),
+        json!({"id": "a", "function": {"name": "add_task", "arguments": object}}),
+        json!({"index": 0, "function": {"name": "add_task", "arguments": whole}}),
+        json!({"function": {"name": "add_task", "arguments": whole}}),
+        json!({"index": 0, "function": {"arguments": whole}}),
+        json!({"index": 1, "id": "a", "function": {"arguments": "{\"n\":1}\n"}}),
+        json!({"index": 0, "id": "zzz", "function": {"arguments": object}}),
+        json!({"function": {"arguments": whole}}),
+    ] {
+        assert_eq!(followed_by(std::slice::from_ref(&again)), owned(&TWO[..1]), "{again}");
+        assert_eq!(followed_by(&[again.clone(), again.clone()]), owned(&TWO[..1]), "{again}");
+    }
+}
+
+#[test]
+fn a_call_that_is_sent_again_in_fragments_or_written_differently_is_made_once() {
+    let written = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{ \"n\": 1 }"}});
+    assert_eq!(followed_by(&[written]), owned(&TWO[..1]));
+    let fragments = [
+        json!({"index": 1, "id": "a", "function": {"name": "add_task", "arguments": ""}}),
+        json!({"index": 1, "function": {"arguments": "{\"n\":"}}),
+        json!({"index": 1, "function": {"arguments": "1}"}}),
+        json!({"index": 2, "id": "b", "function": {"name": "list_tasks", "arguments": "{\"n\":2}"}}),
+    ];
+    assert_eq!(followed_by(&fragments), owned(&TWO));
+}
+
+#[test]
+fn a_call_with_other_arguments_another_tool_or_another_id_is_another_call() {
+    for (id, tool, arguments, told_as) in [
+        ("a", "add_task", "{\"n\":2}", "call_1"),
+        ("a", "list_tasks", "{\"n\":1}", "call_1"),
+        ("b", "add_task", "{\"n\":1}", "b"),
+    ] {
+        for index in [json!(0), json!(1)] {
+            let call = json!({"index": index, "id": id, "function": {"name": tool, "arguments": arguments}});
+            let expected = [TWO[0], (told_as, tool, arguments)];
+            assert_eq!(followed_by(std::slice::from_ref(&call)), owned(&expected), "{call}");
+        }
+    }
+}
+
+#[test]
+fn without_ids_equal_calls_are_as_many_as_are_sent() {
+    let call = json!({"index": 0, "function": {"name": "add_task", "arguments": "{\"n\":1}"}});
+    let expected = [("call_0", "add_task", "{\"n\":1}"), ("call_1", "add_task", "{\"n\":1}")];
+    assert_eq!(streamed(&[call.clone(), call]), owned(&expected));
+}
+
+#[test]
+fn a_fragment_that_equals_what_came_so_far_still_continues_it() {
+    let fragment = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\":"}});
+    let end = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "1}}"}});
+    assert_eq!(streamed(&[fragment.clone(), fragment, end]), owned(&[("a", "add_task", "{\"n\":{\"n\":1}}")]));
+}
+
+#[test]
+fn a_new_id_at_a_new_index_is_a_new_call_before_it_has_a_name() {
+    let unnamed = json!({"index": 1, "id": "b", "function": {"arguments": "{\"n\""}});
+    let named = json!({"index": 1, "function": {"name": "list_tasks", "arguments": ":2}"}});
+    assert_eq!(followed_by(&[unnamed.clone(), named]), owned(&TWO));
+    let chunks = [json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{}"}}), unnamed];
+    let (_, result) = read(&sse(&[delta(json!({"tool_calls": chunks})), finish("tool_calls")]));
+    assert!(matches!(result, Err(LlmError::BadReply(_))), "{result:?}");
+}
+
+#[test]
+fn many_fragments_with_the_name_in_each_make_one_call() {
+    let fragment =
+        |arguments: &str| json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": arguments}});
+    let mut fragments = vec![fragment("[\""), fragment(&"x".repeat(200_000))];
+    fragments.extend((0..20_000).map(|_| fragment("{")));
+    fragments.push(fragment("\"]"));
+    let calls = streamed(&fragments);
+    assert_eq!((calls.len(), calls[0].2.len()), (1, 220_004));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use futures_channel::oneshot;
 use futures_util::poll;
 
 use super::super::{BreakerOptions, RetryOptions};
+use super::log::Log;
 use super::*;
 
 /// Two failures open the breaker for ten seconds; nothing is retried.
@@ -45,6 +46,20 @@ async fn failures_in_a_row_open_it_and_then_nobody_asks_or_waits() {
     clock.advance(9 * SECOND);
     assert!(refuses(&client, &model, &clock).await);
     assert_eq!(clock.passed(), 9 * SECOND);
+}
+
+#[tokio::test]
+async fn the_log_says_why_it_opened_and_for_how_long_each_time() {
+    let (log, _until_the_end) = Log::begin();
+    let (client, model, clock) = opened().await;
+    clock.advance(10 * SECOND);
+    model.then(Step::Events(vec![delta("a")]));
+    outcome(&client, &clock).await;
+    let log = log.text();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains("open_for=10s")).collect();
+    assert_eq!(warnings.len(), 2, "{log}");
+    assert!(warnings[0].contains("the provider cannot be reached: refused"), "{log}");
+    assert!(warnings[1].contains("the stream ended before the answer did"), "{log}");
 }
 
 #[tokio::test]

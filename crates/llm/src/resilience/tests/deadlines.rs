@@ -96,6 +96,26 @@ async fn an_event_within_each_deadline_is_handed_on_when_it_comes() {
 }
 
 #[tokio::test]
+async fn thoughts_are_a_sign_of_life_for_both_deadlines() {
+    let clock: Arc<ManualClock> = Arc::default();
+    let slow = clock.clone();
+    let thoughts =
+        stream::repeat_with(move || slow.clone()).then(|clock| async move { clock.sleep(25 * SECOND).await });
+    let events =
+        thoughts.take(4).map(|()| Ok(LlmEvent::Thinking)).chain(stream::iter([Ok(delta("a")), Ok(finished())]));
+    let client = resilient(StreamingLlm::that_streams(events.boxed()), &clock, ResilienceOptions::default());
+    let (events, error) = outcome(&client, &clock).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!((events.len(), clock.passed()), (6, 100 * SECOND));
+
+    let clock = Arc::default();
+    let client = resilient(StreamingLlm::that_stalls_after([LlmEvent::Thinking]), &clock, ResilienceOptions::default());
+    let (events, error) = outcome(&client, &clock).await;
+    assert_eq!(story(&error.unwrap()), "the provider did not answer in time: no event for 30s");
+    assert_eq!((events, clock.passed()), (vec![LlmEvent::Thinking], 30 * SECOND));
+}
+
+#[tokio::test]
 async fn nothing_follows_behind_the_end_or_an_error() {
     let late = [Ok(delta("a")), Err(unavailable()), Ok(delta("late"))];
     let client = resilient(

@@ -1,11 +1,7 @@
 //! When another model stands in, what it says first, and what is told of the failure.
 
-use std::io;
-use std::sync::PoisonError;
-
-use tracing_subscriber::fmt::MakeWriter;
-
 use super::super::FallbackClient;
+use super::log::Log;
 use super::*;
 
 /// A model under other names.
@@ -46,7 +42,9 @@ async fn a_primary_that_answers_is_handed_on_and_the_stand_in_not_asked() {
 #[tokio::test]
 async fn whatever_stops_the_primary_before_its_first_event_the_stand_in_answers_and_says_so_first() {
     let steps = errors().map(|(error, _)| Step::Fail(error)).into_iter();
-    for step in steps.chain([Step::Cut(Vec::new(), unavailable()), Step::Events(Vec::new())]) {
+    let thoughts = || vec![LlmEvent::Thinking, LlmEvent::Thinking];
+    let none = [Step::Cut(Vec::new(), unavailable()), Step::Events(Vec::new())];
+    for step in steps.chain(none).chain([Step::Cut(thoughts(), unavailable()), Step::Events(thoughts())]) {
         let (primary, stand_in) = (scripted([step]), scripted([Step::Events(vec![delta("a"), finished()])]));
         let mut asked = request();
         asked.system = "be kind".into();
@@ -63,6 +61,15 @@ async fn a_primary_that_fails_after_its_first_event_is_not_replaced() {
     let (events, error) = outcome(&fallback(&primary, &stand_in), &ManualClock::default()).await;
     assert_eq!((events, error.map(|error| error.code().as_str())), (vec![delta("a")], Some("unavailable")));
     assert_eq!(stand_in.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn thoughts_before_the_first_word_are_waited_through_and_later_ones_handed_on() {
+    let answer = vec![LlmEvent::Thinking, delta("a"), LlmEvent::Thinking, finished()];
+    let (primary, stand_in) = (scripted([Step::Events(answer.clone())]), scripted([]));
+    let (events, error) = outcome(&fallback(&primary, &stand_in), &ManualClock::default()).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(events, answer[1..]);
 }
 
 #[tokio::test]
@@ -95,36 +102,12 @@ async fn a_provider_whose_breaker_is_open_is_replaced_at_once() {
     assert_eq!(primary.requests().len(), 5);
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn every_error_that_the_caller_does_not_get_is_in_the_log_with_its_cause() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    let _until_the_end = tracing::subscriber::set_default(subscriber);
+    let (log, _until_the_end) = Log::begin();
     let (primary, stand_in) = (scripted([Step::Fail(unauthorized())]), scripted([Step::Fail(unavailable())]));
     outcome(&fallback(&primary, &stand_in), &ManualClock::default()).await;
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     for error in ["the provider refused the key: 401", "the provider cannot be reached: refused"] {
         assert!(log.lines().any(|line| line.contains("WARN") && line.contains(error)), "{error}: {log}");
     }

@@ -63,12 +63,13 @@ async fn a_stream_that_ends_without_any_event_is_tried_again() {
 
 #[tokio::test]
 async fn nothing_is_tried_again_once_an_event_was_handed_out() {
-    for (error, _) in errors() {
+    let all = errors().into_iter().map(|(error, _)| (error, delta("a")));
+    for (error, first) in all.chain([(unavailable(), LlmEvent::Thinking)]) {
         let code = error.code().as_str();
-        let (clock, model) = (Arc::default(), scripted([Step::Cut(vec![delta("a")], error), Step::says("b")]));
+        let (clock, model) = (Arc::default(), scripted([Step::Cut(vec![first.clone()], error), Step::says("b")]));
         let client = resilient(model.clone(), &clock, ResilienceOptions::default());
         let (events, error) = outcome(&client, &clock).await;
-        assert_eq!((events, error.map(|error| error.code().as_str())), (vec![delta("a")], Some(code)));
+        assert_eq!((events, error.map(|error| error.code().as_str())), (vec![first], Some(code)));
         assert_eq!((model.requests().len(), clock.passed()), (1, Duration::ZERO), "{code}");
     }
 }

@@ -116,3 +116,30 @@ async fn a_turn_that_fails_offers_nothing() {
     say(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), tools), "tidy up").await.unwrap_err();
     assert_eq!(recorded.ended().pending, None);
 }
+
+#[tokio::test]
+async fn a_deletion_earlier_in_the_same_round_counts_as_what_it_did() {
+    let mut tools = idle();
+    let gone = |_: &crate::tool::ToolContext, _: &str, data: Value| {
+        Ok(ToolOutcome::Done { message: "Task deleted".into(), data, changed: true })
+    };
+    tools.expect_run().withf(|context, _, _| context.agreed).times(1).returning(gone);
+    tools.expect_run().withf(|context, _, _| !context.agreed).times(1).returning(|_, _, _| Ok(needs_consent(2)));
+    // The first call seems to be the only one that names a task; after it, its result counts.
+    tools.expect_may_run().withf(|_, _, calls| calls[0].result.is_none()).times(1).returning(|_, _, _| Ok(true));
+    let after = |calls: &[crate::message::ToolCall]| calls.len() == 2 && calls[0].result.is_some();
+    tools.expect_may_run().withf(move |_, _, calls| after(calls)).times(1).returning(|_, _, _| Ok(false));
+    let both = [("delete_task", r#"{"task_identifier":"buy milk"}"#), ("delete_task", r#"{"task_identifier":"milk"}"#)];
+    let llm = ScriptedLlm::new([Step::calls_raw(both), Step::says("One is gone.")]);
+    let answer = say(ports(Recorded::default().repo(), Arc::new(llm), tools), "tidy up").await.unwrap();
+    assert!(answer.response.contains("task 2"), "{}", answer.response);
+}
+
+#[tokio::test]
+async fn a_yes_to_another_number_of_tasks_is_none() {
+    for words in ["yes, delete the task", "delete it"] {
+        let llm = Arc::new(ScriptedLlm::new([Step::says("Which?")]));
+        let answer = say(ports(offered(&Recorded::default()), llm, idle()), words).await.unwrap();
+        assert!(answer.tool_calls.is_empty(), "{words}");
+    }
+}

@@ -16,7 +16,7 @@ fn delta(text: &str) -> LlmEvent {
 }
 
 fn done() -> LlmEvent {
-    LlmEvent::Finished { reason: crate::llm::FinishReason::Stop, usage: None }
+    LlmEvent::Finished { reason: FinishReason::Stop, usage: None }
 }
 
 /// The events by name, with their texts.
@@ -188,4 +188,44 @@ async fn a_model_that_is_gone_tells_the_setting_and_why_goes_to_the_log() {
     let _events = service(ports).stream(&who(), &"r".parse().unwrap(), message("hi")).await.unwrap();
     is_over.await.unwrap();
     assert_eq!(signals.ended().failure.unwrap().setting, Some("COHERE_MODEL"));
+}
+
+#[tokio::test]
+async fn a_claim_before_a_tool_that_changed_nothing_is_corrected_too() {
+    let Step::Events(mut events) = Step::calls("list_tasks", &json!({})) else { panic!() };
+    events.insert(0, delta("I have deleted the task."));
+    let steps = vec![Step::Events(events), Step::says("Here is your list.")];
+    let mut tools = idle();
+    tools.expect_run().returning(|_, _, data| Ok(ToolOutcome::Done { message: "1 task".into(), data, changed: false }));
+    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), tools)).await.unwrap();
+    assert!(!answer.grounded && answer.response.ends_with("Nothing was changed."), "{}", answer.response);
+}
+
+#[tokio::test]
+async fn a_turn_that_fails_after_a_mere_look_says_that_nothing_was_changed() {
+    let recorded = Recorded::default();
+    let steps = [Step::calls("list_tasks", &json!({})), Step::Fail(LlmError::Unavailable("down".into()))];
+    let mut tools = idle();
+    tools.expect_run().returning(|_, _, data| Ok(ToolOutcome::Done { message: "1 task".into(), data, changed: false }));
+    send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), tools)).await.unwrap_err();
+    assert_eq!(content(&recorded.ended().parts), "The assistant could not answer. Nothing was changed.");
+}
+
+#[tokio::test]
+async fn words_before_a_call_are_no_answer_to_its_result() {
+    let Step::Events(mut events) = Step::calls("delete_task", &json!({})) else { panic!() };
+    events.insert(0, delta("Let me look."));
+    let steps = [Step::Events(events), Step::says("")];
+    let mut tools = idle();
+    tools.expect_run().returning(|_, _, data| Ok(ToolOutcome::Refused { message: "No task matches.".into(), data }));
+    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), tools)).await.unwrap();
+    assert_eq!(answer.response, "Let me look.\n\nNo task matches.");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_off_says_so() {
+    let cut = LlmEvent::Finished { reason: FinishReason::Length, usage: None };
+    let steps = [Step::Events(vec![delta("1. buy mi"), cut])];
+    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), idle())).await.unwrap();
+    assert!(answer.response.contains("cut off"), "{}", answer.response);
 }

@@ -16,7 +16,7 @@ use crate::page::Page;
 use crate::principal::Scopes;
 use crate::runtime::{Background, Clock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ToolOutcome};
-use crate::turn::{TurnEvents, TurnSignals};
+use crate::turn::{Attempt, TurnEvents, TurnSignals};
 use crate::user::{MockUserRepo, User};
 
 /// A clock that stands still; who waits for a later time waits for ever.
@@ -72,7 +72,7 @@ impl RecordedSignals {
 }
 
 impl TurnSignals for RecordedSignals {
-    fn open(&self, _turn: TurnId) -> BoxFuture<'static, StopReason> {
+    fn open(&self, _turn: Attempt) -> BoxFuture<'static, StopReason> {
         let stop = self.stop.lock().unwrap().take();
         Box::pin(async move {
             match stop {
@@ -84,7 +84,7 @@ impl TurnSignals for RecordedSignals {
             }
         })
     }
-    fn publish(&self, _turn: TurnId, event: TurnEvent) {
+    fn publish(&self, _turn: Attempt, event: TurnEvent) {
         self.events.lock().unwrap().push(event);
     }
     fn subscribe(&self, _turn: TurnId) -> Option<TurnEvents> {
@@ -93,7 +93,7 @@ impl TurnSignals for RecordedSignals {
     fn stop(&self, _turn: TurnId) -> bool {
         false
     }
-    fn close(&self, _turn: TurnId) {
+    fn close(&self, _turn: Attempt) {
         *self.closed.lock().unwrap() = true;
     }
 }
@@ -125,6 +125,7 @@ pub(super) fn turn_of(new: &NewTurn) -> Turn {
         user_message: new.user_message,
         position: 1,
         assistant_message: new.assistant_message,
+        attempt: 1,
     }
 }
 

@@ -35,6 +35,8 @@ async fn the_same_call_three_times_ends_the_turn_before_the_third() {
     let (answer, asked) = answer_to(vec![same(), same(), same(), same()], tools).await;
     assert_eq!(asked, 3);
     assert!(answer.response.contains("the same step"), "{}", answer.response);
+    assert!(answer.response.ends_with("Nothing was changed."), "a list changes nothing: {}", answer.response);
+    assert!(answer.tool_calls.iter().all(|call| call.result.is_some()), "{answer:?}");
 }
 
 #[tokio::test]

@@ -23,7 +23,9 @@ fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
     let begun = recorded.begun.clone();
     repo.expect_begin_turn().returning(move |_, new| {
         *begun.lock().unwrap() = Some(new.clone());
-        Ok(BegunTurn::Resumed { turn: turn_of(&new), parts: parts.clone() })
+        let usage = Usage { tokens_in: 100, tokens_out: 1 };
+        let at = "2026-03-01T11:00:00Z".parse().unwrap();
+        Ok(BegunTurn::Resumed { turn: Turn { attempt: 2, ..turn_of(&new) }, parts: parts.clone(), usage, at })
     });
     recorded.expect_rest(repo)
 }
@@ -47,24 +49,50 @@ async fn what_was_done_before_is_not_done_again() {
     let asked = &llm.requests()[0].messages;
     assert_eq!(asked.len(), 3, "the message, the call and its result: {asked:?}");
     assert!(matches!(recorded.ended().parts.last(), Some(Part::Text { round: 1, .. })));
+    assert_eq!(answer.usage.tokens_in, 110, "what it took in all");
+    assert_eq!(recorded.ended().usage.tokens_in, 10, "storage adds this try to the ones before");
+    assert_eq!(answer.created_at.to_rfc3339(), "2026-03-01T11:00:00+00:00", "when it was begun first");
 }
 
 #[tokio::test]
-async fn a_call_whose_end_is_not_known_is_run_as_the_same_effect() {
-    let parts = vec![call(0, "list_tasks", Some("1 task")), call(1, "add_task", None)];
+async fn of_the_calls_whose_end_is_not_known_those_that_happened_get_their_result_and_none_is_run_again() {
+    let parts = vec![call(0, "list_tasks", Some("1 task")), call(1, "add_task", None), call(1, "delete_task", None)];
     let mut tools = idle();
-    let same = |context: &crate::tool::ToolContext| {
+    tools.expect_done_before().times(2).returning(|context| {
         let effect = context.effect_id.unwrap();
-        context.retried && (effect.round, effect.index) == (1, 0)
-    };
-    tools.expect_run().withf(move |context, tool, _| same(context) && tool == "add_task").times(1).returning(
-        |_, _, _| {
-            Ok(ToolOutcome::Done { message: "Task 'milk' created successfully".into(), data: json!({}), changed: true })
-        },
-    );
+        assert_eq!(effect.round, 1);
+        let done = ToolOutcome::Done { message: "Task 'milk' created".into(), data: json!({}), changed: true };
+        Ok((effect.index == 0).then_some(done))
+    });
     let llm = Arc::new(ScriptedLlm::new([Step::says("Added milk.")]));
-    let answer = send(ports(failed_with(&Recorded::default(), parts), llm, tools)).await.unwrap();
-    assert!(answer.grounded && answer.tool_calls[1].result.as_ref().unwrap().success, "{answer:?}");
+    let answer = send(ports(failed_with(&Recorded::default(), parts), llm.clone(), tools)).await.unwrap();
+    let results: Vec<_> = answer.tool_calls.iter().map(|call| call.result.as_ref().unwrap().success).collect();
+    assert_eq!((results, answer.grounded), (vec![true, true, false], true));
+    let told = format!("{:?}", llm.requests()[0].messages);
+    assert!(told.contains("not done before the turn was cut short"), "{told}");
+}
+
+#[tokio::test]
+async fn what_only_asked_for_consent_is_for_the_model_to_ask_again() {
+    let asked = ToolResult { success: false, message: "Ask.".into(), data: json!({"needs_confirmation": true}) };
+    let Part::ToolCall(made) = call(0, "delete_task", None) else { panic!() };
+    let parts = vec![Part::ToolCall(ToolCall { result: Some(asked), ..made })];
+    let llm = Arc::new(ScriptedLlm::new([Step::says("Shall I?")]));
+    let answer = send(ports(failed_with(&Recorded::default(), parts), llm, idle())).await.unwrap();
+    assert!(answer.tool_calls[0].result.as_ref().unwrap().message.contains("not done before"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn eight_rounds_are_eight_over_all_tries_and_a_try_may_always_answer() {
+    let parts: Vec<_> = (0..7).map(|round| call(round, "add_task", Some("done"))).collect();
+    let step = |n: u8| Step::calls("add_task", &json!({"title": n.to_string()}));
+    let llm = Arc::new(ScriptedLlm::new((0..5).map(step)));
+    let answer = send(ports(failed_with(&Recorded::default(), parts), llm.clone(), willing())).await.unwrap();
+    assert_eq!(llm.requests().len(), 1);
+    assert!(answer.response.contains("too many steps"), "{}", answer.response);
+    let parts: Vec<_> = (0..20).map(|round| call(round, "add_task", Some("done"))).collect();
+    let llm = Arc::new(ScriptedLlm::new([Step::says("Done.")]));
+    assert_eq!(send(ports(failed_with(&Recorded::default(), parts), llm, willing())).await.unwrap().response, "Done.");
 }
 
 #[tokio::test]
@@ -76,6 +104,7 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
             user_message: Uuid::from_u128(3).into(),
             position: 1,
             assistant_message: Uuid::from_u128(4).into(),
+            attempt: 1,
         },
         message: Message {
             id: Uuid::from_u128(4).into(),
@@ -88,6 +117,7 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
             created_at: StoppedClock.now(),
         },
         usage: Usage { tokens_in: 3, tokens_out: 4 },
+        error_code: None,
     };
     let repeated = || {
         let (mut repo, stored) = (MockConversationRepo::new(), stored.clone());
@@ -111,6 +141,7 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
         user_message: Uuid::from_u128(3).into(),
         position: 1,
         assistant_message: Uuid::from_u128(4).into(),
+        attempt: 1,
     };
     repo.expect_get().returning(|owner, id| {
         Ok(crate::conversation::Conversation {
@@ -137,7 +168,7 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
             grounded: true,
             created_at: StoppedClock.now(),
         };
-        Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default() })
+        Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default(), error_code: None })
     });
     let base = ports(repo, Arc::new(ScriptedLlm::new([])), idle());
     let service = service(ChatPorts { clock: Arc::new(HurriedClock), ..base });

@@ -101,13 +101,21 @@ async fn what_was_agreed_to_is_deleted_at_its_version_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_question_that_names_several_shown_tasks_is_an_offer_of_those() {
+async fn a_question_that_names_shown_tasks_is_an_offer_of_those_in_the_question() {
     let mut all = two();
     all.push(task(3, "water the plants"));
+    // A title within another one, and one within a word.
+    all.push(task(4, "milk"));
+    all.push(task(5, "Bo"));
     for (text, offered) in [
         ("Shall I delete \u{201c}buy milk\u{201d} and \u{201c}Call Bob\u{201d}?", vec![1, 2]),
-        ("Shall I delete \u{201c}buy milk\u{201d}?", vec![]),
+        ("Shall I delete \u{201c}buy milk\u{201d}?", vec![1]),
         ("You have buy milk and call Bob.", vec![]),
+        (
+            "I will keep \u{201c}water the plants\u{201d}. Shall I delete \u{201c}buy milk\u{201d} and call Bob?",
+            vec![1, 2],
+        ),
+        ("1. buy milk\n2. call Bob\nShall I delete some of them?", vec![]),
     ] {
         let mut repo = MockTaskRepo::new();
         let found = all.clone();
@@ -119,38 +127,50 @@ async fn a_question_that_names_several_shown_tasks_is_an_offer_of_those() {
 }
 
 #[tokio::test]
-async fn a_call_that_may_have_run_before_tells_what_it_did_then() {
-    let retried = ToolContext { retried: true, effect_id: Some(effect()), ..context() };
-    let renamed = Task { title: "buy oat milk".parse().unwrap(), ..task(1, "buy milk") };
-    for (before, after, told) in [
-        (None, Some(task(1, "buy milk")), "Task 'buy milk' created successfully"),
-        (Some(task(1, "buy milk")), None, "Task 'buy milk' deleted"),
-        (Some(task(1, "buy milk")), Some(renamed), "Task 'buy milk' renamed to 'buy oat milk'"),
-        (Some(task(1, "buy milk")), Some(task(1, "buy milk")), "Task 'buy milk' marked as completed"),
+async fn an_effect_that_has_happened_is_told_as_what_it_did() {
+    let asked = ToolContext { effect_id: Some(effect()), ..context() };
+    let titled = Task { title: "buy oat milk".parse().unwrap(), ..task(1, "buy milk") };
+    let done = Task { completed_at: Some(at()), ..task(1, "buy milk") };
+    for (before, after, told, did) in [
+        (None, Some(task(1, "buy milk")), "Task 'buy milk' created successfully", true),
+        (Some(task(1, "buy milk")), None, "Task 'buy milk' deleted", true),
+        (Some(task(1, "buy milk")), Some(titled), "Task 'buy milk' renamed to 'buy oat milk'", true),
+        (Some(task(1, "buy milk")), Some(done), "Task 'buy milk' marked as completed", true),
+        (Some(task(1, "buy milk")), Some(task(1, "buy milk")), "Task 'buy milk' already has that title", false),
     ] {
         let mut repo = MockTaskRepo::new();
-        let done = TaskEffect { before, after };
+        let happened = TaskEffect { before, after };
         repo.expect_effect()
             .withf(|user, id| *user == owner() && *id == effect())
-            .returning(move |_, _| Ok(Some(done.clone())));
-        let outcome = tools(repo, MockConversationRepo::new())
-            .run(&retried, "delete_task", json!({"task_identifier": "buy milk"}))
-            .await
-            .unwrap();
-        assert!(matches!(&outcome, ToolOutcome::Done { message, changed: true, .. } if message == told), "{outcome:?}");
+            .returning(move |_, _| Ok(Some(happened.clone())));
+        let outcome = tools(repo, MockConversationRepo::new()).done_before(&asked).await.unwrap().unwrap();
+        let ToolOutcome::Done { message, changed, .. } = outcome else { panic!() };
+        assert_eq!((message.as_str(), changed), (told, did));
     }
 }
 
 #[tokio::test]
-async fn a_call_that_had_not_run_runs_now() {
+async fn an_effect_that_has_not_happened_is_nothing() {
     let mut repo = MockTaskRepo::new();
     repo.expect_effect().returning(|_, _| Ok(None));
-    repo.expect_create()
-        .withf(|_, _, change| change.call == Some(effect()))
-        .times(1)
-        .returning(|_, new, _| Ok(task(42, new.title.as_str())));
-    let retried = ToolContext { retried: true, effect_id: Some(effect()), ..context() };
-    let outcome =
-        tools(repo, MockConversationRepo::new()).run(&retried, "add_task", json!({"title": "a"})).await.unwrap();
-    assert!(matches!(outcome, ToolOutcome::Done { changed: true, .. }), "{outcome:?}");
+    let asked = ToolContext { effect_id: Some(effect()), ..context() };
+    assert_eq!(tools(repo, MockConversationRepo::new()).done_before(&asked).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_write_of_a_turn_that_has_ended_ends_the_call() {
+    let mut repo = MockTaskRepo::new();
+    repo.expect_create().returning(|_, _, _| Err(TaskRepoError::TurnEnded));
+    let ended = tools(repo, MockConversationRepo::new()).run(&context(), "add_task", json!({"title": "a"})).await;
+    assert!(matches!(ended, Err(ToolError::TurnEnded)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_yes_counts_as_well() {
+    let data =
+        json!({"task": {"id": task(1, "x").id, "title": "buy milk", "completed": false}, "needs_confirmation": true});
+    let waits = ToolResult { success: false, message: "Ask.".into(), data };
+    let calls = [deletion("milk", Some(waits)), deletion("Bob", None)];
+    let tools = tools(listing(two()), showing(&two()));
+    assert!(!tools.may_run(&said("tidy up"), "delete_task", &calls).await.unwrap());
 }
