@@ -30,7 +30,8 @@ on_both_databases! {
             app.statements().clear();
             let answer = ada.send_with(method.clone(), path, body, headers).await?;
             assert_eq!(answer.status.as_u16(), status, "{method} {path}: {}", answer.text);
-            let sent = app.statements().all();
+            // The upkeep has statements of its own, in nobody's name.
+            let sent: Vec<_> = app.statements().all().into_iter().filter(|sent| sent.contains(&ada.id)).collect();
             assert!(sent.len() <= statements && !sent.is_empty(), "{method} {path}: {sent:#?}");
         }
     }

@@ -185,7 +185,7 @@ mod tests {
                 choice: AssistantChoice::OpenAi(model),
                 fallback,
                 history_tokens: 8000,
-                timeout: Duration::from_secs(120),
+                timeout: Duration::from_mins(2),
             }
         };
         for (url, told) in [
