@@ -157,6 +157,14 @@ fn a_call_that_is_sent_again_is_made_once() {
 }
 
 #[test]
+fn a_whole_call_that_is_sent_again_is_not_even_begun() {
+    let call = |index: u8| json!({"index": index, "id": "a", "function": {"name": "add_task", "arguments": "{}"}});
+    let events = whole(&sse(&[delta(json!({"tool_calls": [call(0), call(1)]})), finish("tool_calls")]));
+    let begun = events.iter().filter(|event| matches!(event, LlmEvent::ToolCallBegun { .. }));
+    assert_eq!((begun.count(), events.len()), (1, 4), "{events:?}");
+}
+
+#[test]
 fn a_call_that_is_sent_again_in_fragments_or_written_differently_is_made_once() {
     let written = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{ \"n\": 1 }"}});
     assert_eq!(followed_by(&[written]), owned(&TWO[..1]));
