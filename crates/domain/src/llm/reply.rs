@@ -59,7 +59,9 @@ impl ReplyBudget {
                 (size, LlmEvent::ToolCallComplete { index, call })
             }
             LlmEvent::ToolCallBegun { ref id, ref tool, .. } => (id.len() + tool.len(), event),
-            LlmEvent::Thinking | LlmEvent::StoodIn { .. } | LlmEvent::Finished { .. } => (0, event),
+            // Thoughts are not kept; the transport bounds how long they may be.
+            LlmEvent::Thinking => return Ok(event),
+            LlmEvent::StoodIn { .. } | LlmEvent::Finished { .. } => (0, event),
         };
         self.taken = self.taken.saturating_add(size).saturating_add(EVENT_BYTES);
         // The last event only says that the reply is over.
@@ -136,6 +138,12 @@ mod tests {
         assert!(matches!(collected(vec![Ok(begun)]).await, Err(LlmError::BadReply(_))));
         let cut = vec![Ok(LlmEvent::TextDelta("a".into())), Err(LlmError::Unavailable("cut".into()))];
         assert!(matches!(collected(cut).await, Err(LlmError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn thoughts_are_not_counted() {
+        let thoughts = std::iter::repeat_with(|| Ok(LlmEvent::Thinking)).take(MAX_REPLY_BYTES);
+        assert!(collected(thoughts.chain([Ok(finished())]).collect()).await.is_ok());
     }
 
     #[tokio::test]
