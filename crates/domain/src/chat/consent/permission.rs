@@ -34,7 +34,7 @@ pub(crate) fn permits_deletion(user_text: &str, tasks: &[NamedTask<'_>]) -> bool
     });
     let words: Vec<String> = words.collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if tasks.is_empty() || VOCABULARY.limits(&words) {
+    if tasks.is_empty() || VOCABULARY.limits(&words) || is_dictated(&words) {
         return false;
     }
     let mut wish = Wish::default();
@@ -49,6 +49,26 @@ pub(crate) fn permits_deletion(user_text: &str, tasks: &[NamedTask<'_>]) -> bool
         }
     }
     wish.covers(tasks, &titles)
+}
+
+/// Whether the message dictates a title: "todo: delete all tasks" is something to be done later.
+fn is_dictated(words: &[&str]) -> bool {
+    const KINDS: &[&str] = &[
+        "todo",
+        "do",
+        "task",
+        "tasks",
+        "item",
+        "reminder",
+        "note",
+        "title",
+        "aufgabe",
+        "tâche",
+        "tarea",
+        "tarefa",
+        "задача",
+    ];
+    words.windows(2).any(|pair| pair[1] == ":" && KINDS.contains(&pair[0]))
 }
 
 fn is_end(word: &str) -> bool {

@@ -107,6 +107,10 @@ const PERMITTED: &[(&str, &[usize])] = &[
 
 /// Messages, and the places of the tasks that would be deleted: no consent.
 const NOT_PERMITTED: &[(&str, &[usize])] = &[
+    // something to be done later
+    ("todo: delete all tasks", &[1, 2]),
+    ("New task: delete everything", &[1, 2]),
+    ("to-do: delete both", &[1, 2]),
     // nothing is to be deleted
     ("", &[1, 2]),
     ("list all my tasks", &[1, 2]),
