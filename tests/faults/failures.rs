@@ -159,17 +159,3 @@ on_both_databases! {
         assert!(chats.iter().all(|chat| !chat.is_finished()), "they still wait");
     }
 }
-
-on_both_databases! {
-    async fn an_openai_compatible_server_does_as_well(app: TestApp, provider: FakeProvider = Behaviour::scripted(), []) {
-        drop(app);
-        provider.push(add_milk());
-        provider.push(Reply::says("Added milk."));
-        let url = provider.openai_url();
-        let flags = ["--llm-provider", "openai", "--openai-base-url", &url, "--openai-model", "any"];
-        let Some(app) = TestApp::spawn_on(tests::Kind::Sqlite, "openai", &provider, &flags).await? else { return Ok(()) };
-        let ada = app.register("ada").await?;
-        let answer = ada.say("add milk", None).await?.expect(200)?;
-        assert_eq!((&answer["response"], ada.titles().await?), (&json!("Added milk."), vec!["milk".to_owned()]));
-    }
-}

@@ -38,15 +38,7 @@ macro_rules! on_both_databases {
                 }
             }
 
-            #[tokio::test]
-            async fn sqlite() -> anyhow::Result<()> {
-                on($crate::Kind::Sqlite).await
-            }
-
-            #[tokio::test]
-            async fn postgres() -> anyhow::Result<()> {
-                on($crate::Kind::Postgres).await
-            }
+            $crate::on_both_databases!(@tests on);
         }
     };
     ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty) $body:block) => {
@@ -66,15 +58,18 @@ macro_rules! on_both_databases {
                 }
             }
 
-            #[tokio::test]
-            async fn sqlite() -> anyhow::Result<()> {
-                on($crate::Kind::Sqlite).await
-            }
+            $crate::on_both_databases!(@tests on);
+        }
+    };
+    (@tests $on:ident) => {
+        #[tokio::test]
+        async fn sqlite() -> anyhow::Result<()> {
+            $on($crate::Kind::Sqlite).await
+        }
 
-            #[tokio::test]
-            async fn postgres() -> anyhow::Result<()> {
-                on($crate::Kind::Postgres).await
-            }
+        #[tokio::test]
+        async fn postgres() -> anyhow::Result<()> {
+            $on($crate::Kind::Postgres).await
         }
     };
 }

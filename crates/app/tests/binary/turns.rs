@@ -35,6 +35,11 @@ impl SilentProvider {
         Ok(Self { url, asked })
     }
 
+    /// What makes a server ask it.
+    fn asked_for(&self) -> Vec<(&str, &str)> {
+        vec![("COHERE_API_KEY", "key"), ("COHERE_BASE_URL", &self.url)]
+    }
+
     /// Waits until a request has come, and keeps its connection open as long as what is returned lives.
     fn asked(&self) -> anyhow::Result<TcpStream> {
         self.asked.recv_timeout(PATIENCE).context("no request came")
@@ -114,15 +119,13 @@ impl Stream {
 async fn killed_in_the_middle(database: &str) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let provider = SilentProvider::start()?;
-    let named = |name: &'static str| [("DATABASE_URL", database), ("INSTANCE_ID", name), ("JWT_SECRET", SECRET)];
-    let asking = [("COHERE_API_KEY", "key"), ("COHERE_BASE_URL", provider.url.as_str())];
-    let first = Server::start(folder.path(), &[&named("first")[..], &asking].concat())?;
+    let first = Server::start(folder.path(), &[named(database, "first"), provider.asked_for()].concat())?;
     let ada = Client::register(&first).await?;
     let mut stream = ada.stream(&first, "add milk").await?;
     let conversation = stream.conversation().await?;
     let _open = provider.asked()?;
 
-    let second = Server::start(folder.path(), &named("second"))?;
+    let second = Server::start(folder.path(), &named(database, "second"))?;
     let there = ada.get(&second, &format!("conversations/{conversation}")).await?;
     ensure!(there["active_turn"].is_string(), "the second instance leaves the first one's turn alone: {there}");
     let refused = ada.say(&second, "hello", &conversation).await;
@@ -131,7 +134,7 @@ async fn killed_in_the_middle(database: &str) -> anyhow::Result<()> {
 
     let running = ada.last_message(&second, &conversation).await?;
     ensure!(running["status"] == "running", "nobody else marks it before its lease is over: {running}");
-    let first = Server::start(folder.path(), &named("first"))?;
+    let first = Server::start(folder.path(), &named(database, "first"))?;
     let messages = ada.get(&first, &format!("conversations/{conversation}/messages")).await?;
     ensure!(messages[0]["content"] == "add milk" && messages[1]["status"] == "failed", "{messages}");
     let answer = ada.say(&first, "Add a task to buy bread", &conversation).await?;
@@ -142,15 +145,13 @@ async fn killed_in_the_middle(database: &str) -> anyhow::Result<()> {
 async fn followed_and_stopped_elsewhere(database: &str) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let provider = SilentProvider::start()?;
-    let named = |name: &'static str| [("DATABASE_URL", database), ("INSTANCE_ID", name), ("JWT_SECRET", SECRET)];
-    let asking = [("COHERE_API_KEY", "key"), ("COHERE_BASE_URL", provider.url.as_str())];
-    let first = Server::start(folder.path(), &[&named("first")[..], &asking].concat())?;
+    let first = Server::start(folder.path(), &[named(database, "first"), provider.asked_for()].concat())?;
     let ada = Client::register(&first).await?;
     let mut here = ada.stream(&first, "add milk").await?;
     let conversation = here.conversation().await?;
     let _open = provider.asked()?;
 
-    let second = Server::start(folder.path(), &named("second"))?;
+    let second = Server::start(folder.path(), &named(database, "second"))?;
     let path = ada.path(&format!("conversations/{conversation}/stream"));
     let request = http_client().get(format!("{}{path}", second.address));
     let mut elsewhere = Stream::open(request, &ada.token).await?;
@@ -170,9 +171,7 @@ async fn followed_and_stopped_elsewhere(database: &str) -> anyhow::Result<()> {
 async fn ended_with_an_open_stream(database: &str) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let provider = SilentProvider::start()?;
-    let named = [("DATABASE_URL", database), ("JWT_SECRET", SECRET)];
-    let asking = [("COHERE_API_KEY", "key"), ("COHERE_BASE_URL", provider.url.as_str())];
-    let mut server = Server::start(folder.path(), &[&named[..], &asking].concat())?;
+    let mut server = Server::start(folder.path(), &[named(database, "only"), provider.asked_for()].concat())?;
     let ada = Client::register(&server).await?;
     let mut stream = ada.stream(&server, "add milk").await?;
     let conversation = stream.conversation().await?;
@@ -183,11 +182,16 @@ async fn ended_with_an_open_stream(database: &str) -> anyhow::Result<()> {
     let status = server.ended().await?;
     ensure!(status.success(), "{status}");
 
-    let server = Server::start(folder.path(), &named)?;
+    let server = Server::start(folder.path(), &named(database, "only"))?;
     let stored = ada.last_message(&server, &conversation).await?;
     ensure!(stored["status"] == "failed" && stored["content"] != "", "{stored}");
     ada.say(&server, "hello", &conversation).await?;
     Ok(())
+}
+
+/// What makes a server of this name work on `database`.
+fn named<'a>(database: &'a str, name: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![("DATABASE_URL", database), ("INSTANCE_ID", name), ("JWT_SECRET", SECRET)]
 }
 
 const SECRET: &str = "a secret that both processes know, 32 bytes";
