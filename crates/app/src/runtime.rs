@@ -9,6 +9,5 @@ mod turn_signals;
 pub use background::BackgroundTasks;
 pub use clock::SystemClock;
 pub use failure_log::TracedFailures;
-pub(crate) use failure_log::with_causes;
 pub use ids::UuidGenerator;
 pub use turn_signals::LocalTurnSignals;

@@ -4,11 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::runtime::Clock;
+use domain::runtime::{Clock, with_causes};
 use domain::system::SystemRepo;
 use domain::turn::InstanceId;
-
-use crate::runtime::with_causes;
 
 /// So often the upkeep runs.
 const INTERVAL: Duration = Duration::from_mins(1);

@@ -34,6 +34,18 @@ pub trait Background: Send + Sync {
     fn spawn(&self, work: BoxFuture<'static, ()>);
 }
 
+/// An error with its causes, in one line, as logs tell it: a log that is written as JSON shows an error without them.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
 /// Takes note of failures that no caller hears of.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 pub trait FailureLog: Send + Sync {

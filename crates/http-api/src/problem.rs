@@ -2,7 +2,6 @@
 //! answer outside 2xx and 3xx, the framework's own included, and logs what is behind those that are our fault.
 
 use std::borrow::Cow;
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use actix_cors::CorsError;
@@ -15,6 +14,7 @@ use actix_web::{Error, HttpMessage as _};
 use domain::change::RequestId;
 use domain::chat::StoredTurn;
 use domain::principal::Scope;
+use domain::runtime::with_causes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -269,24 +269,12 @@ fn from_error(status: StatusCode, error: &Error) -> Problem {
 fn log(problem: &Problem, error: Option<&Error>) {
     let cause = match error {
         Some(error) => match error.as_error::<ApiError>() {
-            Some(error) => chain(error),
+            Some(error) => with_causes(error),
             None => error.to_string(),
         },
         None => "no cause is known".to_owned(),
     };
     tracing::error!(code = problem.code.as_str(), cause, "a request failed");
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
 }
 
 /// Requests that no route takes.

@@ -16,14 +16,13 @@ mod retry;
 #[cfg(test)]
 mod tests;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream};
-use domain::runtime::Clock;
+use domain::runtime::{Clock, with_causes};
 
 use answer::{Answer, first_event};
 use breaker::{Admission, Breaker};
@@ -128,15 +127,4 @@ impl LlmClient for ResilientClient {
             retries += 1;
         }
     }
-}
-
-/// An error and its causes in one line: a log that is written as JSON shows an error without them.
-fn with_causes(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        told = format!("{told}: {error}");
-        cause = error.source();
-    }
-    told
 }

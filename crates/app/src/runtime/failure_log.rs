@@ -1,9 +1,8 @@
 //! Failures that no caller hears of, in the log.
 
 use std::error::Error;
-use std::fmt::Write as _;
 
-use domain::runtime::FailureLog;
+use domain::runtime::{FailureLog, with_causes};
 
 /// Writes failures to the log, in the span of the request that began the work.
 #[derive(Clone, Copy, Debug)]
@@ -13,18 +12,6 @@ impl FailureLog for TracedFailures {
     fn failed(&self, what: &'static str, error: &dyn Error) {
         tracing::error!(cause = with_causes(error), "{what} failed");
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a text does not fail.
-        let _written = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

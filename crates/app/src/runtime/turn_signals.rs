@@ -57,11 +57,6 @@ impl LocalTurnSignals {
         }
     }
 
-    /// How many turns are open.
-    pub fn count(&self) -> usize {
-        locked(&self.open).len()
-    }
-
     fn find(&self, turn: TurnId) -> Option<OpenTurn> {
         locked(&self.open).get(&turn).cloned()
     }
@@ -261,7 +256,7 @@ mod tests {
         assert_eq!(other.now_or_never(), Some(StopReason::Shutdown));
         signals.close(first(turn(1)));
         assert!(!signals.stop(turn(1)));
-        assert_eq!(signals.count(), 1);
+        assert_eq!(locked(&signals.open).len(), 1);
     }
 
     #[tokio::test]

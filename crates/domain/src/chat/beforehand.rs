@@ -46,24 +46,29 @@ impl TurnLoop {
         self.save().await
     }
 
-    /// Goes on where a turn was cut short: of the calls that were on record without a result, those that have happened
-    /// get theirs, and the others are told as not done, for the model to make again. So are those that only asked for
-    /// consent. Words that no call followed are said anew.
-    pub async fn resume(&mut self) -> Result<(), Failure> {
-        self.parts.retain(|part| !matches!(part, Part::Notice { .. }));
-        let calls = self.parts.iter().rposition(|part| matches!(part, Part::ToolCall(_))).map_or(0, |last| last + 1);
-        self.parts.truncate(calls);
+    /// Takes up what is on record of a turn that was cut short. Nothing is asked for this, so that whatever fails next
+    /// fails with the record in hand. Words that no call followed will be said anew.
+    pub fn take_up(&mut self, mut parts: Vec<Part>) {
+        let calls = parts.iter().rposition(|part| matches!(part, Part::ToolCall(_))).map_or(0, |last| last + 1);
+        parts.truncate(calls);
+        parts.retain(|part| !matches!(part, Part::Notice { .. }));
         let tools = self.ports.tools.tools();
+        self.changed = tool_calls(&parts).any(|call| {
+            let read_only = tools.iter().any(|known| known.name == call.tool && known.read_only);
+            !read_only && call.result.as_ref().is_some_and(did_change)
+        });
+        self.parts = parts;
+    }
+
+    /// Settles the calls on record that have no result: those that have happened get theirs, and the others are told as
+    /// not done, for the model to make again. So are those that only asked for consent.
+    pub async fn settle(&mut self) -> Result<(), Failure> {
         for place in 0..self.parts.len() {
             let Part::ToolCall(call) = &self.parts[place] else { continue };
             let (round, tool) = (call.round, call.tool.clone());
             let result = match &call.result {
                 Some(result) if is_waiting(result) => failed(NOT_DONE.to_owned()),
-                Some(result) => {
-                    let read_only = tools.iter().any(|known| known.name == tool && known.read_only);
-                    self.changed |= !read_only && did_change(result);
-                    continue;
-                }
+                Some(_) => continue,
                 None => {
                     let index = tool_calls(&self.parts[..place]).filter(|other| other.round == round).count();
                     match self.ports.tools.done_before(&self.context(round, index)).await {

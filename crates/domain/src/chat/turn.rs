@@ -111,7 +111,7 @@ pub(super) async fn run_turn(
     let Begun { turn, resumed, pending } = begun;
     let Asked { who, request_id, message, at } = asked;
     let (before, first_begun) = resumed.as_ref().map_or((Usage::default(), at), |resumed| (resumed.usage, resumed.at));
-    let resumed = resumed.map(|resumed| resumed.parts);
+    let is_resumed = resumed.is_some();
     let mut work = TurnLoop {
         options,
         who: Principal { via: Via::Chat, ..who.clone() },
@@ -136,10 +136,13 @@ pub(super) async fn run_turn(
         ports,
     };
     work.publish(TurnEvent::Begun(turn.clone()));
+    if let Some(resumed) = resumed {
+        work.take_up(resumed.parts);
+    }
     let ports = work.ports.clone();
     let worked = {
         // What the work has written so far is whole between any two steps, so it may be looked at after a panic.
-        let working = Box::pin(AssertUnwindSafe(prepare_and_run(&mut work, at, resumed, pending)).catch_unwind());
+        let working = Box::pin(AssertUnwindSafe(prepare_and_run(&mut work, at, is_resumed, pending)).catch_unwind());
         match future::select(working, Box::pin(keep_lease(&ports, &who, &turn, at))).await {
             Either::Left((worked, _)) => worked.unwrap_or(Err(Failure::Panicked)),
             Either::Right(((), _)) => Err(Failure::Ended),
@@ -151,7 +154,7 @@ pub(super) async fn run_turn(
 async fn prepare_and_run(
     work: &mut TurnLoop,
     at: DateTime<Utc>,
-    resumed: Option<Vec<Part>>,
+    is_resumed: bool,
     pending: Option<PendingAction>,
 ) -> Result<bool, Failure> {
     let zone = match work.ports.users.get(work.who.user).await {
@@ -161,9 +164,8 @@ async fn prepare_and_run(
     };
     work.system = system_text(zone.date_at(at));
     work.history = history(work).await?;
-    if let Some(parts) = resumed {
-        work.parts = parts;
-        work.resume().await?;
+    if is_resumed {
+        work.settle().await?;
     }
     if let Some(action) = pending.filter(|action| is_affirmative(&work.user_text, action.tasks.len())) {
         work.agree(&action).await?;
@@ -229,16 +231,7 @@ async fn finish(
     }
     let mut usage = before;
     usage += work.usage;
-    let answer = TurnAnswer {
-        response: content(&work.parts),
-        conversation: stored.conversation,
-        message: stored.message,
-        tool_calls: tool_calls(&work.parts).cloned().collect(),
-        usage,
-        state,
-        grounded,
-        created_at: begun,
-    };
+    let answer = TurnAnswer { usage, ..answer(&work, state, grounded, begun) };
     let end = end(&mut work, &answer, failure);
     let ended = work.ports.conversations.end_turn(work.who.user, work.turn.attempt(), end).await;
     let (answered, failure) = match (worked, ended.map_err(Failure::from)) {
@@ -266,6 +259,20 @@ async fn finish(
     });
     tell_end(&mut work, TurnEnded { answer, failure });
     answered
+}
+
+/// What the work has written, as an answer; its usage is that of this try.
+fn answer(work: &TurnLoop, state: TurnState, grounded: bool, begun: DateTime<Utc>) -> TurnAnswer {
+    TurnAnswer {
+        response: content(&work.parts),
+        conversation: work.turn.conversation,
+        message: work.turn.assistant_message,
+        tool_calls: tool_calls(&work.parts).cloned().collect(),
+        usage: work.usage,
+        state,
+        grounded,
+        created_at: begun,
+    }
 }
 
 /// What is stored of the turn beside its state.
@@ -298,20 +305,11 @@ fn tell_end(work: &mut TurnLoop, ended: TurnEnded) {
 /// somebody found its lease over.
 async fn taken_away(mut work: TurnLoop, stored: StoredTurn, begun: DateTime<Utc>) -> Result<TurnAnswer, ChatError> {
     let found = work.ports.conversations.answer(work.who.user, work.turn.id).await;
-    let answer = found.as_ref().ok().map(as_stored);
-    let (answered, ended) = match answer {
+    let (answered, ended) = match found.as_ref().ok().map(as_stored) {
         Some(answer) if answer.state == TurnState::Stopped => (Ok(answer.clone()), TurnEnded { answer, failure: None }),
         other => {
-            let answer = other.unwrap_or_else(|| TurnAnswer {
-                response: content(&work.parts),
-                conversation: stored.conversation,
-                message: stored.message,
-                tool_calls: tool_calls(&work.parts).cloned().collect(),
-                usage: work.usage,
-                state: TurnState::Failed,
-                grounded: work.changed || !work.claims_change(),
-                created_at: begun,
-            });
+            let grounded = || work.changed || !work.claims_change();
+            let answer = other.unwrap_or_else(|| answer(&work, TurnState::Failed, grounded(), begun));
             let failure = Some(FailureCode::Ended.into());
             (Err(ChatError::Ended { stored }), TurnEnded { answer, failure })
         }

@@ -1,6 +1,6 @@
 //! The five tools on tasks, each with its checks: the chat assistant and every other caller run this very code.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -47,7 +47,9 @@ impl TaskTools {
 #[async_trait]
 impl ToolExecutor for TaskTools {
     fn tools(&self) -> Vec<ToolSpec> {
-        specs()
+        // Made once: their schemas are generated from types.
+        static SPECS: LazyLock<Vec<ToolSpec>> = LazyLock::new(specs);
+        SPECS.clone()
     }
 
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError> {

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use domain::llm::LlmError;
-use domain::runtime::Clock;
+use domain::runtime::{Clock, with_causes};
 
+use super::BreakerOptions;
 use super::deadline::after;
-use super::{BreakerOptions, with_causes};
 
 /// The breaker refuses the call.
 #[derive(Debug, thiserror::Error)]

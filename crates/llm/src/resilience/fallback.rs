@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::llm::{LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream};
+use domain::runtime::with_causes;
 use futures_util::{StreamExt as _, stream};
 
 use super::answer::first_event;
-use super::with_causes;
 
 /// A model, and another that answers in its place when it fails before its first event, whatever the error: a wrong key
 /// is the operator's to mend, and the log says so each time, but the user is served meanwhile. A failure behind the

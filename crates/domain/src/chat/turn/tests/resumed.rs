@@ -73,6 +73,20 @@ async fn of_the_calls_whose_end_is_not_known_those_that_happened_get_their_resul
 }
 
 #[tokio::test]
+async fn a_try_that_fails_before_it_begins_to_work_keeps_what_is_on_record() {
+    let recorded = Recorded::default();
+    let done = call(0, "add_task", Some("Task 'milk' created successfully"));
+    let base = ports(failed_with(&recorded, vec![done.clone()]), Arc::new(ScriptedLlm::new([])), idle());
+    let mut users = crate::user::MockUserRepo::new();
+    users.expect_get().returning(|_| Err(UserRepoError::Storage(StorageError::Unavailable("gone".into()))));
+    send(ChatPorts { users: Arc::new(users), ..base }).await.unwrap_err();
+    let ended = recorded.ended();
+    assert_eq!(ended.parts[0], done, "or the next try would do it again");
+    let said = content(&ended.parts);
+    assert_eq!(said, "The assistant could not finish. Until then: Task 'milk' created successfully.");
+}
+
+#[tokio::test]
 async fn what_only_asked_for_consent_is_for_the_model_to_ask_again() {
     let asked = ToolResult { success: false, message: "Ask.".into(), data: json!({"needs_confirmation": true}) };
     let Part::ToolCall(made) = call(0, "delete_task", None) else { panic!() };
