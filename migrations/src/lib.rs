@@ -5,7 +5,8 @@
 //!
 //! Rules of the schema: ids are UUIDs, times are in UTC with microseconds, enumerations are text with a CHECK. Every
 //! table of a user's rows has `user_id`, and its foreign keys take `user_id` along, so that a row of one user cannot
-//! hang on a row of another. Every query of the API has an index that serves it.
+//! hang on a row of another, and goes when its user goes. Every query of the API has an index that serves it, and so has
+//! every cascade.
 //!
 //! Deliberately not here: what is read and written, which is crate `persistence`.
 
@@ -20,6 +21,11 @@ mod m20261123_000008_extend_turns;
 mod m20261123_000009_add_client_keys;
 mod m20261123_000010_create_effects;
 mod m20261123_000011_add_attempts;
+mod m20261124_000012_add_clients;
+mod m20261124_000013_create_api_tokens;
+mod m20261124_000014_create_external_accounts;
+mod m20261124_000015_create_one_time_codes;
+mod m20261124_000016_create_spent_states;
 
 use std::collections::HashSet;
 
@@ -50,6 +56,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000009_add_client_keys::Migration),
             Box::new(m20261123_000010_create_effects::Migration),
             Box::new(m20261123_000011_add_attempts::Migration),
+            Box::new(m20261124_000012_add_clients::Migration),
+            Box::new(m20261124_000013_create_api_tokens::Migration),
+            Box::new(m20261124_000014_create_external_accounts::Migration),
+            Box::new(m20261124_000015_create_one_time_codes::Migration),
+            Box::new(m20261124_000016_create_spent_states::Migration),
         ]
     }
 }

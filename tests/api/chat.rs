@@ -180,7 +180,7 @@ on_both_databases! {
         open.send(()).map_err(|()| anyhow::anyhow!("the turn died with its client"))?;
         let path = format!("/api/{{me}}/conversations/{conversation}");
         while ada.get(&path).await?.expect(200)?["active_turn"] != Value::Null {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let newest = ada.get(&format!("{path}/messages?order=desc&limit=1")).await?.expect(200)?;
         assert_eq!((&newest[0]["content"], &newest[0]["status"]), (&json!("late"), &json!("complete")));

@@ -21,11 +21,14 @@ async fn last_message(user: &TestUser, conversation: &str) -> anyhow::Result<Val
     Ok(user.get(&path).await?.expect(200)?[0].clone())
 }
 
+/// So long a test waits before it asks the server again: 600 requests a minute are allowed.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Waits until no turn runs in the conversation.
 async fn at_rest(user: &TestUser, conversation: &str) -> anyhow::Result<()> {
     let path = format!("/api/{{me}}/conversations/{conversation}");
     while user.get(&path).await?.expect(200)?["active_turn"] != Value::Null {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(AGAIN).await;
     }
     Ok(())
 }
@@ -169,7 +172,7 @@ on_both_databases! {
             if chats[0]["active_turn"] == Value::Null {
                 break chats;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(AGAIN).await;
         };
         let conversation = chats[0]["id"].as_str().unwrap_or_default();
         assert_eq!(last_message(&ada, conversation).await?["content"].as_str().map(str::len), Some(200 * 1024));

@@ -6,6 +6,7 @@ pub mod fake_provider;
 pub mod frames;
 mod http_client;
 pub mod measure;
+pub mod openapi;
 mod test_app;
 mod test_user;
 
@@ -16,7 +17,8 @@ pub use test_user::{Answer, TestUser};
 
 /// Makes of one asynchronous body two tests, `<name>::sqlite` and `<name>::postgres`, each with a [`TestApp`] of its own,
 /// and if it asks for one, with a [`FakeProvider`](fake_provider::FakeProvider) that the app's `CohereClient` talks to.
-/// What stands in brackets are further flags of the app.
+/// What stands in brackets are further flags of the app. One that asks for an [`OpenIdServer`](test_openid::OpenIdServer)
+/// gets an app where people sign in at that one.
 #[macro_export]
 macro_rules! on_both_databases {
     ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty, $provider:ident: $fake:ty = $behaviour:expr, $flags:expr) $body:block) => {
@@ -41,6 +43,27 @@ macro_rules! on_both_databases {
             $crate::on_both_databases!(@tests on);
         }
     };
+    ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty, $provider:ident: $openid:ty) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            async fn body($app: $server, $provider: $openid) -> anyhow::Result<()> {
+                $body
+                Ok(())
+            }
+
+            async fn on(kind: $crate::Kind) -> anyhow::Result<()> {
+                let provider = <$openid>::start().await?;
+                match $crate::TestApp::spawn_with_openid(kind, stringify!($name), &provider).await? {
+                    Some(app) => body(app, provider).await,
+                    None => Ok(()),
+                }
+            }
+
+            $crate::on_both_databases!(@tests on);
+        }
+    };
     ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty) $body:block) => {
         $(#[$doc])*
         mod $name {
@@ -53,6 +76,26 @@ macro_rules! on_both_databases {
 
             async fn on(kind: $crate::Kind) -> anyhow::Result<()> {
                 match $crate::TestApp::spawn(kind, stringify!($name)).await? {
+                    Some(app) => body(app).await,
+                    None => Ok(()),
+                }
+            }
+
+            $crate::on_both_databases!(@tests on);
+        }
+    };
+    ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty, $flags:expr) $body:block) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            async fn body($app: $server) -> anyhow::Result<()> {
+                $body
+                Ok(())
+            }
+
+            async fn on(kind: $crate::Kind) -> anyhow::Result<()> {
+                match $crate::TestApp::spawn_with(kind, stringify!($name), &$flags).await? {
                     Some(app) => body(app).await,
                     None => Ok(()),
                 }

@@ -12,6 +12,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
 use test_database::{Kind, TestDatabase};
+use test_openid::OpenIdServer;
 
 use crate::fake_provider::FakeProvider;
 use crate::{Answer, TestUser};
@@ -34,8 +35,16 @@ impl TestApp {
     /// # Errors
     /// If it cannot be started, or must not be skipped.
     pub async fn spawn(kind: Kind, test: &str) -> anyhow::Result<Option<Self>> {
+        Self::spawn_with(kind, test, &[]).await
+    }
+
+    /// As [`spawn`](Self::spawn), with these flags.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub async fn spawn_with(kind: Kind, test: &str, flags: &[&str]) -> anyhow::Result<Option<Self>> {
         let assistant = Arc::new(SwitchedLlm::default());
-        Self::start(kind, test, Some(assistant), &[]).await
+        Self::start(kind, test, Some(assistant), flags).await
     }
 
     /// As [`spawn`](Self::spawn), with the assistant that a person gets who sets Cohere at `provider`'s address, and
@@ -53,6 +62,17 @@ impl TestApp {
         let mut all = vec!["--cohere-api-key", "a-key-for-tests", "--cohere-base-url", &url];
         all.extend(flags);
         Self::start(kind, test, None, &all).await
+    }
+
+    /// As [`spawn`](Self::spawn), with people who sign in at `provider`, by way of <http://doable.test>.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub async fn spawn_with_openid(kind: Kind, test: &str, provider: &OpenIdServer) -> anyhow::Result<Option<Self>> {
+        let (issuer, client) = (provider.issuer(), test_openid::CLIENT_ID);
+        let mut flags = vec!["--google-client-id", client, "--google-client-secret", test_openid::CLIENT_SECRET];
+        flags.extend(["--google-issuer-url", &issuer, "--public-url", "http://doable.test"]);
+        Self::start(kind, test, Some(Arc::default()), &flags).await
     }
 
     async fn start(

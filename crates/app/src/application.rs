@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::HttpServer;
 use actix_web::dev::Server;
 use anyhow::Context as _;
 use domain::llm::LlmClient;
@@ -74,16 +73,18 @@ impl Application {
             upkeep::at_start(system.as_ref(), clock.as_ref(), &instance).await;
         }
         let options = HttpOptions {
+            public_url: settings.server.public_url.clone(),
+            frontend_url: settings.server.frontend_url.clone(),
             cors_origins: settings.server.cors_origins.clone(),
+            trusted_proxies: settings.server.trusted_proxies.clone(),
             production: settings.environment == Environment::Production,
         };
         let (host, port) = (settings.server.host.as_str(), settings.server.port);
-        let http = HttpServer::new(move || http_api::app(services.clone(), &options))
-            .bind((host, port))
+        let listeners = http_api::listen(host, port)
             .with_context(|| format!("HOST and PORT: cannot listen on {host} port {port}"))?;
-        let address = *http.addrs().first().context("the server listens nowhere")?;
+        let address = listeners.first().context("the server listens nowhere")?.local_addr()?;
         announce(address, &settings, announced.as_ref());
-        let server = http.disable_signals().shutdown_timeout(REQUESTS.as_secs()).run();
+        let server = http_api::serve(listeners, &services, &options, REQUESTS)?;
         let upkeep = tokio::spawn(upkeep::now_and_then(system, clock));
         Ok(Self { server, address, database, background, signals, readiness, upkeep })
     }

@@ -18,7 +18,10 @@ async fn main() -> ExitCode {
             // Before there is a log, and where it may be filtered: the reason why the program ends is always told.
             #[expect(clippy::print_stderr, reason = "the last word of a program that fails")]
             {
-                eprintln!("app: {error:#}");
+                eprintln!(
+                    "app: {}",
+                    telemetry::redacted(&format!("{error:#}")).unwrap_or_else(|error| error.to_string())
+                );
             }
             ExitCode::FAILURE
         }

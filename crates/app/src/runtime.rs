@@ -1,13 +1,15 @@
-//! The runtime's ports, on the system's clock, on UUIDs and on tokio.
+//! The runtime's ports, on the system's clock, on UUIDs, on governor and on tokio.
 
 mod background;
 mod clock;
 mod failure_log;
 mod ids;
+mod rate_limiter;
 mod turn_signals;
 
 pub use background::BackgroundTasks;
 pub use clock::SystemClock;
 pub use failure_log::TracedFailures;
 pub use ids::UuidGenerator;
+pub use rate_limiter::{GovernorRateLimiter, RateLimits};
 pub use turn_signals::LocalTurnSignals;

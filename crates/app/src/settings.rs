@@ -9,6 +9,7 @@ mod args;
 mod assistant;
 mod database_url;
 mod directory;
+mod google;
 mod kept_secret;
 mod value;
 mod variables;
@@ -20,18 +21,21 @@ use std::fmt;
 
 use domain::account::TokenLifetimes;
 use domain::turn::InstanceId;
-use http_api::CorsOrigin;
+use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
 use url::Url;
 
+use crate::runtime::RateLimits;
 use crate::telemetry::LogFilter;
 
 pub use args::{
-    AssistantArgs, CohereArgs, DatabaseArgs, OpenAiArgs, ProcessArgs, ServerArgs, SettingsArgs, SignInArgs,
+    AssistantArgs, CohereArgs, DatabaseArgs, GoogleArgs, LimitArgs, OpenAiArgs, ProcessArgs, ServerArgs, SettingsArgs,
+    SignInArgs,
 };
 pub use assistant::{AssistantChoice, AssistantSettings, Fallback, ModelSettings};
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use directory::create_private_directory;
+pub use google::GoogleSettings;
 pub use kept_secret::{JwtSecretSource, KeptSecretError};
 pub use value::ValueError;
 pub use variables::{Variables, VariablesError};
@@ -45,6 +49,9 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// How people are signed in.
     pub sign_in: SignInSettings,
+    /// How often somebody may ask: `CHAT_REQUESTS_PER_MINUTE`, `API_REQUESTS_PER_MINUTE` and
+    /// `SIGN_IN_REQUESTS_PER_MINUTE`.
+    pub limits: RateLimits,
     /// Which assistant answers.
     pub assistant: AssistantSettings,
     /// What kind of place it runs in: `ENVIRONMENT`.
@@ -65,8 +72,12 @@ pub struct ServerSettings {
     pub port: u16,
     /// Where the frontend is: `FRONTEND_URL`.
     pub frontend_url: Url,
+    /// Where browsers reach this server: `PUBLIC_URL`, else `HOST` and `PORT`.
+    pub public_url: Url,
     /// The origins whose pages may call: `CORS_ORIGINS`, else the frontend's.
     pub cors_origins: Vec<CorsOrigin>,
+    /// The proxies that may say who their clients are: `TRUSTED_PROXIES`.
+    pub trusted_proxies: Vec<TrustedProxy>,
 }
 
 /// Where the data is.
@@ -87,6 +98,8 @@ pub struct SignInSettings {
     pub jwt_secret: JwtSecretSource,
     /// How long tokens are good, in whole seconds: `ACCESS_TOKEN_TTL` and `REFRESH_TOKEN_TTL`.
     pub lifetimes: TokenLifetimes,
+    /// Signing in elsewhere, if it is set up.
+    pub google: Option<GoogleSettings>,
 }
 
 /// What kind of place the program runs in.
@@ -171,7 +184,8 @@ fn settings(args: SettingsArgs, problems: &mut Problems) -> Option<Settings> {
     let environment = problems.read("ENVIRONMENT", value::environment(&args.process.environment));
     let server = server(&args.server, problems);
     let database = database(&args.database, problems);
-    let sign_in = sign_in(args.sign_in, environment, problems);
+    let sign_in = sign_in(args.sign_in, args.server.public_url.as_deref(), environment, problems);
+    let limits = limits(&args.limits, problems);
     let assistant = assistant::read(&args.assistant, problems);
     let instance = problems.read("INSTANCE_ID", value::instance(args.process.instance_id.as_deref()));
     let log = log(&args.process, problems);
@@ -179,6 +193,7 @@ fn settings(args: SettingsArgs, problems: &mut Problems) -> Option<Settings> {
         server: server?,
         database: database?,
         sign_in: sign_in?,
+        limits: limits?,
         assistant: assistant?,
         environment: environment?,
         instance: instance?,
@@ -190,6 +205,11 @@ fn server(args: &ServerArgs, problems: &mut Problems) -> Option<ServerSettings> 
     let host = problems.read("HOST", value::host(&args.host));
     let port = problems.read("PORT", value::port(&args.port));
     let frontend_url = problems.read("FRONTEND_URL", value::web_address(&args.frontend_url));
+    let public_url = match (value::given(args.public_url.as_deref()), &host, port) {
+        (Some(url), ..) => problems.read("PUBLIC_URL", value::web_address(url)),
+        (None, Some(host), Some(port)) => value::own_address(host, port),
+        (None, ..) => None,
+    };
     let cors_origins = match value::given(args.cors_origins.as_deref()) {
         Some(list) => problems.read("CORS_ORIGINS", value::origins(list)),
         None => frontend_url
@@ -197,7 +217,18 @@ fn server(args: &ServerArgs, problems: &mut Problems) -> Option<ServerSettings> 
             .and_then(|url| problems.read("FRONTEND_URL", value::origin_of(url)))
             .map(|origin| vec![origin]),
     };
-    Some(ServerSettings { host: host?, port: port?, frontend_url: frontend_url?, cors_origins: cors_origins? })
+    let trusted_proxies = match value::given(args.trusted_proxies.as_deref()) {
+        Some(list) => problems.read("TRUSTED_PROXIES", value::proxies(list)),
+        None => Some(Vec::new()),
+    };
+    Some(ServerSettings {
+        host: host?,
+        port: port?,
+        frontend_url: frontend_url?,
+        public_url: public_url?,
+        cors_origins: cors_origins?,
+        trusted_proxies: trusted_proxies?,
+    })
 }
 
 fn database(args: &DatabaseArgs, problems: &mut Problems) -> Option<DatabaseSettings> {
@@ -208,7 +239,12 @@ fn database(args: &DatabaseArgs, problems: &mut Problems) -> Option<DatabaseSett
     Some(DatabaseSettings { url: url?, max_connections: max_connections?, migrate_on_start: migrate_on_start? })
 }
 
-fn sign_in(args: SignInArgs, environment: Option<Environment>, problems: &mut Problems) -> Option<SignInSettings> {
+fn sign_in(
+    args: SignInArgs,
+    public_url: Option<&str>,
+    environment: Option<Environment>,
+    problems: &mut Problems,
+) -> Option<SignInSettings> {
     let jwt_secret = match (args.jwt_secret.filter(|secret| !secret.is_empty()), environment) {
         (Some(secret), _) => {
             let secret = JwtSecret::new(secret.into()).map_err(|error| ValueError::Secret(error.to_string()));
@@ -219,7 +255,16 @@ fn sign_in(args: SignInArgs, environment: Option<Environment>, problems: &mut Pr
     };
     let access = problems.read("ACCESS_TOKEN_TTL", value::lifetime(&args.access_token_ttl));
     let refresh = problems.read("REFRESH_TOKEN_TTL", value::lifetime(&args.refresh_token_ttl));
-    Some(SignInSettings { jwt_secret: jwt_secret?, lifetimes: TokenLifetimes { access: access?, refresh: refresh? } })
+    let google = google::read(&args.google, public_url, environment, problems);
+    let lifetimes = TokenLifetimes { access: access?, refresh: refresh? };
+    Some(SignInSettings { jwt_secret: jwt_secret?, lifetimes, google: google.ok()? })
+}
+
+fn limits(args: &LimitArgs, problems: &mut Problems) -> Option<RateLimits> {
+    let chat = problems.read("CHAT_REQUESTS_PER_MINUTE", value::per_minute(&args.chat_requests_per_minute));
+    let api = problems.read("API_REQUESTS_PER_MINUTE", value::per_minute(&args.api_requests_per_minute));
+    let sign_in = problems.read("SIGN_IN_REQUESTS_PER_MINUTE", value::per_minute(&args.sign_in_requests_per_minute));
+    Some(RateLimits { chat: chat?, api: api?, sign_in: sign_in? })
 }
 
 fn log(args: &ProcessArgs, problems: &mut Problems) -> Option<LogFilter> {

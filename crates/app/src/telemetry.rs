@@ -1,12 +1,15 @@
 //! Logs: lines for people when standard error is a terminal, one JSON object a line otherwise.
 //!
 //! No line can be forged: whatever text gets into an event, it stays within the event's line and its characters
-//! cannot move a terminal's cursor. No secret can be told: what is secret is of a type that does not print itself, and
-//! libraries, which know nothing of that, are never heard below info level.
+//! cannot move a terminal's cursor. No secret is told: what is secret is of a type that does not print itself; libraries,
+//! which know nothing of that, are never heard below info level; and every line passes a last filter, which takes out what
+//! has a secret's name or looks like one (`redact`).
+//!
 //! Deliberately not here: metrics and traces.
 
 mod filter;
 mod one_line;
+mod redact;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -21,6 +24,7 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 
 pub use filter::{LogFilter, LogFilterError};
 use one_line::OneLine;
+use redact::{Redacting, Rules};
 
 /// Why logging cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,9 @@ pub enum TelemetryError {
     /// The filter cannot be read.
     #[error(transparent)]
     Filter(#[from] LogFilterError),
+    /// The rules of the last filter cannot be made.
+    #[error("the rules that keep secrets out of the log cannot be made")]
+    Rules(#[from] regex::Error),
 }
 
 /// How a line looks.
@@ -53,10 +60,19 @@ pub fn init(filter: &LogFilter) -> Result<(), TelemetryError> {
     Ok(())
 }
 
-fn subscriber<W>(filter: &LogFilter, format: Format, writer: W) -> Result<impl Subscriber + Send + Sync, LogFilterError>
+/// A text without what the log would not tell either: for what is said past it.
+///
+/// # Errors
+/// [`TelemetryError::Rules`].
+pub fn redacted(text: &str) -> Result<String, TelemetryError> {
+    Ok(Rules::new()?.text(text).into_owned())
+}
+
+fn subscriber<W>(filter: &LogFilter, format: Format, writer: W) -> Result<impl Subscriber + Send + Sync, TelemetryError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    let writer = Redacting::new(writer, format, Rules::new()?);
     let lines = match format {
         Format::Human => fmt::layer().with_writer(writer).fmt_fields(OneLine::default()).boxed(),
         Format::Json => fmt::layer().with_writer(writer).json().with_current_span(false).boxed(),

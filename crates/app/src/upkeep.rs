@@ -1,5 +1,5 @@
-//! What has to be done now and then, whoever is or is not there: turns whose lease is over are marked failed, sessions
-//! that are over are deleted.
+//! What has to be done now and then, whoever is or is not there: turns whose lease is over are marked failed, sessions,
+//! one-time codes and spent states that are over are deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +29,8 @@ pub async fn now_and_then(system: Arc<dyn SystemRepo>, clock: Arc<dyn Clock>) {
     loop {
         interval.tick().await;
         let now = clock.now();
-        match (system.fail_expired_turns(now).await, system.delete_expired_sessions(now).await) {
-            (Ok(turns), Ok(sessions)) => tracing::debug!(turns, sessions, "upkeep is done"),
+        match (system.fail_expired_turns(now).await, system.delete_expired(now).await) {
+            (Ok(turns), Ok(expired)) => tracing::debug!(turns, expired, "upkeep is done"),
             (Err(error), _) | (_, Err(error)) => {
                 tracing::warn!(error = with_causes(&error), "upkeep failed and will be tried again");
             }

@@ -8,22 +8,27 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use domain::account::{AccountPorts, AccountService};
+use domain::account::{AccountPorts, AccountService, IdentityProvider};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::llm::LlmClient;
+use domain::rate_limit::RateLimiter;
 use domain::runtime::{Clock, IdGenerator};
 use domain::system::SystemRepo;
 use domain::task::TaskService;
 use domain::tool::TaskTools;
 use domain::turn::InstanceId;
 use http_api::Services;
-use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer};
+use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer, OidcOptions, OidcProvider};
 use llm::{Cohere, CohereClient, Deadlines, FallbackClient, OpenAiClient, ResilienceOptions, ResilientClient};
-use persistence::{Database, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo};
+use persistence::{
+    Database, SeaApiTokenRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
+};
 
 use crate::readiness::DatabaseReadiness;
-use crate::runtime::{BackgroundTasks, LocalTurnSignals, SystemClock, TracedFailures, UuidGenerator};
-use crate::settings::{AssistantChoice, AssistantSettings, Fallback, ModelSettings, Settings};
+use crate::runtime::{
+    BackgroundTasks, GovernorRateLimiter, LocalTurnSignals, SystemClock, TracedFailures, UuidGenerator,
+};
+use crate::settings::{AssistantChoice, AssistantSettings, Fallback, GoogleSettings, ModelSettings, Settings};
 
 /// So much longer than the assistant's own deadline a chat turn waits for a reply, so that one that stands in then has
 /// its time.
@@ -61,13 +66,19 @@ pub(crate) fn wire(
     let users = Arc::new(SeaUserRepo::new(database.clone()));
     let system = Arc::new(SeaSystemRepo::new(database.clone()));
     let readiness = DatabaseReadiness::new(database.clone());
+    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(settings.limits, &clock));
 
     let accounts = AccountPorts {
         users: users.clone(),
         sessions: Arc::new(SeaSessionRepo::new(database.clone())),
+        api_tokens: Arc::new(SeaApiTokenRepo::new(database.clone())),
         system: system.clone(),
         hasher: Arc::new(Argon2Hasher::new(cost, HashingLimits::default())?),
         tokens: Arc::new(JwtIssuer::new(&secret, clock.clone(), ids.clone())),
+        provider: identity_provider(settings, &clock)?,
+        limiter: limiter.clone(),
+        background: background.clone(),
+        failures: Arc::new(TracedFailures),
         clock: clock.clone(),
         ids: ids.clone(),
     };
@@ -91,11 +102,24 @@ pub(crate) fn wire(
         accounts: AccountService::new(accounts, settings.sign_in.lifetimes),
         tasks: TaskService::new(tasks, clock.clone(), ids.clone()),
         chat: ChatService::new(chat, options),
+        limiter,
         readiness: Arc::new(readiness.clone()),
         clock: clock.clone(),
         ids,
     };
     Ok(Wired { services, system, clock, background, signals, instance, readiness })
+}
+
+/// Where people sign in elsewhere, if the settings say so. Nothing is sent.
+fn identity_provider(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
+    let Some(GoogleSettings { client_id, client_secret, issuer }) = settings.sign_in.google.clone() else {
+        return Ok(None);
+    };
+    let mut redirect_url = settings.server.public_url.clone();
+    redirect_url.set_path(&format!("{}/auth/google/callback", redirect_url.path().trim_end_matches('/')));
+    let options = OidcOptions { issuer, client_id, client_secret, redirect_url };
+    let provider = OidcProvider::new(options, clock.clone(), Arc::new(TracedFailures)).context("GOOGLE_ISSUER_URL")?;
+    Ok(Some(Arc::new(provider)))
 }
 
 /// The assistant that the settings ask for.

@@ -1,21 +1,39 @@
-//! Accounts in use: registering, signing in and out, and telling who a request comes from ([`AccountService`]).
+//! Accounts in use: registering, signing in and out, by password or elsewhere, and telling who a request comes from
+//! ([`AccountService`]).
 
+mod attempt;
+mod authentication;
+mod external;
+mod identity_provider;
+mod own;
 mod ports;
 mod service;
+mod sessions;
+mod sign_in;
+mod standing;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
+use crate::api_token::ApiTokenRepoError;
 use crate::id::{SessionId, UserId};
 use crate::principal::InsufficientScope;
+use crate::rate_limit::RateLimited;
 use crate::session::SessionRepoError;
 use crate::storage::StorageError;
 use crate::user::{DisplayName, Email, Password, User, UserRepoError};
 
-pub use ports::{HashError, NewRefreshToken, PasswordHasher, TokenError, TokenIssuer};
+pub use attempt::{BegunSignIn, Callback, ExternalSignInError, SignInAttempt};
+#[cfg(any(test, feature = "mock"))]
+pub use identity_provider::MockIdentityProvider;
+pub use identity_provider::{
+    AuthorizationRequest, IdentityProvider, IdentityProviderError, ProviderIdentity, SignInProof,
+};
+pub use ports::{HashError, PasswordHasher, TokenError, TokenIssuer};
 #[cfg(any(test, feature = "mock"))]
 pub use ports::{MockPasswordHasher, MockTokenIssuer};
 pub use service::{AccountPorts, AccountService};
+pub use sessions::ApiTokenRequest;
 
 /// What somebody gives to register.
 #[derive(Clone, Debug)]
@@ -80,6 +98,39 @@ pub enum AccountError {
     /// The token was good until a while ago.
     #[error("the token has expired")]
     TokenExpired,
+    /// The account has another password.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The account has a password, and it was not given.
+    #[error("the password is needed")]
+    PasswordNeeded,
+    /// The account has no password, and the sign-in is too long ago to do without.
+    #[error("the sign-in is too long ago")]
+    SignInAgain,
+    /// It was tried too often.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
+    /// There is no such session.
+    #[error("no such session")]
+    SessionNotFound,
+    /// An API token would be over before it began.
+    #[error("the expiry is in the past")]
+    ExpiryInThePast,
+    /// Nobody can sign in elsewhere.
+    #[error("no identity provider is configured")]
+    OAuthNotConfigured,
+    /// The attempt to sign in elsewhere is not this browser's, or is over.
+    #[error("the state is not valid")]
+    InvalidState,
+    /// The one-time code is none, was used or is over.
+    #[error("the code is not valid")]
+    InvalidCode,
+    /// Nothing came of an attempt to sign in elsewhere.
+    #[error(transparent)]
+    External(#[from] ExternalSignInError),
+    /// API tokens cannot be stored or read.
+    #[error(transparent)]
+    ApiTokens(#[from] ApiTokenRepoError),
     /// The caller may not do this.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
@@ -103,6 +154,7 @@ impl From<UserRepoError> for AccountError {
             UserRepoError::EmailTaken => Self::EmailTaken,
             // A token outlives its user by moments only; whoever shows it is nobody.
             UserRepoError::NotFound => Self::InvalidToken,
+            UserRepoError::ExternalAccountTaken => ExternalSignInError::AlreadyLinked.into(),
             UserRepoError::Storage(cause) => Self::Storage(cause),
         }
     }

@@ -71,6 +71,8 @@ ids! {
     UserId;
     /// A session's id: `sid` in an access token.
     SessionId;
+    /// The id of an API token; not the token.
+    ApiTokenId;
     /// A task's id.
     TaskId;
     /// A conversation's id.

@@ -12,11 +12,14 @@
 //! | [`conversation`], [`message`], [`turn`] | what a chat leaves behind, and [`conversation::ConversationRepo`] |
 //! | [`llm`] | [`llm::LlmClient`]: one call of a language model as a stream of events |
 //! | [`account`] | [`account::AccountService`]: register, log in, refresh, log out, authenticate |
-//! | [`user`], [`session`] | accounts and their sessions, with their repositories |
+//! | [`user`], [`session`], [`api_token`] | accounts, their sessions and their API tokens, with their repositories |
+//! | [`secret`] | random texts that open something, of which only hashes are stored |
+//! | [`rate_limit`] | [`rate_limit::RateLimiter`]: how often somebody may do something |
 //! | [`system`] | [`system::SystemRepo`]: the few look-ups without an owner |
 //! | [`runtime`] | [`runtime::Clock`], [`runtime::IdGenerator`], [`runtime::Background`], [`runtime::FailureLog`]; [`turn::TurnSignals`] is in [`turn`] |
 
 pub mod account;
+pub mod api_token;
 pub mod change;
 pub mod chat;
 pub mod conversation;
@@ -27,7 +30,9 @@ pub mod message;
 pub mod page;
 pub mod patch;
 pub mod principal;
+pub mod rate_limit;
 pub mod runtime;
+pub mod secret;
 pub mod session;
 pub mod storage;
 pub mod system;

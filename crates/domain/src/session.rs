@@ -1,12 +1,18 @@
 //! Sessions: what a sign-in leaves behind, and how it is stored ([`SessionRepo`]).
 
-use std::fmt;
+mod client;
+mod code;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::id::{SessionId, UserId};
+use crate::page::{Page, PageRequest};
+use crate::secret::SecretHash;
 use crate::storage::StorageError;
+
+pub use client::{Client, Device};
+pub use code::{CodeOwner, CodePurpose, NewCode};
 
 /// A sign-in that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,34 +21,14 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub user_id: UserId,
+    /// Who was seen to use it last.
+    pub client: Client,
     /// When it began.
     pub created_at: DateTime<Utc>,
-    /// When it was last signed in to or refreshed.
+    /// When it was last seen to be used. Use is noted once a minute at the most.
     pub last_used_at: DateTime<Utc>,
     /// When it ends by itself, unless it is refreshed before.
     pub expires_at: DateTime<Utc>,
-}
-
-/// The hash of a refresh token: SHA-256 of its text. A fast hash is enough for 256 random bits.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RefreshTokenHash([u8; 32]);
-
-impl RefreshTokenHash {
-    /// Wraps a SHA-256 digest.
-    pub fn new(digest: [u8; 32]) -> Self {
-        Self(digest)
-    }
-
-    /// The digest.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for RefreshTokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RefreshTokenHash([REDACTED])")
-    }
 }
 
 /// A session to be created, with its first refresh token.
@@ -51,7 +37,11 @@ pub struct NewSession {
     /// Its id.
     pub id: SessionId,
     /// The hash of its refresh token.
-    pub refresh: RefreshTokenHash,
+    pub refresh: SecretHash,
+    /// Who begins it.
+    pub client: Client,
+    /// The token version that its user has to be at: a password that was changed meanwhile opens nothing.
+    pub token_version: u32,
     /// When it begins.
     pub at: DateTime<Utc>,
     /// When it ends by itself.
@@ -62,12 +52,27 @@ pub struct NewSession {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
     /// The token that was shown.
-    pub spent: RefreshTokenHash,
+    pub spent: SecretHash,
     /// The token that is handed out instead.
-    pub next: RefreshTokenHash,
+    pub next: SecretHash,
+    /// Who spends it.
+    pub client: Client,
     /// When.
     pub at: DateTime<Utc>,
     /// When the session now ends by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Whether a session's tokens are good, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionStanding {
+    /// Its user's token version: tokens that carry another one are void.
+    pub token_version: u32,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it was last seen to be used.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends by itself.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -89,17 +94,49 @@ pub enum SessionRepoError {
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait SessionRepo: Send + Sync {
-    /// Creates a session.
+    /// Creates a session. MUST return [`SessionRepoError::NotFound`] when there is no such user at that token version, also
+    /// when the password is changed at the same time.
     async fn create(&self, owner: UserId, session: NewSession) -> Result<Session, SessionRepoError>;
 
-    /// The owner's token version, if the session is alive at `now`. MUST return [`SessionRepoError::NotFound`] for an
-    /// ended or expired session, another owner's, and a deleted user's. Asked on every request: one statement.
-    async fn token_version(&self, owner: UserId, id: SessionId, now: DateTime<Utc>) -> Result<u32, SessionRepoError>;
+    /// How a session stands at `now`. MUST return [`SessionRepoError::NotFound`] for an ended or expired session, another
+    /// owner's, and a deleted user's. Asked on every request: one statement.
+    async fn standing(
+        &self,
+        owner: UserId,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<SessionStanding, SessionRepoError>;
+
+    /// Notes that a session was used at `at`, by whom. One that is gone stays gone: no error. A note that comes late MUST
+    /// leave a later one as it is.
+    async fn touch(
+        &self,
+        owner: UserId,
+        id: SessionId,
+        client: Client,
+        at: DateTime<Utc>,
+    ) -> Result<(), SessionRepoError>;
+
+    /// The owner's sessions that are alive at `now`, the newest first.
+    async fn list(
+        &self,
+        owner: UserId,
+        page: PageRequest<SessionId>,
+        now: DateTime<Utc>,
+    ) -> Result<Page<Session, SessionId>, SessionRepoError>;
 
     /// Spends one refresh token and stores the next, in one transaction. Of two calls with the same token at most one
     /// MUST succeed; the other MUST return [`SessionRepoError::Reused`] and change nothing.
     async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<(), SessionRepoError>;
 
-    /// Ends a session with all its refresh tokens. An ended one stays ended: no error.
+    /// Ends a session with all its refresh tokens and codes. MUST return [`SessionRepoError::NotFound`] when the owner has
+    /// no such session.
     async fn end(&self, owner: UserId, id: SessionId) -> Result<(), SessionRepoError>;
+
+    /// Ends every session of the owner, with all its refresh tokens and codes.
+    async fn end_all(&self, owner: UserId) -> Result<(), SessionRepoError>;
+
+    /// Stores a one-time code. MUST return [`SessionRepoError::NotFound`] when there is no such user, or they have no such
+    /// session as the code is tied to that is alive when the code is made, also when it ends at the same time.
+    async fn create_code(&self, owner: UserId, code: NewCode) -> Result<(), SessionRepoError>;
 }

@@ -6,21 +6,14 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::api_token::ApiTokenStanding;
 use crate::id::{SessionId, UserId};
-use crate::session::RefreshTokenHash;
+use crate::secret::SecretHash;
+use crate::session::{CodeOwner, CodePurpose};
 use crate::storage::StorageError;
 use crate::text::Folded;
 use crate::turn::InstanceId;
-use crate::user::{PasswordHash, User};
-
-/// An account with what proves that somebody is its owner.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The account.
-    pub user: User,
-    /// Its password's hash; `None` for an account without a password.
-    pub password_hash: Option<PasswordHash>,
-}
+use crate::user::{Credentials, ExternalAccount, User};
 
 /// The session that a refresh token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +34,26 @@ pub trait SystemRepo: Send + Sync {
     async fn credentials_by_email(&self, email: &Folded) -> Result<Option<Credentials>, StorageError>;
 
     /// The session that a refresh token belongs to, whether the token is spent or not.
-    async fn session_by_refresh_token(
+    async fn session_by_refresh_token(&self, token: &SecretHash) -> Result<Option<RefreshTokenOwner>, StorageError>;
+
+    /// The account that `account` is tied to.
+    async fn user_by_external_account(&self, account: &ExternalAccount) -> Result<Option<User>, StorageError>;
+
+    /// What an API token allows, whether its time is over or not.
+    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStanding>, StorageError>;
+
+    /// Redeems a one-time code: whose it is, if it was made for `purpose`, was not redeemed and is not over at `now`. Of
+    /// two calls with the same code at most one MUST get an answer.
+    async fn redeem_code(
         &self,
-        token: &RefreshTokenHash,
-    ) -> Result<Option<RefreshTokenOwner>, StorageError>;
+        code: &SecretHash,
+        purpose: CodePurpose,
+        now: DateTime<Utc>,
+    ) -> Result<Option<CodeOwner>, StorageError>;
+
+    /// Spends the state of an attempt to sign in, which is kept until `expires_at`. Returns whether it was not spent
+    /// before; of two calls with the same one at most one MUST get `true`.
+    async fn spend_state(&self, state: &SecretHash, expires_at: DateTime<Utc>) -> Result<bool, StorageError>;
 
     /// Marks the running turns of `instance`, and their messages, as failed: it has just started and cannot be
     /// running any. Returns how many there were.
@@ -53,6 +62,7 @@ pub trait SystemRepo: Send + Sync {
     /// Marks the running turns whose lease is over, and their messages, as failed. Returns how many there were.
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 
-    /// Deletes the sessions that are over. Returns how many there were.
-    async fn delete_expired_sessions(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
+    /// Deletes the sessions, one-time codes and spent states that are over. Returns how many there were. (API tokens that
+    /// are over stay in their owner's list.)
+    async fn delete_expired(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 }

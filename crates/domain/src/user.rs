@@ -2,6 +2,7 @@
 //! Deliberately not here: signing in, which is [`crate::account`].
 
 mod email;
+mod external_account;
 mod name;
 mod password;
 mod time_zone;
@@ -9,11 +10,13 @@ mod time_zone;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::id::UserId;
+use crate::id::{SessionId, UserId};
 use crate::patch::Patch;
+use crate::session::NewSession;
 use crate::storage::StorageError;
 
 pub use email::{Email, EmailError};
+pub use external_account::{ExternalAccount, ExternalAccountError};
 pub use name::{DisplayName, DisplayNameError};
 pub use password::{Password, PasswordError, PasswordHash};
 pub use time_zone::{TimeZone, TimeZoneError};
@@ -61,6 +64,26 @@ pub struct UserPatch {
     pub time_zone: Patch<TimeZone>,
 }
 
+/// What proves that somebody is an account's owner.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The account.
+    pub user: User,
+    /// Its password's hash; `None` for an account without a password.
+    pub password_hash: Option<PasswordHash>,
+}
+
+/// Another password, and the session that goes on with it.
+#[derive(Clone, Debug)]
+pub struct PasswordChange {
+    /// The token version that the account has to be at.
+    pub token_version: u32,
+    /// The hash of the new password.
+    pub password_hash: PasswordHash,
+    /// The session that takes the place of all others. Its token version is the next one.
+    pub session: NewSession,
+}
+
 /// Why users cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum UserRepoError {
@@ -70,6 +93,9 @@ pub enum UserRepoError {
     /// Another account has an address that is the same when folded.
     #[error("the email is taken")]
     EmailTaken,
+    /// The account at the provider is tied to another account of ours, or this one is tied to another account there.
+    #[error("the external account is taken")]
+    ExternalAccountTaken,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -83,8 +109,43 @@ pub trait UserRepo: Send + Sync {
     /// in use, also when two calls race.
     async fn create(&self, user: NewUser) -> Result<User, UserRepoError>;
 
+    /// Creates a user who signs in with `account`, in one transaction. MUST return [`UserRepoError::EmailTaken`] if the
+    /// folded address is in use, and [`UserRepoError::ExternalAccountTaken`] if somebody has that account already, which
+    /// goes first where both are so; also when two calls race. MUST create nothing then.
+    async fn create_external(&self, user: NewUser, account: ExternalAccount) -> Result<User, UserRepoError>;
+
+    /// Ties `account` to the user whose session asked for it. Once more is no error. MUST return
+    /// [`UserRepoError::NotFound`] when the user has no such session that is alive at `at`, and
+    /// [`UserRepoError::ExternalAccountTaken`] if the account is tied to another user or the user has another one at the
+    /// same issuer, and change nothing then.
+    async fn link(
+        &self,
+        owner: UserId,
+        session: SessionId,
+        account: ExternalAccount,
+        at: DateTime<Utc>,
+    ) -> Result<(), UserRepoError>;
+
     /// MUST return [`UserRepoError::NotFound`] when there is no such user.
     async fn get(&self, owner: UserId) -> Result<User, UserRepoError>;
+
+    /// The user, with what proves that somebody is them. MUST return [`UserRepoError::NotFound`] when there is no such
+    /// user.
+    async fn credentials(&self, owner: UserId) -> Result<Credentials, UserRepoError>;
+
+    /// Changes the password, in one transaction: the token version goes up by one, every session, one-time code and API
+    /// token of the user is gone, and the new session is there. MUST return [`UserRepoError::NotFound`] when there is no
+    /// such user at that token version, and change nothing then; of two calls that race, one.
+    async fn change_password(
+        &self,
+        owner: UserId,
+        change: PasswordChange,
+        at: DateTime<Utc>,
+    ) -> Result<User, UserRepoError>;
+
+    /// Deletes the user with every row of theirs, in one statement. MUST return [`UserRepoError::NotFound`] when there is
+    /// no such user at this token version.
+    async fn delete(&self, owner: UserId, token_version: u32) -> Result<(), UserRepoError>;
 
     /// Changes a user's fields and returns the user as they are then. A patch that changes nothing MUST leave
     /// `updated_at` as it is.

@@ -1,9 +1,10 @@
-//! `/auth`: registering, signing in and out, and one's own account.
+//! `/auth`: registering, signing in and out, and one's own account. Signing in elsewhere is [`crate::oauth`], sessions are
+//! [`crate::session`], tokens [`crate::api_token`].
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ReqData};
 use chrono::{DateTime, Utc};
-use domain::account::{AccountService, Registration, SignedIn};
+use domain::account::{AccountError, AccountService, Registration, SignedIn};
 use domain::principal::Principal;
 use domain::user::{DisplayName, Email, Password, TimeZone, User, UserPatch};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -11,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::body::{Json, chosen_password, secret, typed_password};
-use crate::error::ApiError;
+use crate::body::{Json, OptionalJson, chosen_password, secret, typed_password};
+use crate::client::Caller;
+use crate::error::{ApiError, RequestError};
 
 /// What somebody gives to register.
 #[derive(Deserialize, ToSchema)]
@@ -67,6 +69,36 @@ pub(crate) struct UserPatchBody {
     /// The IANA name of the time zone that "today" is in.
     #[schema(value_type = Option<String>, example = "Europe/Berlin")]
     time_zone: Option<TimeZone>,
+}
+
+/// Another password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PasswordChange)]
+pub(crate) struct PasswordChangeBody {
+    /// The password that the account has. May be left out where it has none, within 10 minutes of signing in.
+    #[serde(default, deserialize_with = "proof")]
+    #[schema(value_type = Option<String>, format = Password, write_only)]
+    current_password: Option<Password>,
+    /// The password that it is to have: 8 to 128 characters.
+    #[serde(deserialize_with = "chosen_password")]
+    #[schema(value_type = String, format = Password, write_only, min_length = 8, max_length = 128, example = "battery staple horse")]
+    new_password: Password,
+}
+
+/// What shows that it is the owner who deletes an account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Deletion)]
+pub(crate) struct DeletionBody {
+    /// The account's password. May be left out where it has none, within 10 minutes of signing in.
+    #[serde(default, deserialize_with = "proof")]
+    #[schema(value_type = Option<String>, format = Password, write_only)]
+    password: Option<Password>,
+}
+
+fn proof<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Password>, D::Error> {
+    Ok(Option::<String>::deserialize(input)?.map(|raw| Password::typed(&raw)))
 }
 
 /// A sign-in.
@@ -137,10 +169,11 @@ impl From<User> for UserBody {
 )]
 pub(crate) async fn register(
     accounts: Data<AccountService>,
+    Caller(client): Caller,
     Json(body): Json<RegistrationBody>,
 ) -> Result<HttpResponse, ApiError> {
     let RegistrationBody { email, password, name } = body;
-    let signed_in = accounts.register(Registration { email, password, name }).await?;
+    let signed_in = accounts.register(Registration { email, password, name }, client).await?;
     Ok(HttpResponse::Created().json(SessionBody::from(signed_in)))
 }
 
@@ -153,11 +186,12 @@ pub(crate) async fn register(
 )]
 pub(crate) async fn login(
     accounts: Data<AccountService>,
+    Caller(client): Caller,
     Json(body): Json<CredentialsBody>,
 ) -> Result<HttpResponse, ApiError> {
     // A text that is no address is an address without an account: the same answer after the same time.
     let email: Option<Email> = body.email.parse().ok();
-    let signed_in = accounts.login(email.as_ref(), body.password).await?;
+    let signed_in = accounts.login(email.as_ref(), body.password, client).await?;
     Ok(HttpResponse::Ok().json(SessionBody::from(signed_in)))
 }
 
@@ -170,9 +204,10 @@ pub(crate) async fn login(
 )]
 pub(crate) async fn refresh(
     accounts: Data<AccountService>,
+    Caller(client): Caller,
     Json(body): Json<RefreshBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let signed_in = accounts.refresh(body.refresh_token.expose_secret()).await?;
+    let signed_in = accounts.refresh(body.refresh_token.expose_secret(), client).await?;
     Ok(HttpResponse::Ok().json(SessionBody::from(signed_in)))
 }
 
@@ -212,4 +247,42 @@ pub(crate) async fn update_me(
 ) -> Result<HttpResponse, ApiError> {
     let patch = UserPatch { name: body.name.into(), time_zone: body.time_zone.into() };
     Ok(HttpResponse::Ok().json(UserBody::from(accounts.update_me(&who, patch).await?)))
+}
+
+/// Change one's own password.
+///
+/// Every token that there is, API tokens too, is void at once, and a session begins anew.
+#[utoipa::path(
+    post, path = "/auth/password", tag = "Accounts", operation_id = "change_password", request_body = PasswordChangeBody,
+    responses((status = 200, description = "The session that begins.", body = SessionBody)),
+)]
+pub(crate) async fn change_password(
+    accounts: Data<AccountService>,
+    who: ReqData<Principal>,
+    Caller(client): Caller,
+    Json(body): Json<PasswordChangeBody>,
+) -> Result<HttpResponse, ApiError> {
+    let PasswordChangeBody { current_password, new_password } = body;
+    match accounts.change_password(&who, current_password, new_password, client).await {
+        Ok(signed_in) => Ok(HttpResponse::Ok().json(SessionBody::from(signed_in))),
+        Err(AccountError::PasswordNeeded) => {
+            Err(RequestError::invalid("current_password", "current_password is required").into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Delete one's own account, with everything in it.
+#[utoipa::path(
+    delete, path = "/auth/me", tag = "Accounts", operation_id = "delete_me",
+    request_body(content = Option<DeletionBody>, description = "May be left out where the account has no password."),
+    responses((status = 204, description = "The account is gone, and every row of it.")),
+)]
+pub(crate) async fn delete_me(
+    accounts: Data<AccountService>,
+    who: ReqData<Principal>,
+    OptionalJson(body): OptionalJson<DeletionBody>,
+) -> Result<HttpResponse, ApiError> {
+    accounts.delete_me(&who, body.and_then(|body| body.password)).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

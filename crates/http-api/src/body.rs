@@ -1,4 +1,4 @@
-//! JSON bodies: read up to their limit, checked as JSON first and as what a route wants second, so that bytes that are
+//! JSON bodies: read up to their limit in size and time, checked as JSON first and as what a route wants second, so that bytes that are
 //! no JSON and JSON that does not fit are told apart. No tree is made of them: one takes a hundred times the room of the
 //! text, if it is made for that.
 
@@ -6,12 +6,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
+use chrono::TimeDelta;
+use domain::runtime::Clock;
+use futures_util::future::{self, Either};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -20,6 +23,8 @@ use crate::validation::misfit;
 
 /// The largest body, in bytes.
 pub(crate) const LIMIT: usize = 64 * 1024;
+/// So long a body may take to come, from the end of the head. The largest there is then comes at 35 kB a second.
+pub(crate) const TIME: TimeDelta = TimeDelta::seconds(30);
 
 /// A body that must be there.
 #[derive(Debug)]
@@ -77,23 +82,27 @@ pub(crate) fn check_type(request: &HttpRequest) -> Result<(), RequestError> {
     if json && plain { Ok(()) } else { Err(RequestError::MediaType) }
 }
 
-/// Reads the body, if it has at most `limit` bytes.
+/// Reads the body, if it has at most `limit` bytes and comes in [`TIME`].
 pub(crate) fn read(
     request: &HttpRequest,
     payload: &mut Payload,
     limit: usize,
-) -> impl Future<Output = Result<Bytes, RequestError>> + use<> {
+) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let clock = request.app_data::<web::Data<dyn Clock>>().cloned();
     let payload = web::Payload::from_request(request, payload);
     async move {
         if announced.is_some_and(|length: u64| length > limit as u64) {
-            return Err(RequestError::TooLarge { limit });
+            return Err(RequestError::TooLarge { limit }.into());
         }
+        let Some(clock) = clock else { return Err(ApiError::Defect("the clock is not wired".to_owned())) };
         let payload = payload.await.map_err(|error| RequestError::Malformed(error.to_string().into()))?;
-        match payload.to_bytes_limited(limit).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(cut)) => Err(RequestError::Malformed(cut.to_string().into())),
-            Err(_too_large) => Err(RequestError::TooLarge { limit }),
+        let bytes = pin!(payload.to_bytes_limited(limit));
+        match future::select(bytes, clock.sleep_until(clock.now() + TIME)).await {
+            Either::Left((Ok(Ok(bytes)), _)) => Ok(bytes),
+            Either::Left((Ok(Err(cut)), _)) => Err(RequestError::Malformed(cut.to_string().into()).into()),
+            Either::Left((Err(_too_large), _)) => Err(RequestError::TooLarge { limit }.into()),
+            Either::Right(((), _)) => Err(RequestError::TooSlow.into()),
         }
     }
 }

@@ -17,8 +17,14 @@ pub(crate) enum Code {
     NotFound,
     TaskNotFound,
     ConversationNotFound,
+    SessionNotFound,
+    TokenNotFound,
     MethodNotAllowed,
+    RequestTimeout,
     EmailTaken,
+    EmailNotVerified,
+    AccountExists,
+    AlreadyLinked,
     TurnInProgress,
     NoTurn,
     IdempotencyInProgress,
@@ -26,11 +32,16 @@ pub(crate) enum Code {
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyKeyReused,
+    RateLimited,
     InternalError,
     AiError,
     AiUnavailable,
     DatabaseUnavailable,
     Overloaded,
+    OauthNotConfigured,
+    OauthDenied,
+    OauthFailed,
+    OauthUnavailable,
     AiTimeout,
     StorageFull,
 }
@@ -65,10 +76,24 @@ impl Code {
             Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "There is nothing at this address"),
             Self::TaskNotFound => ("TASK_NOT_FOUND", StatusCode::NOT_FOUND, "Task not found"),
             Self::ConversationNotFound => ("CONVERSATION_NOT_FOUND", StatusCode::NOT_FOUND, "Conversation not found"),
+            Self::SessionNotFound => ("SESSION_NOT_FOUND", StatusCode::NOT_FOUND, "Session not found"),
+            Self::TokenNotFound => ("TOKEN_NOT_FOUND", StatusCode::NOT_FOUND, "Token not found"),
             Self::MethodNotAllowed => {
                 ("METHOD_NOT_ALLOWED", StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method")
             }
+            Self::RequestTimeout => {
+                ("REQUEST_TIMEOUT", StatusCode::REQUEST_TIMEOUT, "The body did not come within 30 seconds")
+            }
             Self::EmailTaken => ("EMAIL_TAKEN", StatusCode::CONFLICT, "There is an account with this email already"),
+            Self::EmailNotVerified => {
+                ("EMAIL_NOT_VERIFIED", StatusCode::FORBIDDEN, "The provider does not vouch for the email")
+            }
+            Self::AccountExists => {
+                ("ACCOUNT_EXISTS", StatusCode::CONFLICT, "There is an account with this email already")
+            }
+            Self::AlreadyLinked => {
+                ("ALREADY_LINKED", StatusCode::CONFLICT, "The provider's account is tied to another account")
+            }
             Self::TurnInProgress => {
                 ("TURN_IN_PROGRESS", StatusCode::CONFLICT, "The assistant is still answering in this conversation")
             }
@@ -94,6 +119,7 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "The idempotency key was used for another request",
             ),
+            Self::RateLimited => ("RATE_LIMITED", StatusCode::TOO_MANY_REQUESTS, "Too many requests, try again later"),
             Self::InternalError => {
                 ("INTERNAL_ERROR", StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
             }
@@ -106,6 +132,14 @@ impl Code {
             }
             Self::Overloaded => {
                 ("OVERLOADED", StatusCode::SERVICE_UNAVAILABLE, "The server is too busy, try again soon")
+            }
+            Self::OauthNotConfigured => {
+                ("OAUTH_NOT_CONFIGURED", StatusCode::SERVICE_UNAVAILABLE, "Signing in elsewhere is not set up")
+            }
+            Self::OauthDenied => ("OAUTH_DENIED", StatusCode::FORBIDDEN, "The provider refused the sign-in"),
+            Self::OauthFailed => ("OAUTH_FAILED", StatusCode::BAD_GATEWAY, "The provider's answer is not accepted"),
+            Self::OauthUnavailable => {
+                ("OAUTH_UNAVAILABLE", StatusCode::SERVICE_UNAVAILABLE, "The provider cannot be reached right now")
             }
             Self::AiTimeout => ("AI_TIMEOUT", StatusCode::GATEWAY_TIMEOUT, "The assistant did not answer in time"),
             Self::StorageFull => {

@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
-use domain::account::{AccountError, HashError};
+use domain::account::{AccountError, ExternalSignInError, HashError, IdentityProviderError};
+use domain::api_token::ApiTokenRepoError;
 use domain::chat::ChatError;
 use domain::conversation::ConversationRepoError;
 use domain::health::NotReady;
 use domain::llm::LlmError;
 use domain::principal::InsufficientScope;
+use domain::rate_limit::RateLimited;
 use domain::session::SessionRepoError;
 use domain::storage::{Cause, StorageError};
 use domain::task::{TaskError, TaskRepoError};
@@ -37,6 +39,8 @@ pub(crate) enum ApiError {
     Chat(#[from] ChatError),
     #[error(transparent)]
     NotReady(#[from] NotReady),
+    #[error(transparent)]
+    Limited(#[from] RateLimited),
     /// A defect of this server: a handler that panicked, a service that is not wired.
     #[error("a defect: {0}")]
     Defect(String),
@@ -62,6 +66,10 @@ pub(crate) enum RequestError {
     NoTask,
     #[error("the id is none of a conversation")]
     NoConversation,
+    #[error("the id is none of a session")]
+    NoSession,
+    #[error("the id is none of a token")]
+    NoApiToken,
     #[error("{message}")]
     Invalid {
         /// What is wrong: a body's field, a query parameter or a header. Absent if it is the whole.
@@ -76,6 +84,8 @@ pub(crate) enum RequestError {
         /// What the route takes, in bytes.
         limit: usize,
     },
+    #[error("the body did not come in time")]
+    TooSlow,
     #[error("the body is of another type")]
     MediaType,
 }
@@ -118,6 +128,7 @@ impl From<&ApiError> for Problem {
             ApiError::Task(TaskError::Repo(error)) => task(error),
             ApiError::Chat(error) => chat(error),
             ApiError::NotReady(error) => not_ready(error),
+            ApiError::Limited(limited) => rate_limited(limited),
             ApiError::Defect(_) => Code::InternalError.into(),
         }
     }
@@ -132,6 +143,8 @@ fn request(error: &RequestError) -> Problem {
         RequestError::OtherUser => Code::Forbidden.into(),
         RequestError::NoTask => Code::TaskNotFound.into(),
         RequestError::NoConversation => Code::ConversationNotFound.into(),
+        RequestError::NoSession => Code::SessionNotFound.into(),
+        RequestError::NoApiToken => Code::TokenNotFound.into(),
         RequestError::Invalid { field, message } => {
             Problem::new(Code::ValidationError).message(message.clone()).field(field.clone())
         }
@@ -139,6 +152,7 @@ fn request(error: &RequestError) -> Problem {
         RequestError::TooLarge { limit } => {
             Problem::new(Code::PayloadTooLarge).message(format!("The body is larger than {} KiB", limit / 1024))
         }
+        RequestError::TooSlow => Code::RequestTimeout.into(),
         RequestError::MediaType => Code::UnsupportedMediaType.into(),
     }
 }
@@ -146,15 +160,50 @@ fn request(error: &RequestError) -> Problem {
 fn account(error: &AccountError) -> Problem {
     match error {
         AccountError::InvalidCredentials => Problem::new(Code::InvalidCredentials).challenge(Challenge::Bare),
+        AccountError::WrongPassword => credentials("The password is wrong"),
+        AccountError::SignInAgain => credentials(
+            "Sign in again first: the account has no password, and this sign-in is more than 10 minutes old",
+        ),
         AccountError::EmailTaken => Problem::new(Code::EmailTaken).field(Some("email".to_owned())),
         AccountError::InvalidToken | AccountError::Sessions(SessionRepoError::NotFound | SessionRepoError::Reused) => {
             Problem::new(Code::Unauthorized).challenge(Challenge::InvalidToken)
         }
         AccountError::TokenExpired => Problem::new(Code::TokenExpired).challenge(Challenge::InvalidToken),
         AccountError::InsufficientScope(missing) => insufficient_scope(*missing),
+        AccountError::RateLimited(limited) => rate_limited(limited),
+        AccountError::SessionNotFound => Code::SessionNotFound.into(),
+        AccountError::ApiTokens(ApiTokenRepoError::NotFound) => Code::TokenNotFound.into(),
+        AccountError::PasswordNeeded => invalid("password", "password is required"),
+        AccountError::ExpiryInThePast => invalid("expires_at", "expires_at must be in the future"),
+        AccountError::InvalidState => invalid("state", "This sign-in was not begun in this browser, or it is over"),
+        AccountError::InvalidCode => invalid("code", "code was used, is over, or never was good"),
+        AccountError::OAuthNotConfigured => Code::OauthNotConfigured.into(),
+        AccountError::External(error) => external(error),
         AccountError::Hash(HashError::Overloaded) => Code::Overloaded.into(),
         AccountError::Hash(HashError::Failed(_)) | AccountError::Token(_) => Code::InternalError.into(),
-        AccountError::Sessions(SessionRepoError::Storage(error)) | AccountError::Storage(error) => storage(error),
+        AccountError::Sessions(SessionRepoError::Storage(error))
+        | AccountError::ApiTokens(ApiTokenRepoError::Storage(error))
+        | AccountError::Storage(error) => storage(error),
+    }
+}
+
+fn credentials(message: &'static str) -> Problem {
+    Problem::new(Code::InvalidCredentials).message(message).challenge(Challenge::Bare)
+}
+
+fn invalid(field: &str, message: &'static str) -> Problem {
+    Problem::new(Code::ValidationError).message(message).field(Some(field.to_owned()))
+}
+
+fn external(error: &ExternalSignInError) -> Problem {
+    match error {
+        ExternalSignInError::Denied => Code::OauthDenied.into(),
+        ExternalSignInError::EmailNotVerified => Code::EmailNotVerified.into(),
+        ExternalSignInError::AccountExists => Code::AccountExists.into(),
+        ExternalSignInError::AlreadyLinked => Code::AlreadyLinked.into(),
+        ExternalSignInError::SessionEnded => Code::Unauthorized.into(),
+        ExternalSignInError::Provider(IdentityProviderError::Unavailable(_)) => Code::OauthUnavailable.into(),
+        ExternalSignInError::Provider(IdentityProviderError::Refused(_)) => Code::OauthFailed.into(),
     }
 }
 
@@ -243,6 +292,10 @@ fn not_ready(error: &NotReady) -> Problem {
         NotReady::Migrations => Problem::new(Code::DatabaseUnavailable).message("The database is being prepared"),
         NotReady::ShuttingDown => shut_down(),
     }
+}
+
+fn rate_limited(limited: &RateLimited) -> Problem {
+    Problem::new(Code::RateLimited).limited(limited)
 }
 
 fn insufficient_scope(InsufficientScope(missing): InsufficientScope) -> Problem {

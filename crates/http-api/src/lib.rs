@@ -1,23 +1,27 @@
 //! The HTTP API: routes, bodies, errors, headers and their documentation, on actix-web.
 //!
 //! A handler parses, calls the one service that it needs and writes the answer. Deliberately not here: what is allowed
-//! and what happens (`domain`), sockets, timeouts, TLS and shutting down (`app`).
+//! and what happens (`domain`), when to start and to stop (`app`), TLS, which is a proxy's.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `route` | the table of routes, which everything else follows |
-//! | `account`, `task`, `chat`, `turn`, `conversation`, `message`, `usage`, `health`, `docs` | the handlers and bodies of each noun |
+//! | `account`, `session`, `api_token`, `oauth`, `task`, `chat`, `turn`, `conversation`, `message`, `usage`, `health`, `docs` | the handlers and bodies of each noun |
 //! | `stream` | answers that come while a turn runs |
 //! | `body`, `query`, `accept`, `idempotency`, `validation`, `page`, `etag` | reading requests |
 //! | `error`, `code`, `problem` | what can go wrong, and how it is answered |
-//! | `request_id`, `headers`, `cors`, `principal`, `panic` | what stands before the handlers |
+//! | `peer`, `request_id`, `headers`, `cors`, `principal`, `limit`, `client`, `panic` | what stands before the handlers |
+//! | `server`, `connection` | sockets, and what a client may take of them |
 //! | `openapi` | the document |
 
 mod accept;
 mod account;
+mod api_token;
 mod body;
 mod chat;
+mod client;
 mod code;
+mod connection;
 mod conversation;
 mod cors;
 mod docs;
@@ -26,15 +30,20 @@ mod etag;
 mod headers;
 mod health;
 mod idempotency;
+mod limit;
 mod message;
+mod oauth;
 mod openapi;
 mod page;
 mod panic;
+mod peer;
 mod principal;
 mod problem;
 mod query;
 mod request_id;
 mod route;
+mod server;
+mod session;
 mod stream;
 mod task;
 #[cfg(test)]
@@ -55,12 +64,18 @@ use actix_web::{App, Error};
 use domain::account::AccountService;
 use domain::chat::ChatService;
 use domain::health::Readiness;
+use domain::rate_limit::RateLimiter;
 use domain::runtime::{Clock, IdGenerator};
 use domain::task::TaskService;
+use url::Url;
 
 pub use cors::{CorsOrigin, CorsOriginError};
+pub use peer::{TrustedProxy, TrustedProxyError};
+pub use server::{listen, serve};
 
 use crate::headers::StrictTransport;
+use crate::oauth::Addresses;
+use crate::peer::TrustedProxies;
 
 /// What the routes call.
 #[derive(Clone)]
@@ -71,26 +86,34 @@ pub struct Services {
     pub tasks: TaskService,
     /// The assistant, conversations and messages.
     pub chat: ChatService,
+    /// How often somebody may ask.
+    pub limiter: Arc<dyn RateLimiter>,
     /// Whether the server can do its work.
     pub readiness: Arc<dyn Readiness>,
-    /// Time, for what keeps a stream's connection alive.
+    /// Time, for what keeps a stream's connection alive, and for clients that are too slow.
     pub clock: Arc<dyn Clock>,
     /// Ids of requests that bring none.
     pub ids: Arc<dyn IdGenerator>,
 }
 
 /// What can be set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HttpOptions {
+    /// Where browsers reach this server.
+    pub public_url: Url,
+    /// Where the frontend is.
+    pub frontend_url: Url,
     /// The web pages that may use the API from a browser.
     pub cors_origins: Vec<CorsOrigin>,
+    /// The proxies that may say who their clients are.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Whether this is production, reached by TLS alone: browsers are told to stay with it
     /// (`Strict-Transport-Security`).
     pub production: bool,
 }
 
-/// The whole API with all its middleware, for `HttpServer::new(move || http_api::app(services.clone(), &options))`.
-pub fn app(
+/// The whole API with all its middleware. [`serve`] puts it on sockets.
+fn app(
     services: Services,
     options: &HttpOptions,
 ) -> App<
@@ -110,10 +133,13 @@ pub fn app(
         .app_data(Data::new(services.accounts))
         .app_data(Data::new(services.tasks))
         .app_data(Data::new(services.chat))
+        .app_data(Data::from(services.limiter))
         .app_data(Data::from(services.readiness))
         .app_data(Data::from(services.clock))
         .app_data(Data::from(services.ids))
+        .app_data(Data::new(Addresses::new(&options.public_url, &options.frontend_url)))
         .app_data(Data::new(StrictTransport(options.production)))
+        .app_data(Data::new(TrustedProxies(options.trusted_proxies.clone())))
         .configure(|config| {
             for endpoint in table {
                 config.service(endpoint.into_resource());
@@ -125,4 +151,6 @@ pub fn app(
         .wrap(from_fn(problem::shape))
         .wrap(from_fn(headers::secure))
         .wrap(from_fn(request_id::trace))
+        .wrap(from_fn(peer::find))
+        .wrap(from_fn(connection::watch))
 }

@@ -7,16 +7,20 @@ use actix_web::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
+use domain::principal::Scope;
+
 use crate::code::Code;
 use crate::problem::{self, Problem, ProblemBody};
 use crate::route::{self, Endpoint};
-use crate::{account, chat, conversation, docs, health, message, stream, task, turn, usage};
+use crate::{account, api_token, chat, conversation, docs, health, message, oauth, session, stream, task, turn, usage};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Doable", description = include_str!("openapi.md")),
     paths(
         account::register, account::login, account::refresh, account::logout, account::me, account::update_me,
+        account::delete_me, account::change_password, session::list, session::end_all, session::end,
+        api_token::create, api_token::list, api_token::delete, oauth::begin, oauth::callback, oauth::link, oauth::exchange,
         task::list, task::create, task::get, task::replace, task::update, task::complete, task::delete,
         chat::send, conversation::list, conversation::get, conversation::update, conversation::delete, message::list,
         turn::follow, turn::stop, usage::list, health::up, health::live, health::ready, docs::openapi, docs::page, docs::file,
@@ -56,6 +60,16 @@ const SOMETIMES: [(&str, &str); 5] = [
     ("Date", "When it was answered."),
 ];
 
+/// The headers of answers of routes that are limited, while a limit is set.
+const LIMITED: [(&str, &str); 2] = [
+    (
+        "RateLimit",
+        "What is left: `\"chat\";r=19;t=3` is 19 requests within the next 3 seconds, after which all are there again. \
+         Of a refusal: none within so many seconds (draft-ietf-httpapi-ratelimit-headers-11).",
+    ),
+    ("RateLimit-Policy", "The limit: `\"chat\";q=20;w=60` is 20 requests within 60 seconds."),
+];
+
 /// The whole document.
 pub(crate) fn document() -> Value {
     let mut document = json!(Described::openapi());
@@ -78,23 +92,23 @@ pub(crate) fn document() -> Value {
 fn add_components(components: &mut Value) {
     components["securitySchemes"]["bearer"] = json!({
         "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-        "description": "The access token that a sign-in gives.",
+        "description": "The access token that a sign-in gives, or an API token (`dbl_…`) that has the scope.",
     });
     components["parameters"]["X-Request-Id"] = json!({
         "name": "X-Request-Id", "in": "header", "required": false,
-        "description": "An id for the request: letters, digits and `-_.:/+=@`. Anything else is replaced.",
-        "schema": { "type": "string", "maxLength": 128 },
+        "description": "An id for the request: at most 128 letters, digits and `-_.:/+=@`. Anything else is replaced.",
+        "schema": { "type": "string" },
     });
     for (name, description) in ALWAYS {
         components["headers"][name] = header(description, true);
     }
-    for (name, description) in SOMETIMES {
+    for (name, description) in SOMETIMES.into_iter().chain(LIMITED) {
         components["headers"][name] = header(description, false);
     }
-    let mut wrong_method = failure(StatusCode::METHOD_NOT_ALLOWED, &[Code::MethodNotAllowed]);
+    let mut wrong_method = failure(StatusCode::METHOD_NOT_ALLOWED, &[Code::MethodNotAllowed], false);
     wrong_method["headers"]["Allow"] = header("The methods that the address takes.", true);
     components["responses"] = json!({
-        "NoRoute": failure(StatusCode::NOT_FOUND, &[Code::NotFound]),
+        "NoRoute": failure(StatusCode::NOT_FOUND, &[Code::NotFound], false),
         "WrongMethod": wrong_method,
     });
 }
@@ -119,7 +133,13 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, method: &Method, compone
         parameters.splice(0..0, variables);
         parameters.push(json!({ "$ref": "#/components/parameters/X-Request-Id" }));
     }
-    operation["security"] = if endpoint.is_protected() { json!([{ "bearer": [] }]) } else { json!([]) };
+    operation["security"] = if endpoint.is_protected() {
+        // For a scheme of type `http`, 3.1 lets a list say which scopes are needed, though nobody enforces it.
+        let scopes: Vec<&str> = endpoint.scope(method).into_iter().map(Scope::as_str).collect();
+        json!([{ "bearer": scopes }])
+    } else {
+        json!([])
+    };
     let codes = codes(operation, endpoint, method);
     let mut by_status: BTreeMap<StatusCode, Vec<Code>> = BTreeMap::new();
     for code in codes {
@@ -127,18 +147,20 @@ fn complete(operation: &mut Value, endpoint: &Endpoint, method: &Method, compone
     }
     let responses = &mut operation["responses"];
     for response in responses.as_object_mut().into_iter().flat_map(Map::values_mut) {
-        add_headers(response);
+        add_headers(response, endpoint.is_limited());
     }
     for (status, codes) in by_status {
         // Operations that fail alike share a response.
-        let name = codes.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(".");
+        let names = codes.iter().map(|code| code.as_str()).chain((!endpoint.is_limited()).then_some("UNLIMITED"));
+        let name = names.collect::<Vec<_>>().join(".");
         responses[status.as_str()] = json!({ "$ref": format!("{RESPONSES}{name}") });
-        components["responses"][name] = failure(status, &codes);
+        components["responses"][name] = failure(status, &codes, endpoint.is_limited());
     }
 }
 
-fn add_headers(response: &mut Value) {
-    for (name, _) in ALWAYS.iter().chain(&SOMETIMES) {
+fn add_headers(response: &mut Value, limited: bool) {
+    let limits = limited.then_some(LIMITED).into_iter().flatten();
+    for (name, _) in ALWAYS.into_iter().chain(SOMETIMES).chain(limits) {
         response["headers"][name] = json!({ "$ref": format!("#/components/headers/{name}") });
     }
 }
@@ -152,6 +174,12 @@ fn variables(path: &str) -> Vec<Value> {
                 ("The user's id, exactly as in the token's `sub`.", json!({ "type": "string", "format": "uuid" }))
             }
             "task_id" => ("The task's id.", json!({ "type": "string", "format": "uuid" })),
+            "id" if path.starts_with("/auth/sessions/") => {
+                ("The session's id.", json!({ "type": "string", "format": "uuid" }))
+            }
+            "id" if path.starts_with("/auth/tokens/") => {
+                ("The token's id.", json!({ "type": "string", "format": "uuid" }))
+            }
             "file" => ("The file's name.", json!({ "type": "string", "enum": docs::FILES })),
             _ => ("The conversation's id.", json!({ "type": "string", "format": "uuid" })),
         };
@@ -166,7 +194,7 @@ fn codes(operation: &Value, endpoint: &Endpoint, method: &Method) -> BTreeSet<Co
     // Unknown query parameters are refused everywhere.
     let mut codes = BTreeSet::from([Code::ValidationError]);
     if operation.get("requestBody").is_some() {
-        codes.extend([Code::MalformedJson, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+        codes.extend([Code::MalformedJson, Code::RequestTimeout, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
     }
     if endpoint.is_protected() {
         codes.extend([Code::Unauthorized, Code::TokenExpired]);
@@ -177,13 +205,19 @@ fn codes(operation: &Value, endpoint: &Endpoint, method: &Method) -> BTreeSet<Co
             codes.insert(Code::StorageFull);
         }
     }
+    if endpoint.is_limited() {
+        codes.insert(Code::RateLimited);
+    }
+    if endpoint.scope(method).is_some() {
+        codes.insert(Code::InsufficientScope);
+    }
     if path.contains("{user_id}") {
         codes.insert(Code::Forbidden);
     }
     if path.contains("{task_id}") {
         codes.insert(Code::TaskNotFound);
     }
-    if path.contains("{id}") {
+    if path.contains("/conversations/{id}") {
         codes.insert(Code::ConversationNotFound);
     }
     if operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "If-Match")) {
@@ -197,7 +231,10 @@ fn codes(operation: &Value, endpoint: &Endpoint, method: &Method) -> BTreeSet<Co
 fn particular(operation: &str) -> &'static [Code] {
     match operation {
         "register" => &[Code::EmailTaken],
-        "login" => &[Code::InvalidCredentials],
+        "login" | "change_password" | "delete_me" => &[Code::InvalidCredentials],
+        "end_session" => &[Code::SessionNotFound],
+        "delete_token" => &[Code::TokenNotFound],
+        "google" | "google_callback" | "google_link" => &[Code::OauthNotConfigured],
         "refresh" => &[Code::Unauthorized, Code::TokenExpired],
         "chat" => &[
             Code::ConversationNotFound,
@@ -217,7 +254,7 @@ fn particular(operation: &str) -> &'static [Code] {
 }
 
 /// An error response: every code that the status can come with.
-fn failure(status: StatusCode, codes: &[Code]) -> Value {
+fn failure(status: StatusCode, codes: &[Code], limited: bool) -> Value {
     let lines: Vec<String> = codes.iter().map(|code| format!("- `{}`: {}", code.as_str(), code.message())).collect();
     let examples: Map<String, Value> = codes
         .iter()
@@ -227,15 +264,26 @@ fn failure(status: StatusCode, codes: &[Code]) -> Value {
     if status == StatusCode::UNAUTHORIZED {
         headers.insert("WWW-Authenticate".to_owned(), header("How to authenticate (RFC 6750).", true));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert("Retry-After".to_owned(), header("When to try again, in seconds.", true));
+    if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&status) {
+        // What is not set up does not come by waiting.
+        let always = !codes.contains(&Code::OauthNotConfigured);
+        headers.insert("Retry-After".to_owned(), header("When to try again, in seconds.", always));
+    }
+    if codes.contains(&Code::InsufficientScope) {
+        let about = "Which scope is needed (RFC 6750), where that is what is missing.";
+        headers.insert("WWW-Authenticate".to_owned(), header(about, false));
     }
     let mut response = json!({
         "description": lines.join("\n"),
         "headers": headers,
         "content": { problem::MEDIA_TYPE: { "schema": { "$ref": PROBLEM }, "examples": examples } },
     });
-    add_headers(&mut response);
+    add_headers(&mut response, limited);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        for (name, description) in LIMITED {
+            response["headers"][name] = header(description, true);
+        }
+    }
     response
 }
 

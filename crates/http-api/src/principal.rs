@@ -6,20 +6,22 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
-use domain::account::AccountService;
-use domain::principal::Principal;
+use domain::account::{AccountError, AccountService};
+use domain::principal::{Principal, Scope};
 
+use crate::client::client;
 use crate::error::{ApiError, RequestError};
 
 /// The path's segment that names the owner.
 pub(crate) const OWNER: &str = "user_id";
 
-/// Middleware: lets a request through if it shows a good token, and only to its own user's paths.
+/// Middleware: lets a request through if it shows a good token that has the scope, and only to its own user's paths.
 pub(crate) async fn authenticate(
     request: ServiceRequest,
     next: Next<BoxBody>,
+    scope: Option<Scope>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match principal(&request).await {
+    match principal(&request, scope).await {
         Ok(principal) => {
             request.extensions_mut().insert(principal);
             next.call(request).await
@@ -28,17 +30,20 @@ pub(crate) async fn authenticate(
     }
 }
 
-async fn principal(request: &ServiceRequest) -> Result<Principal, ApiError> {
+async fn principal(request: &ServiceRequest, scope: Option<Scope>) -> Result<Principal, ApiError> {
     let token = bearer(request.headers())?;
     let Some(accounts) = request.app_data::<web::Data<AccountService>>() else {
         return Err(ApiError::Defect("the account service is not wired".to_owned()));
     };
-    let principal = accounts.authenticate(token).await?;
-    match request.match_info().get(OWNER) {
-        // Letter for letter: an id in another spelling is not the token's.
-        Some(owner) if owner != principal.user.to_string() => Err(RequestError::OtherUser.into()),
-        _ => Ok(principal),
+    let principal = accounts.authenticate(token, client(request.request())).await?;
+    // Letter for letter: an id in another spelling is not the token's.
+    if request.match_info().get(OWNER).is_some_and(|owner| owner != principal.user.to_string()) {
+        return Err(RequestError::OtherUser.into());
     }
+    if let Some(scope) = scope {
+        principal.require(scope).map_err(AccountError::from)?;
+    }
+    Ok(principal)
 }
 
 /// The token in `Authorization: Bearer <token>` (RFC 6750, 2.1). Another scheme is as no token (RFC 6750, 3.1).

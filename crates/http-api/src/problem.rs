@@ -14,12 +14,14 @@ use actix_web::{Error, HttpMessage as _};
 use domain::change::RequestId;
 use domain::chat::StoredTurn;
 use domain::principal::Scope;
+use domain::rate_limit::RateLimited;
 use domain::runtime::with_causes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::code::Code;
 use crate::error::{ApiError, RequestError};
+use crate::limit;
 
 /// The media type of errors (RFC 9457, 6.1).
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -95,9 +97,14 @@ impl Problem {
 
     /// Says when to try again, in whole seconds (RFC 9110, 10.2.3).
     pub(crate) fn retry_after(mut self, after: Duration) -> Self {
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        self.retry_after = Some(seconds.max(1));
+        self.retry_after = Some(limit::whole_seconds(after).max(1));
         self
+    }
+
+    /// Says which limit is reached, and when to try again.
+    pub(crate) fn limited(self, limited: &RateLimited) -> Self {
+        let fields = limit::fields(&limited.policy, 0, limited.retry_after);
+        fields.fold(self.retry_after(limited.retry_after), |problem, (name, value)| problem.header(name, value))
     }
 
     /// Says how to authenticate.
@@ -159,7 +166,7 @@ impl Problem {
 
     fn write_headers(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
-            // All of them are made of our own words, methods and scopes.
+            // All of them are made of our own words, methods, scopes and numbers.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name.clone(), value);
             }

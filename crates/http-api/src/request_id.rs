@@ -14,18 +14,22 @@ use domain::change::RequestId;
 use domain::runtime::IdGenerator;
 use tracing::Instrument as _;
 
+use crate::peer::Peer;
+
 /// The header that carries it.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Middleware: takes the client's id if it is sane and makes one if not, answers it, and logs the request.
 pub(crate) async fn trace<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
     let id = given(&request).or_else(|| made(&request));
+    let peer = request.extensions().get::<Peer>().copied();
     // The span is there at every level, so that a line about a failure always has the id in it.
     let span = tracing::error_span!(
         "request",
         request_id = id.as_ref().map(RequestId::as_str),
         method = request.method().as_str(),
         path = request.path(),
+        peer = peer.map(|Peer(address)| display(address)),
     );
     let header = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok());
     if let Some(id) = id {

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `database` | [`Database`]: connections, how many there are and how long they are waited for |
-//! | `task`, `conversation`, `user`, `session`, `system` | the repository of that noun |
+//! | `task`, `conversation`, `user`, `session`, `api_token`, `system` | the repository of that noun |
 //! | `entity` | the tables as SeaORM sees them |
 //! | `error` | which failure of a database is which [`StorageError`](domain::storage::StorageError) |
 //!
@@ -13,6 +13,7 @@
 //!
 //! Deliberately not here: the schema, which is crate `migrations`.
 
+mod api_token;
 mod conversation;
 mod database;
 mod entity;
@@ -24,6 +25,7 @@ mod task;
 mod turn;
 mod user;
 
+pub use api_token::SeaApiTokenRepo;
 pub use conversation::SeaConversationRepo;
 pub use database::{ConnectError, Database, DatabaseOptions, StatementObserver};
 pub use session::SeaSessionRepo;

@@ -1,16 +1,28 @@
-//! Sessions and their refresh tokens.
+//! Sessions, their refresh tokens, and one-time codes.
+
+mod statements;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::id::{SessionId, UserId};
-use domain::session::{NewSession, RefreshTokenHash, Rotation, Session, SessionRepo, SessionRepoError};
-use sea_orm::sea_query::{Expr, InsertStatement, Query};
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
+use domain::page::{Page, PageRequest};
+use domain::session::{
+    Client, Device, NewCode, NewSession, Rotation, Session, SessionRepo, SessionRepoError, SessionStanding,
+};
+use domain::storage::StorageError;
+use sea_orm::sea_query::{LockType, Query};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QueryResult, QuerySelect as _,
+};
 
 use crate::Database;
-use crate::entity::Timestamp;
-use crate::entity::{refresh_token, session, user};
+use crate::entity::session::{Column, Entity, Model};
+use crate::entity::{Timestamp, refresh_token, user};
 use crate::error::{corrupt, storage};
+use statements::{insert_token, of_user};
+
+pub(crate) use statements::{alive, delete_all, hold_session, hold_user};
 
 /// [`SessionRepo`] on SeaORM.
 #[derive(Clone)]
@@ -25,56 +37,101 @@ impl SeaSessionRepo {
     }
 }
 
+/// Inserts a session with its first refresh token. Returns whether it has: its user is at that token version.
+pub(crate) async fn insert<C: ConnectionTrait>(
+    transaction: &C,
+    owner: UserId,
+    new: &NewSession,
+) -> Result<bool, StorageError> {
+    let inserted = transaction.execute(&statements::insert(owner, new)?).await.map_err(storage)?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let token = insert_token(owner, new.id, &new.refresh, new.at.into());
+    transaction.execute(&token).await.map_err(storage)?;
+    Ok(true)
+}
+
 #[async_trait]
 impl SessionRepo for SeaSessionRepo {
     async fn create(&self, owner: UserId, new: NewSession) -> Result<Session, SessionRepoError> {
-        let NewSession { id, refresh, at, expires_at } = new;
-        let (at, expires_at) = (Timestamp::from(at), Timestamp::from(expires_at));
-        let mut insert = Query::insert();
-        insert
-            .into_table(session::Entity)
-            .columns([
-                session::Column::Id,
-                session::Column::UserId,
-                session::Column::CreatedAt,
-                session::Column::LastUsedAt,
-                session::Column::ExpiresAt,
-            ])
-            .values_panic([id.as_uuid().into(), owner.as_uuid().into(), at.into(), at.into(), expires_at.into()]);
         let transaction = self.database.begin().await?;
-        transaction.execute(&insert).await.map_err(storage)?;
-        transaction.execute(&insert_token(owner, id, &refresh, at)).await.map_err(storage)?;
+        if !insert(&transaction, owner, &new).await? {
+            return transaction.undo(SessionRepoError::NotFound).await;
+        }
         transaction.commit().await.map_err(storage)?;
-        let (at, expires_at) = (at.into(), expires_at.into());
-        Ok(Session { id, user_id: owner, created_at: at, last_used_at: at, expires_at })
+        let (at, expires_at) = (Timestamp::from(new.at).into(), Timestamp::from(new.expires_at).into());
+        Ok(Session { id: new.id, user_id: owner, client: new.client, created_at: at, last_used_at: at, expires_at })
     }
 
-    async fn token_version(&self, owner: UserId, id: SessionId, now: DateTime<Utc>) -> Result<u32, SessionRepoError> {
+    async fn standing(
+        &self,
+        owner: UserId,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<SessionStanding, SessionRepoError> {
         let mut select = Query::select();
         select
             .column((user::Entity, user::Column::TokenVersion))
-            .from(session::Entity)
-            .inner_join(
-                user::Entity,
-                Expr::col((user::Entity, user::Column::Id)).equals((session::Entity, session::Column::UserId)),
-            )
+            .columns([Column::CreatedAt, Column::LastUsedAt, Column::ExpiresAt].map(|column| (Entity, column)))
+            .from(Entity)
+            .inner_join(user::Entity, of_user())
             .cond_where(alive(owner, id, now.into()));
         let reader = self.database.reader().await?;
         let row = reader.query_one(&select).await.map_err(storage)?.ok_or(SessionRepoError::NotFound)?;
-        let version: i64 = row.try_get_by_index(0).map_err(storage)?;
-        Ok(u32::try_from(version).map_err(corrupt)?)
+        let (version, created_at, last_used_at, expires_at) = standing(&row).map_err(storage)?;
+        Ok(SessionStanding {
+            token_version: u32::try_from(version).map_err(corrupt)?,
+            created_at: created_at.into(),
+            last_used_at: last_used_at.into(),
+            expires_at: expires_at.into(),
+        })
+    }
+
+    async fn touch(
+        &self,
+        owner: UserId,
+        id: SessionId,
+        client: Client,
+        at: DateTime<Utc>,
+    ) -> Result<(), SessionRepoError> {
+        let at = Timestamp::from(at);
+        let mut update = statements::note_use(&client, at);
+        update
+            .and_where(Column::UserId.eq(owner.as_uuid()))
+            .and_where(Column::Id.eq(id.as_uuid()))
+            .and_where(Column::LastUsedAt.lt(at));
+        self.database.writer().await?.execute(&update).await.map_err(storage)?;
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        owner: UserId,
+        page: PageRequest<SessionId>,
+        now: DateTime<Utc>,
+    ) -> Result<Page<Session, SessionId>, SessionRepoError> {
+        let PageRequest { limit, after } = page;
+        let mut select = Entity::find()
+            .filter(Column::UserId.eq(owner.as_uuid()))
+            .filter(Column::ExpiresAt.gt(Timestamp::from(now)))
+            .order_by_desc(Column::Id)
+            .limit(u64::from(limit.get()) + 1);
+        if let Some(last) = after {
+            select = select.filter(Column::Id.lt(last.as_uuid()));
+        }
+        let reader = self.database.reader().await?;
+        let rows = select.all(&reader).await.map_err(storage)?;
+        let sessions = rows.into_iter().map(Session::try_from).collect::<Result<_, _>>()?;
+        Ok(Page::from_surplus(sessions, limit, |last: &Session| last.id))
     }
 
     async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<(), SessionRepoError> {
-        let Rotation { spent, next, at, expires_at } = rotation;
+        let Rotation { spent, next, client, at, expires_at } = rotation;
         let at = Timestamp::from(at);
         // The session comes first, so that of two calls the second waits here, and finds the token spent.
-        let mut prolong = Query::update();
-        prolong
-            .table(session::Entity)
-            .value(session::Column::LastUsedAt, at)
-            .value(session::Column::ExpiresAt, Timestamp::from(expires_at))
-            .cond_where(alive(owner, id, at));
+        let mut prolong = statements::note_use(&client, at);
+        prolong.value(Column::ExpiresAt, Timestamp::from(expires_at)).cond_where(alive(owner, id, at));
         let token = Condition::all()
             .add(refresh_token::Column::UserId.eq(owner.as_uuid()))
             .add(refresh_token::Column::SessionId.eq(id.as_uuid()))
@@ -88,47 +145,63 @@ impl SessionRepo for SeaSessionRepo {
 
         let transaction = self.database.begin().await?;
         if transaction.execute(&prolong).await.map_err(storage)?.rows_affected() == 0 {
-            return Err(SessionRepoError::NotFound);
+            return transaction.undo(SessionRepoError::NotFound).await;
         }
         if transaction.execute(&spend).await.map_err(storage)?.rows_affected() == 0 {
             let mut exists = Query::select();
             exists.column(refresh_token::Column::SessionId).from(refresh_token::Entity).cond_where(token);
             let there = transaction.query_one(&exists).await.map_err(storage)?;
-            return Err(if there.is_some() { SessionRepoError::Reused } else { SessionRepoError::NotFound });
+            let reason = if there.is_some() { SessionRepoError::Reused } else { SessionRepoError::NotFound };
+            return transaction.undo(reason).await;
         }
         transaction.execute(&insert_token(owner, id, &next, at)).await.map_err(storage)?;
         Ok(transaction.commit().await.map_err(storage)?)
     }
 
     async fn end(&self, owner: UserId, id: SessionId) -> Result<(), SessionRepoError> {
-        let mut delete = Query::delete();
-        delete
-            .from_table(session::Entity)
-            .and_where(session::Column::UserId.eq(owner.as_uuid()))
-            .and_where(session::Column::Id.eq(id.as_uuid()));
-        self.database.writer().await?.execute(&delete).await.map_err(storage)?;
-        Ok(())
+        let mut delete = delete_all(owner);
+        delete.and_where(Column::Id.eq(id.as_uuid()));
+        let deleted = self.database.writer().await?.execute(&delete).await.map_err(storage)?;
+        if deleted.rows_affected() == 0 { Err(SessionRepoError::NotFound) } else { Ok(()) }
+    }
+
+    async fn end_all(&self, owner: UserId) -> Result<(), SessionRepoError> {
+        // Held alone: two who delete the same sessions would wait for each other if they met them in another order, and
+        // a session that is being created is among those that end.
+        let mut hold = hold_user(owner);
+        hold.column((user::Entity, user::Column::Id)).lock(LockType::NoKeyUpdate);
+        let transaction = self.database.begin().await?;
+        transaction.query_one(&hold).await.map_err(storage)?;
+        transaction.execute(&delete_all(owner)).await.map_err(storage)?;
+        Ok(transaction.commit().await.map_err(storage)?)
+    }
+
+    async fn create_code(&self, owner: UserId, code: NewCode) -> Result<(), SessionRepoError> {
+        let insert = statements::insert_code(owner, &code)?;
+        let inserted = self.database.writer().await?.execute(&insert).await.map_err(storage)?;
+        if inserted.rows_affected() == 0 { Err(SessionRepoError::NotFound) } else { Ok(()) }
     }
 }
 
-/// The session, unless it has ended.
-fn alive(owner: UserId, id: SessionId, now: Timestamp) -> Condition {
-    Condition::all()
-        .add(session::Column::UserId.eq(owner.as_uuid()))
-        .add(session::Column::Id.eq(id.as_uuid()))
-        .add(session::Column::ExpiresAt.gt(now))
+/// A user's token version, and when a session began, was used and ends.
+fn standing(row: &QueryResult) -> Result<(i64, Timestamp, Timestamp, Timestamp), DbErr> {
+    Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
 }
 
-fn insert_token(owner: UserId, session: SessionId, hash: &RefreshTokenHash, at: Timestamp) -> InsertStatement {
-    let mut insert = Query::insert();
-    insert
-        .into_table(refresh_token::Entity)
-        .columns([
-            refresh_token::Column::Hash,
-            refresh_token::Column::UserId,
-            refresh_token::Column::SessionId,
-            refresh_token::Column::CreatedAt,
-        ])
-        .values_panic([hash.as_bytes().to_vec().into(), owner.as_uuid().into(), session.as_uuid().into(), at.into()]);
-    insert
+impl TryFrom<Model> for Session {
+    type Error = StorageError;
+    fn try_from(row: Model) -> Result<Self, StorageError> {
+        let device = |name: String| Device::new(&name).ok_or("a device without a name").map_err(corrupt);
+        Ok(Self {
+            id: row.id.into(),
+            user_id: row.user_id.into(),
+            client: Client {
+                device: row.device.map(device).transpose()?,
+                peer: row.peer.map(|peer| peer.parse()).transpose().map_err(corrupt)?,
+            },
+            created_at: row.created_at.into(),
+            last_used_at: row.last_used_at.into(),
+            expires_at: row.expires_at.into(),
+        })
+    }
 }

@@ -4,21 +4,27 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::session::RefreshTokenHash;
+use domain::api_token::ApiTokenStanding;
+use domain::id::SessionId;
+use domain::secret::SecretHash;
+use domain::session::{CodeOwner, CodePurpose};
 use domain::storage::StorageError;
-use domain::system::{Credentials, RefreshTokenOwner, SystemRepo};
+use domain::system::{RefreshTokenOwner, SystemRepo};
 use domain::text::Folded;
 use domain::turn::{FailureCode, InstanceId};
-use domain::user::{PasswordHash, User};
-use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query, SelectStatement};
+use domain::user::{Credentials, ExternalAccount, User};
+use sea_orm::sea_query::{DeleteStatement, Expr, LockBehavior, LockType, OnConflict, Query, SelectStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, DbErr, EntityTrait as _, ExprTrait as _, Order,
-    QueryFilter as _, QueryResult,
+    ColumnTrait, Condition, ConnectionTrait as _, DbErr, EntityTrait, ExprTrait as _, FromQueryResult as _,
+    Iterable as _, Order, QueryFilter as _, QueryResult,
 };
 use uuid::Uuid;
 
 use crate::Database;
-use crate::entity::{Timestamp, refresh_token, session, turn, user};
+use crate::api_token::scopes;
+use crate::entity::{
+    Timestamp, api_token, external_account, one_time_code, refresh_token, session, spent_state, turn, user,
+};
 use crate::error::storage;
 use crate::turn::{Abandoned, fail, is_running};
 
@@ -54,15 +60,10 @@ impl SystemRepo for SeaSystemRepo {
     async fn credentials_by_email(&self, email: &Folded) -> Result<Option<Credentials>, StorageError> {
         let reader = self.database.reader().await?;
         let found = user::Entity::find().filter(user::Column::EmailFolded.eq(email.as_str()));
-        let Some(mut row) = found.one(&reader).await.map_err(storage)? else { return Ok(None) };
-        let password_hash = row.password_hash.take().map(PasswordHash::new);
-        Ok(Some(Credentials { user: User::try_from(row)?, password_hash }))
+        found.one(&reader).await.map_err(storage)?.map(Credentials::try_from).transpose()
     }
 
-    async fn session_by_refresh_token(
-        &self,
-        token: &RefreshTokenHash,
-    ) -> Result<Option<RefreshTokenOwner>, StorageError> {
+    async fn session_by_refresh_token(&self, token: &SecretHash) -> Result<Option<RefreshTokenOwner>, StorageError> {
         let same = |token: refresh_token::Column, session: session::Column| {
             Expr::col((refresh_token::Entity, token)).equals((session::Entity, session))
         };
@@ -86,6 +87,64 @@ impl SystemRepo for SeaSystemRepo {
         row.map(|row| token_owner(&row)).transpose().map_err(storage)
     }
 
+    async fn user_by_external_account(&self, account: &ExternalAccount) -> Result<Option<User>, StorageError> {
+        let same = Expr::col((external_account::Entity, external_account::Column::UserId))
+            .equals((user::Entity, user::Column::Id));
+        let mut select = Query::select();
+        select
+            .columns(user::Column::iter().map(|column| (user::Entity, column)))
+            .from(external_account::Entity)
+            .inner_join(user::Entity, same)
+            .and_where(external_account::Column::Issuer.eq(account.issuer()))
+            .and_where(external_account::Column::Subject.eq(account.subject()));
+        let reader = self.database.reader().await?;
+        let Some(row) = reader.query_one(&select).await.map_err(storage)? else { return Ok(None) };
+        User::try_from(user::Model::from_query_result(&row, "").map_err(storage)?).map(Some)
+    }
+
+    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStanding>, StorageError> {
+        let reader = self.database.reader().await?;
+        let found = api_token::Entity::find().filter(api_token::Column::Hash.eq(token.as_bytes().to_vec()));
+        let Some(row) = found.one(&reader).await.map_err(storage)? else { return Ok(None) };
+        Ok(Some(ApiTokenStanding {
+            id: row.id.into(),
+            user: row.user_id.into(),
+            scopes: scopes(&row.scopes)?,
+            last_used_at: row.last_used_at.map(Into::into),
+            expires_at: row.expires_at.map(Into::into),
+        }))
+    }
+
+    async fn redeem_code(
+        &self,
+        code: &SecretHash,
+        purpose: CodePurpose,
+        now: DateTime<Utc>,
+    ) -> Result<Option<CodeOwner>, StorageError> {
+        use one_time_code::{Column, Entity};
+        let mut delete = Query::delete();
+        delete
+            .from_table(Entity)
+            .and_where(Column::Hash.eq(code.as_bytes().to_vec()))
+            .and_where(Column::Purpose.eq(purpose.as_str()))
+            .and_where(Column::ExpiresAt.gt(Timestamp::from(now)))
+            .returning(Query::returning().columns([Column::UserId, Column::SessionId]));
+        let row = self.database.writer().await?.query_one(&delete).await.map_err(storage)?;
+        row.map(|row| code_owner(&row)).transpose().map_err(storage)
+    }
+
+    async fn spend_state(&self, state: &SecretHash, expires_at: DateTime<Utc>) -> Result<bool, StorageError> {
+        use spent_state::{Column, Entity};
+        let mut insert = Query::insert();
+        insert
+            .into_table(Entity)
+            .columns([Column::Hash, Column::ExpiresAt])
+            .values_panic([state.as_bytes().to_vec().into(), Timestamp::from(expires_at).into()])
+            .on_conflict(OnConflict::column(Column::Hash).do_nothing().to_owned());
+        let inserted = self.database.writer().await?.execute(&insert).await.map_err(storage)?;
+        Ok(inserted.rows_affected() > 0)
+    }
+
     async fn fail_turns_of(&self, instance: &InstanceId, now: DateTime<Utc>) -> Result<u64, StorageError> {
         let mut turns = abandoned(turn::Column::Instance.eq(instance.as_str()));
         // In one order always, so that two that start by the same name do not wait for each other.
@@ -100,12 +159,30 @@ impl SystemRepo for SeaSystemRepo {
         self.fail_turns(turns, FailureCode::LeaseExpired, now).await
     }
 
-    async fn delete_expired_sessions(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {
-        let mut delete = Query::delete();
-        delete.from_table(session::Entity).and_where(session::Column::ExpiresAt.lte(Timestamp::from(now)));
-        let writer = self.database.writer().await?;
-        Ok(writer.execute(&delete).await.map_err(storage)?.rows_affected())
+    async fn delete_expired(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {
+        let mut count = 0;
+        for delete in [
+            expired(session::Entity, session::Column::Id, session::Column::ExpiresAt, now),
+            expired(one_time_code::Entity, one_time_code::Column::Hash, one_time_code::Column::ExpiresAt, now),
+            expired(spent_state::Entity, spent_state::Column::Hash, spent_state::Column::ExpiresAt, now),
+        ] {
+            count += self.database.writer().await?.execute(&delete).await.map_err(storage)?.rows_affected();
+        }
+        Ok(count)
     }
+}
+
+/// Deletes the rows of `table` that are over. One that somebody else has is not waited for: it is being deleted, or it
+/// goes on.
+fn expired<T: EntityTrait, C: ColumnTrait>(table: T, key: C, expires_at: C, now: DateTime<Utc>) -> DeleteStatement {
+    let mut over = Query::select();
+    over.column(key)
+        .from(table)
+        .and_where(expires_at.lte(Timestamp::from(now)))
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let mut delete = Query::delete();
+    delete.from_table(table).and_where(key.in_subquery(over));
+    delete
 }
 
 /// The running turns of which `which` is true, to be locked before they are changed. (SQLite has one writer at a time,
@@ -120,4 +197,9 @@ fn token_owner(row: &QueryResult) -> Result<RefreshTokenOwner, DbErr> {
     let (user, session): (Uuid, Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
     let expires_at: Timestamp = row.try_get_by_index(2)?;
     Ok(RefreshTokenOwner { user: user.into(), session: session.into(), expires_at: expires_at.into() })
+}
+
+fn code_owner(row: &QueryResult) -> Result<CodeOwner, DbErr> {
+    let (user, session): (Uuid, Option<Uuid>) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    Ok(CodeOwner { user: user.into(), session: session.map(SessionId::from) })
 }

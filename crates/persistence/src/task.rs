@@ -82,7 +82,7 @@ impl TaskRepo for SeaTaskRepo {
             updated_at: at.into(),
         };
         if let Some(call) = Call::of(owner, change) {
-            return effects::create_once(&self.database, call, &insert, task).await;
+            return effects::create_once(&self.database, call, insert, task).await;
         }
         self.database.writer().await?.execute(&insert).await.map_err(storage)?;
         Ok(task)

@@ -1,19 +1,22 @@
-//! Users.
+//! Users, and which accounts elsewhere are theirs.
+
+mod statements;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::id::UserId;
+use domain::id::{SessionId, UserId};
 use domain::storage::StorageError;
-use domain::user::{NewUser, TimeZone, User, UserPatch, UserRepo, UserRepoError};
-use sea_orm::sea_query::{CaseStatement, OnConflict, Query};
-use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult as _, Iterable as _,
+use domain::user::{
+    Credentials, ExternalAccount, NewUser, PasswordChange, PasswordHash, TimeZone, User, UserPatch, UserRepo,
+    UserRepoError,
 };
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult as _, QueryResult};
+use uuid::Uuid;
 
-use crate::Database;
 use crate::entity::Timestamp;
-use crate::entity::user::{Column, Entity, Model};
+use crate::entity::user::{Entity, Model};
 use crate::error::{corrupt, storage};
+use crate::{Database, session};
 
 /// [`UserRepo`] on SeaORM.
 #[derive(Clone)]
@@ -26,79 +29,114 @@ impl SeaUserRepo {
     pub fn new(database: Database) -> Self {
         Self { database }
     }
+
+    async fn find(&self, owner: UserId) -> Result<Model, UserRepoError> {
+        let reader = self.database.reader().await?;
+        Entity::find_by_id(owner.as_uuid()).one(&reader).await.map_err(storage)?.ok_or(UserRepoError::NotFound)
+    }
 }
 
 #[async_trait]
 impl UserRepo for SeaUserRepo {
     async fn create(&self, user: NewUser) -> Result<User, UserRepoError> {
-        let NewUser { id, email, name, password_hash, at } = user;
-        let at = Timestamp::from(at);
         let zone = TimeZone::default();
-        let mut insert = Query::insert();
-        insert
-            .into_table(Entity)
-            .columns([
-                Column::Id,
-                Column::Email,
-                Column::EmailFolded,
-                Column::Name,
-                Column::TimeZone,
-                Column::PasswordHash,
-                Column::TokenVersion,
-                Column::CreatedAt,
-                Column::UpdatedAt,
-            ])
-            .values_panic([
-                id.as_uuid().into(),
-                email.as_str().into(),
-                email.folded().as_str().into(),
-                name.as_str().into(),
-                zone.name().into(),
-                password_hash.as_ref().map(|hash| hash.expose().to_owned()).into(),
-                0_i64.into(),
-                at.into(),
-                at.into(),
-            ])
-            // Not an error to be caught: of two calls that race, the second one inserts nothing.
-            .on_conflict(OnConflict::column(Column::EmailFolded).do_nothing().to_owned());
         let writer = self.database.writer().await?;
-        if writer.execute(&insert).await.map_err(storage)?.rows_affected() == 0 {
+        if writer.execute(&statements::insert(&user, zone)).await.map_err(storage)?.rows_affected() == 0 {
             return Err(UserRepoError::EmailTaken);
         }
-        Ok(User { id, email, name, time_zone: zone, token_version: 0, created_at: at.into(), updated_at: at.into() })
+        Ok(created(user, zone))
+    }
+
+    async fn create_external(&self, user: NewUser, account: ExternalAccount) -> Result<User, UserRepoError> {
+        let zone = TimeZone::default();
+        let transaction = self.database.begin().await?;
+        // The account first: whoever comes at the same time with the same account, and so with the same address, waits
+        // here and hears that it is the account that is taken.
+        let tie = statements::insert_external(user.id, &account, user.at);
+        if transaction.execute(&tie).await.map_err(storage)?.rows_affected() == 0 {
+            return transaction.undo(UserRepoError::ExternalAccountTaken).await;
+        }
+        if transaction.execute(&statements::insert(&user, zone)).await.map_err(storage)?.rows_affected() == 0 {
+            return transaction.undo(UserRepoError::EmailTaken).await;
+        }
+        transaction.commit().await.map_err(storage)?;
+        Ok(created(user, zone))
+    }
+
+    async fn link(
+        &self,
+        owner: UserId,
+        session: SessionId,
+        account: ExternalAccount,
+        at: DateTime<Utc>,
+    ) -> Result<(), UserRepoError> {
+        let at = Timestamp::from(at);
+        let link = statements::link(owner, session, &account, at)?;
+        if self.database.writer().await?.execute(&link).await.map_err(storage)?.rows_affected() > 0 {
+            return Ok(());
+        }
+        let linked = statements::linked(owner, session, &account, at);
+        let row = self.database.reader().await?.query_one(&linked).await.map_err(storage)?;
+        let theirs: Option<Uuid> = row.ok_or(UserRepoError::NotFound)?.try_get_by_index(0).map_err(storage)?;
+        theirs.map(|_| ()).ok_or(UserRepoError::ExternalAccountTaken)
     }
 
     async fn get(&self, owner: UserId) -> Result<User, UserRepoError> {
-        let reader = self.database.reader().await?;
-        let found = Entity::find_by_id(owner.as_uuid()).one(&reader).await.map_err(storage)?;
-        Ok(User::try_from(found.ok_or(UserRepoError::NotFound)?)?)
+        Ok(User::try_from(self.find(owner).await?)?)
+    }
+
+    async fn credentials(&self, owner: UserId) -> Result<Credentials, UserRepoError> {
+        Ok(Credentials::try_from(self.find(owner).await?)?)
+    }
+
+    async fn change_password(
+        &self,
+        owner: UserId,
+        change: PasswordChange,
+        at: DateTime<Utc>,
+    ) -> Result<User, UserRepoError> {
+        let PasswordChange { token_version, password_hash, session } = change;
+        let update = statements::change_password(owner, token_version, &password_hash, at.into());
+        let transaction = self.database.begin().await?;
+        // The user comes first: whoever begins something in their name waits here, or is waited for and then seen below.
+        let Some(row) = transaction.query_one(&update).await.map_err(storage)? else {
+            return transaction.undo(UserRepoError::NotFound).await;
+        };
+        let user = read(&row)?;
+        for delete in
+            [session::delete_all(owner), statements::delete_codes(owner), statements::delete_api_tokens(owner)]
+        {
+            transaction.execute(&delete).await.map_err(storage)?;
+        }
+        if !session::insert(&transaction, owner, &session).await? {
+            return transaction.undo(UserRepoError::NotFound).await;
+        }
+        transaction.commit().await.map_err(storage)?;
+        Ok(user)
+    }
+
+    async fn delete(&self, owner: UserId, token_version: u32) -> Result<(), UserRepoError> {
+        let delete = statements::delete(owner, token_version);
+        let deleted = self.database.writer().await?.execute(&delete).await.map_err(storage)?;
+        if deleted.rows_affected() == 0 { Err(UserRepoError::NotFound) } else { Ok(()) }
     }
 
     async fn update(&self, owner: UserId, patch: UserPatch, at: DateTime<Utc>) -> Result<User, UserRepoError> {
-        let mut update = Query::update();
-        update.table(Entity);
-        let mut changed = Condition::any();
-        if let Some(name) = patch.name.as_set() {
-            changed = changed.add(Column::Name.ne(name.as_str()));
-            update.value(Column::Name, name.as_str());
-        }
-        if let Some(zone) = patch.time_zone.as_set() {
-            changed = changed.add(Column::TimeZone.ne(zone.name()));
-            update.value(Column::TimeZone, zone.name());
-        }
-        if changed.is_empty() {
-            return self.get(owner).await;
-        }
-        // The columns on the right-hand side are the old ones.
-        let updated_at = CaseStatement::new().case(changed, Timestamp::from(at)).finally(Column::UpdatedAt.into_expr());
-        update
-            .value(Column::UpdatedAt, updated_at)
-            .and_where(Column::Id.eq(owner.as_uuid()))
-            .returning(Query::returning().columns(Column::iter()));
+        let Some(update) = statements::update(owner, &patch, at.into()) else { return self.get(owner).await };
         let writer = self.database.writer().await?;
         let row = writer.query_one(&update).await.map_err(storage)?.ok_or(UserRepoError::NotFound)?;
-        Ok(User::try_from(Model::from_query_result(&row, "").map_err(storage)?)?)
+        Ok(read(&row)?)
     }
+}
+
+fn created(user: NewUser, time_zone: TimeZone) -> User {
+    let NewUser { id, email, name, at, .. } = user;
+    let at = Timestamp::from(at).into();
+    User { id, email, name, time_zone, token_version: 0, created_at: at, updated_at: at }
+}
+
+fn read(row: &QueryResult) -> Result<User, StorageError> {
+    User::try_from(Model::from_query_result(row, "").map_err(storage)?)
 }
 
 impl TryFrom<Model> for User {
@@ -113,5 +151,13 @@ impl TryFrom<Model> for User {
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
         })
+    }
+}
+
+impl TryFrom<Model> for Credentials {
+    type Error = StorageError;
+    fn try_from(mut row: Model) -> Result<Self, StorageError> {
+        let password_hash = row.password_hash.take().map(PasswordHash::new);
+        Ok(Self { user: User::try_from(row)?, password_hash })
     }
 }

@@ -3,13 +3,19 @@
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::api_token::{ApiTokenRepo as _, NewApiToken};
 use domain::change::Change;
+use domain::id::UserId;
 use domain::principal::{Principal, Scopes, Via};
-use domain::session::{NewSession, RefreshTokenHash, SessionRepo as _};
+use domain::secret::SecretHash;
+use domain::session::{Client, CodePurpose, Device, NewCode, NewSession, SessionRepo as _};
+use domain::system::SystemRepo as _;
 use domain::task::{NewTask, TaskRepo as _};
-use domain::user::{NewUser, PasswordHash, UserRepo as _};
-use persistence::{Database, DatabaseOptions, SeaSessionRepo, SeaTaskRepo, SeaUserRepo};
+use domain::user::{ExternalAccount, NewUser, PasswordHash, UserRepo as _};
+use persistence::{
+    Database, DatabaseOptions, SeaApiTokenRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
+};
 use test_database::{Kind, TestDatabase, on_both_databases};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -49,6 +55,30 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// Stores every kind of secret, each of the same bytes.
+async fn account(database: &Database, owner: UserId, at: DateTime<Utc>) -> anyhow::Result<()> {
+    let (hash, expires_at) = (SecretHash::new([0xAB; 32]), at + TimeDelta::days(1));
+    let client = Client { device: Device::new("Hidden device"), peer: Some("192.0.2.77".parse()?) };
+    let (id, refresh) = (Uuid::now_v7().into(), hash.clone());
+    let sessions = SeaSessionRepo::new(database.clone());
+    sessions.create(owner, NewSession { id, refresh, client, token_version: 0, at, expires_at }).await?;
+    let (code, purpose) = (hash.clone(), CodePurpose::Link);
+    sessions.create_code(owner, NewCode { hash: code, purpose, session: Some(id), at, expires_at }).await?;
+    let (name, scopes) = ("Hidden token".parse()?, Scopes::granted(["chat"])?);
+    let token = NewApiToken { id: Uuid::now_v7().into(), name, scopes, hash: hash.clone(), at, expires_at: None };
+    SeaApiTokenRepo::new(database.clone()).create(owner, id, token).await?;
+    let account = ExternalAccount::new("https://hidden.example", "Hidden subject")?;
+    SeaUserRepo::new(database.clone()).link(owner, id, account, at).await?;
+    let system = SeaSystemRepo::new(database.clone());
+    system.spend_state(&hash, expires_at).await?;
+    anyhow::ensure!(system.redeem_code(&hash, purpose, at).await?.is_some());
+    // A failure is logged, too: this code was there already.
+    sessions.create_code(owner, NewCode { hash: hash.clone(), purpose, session: None, at, expires_at }).await?;
+    let again = sessions.create_code(owner, NewCode { hash, purpose, session: None, at, expires_at }).await;
+    anyhow::ensure!(again.is_err());
+    Ok(())
+}
+
 async fn no_secret_is_in_the_log_at_any_level(test: TestDatabase) -> anyhow::Result<()> {
     let log = LOG.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
     let url = match test.kind() {
@@ -79,14 +109,14 @@ async fn no_secret_is_in_the_log_at_any_level(test: TestDatabase) -> anyhow::Res
     let change = Change { actor, turn: None, call: None, request_id: Uuid::now_v7().into(), at };
     let task = NewTask { id: Uuid::now_v7().into(), title: "Hidden title".parse()?, completed: false };
     SeaTaskRepo::new(database.clone()).create(owner, task, &change).await?;
-    let refresh = RefreshTokenHash::new([0xAB; 32]);
-    let session = NewSession { id: Uuid::now_v7().into(), refresh, at, expires_at: at };
-    SeaSessionRepo::new(database.clone()).create(owner, session).await?;
+    account(&database, owner, at).await?;
     database.close().await;
 
     let log = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
     assert!(log.contains("INSERT INTO"), "statements are logged");
-    for secret in ["hunter2", "argon2id", "secret.example", "Hidden", "abababab", "ABABABAB", "171, 171"] {
+    for secret in
+        ["hunter2", "argon2id", "secret.example", "Hidden", "hidden.", "192.0.2.77", "abababab", "ABABABAB", "171, 171"]
+    {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");
     }

@@ -39,7 +39,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     let (session, conversation, turn) = (id(db, session), id(db, conversation), id(db, turn));
     let user = id(db, user);
     let new = || id(db, Uuid::new_v4());
-    insert(db, "sessions", &format!("{session}, {user}, {NOW}, {NOW}, {NOW}")).await?;
+    insert(db, "sessions", &format!("{session}, {user}, {NOW}, {NOW}, {NOW}, 'curl/8.5', '::1'")).await?;
     insert(db, "refresh_tokens", &format!("{}, {user}, {session}, {NOW}, NULL", hash(db))).await?;
     insert(db, "tasks", &format!("{}, {user}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new())).await?;
     insert(db, "conversations", &format!("{conversation}, {user}, 'Hi', 1, NULL, {NOW}, {NOW}, 'slug'")).await?;
@@ -61,6 +61,15 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     let action = format!("{}, {user}, {conversation}, {turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new());
     insert(db, "pending_actions", &action).await?;
     insert(db, "effects", &format!("{user}, {turn}, 0, 0, {}, '{{}}', NULL, {NOW}", new())).await?;
+    let token = format!("{}, {user}, 'CI', 'tasks:read chat', {}, {NOW}, NULL, NULL", new(), hash(db));
+    insert(db, "api_tokens", &token).await?;
+    let subject = owned.user;
+    insert(db, "external_accounts", &format!("'https://id.example', '{subject}', {user}, {NOW}")).await?;
+    for (purpose, session) in [("sign_in", "NULL"), ("link", &session)] {
+        let code = format!("{}, '{purpose}', {user}, {session}, {NOW}, {NOW}", hash(db));
+        insert(db, "one_time_codes", &code).await?;
+    }
+    insert(db, "spent_states", &format!("{}, {NOW}", hash(db))).await?;
     Ok(owned)
 }
 

@@ -1,6 +1,6 @@
 //! What the schema keeps out: rows of two users mixed, values that no type of the domain has, a second turn at a time.
 
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use test_database::{TestDatabase, on_both_databases};
 use uuid::Uuid;
 
@@ -10,10 +10,12 @@ on_both_databases!(
     a_row_of_one_user_cannot_hang_on_a_row_of_another,
     a_row_without_its_user_is_refused,
     wrong_values_are_refused,
+    wrong_values_of_the_account_are_refused,
     one_turn_runs_at_a_time_in_a_conversation,
     an_email_a_position_and_a_side_of_a_turn_are_taken_once,
     keys_are_taken_once_by_each_user_and_an_effect_once_by_a_turn,
-    what_belongs_to_a_user_goes_with_the_user,
+    a_secret_is_taken_once,
+    an_account_at_a_provider_is_one_users_and_a_user_has_one_there,
 );
 
 async fn database(test: &TestDatabase) -> anyhow::Result<(DatabaseConnection, Owned, Owned)> {
@@ -58,6 +60,8 @@ async fn a_row_of_one_user_cannot_hang_on_a_row_of_another(test: TestDatabase) -
     let foreign = "foreign key";
     let (bob_user, ada_session) = (id(&db, bob.user), id(&db, ada.session));
     refused(&db, "refresh_tokens", format!("{}, {bob_user}, {ada_session}, {NOW}, NULL", hash(&db)), foreign).await;
+    let code = format!("{}, 'link', {bob_user}, {ada_session}, {NOW}, {NOW}", hash(&db));
+    refused(&db, "one_time_codes", code, foreign).await;
     refused(&db, "turns", turn(&db, bob.user, ada.conversation, "complete", NOW), foreign).await;
     // Else their sides of the turn would be taken, which is another reason.
     db.execute_unprepared("DELETE FROM messages").await?;
@@ -78,7 +82,10 @@ async fn a_row_without_its_user_is_refused(test: TestDatabase) -> anyhow::Result
     let (db, ..) = database(&test).await?;
     let nobody = new(&db);
     let rows = [
-        ("sessions", format!("{}, {nobody}, {NOW}, {NOW}, {NOW}", new(&db))),
+        ("sessions", format!("{}, {nobody}, {NOW}, {NOW}, {NOW}, NULL, NULL", new(&db))),
+        ("api_tokens", format!("{}, {nobody}, 'CI', 'chat', {}, {NOW}, NULL, NULL", new(&db), hash(&db))),
+        ("external_accounts", format!("'https://id.example', 'x', {nobody}, {NOW}")),
+        ("one_time_codes", format!("{}, 'sign_in', {nobody}, NULL, {NOW}, {NOW}", hash(&db))),
         ("tasks", format!("{}, {nobody}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new(&db))),
         ("conversations", format!("{}, {nobody}, 'Hi', 0, NULL, {NOW}, {NOW}, NULL", new(&db))),
     ];
@@ -86,6 +93,30 @@ async fn a_row_without_its_user_is_refused(test: TestDatabase) -> anyhow::Result
         refused(&db, table, values, "foreign key").await;
     }
     Ok(())
+}
+
+async fn wrong_values_of_the_account_are_refused(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ada, _) = database(&test).await?;
+    let check = "check constraint";
+    let (user, id, sha, short) = (id(&db, ada.user), new(&db), hash(&db), hash_of_one_byte(&test));
+    let x = |times: usize| format!("'{}'", "x".repeat(times));
+    for (device, peer) in [("''", "NULL"), (&*x(201), "NULL"), ("NULL", "':'"), ("NULL", &*x(46))] {
+        refused(&db, "sessions", format!("{id}, {user}, {NOW}, {NOW}, {NOW}, {device}, {peer}"), check).await;
+    }
+    for (name, scopes, hash) in
+        [("''", "'chat'", &*sha), (&*x(101), "'chat'", &sha), ("'CI'", "''", &sha), ("'CI'", "'chat'", short)]
+    {
+        refused(&db, "api_tokens", format!("{id}, {user}, {name}, {scopes}, {hash}, {NOW}, NULL, NULL"), check).await;
+    }
+    for (issuer, subject) in [("''", "'1'"), ("'i'", "''"), (&*x(256), "'1'"), ("'i'", &*x(256))] {
+        refused(&db, "external_accounts", format!("{issuer}, {subject}, {user}, {NOW}"), check).await;
+    }
+    for (hash, purpose) in [(&*sha, "refresh"), (short, "link")] {
+        refused(&db, "one_time_codes", format!("{hash}, '{purpose}', {user}, NULL, {NOW}, {NOW}"), check).await;
+    }
+    refused(&db, "spent_states", format!("{short}, {NOW}"), check).await;
+    let session = id.as_str();
+    insert(&db, "sessions", &format!("{session}, {user}, {NOW}, {NOW}, {NOW}, {}, {}", x(200), x(45))).await
 }
 
 async fn wrong_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
@@ -190,24 +221,32 @@ async fn keys_are_taken_once_by_each_user_and_an_effect_once_by_a_turn(test: Tes
     Ok(())
 }
 
-async fn what_belongs_to_a_user_goes_with_the_user(test: TestDatabase) -> anyhow::Result<()> {
-    let (db, ada, _) = database(&test).await?;
-    db.execute_unprepared(&format!("DELETE FROM users WHERE id = {}", id(&db, ada.user))).await?;
-    for (table, left) in [
-        ("users", 1),
-        ("sessions", 1),
-        ("refresh_tokens", 1),
-        ("tasks", 1),
-        ("conversations", 1),
-        ("turns", 1),
-        ("messages", 2),
-        ("pending_actions", 1),
-        ("effects", 1),
-    ] {
-        let count = format!("SELECT COUNT(*) FROM {table}");
-        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), count)).await?;
-        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-        assert_eq!(count, left, "{table}");
+async fn a_secret_is_taken_once(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ada, bob) = database(&test).await?;
+    let sha = hash(&db);
+    for user in [ada.user, bob.user].map(|user| id(&db, user)) {
+        let rows = [
+            ("api_tokens", format!("{}, {user}, 'CI', 'chat', {sha}, {NOW}, NULL, NULL", new(&db))),
+            ("one_time_codes", format!("{sha}, 'sign_in', {user}, NULL, {NOW}, {NOW}")),
+            ("spent_states", format!("{sha}, {NOW}")),
+        ];
+        for (table, values) in rows {
+            if user == id(&db, ada.user) {
+                insert(&db, table, &values).await?;
+            } else {
+                refused(&db, table, values, "unique").await;
+            }
+        }
     }
     Ok(())
+}
+
+async fn an_account_at_a_provider_is_one_users_and_a_user_has_one_there(test: TestDatabase) -> anyhow::Result<()> {
+    // Both users have one at this provider.
+    let (db, ada, bob) = database(&test).await?;
+    let account =
+        |issuer: &str, subject: &str, user| format!("'https://{issuer}', '{subject}', {}, {NOW}", id(&db, user));
+    refused(&db, "external_accounts", account("id.example", &bob.user.to_string(), ada.user), "unique").await;
+    refused(&db, "external_accounts", account("id.example", "another", ada.user), "unique").await;
+    insert(&db, "external_accounts", &account("other.example", &bob.user.to_string(), ada.user)).await
 }

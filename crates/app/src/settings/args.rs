@@ -19,6 +19,9 @@ pub struct SettingsArgs {
     /// Settings of signing in.
     #[command(flatten)]
     pub sign_in: SignInArgs,
+    /// Settings of the limits.
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Settings of the assistant.
     #[command(flatten)]
     pub assistant: AssistantArgs,
@@ -43,9 +46,19 @@ pub struct ServerArgs {
     #[arg(long, env = "FRONTEND_URL", value_name = "URL", default_value = "http://localhost:3000")]
     pub frontend_url: String,
 
+    /// Where browsers reach this server; http and HOST and PORT if unset. The provider of a sign-in elsewhere sends them
+    /// back there, to /auth/google/callback
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
     /// Origins whose pages may call, separated by commas; the frontend's if unset
     #[arg(long, env = "CORS_ORIGINS", value_name = "ORIGINS")]
     pub cors_origins: Option<String>,
+
+    /// Proxies in front of the server, separated by commas: addresses or networks such as 10.0.0.0/8. What they say in
+    /// X-Forwarded-For is who the client is; without any, that header is not looked at
+    #[arg(long, env = "TRUSTED_PROXIES", value_name = "ADDRESSES")]
+    pub trusted_proxies: Option<String>,
 }
 
 /// Settings of the database.
@@ -83,6 +96,45 @@ pub struct SignInArgs {
     /// How long a refresh token is good, and with it a session that is not used
     #[arg(long, env = "REFRESH_TOKEN_TTL", value_name = "DURATION", default_value = "30d")]
     pub refresh_token_ttl: String,
+
+    /// Settings of signing in elsewhere.
+    #[command(flatten)]
+    pub google: GoogleArgs,
+}
+
+/// Settings of signing in elsewhere.
+#[derive(Args)]
+#[command(next_help_heading = "Sign-in: Google, or another OpenID provider")]
+pub struct GoogleArgs {
+    /// What the provider calls this server; without it nobody signs in there
+    #[arg(long, env = "GOOGLE_CLIENT_ID", value_name = "ID")]
+    pub google_client_id: Option<String>,
+
+    /// What proves that it is this server; better a variable than a flag, which other users of the machine can see
+    #[arg(long, env = "GOOGLE_CLIENT_SECRET", value_name = "SECRET", hide_default_value = true)]
+    pub google_client_secret: Option<String>,
+
+    /// The provider: any that speaks OpenID Connect and has a page of discovery
+    #[arg(long, env = "GOOGLE_ISSUER_URL", value_name = "URL", default_value = "https://accounts.google.com")]
+    pub google_issuer_url: String,
+}
+
+/// Settings of the limits.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// How many messages to the assistant one user may send in a minute, 0 to 1000000; 0 is no limit
+    #[arg(long, env = "CHAT_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value = "20")]
+    pub chat_requests_per_minute: String,
+
+    /// How many other requests one user may send in a minute, 0 to 1000000; 0 is no limit
+    #[arg(long, env = "API_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value = "600")]
+    pub api_requests_per_minute: String,
+
+    /// How many requests to sign in one network may send in a minute, 0 to 1000000. 0 is no limit, for an account
+    /// neither: for load tests only, because then passwords can be guessed as fast as they are compared
+    #[arg(long, env = "SIGN_IN_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value = "30")]
+    pub sign_in_requests_per_minute: String,
 }
 
 /// Settings of the assistant.

@@ -1,5 +1,6 @@
 //! What the settings' texts mean, and what is said about bad ones.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use chrono::TimeDelta;
@@ -24,14 +25,18 @@ pub(super) fn problems(variables: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn without_any_setting_it_serves_a_developer() {
-    let Settings { server, database, sign_in, assistant, environment, instance, log } = settings(&[]);
+    let Settings { server, database, sign_in, limits, assistant, environment, instance, log } = settings(&[]);
     assert_eq!((server.host.as_str(), server.port), ("127.0.0.1", 8000));
     assert_eq!(server.frontend_url.as_str(), "http://localhost:3000/");
+    assert_eq!(server.public_url.as_str(), "http://127.0.0.1:8000/");
     assert_eq!(server.cors_origins, ["http://localhost:3000".parse().unwrap()]);
+    assert_eq!(server.trusted_proxies, []);
     assert_eq!((database.url.expose(), database.max_connections), ("sqlite://data/doable.db?mode=rwc", 10));
     assert!(database.migrate_on_start);
     assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Kept(path) if path == Path::new("data/jwt-secret")));
     assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) });
+    assert!(sign_in.google.is_none());
+    assert_eq!([limits.chat, limits.api, limits.sign_in], [20, 600, 30].map(NonZeroU32::new));
     assert!(matches!(assistant.choice, AssistantChoice::Offline));
     assert_eq!((environment, instance), (Environment::Development, None));
     assert_eq!(log, LogFilter::standard(false));
@@ -39,17 +44,21 @@ fn without_any_setting_it_serves_a_developer() {
 
 #[test]
 fn every_setting_is_taken() {
-    let Settings { server, database, sign_in, assistant, environment, instance, log } = settings(&[
+    let Settings { server, database, sign_in, limits, assistant, environment, instance, log } = settings(&[
         ("HOST", "::"),
         ("PORT", "0"),
         ("FRONTEND_URL", "https://app.example.com/todo"),
         ("CORS_ORIGINS", "https://a.example, http://b.example:8080/ ,https://a.example:443"),
+        ("TRUSTED_PROXIES", "192.0.2.1, 10.0.0.0/8 ,::1"),
         ("DATABASE_URL", "postgres://me:hunter2@db/todo"),
         ("DATABASE_MAX_CONNECTIONS", "3"),
         ("MIGRATE_ON_START", "no"),
         ("JWT_SECRET", SECRET),
         ("ACCESS_TOKEN_TTL", "15m"),
         ("REFRESH_TOKEN_TTL", "1h 30m"),
+        ("CHAT_REQUESTS_PER_MINUTE", "0"),
+        ("API_REQUESTS_PER_MINUTE", "1"),
+        ("SIGN_IN_REQUESTS_PER_MINUTE", " 1000000 "),
         ("LLM_PROVIDER", "offline"),
         ("COHERE_API_KEY", "ignored"),
         ("ENVIRONMENT", "production"),
@@ -59,13 +68,55 @@ fn every_setting_is_taken() {
     assert_eq!((server.host.as_str(), server.port), ("::", 0));
     assert_eq!(server.frontend_url.as_str(), "https://app.example.com/todo");
     assert_eq!(server.cors_origins, ["https://a.example", "http://b.example:8080"].map(|o| o.parse().unwrap()));
+    assert_eq!(server.trusted_proxies, ["192.0.2.1", "10.0.0.0/8", "::1"].map(|proxy| proxy.parse().unwrap()));
     assert_eq!((database.url.kind(), database.max_connections), (DatabaseKind::Postgres, 3));
     assert!(!database.migrate_on_start);
     assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Given(_)));
     assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::minutes(15), refresh: TimeDelta::minutes(90) });
+    assert_eq!([limits.chat, limits.api, limits.sign_in], [0, 1, 1_000_000].map(NonZeroU32::new));
     assert!(matches!(assistant.choice, AssistantChoice::Offline));
     assert_eq!(environment, Environment::Production);
     assert_eq!((instance, log), (Some("web-1".parse().unwrap()), LogFilter::standard(true)));
+}
+
+#[test]
+fn browsers_reach_the_server_where_it_listens_unless_another_place_is_named() {
+    for (variables, url) in [
+        (&[("HOST", "0.0.0.0"), ("PORT", "80")][..], "http://127.0.0.1/"),
+        (&[("HOST", "::1")], "http://[::1]:8000/"),
+        (&[("HOST", "todo.example.com"), ("PORT", "9000")], "http://todo.example.com:9000/"),
+        (&[("PUBLIC_URL", "https://example.com/todo")], "https://example.com/todo"),
+    ] {
+        assert_eq!(settings(variables).server.public_url.as_str(), url);
+    }
+    assert!(problems(&[("PUBLIC_URL", "todo.example.com")])[0].starts_with("PUBLIC_URL: "));
+}
+
+#[test]
+fn signing_in_elsewhere_needs_a_client_with_its_secret_and_a_provider_that_is_reached_safely() {
+    let (id, secret) = (("GOOGLE_CLIENT_ID", "doable"), ("GOOGLE_CLIENT_SECRET", " hush "));
+    let google = settings(&[id, secret]).sign_in.google.unwrap();
+    assert_eq!((google.client_id.as_str(), google.issuer.as_str()), ("doable", "https://accounts.google.com"));
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&google.client_secret), "hush");
+    assert!(!format!("{google:?}").contains("hush"));
+    assert!(settings(&[secret]).sign_in.google.is_none());
+
+    assert_eq!(
+        problems(&[id]),
+        ["GOOGLE_CLIENT_SECRET: must be set: GOOGLE_CLIENT_ID is set, and the provider wants both"]
+    );
+    for unsafe_issuer in ["http://accounts.example.com", "ftp://accounts.example.com", "accounts.example.com"] {
+        let told = problems(&[id, secret, ("GOOGLE_ISSUER_URL", unsafe_issuer)]);
+        assert!(told[0].starts_with("GOOGLE_ISSUER_URL: "), "{told:?}");
+    }
+    for local in ["http://127.0.0.1:9001", "http://localhost:9001/realms/a/", "http://[::1]:9001"] {
+        let google = settings(&[id, secret, ("GOOGLE_ISSUER_URL", local)]).sign_in.google.unwrap();
+        assert_eq!(google.issuer, local);
+    }
+    let production = [id, secret, ("ENVIRONMENT", "production"), ("JWT_SECRET", SECRET)];
+    assert!(problems(&production)[0].starts_with("PUBLIC_URL: must be set"));
+    let reached = [&production[..], &[("PUBLIC_URL", "https://todo.example.com")]].concat();
+    assert!(settings(&reached).sign_in.google.is_some());
 }
 
 #[test]
@@ -114,6 +165,10 @@ fn a_bad_value_is_told_with_its_variable_and_what_it_should_be() {
         ("CORS_ORIGINS", "https://a.example/todo", "is not an origin"),
         ("CORS_ORIGINS", "null", "is not an origin"),
         ("CORS_ORIGINS", "https://a.example,", r#""" is not an origin"#),
+        ("TRUSTED_PROXIES", "*", r#"TRUSTED_PROXIES: "*" is not an IP address or a network such as 10.0.0.0/8"#),
+        ("TRUSTED_PROXIES", "10.0.0.1, 10.0.0.0/33", r#""10.0.0.0/33" is not an IP address"#),
+        ("TRUSTED_PROXIES", "proxy.example", "is not an IP address"),
+        ("TRUSTED_PROXIES", "10.0.0.1,", r#""" is not an IP address"#),
         (
             "DATABASE_MAX_CONNECTIONS",
             "0",
@@ -127,6 +182,14 @@ fn a_bad_value_is_told_with_its_variable_and_what_it_should_be() {
         ("ACCESS_TOKEN_TTL", "1500ms", "is not a duration"),
         ("REFRESH_TOKEN_TTL", "3651d", r#"REFRESH_TOKEN_TTL: "3651d" is not a duration"#),
         ("REFRESH_TOKEN_TTL", "999999999999y", "is not a duration"),
+        (
+            "CHAT_REQUESTS_PER_MINUTE",
+            "-1",
+            r#"CHAT_REQUESTS_PER_MINUTE: "-1" is not a number of requests a minute (0 to 1000000; 0 is no limit)"#,
+        ),
+        ("API_REQUESTS_PER_MINUTE", "1000001", "is not a number of requests a minute"),
+        ("SIGN_IN_REQUESTS_PER_MINUTE", "2.5", "is not a number of requests a minute"),
+        ("SIGN_IN_REQUESTS_PER_MINUTE", "none", "is not a number of requests a minute"),
         ("LLM_PROVIDER", "gpt", r#"LLM_PROVIDER: "gpt" is not an assistant (auto, cohere, openai or offline)"#),
         ("LLM_FALLBACK", "cohere", r#"LLM_FALLBACK: "cohere" is not a fallback (none or offline)"#),
         ("LLM_HISTORY_TOKENS", "499", r#"LLM_HISTORY_TOKENS: "499" is not a number of tokens (500 to 200000)"#),
@@ -215,6 +278,8 @@ fn settings_print_no_secret() {
             ("DATABASE_URL", "postgres://me:hunter2@db/todo?password=hunter3"),
             (key, "hunter4"),
             ("OPENAI_MODEL", "m"),
+            ("GOOGLE_CLIENT_ID", "doable"),
+            ("GOOGLE_CLIENT_SECRET", "hunter5"),
         ]);
         let printed = format!("{settings:?} {settings:#?}");
         assert!(!printed.contains(SECRET) && !printed.contains("hunter"), "{printed}");
@@ -246,6 +311,7 @@ fn the_example_file_and_the_registry_name_the_same_settings_and_defaults() {
         "PORT",
         "DATABASE_URL",
         "ACCESS_TOKEN_TTL",
+        "CHAT_REQUESTS_PER_MINUTE",
         "LLM_PROVIDER",
         "LLM_TIMEOUT",
         "COHERE_MODEL",

@@ -2,11 +2,12 @@
 //! variable's name, which its caller knows.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::turn::InstanceId;
-use http_api::CorsOrigin;
+use http_api::{CorsOrigin, TrustedProxy};
 use secrecy::SecretString;
 use url::{Host, Url};
 
@@ -80,6 +81,27 @@ pub(super) fn web_address(text: &str) -> Result<Url, ValueError> {
     expect(url, text, "an http or https URL such as https://app.example.com")
 }
 
+/// Secrets go to this address: by TLS, or within this machine.
+pub(super) fn safe(url: &Url, text: &str) -> Result<(), ValueError> {
+    let local = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    };
+    expect((url.scheme() == "https" || local).then_some(()), text, "an https URL (http is for this machine alone)")
+}
+
+/// Where browsers reach a server that listens here, if nobody says.
+pub(super) fn own_address(host: &str, port: u16) -> Option<Url> {
+    let host = match host.parse::<IpAddr>() {
+        Ok(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.to_owned(),
+    };
+    Url::parse(&format!("http://{host}:{port}")).ok()
+}
+
 /// Origins separated by commas, each once.
 pub(super) fn origins(text: &str) -> Result<Vec<CorsOrigin>, ValueError> {
     let mut origins = Vec::new();
@@ -101,9 +123,21 @@ fn origin(text: &str) -> Result<CorsOrigin, ValueError> {
     expect(text.parse().ok(), text, "an origin such as https://app.example.com (no path, no wildcard)")
 }
 
+/// Addresses and networks separated by commas.
+pub(super) fn proxies(text: &str) -> Result<Vec<TrustedProxy>, ValueError> {
+    let proxy = |item: &str| expect(item.parse().ok(), item.trim(), "an IP address or a network such as 10.0.0.0/8");
+    text.split(',').map(proxy).collect()
+}
+
 pub(super) fn max_connections(text: &str) -> Result<u32, ValueError> {
     let number = text.trim().parse().ok().filter(|number| (1..=1000).contains(number));
     expect(number, text, "a number of connections (1 to 1000)")
+}
+
+/// A number of requests a minute; none if there is no limit.
+pub(super) fn per_minute(text: &str) -> Result<Option<NonZeroU32>, ValueError> {
+    let number = text.trim().parse().ok().filter(|number| (..=1_000_000).contains(number));
+    expect(number.map(NonZeroU32::new), text, "a number of requests a minute (0 to 1000000; 0 is no limit)")
 }
 
 /// Whole seconds, because that is what a token can say; not more than ten years, so that no time overflows.
@@ -163,6 +197,25 @@ pub(super) fn api_key(text: Option<&str>) -> Result<Option<SecretString>, ValueE
         Ok(Some(text.into()))
     } else {
         Err(ValueError::Secret("is no key: it has spaces or characters that are not visible ASCII".to_owned()))
+    }
+}
+
+/// What a provider calls a client: visible ASCII characters (RFC 6749, appendix A.1).
+pub(super) fn client_id(text: Option<&str>) -> Result<Option<String>, ValueError> {
+    let Some(text) = given(text) else { return Ok(None) };
+    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    expect(visible.then(|| text.to_owned()), text, "a client id (visible ASCII characters)").map(Some)
+}
+
+/// What proves a client to a provider: ASCII without control characters (RFC 6749, appendix A.2).
+pub(super) fn client_secret(text: Option<&str>) -> Result<Option<SecretString>, ValueError> {
+    let Some(text) = given(text) else { return Ok(None) };
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        Ok(Some(text.into()))
+    } else {
+        Err(ValueError::Secret(
+            "is no client secret: it has characters that are not ASCII, or cannot be seen".to_owned(),
+        ))
     }
 }
 

@@ -19,9 +19,18 @@ pub fn command(folder: &Path) -> Command {
 }
 
 pub fn http_client() -> reqwest::Client {
-    // `reqwest` is built without a TLS provider, and wants one even where there is nothing to encrypt.
-    let _same = rustls::crypto::ring::default_provider().install_default();
+    tls();
     reqwest::Client::new()
+}
+
+pub fn http_client_builder() -> reqwest::ClientBuilder {
+    tls();
+    reqwest::Client::builder()
+}
+
+/// `reqwest` is built without a TLS provider, and wants one even where there is nothing to encrypt.
+fn tls() {
+    let _same = rustls::crypto::ring::default_provider().install_default();
 }
 
 pub fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Output> {
@@ -32,6 +41,8 @@ pub fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> any
 pub struct Server {
     pub child: Child,
     pub address: String,
+    /// What it said until it listened.
+    began: Vec<String>,
     log: mpsc::Receiver<String>,
 }
 
@@ -58,7 +69,7 @@ impl Server {
                 .and_then(|event| event["fields"]["address"].as_str().map(str::to_owned));
             seen.push(line);
             if let Some(address) = address {
-                return Ok(Self { child, address, log });
+                return Ok(Self { child, address, began: seen, log });
             }
         }
     }
@@ -98,10 +109,13 @@ impl Server {
         }
     }
 
+    /// Kills it, if it has not ended yet, and returns what it has logged.
     pub fn kill(mut self) -> anyhow::Result<Vec<String>> {
         self.child.kill()?;
         self.child.wait()?;
-        Ok(self.log.iter().collect())
+        let mut log = std::mem::take(&mut self.began);
+        log.extend(self.log.iter());
+        Ok(log)
     }
 }
 

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::AccessClaims;
-use crate::session::RefreshTokenHash;
+use super::{AccessClaims, SignInAttempt};
+use crate::secret::{NewSecret, SecretHash, SecretKind};
 use crate::storage::Cause;
 use crate::user::{Password, PasswordHash};
 
@@ -48,15 +48,6 @@ pub enum TokenError {
     Signing(#[source] Cause),
 }
 
-/// A refresh token that was just made.
-#[derive(Clone, Debug)]
-pub struct NewRefreshToken {
-    /// The token: for the client alone.
-    pub token: SecretString,
-    /// Its hash: for storage.
-    pub hash: RefreshTokenHash,
-}
-
 /// Makes and checks tokens.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 pub trait TokenIssuer: Send + Sync {
@@ -74,12 +65,26 @@ pub trait TokenIssuer: Send + Sync {
     /// [`TokenError::Expired`] if its time is over and nothing else is wrong with it, [`TokenError::Invalid`] otherwise.
     fn verify(&self, token: &str) -> Result<AccessClaims, TokenError>;
 
-    /// Makes a refresh token of 256 random bits.
+    /// Makes a text of 256 random bits behind the prefix of its kind.
     ///
     /// # Errors
     /// [`TokenError::Signing`] if no randomness is to be had.
-    fn new_refresh_token(&self) -> Result<NewRefreshToken, TokenError>;
+    fn new_secret(&self, kind: SecretKind) -> Result<NewSecret, TokenError>;
 
-    /// The hash of a refresh token; `None` for a text that cannot be one.
-    fn hash_refresh_token(&self, token: &str) -> Option<RefreshTokenHash>;
+    /// The hash of such a text; `None` for one that cannot be of this kind.
+    fn hash_secret(&self, kind: SecretKind, text: &str) -> Option<SecretHash>;
+
+    /// Seals an attempt to sign in elsewhere, so that the browser can keep it. What is sealed MUST NOT pass for an access
+    /// token.
+    ///
+    /// # Errors
+    /// [`TokenError::Signing`].
+    fn seal_attempt(&self, attempt: &SignInAttempt) -> Result<SecretString, TokenError>;
+
+    /// Opens what [`seal_attempt`](Self::seal_attempt) sealed. MUST refuse everything else, and an attempt whose time is
+    /// over.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`], [`TokenError::Invalid`].
+    fn open_attempt(&self, sealed: &str) -> Result<SignInAttempt, TokenError>;
 }

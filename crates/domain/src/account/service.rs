@@ -1,30 +1,38 @@
-//! Registering, signing in and out, and telling who a request comes from.
+//! The service, its ports, and what all of its use cases share. The use cases are in the files beside this one.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 
-use super::{
-    AccessClaims, AccountError, PasswordHasher, Registration, SignedIn, TokenError, TokenIssuer, TokenLifetimes,
-};
+use super::standing::Standings;
+use super::{AccessClaims, AccountError, IdentityProvider, PasswordHasher, SignedIn, TokenIssuer, TokenLifetimes};
+use crate::api_token::ApiTokenRepo;
 use crate::id::SessionId;
-use crate::principal::{Principal, Scopes, Via};
-use crate::runtime::{Clock, IdGenerator};
-use crate::session::{NewSession, Rotation, SessionRepo, SessionRepoError};
+use crate::rate_limit::{RateKey, RateLimiter};
+use crate::runtime::{Background, Clock, FailureLog, IdGenerator};
+use crate::secret::{NewSecret, SecretKind};
+use crate::session::{Client, NewSession, SessionRepo, SessionRepoError};
 use crate::system::SystemRepo;
-use crate::user::{DisplayName, Email, NewUser, Password, User, UserPatch, UserRepo};
+use crate::user::{Email, User, UserRepo};
 
 /// Lets people in and out.
 #[derive(Clone)]
 pub struct AccountService {
-    users: Arc<dyn UserRepo>,
-    sessions: Arc<dyn SessionRepo>,
-    system: Arc<dyn SystemRepo>,
-    hasher: Arc<dyn PasswordHasher>,
-    tokens: Arc<dyn TokenIssuer>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGenerator>,
-    lifetimes: TokenLifetimes,
+    pub(super) users: Arc<dyn UserRepo>,
+    pub(super) sessions: Arc<dyn SessionRepo>,
+    pub(super) api_tokens: Arc<dyn ApiTokenRepo>,
+    pub(super) system: Arc<dyn SystemRepo>,
+    pub(super) hasher: Arc<dyn PasswordHasher>,
+    pub(super) tokens: Arc<dyn TokenIssuer>,
+    pub(super) provider: Option<Arc<dyn IdentityProvider>>,
+    pub(super) limiter: Arc<dyn RateLimiter>,
+    pub(super) background: Arc<dyn Background>,
+    pub(super) failures: Arc<dyn FailureLog>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn IdGenerator>,
+    pub(super) lifetimes: TokenLifetimes,
+    pub(super) standings: Arc<Standings>,
 }
 
 /// The ports that [`AccountService`] stands on.
@@ -33,12 +41,22 @@ pub struct AccountPorts {
     pub users: Arc<dyn UserRepo>,
     /// Sessions.
     pub sessions: Arc<dyn SessionRepo>,
+    /// API tokens.
+    pub api_tokens: Arc<dyn ApiTokenRepo>,
     /// Look-ups without an owner.
     pub system: Arc<dyn SystemRepo>,
     /// Passwords.
     pub hasher: Arc<dyn PasswordHasher>,
     /// Tokens.
     pub tokens: Arc<dyn TokenIssuer>,
+    /// Signing in elsewhere, where it is set up.
+    pub provider: Option<Arc<dyn IdentityProvider>>,
+    /// How often somebody may try.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// Notes of use are written apart from the request.
+    pub background: Arc<dyn Background>,
+    /// What fails there.
+    pub failures: Arc<dyn FailureLog>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids.
@@ -48,139 +66,75 @@ pub struct AccountPorts {
 impl AccountService {
     /// A service over these ports.
     pub fn new(ports: AccountPorts, lifetimes: TokenLifetimes) -> Self {
-        let AccountPorts { users, sessions, system, hasher, tokens, clock, ids } = ports;
-        Self { users, sessions, system, hasher, tokens, clock, ids, lifetimes }
+        let AccountPorts {
+            users,
+            sessions,
+            api_tokens,
+            system,
+            hasher,
+            tokens,
+            provider,
+            limiter,
+            background,
+            failures,
+            clock,
+            ids,
+        } = ports;
+        Self {
+            users,
+            sessions,
+            api_tokens,
+            system,
+            hasher,
+            tokens,
+            provider,
+            limiter,
+            background,
+            failures,
+            clock,
+            ids,
+            lifetimes,
+            standings: Arc::default(),
+        }
     }
 
-    /// Creates an account and signs its owner in.
-    ///
-    /// # Errors
-    /// [`AccountError::EmailTaken`], [`AccountError::Hash`] when too much is going on, or a failure of storage.
-    pub async fn register(&self, registration: Registration) -> Result<SignedIn, AccountError> {
-        let Registration { email, password, name } = registration;
-        let password_hash = Some(self.hasher.hash(password).await?);
-        let name = name.unwrap_or_else(|| DisplayName::from_email(&email));
-        let user = NewUser { id: self.ids.next().into(), email, name, password_hash, at: self.clock.now() };
-        let user = self.users.create(user).await?;
-        self.begin_session(user).await
+    /// Counts one more attempt to prove that one is the owner of the account with this address.
+    pub(super) async fn count_attempt(&self, email: &Email) -> Result<(), AccountError> {
+        Ok(self.limiter.take(RateKey::SignInAccount(email.folded())).await.permitted()?)
     }
 
-    /// Signs somebody in by address and password. An address without an account costs as much time as a wrong password.
-    ///
-    /// # Errors
-    /// [`AccountError::InvalidCredentials`], [`AccountError::Hash`] when too much is going on, or a failure of storage.
-    pub async fn login(&self, email: Option<&Email>, password: Password) -> Result<SignedIn, AccountError> {
-        let credentials = match email {
-            Some(email) => self.system.credentials_by_email(&email.folded()).await?,
-            None => None,
+    /// Begins a session of `user` as they were when it was found out that it is them.
+    pub(super) async fn begin_session(&self, user: User, client: Client) -> Result<SignedIn, AccountError> {
+        let (session, refresh_token) = self.new_session(client, user.token_version)?;
+        let at = session.at;
+        let session = match self.sessions.create(user.id, session).await {
+            Ok(session) => session,
+            // The password was changed, or the account deleted, while it was being compared.
+            Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidCredentials),
+            Err(error) => return Err(error.into()),
         };
-        let hash = credentials.as_ref().and_then(|found| found.password_hash.clone());
-        let fits = self.hasher.verify(password, hash).await?;
-        match credentials {
-            Some(found) if fits => self.begin_session(found.user).await,
-            _ => Err(AccountError::InvalidCredentials),
-        }
+        self.signed_in(user, session.id, refresh_token, at)
     }
 
-    /// Exchanges a refresh token for the next pair of tokens. A token that was used before ends its whole session:
-    /// either its owner or a thief uses it for the second time, and nobody can tell which.
-    ///
-    /// # Errors
-    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a failure of storage.
-    pub async fn refresh(&self, refresh_token: &str) -> Result<SignedIn, AccountError> {
-        let spent = self.tokens.hash_refresh_token(refresh_token).ok_or(AccountError::InvalidToken)?;
-        let owner = self.system.session_by_refresh_token(&spent).await?.ok_or(AccountError::InvalidToken)?;
-        let at = self.clock.now();
-        if owner.expires_at <= at {
-            return Err(AccountError::TokenExpired);
-        }
-        let next = self.tokens.new_refresh_token().map_err(AccountError::Token)?;
-        let rotation = Rotation { spent, next: next.hash, at, expires_at: at + self.lifetimes.refresh };
-        match self.sessions.rotate(owner.user, owner.session, rotation).await {
-            Ok(()) => {}
-            Err(SessionRepoError::Reused) => {
-                self.sessions.end(owner.user, owner.session).await?;
-                return Err(AccountError::InvalidToken);
-            }
-            Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
-            Err(error @ SessionRepoError::Storage(_)) => return Err(error.into()),
-        }
-        let user = self.users.get(owner.user).await?;
-        let access_token = self.access_token(&user, owner.session, at)?;
-        Ok(SignedIn { access_token, expires_in: self.lifetimes.access, refresh_token: next.token, user })
-    }
-
-    /// Ends the session of a refresh token, with all its tokens. A token that is none ends nothing, and that is no
-    /// error: what the caller wants is so (RFC 7009, 2.2).
-    ///
-    /// # Errors
-    /// A failure of storage.
-    pub async fn logout(&self, refresh_token: &str) -> Result<(), AccountError> {
-        let Some(hash) = self.tokens.hash_refresh_token(refresh_token) else { return Ok(()) };
-        if let Some(owner) = self.system.session_by_refresh_token(&hash).await? {
-            self.sessions.end(owner.user, owner.session).await?;
-        }
-        Ok(())
-    }
-
-    /// Tells who shows an access token. It is void as soon as its session has ended, its user is gone or their token
-    /// version has changed.
-    ///
-    /// # Errors
-    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a failure of storage.
-    pub async fn authenticate(&self, access_token: &str) -> Result<Principal, AccountError> {
-        let claims = self.tokens.verify(access_token).map_err(|error| match error {
-            TokenError::Expired => AccountError::TokenExpired,
-            TokenError::Invalid(_) => AccountError::InvalidToken,
-            TokenError::Signing(_) => AccountError::Token(error),
-        })?;
-        let version = match self.sessions.token_version(claims.user, claims.session, self.clock.now()).await {
-            Ok(version) => version,
-            Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
-            Err(error @ (SessionRepoError::Reused | SessionRepoError::Storage(_))) => return Err(error.into()),
-        };
-        if version != claims.token_version {
-            return Err(AccountError::InvalidToken);
-        }
-        Ok(Principal { user: claims.user, session: Some(claims.session), via: Via::Http, scopes: Scopes::all() })
-    }
-
-    /// The account of whoever acts.
-    ///
-    /// # Errors
-    /// [`AccountError::InvalidToken`] if it is gone, or a failure of storage.
-    pub async fn me(&self, who: &Principal) -> Result<User, AccountError> {
-        Ok(self.users.get(who.user).await?)
-    }
-
-    /// Changes the account of whoever acts.
-    ///
-    /// # Errors
-    /// As [`me`](Self::me).
-    pub async fn update_me(&self, who: &Principal, patch: UserPatch) -> Result<User, AccountError> {
-        Ok(self.users.update(who.user, patch, self.clock.now()).await?)
-    }
-
-    async fn begin_session(&self, user: User) -> Result<SignedIn, AccountError> {
-        let at = self.clock.now();
-        let refresh = self.tokens.new_refresh_token().map_err(AccountError::Token)?;
-        let session = NewSession {
-            id: self.ids.next().into(),
-            refresh: refresh.hash,
-            at,
-            expires_at: at + self.lifetimes.refresh,
-        };
-        let session = self.sessions.create(user.id, session).await?;
-        let access_token = self.access_token(&user, session.id, at)?;
-        Ok(SignedIn { access_token, expires_in: self.lifetimes.access, refresh_token: refresh.token, user })
-    }
-
-    fn access_token(
+    /// A session to be created, and its first refresh token.
+    pub(super) fn new_session(
         &self,
-        user: &User,
+        client: Client,
+        token_version: u32,
+    ) -> Result<(NewSession, SecretString), AccountError> {
+        let at = self.clock.now();
+        let NewSecret { text, hash } = self.new_secret(SecretKind::RefreshToken)?;
+        let expires_at = at + self.lifetimes.refresh;
+        Ok((NewSession { id: self.ids.next().into(), refresh: hash, client, token_version, at, expires_at }, text))
+    }
+
+    pub(super) fn signed_in(
+        &self,
+        user: User,
         session: SessionId,
+        refresh_token: SecretString,
         at: DateTime<Utc>,
-    ) -> Result<secrecy::SecretString, AccountError> {
+    ) -> Result<SignedIn, AccountError> {
         let claims = AccessClaims {
             user: user.id,
             session,
@@ -188,6 +142,11 @@ impl AccountService {
             issued_at: at,
             expires_at: at + self.lifetimes.access,
         };
-        self.tokens.issue(&claims).map_err(AccountError::Token)
+        let access_token = self.tokens.issue(&claims).map_err(AccountError::Token)?;
+        Ok(SignedIn { access_token, expires_in: self.lifetimes.access, refresh_token, user })
+    }
+
+    pub(super) fn new_secret(&self, kind: SecretKind) -> Result<NewSecret, AccountError> {
+        self.tokens.new_secret(kind).map_err(AccountError::Token)
     }
 }

@@ -159,7 +159,9 @@ async fn prepare_and_run(
 ) -> Result<bool, Failure> {
     let zone = match work.ports.users.get(work.who.user).await {
         Ok(user) => user.time_zone,
-        Err(UserRepoError::NotFound | UserRepoError::EmailTaken) => return Err(Failure::Ended),
+        Err(UserRepoError::NotFound | UserRepoError::EmailTaken | UserRepoError::ExternalAccountTaken) => {
+            return Err(Failure::Ended);
+        }
         Err(UserRepoError::Storage(error)) => return Err(Failure::Storage(error)),
     };
     work.system = system_text(zone.date_at(at));

@@ -2,12 +2,13 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use domain::account::{HashError, MockTokenIssuer, NewRefreshToken};
+use domain::account::{HashError, MockTokenIssuer};
 use domain::patch::Patch;
-use domain::session::{RefreshTokenHash, Session, SessionRepoError};
+use domain::secret::{NewSecret, SecretHash, SecretKind};
+use domain::session::{Client, Session, SessionRepoError};
 use domain::storage::StorageError;
-use domain::system::{Credentials, RefreshTokenOwner};
-use domain::user::{PasswordHash, User, UserRepoError};
+use domain::system::RefreshTokenOwner;
+use domain::user::{Credentials, PasswordHash, User, UserRepoError};
 use uuid::Uuid;
 
 use super::{ME, Ports, anonymous, ask, json, me, now, user};
@@ -16,23 +17,26 @@ fn session(started: DateTime<Utc>) -> Session {
     Session {
         id: Uuid::from_u128(9).into(),
         user_id: me(),
+        client: Client::default(),
         created_at: started,
         last_used_at: started,
         expires_at: started,
     }
 }
 
-fn with_tokens(tokens: &mut MockTokenIssuer) {
+pub(super) fn with_tokens(tokens: &mut MockTokenIssuer) {
     tokens.expect_issue().returning(|_| Ok("access".into()));
-    tokens
-        .expect_new_refresh_token()
-        .returning(|| Ok(NewRefreshToken { token: "refresh".into(), hash: RefreshTokenHash::new([1; 32]) }));
-    tokens
-        .expect_hash_refresh_token()
-        .returning(|token| ["refresh", "spent", "over"].contains(&token).then(|| RefreshTokenHash::new([2; 32])));
+    tokens.expect_new_secret().returning(|kind| {
+        let text = if kind == SecretKind::RefreshToken { "refresh" } else { "secret" };
+        Ok(NewSecret { text: text.into(), hash: SecretHash::new([1; 32]) })
+    });
+    tokens.expect_hash_secret().returning(|kind, text| {
+        let known = kind == SecretKind::RefreshToken && ["refresh", "spent", "over"].contains(&text);
+        known.then(|| SecretHash::new([2; 32]))
+    });
 }
 
-fn signing_in() -> Ports {
+pub(super) fn signing_in() -> Ports {
     let mut ports = Ports::new();
     with_tokens(&mut ports.tokens);
     ports.sessions.expect_create().returning(|_, new| Ok(session(new.at)));
@@ -232,7 +236,70 @@ async fn a_user_who_is_gone_is_nobody() {
     ] {
         let mut ports = Ports::new();
         ports.sessions.checkpoint();
-        ports.sessions.expect_token_version().return_once(move |_, _, _| Err(error));
+        ports.sessions.expect_standing().return_once(move |_, _, _| Err(error));
         ports.ask(ask(Method::GET, "/auth/me")).await.problem(status, code, "");
     }
+}
+
+/// Somebody whose password is "old password", or who has none.
+fn with_password(password: Option<&'static str>) -> Ports {
+    let mut ports = signing_in();
+    let hash = move || password.map(|password| PasswordHash::new(password.to_owned()));
+    ports.users.expect_credentials().returning(move |_| Ok(Credentials { user: user(), password_hash: hash() }));
+    ports.hasher.expect_verify().returning(|given, hash| Ok(hash.is_some_and(|hash| hash.expose() == given.expose())));
+    ports.users.expect_change_password().returning(|_, _, _| Ok(User { token_version: 1, ..user() }));
+    ports.users.expect_delete().returning(|_, _| Ok(()));
+    ports
+}
+
+#[actix_web::test]
+async fn a_changed_password_answers_with_a_session() {
+    let body = r#"{"current_password":"old password","new_password":"new password"}"#;
+    let session =
+        with_password(Some("old password")).ask(json(ask(Method::POST, "/auth/password"), body)).await.ok(200);
+    assert_eq!((&session["access_token"], &session["refresh_token"]), (&"access".into(), &"refresh".into()));
+}
+
+#[actix_web::test]
+async fn whoever_does_not_know_the_password_changes_and_deletes_nothing() {
+    let change = |body: &str| json(ask(Method::POST, "/auth/password"), body.to_owned());
+    let wrong = change(r#"{"current_password":"wrong","new_password":"new password"}"#);
+    let missing = change(r#"{"new_password":"new password"}"#);
+    let null = change(r#"{"current_password":null,"new_password":"new password"}"#);
+    let short = change(r#"{"current_password":"old password","new_password":"short"}"#);
+    let mut ports = with_password(Some("old password"));
+    ports.users.checkpoint();
+    ports
+        .users
+        .expect_credentials()
+        .returning(|_| Ok(Credentials { user: user(), password_hash: Some(PasswordHash::new("old password".into())) }));
+    let delete = || ask(Method::DELETE, "/auth/me");
+    let wrong_delete = json(delete(), r#"{"password":"wrong"}"#);
+    let answers = ports.ask_all([wrong, missing, null, short, wrong_delete, delete(), json(delete(), "{}")]).await;
+    answers[0].problem(401, "INVALID_CREDENTIALS", "");
+    answers[1].problem(400, "VALIDATION_ERROR", "current_password");
+    answers[2].problem(400, "VALIDATION_ERROR", "current_password");
+    answers[3].problem(400, "VALIDATION_ERROR", "new_password");
+    answers[4].problem(401, "INVALID_CREDENTIALS", "");
+    answers[5].problem(400, "VALIDATION_ERROR", "password");
+    answers[6].problem(400, "VALIDATION_ERROR", "password");
+}
+
+#[actix_web::test]
+async fn an_account_goes_with_its_password_or_without_one_soon_after_signing_in() {
+    let body = r#"{"password":"old password"}"#;
+    let answer = with_password(Some("old password")).ask(json(ask(Method::DELETE, "/auth/me"), body)).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    let answer = with_password(None).ask(ask(Method::DELETE, "/auth/me")).await;
+    assert_eq!(answer.status.as_u16(), 204);
+
+    let mut ports = with_password(None);
+    ports.sessions.checkpoint();
+    let long_ago = now() - chrono::TimeDelta::hours(1);
+    ports
+        .sessions
+        .expect_standing()
+        .returning(move |_, _, _| Ok(domain::session::SessionStanding { created_at: long_ago, ..super::standing() }));
+    let problem = ports.ask(ask(Method::DELETE, "/auth/me")).await.problem(401, "INVALID_CREDENTIALS", "");
+    assert!(problem["message"].as_str().unwrap().starts_with("Sign in again"), "{problem}");
 }

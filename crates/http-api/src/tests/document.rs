@@ -47,7 +47,7 @@ pub(super) fn check(answer: &Answer) {
     check_body(answer, response);
 }
 
-fn resolve(reference: &'static Value) -> &'static Value {
+pub(super) fn resolve(reference: &'static Value) -> &'static Value {
     match reference["$ref"].as_str() {
         Some(path) => DOCUMENT.pointer(&path[1..]).unwrap(),
         None => reference,
@@ -150,11 +150,14 @@ fn requests_are_closed_and_answers_open() {
     for request in ["Registration", "Credentials", "RefreshToken", "UserPatch", "NewTask", "TaskPatch", "Completion"] {
         assert!(closed(request), "{request}");
     }
-    for request in ["ChatMessage", "ConversationPatch"] {
+    for request in ["ChatMessage", "ConversationPatch", "PasswordChange", "Deletion", "NewApiToken", "Exchange"] {
         assert!(closed(request), "{request}");
     }
     for answer in ["Session", "User", "Task", "Turn", "ToolCall", "Conversation", "Message", "MessagePart", "Problem"] {
         assert!(!closed(answer), "{answer}");
+    }
+    for answer in ["ActiveSession", "ApiToken", "IssuedApiToken", "Link"] {
+        assert!(DOCUMENT["components"]["schemas"][answer].is_object() && !closed(answer), "{answer}");
     }
     // A page sends whatever its version of the SDK has.
     for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "UsageOfDay"] {
@@ -163,10 +166,20 @@ fn requests_are_closed_and_answers_open() {
 }
 
 #[test]
-fn protected_routes_say_so() {
+fn protected_routes_say_so_and_which_scope_they_need() {
+    let open = ["register", "login", "refresh", "logout", "exchange", "google", "google/callback"];
     for (path, method, operation) in operations() {
-        let protected = path.starts_with("/api/") || path == "/auth/me";
-        assert_eq!(operation["security"] == json!([{ "bearer": [] }]), protected, "{method} {path}");
+        let open = !path.starts_with("/api/") && path.strip_prefix("/auth/").is_none_or(|name| open.contains(&name));
+        let needed = match (path, method.as_str()) {
+            _ if open => json!([]),
+            // Whose a token is may be asked with any.
+            ("/auth/me", "GET" | "HEAD") => json!([{ "bearer": [] }]),
+            _ if path.starts_with("/auth/") => json!([{ "bearer": ["account"] }]),
+            (_, "GET" | "HEAD") if path.contains("/tasks") => json!([{ "bearer": ["tasks:read"] }]),
+            _ if path.contains("/tasks") => json!([{ "bearer": ["tasks:write"] }]),
+            _ => json!([{ "bearer": ["chat"] }]),
+        };
+        assert_eq!(operation["security"], needed, "{method} {path}");
     }
 }
 

@@ -69,7 +69,32 @@ async fn every_request_has_a_line_with_its_id_and_status() {
     let (line, span) = (&lines[0]["fields"], &lines[0]["span"]);
     assert_eq!((&line["status"], &span["method"], &span["path"]), (&404.into(), &"GET".into(), &"/nothing".into()));
     assert_eq!(span["request_id"], "r-2");
+    assert_eq!(span["peer"], "0.0.0.0", "this request came by no socket");
     assert!(line["milliseconds"].is_u64());
+}
+
+#[actix_web::test]
+async fn the_line_has_the_clients_address_and_none_that_it_made_up() {
+    for (proxies, peer) in
+        [(&[] as &[&str], "192.0.2.7"), (&["10.0.0.0/8"], "192.0.2.7"), (&["192.0.2.0/24"], "203.0.113.9")]
+    {
+        let mut ports = Ports::new();
+        ports.options.trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        let request = anonymous(Method::GET, "/auth/me")
+            .peer_addr("192.0.2.7:40000".parse().unwrap())
+            .insert_header(("X-Forwarded-For", "198.51.100.1, 203.0.113.9"))
+            .insert_header(("X-Real-IP", "198.51.100.2"))
+            .insert_header(("X-Client-IP", "198.51.100.3"))
+            .insert_header(("Forwarded", "for=198.51.100.4"));
+        let lines = logged(ports, request).await;
+        let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "INFO").collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(
+            (&lines[0]["span"]["peer"], &lines[0]["fields"]["status"]),
+            (&peer.into(), &401.into()),
+            "{proxies:?}"
+        );
+    }
 }
 
 #[actix_web::test]

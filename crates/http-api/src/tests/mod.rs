@@ -2,13 +2,21 @@
 //! code, headers and body must be described there.
 
 mod account;
+mod api_token;
 mod body;
 mod chat;
+mod connection;
 mod conversation;
 mod document;
 mod front;
+mod hand_clock;
+mod heads;
+mod limit;
 mod logs;
+mod oauth;
+mod session;
 mod signals;
+mod slow;
 mod socket;
 mod streamed;
 mod task;
@@ -23,15 +31,20 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::test::{self, TestRequest};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{
-    AccessClaims, AccountPorts, AccountService, MockPasswordHasher, MockTokenIssuer, TokenError, TokenLifetimes,
+    AccessClaims, AccountPorts, AccountService, IdentityProvider, MockIdentityProvider, MockPasswordHasher,
+    MockTokenIssuer, TokenError, TokenLifetimes,
 };
+use domain::api_token::{ApiTokenStanding, MockApiTokenRepo};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::conversation::MockConversationRepo;
 use domain::health::MockReadiness;
 use domain::id::UserId;
 use domain::llm::ScriptedLlm;
+use domain::principal::Scopes;
+use domain::rate_limit::{MockRateLimiter, RateDecision};
 use domain::runtime::{Background, Clock, FailureLog, IdGenerator};
-use domain::session::MockSessionRepo;
+use domain::secret::{SecretHash, SecretKind};
+use domain::session::{MockSessionRepo, SessionStanding};
 use domain::system::MockSystemRepo;
 use domain::task::{MockTaskRepo, Task, TaskService, Version};
 use domain::tool::MockToolExecutor;
@@ -49,6 +62,8 @@ const OTHER: &str = "00000000-0000-7000-8000-000000000008";
 const TASK: &str = "00000000-0000-7000-8000-0000000000aa";
 const CONVERSATION: &str = "00000000-0000-7000-8000-0000000000cc";
 const TOKEN: &str = "good-token";
+/// An API token.
+const SCRIPT: &str = "dbl_script";
 
 struct StoppedClock;
 
@@ -95,13 +110,17 @@ struct Ports {
     tasks: MockTaskRepo,
     users: MockUserRepo,
     sessions: MockSessionRepo,
+    api_tokens: MockApiTokenRepo,
     system: MockSystemRepo,
     hasher: MockPasswordHasher,
     tokens: MockTokenIssuer,
+    provider: Option<MockIdentityProvider>,
+    limiter: MockRateLimiter,
     conversations: MockConversationRepo,
     tools: MockToolExecutor,
     llm: ScriptedLlm,
     readiness: MockReadiness,
+    clock: Arc<dyn Clock>,
     options: HttpOptions,
 }
 
@@ -111,14 +130,24 @@ impl Ports {
             tasks: MockTaskRepo::new(),
             users: MockUserRepo::new(),
             sessions: MockSessionRepo::new(),
+            api_tokens: MockApiTokenRepo::new(),
             system: MockSystemRepo::new(),
             hasher: MockPasswordHasher::new(),
             tokens: MockTokenIssuer::new(),
+            provider: None,
+            limiter: MockRateLimiter::new(),
             conversations: MockConversationRepo::new(),
             tools: MockToolExecutor::new(),
             llm: ScriptedLlm::default(),
             readiness: MockReadiness::new(),
-            options: HttpOptions { cors_origins: vec!["http://localhost:3000".parse().unwrap()], production: false },
+            clock: Arc::new(StoppedClock),
+            options: HttpOptions {
+                public_url: "http://127.0.0.1:8000".parse().unwrap(),
+                frontend_url: "http://localhost:3000".parse().unwrap(),
+                cors_origins: vec!["http://localhost:3000".parse().unwrap()],
+                trusted_proxies: Vec::new(),
+                production: false,
+            },
         };
         ports.tokens.expect_verify().returning(|token| match token {
             TOKEN => Ok(AccessClaims {
@@ -131,20 +160,40 @@ impl Ports {
             "old-token" => Err(TokenError::Expired),
             _ => Err(TokenError::Invalid("marked cause".into())),
         });
-        ports.sessions.expect_token_version().returning(|_, _, _| Ok(0));
+        ports.sessions.expect_standing().returning(|_, _, _| Ok(standing()));
         ports
     }
 
-    fn services(self) -> (Services, HttpOptions) {
-        let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdGenerator>) =
-            (Arc::new(StoppedClock), Arc::new(CountingIds::default()));
+    /// [`SCRIPT`] is good for [`ME`] too, and allows `scopes`.
+    fn with_script(mut self, scopes: &'static [&'static str]) -> Self {
+        self.tokens
+            .expect_hash_secret()
+            .returning(|kind, text| (kind == SecretKind::ApiToken && text == SCRIPT).then(|| SecretHash::new([7; 32])));
+        self.system.expect_api_token().returning(move |_| {
+            let scopes = Scopes::granted(scopes.iter().copied()).unwrap();
+            let id = Uuid::from_u128(11).into();
+            Ok(Some(ApiTokenStanding { id, user: me(), scopes, last_used_at: Some(now()), expires_at: None }))
+        });
+        self
+    }
+
+    fn services(mut self) -> (Services, HttpOptions) {
+        // Unless the test says otherwise.
+        self.limiter.expect_take().return_const(RateDecision::Unlimited);
+        let limiter = Arc::new(self.limiter);
+        let (clock, ids): (_, Arc<dyn IdGenerator>) = (self.clock, Arc::new(CountingIds::default()));
         let users = Arc::new(self.users);
         let accounts = AccountPorts {
             users: users.clone(),
             sessions: Arc::new(self.sessions),
+            api_tokens: Arc::new(self.api_tokens),
             system: Arc::new(self.system),
             hasher: Arc::new(self.hasher),
             tokens: Arc::new(self.tokens),
+            provider: self.provider.map(|provider| Arc::new(provider) as Arc<dyn IdentityProvider>),
+            limiter: limiter.clone(),
+            background: Arc::new(RuntimeBackground),
+            failures: Arc::new(ForgottenFailures),
             clock: clock.clone(),
             ids: ids.clone(),
         };
@@ -165,6 +214,7 @@ impl Ports {
             accounts: AccountService::new(accounts, lifetimes),
             tasks: TaskService::new(Arc::new(self.tasks), clock.clone(), ids.clone()),
             chat: ChatService::new(chat, ChatOptions::default()),
+            limiter,
             readiness: Arc::new(self.readiness),
             clock,
             ids,
@@ -178,14 +228,17 @@ impl Ports {
     }
 
     /// Asks several times, one after the other.
-    async fn ask_all(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<Answer> {
-        let (services, options) = self.services();
-        let app = test::init_service(crate::app(services, &options)).await;
-        let mut answers = Vec::new();
-        for request in requests {
-            answers.push(Answer::read(test::call_service(&app, request.to_request()).await).await);
+    fn ask_all(self, requests: impl IntoIterator<Item = TestRequest>) -> impl Future<Output = Vec<Answer>> {
+        let requests: Vec<TestRequest> = requests.into_iter().collect();
+        async move {
+            let (services, options) = self.services();
+            let app = test::init_service(crate::app(services, &options)).await;
+            let mut answers = Vec::new();
+            for request in requests {
+                answers.push(Answer::read(test::call_service(&app, request.to_request()).await).await);
+            }
+            answers
         }
-        answers
     }
 
     /// Asks several times, and reads the answers when all of them have begun.
@@ -292,6 +345,15 @@ fn filled(path: &str) -> String {
 
 fn json(request: TestRequest, body: impl Into<String>) -> TestRequest {
     request.insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body.into())
+}
+
+fn standing() -> SessionStanding {
+    SessionStanding {
+        token_version: 0,
+        created_at: now(),
+        last_used_at: now(),
+        expires_at: now() + TimeDelta::days(30),
+    }
 }
 
 fn me() -> UserId {

@@ -4,24 +4,31 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use actix_web::{HttpServer, web};
+use actix_web::web;
 use domain::llm::Step;
 
 use super::chat::chatting;
 use super::{ME, Ports, TOKEN};
 
-/// Sends `bytes` to the API and returns everything that it says until it closes the connection.
-async fn exchange(ports: Ports, bytes: Vec<u8>) -> String {
+/// What `client` finds at the address of a server.
+pub(super) async fn serving<T: Send + 'static>(
+    ports: Ports,
+    client: impl FnOnce(SocketAddr) -> T + Send + 'static,
+) -> T {
     let (services, options) = ports.services();
-    let server =
-        HttpServer::new(move || crate::app(services.clone(), &options)).workers(1).bind("127.0.0.1:0").unwrap();
-    let address = server.addrs()[0];
-    let server = server.disable_signals().run();
+    let listeners = crate::listen("127.0.0.1", 0).unwrap();
+    let address = listeners[0].local_addr().unwrap();
+    let server = crate::serve(listeners, &services, &options, Duration::ZERO).unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
-    let said = web::block(move || talk(address, &bytes)).await.unwrap();
+    let found = web::block(move || client(address)).await.unwrap();
     handle.stop(false).await;
-    said
+    found
+}
+
+/// Sends `bytes` to the API and returns everything that it says until it closes the connection.
+pub(super) async fn exchange(ports: Ports, bytes: Vec<u8>) -> String {
+    serving(ports, move |address| talk(address, &bytes)).await
 }
 
 fn talk(address: SocketAddr, bytes: &[u8]) -> String {
@@ -81,7 +88,7 @@ async fn control_characters_in_a_header_are_refused_before_there_is_a_request() 
     assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
 }
 
-fn chat(headers: &str) -> Vec<u8> {
+pub(super) fn chat(headers: &str) -> Vec<u8> {
     let body = r#"{"message":"Hello"}"#;
     let head = format!(
         "POST /api/{ME}/chat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n\

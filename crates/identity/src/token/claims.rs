@@ -6,7 +6,7 @@ use domain::id::{SessionId, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AUDIENCE, ISSUER, Refusal};
+use super::{ACCESS_AUDIENCE, ISSUER, Refusal};
 
 /// Every claim is required: a token without one of them cannot be read. Times are seconds since 1970.
 #[derive(Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Claims {
             sub: claims.user,
             sid: claims.session,
             iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
+            aud: ACCESS_AUDIENCE.to_owned(),
             iat: issued_at,
             nbf: issued_at,
             exp: claims.expires_at.timestamp(),
@@ -55,7 +55,7 @@ impl TryFrom<Claims> for AccessClaims {
 }
 
 /// A claim's time, if it leaves room for the leeway on both sides.
-fn time(seconds: i64) -> Result<DateTime<Utc>, Refusal> {
+pub(super) fn time(seconds: i64) -> Result<DateTime<Utc>, Refusal> {
     let time = DateTime::from_timestamp(seconds, 0).ok_or(Refusal::Time)?;
     let room = time.checked_add_signed(super::LEEWAY).is_some() && time.checked_sub_signed(super::LEEWAY).is_some();
     if room { Ok(time) } else { Err(Refusal::Time) }

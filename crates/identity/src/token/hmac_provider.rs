@@ -1,7 +1,8 @@
 //! HMAC-SHA-256 for the JWT library: the one algorithm that our tokens use.
 //!
 //! The library takes its cryptography from a provider that is set once for the process. Its ready-made ones bring RSA
-//! and elliptic curves, which would be compiled, audited and shipped for nothing.
+//! and elliptic curves, which our own tokens have no use for: what cannot be checked cannot be confused. The id tokens of
+//! others are read by [`crate::oidc`], without this library.
 //! Deliberately not here: cryptography. The `hmac` and `sha2` crates compute, and compare in constant time.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};

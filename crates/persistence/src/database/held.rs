@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::storage::StorageError;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
     Statement,
 };
 use tokio::sync::SemaphorePermit;
+
+use crate::error::storage;
 
 /// A connection (or a transaction, which has one) with the right to use it. Every statement is waited for within
 /// bounds: a server that hangs does not end its own statements.
@@ -39,6 +42,12 @@ impl Held<'_, DatabaseTransaction> {
     /// Undoes it, and waits until that is done: its locks are gone when this returns. (Dropping it only asks for that.)
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         within(self.answer_within, self.inner.rollback()).await
+    }
+
+    /// Undoes it, for `reason`.
+    pub(crate) async fn undo<T, E: From<StorageError>>(self, reason: E) -> Result<T, E> {
+        self.rollback().await.map_err(storage)?;
+        Err(reason)
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Model {
     pub(crate) created_at: Timestamp,
     pub(crate) last_used_at: Timestamp,
     pub(crate) expires_at: Timestamp,
+    pub(crate) device: Option<String>,
+    pub(crate) peer: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -1,10 +1,12 @@
 //! The table `users`.
 
+use std::fmt;
+
 use sea_orm::entity::prelude::*;
 
 use super::Timestamp;
 
-#[derive(Clone, Debug, DeriveEntityModel)]
+#[derive(Clone, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -23,3 +25,34 @@ pub(crate) struct Model {
 pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Without the password's hash, and without whose it is.
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn a_row_does_not_print_the_hash_of_its_password() {
+        let at = Timestamp::from(DateTime::UNIX_EPOCH);
+        let row = Model {
+            id: Uuid::nil(),
+            email: "ada@example.com".into(),
+            email_folded: "ada@example.com".into(),
+            name: "Ada".into(),
+            time_zone: "UTC".into(),
+            password_hash: Some("$argon2id$x".into()),
+            token_version: 0,
+            created_at: at,
+            updated_at: at,
+        };
+        assert_eq!(format!("{row:?}"), "Model { id: 00000000-0000-0000-0000-000000000000, .. }");
+    }
+}

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::statements::delete_many;
 use crate::Database;
 use crate::entity::effect::{Column, Entity};
-use crate::entity::{Timestamp, turn};
+use crate::entity::{self, Timestamp, turn};
 use crate::error::{corrupt, storage};
 use crate::json::{from_json, to_json};
 use crate::turn::running_at;
@@ -30,6 +30,8 @@ use crate::turn::running_at;
 enum Unanswered {
     #[error("the effect is on record as another kind of write")]
     OtherKind,
+    #[error("the id is that of another task")]
+    OtherTask,
 }
 
 /// A task's row in a record. It is a form of its own, so that records outlive changes of the domain's type.
@@ -99,18 +101,24 @@ impl Call {
 pub(super) async fn create_once(
     database: &Database,
     call: Call,
-    insert: &InsertStatement,
+    mut insert: InsertStatement,
     task: Task,
 ) -> Result<Task, TaskRepoError> {
+    // A task with this id may be there if this has happened.
+    insert.on_conflict(OnConflict::column(entity::task::Column::Id).do_nothing().to_owned());
     let transaction = database.begin().await?;
-    // The record first, because the row is known: a task with this id may be there if this has happened.
-    if record(&transaction, call, &[(0, created(&task))]).await? {
-        transaction.execute(insert).await.map_err(storage)?;
+    // The task first here, too: it waits for its user if they are being deleted, who in turn wait for the turn.
+    let created = transaction.execute(&insert).await.map_err(storage)?.rows_affected() > 0;
+    if created && record(&transaction, call, &[(0, creation(&task))]).await? {
         transaction.commit().await.map_err(storage)?;
         return Ok(task);
     }
     transaction.rollback().await.map_err(storage)?;
-    Ok(into_after(find(database, call.owner, call.effect).await?.ok_or(TaskRepoError::TurnEnded)?)?)
+    match find(database, call.owner, call.effect).await? {
+        Some(happened) => Ok(into_after(happened)?),
+        None if created => Err(TaskRepoError::TurnEnded),
+        None => Err(other(Unanswered::OtherTask).into()),
+    }
 }
 
 /// Sends a write of one row, which `what` reads, and puts it on record. Returns what it did, now or before; `None` if
@@ -282,7 +290,7 @@ fn other(reason: Unanswered) -> StorageError {
     StorageError::Other(reason.into())
 }
 
-fn created(task: &Task) -> TaskEffect {
+fn creation(task: &Task) -> TaskEffect {
     TaskEffect { before: None, after: Some(task.clone()) }
 }
 

@@ -8,12 +8,11 @@ use domain::id::{ConversationId, UserId};
 use domain::storage::StorageError;
 use domain::turn::{FailureCode, IDEMPOTENCY_KEPT, Turn, TurnState};
 use sea_orm::prelude::Json;
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DatabaseTransaction, DbErr, QueryResult};
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, QueryResult};
 
 use super::rows::{StoredTurn, usage};
 use super::{Abandoned, fail, pending, statements};
 use crate::Database;
-use crate::database::Held;
 use crate::entity::{Timestamp, turn};
 use crate::error::{corrupt, storage};
 use crate::json::{from_json, to_json};
@@ -85,7 +84,7 @@ async fn attempt(
     let transaction = database.begin().await?;
     let locked = lock_conversation(&transaction, owner, &new.target, at).await?;
     let Some((conversation, message_count)) = locked else {
-        return undo(transaction, ConversationRepoError::NotFound).await;
+        return transaction.undo(ConversationRepoError::NotFound).await;
     };
     let mut pending = None;
     if message_count > MESSAGES {
@@ -98,7 +97,7 @@ async fn attempt(
     }
     let insert = statements::insert_turn(owner, conversation, new, at);
     if transaction.execute(&insert).await.map_err(storage)?.rows_affected() == 0 {
-        return undo(transaction, ConversationRepoError::TurnInProgress).await;
+        return transaction.undo(ConversationRepoError::TurnInProgress).await;
     }
     let insert = statements::insert_messages(owner, conversation, new, user_parts.clone(), message_count, at);
     transaction.execute(&insert).await.map_err(storage)?;
@@ -203,12 +202,4 @@ async fn resume(
 /// Which attempt it is, the tokens that went in and out before, and when the first one began.
 fn so_far(row: &QueryResult) -> Result<(i64, i64, i64, Timestamp), DbErr> {
     Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
-}
-
-async fn undo<T>(
-    transaction: Held<'_, DatabaseTransaction>,
-    reason: ConversationRepoError,
-) -> Result<T, ConversationRepoError> {
-    transaction.rollback().await.map_err(storage)?;
-    Err(reason)
 }

@@ -3,23 +3,26 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::api_token::NewApiToken;
 use domain::change::{Change, EffectId};
 use domain::conversation::{
     BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint,
     Idempotency, KeyReuse, NewTurn, PendingAction, TurnEnd,
 };
-use domain::id::{ConversationId, TaskId, UserId};
+use domain::id::{ConversationId, SessionId, TaskId, UserId};
 use domain::message::Part;
 use domain::principal::{Principal, Scopes, Via};
-use domain::session::{NewSession, RefreshTokenHash};
+use domain::secret::SecretHash;
+use domain::session::{Client, CodePurpose, Device, NewCode, NewSession, SessionRepo as _};
 use domain::task::{NewTask, Task, TaskRepo as _, Title, Version};
 use domain::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
-use domain::user::{NewUser, PasswordHash, User, UserRepo as _};
+use domain::user::{ExternalAccount, NewUser, PasswordChange, PasswordHash, User, UserRepo as _};
 use persistence::{
-    Database, DatabaseOptions, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
+    Database, DatabaseOptions, SeaApiTokenRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
+    SeaUserRepo,
 };
 use sea_orm::{ConnectionTrait as _, Statement};
-use test_database::TestDatabase;
+use test_database::{Kind, TestDatabase};
 use uuid::Uuid;
 
 /// A migrated database with its repositories.
@@ -30,6 +33,7 @@ pub(crate) struct Fixture {
     pub(crate) conversations: SeaConversationRepo,
     pub(crate) users: SeaUserRepo,
     pub(crate) sessions: SeaSessionRepo,
+    pub(crate) api_tokens: SeaApiTokenRepo,
     pub(crate) system: SeaSystemRepo,
     statements: Arc<Mutex<Vec<Statement>>>,
 }
@@ -56,6 +60,7 @@ impl Fixture {
             conversations: SeaConversationRepo::new(database.clone()),
             users: SeaUserRepo::new(database.clone()),
             sessions: SeaSessionRepo::new(database.clone()),
+            api_tokens: SeaApiTokenRepo::new(database.clone()),
             system: SeaSystemRepo::new(database.clone()),
             database,
             statements,
@@ -69,6 +74,28 @@ impl Fixture {
         Ok(row.ok_or_else(|| anyhow::anyhow!("no row"))?.try_get_by_index(0)?)
     }
 
+    /// The tables whose rows are a user's, and all others but the one of migrations.
+    pub(crate) async fn tables(&self) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+        let sql = match self.test.kind() {
+            Kind::Sqlite => {
+                "SELECT m.name, EXISTS (SELECT 1 FROM pragma_table_info(m.name) WHERE name = 'user_id') \
+                 FROM sqlite_master m WHERE m.type = 'table' AND m.name <> 'seaql_migrations' ORDER BY m.name"
+            }
+            Kind::Postgres => {
+                "SELECT t.tablename::text, EXISTS (SELECT 1 FROM information_schema.columns c \
+                 WHERE c.table_schema = 'public' AND c.table_name = t.tablename AND c.column_name = 'user_id') \
+                 FROM pg_tables t WHERE t.schemaname = 'public' AND t.tablename <> 'seaql_migrations' ORDER BY t.tablename"
+            }
+        };
+        let db = self.database.connection_for_status();
+        let (mut owned, mut others) = (Vec::new(), Vec::new());
+        for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await? {
+            let tables = if row.try_get_by_index(1)? { &mut owned } else { &mut others };
+            tables.push(row.try_get_by_index(0)?);
+        }
+        Ok((owned, others))
+    }
+
     /// The statements that were sent since this was last asked.
     pub(crate) fn statements(&self) -> Vec<Statement> {
         std::mem::take(&mut *self.statements.lock().unwrap_or_else(PoisonError::into_inner))
@@ -80,6 +107,11 @@ impl Fixture {
 
     pub(crate) async fn known_user(&self, email: &str) -> anyhow::Result<User> {
         Ok(self.users.create(new_user(email)?).await?)
+    }
+
+    /// A session from `at(0)` until `at(100_000_000)`, of a user whose password was never changed.
+    pub(crate) async fn session(&self, owner: UserId) -> anyhow::Result<SessionId> {
+        Ok(self.sessions.create(owner, new_session(at(100_000_000))).await?.id)
     }
 
     pub(crate) async fn task(&self, owner: UserId, title: &str) -> anyhow::Result<Task> {
@@ -140,14 +172,40 @@ pub(crate) fn new_task(title: &str) -> anyhow::Result<NewTask> {
 }
 
 pub(crate) fn new_session(until: DateTime<Utc>) -> NewSession {
-    NewSession { id: id(), refresh: token(), at: at(0), expires_at: until }
+    NewSession { id: id(), refresh: token(), client: Client::default(), token_version: 0, at: at(0), expires_at: until }
 }
 
-/// The hash of a token that nobody else has.
-pub(crate) fn token() -> RefreshTokenHash {
+pub(crate) fn client(device: &str, peer: &str) -> anyhow::Result<Client> {
+    Ok(Client { device: Device::new(device), peer: Some(peer.parse()?) })
+}
+
+/// The hash of a secret that nobody else has.
+pub(crate) fn token() -> SecretHash {
     let mut digest = [0; 32];
     digest[..16].copy_from_slice(Uuid::now_v7().as_bytes());
-    RefreshTokenHash::new(digest)
+    SecretHash::new(digest)
+}
+
+/// A token for everything that can be granted, made at `at`, that is good until it is deleted.
+pub(crate) fn new_api_token(at: DateTime<Utc>) -> anyhow::Result<NewApiToken> {
+    let scopes = Scopes::granted(["tasks:read", "tasks:write", "chat"])?;
+    Ok(NewApiToken { id: id(), name: "CI".parse()?, scopes, hash: token(), at, expires_at: None })
+}
+
+/// A code from `at(0)` until `at(60_000_000)`.
+pub(crate) fn new_code(purpose: CodePurpose, session: Option<SessionId>) -> NewCode {
+    NewCode { hash: token(), purpose, session, at: at(0), expires_at: at(60_000_000) }
+}
+
+/// Another password for a user at this token version, and a session until `at(100_000_000)`.
+pub(crate) fn new_password(token_version: u32) -> PasswordChange {
+    let session = NewSession { token_version: token_version + 1, ..new_session(at(100_000_000)) };
+    PasswordChange { token_version, password_hash: PasswordHash::new("$argon2id$another".into()), session }
+}
+
+/// An account at a provider that everybody in the tests uses.
+pub(crate) fn external(subject: &str) -> anyhow::Result<ExternalAccount> {
+    Ok(ExternalAccount::new("https://id.example", subject)?)
 }
 
 pub(crate) fn new_conversation() -> anyhow::Result<ConversationTarget> {

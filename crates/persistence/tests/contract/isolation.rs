@@ -3,19 +3,23 @@
 
 use std::num::NonZeroU16;
 
+use domain::api_token::{ApiTokenRepo as _, ApiTokenRepoError};
 use domain::change::EffectId;
 use domain::conversation::{
     BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd,
 };
 use domain::page::PageRequest;
-use domain::session::{Rotation, SessionRepo as _, SessionRepoError};
+use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _, SessionRepoError};
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCounts, TaskFilter, TaskPatch, TaskRepo as _, TaskRepoError, TitleMatch};
 use domain::turn::TurnState;
-use domain::user::{UserPatch, UserRepo as _};
+use domain::user::{UserPatch, UserRepo as _, UserRepoError};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, change, effect, end, new_session, new_task, new_turn, offer, token};
+use crate::fixture::{
+    Fixture, at, change, client, effect, end, external, id, new_api_token, new_code, new_password, new_session,
+    new_task, new_turn, offer, token,
+};
 
 on_both_databases!(
     a_task_of_another_user_is_not_there,
@@ -23,6 +27,7 @@ on_both_databases!(
     a_turn_of_another_user_is_not_there,
     what_a_turn_left_of_another_user_is_not_there,
     a_session_of_another_user_is_not_there,
+    an_api_token_of_another_user_is_not_there,
     a_user_changes_nobody_else,
 );
 
@@ -176,16 +181,55 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
 async fn a_session_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
-    let new = new_session(at(100_000_000));
-    fixture.sessions.create(ada, new.clone()).await?;
-    let rotation = |next| Rotation { spent: new.refresh.clone(), next, at: at(1), expires_at: at(200_000_000) };
-    let version = fixture.sessions.token_version(eve, new.id, at(1)).await;
-    assert!(matches!(version, Err(SessionRepoError::NotFound)), "{version:?}");
-    let rotated = fixture.sessions.rotate(eve, new.id, rotation(token())).await;
-    assert!(matches!(rotated, Err(SessionRepoError::NotFound)), "{rotated:?}");
-    fixture.sessions.end(eve, new.id).await?;
-    assert_eq!(fixture.sessions.token_version(ada, new.id, at(1)).await?, 0);
-    fixture.sessions.rotate(ada, new.id, rotation(token())).await?;
+    let (sessions, new) = (&fixture.sessions, new_session(at(100_000_000)));
+    sessions.create(ada, new.clone()).await?;
+    let page = || PageRequest::first(NonZeroU16::MAX);
+    let before = sessions.list(ada, page(), at(1)).await?;
+    let rotation = |next| Rotation {
+        spent: new.refresh.clone(),
+        next,
+        client: Client::default(),
+        at: at(1),
+        expires_at: at(200_000_000),
+    };
+    let outcomes = [
+        sessions.standing(eve, new.id, at(1)).await.err(),
+        sessions.rotate(eve, new.id, rotation(token())).await.err(),
+        sessions.end(eve, new.id).await.err(),
+        sessions.create_code(eve, new_code(CodePurpose::Link, Some(new.id))).await.err(),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Some(SessionRepoError::NotFound)), "{outcome:?}");
+    }
+    let token_in_it = fixture.api_tokens.create(eve, new.id, new_api_token(at(1))?).await;
+    assert!(matches!(token_in_it, Err(ApiTokenRepoError::NotFound)), "{token_in_it:?}");
+    let linked = fixture.users.link(eve, new.id, external("1")?, at(1)).await;
+    assert!(matches!(linked, Err(UserRepoError::NotFound)), "{linked:?}");
+    sessions.touch(eve, new.id, client("Phone", "::1")?, at(1)).await?;
+    sessions.end_all(eve).await?;
+    assert_eq!(sessions.list(eve, page(), at(1)).await?.items, []);
+    // A cursor of hers leads nobody else to her rows.
+    let behind = PageRequest { after: Some(id()), ..page() };
+    assert_eq!(sessions.list(eve, behind, at(1)).await?.items, []);
+    assert_eq!(sessions.list(ada, page(), at(1)).await?, before);
+    sessions.rotate(ada, new.id, rotation(token())).await?;
+    Ok(())
+}
+
+async fn an_api_token_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, eve) = (fixture.user().await?, fixture.user().await?);
+    let session = fixture.session(ada).await?;
+    let token = fixture.api_tokens.create(ada, session, new_api_token(at(1))?).await?;
+    let page = || PageRequest::first(NonZeroU16::MAX);
+    let deleted = fixture.api_tokens.delete(eve, token.id).await;
+    assert!(matches!(deleted, Err(ApiTokenRepoError::NotFound)), "{deleted:?}");
+    fixture.api_tokens.touch(eve, token.id, at(2)).await?;
+    for behind in [None, Some(id())] {
+        let page = PageRequest { after: behind, ..page() };
+        assert_eq!(fixture.api_tokens.list(eve, page).await?.items, []);
+    }
+    assert_eq!(fixture.api_tokens.list(ada, page()).await?.items, [token]);
     Ok(())
 }
 
@@ -193,8 +237,19 @@ async fn a_user_changes_nobody_else(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     let eve = fixture.user().await?;
+    let session = fixture.session(ada.id).await?;
+    fixture.sessions.create_code(ada.id, new_code(CodePurpose::Link, Some(session))).await?;
+    fixture.api_tokens.create(ada.id, session, new_api_token(at(1))?).await?;
+    let hash = fixture.users.credentials(ada.id).await?.password_hash.map(|hash| hash.expose().to_owned());
     let patch = UserPatch { name: Some("Eve".parse()?).into(), ..UserPatch::default() };
     fixture.users.update(eve, patch, at(1)).await?;
-    assert_eq!(fixture.users.get(ada.id).await?, ada);
+    fixture.users.change_password(eve, new_password(0), at(1)).await?;
+    fixture.users.delete(eve, 1).await?;
+    let credentials = fixture.users.credentials(ada.id).await?;
+    assert_eq!(credentials.user, ada);
+    assert_eq!(credentials.password_hash.map(|hash| hash.expose().to_owned()), hash);
+    for table in ["sessions", "refresh_tokens", "one_time_codes", "api_tokens"] {
+        assert_eq!(fixture.number(&format!("SELECT COUNT(*) FROM {table}")).await?, 1, "{table}");
+    }
     Ok(())
 }

@@ -1,15 +1,24 @@
 //! What the ports of `domain` promise about storage, on SQLite and on PostgreSQL, and what this crate promises beyond.
 
+mod account_lock;
+mod account_race;
+mod account_statements;
+mod api_token;
 mod away;
+mod code;
 mod conversation;
+mod external;
 mod fixture;
 mod isolation;
 mod limits;
 mod message;
 mod options;
 mod owner;
+mod password;
 mod plans;
 mod session;
+mod session_list;
+mod session_use;
 mod sqlite;
 mod system;
 mod task;
@@ -26,3 +35,4 @@ mod turn_race;
 mod turn_resume;
 mod turn_stored;
 mod user;
+mod user_delete;

@@ -4,33 +4,37 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
+use domain::api_token::ApiTokenRepo as _;
 use domain::change::EffectId;
 use domain::conversation::{
     BegunTurn, ConversationRepo as _, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnEnd,
 };
 use domain::id::UserId;
 use domain::page::PageRequest;
-use domain::session::{Rotation, SessionRepo as _};
+use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _};
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCursor, TaskFilter, TaskPatch, TaskRepo as _, TaskStatus, TitleMatch, Version};
 use domain::text::Folded;
 use domain::turn::TurnState;
-use domain::user::{UserPatch, UserRepo as _};
+use domain::user::{NewUser, UserPatch, UserRepo as _};
 use sea_orm::{Statement, Value};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{
-    Fixture, as_new, at, change, effect, end, id, new_conversation, new_session, new_task, new_turn, offer, request,
-    text, token,
+    Fixture, as_new, at, change, effect, end, external, id, new_api_token, new_code, new_conversation, new_password,
+    new_session, new_task, new_turn, new_user, offer, request, text, token,
 };
 
 on_both_databases!(every_statement_has_the_owner_in_it, only_the_named_look_ups_lack_the_owner);
 
 /// The tables whose rows are a user's, with the column that says whose.
-const OWNED: [(&str, &str); 9] = [
+const OWNED: [(&str, &str); 12] = [
     ("users", "id"),
     ("sessions", "user_id"),
     ("refresh_tokens", "user_id"),
+    ("one_time_codes", "user_id"),
+    ("api_tokens", "user_id"),
+    ("external_accounts", "user_id"),
     ("tasks", "user_id"),
     ("conversations", "user_id"),
     ("turns", "user_id"),
@@ -40,21 +44,29 @@ const OWNED: [(&str, &str); 9] = [
 ];
 
 /// The ports whose every method takes the owner.
-const PORTS: [&str; 4] = [
+const PORTS: [&str; 5] = [
     include_str!("../../../domain/src/task/repo.rs"),
     include_str!("../../../domain/src/conversation/repo.rs"),
     include_str!("../../../domain/src/user.rs"),
     include_str!("../../../domain/src/session.rs"),
+    include_str!("../../../domain/src/api_token.rs"),
 ];
 
 /// What may lack the owner, by name.
-const SYSTEM: [&str; 5] = [
+const SYSTEM: [&str; 9] = [
     "credentials_by_email",
     "session_by_refresh_token",
+    "user_by_external_account",
+    "api_token",
+    "redeem_code",
+    SPEND_STATE,
     "fail_turns_of",
     "fail_expired_turns",
-    "delete_expired_sessions",
+    "delete_expired",
 ];
+
+/// It touches nothing that is anybody's.
+const SPEND_STATE: &str = "spend_state";
 
 /// The statements that were sent, with the method that sent them.
 #[derive(Default)]
@@ -124,19 +136,64 @@ pub(crate) async fn drive_owned(fixture: &Fixture, owner: UserId) -> anyhow::Res
     fixture.statements();
     drive_tasks(fixture, owner, &mut record).await?;
     drive_conversations(fixture, owner, &mut record).await?;
-    let name = UserPatch { name: Some("Countess".parse()?).into(), ..UserPatch::default() };
-    drive!(record, fixture, users.get(owner))?;
-    drive!(record, fixture, users.update(owner, name, at(1)))?;
-    drive!(record, fixture, users.update(owner, UserPatch::default(), at(1)))?;
+    drive_sessions(fixture, owner, &mut record).await?;
+    drive_users(fixture, owner, &mut record).await?;
+    Ok(record)
+}
 
+async fn drive_sessions(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
     let new = new_session(at(100_000_000));
-    let rotation = Rotation { spent: new.refresh.clone(), next: token(), at: at(1), expires_at: at(200_000_000) };
+    let rotation = Rotation {
+        spent: new.refresh.clone(),
+        next: token(),
+        client: Client::default(),
+        at: at(1),
+        expires_at: at(200_000_000),
+    };
     drive!(record, fixture, sessions.create(owner, new.clone()))?;
-    drive!(record, fixture, sessions.token_version(owner, new.id, at(1)))?;
+    drive!(record, fixture, sessions.standing(owner, new.id, at(1)))?;
+    drive!(record, fixture, sessions.touch(owner, new.id, Client::default(), at(1)))?;
     drive!(record, fixture, sessions.rotate(owner, new.id, rotation.clone()))?;
     drive!(record, fixture, sessions.rotate(owner, new.id, rotation)).err();
+    for after in [None, Some(id())] {
+        drive!(record, fixture, sessions.list(owner, PageRequest { limit: NonZeroU16::MIN, after }, at(1)))?;
+    }
+    for session in [None, Some(new.id)] {
+        drive!(record, fixture, sessions.create_code(owner, new_code(CodePurpose::Link, session)))?;
+    }
+    let token = new_api_token(at(1))?;
+    drive!(record, fixture, api_tokens.create(owner, new.id, token.clone()))?;
+    for after in [None, Some(id())] {
+        drive!(record, fixture, api_tokens.list(owner, PageRequest { limit: NonZeroU16::MIN, after }))?;
+    }
+    drive!(record, fixture, api_tokens.touch(owner, token.id, at(1)))?;
+    drive!(record, fixture, api_tokens.delete(owner, token.id))?;
+    drive!(record, fixture, users.link(owner, new.id, external("1")?, at(1)))?;
+    drive!(record, fixture, users.link(owner, new.id, external("1")?, at(1)))?;
+    drive!(record, fixture, users.link(owner, new.id, external("2")?, at(1))).err();
     drive!(record, fixture, sessions.end(owner, new.id))?;
-    Ok(record)
+    drive!(record, fixture, sessions.end_all(owner))?;
+    Ok(())
+}
+
+async fn drive_users(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
+    let name = UserPatch { name: Some("Countess".parse()?).into(), ..UserPatch::default() };
+    drive!(record, fixture, users.get(owner))?;
+    drive!(record, fixture, users.credentials(owner))?;
+    drive!(record, fixture, users.update(owner, name, at(1)))?;
+    drive!(record, fixture, users.update(owner, UserPatch::default(), at(1)))?;
+    drive!(record, fixture, users.change_password(owner, new_password(0), at(1)))?;
+    drive!(record, fixture, users.delete(owner, 0)).err();
+    // Whoever is created is the owner.
+    fixture.users.delete(owner, 1).await?;
+    fixture.statements();
+    let new = NewUser { id: owner, ..new_user(&format!("{owner}@example.com"))? };
+    drive!(record, fixture, users.create_external(new.clone(), external("3")?))?;
+    drive!(record, fixture, users.create_external(new.clone(), external("3")?)).err();
+    drive!(record, fixture, users.create_external(new.clone(), external("4")?)).err();
+    drive!(record, fixture, users.delete(owner, 0))?;
+    drive!(record, fixture, users.create(new))?;
+    Ok(())
 }
 
 async fn drive_tasks(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
@@ -260,12 +317,18 @@ pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Re
     fixture.conversation(owner).await?;
     let new = new_session(at(1));
     fixture.sessions.create(owner, new.clone()).await?;
+    let code = new_code(CodePurpose::SignIn, None);
+    fixture.sessions.create_code(owner, code.clone()).await?;
     fixture.statements();
     drive!(record, fixture, system.credentials_by_email(&Folded::new("ada@example.com")))?;
     drive!(record, fixture, system.session_by_refresh_token(&new.refresh))?;
+    drive!(record, fixture, system.user_by_external_account(&external("1")?))?;
+    drive!(record, fixture, system.api_token(&token()))?;
+    drive!(record, fixture, system.redeem_code(&code.hash, code.purpose, at(1)))?;
+    drive!(record, fixture, system.spend_state(&token(), at(1)))?;
     drive!(record, fixture, system.fail_turns_of(&"here".parse()?, at(1)))?;
     drive!(record, fixture, system.fail_expired_turns(at(99_000_000)))?;
-    drive!(record, fixture, system.delete_expired_sessions(at(1)))?;
+    drive!(record, fixture, system.delete_expired(at(1)))?;
     Ok(record)
 }
 
@@ -275,6 +338,8 @@ async fn every_statement_has_the_owner_in_it(test: TestDatabase) -> anyhow::Resu
     let record = drive_owned(&fixture, owner).await?;
     let expected: BTreeSet<&str> = PORTS.iter().flat_map(|port| methods(port)).collect();
     assert_eq!(record.methods(), expected, "every method of the ports is driven");
+    let tables: BTreeSet<String> = fixture.tables().await?.0.into_iter().chain(["users".to_owned()]).collect();
+    assert_eq!(OWNED.map(|(table, _)| table.to_owned()).into_iter().collect::<BTreeSet<_>>(), tables);
     for (method, statement) in &record.statements {
         assert_eq!(lacks_owner(statement, owner), None, "{method}: {}", statement.sql);
     }
@@ -285,9 +350,13 @@ async fn only_the_named_look_ups_lack_the_owner(test: TestDatabase) -> anyhow::R
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let record = drive_system(&fixture, owner).await?;
-    assert_eq!(methods(include_str!("../../../domain/src/system.rs")), BTreeSet::from(SYSTEM));
+    let named = BTreeSet::from(SYSTEM);
+    assert_eq!(methods(include_str!("../../../domain/src/system.rs")), named);
+    assert_eq!(record.methods(), named);
     // It shows that the check above can fail, too.
     let lacking = record.statements.iter().filter(|(_, statement)| lacks_owner(statement, owner).is_some());
-    assert_eq!(lacking.map(|(method, _)| *method).collect::<BTreeSet<_>>(), BTreeSet::from(SYSTEM));
+    let mut lacking: BTreeSet<_> = lacking.map(|(method, _)| *method).collect();
+    assert!(lacking.insert(SPEND_STATE), "a state is nobody's");
+    assert_eq!(lacking, named);
     Ok(())
 }

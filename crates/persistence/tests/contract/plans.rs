@@ -57,6 +57,8 @@ async fn lists_use_the_indexes_that_are_made_for_them(test: TestDatabase) -> any
         ("begin_turn", "UPDATE \"pending_actions\"", "pending_actions_open_idx"),
         ("answer", "\"messages\"", "messages_turn_key"),
         ("effect", "\"effects\"", "effects"),
+        ("list", "FROM \"sessions\"", "sessions_user_id_id_key"),
+        ("list", "FROM \"api_tokens\"", "api_tokens_user_id_id_key"),
     ] {
         let mut found = 0;
         for (_, statement) in record.statements.iter().filter(|(name, statement)| {

@@ -1,71 +1,105 @@
-//! Sessions and refresh tokens.
+//! Sessions and refresh tokens: how they begin, go on and end.
 
 use domain::id::{SessionId, UserId};
-use domain::session::{NewSession, RefreshTokenHash, Rotation, Session, SessionRepo as _, SessionRepoError};
+use domain::secret::SecretHash;
+use domain::session::{
+    Client, CodePurpose, NewSession, Rotation, Session, SessionRepo as _, SessionRepoError, SessionStanding,
+};
 use domain::system::{RefreshTokenOwner, SystemRepo as _};
+use domain::user::UserRepo as _;
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, id, new_session, token};
+use crate::fixture::{Fixture, at, client, id, new_code, new_password, new_session, token};
 
 on_both_databases!(
     a_session_is_returned_as_it_is_stored,
+    a_session_begins_only_at_its_users_token_version,
     a_session_is_alive_until_it_expires,
-    a_session_that_is_not_there_has_no_token_version,
+    a_session_that_is_not_there_does_not_stand,
     rotating_prolongs_the_session_and_spends_the_token,
     a_spent_token_is_reused_and_changes_nothing,
     of_two_rotations_of_one_token_one_is_reuse,
     an_unknown_token_or_session_cannot_be_rotated,
-    an_ended_session_stays_ended,
+    an_ended_session_stays_ended_with_its_tokens_and_codes,
+    all_sessions_end_and_nobody_elses,
 );
 
-fn rotation(spent: RefreshTokenHash, next: RefreshTokenHash, seconds: i64) -> Rotation {
-    Rotation { spent, next, at: at(seconds * 1_000_000), expires_at: at((seconds + 100) * 1_000_000) }
+fn rotation(spent: SecretHash, next: SecretHash, seconds: i64) -> Rotation {
+    let (at, expires_at) = (at(seconds * 1_000_000), at((seconds + 100) * 1_000_000));
+    Rotation { spent, next, client: Client::default(), at, expires_at }
 }
 
-async fn session(fixture: &Fixture) -> anyhow::Result<(UserId, SessionId, RefreshTokenHash)> {
+async fn session(fixture: &Fixture) -> anyhow::Result<(UserId, SessionId, SecretHash)> {
     let owner = fixture.user().await?;
     let new = new_session(at(100_000_000));
     let session = fixture.sessions.create(owner, new.clone()).await?;
     Ok((owner, session.id, new.refresh))
 }
 
+fn not_found<T: std::fmt::Debug>(outcome: Result<T, SessionRepoError>) {
+    match outcome {
+        Err(SessionRepoError::NotFound) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn a_session_is_returned_as_it_is_stored(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let new = NewSession { at: at(3), ..new_session(at(9)) };
-    let created = fixture.sessions.create(owner, new.clone()).await?;
-    let expected = Session { id: new.id, user_id: owner, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
-    assert_eq!(created, expected);
-    let found = fixture.system.session_by_refresh_token(&new.refresh).await?;
-    assert_eq!(found, Some(RefreshTokenOwner { user: owner, session: new.id, expires_at: at(9) }));
+    for client in [Client::default(), client("Firefox 🦊", "192.0.2.7")?, client("x", "2001:db8::1")?] {
+        let new = NewSession { at: at(3), client: client.clone(), ..new_session(at(9)) };
+        let created = fixture.sessions.create(owner, new.clone()).await?;
+        let expected =
+            Session { id: new.id, user_id: owner, client, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
+        assert_eq!(created, expected);
+        let standing = fixture.sessions.standing(owner, new.id, at(4)).await?;
+        let expected = SessionStanding { token_version: 0, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
+        assert_eq!(standing, expected);
+        let found = fixture.system.session_by_refresh_token(&new.refresh).await?;
+        assert_eq!(found, Some(RefreshTokenOwner { user: owner, session: new.id, expires_at: at(9) }));
+    }
+    Ok(())
+}
+
+async fn a_session_begins_only_at_its_users_token_version(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let new = |token_version| NewSession { token_version, ..new_session(at(9)) };
+    for (user, token_version) in [(owner, 1), (owner, u32::MAX), (id(), 0)] {
+        not_found(fixture.sessions.create(user, new(token_version)).await);
+    }
+    fixture.users.change_password(owner, new_password(0), at(1)).await?;
+    not_found(fixture.sessions.create(owner, new(0)).await);
+    // The one that came with the password.
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM sessions").await?, 1);
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM refresh_tokens").await?, 1);
+    let created = fixture.sessions.create(owner, new(1)).await?;
+    assert_eq!(fixture.sessions.standing(owner, created.id, at(1)).await?.token_version, 1);
     Ok(())
 }
 
 async fn a_session_is_alive_until_it_expires(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, _) = session(&fixture).await?;
-    let sessions = &fixture.sessions;
     for now in [at(0), at(99_999_999)] {
-        assert_eq!(sessions.token_version(owner, session, now).await?, 0);
+        assert_eq!(fixture.sessions.standing(owner, session, now).await?.expires_at, at(100_000_000));
     }
     for now in [at(100_000_000), at(100_000_001), at(200_000_000)] {
-        let outcome = sessions.token_version(owner, session, now).await;
-        assert!(matches!(outcome, Err(SessionRepoError::NotFound)), "{outcome:?}");
+        not_found(fixture.sessions.standing(owner, session, now).await);
     }
     Ok(())
 }
 
-async fn a_session_that_is_not_there_has_no_token_version(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_session_that_is_not_there_does_not_stand(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, _) = session(&fixture).await?;
     let other = fixture.user().await?;
     for (user, session) in [(owner, id()), (other, session), (id(), session)] {
-        let outcome = fixture.sessions.token_version(user, session, at(1)).await;
-        assert!(matches!(outcome, Err(SessionRepoError::NotFound)), "{outcome:?}");
+        not_found(fixture.sessions.standing(user, session, at(1)).await);
     }
-    fixture.statements();
-    fixture.sessions.token_version(owner, session, at(1)).await?;
-    assert_eq!(fixture.statements().len(), 1);
+    fixture.sessions.standing(owner, session, at(1)).await?;
+    fixture.users.delete(owner, 0).await?;
+    not_found(fixture.sessions.standing(owner, session, at(1)).await);
     Ok(())
 }
 
@@ -73,9 +107,19 @@ async fn rotating_prolongs_the_session_and_spends_the_token(test: TestDatabase) 
     let fixture = Fixture::new(test).await?;
     let (owner, session, first) = session(&fixture).await?;
     let (second, third) = (token(), token());
-    fixture.sessions.rotate(owner, session, rotation(first.clone(), second.clone(), 50)).await?;
+    let phone = Rotation { client: client("Phone", "192.0.2.7")?, ..rotation(first.clone(), second.clone(), 50) };
+    fixture.sessions.rotate(owner, session, phone.clone()).await?;
+    let page = domain::page::PageRequest::first(std::num::NonZeroU16::MIN);
+    let listed = fixture.sessions.list(owner, page, at(50_000_000)).await?.items;
+    assert_eq!((&listed[0].client, listed[0].last_used_at), (&phone.client, at(50_000_000)));
     fixture.sessions.rotate(owner, session, rotation(second.clone(), third.clone(), 60)).await?;
-    assert_eq!(fixture.sessions.token_version(owner, session, at(159_999_999)).await?, 0);
+    let expected = SessionStanding {
+        token_version: 0,
+        created_at: at(0),
+        last_used_at: at(60_000_000),
+        expires_at: at(160_000_000),
+    };
+    assert_eq!(fixture.sessions.standing(owner, session, at(159_999_999)).await?, expected);
     // Spent or not, they all tell whose they are.
     for token in [first, second, third] {
         let found = fixture.system.session_by_refresh_token(&token).await?;
@@ -89,11 +133,11 @@ async fn a_spent_token_is_reused_and_changes_nothing(test: TestDatabase) -> anyh
     let (owner, session, first) = session(&fixture).await?;
     let (second, other) = (token(), token());
     fixture.sessions.rotate(owner, session, rotation(first.clone(), second.clone(), 50)).await?;
+    let before = fixture.sessions.standing(owner, session, at(60_000_000)).await?;
     let again = fixture.sessions.rotate(owner, session, rotation(first, other.clone(), 60)).await;
     assert!(matches!(again, Err(SessionRepoError::Reused)), "{again:?}");
     assert_eq!(fixture.system.session_by_refresh_token(&other).await?, None);
-    let kept = fixture.system.session_by_refresh_token(&second).await?;
-    assert_eq!(kept.map(|kept| kept.expires_at), Some(at(150_000_000)));
+    assert_eq!(fixture.sessions.standing(owner, session, at(60_000_000)).await?, before);
     fixture.sessions.rotate(owner, session, rotation(second, token(), 70)).await?;
     Ok(())
 }
@@ -102,7 +146,7 @@ async fn of_two_rotations_of_one_token_one_is_reuse(test: TestDatabase) -> anyho
     let fixture = Fixture::new(test).await?;
     for _ in 0..10 {
         let (owner, session, first) = session(&fixture).await?;
-        let rotate = |spent: RefreshTokenHash| {
+        let rotate = |spent: SecretHash| {
             let sessions = fixture.sessions.clone();
             tokio::spawn(async move { sessions.rotate(owner, session, rotation(spent, token(), 50)).await })
         };
@@ -131,25 +175,49 @@ async fn an_unknown_token_or_session_cannot_be_rotated(test: TestDatabase) -> an
         // The session is over.
         (owner, first_session, first.clone(), 100),
     ] {
-        let outcome = fixture.sessions.rotate(user, session, rotation(spent, token(), seconds)).await;
-        assert!(matches!(outcome, Err(SessionRepoError::NotFound)), "{outcome:?}");
+        not_found(fixture.sessions.rotate(user, session, rotation(spent, token(), seconds)).await);
     }
+    assert_eq!(fixture.sessions.standing(owner, first_session, at(1)).await?.last_used_at, at(0));
     fixture.sessions.rotate(owner, first_session, rotation(first, token(), 99)).await?;
     Ok(())
 }
 
-async fn an_ended_session_stays_ended(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_ended_session_stays_ended_with_its_tokens_and_codes(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, first) = session(&fixture).await?;
-    let kept = fixture.sessions.create(owner, new_session(at(100_000_000))).await?;
-    for _ in 0..2 {
-        fixture.sessions.end(owner, session).await?;
-        let version = fixture.sessions.token_version(owner, session, at(1)).await;
-        assert!(matches!(version, Err(SessionRepoError::NotFound)), "{version:?}");
-        assert_eq!(fixture.system.session_by_refresh_token(&first).await?, None);
-        let rotated = fixture.sessions.rotate(owner, session, rotation(first.clone(), token(), 50)).await;
-        assert!(matches!(rotated, Err(SessionRepoError::NotFound)), "{rotated:?}");
+    let kept = fixture.session(owner).await?;
+    let (code, kept_code) = (new_code(CodePurpose::Link, Some(session)), new_code(CodePurpose::Link, Some(kept)));
+    fixture.sessions.create_code(owner, code.clone()).await?;
+    fixture.sessions.create_code(owner, kept_code.clone()).await?;
+    fixture.sessions.end(owner, session).await?;
+    not_found(fixture.sessions.end(owner, session).await);
+    not_found(fixture.sessions.end(owner, id()).await);
+    not_found(fixture.sessions.end(fixture.user().await?, kept).await);
+    not_found(fixture.sessions.standing(owner, session, at(1)).await);
+    assert_eq!(fixture.system.session_by_refresh_token(&first).await?, None);
+    assert_eq!(fixture.system.redeem_code(&code.hash, CodePurpose::Link, at(1)).await?, None);
+    not_found(fixture.sessions.rotate(owner, session, rotation(first, token(), 50)).await);
+    fixture.sessions.standing(owner, kept, at(1)).await?;
+    assert!(fixture.system.redeem_code(&kept_code.hash, CodePurpose::Link, at(1)).await?.is_some());
+    Ok(())
+}
+
+async fn all_sessions_end_and_nobody_elses(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (owner, one, first) = session(&fixture).await?;
+    let another = fixture.session(owner).await?;
+    let (other, others, _) = session(&fixture).await?;
+    fixture.sessions.create_code(owner, new_code(CodePurpose::Link, Some(one))).await?;
+    fixture.sessions.end_all(owner).await?;
+    for session in [one, another] {
+        not_found(fixture.sessions.standing(owner, session, at(1)).await);
     }
-    assert_eq!(fixture.sessions.token_version(owner, kept.id, at(1)).await?, 0);
+    assert_eq!(fixture.system.session_by_refresh_token(&first).await?, None);
+    assert_eq!(fixture.number("SELECT COUNT(*) FROM one_time_codes").await?, 0);
+    fixture.sessions.standing(other, others, at(1)).await?;
+    // Whoever has none may say so, and so may somebody who is gone.
+    fixture.sessions.end_all(owner).await?;
+    fixture.sessions.end_all(id()).await?;
+    fixture.session(owner).await?;
     Ok(())
 }

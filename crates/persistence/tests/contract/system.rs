@@ -5,14 +5,14 @@ use std::num::NonZeroU16;
 use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageOrder};
 use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
-use domain::session::{SessionRepo as _, SessionRepoError};
+use domain::session::{CodePurpose, NewCode, SessionRepo as _, SessionRepoError};
 use domain::system::{RefreshTokenOwner, SystemRepo as _};
 use domain::text::Folded;
 use domain::turn::{FailureCode, TurnState};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use test_database::{Kind, TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, new_conversation, new_session, new_turn, token};
+use crate::fixture::{Fixture, at, new_code, new_conversation, new_session, new_turn, token};
 
 on_both_databases!(
     credentials_are_found_by_the_folded_email,
@@ -20,7 +20,7 @@ on_both_databases!(
     an_instance_that_starts_fails_its_own_turns,
     turns_whose_lease_is_over_are_failed,
     why_a_turn_was_failed_is_kept,
-    sessions_that_are_over_are_deleted,
+    what_is_over_is_deleted,
 );
 
 async fn states(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow::Result<(bool, Vec<TurnState>)> {
@@ -130,18 +130,27 @@ async fn a_dead_turn_that_somebody_has_is_not_waited_for() -> anyhow::Result<()>
     Ok(())
 }
 
-async fn sessions_that_are_over_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
+async fn what_is_over_is_deleted(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (over, alive) = (new_session(at(5)), new_session(at(6)));
     for new in [&over, &alive] {
         fixture.sessions.create(owner, new.clone()).await?;
     }
-    assert_eq!(fixture.system.delete_expired_sessions(at(4)).await?, 0);
-    assert_eq!(fixture.system.delete_expired_sessions(at(5)).await?, 1);
+    for end in [5, 6] {
+        let code = NewCode { expires_at: at(end), ..new_code(CodePurpose::SignIn, None) };
+        fixture.sessions.create_code(owner, code).await?;
+        fixture.system.spend_state(&token(), at(end)).await?;
+    }
+    assert_eq!(fixture.system.delete_expired(at(4)).await?, 0);
+    assert_eq!(fixture.system.delete_expired(at(5)).await?, 3);
+    assert_eq!(fixture.system.delete_expired(at(5)).await?, 0);
     assert_eq!(fixture.system.session_by_refresh_token(&over.refresh).await?, None);
-    let gone = fixture.sessions.token_version(owner, over.id, at(0)).await;
+    let gone = fixture.sessions.standing(owner, over.id, at(0)).await;
     assert!(matches!(gone, Err(SessionRepoError::NotFound)), "{gone:?}");
-    assert_eq!(fixture.sessions.token_version(owner, alive.id, at(5)).await?, 0);
+    fixture.sessions.standing(owner, alive.id, at(5)).await?;
+    for table in ["one_time_codes", "spent_states"] {
+        assert_eq!(fixture.number(&format!("SELECT COUNT(*) FROM {table}")).await?, 1, "{table}");
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use domain::conversation::ConversationRepo as _;
 use domain::id::{TaskId, UserId};
 use domain::patch::Patch;
 use domain::storage::StorageError;
-use domain::task::{Task, TaskChange, TaskEffect, TaskPatch, TaskRepo as _, TaskRepoError, Version};
+use domain::task::{NewTask, Task, TaskChange, TaskEffect, TaskPatch, TaskRepo as _, TaskRepoError, Version};
 use domain::turn::Turn;
 use test_database::{TestDatabase, on_both_databases};
 
@@ -14,6 +14,7 @@ use crate::fixture::{Fixture, at, change, effect, id, new_task};
 
 on_both_databases!(
     a_task_is_created_once,
+    the_id_of_another_task_creates_nothing_and_is_not_on_record,
     a_task_is_changed_once,
     a_task_is_toggled_once,
     a_task_is_deleted_once,
@@ -82,6 +83,19 @@ async fn a_task_is_created_once(test: TestDatabase) -> anyhow::Result<()> {
     assert_eq!(tasks.create(owner, new_task("Bread")?, &call.change(0, 6)).await?, task);
     assert_eq!(tasks.counts(owner).await?.pending, 0);
     assert_eq!(call.recorded().await?, 1);
+    Ok(())
+}
+
+async fn the_id_of_another_task_creates_nothing_and_is_not_on_record(test: TestDatabase) -> anyhow::Result<()> {
+    let call = Call::new(test).await?;
+    let stranger = call.fixture.user().await?;
+    for task in [call.task("Milk").await?, call.fixture.task(stranger, "Bread").await?] {
+        let new = NewTask { id: task.id, ..new_task("Eggs")? };
+        let outcome = call.fixture.tasks.create(call.owner, new, &call.change(0, 1)).await;
+        assert!(matches!(outcome, Err(TaskRepoError::Storage(StorageError::Other(_)))), "{outcome:?}");
+        assert_eq!(call.effect(0).await?, None);
+        assert_eq!(call.fixture.tasks.get(task.user_id, task.id).await?, task);
+    }
     Ok(())
 }
 
@@ -249,7 +263,7 @@ async fn an_effect_is_on_record_with_its_change_or_neither_is(test: TestDatabase
     let (tasks, owner) = (&call.fixture.tasks, call.owner);
     let task = call.task("Milk").await?;
     // The id is taken, so the row cannot be created.
-    let taken = domain::task::NewTask { id: task.id, ..new_task("Bread")? };
+    let taken = NewTask { id: task.id, ..new_task("Bread")? };
     assert!(tasks.create(owner, taken, &call.change(0, 1)).await.is_err());
     assert_eq!(call.effect(0).await?, None);
     // The turn is not there, so the record is not made.
@@ -313,7 +327,7 @@ async fn what_is_on_record_is_exact(test: TestDatabase) -> anyhow::Result<()> {
     let call = Call::new(test).await?;
     let (tasks, owner) = (&call.fixture.tasks, call.owner);
     let title = "🧑\u{200D}🚀 ‏שלום‏ cafe\u{301} \"\\\u{FFFD}";
-    let new = domain::task::NewTask { completed: true, ..new_task(title)? };
+    let new = NewTask { completed: true, ..new_task(title)? };
     // Microseconds are kept, and nothing below them.
     let mut change = call.change(0, 123_457);
     change.at += TimeDelta::nanoseconds(999);

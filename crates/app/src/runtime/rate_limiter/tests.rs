@@ -1,0 +1,247 @@
+//! The limits, on a clock that stands still until it is set.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::thread;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::text::Folded;
+use futures_util::FutureExt as _;
+use uuid::Uuid;
+
+use super::*;
+
+struct ManualClock(Mutex<DateTime<Utc>>);
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        *locked(&self.0)
+    }
+
+    async fn sleep_until(&self, _: DateTime<Utc>) {
+        std::future::pending::<()>().await;
+    }
+}
+
+struct Fixture {
+    clock: Arc<ManualClock>,
+    limiter: GovernorRateLimiter,
+}
+
+impl Fixture {
+    fn new(per_minute: u32) -> Self {
+        let clock = Arc::new(ManualClock(Mutex::new("2026-03-01T12:00:00Z".parse().unwrap())));
+        let limit = NonZeroU32::new(per_minute);
+        let limits = RateLimits { chat: limit, api: limit, sign_in: limit };
+        let limiter = GovernorRateLimiter::new(limits, &(clock.clone() as Arc<dyn Clock>));
+        Self { clock, limiter }
+    }
+
+    /// Lets time pass, or puts the clock back.
+    fn pass(&self, time: TimeDelta) {
+        *locked(&self.clock.0) += time;
+    }
+
+    fn take(&self, key: &RateKey) -> RateDecision {
+        self.limiter.take(key.clone()).now_or_never().unwrap()
+    }
+
+    /// Takes all that is to be had at once.
+    fn take_all(&self, key: &RateKey) -> u32 {
+        let mut taken = 0;
+        while self.take(key).permitted().is_ok() {
+            taken += 1;
+        }
+        taken
+    }
+
+    fn retry_after(&self, key: &RateKey) -> Duration {
+        match self.take(key) {
+            RateDecision::Refused { retry_after, .. } => retry_after,
+            decision => panic!("{decision:?}"),
+        }
+    }
+}
+
+fn chat(user: u128) -> RateKey {
+    RateKey::Chat(Uuid::from_u128(user).into())
+}
+
+fn account(email: &str) -> RateKey {
+    RateKey::SignInAccount(Folded::new(email))
+}
+
+/// Each number's is another /64.
+fn peer(number: u64) -> RateKey {
+    RateKey::SignInPeer(IpAddr::from(Ipv6Addr::from_bits(u128::from(number) << 64)).into())
+}
+
+fn seconds(seconds: i64) -> TimeDelta {
+    TimeDelta::seconds(seconds)
+}
+
+#[test]
+fn the_whole_quota_may_come_at_once_and_then_one_more_for_each_share_of_the_window() {
+    let fixture = Fixture::new(20);
+    assert_eq!(fixture.take_all(&chat(1)), 20);
+    fixture.pass(seconds(3) - TimeDelta::microseconds(1));
+    assert_eq!(fixture.take_all(&chat(1)), 0);
+    fixture.pass(TimeDelta::microseconds(1));
+    assert_eq!(fixture.take_all(&chat(1)), 1);
+    fixture.pass(seconds(31));
+    assert_eq!(fixture.take_all(&chat(1)), 10);
+    fixture.pass(TimeDelta::days(400));
+    assert_eq!(fixture.take_all(&chat(1)), 20);
+}
+
+#[test]
+fn what_is_left_and_when_more_comes_is_told() {
+    let fixture = Fixture::new(20);
+    let policy = RatePolicy { name: "chat", quota: 20, window: Duration::from_mins(1) };
+    for (remaining, reset) in [(19, 3), (18, 6), (17, 9)] {
+        let reset = Duration::from_secs(reset);
+        assert_eq!(fixture.take(&chat(1)), RateDecision::Allowed { policy, remaining, reset });
+    }
+    fixture.pass(TimeDelta::milliseconds(7_500));
+    let reset = Duration::from_millis(4_500);
+    assert_eq!(fixture.take(&chat(1)), RateDecision::Allowed { policy, remaining: 18, reset });
+    assert_eq!(fixture.take_all(&chat(1)), 18);
+    let retry_after = Duration::from_millis(1_500);
+    assert_eq!(fixture.take(&chat(1)), RateDecision::Refused { policy, retry_after });
+    fixture.pass(seconds(1));
+    assert_eq!(fixture.retry_after(&chat(1)), Duration::from_millis(500));
+}
+
+#[test]
+fn what_is_refused_does_not_count() {
+    let fixture = Fixture::new(20);
+    fixture.take_all(&chat(1));
+    for _ in 0..1000 {
+        assert_eq!(fixture.retry_after(&chat(1)), Duration::from_secs(3));
+    }
+    fixture.pass(seconds(3));
+    assert_eq!(fixture.take_all(&chat(1)), 1);
+}
+
+#[test]
+fn a_share_of_the_window_that_is_no_whole_number_of_seconds_comes_when_it_should() {
+    for quota in [7, 19, 77, 599, 600, 9_999] {
+        let fixture = Fixture::new(quota);
+        assert_eq!(fixture.take_all(&chat(1)), quota);
+        // A nanosecond early for each one at the most, in microseconds.
+        let tolerance = i64::from(quota / 1_000);
+        let (mut passed, mut taken) = (0, 0);
+        for number in (1..=quota).step_by((quota / 7) as usize) {
+            let due = 60_000_000 * i64::from(number) / i64::from(quota);
+            fixture.pass(TimeDelta::microseconds(due - tolerance - 1 - passed));
+            let before = fixture.take_all(&chat(1));
+            fixture.pass(TimeDelta::microseconds(tolerance + 2));
+            let after = fixture.take_all(&chat(1));
+            assert!(after >= 1 && before + after == number - taken, "{number} of {quota}: {before}, then {after}");
+            (passed, taken) = (due + 1, number);
+        }
+    }
+}
+
+#[test]
+fn each_user_and_each_limit_is_counted_by_itself() {
+    let fixture = Fixture::new(3);
+    let api = |user| RateKey::Api(Uuid::from_u128(user).into());
+    let keys = [chat(1), chat(2), api(1), api(2), peer(1), peer(2)];
+    assert_eq!(keys.map(|key| fixture.take_all(&key)), [3; 6]);
+    let named = |key| match fixture.take(&key) {
+        RateDecision::Refused { policy, .. } => (policy.name, policy.quota, policy.window),
+        decision => panic!("{decision:?}"),
+    };
+    let minute = Duration::from_mins(1);
+    assert_eq!(named(chat(1)), ("chat", 3, minute));
+    assert_eq!(named(api(1)), ("api", 3, minute));
+    assert_eq!(named(peer(1)), ("sign-in-peer", 3, minute));
+}
+
+#[test]
+fn an_account_is_tried_ten_times_and_then_once_a_minute_whatever_may_come_from_one_network() {
+    let fixture = Fixture::new(1_000);
+    assert_eq!(fixture.take_all(&account("Ada@example.com")), 10);
+    assert_eq!(fixture.take_all(&account("ada@EXAMPLE.com")), 0);
+    assert_eq!(fixture.take_all(&account("bob@example.com")), 10);
+    let policy = RatePolicy { name: "sign-in-account", quota: 10, window: Duration::from_mins(10) };
+    let refused = RateDecision::Refused { policy, retry_after: Duration::from_mins(1) };
+    assert_eq!(fixture.take(&account("ada@example.com")), refused);
+    fixture.pass(seconds(59));
+    assert_eq!(fixture.take_all(&account("ada@example.com")), 0);
+    fixture.pass(seconds(1));
+    assert_eq!(fixture.take_all(&account("ada@example.com")), 1);
+}
+
+#[test]
+fn without_a_number_nothing_is_limited() {
+    let fixture = Fixture::new(0);
+    for key in [chat(1), RateKey::Api(Uuid::nil().into()), account("ada@example.com"), peer(1)] {
+        for _ in 0..100 {
+            assert_eq!(fixture.take(&key), RateDecision::Unlimited);
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_put_back_neither_frees_nor_locks_anybody() {
+    let fixture = Fixture::new(20);
+    fixture.take_all(&chat(1));
+    fixture.pass(-TimeDelta::days(3_650));
+    assert_eq!(fixture.retry_after(&chat(1)), Duration::from_secs(3));
+    assert_eq!(fixture.take_all(&chat(2)), 20);
+    fixture.pass(seconds(3));
+    assert_eq!((fixture.take_all(&chat(1)), fixture.take_all(&chat(2))), (1, 1));
+}
+
+#[test]
+fn a_clock_that_jumps_to_and_fro_breaks_nothing() {
+    let fixture = Fixture::new(20);
+    for _ in 0..10_000 {
+        fixture.take_all(&chat(1));
+        fixture.pass(TimeDelta::days(365_000));
+        assert_eq!(fixture.take_all(&chat(1)), 20);
+        fixture.pass(-TimeDelta::days(365_000));
+        assert_eq!(fixture.retry_after(&chat(1)), Duration::from_secs(3));
+    }
+}
+
+#[test]
+fn threads_that_take_of_one_key_never_take_more_than_there_is() {
+    let fixture = Fixture::new(1_000);
+    for user in 0..20 {
+        let taken: u32 = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| fixture.take_all(&chat(user)))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 1_000);
+    }
+}
+
+#[test]
+fn a_flood_of_keys_takes_a_bounded_memory_and_frees_nobody_who_goes_on() {
+    let fixture = Fixture::new(20);
+    assert_eq!(fixture.take_all(&peer(0)), 20);
+    for number in 1..=1_000_000 {
+        assert!(fixture.take(&peer(number)).permitted().is_ok());
+        if number % 1_000 == 0 {
+            assert!(fixture.take(&peer(0)).permitted().is_err(), "free after {number}");
+        }
+    }
+    let counts = fixture.limiter.sign_in_peer.unwrap().limiter.into_state_store();
+    assert!(counts.len() <= Counts::CAPACITY, "{}", counts.len());
+}
+
+#[test]
+fn who_begins_in_the_midst_of_a_flood_is_limited_too() {
+    let fixture = Fixture::new(20);
+    let mut taken = 0;
+    for number in 1..=400_000 {
+        assert!(fixture.take(&peer(number)).permitted().is_ok());
+        if number >= 200_000 && number % 500 == 0 {
+            taken += u32::from(fixture.take(&peer(0)).permitted().is_ok());
+        }
+    }
+    assert_eq!(taken, 20);
+}

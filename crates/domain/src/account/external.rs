@@ -1,0 +1,171 @@
+//! Signing in with an account at an OpenID provider, and tying one to an account of ours.
+//!
+//! Whose account it is says `sub` alone. An address, verified or not, never opens an account that is there already: it
+//! may have been registered by somebody else, or belong to somebody else by now.
+
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{
+    AccountError, AccountService, AuthorizationRequest, BegunSignIn, Callback, ExternalSignInError, IdentityProvider,
+    ProviderIdentity, SignInAttempt, SignedIn, TokenError,
+};
+use crate::id::{SessionId, UserId};
+use crate::principal::{Principal, Scope};
+use crate::secret::{NewSecret, SecretKind};
+use crate::session::{Client, CodePurpose, NewCode, SessionRepoError};
+use crate::user::{DisplayName, NewUser, UserRepoError};
+
+/// So long a browser may be away at the provider.
+const ATTEMPT: TimeDelta = TimeDelta::minutes(10);
+/// So long a one-time code is good.
+const CODE: TimeDelta = TimeDelta::minutes(1);
+
+impl AccountService {
+    /// Makes a one-time code for [`begin_external`](Self::begin_external), by which an account at the provider is tied to
+    /// that of whoever acts. It is good for 60 s, and as long as their session.
+    ///
+    /// # Errors
+    /// [`AccountError::OAuthNotConfigured`], [`AccountError::InsufficientScope`], [`AccountError::InvalidToken`] if the
+    /// session has just ended, or a failure of storage.
+    pub async fn begin_link(&self, who: &Principal) -> Result<SecretString, AccountError> {
+        who.require(Scope::Account)?;
+        self.provider()?;
+        let session = who.session.ok_or(AccountError::InvalidToken)?;
+        self.new_code(who.user, CodePurpose::Link, Some(session)).await
+    }
+
+    /// Begins to sign somebody in at the provider or, with a code of [`begin_link`](Self::begin_link), to tie their
+    /// account there to one of ours.
+    ///
+    /// # Errors
+    /// [`AccountError::OAuthNotConfigured`], [`AccountError::InvalidCode`], [`AccountError::External`] if the provider
+    /// cannot be reached, or a failure of storage.
+    pub async fn begin_external(&self, link: Option<&str>) -> Result<BegunSignIn, AccountError> {
+        let provider = self.provider()?;
+        let link = match link {
+            Some(code) => Some(self.redeem_link(code).await?),
+            None => None,
+        };
+        let state = self.new_secret(SecretKind::State)?.text;
+        let request = provider.begin(state.clone()).await.map_err(ExternalSignInError::from)?;
+        let AuthorizationRequest { url, proof } = request;
+        let issued_at = self.clock.now();
+        let attempt = SignInAttempt { state, proof, link, issued_at, expires_at: issued_at + ATTEMPT };
+        let sealed = self.tokens.seal_attempt(&attempt).map_err(AccountError::Token)?;
+        Ok(BegunSignIn { url, sealed })
+    }
+
+    /// Ends an attempt when the browser is back: finds, makes or ties the account, and returns a one-time code for
+    /// [`exchange`](Self::exchange), good for 60 s.
+    ///
+    /// # Errors
+    /// [`AccountError::InvalidState`] unless this browser began the attempt within 10 minutes and ends it for the first
+    /// time: nothing is done then, and the person must not be sent anywhere. [`AccountError::External`] if nothing comes
+    /// of it, [`AccountError::OAuthNotConfigured`], or a failure of storage.
+    pub async fn finish_external(&self, callback: Callback) -> Result<SecretString, AccountError> {
+        let provider = self.provider()?;
+        let Callback { state, code, error, sealed } = callback;
+        let attempt = self.open_attempt(state, sealed).await?;
+        let (None, Some(code)) = (error, code) else { return Err(ExternalSignInError::Denied.into()) };
+        let identity = provider.finish(code, attempt.proof).await.map_err(ExternalSignInError::from)?;
+        // Also where the account is known: whoever has an address that is not theirs gets nothing by it.
+        if !identity.email_verified {
+            return Err(ExternalSignInError::EmailNotVerified.into());
+        }
+        let user = match attempt.link {
+            Some((user, session)) => self.link(user, session, identity).await?,
+            None => self.user_of(identity).await?,
+        };
+        self.new_code(user, CodePurpose::SignIn, None).await
+    }
+
+    /// Exchanges a one-time code for a session.
+    ///
+    /// # Errors
+    /// [`AccountError::InvalidCode`], or a failure of storage.
+    pub async fn exchange(&self, code: &str, client: Client) -> Result<SignedIn, AccountError> {
+        let hash = self.tokens.hash_secret(SecretKind::OneTimeCode, code).ok_or(AccountError::InvalidCode)?;
+        let owner = self.system.redeem_code(&hash, CodePurpose::SignIn, self.clock.now()).await?;
+        let user = self.users.get(owner.ok_or(AccountError::InvalidCode)?.user).await?;
+        self.begin_session(user, client).await
+    }
+
+    fn provider(&self) -> Result<&dyn IdentityProvider, AccountError> {
+        self.provider.as_deref().ok_or(AccountError::OAuthNotConfigured)
+    }
+
+    async fn redeem_link(&self, code: &str) -> Result<(UserId, SessionId), AccountError> {
+        let hash = self.tokens.hash_secret(SecretKind::OneTimeCode, code).ok_or(AccountError::InvalidCode)?;
+        let owner = self.system.redeem_code(&hash, CodePurpose::Link, self.clock.now()).await?;
+        let owner = owner.ok_or(AccountError::InvalidCode)?;
+        Ok((owner.user, owner.session.ok_or(AccountError::InvalidCode)?))
+    }
+
+    /// The attempt, if it is this browser's and was not ended before. From here on it is.
+    async fn open_attempt(
+        &self,
+        state: Option<SecretString>,
+        sealed: Option<SecretString>,
+    ) -> Result<SignInAttempt, AccountError> {
+        let (Some(state), Some(sealed)) = (state, sealed) else { return Err(AccountError::InvalidState) };
+        let attempt = self.tokens.open_attempt(sealed.expose_secret()).map_err(|error| match error {
+            TokenError::Expired | TokenError::Invalid(_) => AccountError::InvalidState,
+            TokenError::Signing(_) => AccountError::Token(error),
+        })?;
+        // Hashes are compared, so that the time it takes tells nothing of the state.
+        let hash = |state: &SecretString| self.tokens.hash_secret(SecretKind::State, state.expose_secret());
+        let spent = hash(&state).filter(|shown| hash(&attempt.state).as_ref() == Some(shown));
+        let spent = spent.ok_or(AccountError::InvalidState)?;
+        if self.system.spend_state(&spent, attempt.expires_at).await? {
+            Ok(attempt)
+        } else {
+            Err(AccountError::InvalidState)
+        }
+    }
+
+    async fn link(&self, user: UserId, session: SessionId, identity: ProviderIdentity) -> Result<UserId, AccountError> {
+        match self.users.link(user, session, identity.account, self.clock.now()).await {
+            Ok(()) => Ok(user),
+            Err(UserRepoError::NotFound) => Err(ExternalSignInError::SessionEnded.into()),
+            Err(UserRepoError::ExternalAccountTaken) => Err(ExternalSignInError::AlreadyLinked.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The user who signs in as `identity`: theirs by `sub`, or a new one.
+    async fn user_of(&self, identity: ProviderIdentity) -> Result<UserId, AccountError> {
+        if let Some(user) = self.system.user_by_external_account(&identity.account).await? {
+            return Ok(user.id);
+        }
+        let ProviderIdentity { account, email, name, .. } = identity;
+        let email = email.ok_or(ExternalSignInError::EmailNotVerified)?;
+        let name = name.unwrap_or_else(|| DisplayName::from_email(&email));
+        let new = NewUser { id: self.ids.next().into(), email, name, password_hash: None, at: self.clock.now() };
+        match self.users.create_external(new, account.clone()).await {
+            Ok(user) => Ok(user.id),
+            Err(UserRepoError::EmailTaken) => Err(ExternalSignInError::AccountExists.into()),
+            // Somebody with two browsers was quicker in the other one.
+            Err(UserRepoError::ExternalAccountTaken) => {
+                let user = self.system.user_by_external_account(&account).await?;
+                Ok(user.ok_or(ExternalSignInError::AlreadyLinked)?.id)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn new_code(
+        &self,
+        user: UserId,
+        purpose: CodePurpose,
+        session: Option<SessionId>,
+    ) -> Result<SecretString, AccountError> {
+        let NewSecret { text, hash } = self.new_secret(SecretKind::OneTimeCode)?;
+        let at = self.clock.now();
+        match self.sessions.create_code(user, NewCode { hash, purpose, session, at, expires_at: at + CODE }).await {
+            Ok(()) => Ok(text),
+            Err(SessionRepoError::NotFound) => Err(AccountError::InvalidToken),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

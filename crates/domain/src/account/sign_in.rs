@@ -1,0 +1,89 @@
+//! Registering, signing in by password, going on and signing out.
+
+use super::{AccountError, AccountService, Registration, SignedIn};
+use crate::secret::{NewSecret, SecretKind};
+use crate::session::{Client, Rotation, SessionRepoError};
+use crate::user::{DisplayName, Email, NewUser, Password};
+
+impl AccountService {
+    /// Creates an account and signs its owner in.
+    ///
+    /// # Errors
+    /// [`AccountError::EmailTaken`], [`AccountError::Hash`] when too much is going on, or a failure of storage.
+    pub async fn register(&self, registration: Registration, client: Client) -> Result<SignedIn, AccountError> {
+        let Registration { email, password, name } = registration;
+        let password_hash = Some(self.hasher.hash(password).await?);
+        let name = name.unwrap_or_else(|| DisplayName::from_email(&email));
+        let user = NewUser { id: self.ids.next().into(), email, name, password_hash, at: self.clock.now() };
+        let user = self.users.create(user).await?;
+        self.begin_session(user, client).await
+    }
+
+    /// Signs somebody in by address and password. An address without an account costs as much time as a wrong password,
+    /// and is counted as one.
+    ///
+    /// # Errors
+    /// [`AccountError::InvalidCredentials`], [`AccountError::RateLimited`], [`AccountError::Hash`] when too much is going
+    /// on, or a failure of storage.
+    pub async fn login(
+        &self,
+        email: Option<&Email>,
+        password: Password,
+        client: Client,
+    ) -> Result<SignedIn, AccountError> {
+        let credentials = match email {
+            Some(email) => {
+                self.count_attempt(email).await?;
+                self.system.credentials_by_email(&email.folded()).await?
+            }
+            None => None,
+        };
+        let hash = credentials.as_ref().and_then(|found| found.password_hash.clone());
+        let fits = self.hasher.verify(password, hash).await?;
+        match credentials {
+            Some(found) if fits => self.begin_session(found.user, client).await,
+            _ => Err(AccountError::InvalidCredentials),
+        }
+    }
+
+    /// Exchanges a refresh token for the next pair of tokens. A token that was used before ends its whole session:
+    /// either its owner or a thief uses it for the second time, and nobody can tell which.
+    ///
+    /// # Errors
+    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a failure of storage.
+    pub async fn refresh(&self, refresh_token: &str, client: Client) -> Result<SignedIn, AccountError> {
+        let hash = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token);
+        let spent = hash.ok_or(AccountError::InvalidToken)?;
+        let owner = self.system.session_by_refresh_token(&spent).await?.ok_or(AccountError::InvalidToken)?;
+        let at = self.clock.now();
+        if owner.expires_at <= at {
+            return Err(AccountError::TokenExpired);
+        }
+        let NewSecret { text, hash } = self.new_secret(SecretKind::RefreshToken)?;
+        let rotation = Rotation { spent, next: hash, client, at, expires_at: at + self.lifetimes.refresh };
+        match self.sessions.rotate(owner.user, owner.session, rotation).await {
+            Ok(()) => {}
+            Err(SessionRepoError::Reused) => {
+                self.end_if_alive(owner.user, owner.session).await?;
+                return Err(AccountError::InvalidToken);
+            }
+            Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
+            Err(error @ SessionRepoError::Storage(_)) => return Err(error.into()),
+        }
+        let user = self.users.get(owner.user).await?;
+        self.signed_in(user, owner.session, text, at)
+    }
+
+    /// Ends the session of a refresh token, with all its tokens. A token that is none ends nothing, and that is no
+    /// error: what the caller wants is so (RFC 7009, 2.2).
+    ///
+    /// # Errors
+    /// A failure of storage.
+    pub async fn logout(&self, refresh_token: &str) -> Result<(), AccountError> {
+        let Some(hash) = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token) else { return Ok(()) };
+        if let Some(owner) = self.system.session_by_refresh_token(&hash).await? {
+            self.end_if_alive(owner.user, owner.session).await?;
+        }
+        Ok(())
+    }
+}

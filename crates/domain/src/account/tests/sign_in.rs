@@ -1,0 +1,155 @@
+//! Registering, signing in by password, going on and signing out.
+
+use super::*;
+
+#[tokio::test]
+async fn registering_hashes_the_password_and_signs_in() {
+    let mut ports = Ports::new().issuing().storing_a_session();
+    ports.hasher.expect_hash().times(1).returning(|_| Ok(PasswordHash::new("phc".into())));
+    ports.users.expect_create().times(1).returning(|new| {
+        assert_eq!((new.name.as_str(), new.password_hash.unwrap().expose()), ("ada", "phc"));
+        Ok(ada())
+    });
+    let registration = Registration {
+        email: "ada@example.com".parse().unwrap(),
+        password: Password::chosen("correct horse").unwrap(),
+        name: None,
+    };
+    let signed_in = ports.service().register(registration, Client::default()).await.unwrap();
+    assert_eq!(signed_in.access_token.expose_secret(), &format!("{}/3", ada().id));
+    assert_eq!((signed_in.refresh_token.expose_secret(), signed_in.expires_in), ("refresh", TimeDelta::hours(24)));
+}
+
+#[tokio::test]
+async fn a_taken_email_begins_no_session() {
+    let mut ports = Ports::new();
+    ports.hasher.expect_hash().returning(|_| Ok(PasswordHash::new("phc".into())));
+    ports.users.expect_create().returning(|_| Err(UserRepoError::EmailTaken));
+    let registration =
+        Registration { email: ada().email, password: Password::chosen("correct horse").unwrap(), name: None };
+    let error = ports.service().register(registration, Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::EmailTaken), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_right_password_signs_in() {
+    let mut ports = Ports::new().issuing().storing_a_session();
+    ports
+        .system
+        .expect_credentials_by_email()
+        .withf(|email| email.as_str() == "ada@example.com")
+        .returning(|_| Ok(Some(Credentials { user: ada(), password_hash: Some(PasswordHash::new("phc".into())) })));
+    ports.hasher.expect_verify().times(1).returning(|_, hash| Ok(hash.is_some()));
+    let signed_in =
+        ports.service().login(Some(&"ADA@example.com".parse().unwrap()), Password::typed("x"), Client::default()).await;
+    assert_eq!(signed_in.unwrap().user, ada());
+}
+
+#[tokio::test]
+async fn an_unknown_email_costs_a_hash_and_is_answered_as_a_wrong_password() {
+    let unknown: fn() -> Option<Credentials> = || None;
+    let wrong = || Some(Credentials { user: ada(), password_hash: Some(PasswordHash::new("phc".into())) });
+    let without = || Some(Credentials { user: ada(), password_hash: None });
+    for found in [unknown, wrong, without] {
+        let mut ports = Ports::new();
+        ports.system.expect_credentials_by_email().returning(move |_| Ok(found()));
+        ports.hasher.expect_verify().times(1).returning(|_, _| Ok(false));
+        let error =
+            ports.service().login(Some(&ada().email), Password::typed("wrong"), Client::default()).await.unwrap_err();
+        assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
+    }
+    let mut ports = Ports::new();
+    ports.hasher.expect_verify().times(1).returning(|_, _| Ok(false));
+    let error = ports.service().login(None, Password::typed("wrong"), Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
+}
+
+fn refreshing(expires_at: DateTime<Utc>) -> Ports {
+    let mut ports = Ports::new().issuing();
+    ports
+        .tokens
+        .expect_hash_secret()
+        .returning(|kind, text| (kind == SecretKind::RefreshToken && text == "old").then(|| hash(0)));
+    ports
+        .system
+        .expect_session_by_refresh_token()
+        .returning(move |_| Ok(Some(RefreshTokenOwner { user: ada().id, session: session(), expires_at })));
+    ports
+}
+
+#[tokio::test]
+async fn refreshing_spends_the_token_and_hands_out_the_next() {
+    let mut ports = refreshing(now() + TimeDelta::days(1));
+    let client = Client::default();
+    let rotation =
+        Rotation { spent: hash(0), next: hash(1), client, at: now(), expires_at: now() + TimeDelta::days(30) };
+    ports
+        .sessions
+        .expect_rotate()
+        .withf(move |user, id, asked| (*user, *id) == (ada().id, session()) && *asked == rotation)
+        .times(1)
+        .returning(|_, _, _| Ok(()));
+    ports.users.expect_get().returning(|_| Ok(ada()));
+    let signed_in = ports.service().refresh("old", Client::default()).await.unwrap();
+    assert_eq!(signed_in.refresh_token.expose_secret(), "refresh");
+}
+
+#[tokio::test]
+async fn a_refresh_token_used_twice_ends_the_whole_session() {
+    let mut ports = refreshing(now() + TimeDelta::days(1));
+    ports.sessions.expect_rotate().returning(|_, _, _| Err(SessionRepoError::Reused));
+    ports
+        .sessions
+        .expect_end()
+        .withf(|user, id| (*user, *id) == (ada().id, session()))
+        .times(1)
+        .returning(|_, _| Ok(()));
+    let error = ports.service().refresh("old", Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_expired_or_unknown_refresh_token_gives_nothing() {
+    let error = refreshing(now()).service().refresh("old", Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::TokenExpired), "{error:?}");
+    let error = refreshing(now()).service().refresh("eyJhbGciOi.J9.x", Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
+}
+
+#[tokio::test]
+async fn logging_out_ends_the_session_and_knows_no_wrong_token() {
+    let mut ports = refreshing(now());
+    ports
+        .sessions
+        .expect_end()
+        .withf(|user, id| (*user, *id) == (ada().id, session()))
+        .times(1)
+        .returning(|_, _| Ok(()));
+    let service = ports.service();
+    service.logout("old").await.unwrap();
+    service.logout("nonsense").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_while_it_was_compared_signs_nobody_in() {
+    let mut ports = Ports::new().issuing();
+    ports.system.expect_credentials_by_email().returning(|_| Ok(Some(credentials(Some("phc")))));
+    ports.hasher.expect_verify().returning(|_, _| Ok(true));
+    ports
+        .sessions
+        .expect_create()
+        .withf(|_, new| new.token_version == ada().token_version)
+        .times(1)
+        .returning(|_, _| Err(SessionRepoError::NotFound));
+    let error = ports.service().login(Some(&ada().email), Password::typed("x"), Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
+}
+
+#[tokio::test]
+async fn too_many_attempts_at_an_account_are_refused_before_anything_is_computed() {
+    let key = RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().folded());
+    let ports = Ports::new().limiting(key);
+    let email: Email = "ADA@example.com".parse().unwrap();
+    let error = ports.service().login(Some(&email), Password::typed("x"), Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
+}
