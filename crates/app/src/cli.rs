@@ -7,6 +7,7 @@
 mod tests;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -20,7 +21,8 @@ Examples:
   app                                    serve on http://127.0.0.1:8000, on SQLite in ./data
   PORT=9000 app                          serve on another port
   DATABASE_URL=postgres://me@db/todo app serve from Postgres
-  app migrate status                     which migrations are applied";
+  app migrate status                     which migrations are applied
+  app assistant explain \"put milk on it\" how the built-in assistant understands that";
 
 /// Doable: a todo backend you can talk to. Without a command it serves.
 #[derive(Parser)]
@@ -36,11 +38,35 @@ pub struct Cli {
 }
 
 /// What the program does instead of serving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum CliCommand {
     /// Change the database's schema, or look at it
     #[command(subcommand)]
     Migrate(Migrate),
+    /// See how the built-in assistant understands sentences; needs no database
+    #[command(subcommand)]
+    Assistant(AssistantCommand),
+}
+
+/// What is to be seen of the built-in assistant.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum AssistantCommand {
+    /// Score it on sentences with known meaning: accuracy by tool and tag, the confusion table, the wrong rows, and how
+    /// many errors would have been harmful
+    Eval {
+        /// JSON Lines: {"id", "text", "expect": {"tool", "title" | "identifier" | "new_title" | "status"}, "tags"}
+        #[arg(value_name = "FILE.jsonl")]
+        file: PathBuf,
+        /// Also write what was understood, a JSON line for each row
+        #[arg(long, value_name = "FILE")]
+        predictions: Option<PathBuf>,
+    },
+    /// Show the ways in which it can read a sentence, with their scores and the lines of the grammar, and what it does
+    Explain {
+        /// The sentence
+        #[arg(required = true)]
+        sentence: Vec<String>,
+    },
 }
 
 /// What becomes of the schema.

@@ -4,6 +4,7 @@
 //! `wiring.rs` is the one place where they meet.
 
 mod application;
+mod assistant;
 pub mod cli;
 mod migrate;
 mod readiness;
@@ -14,6 +15,7 @@ mod upkeep;
 mod wiring;
 
 pub use application::{Application, Overrides};
+pub use assistant::assistant;
 pub use migrate::migrate;
 pub use persistence::StatementObserver;
 pub use wiring::built_in_assistant;

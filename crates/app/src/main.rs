@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use app::cli::{Cli, CliCommand};
 use app::settings::{DatabaseSettings, Settings, Variables};
 use app::telemetry::{self, LogFilter};
-use app::{Application, Overrides, migrate};
+use app::{Application, Overrides, assistant, migrate};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
@@ -33,6 +33,7 @@ async fn run() -> anyhow::Result<()> {
     let cli = Cli::read(std::env::args_os(), &variables).unwrap_or_else(|error| error.exit());
     match cli.command {
         None => serve(cli.settings.try_into()?).await,
+        Some(CliCommand::Assistant(command)) => assistant(command).await,
         Some(CliCommand::Migrate(command)) => {
             telemetry::init(&LogFilter::try_from(&cli.settings.process)?)?;
             migrate(&DatabaseSettings::try_from(cli.settings.database)?, command).await

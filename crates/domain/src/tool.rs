@@ -19,7 +19,7 @@ use crate::storage::StorageError;
 use crate::task::Version;
 use crate::turn::Attempt;
 
-pub use task_tools::TaskTools;
+pub use task_tools::{TaskTools, specs};
 
 /// What a tool is, for those who may call it.
 #[derive(Clone, Debug, PartialEq)]

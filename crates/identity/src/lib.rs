@@ -8,5 +8,5 @@ mod password;
 mod token;
 
 pub use oidc::{OidcOptions, OidcOptionsError, OidcProvider};
-pub use password::{Argon2Cost, Argon2Hasher, HashingLimits, InvalidCost};
+pub use password::{Argon2Cost, Argon2Hasher, HashingLimits, InvalidCost, NoHasher};
 pub use token::{JwtIssuer, JwtSecret, JwtSecretTooShort};

@@ -7,6 +7,7 @@ mod pool;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,6 +25,17 @@ trait HashFunction: Send + Sync {
     fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HashError>;
 }
 
+/// Why there is no hasher.
+#[derive(Debug, thiserror::Error)]
+pub enum NoHasher {
+    /// Argon2 is not defined for such a cost.
+    #[error(transparent)]
+    InvalidCost(#[from] InvalidCost),
+    /// The system gives nothing to run the hashing threads with.
+    #[error("the threads for hashing cannot be set up")]
+    Threads(#[from] io::Error),
+}
+
 /// Hashes passwords with Argon2id (RFC 9106).
 ///
 /// A password is compared at the cost that its own hash names, so that the cost can be raised later without locking
@@ -39,13 +51,13 @@ impl Argon2Hasher {
     /// A hasher that makes hashes of this cost, within these limits.
     ///
     /// # Errors
-    /// [`InvalidCost`] if Argon2 is not defined for `cost`.
-    pub fn new(cost: Argon2Cost, limits: HashingLimits) -> Result<Self, InvalidCost> {
-        Ok(Self::over(Arc::new(Argon2id::new(cost)?), cost, limits))
+    /// See [`NoHasher`].
+    pub fn new(cost: Argon2Cost, limits: HashingLimits) -> Result<Self, NoHasher> {
+        Ok(Self::over(Arc::new(Argon2id::new(cost)?), cost, limits)?)
     }
 
-    fn over(function: Arc<dyn HashFunction>, cost: Argon2Cost, limits: HashingLimits) -> Self {
-        Self { function, pool: HashingPool::new(limits), dummy: cost.unmatched_hash() }
+    fn over(function: Arc<dyn HashFunction>, cost: Argon2Cost, limits: HashingLimits) -> io::Result<Self> {
+        Ok(Self { function, pool: HashingPool::new(limits)?, dummy: cost.unmatched_hash() })
     }
 }
 

@@ -18,7 +18,7 @@ mod transport;
 
 pub use cohere::Cohere;
 pub use failure::{FailureContext, MAX_RETRY_AFTER, ProviderSaid, Said, retry_after};
-pub use offline::OfflineClient;
+pub use offline::{ExplainedOutcome, ExplainedReading, Explanation, OfflineClient};
 pub use openai::OpenAi;
 pub use provider::{Optional, Provider, ReplyDecoder};
 pub use reader::ReplyReader;

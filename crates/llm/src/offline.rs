@@ -8,6 +8,7 @@
 //! | the ways to understand them | `grammar` (the tables), `notation`, `matching` |
 //! | which of them is meant: a command, a question back, a remark | `dialogue`, `reply`, `command` |
 //! | the words of the answer | `wording` (without results), `answer` (about results) |
+//! | how a sentence was understood, for whoever works on it | `explain` |
 //!
 //! It keeps nothing between calls: the same request gets the same reply. Deliberately not here: a clock, randomness,
 //! I/O, and any task that a tool has not told of.
@@ -16,6 +17,7 @@ mod answer;
 mod command;
 mod conversation;
 mod dialogue;
+mod explain;
 mod grammar;
 mod matching;
 mod notation;
@@ -30,6 +32,7 @@ use futures_util::{StreamExt as _, stream};
 
 use self::command::{Command, Decision};
 use self::conversation::exchanges;
+pub use self::explain::{ExplainedOutcome, ExplainedReading, Explanation};
 
 /// The built-in assistant.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +42,11 @@ impl OfflineClient {
     /// The built-in assistant. It has no settings.
     pub fn new() -> Self {
         Self
+    }
+
+    /// How it understands a sentence that opens a conversation.
+    pub fn explain(self, sentence: &str) -> Explanation {
+        explain::explain(sentence)
     }
 }
 

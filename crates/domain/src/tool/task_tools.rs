@@ -80,7 +80,8 @@ impl ToolExecutor for TaskTools {
     }
 }
 
-fn specs() -> Vec<ToolSpec> {
+/// What the tools are, as it is told to a model.
+pub fn specs() -> Vec<ToolSpec> {
     let tool = |name, description, parameters| ToolSpec {
         name,
         description,

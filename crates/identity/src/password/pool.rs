@@ -1,12 +1,13 @@
 //! Keeps hashing off the threads that serve requests, and bounds it: so many at once, so many waiting, no more.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
 use domain::account::HashError;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::Semaphore;
-use tokio::task;
 
 /// How much hashing happens at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +25,14 @@ impl Default for HashingLimits {
     }
 }
 
-/// Runs work on tokio's blocking threads within [`HashingLimits`].
+/// Runs work on threads of its own within [`HashingLimits`].
+///
+/// No more threads than hashes at once, and always the same ones: an allocator keeps what a thread has freed for that
+/// thread, so that hashing on whichever of tokio's hundreds of blocking threads is free would keep the memory of a hash
+/// for each of them.
 pub(super) struct HashingPool {
+    /// Taken by `drop` alone.
+    threads: Option<Runtime>,
     /// One for whoever computes or waits.
     places: Arc<Semaphore>,
     /// One for whoever computes.
@@ -33,12 +40,17 @@ pub(super) struct HashingPool {
 }
 
 impl HashingPool {
-    pub(super) fn new(limits: HashingLimits) -> Self {
+    /// # Errors
+    /// If the system gives no event queue for the threads.
+    pub(super) fn new(limits: HashingLimits) -> io::Result<Self> {
         let at_once = limits.at_once.get();
-        Self {
+        let threads =
+            runtime::Builder::new_current_thread().max_blocking_threads(at_once).thread_name("hashing").build()?;
+        Ok(Self {
+            threads: Some(threads),
             places: Arc::new(Semaphore::new(at_once.saturating_add(limits.waiting).min(Semaphore::MAX_PERMITS))),
             permits: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
-        }
+        })
     }
 
     /// Runs `work` in its turn, first come, first served. A caller that goes away while it waits gives up its place;
@@ -54,7 +66,8 @@ impl HashingPool {
         })?;
         let permit =
             Arc::clone(&self.permits).acquire_owned().await.map_err(|error| HashError::Failed(error.into()))?;
-        let computed = task::spawn_blocking(move || {
+        let threads = self.threads.as_ref().ok_or(HashError::Overloaded)?;
+        let computed = threads.spawn_blocking(move || {
             // Held by the work, not by the caller: the work goes on when the caller does not.
             let _held = (place, permit);
             work()
@@ -66,5 +79,14 @@ impl HashingPool {
     #[cfg(test)]
     pub(super) fn free(&self) -> (usize, usize) {
         (self.places.available_permits(), self.permits.available_permits())
+    }
+}
+
+impl Drop for HashingPool {
+    fn drop(&mut self) {
+        // A runtime that is merely dropped waits for its threads, which tokio forbids where futures run.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
     }
 }

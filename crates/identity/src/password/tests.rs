@@ -72,7 +72,7 @@ impl HashFunction for Gated {
 
 fn gated(limits: HashingLimits) -> (SyncSender<()>, Arc<Gated>, Arc<Argon2Hasher>) {
     let (open, function) = Gated::new();
-    let hasher = Argon2Hasher::over(function.clone(), Argon2Cost::CHEAPEST, limits);
+    let hasher = Argon2Hasher::over(function.clone(), Argon2Cost::CHEAPEST, limits).unwrap();
     (open, function, Arc::new(hasher))
 }
 
@@ -114,7 +114,7 @@ async fn without_a_hash_the_answer_is_no_and_a_hash_of_the_same_cost_is_computed
     let cost = Argon2Cost { memory_kib: 32, passes: 2, lanes: 1 };
     let inner = Argon2id::new(cost).unwrap();
     let function = Arc::new(Recording { inner, costs: Mutex::default() });
-    let hasher = Argon2Hasher::over(function.clone(), cost, HashingLimits::default());
+    let hasher = Argon2Hasher::over(function.clone(), cost, HashingLimits::default()).unwrap();
 
     let hash = hasher.hash(password()).await.unwrap();
     assert!(!hasher.verify(Password::typed("wrong"), Some(hash)).await.unwrap());
@@ -221,7 +221,7 @@ async fn a_caller_that_goes_away_while_computing_is_counted_until_the_computing_
 
 #[tokio::test]
 async fn a_hash_function_that_panics_is_an_error_and_leaves_its_place() {
-    let pool = HashingPool::new(limits(1, 0));
+    let pool = HashingPool::new(limits(1, 0)).unwrap();
     let answer: Result<(), HashError> = pool.run(|| panic!("broken")).await;
     assert!(matches!(answer, Err(HashError::Failed(_))));
     assert_eq!(pool.free(), (1, 1));
@@ -245,4 +245,15 @@ async fn the_thread_that_serves_stays_free_while_a_hash_is_computed() {
     assert!(!login.is_finished());
     open.send(()).unwrap();
     login.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn hashes_are_computed_on_no_more_threads_than_there_are_hashes_at_once() {
+    let pool = HashingPool::new(limits(2, 64)).unwrap();
+    let threads = futures_util::future::try_join_all((0..40).map(|_| pool.run(|| Ok(std::thread::current().id()))));
+    let mut seen: Vec<_> = threads.await.unwrap();
+    seen.dedup();
+    seen.sort_by_key(|id| format!("{id:?}"));
+    seen.dedup();
+    assert!(seen.len() <= 2, "{seen:?}");
 }

@@ -1,0 +1,32 @@
+//! An explanation as text.
+
+use std::fmt::{self, Display, Formatter};
+
+use llm::{ExplainedOutcome, Explanation};
+
+/// An explanation, to be printed.
+pub(super) struct Printed<'e>(pub &'e Explanation);
+
+impl Display for Printed<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Explanation { words, readings, outcome } = self.0;
+        let words: Vec<&str> = words.iter().map(|word| if word.is_empty() { "\"\"" } else { word }).collect();
+        writeln!(f, "words: {}\n", words.join(" "))?;
+        if readings.is_empty() {
+            writeln!(f, "No line of the grammar covers the whole of it.")?;
+        }
+        for reading in readings {
+            let arguments: String =
+                reading.arguments.iter().map(|(name, value)| format!("  {name}: {value}")).collect();
+            let unsure = if reading.sure { "" } else { " (unsure)" };
+            writeln!(f, "{:>4}  {}{unsure}{arguments}\n      {}", reading.score, reading.intent, reading.line)?;
+        }
+        match outcome {
+            ExplainedOutcome::Calls(calls) => {
+                calls.iter().try_for_each(|(tool, arguments)| writeln!(f, "\ncalls {tool} {arguments}"))
+            }
+            ExplainedOutcome::Asks(question) => writeln!(f, "\nasks: {question}"),
+            ExplainedOutcome::Says(words) => writeln!(f, "\nsays: {words}"),
+        }
+    }
+}
