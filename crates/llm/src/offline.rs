@@ -30,9 +30,12 @@ use async_trait::async_trait;
 use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, LlmToolCall};
 use futures_util::{StreamExt as _, stream};
 
-use self::command::{Command, Decision};
-use self::conversation::exchanges;
+use self::command::{Action, Command, Decision, Status, Target};
+use self::conversation::{Outcome, exchanges};
 pub use self::explain::{ExplainedOutcome, ExplainedReading, Explanation};
+
+/// How many tasks are marked as done at once: with the look at the list, what one turn may call.
+const MAX_SWEPT: usize = 31;
 
 /// The built-in assistant.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,13 +79,16 @@ enum Reply {
 fn reply(request: &LlmRequest) -> Reply {
     let mut exchanges = exchanges(&request.messages);
     let Some(now) = exchanges.pop() else {
-        return Reply::Words(wording::remark(command::Remark::Greeting).to_owned());
+        return Reply::Words(wording::remark(command::Remark::Greeting, 0).to_owned());
     };
     let decision = dialogue::decide(now.said, &dialogue::remember(&exchanges));
+    if let Decision::Sweep(action, status) = decision {
+        return sweep(action, status, &now.outcomes);
+    }
     if !now.outcomes.is_empty() {
         let about = match &decision {
             Decision::Act(commands) => commands.iter().find_map(Command::about),
-            Decision::Ask(_) | Decision::Say(_) => None,
+            Decision::Ask(_) | Decision::Say(_) | Decision::Sweep(..) => None,
         };
         return Reply::Words(answer::answer(&now.outcomes, about));
     }
@@ -96,7 +102,28 @@ fn reply(request: &LlmRequest) -> Reply {
             }
         }
         Decision::Ask(question) => Reply::Words(wording::question(&question)),
-        Decision::Say(remark) => Reply::Words(wording::remark(remark).to_owned()),
+        Decision::Say(remark) => Reply::Words(wording::remark(remark, exchanges.len()).to_owned()),
+        Decision::Sweep(action, status) => sweep(action, status, &[]),
+    }
+}
+
+/// Does something to every task there is: looks first; then completes them, or asks whether to delete them.
+fn sweep(action: Action, status: Status, outcomes: &[Outcome<'_>]) -> Reply {
+    let [list] = outcomes else {
+        return match outcomes {
+            [] => Reply::Calls(vec![Command::List { status, about: None }]),
+            [_, rest @ ..] => Reply::Words(answer::answer(rest, None)),
+        };
+    };
+    if !list.success || !list.data["tasks"].is_array() {
+        return Reply::Words(answer::answer(outcomes, None));
+    }
+    match (answer::swept(list), action) {
+        (Err(nothing), _) => Reply::Words(nothing),
+        (Ok(tasks), Action::Complete) => {
+            Reply::Calls(tasks.iter().take(MAX_SWEPT).map(|task| Command::Complete(Target::known(task))).collect())
+        }
+        (Ok(tasks), Action::Delete | Action::Rename) => Reply::Words(answer::offer(&tasks)),
     }
 }
 

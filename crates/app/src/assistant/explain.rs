@@ -25,6 +25,9 @@ impl Display for Printed<'_> {
             ExplainedOutcome::Calls(calls) => {
                 calls.iter().try_for_each(|(tool, arguments)| writeln!(f, "\ncalls {tool} {arguments}"))
             }
+            ExplainedOutcome::Sweeps((tool, arguments), action) => {
+                writeln!(f, "\ncalls {tool} {arguments}, then wants to {action} each of them")
+            }
             ExplainedOutcome::Asks(question) => writeln!(f, "\nasks: {question}"),
             ExplainedOutcome::Says(words) => writeln!(f, "\nsays: {words}"),
         }

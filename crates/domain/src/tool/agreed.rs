@@ -107,7 +107,8 @@ impl TaskTools {
         text: &str,
     ) -> Result<Option<PendingAction>, ToolError> {
         let Some(conversation) = context.conversation else { return Ok(None) };
-        let asking: Vec<&str> = sentences(text).filter(|sentence| asks_to_delete(sentence)).collect();
+        let text = without_inner_marks(text);
+        let asking: Vec<&str> = sentences(&text).filter(|sentence| asks_to_delete(sentence)).collect();
         if asking.is_empty() {
             return Ok(None);
         }
@@ -120,7 +121,10 @@ impl TaskTools {
         let mut words = Folded::new(&asking.join("\n")).as_str().to_owned();
         let named: Vec<(TaskId, Version)> = tasks
             .iter()
-            .filter(|task| take_out(&mut words, task.title.folded().as_str()))
+            .filter(|task| {
+                let title = task.title.folded();
+                take_out(&mut words, title.as_str()) || take_out(&mut words, &without_marks(title.as_str()))
+            })
             .map(|task| (task.id, task.version))
             .collect();
         let tasks: Vec<_> =
@@ -135,9 +139,30 @@ impl TaskTools {
     }
 }
 
-/// The sentences of a text, each with its mark. A title with a mark in it is cut, and then not found.
+/// What ends a sentence.
+const MARKS: [char; 7] = ['.', '!', '?', '\n', '\u{ff1f}', '\u{3002}', '\u{ff01}'];
+
+/// A text without the marks inside its quotations, which end no sentence: “Call Dr. Smith”.
+fn without_inner_marks(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('“') {
+        let Some(length) = rest[start..].find('”') else { break };
+        kept.push_str(&rest[..start]);
+        kept.push_str(&without_marks(&rest[start..start + length]));
+        rest = &rest[start + length..];
+    }
+    kept.push_str(rest);
+    kept
+}
+
+fn without_marks(text: &str) -> String {
+    text.replace(MARKS, "·")
+}
+
+/// The sentences of a text, each with its mark. A title with a mark in it is cut, and then not found, unless it is quoted.
 fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(['.', '!', '?', '\n', '\u{ff1f}', '\u{3002}', '\u{ff01}'])
+    text.split_inclusive(MARKS)
 }
 
 /// Takes every place where `title` stands alone out of `words`, and tells whether there was one.

@@ -13,13 +13,80 @@ use super::conversation::Outcome;
 /// The most tasks that an answer lists. The others can be asked for by name; a reply has its limits too.
 const MAX_LISTED: usize = 50;
 
+/// The most tasks that are offered for deletion at once; as many as the server keeps on offer.
+const MAX_OFFERED: usize = 32;
+
 /// The answer to a message after its tools have run. `about` is what the user wants to find, if they do.
 pub(super) fn answer(outcomes: &[Outcome<'_>], about: Option<&str>) -> String {
-    let said: Vec<String> = outcomes.iter().map(|outcome| one(outcome, about)).collect();
+    let mut said = Vec::new();
+    let mut rest = outcomes;
+    while let Some(first) = rest.first() {
+        // What was done to several tasks is one sentence.
+        let alike = rest.iter().take_while(|outcome| same_deed(first, outcome)).count().max(1);
+        let (group, behind) = rest.split_at(alike);
+        said.push(if group.len() > 1 { deed(group) } else { one(first, about) });
+        rest = behind;
+    }
     said.join("\n\n")
 }
 
+/// The question whether to delete all of `tasks`, in one sentence: the server takes the tasks on offer from it.
+pub(super) fn offer(tasks: &[Known]) -> String {
+    let titles: Vec<_> = tasks.iter().take(MAX_OFFERED).map(|task| quoted(&task.title)).collect();
+    let more = match tasks.len().saturating_sub(MAX_OFFERED) {
+        0 => String::new(),
+        more => format!("\n\nThere are {more} more; I offer {MAX_OFFERED} at a time."),
+    };
+    format!("Shall I delete {}?{more}", enumerated(&titles))
+}
+
+/// What the tasks of a list are, and what is said where there are none.
+pub(super) fn swept(outcome: &Outcome<'_>) -> Result<Vec<Known>, String> {
+    let list = List::read(outcome);
+    if list.tasks.is_empty() { Err(list.words()) } else { Ok(list.tasks) }
+}
+
+/// Whether two outcomes are told together: the same was done to two tasks, or waits for the same yes.
+fn same_deed(first: &Outcome<'_>, other: &Outcome<'_>) -> bool {
+    let is_plain = |outcome: &Outcome<'_>| {
+        outcome.task().is_some()
+            && (outcome.waits()
+                || (outcome.success
+                    && outcome.data["already_completed"] != true
+                    && ["add_task", "complete_task", "delete_task"].contains(&outcome.tool)))
+    };
+    first.tool == other.tool && first.waits() == other.waits() && is_plain(first) && is_plain(other)
+}
+
+/// What was done to several tasks, or would be after a yes.
+fn deed(group: &[Outcome<'_>]) -> String {
+    let tasks: Vec<_> = group.iter().filter_map(Outcome::task).collect();
+    if group.iter().all(Outcome::waits) {
+        return offer(&tasks);
+    }
+    let titles = enumerated(&tasks.iter().map(|task| quoted(&task.title)).collect::<Vec<_>>());
+    match group.first().and_then(|outcome| Action::of_tool(outcome.tool)) {
+        Some(Action::Complete) => format!("Marked {titles} as done."),
+        Some(Action::Delete) => format!("Deleted {titles}."),
+        Some(Action::Rename) | None => format!("Added {titles} to your list."),
+    }
+}
+
+/// "a, b and c".
+fn enumerated(things: &[String]) -> String {
+    match things {
+        [] => String::new(),
+        [only] => only.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
 fn one(outcome: &Outcome<'_>, about: Option<&str>) -> String {
+    if outcome.waits()
+        && let Some(task) = outcome.task()
+    {
+        return offer(&[task]);
+    }
     if !outcome.success {
         return failure(outcome);
     }

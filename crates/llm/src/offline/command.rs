@@ -180,10 +180,10 @@ pub(super) enum Remark {
     LeftAlone,
     /// A yes, but to what?
     NothingAsked,
-    /// Tasks are deleted one at a time.
-    DeletesOne,
-    /// Tasks are marked as done one at a time.
-    CompletesOne,
+    /// Which of several tasks should be deleted?
+    DeletesNamed,
+    /// Which of several tasks should be marked as done?
+    CompletesNamed,
     /// Tasks are renamed one at a time.
     RenamesOne,
     /// Two commands in one sentence.
@@ -209,6 +209,8 @@ pub(super) enum Remark {
 pub(super) enum Decision {
     /// Run these, in this order.
     Act(Vec<Command>),
+    /// Look which tasks there are, and do this to every one of them.
+    Sweep(Action, Status),
     /// Ask.
     Ask(Question),
     /// Say something.

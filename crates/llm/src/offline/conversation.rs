@@ -7,7 +7,7 @@
 use domain::llm::LlmMessage;
 use serde_json::Value;
 
-use super::command::{Action, Known, Question};
+use super::command::{Action, Command, Known, Question, Target};
 
 /// A user's message and everything up to the next one.
 #[derive(Debug, Default)]
@@ -79,6 +79,11 @@ impl Outcome<'_> {
         rows.iter().zip(1..).filter_map(|(row, number)| known(row, number)).collect()
     }
 
+    /// Whether it waits for the user to agree.
+    pub fn waits(&self) -> bool {
+        self.data["needs_confirmation"] == true
+    }
+
     /// The tasks on offer after a failure: those that were meant, or those that come near.
     pub fn choices(&self) -> Vec<Known> {
         let candidates = self.tasks("candidates");
@@ -104,6 +109,8 @@ pub(super) struct Memory {
     pub seen: Vec<Known>,
     /// The question that the message may answer.
     pub question: Option<Question>,
+    /// What would take back the last change, if anything does.
+    pub way_back: Option<Command>,
 }
 
 impl Memory {
@@ -118,6 +125,7 @@ impl Memory {
     fn see(&mut self, outcome: &Outcome<'_>) {
         self.question = None;
         if let Some(task) = outcome.task() {
+            self.way_back = way_back(outcome, &task);
             self.seen.retain(|seen| seen.id != task.id);
             // What is deleted can be meant no more.
             self.focus = (outcome.tool != "delete_task").then(|| {
@@ -145,6 +153,19 @@ impl Memory {
     pub fn has_seen_exactly(&self, title: &str) -> bool {
         let title = domain::text::Folded::new(title);
         self.seen.iter().any(|task| domain::text::Folded::new(&task.title) == title)
+    }
+}
+
+/// What would take back what a tool did to `task`. There is no tool that reopens one.
+fn way_back(outcome: &Outcome<'_>, task: &Known) -> Option<Command> {
+    match outcome.tool {
+        "add_task" => Some(Command::Delete(Target::known(task))),
+        "delete_task" => Some(Command::Add { title: task.title.clone() }),
+        "update_task" => {
+            let previous = outcome.data["previous_title"].as_str().filter(|title| *title != task.title)?;
+            Some(Command::Rename(Target::known(task), previous.to_owned()))
+        }
+        _ => None,
     }
 }
 

@@ -17,8 +17,17 @@ use super::wording;
 /// The longest message that is taken for a command, in words. A title has at most 500 characters.
 const MAX_WORDS: usize = 250;
 
+/// What makes a command wait for something, which nothing here does.
+const CONDITIONS: &[&str] = &["after", "before", "if", "once", "unless", "until", "when"];
+
+/// How many tasks one sentence may name.
+const MAX_TOGETHER: usize = 20;
+
 /// How many sentences are taken for commands of their own.
 const MAX_SENTENCES: usize = 8;
+
+/// How much less another reading has to explain before it is out of the question: half a word.
+const CLOSE: i32 = 2;
 
 /// How many times "and" is tried as the joint between two commands.
 const MAX_JOINTS: usize = 4;
@@ -53,19 +62,19 @@ pub(super) fn decide(text: &str, memory: &Memory) -> Decision {
     {
         return decision;
     }
-    let decision = listener.two_commands(readings.first()).unwrap_or_else(|| match listener.best_of(&readings) {
+    listener.two_commands(readings.first()).unwrap_or_else(|| match listener.best_of(&readings) {
+        Ok(Some(reading)) if is_contested(reading, &readings) => confirmed(listener.interpret(reading)),
         Ok(Some(reading)) => listener.interpret(reading),
         Ok(None) => listener.by_sentences(),
         Err(remark) => Decision::Say(remark),
-    });
-    match decision {
-        Decision::Act(commands) if deletions(&commands) > 1 => Decision::Say(Remark::DeletesOne),
-        decided => decided,
-    }
+    })
 }
 
-fn deletions(commands: &[Command]) -> usize {
-    commands.iter().filter(|command| matches!(command, Command::Delete(_))).count()
+/// Whether another reading comes so close to one that changes a task that it might as well be meant.
+fn is_contested(best: &Reading, readings: &[Reading]) -> bool {
+    let changes = |reading: &Reading| matches!(reading.intent, Intent::Complete | Intent::Delete | Intent::Rename);
+    let is_close = |other: &&Reading| other.score + CLOSE > best.score && other.sure && other.intent != best.intent;
+    changes(best) && readings.iter().any(|other| is_close(&other))
 }
 
 /// A message in its conversation.
@@ -126,9 +135,12 @@ impl Listener<'_> {
             Intent::Unwanted => confirmed(self.change(Action::Delete, reading)),
             Intent::Leave | Intent::No => Decision::Say(Remark::LeftAlone),
             Intent::Yes => Decision::Say(Remark::NothingAsked),
-            Intent::Everything => Decision::Say(Remark::DeletesOne),
-            Intent::CompleteAll => Decision::Say(Remark::CompletesOne),
-            Intent::Undo => Decision::Say(Remark::NoUndo),
+            Intent::Everything => Decision::Sweep(Action::Delete, self.status_in(&reading.span)),
+            Intent::CompleteAll => Decision::Sweep(Action::Complete, Status::Pending),
+            Intent::Undo => match &self.memory.way_back {
+                Some(way_back) if reading.item.is_none() => Decision::Ask(Question::Confirm(way_back.clone())),
+                Some(_) | None => Decision::Say(Remark::NoUndo),
+            },
             Intent::Reopen => Decision::Say(Remark::NoReopening),
             Intent::OtherLists => Decision::Say(Remark::OneList),
             Intent::Elsewhere => Decision::Say(Remark::Elsewhere),
@@ -145,8 +157,17 @@ impl Listener<'_> {
         if title.is_empty() || GRAMMAR.is_no_title(self.sentence, self.words, span.clone()) {
             return Decision::Ask(Question::Title);
         }
+        let titles = if names_things(reading) { self.sentence.listed(span.clone()) } else { Vec::new() };
+        if reading.sure && !titles.is_empty() && titles.len() <= MAX_TOGETHER {
+            let one = |title: &Range<usize>| Command::Add { title: self.written(title).to_owned() };
+            return Decision::Act(titles.iter().map(one).collect());
+        }
         let command = Command::Add { title: title.to_owned() };
-        if reading.sure { Decision::Act(vec![command]) } else { Decision::Ask(Question::Confirm(command)) }
+        if reading.sure || self.sentence.is_behind_colon(span.start) {
+            Decision::Act(vec![command])
+        } else {
+            Decision::Ask(Question::Confirm(command))
+        }
     }
 
     fn change(&self, action: Action, reading: &Reading) -> Decision {
@@ -161,7 +182,7 @@ impl Listener<'_> {
         };
         let (target, is_certain) = match item.phrase {
             Phrase::Unsaid => return which(new_title),
-            Phrase::Several => return Decision::Say(one_at_a_time(action)),
+            Phrase::Several => return self.several(action, reading),
             Phrase::It => match &self.memory.focus {
                 Some(focus) => (Target::known(focus), true),
                 None => return which(new_title),
@@ -174,6 +195,10 @@ impl Listener<'_> {
                 let name = self.name_in(reading, item);
                 if name.is_empty() {
                     return which(new_title);
+                }
+                let names = self.sentence.listed(item.name.clone());
+                if reading.sure && action != Action::Rename && (2..=MAX_TOGETHER).contains(&names.len()) {
+                    return together(action, names.iter().map(|name| Target::named(self.written(name))));
                 }
                 let certain = match self.belief(action, reading, item, name) {
                     Belief::Task => true,
@@ -188,10 +213,42 @@ impl Listener<'_> {
         if is_certain { decided } else { confirmed(decided) }
     }
 
+    /// Several tasks by their places, as in "the first and the third".
+    fn several(&self, action: Action, reading: &Reading) -> Decision {
+        let span = reading.item_span.clone().unwrap_or_default();
+        let places = self.sentence.places(span.clone());
+        let means_all = |of: &[&str]| {
+            let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
+            words.iter().any(|token| of.contains(&token.word.as_str()))
+        };
+        if action != Action::Rename && places.is_empty() && means_all(&["all", "everything", "every", "each"]) {
+            let open = if action == Action::Complete { Status::Pending } else { self.status_in(&reading.span) };
+            return Decision::Sweep(action, open);
+        }
+        if action == Action::Rename || !(2..=MAX_TOGETHER).contains(&places.len()) {
+            return Decision::Say(several_at_once(action));
+        }
+        together(action, places.into_iter().map(Target::position))
+    }
+
+    /// Which tasks "all completed tasks" and its likes are.
+    fn status_in(&self, span: &Range<usize>) -> Status {
+        let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
+        let any = |of: &[&str]| words.iter().any(|token| of.contains(&token.word.as_str()));
+        if any(&["completed", "finished", "done", "complete", "closed", "accomplished", "checked", "ticked"]) {
+            Status::Completed
+        } else if any(&["open", "pending", "unfinished", "remaining", "incomplete", "outstanding", "left"]) {
+            Status::Pending
+        } else {
+            Status::All
+        }
+    }
+
     /// Whether a bare name is believed to be a task's.
     fn belief(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Belief {
         let (sentence, words, span) = (self.sentence, self.words, item.name.clone());
-        let may_be_other = action != Action::Complete && !reading.speaks_of_list;
+        // "Mark X as done" is said of tasks alone, "complete X" and "delete X" of much else.
+        let may_be_other = !reading.line.contains("<done>") && !reading.speaks_of_list;
         // What cannot be taken back needs the whole title, unless the sentence is plain.
         let needs_all = action == Action::Delete && !reading.sure;
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
@@ -228,6 +285,13 @@ impl Listener<'_> {
         GRAMMAR.item(self.sentence, self.words, span)
     }
 
+    /// Whether the words in `span` mean all of `count` tasks.
+    pub fn says_all(&self, span: &Range<usize>, count: usize) -> bool {
+        let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
+        let says = |of: &[&str]| words.iter().any(|token| of.contains(&token.word.as_str()));
+        says(&["all", "everything", "every", "each"]) || (count == 2 && says(&["both"]))
+    }
+
     /// The words in `span` as they were written.
     pub fn written(&self, span: &Range<usize>) -> &str {
         self.sentence.written(span.clone())
@@ -250,8 +314,13 @@ impl Listener<'_> {
             if !is_better || !is_command(left) || !is_command(right) {
                 continue;
             }
-            let stands_alone = matches!(right.intent, Intent::List(_))
-                || right.item.as_ref().is_some_and(|item| matches!(item.phrase, Phrase::Position | Phrase::Last));
+            // A new title might go on behind the "and"; what points at the list or into it does not.
+            let points = |item: &Item| matches!(item.phrase, Phrase::Position | Phrase::First | Phrase::Last);
+            let stands_alone = left.intent != Intent::Add
+                || matches!(right.intent, Intent::List(_))
+                || right.speaks_of_list
+                || (right.intent == Intent::Add && right.line.contains("<add>"))
+                || right.item.as_ref().is_some_and(points);
             return Some(match (self.interpret(left), self.interpret(right)) {
                 (Decision::Act(first), Decision::Act(second)) if stands_alone => {
                     Decision::Act(first.into_iter().chain(second).collect())
@@ -269,8 +338,13 @@ impl Listener<'_> {
         if spans.len() > MAX_SENTENCES {
             return Decision::Say(Remark::TooLong);
         }
+        if self.sentence.tokens().first().is_some_and(|token| CONDITIONS.contains(&token.word.as_str())) {
+            return Decision::Say(Remark::Unknown);
+        }
         let mut commands = Vec::new();
         let mut question = None;
+        let mut perhaps = None;
+        let mut swept = None;
         let mut remark = None;
         for span in spans.iter().filter(|_| spans.len() > 1) {
             let readings = self.readings(span.clone());
@@ -279,14 +353,21 @@ impl Listener<'_> {
                 Ok(Some(reading)) if reading.intent == Intent::Leave => return Decision::Say(Remark::LeftAlone),
                 Ok(Some(reading)) => match self.interpret(reading) {
                     Decision::Act(more) => commands.extend(more),
+                    sweep @ Decision::Sweep(..) => swept = Some(sweep),
+                    // What only sounds like a wish is the reason for the command behind it: "We're out of paint, so ..."
+                    Decision::Ask(asked) if !reading.sure => perhaps = perhaps.or(Some(asked)),
                     Decision::Ask(asked) => question = question.or(Some(asked)),
                     Decision::Say(said) => remark = Some(said),
                 },
                 Err(ambiguous) => return Decision::Say(ambiguous),
             }
         }
+        if commands.is_empty() {
+            question = question.or(perhaps);
+        }
         match question {
             Some(question) => Decision::Ask(question),
+            None if commands.is_empty() && swept.is_some() => swept.unwrap_or(Decision::Say(Remark::Unknown)),
             None if commands.is_empty() => Decision::Say(remark.unwrap_or(Remark::Unknown)),
             None => Decision::Act(commands),
         }
@@ -326,11 +407,23 @@ pub(super) fn command(action: Action, target: Target, new_title: Option<String>)
     }
 }
 
-/// That an action takes one task at a time.
-pub(super) fn one_at_a_time(action: Action) -> Remark {
+/// The same done to several tasks.
+pub(super) fn together(action: Action, targets: impl Iterator<Item = Target>) -> Decision {
+    let one = |target| if action == Action::Delete { Command::Delete(target) } else { Command::Complete(target) };
+    Decision::Act(targets.map(one).collect())
+}
+
+/// Whether a new task's words are likely things rather than a deed: "put milk, eggs and bread on the list", and not
+/// "remind me to buy milk, eggs and bread".
+fn names_things(reading: &Reading) -> bool {
+    reading.line.contains("<add>") || reading.line.contains("<put>") || reading.line.contains("<adding>")
+}
+
+/// What is said when several tasks are meant and it is not clear which.
+pub(super) fn several_at_once(action: Action) -> Remark {
     match action {
-        Action::Complete => Remark::CompletesOne,
-        Action::Delete => Remark::DeletesOne,
+        Action::Complete => Remark::CompletesNamed,
+        Action::Delete => Remark::DeletesNamed,
         Action::Rename => Remark::RenamesOne,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Deliberately not here: how that is printed.
 
-use super::command::Decision;
+use super::command::{Command, Decision};
 use super::conversation::Memory;
 use super::dialogue;
 use super::grammar::{GRAMMAR, Intent, Item, Reading};
@@ -43,6 +43,8 @@ pub struct ExplainedReading {
 pub enum ExplainedOutcome {
     /// Calls of tools, as name and JSON arguments.
     Calls(Vec<(&'static str, String)>),
+    /// A call that looks which tasks there are, and then this for each of them.
+    Sweeps((&'static str, String), String),
     /// A question back.
     Asks(String),
     /// Something is said, and nothing is done.
@@ -67,8 +69,13 @@ pub(super) fn explain(text: &str) -> Explanation {
         Decision::Act(commands) => ExplainedOutcome::Calls(
             commands.iter().map(|command| (command.tool(), command.arguments().to_string())).collect(),
         ),
+        Decision::Sweep(action, status) => {
+            let list = Command::List { status, about: None };
+            let call = (list.tool(), list.arguments().to_string());
+            ExplainedOutcome::Sweeps(call, format!("{action:?}").to_lowercase())
+        }
         Decision::Ask(question) => ExplainedOutcome::Asks(wording::question(&question)),
-        Decision::Say(remark) => ExplainedOutcome::Says(wording::remark(remark).to_owned()),
+        Decision::Say(remark) => ExplainedOutcome::Says(wording::remark(remark, 0).to_owned()),
     };
     Explanation { words: sentence.tokens().iter().map(|token| token.word.clone()).collect(), readings, outcome }
 }

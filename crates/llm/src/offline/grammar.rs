@@ -139,7 +139,9 @@ impl Grammar {
         let mut starts = vec![span.start];
         let signs = sentence.tokens()[span.clone()].iter().take_while(|token| token.is_sign()).count();
         starts.extend((signs > 0 && signs < span.len()).then_some(span.start + signs));
-        if sentence.begins_with_name(span.clone()) {
+        // A name that calls somebody: with a comma, or a first word that the grammar has no use for ("Olly add milk").
+        let is_called = words.get(span.start).is_some_and(|word| !word.is_known()) && span.len() > 2;
+        if sentence.begins_with_name(span.clone()) || (is_called && sentence.tokens()[span.start].is_name()) {
             starts.push(span.start + 1);
         }
         let mut next = 0;

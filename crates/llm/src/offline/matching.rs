@@ -81,6 +81,13 @@ pub(super) struct Word {
     number: Option<u32>,
 }
 
+impl Word {
+    /// Whether the grammar has a use for it.
+    pub fn is_known(self) -> bool {
+        self.exact.is_some() || self.meant.is_some() || self.number.is_some()
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Word(WordId),
@@ -274,7 +281,7 @@ impl Cover {
             Slot::Title => self.title = Some(span),
             Slot::Item => self.item = Some(span),
             Slot::New => self.new = Some(span),
-            Slot::Number => {}
+            Slot::Rest | Slot::Number => {}
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `[a \| b]` | one of these, or nothing |
 //! | `<name>` | whatever the word family `name` matches |
 //! | `{title}`, `{item}`, `{new}` | one word or more: the command's argument |
+//! | `{rest}` | one word or more that lead nowhere: a reason, a time, "with me" |
 //! | `{number}` | one word that is a number or an ordinal |
 //! | `{*}` | nothing, or up to three words that do not matter |
 //!
@@ -23,6 +24,8 @@ pub(super) enum Slot {
     Item,
     /// A task's new title.
     New,
+    /// Words that no command needs.
+    Rest,
     /// A number or an ordinal.
     Number,
 }
@@ -122,6 +125,7 @@ fn slot(name: &str) -> Result<Pattern, NotationError> {
         "title" => Slot::Title,
         "item" => Slot::Item,
         "new" => Slot::New,
+        "rest" => Slot::Rest,
         "number" => Slot::Number,
         _ => return Err(NotationError::UnknownSlot(name.to_owned())),
     }))

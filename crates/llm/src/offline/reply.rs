@@ -6,7 +6,7 @@
 use domain::text::Folded;
 
 use super::command::{Action, Command, Decision, Known, Question, Remark, Target};
-use super::dialogue::{Listener, command, one_at_a_time};
+use super::dialogue::{Listener, command, several_at_once, together};
 use super::grammar::{GRAMMAR, Intent, Phrase, Reading};
 
 /// A name longer than this, in words, is more likely something else than the choice between tasks.
@@ -32,7 +32,8 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
             let chosen = choose(question, choices, listener, best)?;
             Some(match chosen {
                 Choice::Task(target) => command(*action, target, new_title.clone()),
-                Choice::Several => Decision::Say(one_at_a_time(*action)),
+                Choice::All if *action != Action::Rename => together(*action, choices.iter().map(Target::known)),
+                Choice::All | Choice::Several => Decision::Say(several_at_once(*action)),
                 Choice::Unclear => Decision::Ask(question.clone()),
             })
         }
@@ -62,6 +63,7 @@ fn title(listener: &Listener<'_>) -> Option<String> {
 
 enum Choice {
     Task(Target),
+    All,
     Several,
     Unclear,
 }
@@ -88,6 +90,7 @@ fn choose(question: &Question, choices: &[Known], listener: &Listener<'_>, best:
         }
         Phrase::Last if choices.is_empty() => Some(Choice::Task(Target::last())),
         Phrase::Last => Some(shown(choices.len() - 1)),
+        Phrase::Several if choices.len() > 1 && listener.says_all(&span, choices.len()) => Some(Choice::All),
         Phrase::Several => Some(Choice::Several),
         Phrase::It if choices.len() == 1 => Some(shown(0)),
         Phrase::It | Phrase::Unsaid => Some(Choice::Unclear),

@@ -9,6 +9,8 @@ use std::ops::Range;
 use domain::text::Folded;
 use unicode_segmentation::UnicodeSegmentation as _;
 
+use super::numbers;
+
 /// One word, or one quoted passage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
@@ -24,6 +26,11 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// Whether it may be a name: letters, and nothing else.
+    pub fn is_name(&self) -> bool {
+        !self.word.is_empty() && self.word.chars().all(char::is_alphabetic)
+    }
+
     /// Whether it is an emoji or another sign, and no word.
     pub fn is_sign(&self) -> bool {
         !self.word.is_empty() && !self.word.chars().any(char::is_alphanumeric)
@@ -72,6 +79,53 @@ const ENDINGS: &[(&str, &str)] =
 const IS_HOSTS: &[&str] =
     &["everything", "he", "here", "how", "it", "one", "she", "that", "there", "what", "where", "who"];
 
+/// Verbs that, with one of [`PRONOUNS`] behind them, speak of what was named before.
+const POINTING_VERBS: &[&str] = &[
+    "add", "check", "cross", "delete", "include", "mark", "place", "put", "remove", "scratch", "take", "tick", "write",
+];
+
+const PRONOUNS: &[&str] = &["it", "that", "them", "these", "this", "those"];
+
+const DAYS_AND_MONTHS: &[&str] = &[
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "today",
+    "tomorrow",
+    "tonight",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// What stands between places that are named one by one.
+const PLACE_WORDS: &[&str] = &["and", "entry", "item", "items", "number", "numbers", "ones", "task", "tasks", "the"];
+
+/// The most places that "the first ..." names.
+const MAX_PLACES: u32 = 20;
+
+/// The longest part of a list, in words: longer ones are rather clauses of one title.
+const MAX_LISTED_WORDS: usize = 4;
+
+/// What no part of a list begins with: it hangs on the part before.
+const NEVER_LISTED: &[&str] = &[
+    "about", "after", "as", "at", "because", "before", "but", "by", "for", "from", "if", "in", "on", "or", "please",
+    "so", "then", "to", "when", "which", "who", "with",
+];
+
 /// Opening marks and what closes them.
 const QUOTES: &[(char, char)] = &[('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('‘', '’'), ('\'', '\''), ('`', '`')];
 
@@ -92,6 +146,7 @@ impl<'t> Sentence<'t> {
                 push(&mut tokens, text, before, start..start + piece.len(), words_of(piece));
             }
         }
+        part_before_pronouns(&mut tokens, text);
         Self { text, tokens }
     }
 
@@ -149,9 +204,88 @@ impl<'t> Sentence<'t> {
         })
     }
 
+    /// Whether a colon stands before the word at `at`, as in "task: buy milk".
+    pub fn is_behind_colon(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|i| self.tokens.get(i)).zip(self.tokens.get(at));
+        before.is_some_and(|(label, word)| {
+            self.text.get(label.range.end..word.range.start).is_some_and(|gap| gap.contains(':'))
+        })
+    }
+
+    /// The things that the words in `span` list one by one, as in "milk, eggs and bread" or on lines of their own;
+    /// nothing if they list none. "Wash and fold" might be one thing and is left alone: a list has a comma.
+    pub fn listed(&self, span: Range<usize>) -> Vec<Range<usize>> {
+        let Some(tokens) = self.tokens.get(span.clone()) else { return Vec::new() };
+        if tokens.iter().any(|token| token.word.is_empty()) && tokens.iter().any(|token| !token.word.is_empty()) {
+            return Vec::new();
+        }
+        let gap = |at: usize| self.text.get(self.tokens[at - 1].range.end..self.tokens[at].range.start).unwrap_or("");
+        let mut parts = Vec::new();
+        let mut start = span.start;
+        for at in span.start + 1..span.end {
+            let is_and = ["and", "&", "plus"].contains(&self.tokens[at].word.as_str());
+            if is_and && (at == start || gap(at).contains(',') || !parts.is_empty()) && at + 1 < span.end {
+                parts.push(start..at);
+                start = at + 1;
+            } else if gap(at).contains([',', ';']) && at > start {
+                parts.push(start..at);
+                start = at;
+            }
+        }
+        parts.push(start..span.end);
+        parts.retain(|part| !part.is_empty());
+        let is_short = |part: &Range<usize>| part.len() <= MAX_LISTED_WORDS;
+        let is_thing = |part: &Range<usize>| {
+            !NEVER_LISTED.contains(&self.tokens[part.start].word.as_str()) && !self.written(part.clone()).is_empty()
+        };
+        // "Lunch on Friday, May 5" has a comma and is no list.
+        let is_list = parts.len() > 2 && parts.iter().all(|part| !self.is_date(part));
+        if is_list && parts.iter().all(|part| is_short(part) && is_thing(part)) { parts } else { Vec::new() }
+    }
+
+    fn is_date(&self, span: &Range<usize>) -> bool {
+        let words = &self.tokens[span.clone()];
+        DAYS_AND_MONTHS.contains(&words[0].word.as_str())
+            || words.iter().all(|token| !token.word.starts_with(char::is_alphabetic))
+    }
+
+    /// The places that the words in `span` name one by one, as in "the first and the third one"; nothing if there is
+    /// any other word among them.
+    pub fn places(&self, span: Range<usize>) -> Vec<u32> {
+        let mut places: Vec<u32> = Vec::new();
+        let mut after_number = false;
+        for token in self.tokens.get(span).unwrap_or_default() {
+            let word = token.word.as_str();
+            match numbers::value(word) {
+                // "The third one" names one place.
+                Some(_) if after_number && word == "one" => after_number = false,
+                // "The first three" are three.
+                Some(count) if after_number && places == [1] && count <= MAX_PLACES => places = (1..=count).collect(),
+                Some(_) if after_number => return Vec::new(),
+                Some(place) => {
+                    places.push(place);
+                    after_number = true;
+                }
+                None if PLACE_WORDS.contains(&word) => after_number = false,
+                None => return Vec::new(),
+            }
+        }
+        places
+    }
+
     /// Whether it ends with a question mark.
     pub fn is_question(&self) -> bool {
         self.text.trim_end().ends_with('?')
+    }
+}
+
+/// A comma before a command about what was just named parts two sentences: "I'm out of milk, add it to the list".
+fn part_before_pronouns(tokens: &mut [Token], text: &str) {
+    for at in 1..tokens.len().saturating_sub(1) {
+        let begins =
+            POINTING_VERBS.contains(&tokens[at].word.as_str()) && PRONOUNS.contains(&tokens[at + 1].word.as_str());
+        let gap = text.get(tokens[at - 1].range.end..tokens[at].range.start).unwrap_or("");
+        tokens[at].begins_sentence |= begins && gap.contains(',');
     }
 }
 

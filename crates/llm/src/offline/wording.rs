@@ -30,36 +30,44 @@ pub(super) fn question(question: &Question) -> String {
     }
 }
 
-/// The words of a remark.
-pub(super) fn remark(remark: Remark) -> &'static str {
+/// The words of a remark. What is said more often in a conversation varies with `turn`, the number of turns before.
+pub(super) fn remark(remark: Remark, turn: usize) -> &'static str {
+    let vary = |ways: &[&'static str]| ways.get(turn % ways.len().max(1)).copied().unwrap_or_default();
     match remark {
-        Remark::Greeting => "Hello! What can I do for your list? Say “help” to see what I understand.",
-        Remark::Welcome => "You're welcome.",
-        Remark::Goodbye => "Goodbye!",
+        Remark::Greeting => vary(&[
+            "Hello! What can I do for your list? Say “help” to see what I understand.",
+            "Hello again! What shall we do?",
+        ]),
+        Remark::Welcome => vary(&["You're welcome.", "Any time.", "Glad to help."]),
+        Remark::Goodbye => vary(&["Goodbye!", "See you!"]),
         Remark::Help => HELP,
         Remark::LeftAlone => "All right, I leave everything as it is.",
         Remark::NothingAsked => "I'm not sure what you say yes to. Tell me what to do, or say “help”.",
-        Remark::DeletesOne => {
-            "I delete one task at a time, so that nothing goes by mistake. Tell me which one to start with."
+        Remark::DeletesNamed => {
+            "I'd rather not guess which ones to delete. Name them or give me their numbers, as in “delete 1 and 3”."
         }
-        Remark::CompletesOne => "I mark one task as done at a time. Tell me which one to start with.",
+        Remark::CompletesNamed => {
+            "I'm not sure which ones are done. Name them or give me their numbers, as in “complete 1 and 3”."
+        }
         Remark::RenamesOne => "I rename one task at a time. Tell me which one to start with.",
         Remark::OneCommand => "That sounds like two things at once. Please tell me one after the other.",
         Remark::WhichTo => {
             "I'm not sure where the old title ends. Put the titles in quotes, as in: rename “old title” to “new title”."
         }
         Remark::NoUndo => {
-            "I can't take back what has happened. I can add a task again, or rename it back: just tell me."
+            "There is nothing here that I could take back. I can add a deleted task again, delete an added one, or rename \
+             one back; what is marked as done stays done."
         }
         Remark::NoReopening => "I can't mark a task as not done. I can add it again: just tell me.",
         Remark::OneList => "I can't make other lists: there is one list, and I can put things on it.",
         Remark::Elsewhere => {
             "I can't do that: I only look after your task list. If you mean a task, say so, as in “delete the dentist task”."
         }
-        Remark::Unknown => {
+        Remark::Unknown => vary(&[
             "Sorry, I can't help with that. I look after your task list: I can add, show, complete, delete and rename tasks. \
-             Say “help” for examples."
-        }
+             Say “help” for examples.",
+            "I didn't get that. Try “add milk”, “what's left?” or “complete the second one”, or say “help”.",
+        ]),
         Remark::TooLong => "That is too much at once for me. Please say it in a sentence or two.",
     }
 }
@@ -68,9 +76,9 @@ pub(super) fn remark(remark: Remark) -> &'static str {
 pub(super) const NO_TOOL: &str = "I can't do that here.";
 
 const HELP: &str = "You can say, for example:\n\n\
-    - “Add a task to buy groceries” or “Put milk on my list”\n\
+    - “Add a task to buy groceries” or “Put milk, eggs and bread on my list”\n\
     - “What's on my list?”, “What's left?” or “What have I finished?”\n\
     - “Mark the second one as done” or “I finished the report”\n\
-    - “Delete the groceries task”\n\
+    - “Delete the groceries task”, “Delete 1 and 3” or “Clear my list”\n\
     - “Rename milk to oat milk”\n\n\
     I also understand “it” and “the last one”, and I ask when I'm not sure.";

@@ -55,6 +55,12 @@ fn title() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
+    fn any_unicode_gets_a_reply(text in any::<String>()) {
+        let reply = at_once(&text)?;
+        prop_assert!(!reply.text.is_empty() || !reply.calls.is_empty());
+    }
+
+    #[test]
     fn any_text_gets_a_reply(text in "\\PC{0,200}") {
         let reply = at_once(&text)?;
         prop_assert!(!reply.text.is_empty() || !reply.calls.is_empty());

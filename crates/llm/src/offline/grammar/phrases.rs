@@ -16,6 +16,9 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     ),
     (Phrase::Position, "[<det>] {number} one on <list>"),
     (Phrase::First, "[<det>] (top|topmost|uppermost) [<kind>|one] [<on-list>]"),
+    (Phrase::First, "[<det>] [<kind>|one|thing] at the (top|beginning|start) [of <list>]"),
+    (Phrase::Last, "[<det>] [<kind>|one|thing] at the (bottom|end) [of <list>]"),
+    (Phrase::Position, "[<det>] {number} [<kind>|one] (from the top|down) [<on-list>]"),
     (Phrase::Last, "[<det>] [very] (last|final|bottom|bottommost) [<kind>|one] [<on-list>]"),
     (Phrase::Unsaid, "[<a>] [<kind>|something|anything]"),
     (Phrase::Unsaid, "<on-list>"),
@@ -36,6 +39,7 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     (Phrase::Name, "[<a>|<det>] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] <kind> [that] [<named> [the|my|our]] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] {item} <kind>"),
+    (Phrase::NamedTask, "[<a>|<det>] (reminder|note|task|to do|item|entry) (to|for|about|of|that) {item}"),
     (Phrase::Name, "[<a>|<det>] {item} one"),
     (Phrase::Name, "[<a>|<det>] one <named> [the|my|our] {item}"),
 ];

@@ -10,16 +10,16 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "lead",
         "please | pls | plz | kindly | hey | hi | hello | ok | okay | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | um | uh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
-         | (can|could|will|would) (you|we) | would you mind | do you mind | do you (know|remember) | would you be so kind [as] to | you (can|may) \
+         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | let us (go ahead and|start by) | do you (know|remember) | (remember|do not forget) to | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
-         | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure to | go ahead and | let us \
+         | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure (to|you) | (i|we) would appreciate it if you could | go ahead and | let us \
          | do me a favor and | (good|nice) (morning|evening|day)",
     ),
     // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
     (
         "tail",
         "please | pls | plz | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
-         | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it",
+         | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | as soon as (possible|you can) | when you (can|get a chance|have time)",
     ),
     // Behind any other command.
     (
@@ -49,7 +49,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("topics", "<topic> [<topic>] [<topic>]"),
     (
         "purpose",
-        "of (<kinds>|stuff|mine) [to (do|buy|get|complete|remember|accomplish|finish)] [that] [i (need|have) to (do|buy|get)] \
+        "of (<kinds>|groceries|shopping|<topic>|stuff|mine) [to (do|buy|get|complete|remember|accomplish|finish)] [that] [i (need|have) to (do|buy|get)] \
          | for (shopping|today|work|groceries|the week)",
     ),
     ("weekday", "monday | tuesday | wednesday | thursday | friday | saturday | sunday"),
@@ -61,7 +61,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // A list by that name, which may stand behind a title.
     (
         "the-list",
-        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]) (list|lists|wishlist|checklist) [<purpose>] [for {*}] [<when>]",
+        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]) (list|lists|wishlist|checklist|bag|basket) [<purpose>] [for {*}] [<when>]",
     ),
     // The list by any name.
     ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
@@ -75,7 +75,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("add", "add | append | re add | insert | include | jot down | write down | note down | take down | tack on"),
     (
         "make",
-        "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | track | add | give me | get me | have",
+        "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | track | add | give me | get me | have | put",
     ),
     (
         "put",
@@ -106,11 +106,46 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "delete",
         "delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
     ),
-    ("drop", "cancel | drop | clear | forget [about] | omit | ditch | skip | strike"),
+    (
+        "drop",
+        "cancel | drop | clear | forget [about] | omit | ditch | skip | strike | wipe | pull | cut | exclude | lose",
+    ),
+    // The same as what somebody is asked to be so kind to do: "would you mind adding milk".
+    ("adding", "adding | putting | including | writing [down] | placing | jotting down"),
+    (
+        "deleting",
+        "deleting | removing | erasing | dropping | clearing | getting rid of | taking off | taking out | crossing off | crossing out",
+    ),
+    // What stands for a thing that was just named.
+    ("pron", "it | that | this | them | those | these | this one | that one | some"),
+    // Why something goes on the list ...
+    (
+        "need",
+        "(i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
+         | (i|we) [just|have|almost|nearly|have just] (ran|run) (out of|low on) \
+         | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|pick up|grab|order|purchase|have)] [some|more|some more|another] \
+         | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|pick up|grab|order|purchase) [some|more|some more|another] \
+         | (i|we) (do not have|have no|have not got) [any|enough] [more] | (i|we) [have] used up [all] [of] [the|our|my]",
+    ),
+    // ... and why it goes off again.
+    (
+        "unneeded",
+        "(i|we) (no longer|do not) [really] (need|want|have to (get|buy|do)) [to (get|buy|do)] | (i|we) (have|got) (plenty of|enough) \
+         | (i|we) (can not afford|do not have [enough] money (for|to (buy|get)))",
+    ),
+    ("had", "(i|we) [have] [already|just] (have|had|got|bought|purchased|own|ordered|picked up|found)"),
+    (
+        "did",
+        "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
+    ),
     ("rename", "rename | retitle | reword | rephrase | relabel"),
     ("change", "change | update | edit | modify | revise | alter | correct | amend | replace"),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
     ("into", "to | into"),
+    ("into-saying", "to say | to read | to be | to | into"),
+    ("off-list", "(off|off of|out of|from) <list>"),
+    ("in-list", "(on|in) <the-list>"),
+    ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
     (
         "named",
         "about | regarding | [that is] (called|named|titled|labeled|labelled|saying|reading|that says|which says|that reads|with the (title|name|content|text))",
@@ -132,8 +167,8 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "alarm | alarms | timer | timers | stopwatch | reservation | reservations | booking | flight | hotel | ride | taxi \
          | song | songs | music | playlist | playlists | album | radio | podcast | channel | recording \
          | light | lights | lamp | tv | thermostat | volume | brightness | heating | screen \
-         | calendar | contacts | phone book | address book | events | subscription | account | password | language | mode \
-         | weather | forecast | temperature | news | emails | inbox | messages | payment | transaction | settings | bluetooth | wifi \
+         | calendar | contacts | phone book | address book | events | subscription | purchase | payment | transaction | account | password | language | mode \
+         | weather | forecast | temperature | news | emails | inbox | messages | settings | bluetooth | wifi \
          | conversation | chat | history",
     ),
     // What may be a task and may be something of another program: without a word about the list, it is asked.
