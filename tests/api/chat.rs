@@ -225,3 +225,21 @@ on_both_databases! {
         assert_eq!(ada.titles().await?.len(), 3);
     }
 }
+
+on_both_databases! {
+    async fn wildcards_in_a_task_identifier_stand_for_themselves(app: TestApp) {
+        let ada = app.register("ada").await?;
+        ada.add("milk").await?;
+        for name in ["%", "_", "m_lk", "%lk", "\\", "m\\ilk"] {
+            app.script([Step::calls("complete_task", &json!({"task_identifier": name})), Step::says("There is no such task.")]);
+            let answer = ada.say("it is done", None).await?.expect(200)?;
+            assert_eq!(answer["tool_calls"][0]["result"]["success"], false, "{name}: {answer}");
+        }
+        for (title, name) in [("100% wool", "%"), ("a_b", "_"), ("back\\slash", "\\")] {
+            ada.add(title).await?;
+            app.script([Step::calls("complete_task", &json!({"task_identifier": name})), Step::says("Done.")]);
+            let answer = ada.say("it is done", None).await?.expect(200)?;
+            assert_eq!(answer["tool_calls"][0]["result"]["data"]["task"]["title"], title, "{name}: {answer}");
+        }
+    }
+}

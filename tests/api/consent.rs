@@ -39,6 +39,30 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn the_built_in_assistant_clears_the_list_after_a_yes_alone(app: TestApp) {
+        let ada = app.register("ada").await?;
+        for title in ["buy milk", "call Dr. Smith. Twice?", "say \u{201c}no\u{201d} to Bob"] {
+            ada.add(title).await?;
+        }
+        let clear = async || ada.say("clear my list", None).await?.expect(200);
+        let asked = clear().await?;
+        let response = asked["response"].as_str().unwrap_or_default();
+        assert!(response.starts_with("Shall I delete ") && response.contains("Dr. Smith"), "{response}");
+        assert_eq!(ada.titles().await?.len(), 3, "{asked}");
+        let conversation = asked["conversation_id"].as_str().unwrap_or_default();
+        ada.say("no", Some(conversation)).await?.expect(200)?;
+        ada.say("yes", Some(conversation)).await?.expect(200)?;
+        assert_eq!(ada.titles().await?.len(), 3, "a no ends the offer");
+        let asked = clear().await?;
+        let conversation = asked["conversation_id"].as_str().unwrap_or_default();
+        let done = ada.say("yes, please", Some(conversation)).await?.expect(200)?;
+        assert_eq!((results(&done), &done["grounded"]), (vec![true, true, true], &json!(true)), "{done}");
+        assert!(done["response"].as_str().is_some_and(|words| words.starts_with("Deleted ")), "{done}");
+        assert!(ada.titles().await?.is_empty());
+    }
+}
+
+on_both_databases! {
     async fn an_offer_ends_with_the_next_message_and_does_not_touch_what_changed_since(app: TestApp) {
         let ada = app.register("ada").await?;
         ada.add("buy milk").await?;

@@ -54,7 +54,8 @@ pub enum AssistantCommand {
     /// Score it on sentences with known meaning: accuracy by tool and tag, the confusion table, the wrong rows, and how
     /// many errors would have been harmful
     Eval {
-        /// JSON Lines: {"id", "text", "expect": {"tool", "title" | "identifier" | "new_title" | "status"}, "tags"}
+        /// JSON Lines, in each an `id`, a `text`, what to `expect` (`tool` with `title`, `identifier`, `new_title` or
+        /// `status`), and `tags` if you like
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
         /// Also write what was understood, a JSON line for each row

@@ -16,10 +16,12 @@ impl Display for Printed<'_> {
             writeln!(f, "No line of the grammar covers the whole of it.")?;
         }
         for reading in readings {
-            let arguments: String =
-                reading.arguments.iter().map(|(name, value)| format!("  {name}: {value}")).collect();
             let unsure = if reading.sure { "" } else { " (unsure)" };
-            writeln!(f, "{:>4}  {}{unsure}{arguments}\n      {}", reading.score, reading.intent, reading.line)?;
+            write!(f, "{:>4}  {}{unsure}", reading.score, reading.intent)?;
+            for (name, value) in &reading.arguments {
+                write!(f, "  {name}: {value}")?;
+            }
+            writeln!(f, "\n      {}", reading.line)?;
         }
         match outcome {
             ExplainedOutcome::Calls(calls) => {

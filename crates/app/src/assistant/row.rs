@@ -33,20 +33,20 @@ pub(super) struct Row {
 pub(super) struct Expected {
     /// `add_task`, `list_tasks`, `complete_task`, `delete_task`, `update_task` or `none`.
     pub tool: String,
-    #[serde(default, deserialize_with = "nullable")]
-    title: Option<Option<String>>,
+    #[serde(default)]
+    title: Wanted,
     #[serde(default)]
     title_alts: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    identifier: Option<Option<String>>,
+    #[serde(default)]
+    identifier: Wanted,
     #[serde(default)]
     identifier_alts: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    new_title: Option<Option<String>>,
+    #[serde(default)]
+    new_title: Wanted,
     #[serde(default)]
     new_title_alts: Vec<String>,
-    #[serde(default, deserialize_with = "nullable")]
-    status: Option<Option<String>>,
+    #[serde(default)]
+    status: Wanted,
     /// What kind of sentence asks for no tool.
     pub kind: Option<String>,
 }
@@ -64,21 +64,40 @@ pub(super) struct Argument<'r> {
 impl Expected {
     /// The arguments that are compared.
     pub fn arguments(&self) -> impl Iterator<Item = Argument<'_>> {
-        let fields: [(&'static str, _, &[String]); 4] = [
+        let fields: [(&'static str, &Wanted, &[String]); 4] = [
             ("title", &self.title, &self.title_alts),
             ("task_identifier", &self.identifier, &self.identifier_alts),
             ("new_title", &self.new_title, &self.new_title_alts),
             ("status", &self.status, &[]),
         ];
-        fields.into_iter().filter_map(|(parameter, value, others)| {
-            value.as_ref().map(|value| Argument { parameter, value: value.as_deref(), others })
+        fields.into_iter().filter_map(|(parameter, wanted, others)| {
+            let value = match wanted {
+                Wanted::Nothing => return None,
+                Wanted::Unnamed => None,
+                Wanted::Value(value) => Some(value.as_str()),
+            };
+            Some(Argument { parameter, value, others })
         })
     }
 }
 
-/// Tells null from nothing at all.
-fn nullable<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What is wanted of an argument.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Option<String>")]
+enum Wanted {
+    /// Nothing: it is not compared.
+    #[default]
+    Nothing,
+    /// That it is left out, or is a word for the thing at hand.
+    Unnamed,
+    /// This value.
+    Value(String),
+}
+
+impl From<Option<String>> for Wanted {
+    fn from(value: Option<String>) -> Self {
+        value.map_or(Self::Unnamed, Self::Value)
+    }
 }
 
 /// Reads the rows of a file; empty lines are skipped.

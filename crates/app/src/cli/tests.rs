@@ -52,8 +52,30 @@ fn a_switch_needs_no_value_and_takes_one_after_an_equals_sign_only() {
 }
 
 #[test]
+fn the_built_in_assistant_is_looked_at_by_assistant() {
+    let command = |arguments: &[&str]| match read(arguments, &[]).command {
+        Some(CliCommand::Assistant(assistant)) => Some(assistant),
+        Some(CliCommand::Migrate(_)) | None => None,
+    };
+    let eval = |predictions: Option<&str>| AssistantCommand::Eval {
+        file: "rows.jsonl".into(),
+        predictions: predictions.map(Into::into),
+    };
+    assert_eq!(command(&["assistant", "eval", "rows.jsonl"]), Some(eval(None)));
+    assert_eq!(command(&["assistant", "eval", "rows.jsonl", "--predictions", "p"]), Some(eval(Some("p"))));
+    let sentence = vec!["put milk on it".to_owned()];
+    assert_eq!(command(&["assistant", "explain", "put milk on it"]), Some(AssistantCommand::Explain { sentence }));
+    for wrong in [&["assistant"][..], &["assistant", "eval"], &["assistant", "explain"]] {
+        assert_eq!(refused(wrong, &[]).exit_code(), 2, "{wrong:?}");
+    }
+}
+
+#[test]
 fn the_schema_is_changed_by_migrate() {
-    let command = |arguments: &[&str]| read(arguments, &[]).command.map(|CliCommand::Migrate(migrate)| migrate);
+    let command = |arguments: &[&str]| match read(arguments, &[]).command {
+        Some(CliCommand::Migrate(migrate)) => Some(migrate),
+        Some(CliCommand::Assistant(_)) | None => None,
+    };
     assert_eq!(command(&["migrate", "up"]), Some(Migrate::Up));
     assert_eq!(command(&["migrate", "status"]), Some(Migrate::Status));
     assert_eq!(command(&["migrate", "down"]), Some(Migrate::Down { steps: 1 }));

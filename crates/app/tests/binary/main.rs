@@ -1,5 +1,6 @@
 //! The binary as people run it: started in an empty folder, asked over HTTP, killed, started again.
 
+mod assistant;
 mod secrets;
 mod server;
 mod turns;

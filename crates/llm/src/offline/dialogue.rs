@@ -4,6 +4,8 @@
 //! unsure: a reading that is not sure acts only on a task that the conversation has shown. Deliberately not here: the
 //! answer to a pending question (`reply.rs`), and every word that is said (`wording.rs`).
 
+mod parts;
+
 use std::ops::Range;
 
 use super::command::{Action, Command, Decision, Question, Remark, Status, Target};
@@ -11,26 +13,17 @@ use super::conversation::{Exchange, Memory};
 use super::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
 use super::matching::Word;
 use super::reply;
-use super::sentence::Sentence;
+use super::sentence::{Sentence, Token};
 use super::wording;
 
 /// The longest message that is taken for a command, in words. A title has at most 500 characters.
 const MAX_WORDS: usize = 250;
 
-/// What makes a command wait for something, which nothing here does.
-const CONDITIONS: &[&str] = &["after", "before", "if", "once", "unless", "until", "when"];
-
 /// How many tasks one sentence may name.
 const MAX_TOGETHER: usize = 20;
 
-/// How many sentences are taken for commands of their own.
-const MAX_SENTENCES: usize = 8;
-
 /// How much less another reading has to explain before it is out of the question: half a word.
 const CLOSE: i32 = 2;
-
-/// How many times "and" is tried as the joint between two commands.
-const MAX_JOINTS: usize = 4;
 
 /// What is known at the end of `exchanges`.
 pub(super) fn remember(exchanges: &[Exchange<'_>]) -> Memory {
@@ -68,6 +61,11 @@ pub(super) fn decide(text: &str, memory: &Memory) -> Decision {
         Ok(None) => listener.by_sentences(),
         Err(remark) => Decision::Say(remark),
     })
+}
+
+/// Whether an item is the one that was spoken of last.
+fn is_at_hand(item: &Item) -> bool {
+    matches!(item.phrase, Phrase::It | Phrase::Unsaid)
 }
 
 /// Whether another reading comes so close to one that changes a task that it might as well be meant.
@@ -138,7 +136,9 @@ impl Listener<'_> {
             Intent::Everything => Decision::Sweep(Action::Delete, self.status_in(&reading.span)),
             Intent::CompleteAll => Decision::Sweep(Action::Complete, Status::Pending),
             Intent::Undo => match &self.memory.way_back {
-                Some(way_back) if reading.item.is_none() => Decision::Ask(Question::Confirm(way_back.clone())),
+                Some(way_back) if reading.item.as_ref().is_none_or(is_at_hand) => {
+                    Decision::Ask(Question::Confirm(way_back.clone()))
+                }
                 Some(_) | None => Decision::Say(Remark::NoUndo),
             },
             Intent::Reopen => Decision::Say(Remark::NoReopening),
@@ -161,6 +161,9 @@ impl Listener<'_> {
         if reading.sure && !titles.is_empty() && titles.len() <= MAX_TOGETHER {
             let one = |title: &Range<usize>| Command::Add { title: self.written(title).to_owned() };
             return Decision::Act(titles.iter().map(one).collect());
+        }
+        if self.sentence.is_sum(span) {
+            return Decision::Say(Remark::Elsewhere);
         }
         let command = Command::Add { title: title.to_owned() };
         if reading.sure || self.sentence.is_behind_colon(span.start) {
@@ -252,7 +255,11 @@ impl Listener<'_> {
         // What cannot be taken back needs the whole title, unless the sentence is plain.
         let needs_all = action == Action::Delete && !reading.sure;
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
-        if is_known {
+        if !is_known
+            && (self.sentence.is_person(&span) || (action == Action::Delete && self.is_from_elsewhere(reading, &span)))
+        {
+            Belief::Elsewhere
+        } else if is_known {
             Belief::Task
         } else if self.is_clause(item) {
             if reading.sure { Belief::Perhaps } else { Belief::Nonsense }
@@ -263,6 +270,16 @@ impl Listener<'_> {
         } else {
             Belief::Perhaps
         }
+    }
+
+    /// Whether something is to be taken from something else than the list: "remove the stain from my blouse".
+    fn is_from_elsewhere(&self, reading: &Reading, span: &Range<usize>) -> bool {
+        let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
+        let is_from = |pair: &[Token]| {
+            pair[0].word == "from"
+                && ["a", "an", "his", "her", "my", "our", "the", "this", "that"].contains(&pair[1].word.as_str())
+        };
+        !reading.speaks_of_list && words.windows(2).any(is_from)
     }
 
     /// The name that an item gives, or all of its words if exactly these are a title that was shown.
@@ -295,82 +312,6 @@ impl Listener<'_> {
     /// The words in `span` as they were written.
     pub fn written(&self, span: &Range<usize>) -> &str {
         self.sentence.written(span.clone())
-    }
-
-    /// "Do this and do that", if both parts are sure and explain more than the whole does. Only what names no title
-    /// runs as the second part: a title might as well contain it ("add wash and fold the laundry").
-    fn two_commands(&self, whole: Option<&Reading>) -> Option<Decision> {
-        let all = self.sentence.all();
-        let joints =
-            self.sentence.tokens().iter().enumerate().filter(|(_, t)| matches!(t.word.as_str(), "and" | "then"));
-        for (at, _) in joints.take(MAX_JOINTS) {
-            let (left, right) = (self.readings(all.start..at), self.readings(at + 1..all.end));
-            let (Some(left), Some(right)) = (left.first(), right.first()) else { continue };
-            let is_better = whole.is_none_or(|whole| left.score + right.score + 4 > whole.score);
-            let is_command = |reading: &Reading| {
-                use Intent::{Add, Complete, Delete, Everything, List, Rename};
-                reading.sure && matches!(reading.intent, Add | List(_) | Complete | Delete | Rename | Everything)
-            };
-            if !is_better || !is_command(left) || !is_command(right) {
-                continue;
-            }
-            // A new title might go on behind the "and"; what points at the list or into it does not.
-            let points = |item: &Item| matches!(item.phrase, Phrase::Position | Phrase::First | Phrase::Last);
-            let stands_alone = left.intent != Intent::Add
-                || matches!(right.intent, Intent::List(_))
-                || right.speaks_of_list
-                || (right.intent == Intent::Add && right.line.contains("<add>"))
-                || right.item.as_ref().is_some_and(points);
-            return Some(match (self.interpret(left), self.interpret(right)) {
-                (Decision::Act(first), Decision::Act(second)) if stands_alone => {
-                    Decision::Act(first.into_iter().chain(second).collect())
-                }
-                _ => Decision::Say(Remark::OneCommand),
-            });
-        }
-        None
-    }
-
-    /// Several sentences: what they ask for together. A "don't" among them outweighs everything, a question comes
-    /// before any deed, and chatter around commands is left aside.
-    fn by_sentences(&self) -> Decision {
-        let spans = self.sentence.sentences();
-        if spans.len() > MAX_SENTENCES {
-            return Decision::Say(Remark::TooLong);
-        }
-        if self.sentence.tokens().first().is_some_and(|token| CONDITIONS.contains(&token.word.as_str())) {
-            return Decision::Say(Remark::Unknown);
-        }
-        let mut commands = Vec::new();
-        let mut question = None;
-        let mut perhaps = None;
-        let mut swept = None;
-        let mut remark = None;
-        for span in spans.iter().filter(|_| spans.len() > 1) {
-            let readings = self.readings(span.clone());
-            match self.best_of(&readings) {
-                Ok(None) => {}
-                Ok(Some(reading)) if reading.intent == Intent::Leave => return Decision::Say(Remark::LeftAlone),
-                Ok(Some(reading)) => match self.interpret(reading) {
-                    Decision::Act(more) => commands.extend(more),
-                    sweep @ Decision::Sweep(..) => swept = Some(sweep),
-                    // What only sounds like a wish is the reason for the command behind it: "We're out of paint, so ..."
-                    Decision::Ask(asked) if !reading.sure => perhaps = perhaps.or(Some(asked)),
-                    Decision::Ask(asked) => question = question.or(Some(asked)),
-                    Decision::Say(said) => remark = Some(said),
-                },
-                Err(ambiguous) => return Decision::Say(ambiguous),
-            }
-        }
-        if commands.is_empty() {
-            question = question.or(perhaps);
-        }
-        match question {
-            Some(question) => Decision::Ask(question),
-            None if commands.is_empty() && swept.is_some() => swept.unwrap_or(Decision::Say(Remark::Unknown)),
-            None if commands.is_empty() => Decision::Say(remark.unwrap_or(Remark::Unknown)),
-            None => Decision::Act(commands),
-        }
     }
 }
 

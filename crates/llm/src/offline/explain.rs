@@ -87,11 +87,11 @@ fn one(sentence: &Sentence<'_>, reading: &Reading) -> ExplainedReading {
         (None, true) => format!("{:?}", item.phrase),
         (None, false) => format!("{:?} “{}”", item.phrase, written(&item.name)),
     };
+    let is_errand = reading.intent == Intent::Errand;
     let arguments = [
-        ("title", reading.title.as_ref().map(written)),
+        ("title", (if is_errand { Some(&reading.span) } else { reading.title.as_ref() }).map(written)),
         ("item", reading.item.as_ref().map(points)),
         ("new", reading.new_title.as_ref().map(written)),
-        ("span", (reading.intent == Intent::Errand).then(|| written(&reading.span))),
     ];
     ExplainedReading {
         score: reading.score,

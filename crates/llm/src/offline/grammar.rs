@@ -49,6 +49,7 @@ pub(super) struct Grammar {
     no_titles: Vec<Program>,
     choosing: Vec<Program>,
     naming: Vec<Program>,
+    mentions: Vec<Program>,
     elsewhere: Program,
     doubtful: Program,
     clause: Program,
@@ -82,6 +83,7 @@ impl Grammar {
         let no_titles = phrases::NO_TITLES.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
         let choosing = phrases::CHOOSING.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
         let naming = phrases::NAMING.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
+        let mentions = phrases::MENTIONS.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
         let (lead, tail, loose_tail) = (compile("<lead>")?, compile("<tail>")?, compile("<loose-tail>")?);
         let elsewhere = compile("<elsewhere> [<aside> {item}]")?;
         let doubtful = compile("<doubtful> [<aside> {item}]")?;
@@ -96,6 +98,7 @@ impl Grammar {
             no_titles,
             choosing,
             naming,
+            mentions,
             elsewhere,
             doubtful,
             clause,
@@ -147,7 +150,8 @@ impl Grammar {
         let mut next = 0;
         while let Some(&start) = starts.get(next).filter(|_| starts.len() < MAX_STARTS) {
             for cover in self.lead.covers(sentence.tokens(), words, start..span.end, &|_| true) {
-                if cover.end > start && cover.end < span.end && !starts.contains(&cover.end) {
+                let is_clear = cover.slips == 0 || cover.end - start == 1;
+                if is_clear && cover.end > start && cover.end < span.end && !starts.contains(&cover.end) {
                     starts.push(cover.end);
                 }
             }
@@ -193,6 +197,14 @@ impl Grammar {
     pub fn name(&self, sentence: &Sentence<'_>, words: &[Word]) -> Range<usize> {
         let ends = ends_with(&self.tail, sentence, words, sentence.all());
         shortest(&self.naming, sentence, words, &[0], &ends)
+    }
+
+    /// The thing that the words in `span` speak of, if they are said before a command about it.
+    pub fn mentioned(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option<Range<usize>> {
+        let at_end = |at| at == span.end;
+        let covers = |program: &Program| program.covers(sentence.tokens(), words, span.clone(), &at_end);
+        let covers = self.mentions.iter().flat_map(covers).filter(|cover| cover.slips == 0);
+        covers.min_by_key(|cover| cover.open_words).and_then(|cover| cover.item)
     }
 
     /// Whether the words in `span` are rather a clause than a name, as in "delete what I said" or "mark it as not done".

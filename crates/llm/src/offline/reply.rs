@@ -28,6 +28,9 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
             None => Decision::Ask(Question::Title),
         }),
         Question::NewTitle(target) => Some(command(Action::Rename, target.clone(), title(listener))),
+        Question::Which { action, choices, .. } if says_all(listener, best, *action, choices.len()) => {
+            Some(together(*action, choices.iter().map(Target::known)))
+        }
         Question::Which { action, new_title, choices } => {
             let chosen = choose(question, choices, listener, best)?;
             Some(match chosen {
@@ -38,6 +41,17 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
             })
         }
     }
+}
+
+/// Whether a message repeats the command that was asked about and means all of the tasks on offer: "delete both".
+fn says_all(listener: &Listener<'_>, best: Option<&Reading>, action: Action, choices: usize) -> bool {
+    let same = match action {
+        Action::Complete => Intent::Complete,
+        Action::Delete => Intent::Delete,
+        Action::Rename => return false,
+    };
+    let span = best.filter(|reading| reading.intent == same).and_then(|reading| reading.item_span.as_ref());
+    choices > 1 && span.is_some_and(|span| listener.says_all(span, choices))
 }
 
 /// Whether a message is plainly a command or a remark of its own, although a title was asked for. "Finish the report"

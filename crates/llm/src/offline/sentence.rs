@@ -4,12 +4,14 @@
 //! but from the original text between two words ([`Sentence::written`]), so they stay as they were written.
 //! Deliberately not here: what the words mean.
 
+mod contractions;
+mod enumeration;
+
 use std::ops::Range;
 
-use domain::text::Folded;
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::numbers;
+use self::contractions::{IS_HOSTS, words_of};
 
 /// One word, or one quoted passage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(super) struct Token {
     pub word: String,
     /// Where it stands, in bytes of the original text.
     pub range: Range<usize>,
+    /// What belongs to it: the range, and the marks around it up to the words or fillers on both sides.
+    reach: Range<usize>,
     /// It hangs on the word before, as in `check-in`: no phrase begins or ends between the two.
     pub glued: bool,
     /// A new sentence begins with it.
@@ -44,41 +48,6 @@ pub(super) struct Sentence<'t> {
     tokens: Vec<Token>,
 }
 
-/// Ways to write two words as one without an apostrophe.
-const RUN_TOGETHER: &[(&str, &[&str])] = &[
-    ("arent", &["are", "not"]),
-    ("cannot", &["can", "not"]),
-    ("cant", &["can", "not"]),
-    ("didnt", &["did", "not"]),
-    ("doesnt", &["does", "not"]),
-    ("dont", &["do", "not"]),
-    ("gimme", &["give", "me"]),
-    ("gonna", &["going", "to"]),
-    ("gotta", &["got", "to"]),
-    ("havent", &["have", "not"]),
-    ("hows", &["how", "is"]),
-    ("im", &["i", "am"]),
-    ("isnt", &["is", "not"]),
-    ("ive", &["i", "have"]),
-    ("lemme", &["let", "me"]),
-    ("lets", &["let", "us"]),
-    ("thats", &["that", "is"]),
-    ("todo", &["to", "do"]),
-    ("todos", &["to", "dos"]),
-    ("wanna", &["want", "to"]),
-    ("whats", &["what", "is"]),
-    ("wheres", &["where", "is"]),
-    ("wont", &["will", "not"]),
-];
-
-/// What an apostrophe and the letters behind it stand for. `'s` is not among them: see [`IS_HOSTS`].
-const ENDINGS: &[(&str, &str)] =
-    &[("n't", "not"), ("'m", "am"), ("'re", "are"), ("'ve", "have"), ("'ll", "will"), ("'d", "would")];
-
-/// The words behind which `'s` is "is" and not a possessive.
-const IS_HOSTS: &[&str] =
-    &["everything", "he", "here", "how", "it", "one", "she", "that", "there", "what", "where", "who"];
-
 /// Verbs that, with one of [`PRONOUNS`] behind them, speak of what was named before.
 const POINTING_VERBS: &[&str] = &[
     "add", "check", "cross", "delete", "include", "mark", "place", "put", "remove", "scratch", "take", "tick", "write",
@@ -86,45 +55,8 @@ const POINTING_VERBS: &[&str] = &[
 
 const PRONOUNS: &[&str] = &["it", "that", "them", "these", "this", "those"];
 
-const DAYS_AND_MONTHS: &[&str] = &[
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-    "today",
-    "tomorrow",
-    "tonight",
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-
-/// What stands between places that are named one by one.
-const PLACE_WORDS: &[&str] = &["and", "entry", "item", "items", "number", "numbers", "ones", "task", "tasks", "the"];
-
-/// The most places that "the first ..." names.
-const MAX_PLACES: u32 = 20;
-
-/// The longest part of a list, in words: longer ones are rather clauses of one title.
-const MAX_LISTED_WORDS: usize = 4;
-
-/// What no part of a list begins with: it hangs on the part before.
-const NEVER_LISTED: &[&str] = &[
-    "about", "after", "as", "at", "because", "before", "but", "by", "for", "from", "if", "in", "on", "or", "please",
-    "so", "then", "to", "when", "which", "who", "with",
-];
+/// What people say while they think. It belongs to nothing.
+const FILLERS: &[&str] = &["uh", "um", "umm", "uhh", "uhm", "er", "erm", "hmm"];
 
 /// Opening marks and what closes them.
 const QUOTES: &[(char, char)] = &[('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('‘', '’'), ('\'', '\''), ('`', '`')];
@@ -134,6 +66,7 @@ impl<'t> Sentence<'t> {
     pub fn read(text: &'t str) -> Self {
         let mut tokens: Vec<Token> = Vec::new();
         let mut quoted_until = 0;
+        let mut filler = None;
         for (start, piece) in text.split_word_bound_indices() {
             if start < quoted_until {
                 continue;
@@ -141,10 +74,18 @@ impl<'t> Sentence<'t> {
             let before = tokens.last().map_or(0, |token| token.range.end);
             if let Some(end) = quoted_passage(text, start) {
                 push(&mut tokens, text, before, start..end, vec![String::new()]);
+                reach_from(&mut tokens, &mut filler);
                 quoted_until = end;
+            } else if FILLERS.contains(&piece.to_lowercase().as_str()) {
+                let end = start + piece.len();
+                filler = Some(filler.map_or(start..end, |begun: Range<usize>| begun.start..end));
             } else if piece.chars().any(is_word_character) {
                 push(&mut tokens, text, before, start..start + piece.len(), words_of(piece));
+                reach_from(&mut tokens, &mut filler);
             }
+        }
+        if let (Some(last), Some(filler)) = (tokens.last_mut(), filler) {
+            last.reach.end = filler.start;
         }
         part_before_pronouns(&mut tokens, text);
         Self { text, tokens }
@@ -167,8 +108,8 @@ impl<'t> Sentence<'t> {
         if span.len() == 1 && first.word.is_empty() {
             return inside_quotes(&self.text[first.range.clone()]);
         }
-        let from = span.start.checked_sub(1).map_or(0, |i| self.tokens[i].range.end);
-        let to = self.tokens.get(span.end).map_or(self.text.len(), |next| next.range.start);
+        let Some(last) = span.end.checked_sub(1).and_then(|i| self.tokens.get(i)) else { return "" };
+        let (from, to) = (first.reach.start, last.reach.end.max(first.reach.start));
         // Contracted words share a range, and a span never begins between them; the slice is sound all the same.
         without_frame_punctuation(self.text.get(from..to).unwrap_or_default())
     }
@@ -208,69 +149,8 @@ impl<'t> Sentence<'t> {
     pub fn is_behind_colon(&self, at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|i| self.tokens.get(i)).zip(self.tokens.get(at));
         before.is_some_and(|(label, word)| {
-            self.text.get(label.range.end..word.range.start).is_some_and(|gap| gap.contains(':'))
+            self.text.get(label.range.end..word.range.start).is_some_and(|gap| gap.contains(':') || gap.contains(" - "))
         })
-    }
-
-    /// The things that the words in `span` list one by one, as in "milk, eggs and bread" or on lines of their own;
-    /// nothing if they list none. "Wash and fold" might be one thing and is left alone: a list has a comma.
-    pub fn listed(&self, span: Range<usize>) -> Vec<Range<usize>> {
-        let Some(tokens) = self.tokens.get(span.clone()) else { return Vec::new() };
-        if tokens.iter().any(|token| token.word.is_empty()) && tokens.iter().any(|token| !token.word.is_empty()) {
-            return Vec::new();
-        }
-        let gap = |at: usize| self.text.get(self.tokens[at - 1].range.end..self.tokens[at].range.start).unwrap_or("");
-        let mut parts = Vec::new();
-        let mut start = span.start;
-        for at in span.start + 1..span.end {
-            let is_and = ["and", "&", "plus"].contains(&self.tokens[at].word.as_str());
-            if is_and && (at == start || gap(at).contains(',') || !parts.is_empty()) && at + 1 < span.end {
-                parts.push(start..at);
-                start = at + 1;
-            } else if gap(at).contains([',', ';']) && at > start {
-                parts.push(start..at);
-                start = at;
-            }
-        }
-        parts.push(start..span.end);
-        parts.retain(|part| !part.is_empty());
-        let is_short = |part: &Range<usize>| part.len() <= MAX_LISTED_WORDS;
-        let is_thing = |part: &Range<usize>| {
-            !NEVER_LISTED.contains(&self.tokens[part.start].word.as_str()) && !self.written(part.clone()).is_empty()
-        };
-        // "Lunch on Friday, May 5" has a comma and is no list.
-        let is_list = parts.len() > 2 && parts.iter().all(|part| !self.is_date(part));
-        if is_list && parts.iter().all(|part| is_short(part) && is_thing(part)) { parts } else { Vec::new() }
-    }
-
-    fn is_date(&self, span: &Range<usize>) -> bool {
-        let words = &self.tokens[span.clone()];
-        DAYS_AND_MONTHS.contains(&words[0].word.as_str())
-            || words.iter().all(|token| !token.word.starts_with(char::is_alphabetic))
-    }
-
-    /// The places that the words in `span` name one by one, as in "the first and the third one"; nothing if there is
-    /// any other word among them.
-    pub fn places(&self, span: Range<usize>) -> Vec<u32> {
-        let mut places: Vec<u32> = Vec::new();
-        let mut after_number = false;
-        for token in self.tokens.get(span).unwrap_or_default() {
-            let word = token.word.as_str();
-            match numbers::value(word) {
-                // "The third one" names one place.
-                Some(_) if after_number && word == "one" => after_number = false,
-                // "The first three" are three.
-                Some(count) if after_number && places == [1] && count <= MAX_PLACES => places = (1..=count).collect(),
-                Some(_) if after_number => return Vec::new(),
-                Some(place) => {
-                    places.push(place);
-                    after_number = true;
-                }
-                None if PLACE_WORDS.contains(&word) => after_number = false,
-                None => return Vec::new(),
-            }
-        }
-        places
     }
 
     /// Whether it ends with a question mark.
@@ -284,8 +164,32 @@ fn part_before_pronouns(tokens: &mut [Token], text: &str) {
     for at in 1..tokens.len().saturating_sub(1) {
         let begins =
             POINTING_VERBS.contains(&tokens[at].word.as_str()) && PRONOUNS.contains(&tokens[at + 1].word.as_str());
+        // "... so mark it as done" does without the comma.
+        if tokens[at].word == "so"
+            && let Some([verb, object]) = tokens.get(at + 1..at + 3)
+        {
+            tokens[at].begins_sentence |=
+                POINTING_VERBS.contains(&verb.word.as_str()) && PRONOUNS.contains(&object.word.as_str());
+        }
         let gap = text.get(tokens[at - 1].range.end..tokens[at].range.start).unwrap_or("");
-        tokens[at].begins_sentence |= begins && gap.contains(',');
+        let asks = gap.contains(',') && ["how", "why"].contains(&tokens[at].word.as_str());
+        tokens[at].begins_sentence |= asks || (begins && gap.contains(','));
+    }
+}
+
+/// Where the word that was just pushed begins to reach, and the one before it ends: at the fillers between the two.
+fn reach_from(tokens: &mut [Token], filler: &mut Option<Range<usize>>) {
+    let Some(range) = tokens.last().map(|token| token.range.clone()) else { return };
+    // A contraction is several words at one place.
+    let first = tokens.iter().rposition(|token| token.range != range).map_or(0, |previous| previous + 1);
+    let gap = filler.take();
+    if let Some(gap) = &gap {
+        for token in &mut tokens[first..] {
+            token.reach.start = gap.end;
+        }
+    }
+    if let Some(previous) = first.checked_sub(1) {
+        tokens[previous].reach.end = gap.map_or(range.start, |gap| gap.start);
     }
 }
 
@@ -298,7 +202,8 @@ fn push(tokens: &mut Vec<Token>, text: &str, before: usize, range: Range<usize>,
     let mut glued = !tokens.is_empty() && (is_time || !gap.contains(separates));
     let mut begins_sentence = begins_sentence;
     for word in words {
-        tokens.push(Token { word, range: range.clone(), glued, begins_sentence });
+        let reach = before..text.len();
+        tokens.push(Token { word, range: range.clone(), reach, glued, begins_sentence });
         // In "that's done" and "the last one's done" a phrase ends before the "is".
         glued = !IS_HOSTS.contains(&tokens[tokens.len() - 1].word.as_str());
         begins_sentence = false;
@@ -323,7 +228,7 @@ fn separates(c: char) -> bool {
 /// an abbreviation, as in "Dr. Smith". A comma ends one where the next word leads to something new.
 fn ends_sentence(gap: &str, previous: &str, next: &str) -> bool {
     gap.contains('\n')
-        || (gap.starts_with(',') && ["so", "but", "please", "can", "could"].contains(&next))
+        || (gap.starts_with(',') && ["so", "but", "please", "can", "could", "you"].contains(&next))
         || (gap.ends_with(char::is_whitespace)
             && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && previous.chars().count() > 3)))
 }
@@ -377,28 +282,6 @@ fn whole_if_quoted(written: &str) -> &str {
         Some(end) if end == written.len() => inside_quotes(written),
         Some(_) | None => written,
     }
-}
-
-fn words_of(piece: &str) -> Vec<String> {
-    let word = Folded::new(piece).as_str().replace(['’', 'ʼ', '‘', '´'], "'");
-    if let Some((_, words)) = RUN_TOGETHER.iter().find(|(written, _)| *written == word) {
-        return words.iter().map(|&w| w.to_owned()).collect();
-    }
-    match word.as_str() {
-        "can't" => return vec!["can".to_owned(), "not".to_owned()],
-        "won't" => return vec!["will".to_owned(), "not".to_owned()],
-        "let's" => return vec!["let".to_owned(), "us".to_owned()],
-        _ => {}
-    }
-    if let Some(host) = word.strip_suffix("'s").filter(|host| IS_HOSTS.contains(host)) {
-        return vec![host.to_owned(), "is".to_owned()];
-    }
-    for (ending, meaning) in ENDINGS {
-        if let Some(host) = word.strip_suffix(ending).filter(|host| !host.is_empty()) {
-            return vec![host.to_owned(), (*meaning).to_owned()];
-        }
-    }
-    vec![word]
 }
 
 #[cfg(test)]

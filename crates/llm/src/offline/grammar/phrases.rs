@@ -12,16 +12,17 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     (Phrase::It, "the one [i|you|we] [have] [just] (added|created|mentioned|showed|renamed|talked about)"),
     (
         Phrase::Position,
-        "[<det>] [<kind>] [number|no|nr|position|at position] {number} [<kind>|one] [<when>] [<on-list>]",
+        "[<det>] [<kind>] [number|no|nr|position|at position] {number} [<kind>|one|thing] [<when>] [<on-list>]",
     ),
     (Phrase::Position, "[<det>] {number} one on <list>"),
-    (Phrase::First, "[<det>] (top|topmost|uppermost) [<kind>|one] [<on-list>]"),
+    (Phrase::First, "[<det>] (top|topmost|uppermost) [<kind>|one|thing] [<on-list>]"),
     (Phrase::First, "[<det>] [<kind>|one|thing] at the (top|beginning|start) [of <list>]"),
     (Phrase::Last, "[<det>] [<kind>|one|thing] at the (bottom|end) [of <list>]"),
     (Phrase::Position, "[<det>] {number} [<kind>|one] (from the top|down) [<on-list>]"),
-    (Phrase::Last, "[<det>] [very] (last|final|bottom|bottommost) [<kind>|one] [<on-list>]"),
+    (Phrase::Last, "[<det>] [very] (last|final|bottom|bottommost) [<kind>|one|thing] [<on-list>]"),
     (Phrase::Unsaid, "[<a>] [<kind>|something|anything]"),
     (Phrase::Unsaid, "<on-list>"),
+    (Phrase::Unsaid, "[<det>] (most recent|newest|latest|oldest) [<kind>|one|thing] [<on-list>]"),
     (Phrase::Several, "<everything>"),
     (
         Phrase::Several,
@@ -51,6 +52,27 @@ pub(super) const NO_TITLES: &[&str] = &[
     "<to-list>",
     "a (list|new list)",
     "[<a>] [new] [<kind>|<kinds>] <to-list>",
+];
+
+/// What is said of a thing before a command about it: "I'm out of milk, add it to the list".
+pub(super) const MENTIONS: &[&str] = &[
+    "[<lead>] <need> {item} [now|right now|again]",
+    "[<lead>] (i|we) [really|also|still] (need|have|want|ought|have got|got|would like) to {item}",
+    "[<lead>] (i|we) [really|also|still] (should|must) [really|also] {item}",
+    "[<lead>] (i|we) forgot [to (add|put|buy|get)] {item}",
+    "[<lead>] (i|we) (have [already|just]|already|just) {item}",
+    "[<lead>] (just|already) {item}",
+    "[<lead>] <wish> remember to {item}",
+    "[<lead>] never mind about {item}",
+    "[<lead>] (i|we) (will|am|are) not [be] [going to] [need|needing|buy|buying|get|getting] {item}",
+    "[<lead>] <unneeded> {item} [<any-more>]",
+    "[<lead>] there is no need (to|for) {item} [<any-more>]",
+    "[<lead>] (i|we) changed (my|our) (mind|minds) about {item}",
+    "[<lead>] <had> {item} [already|today|yesterday]",
+    "[<lead>] <did> {item} [already|today|yesterday]",
+    "[<lead>] i (am|have) [all] (done|finished|through) [with] {item}",
+    "[<lead>] [i] [have] [just] got done [with] {item}",
+    "[<lead>] {item} (is|are) [all] (gone|empty|done|finished|out|low)",
 ];
 
 /// The words around the answer to "Which one?".

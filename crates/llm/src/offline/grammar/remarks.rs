@@ -10,7 +10,7 @@ pub(super) const REMARKS: &[Frames] = &[
         intent: Intent::Leave,
         sure: &[
             "[no] (do not|never|please do not|not) [ever] (<add>|<put>|<make>|<delete>|<drop>|<complete>|<finish>|<mark>|<check-off>|<rename>|<change>|take) [{item}] [<on-list>]",
-            "[<lead>] (do not|never|stop) (remind|reminding) me [of|about|to|that] [{item}]",
+            "[<lead>] (do not|never) remind me [of|about|to|that] [{item}]",
             "[no] [wait] (do not|never) [do] [that|it|this|anything] [any more|yet]",
             "i (do not|never) (want|wanted|asked|meant) [<a>|it|that|you] [for you] to {item}",
             "[no] (leave|keep) {item} [as (it is|they are)|alone|there] [<on-list>]",
@@ -80,6 +80,7 @@ pub(super) const REMARKS: &[Frames] = &[
         sure: &[
             "[<wish>] (<make>|rename|build|form) (a|an|another|one|one more|the|my) [new|separate|second|fresh|blank|empty] ({*}|<topics>) (list|lists) [for|of|called|named|to|that|with] [{item}]",
             "[<wish>] (<make>|build) [new] (list|lists) [for|of|called|named] [{item}]",
+            "[<wish>] <delete> (a|this|that|one|the|my|our) {*} (list|lists)",
             "[<wish>] <delete> (a|this|that|one|the|my) [<topic>] (list|lists) [for|of|called|named] {item}",
         ],
         unsure: &[],
@@ -92,6 +93,7 @@ pub(super) const REMARKS: &[Frames] = &[
             "i (need|want|would like) to (know|see|talk|hear|find out|learn|ask|speak|listen|watch) {item}",
             "[<wish>] (<delete>|<drop>|take) {item} (from|off|off of|out of|on|in) [<det>] {*} (<container>|<elsewhere>)",
             "(<make>|call|change|set) [<det>] name [to] {item}",
+            "[<wish>] (<add>|<make>|<put>) (a|an|another|my) [new] (event|alarm|timer|calendar entry|contact|playlist|appointment on my calendar) [{rest}]",
             "call me {item}",
             "play {item}",
         ],

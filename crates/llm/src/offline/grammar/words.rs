@@ -8,9 +8,9 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "please | pls | plz | kindly | hey | hi | hello | ok | okay | so | well | now | and | also | then | alright | yes \
-         | just | actually | oh | um | uh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
-         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | let us (go ahead and|start by) | do you (know|remember) | (remember|do not forget) to | start by | would you be so kind [as] to | you (can|may) \
+        "please | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | no | nope | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+         | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
+         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | (remember|do not forget) to | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
          | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure (to|you) | (i|we) would appreciate it if you could | go ahead and | let us \
          | do me a favor and | (good|nice) (morning|evening|day)",
@@ -33,7 +33,10 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | i need | (you|we) (should|must|need to|have to) | help | it is time to | time to",
     ),
     // Tasks and lists.
-    ("det", "the | my | our | your | this | that | these | those | all [of] (the|my|our|these|those) | any of my"),
+    (
+        "det",
+        "the | my | our | your | this | that | these | those | todays | today's | tomorrows | tomorrow's | all [of] (the|my|our|these|those) | any of my",
+    ),
     ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
     ("kind", "task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line"),
     (
@@ -61,14 +64,14 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // A list by that name, which may stand behind a title.
     (
         "the-list",
-        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]) (list|lists|wishlist|checklist|bag|basket) [<purpose>] [for {*}] [<when>]",
+        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for {*}] [<when>]",
     ),
     // The list by any name.
     ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
     ("on-list", "(on|onto|in|into|to|at|off|from|of|out of) <list>"),
     (
         "to-list",
-        "(to|on|onto|in|into|down on|down in|up on) <the-list> | (to|into|among) [<det>] (tasks|to dos|to do|reminders) [<when>]",
+        "(to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands) [<when>]",
     ),
     ("from-list", "(from|off|off of|out of|of|on|in) (<the-list>|[<det>] (tasks|to dos|to do|reminders))"),
     // Verbs. A verb is in one family only.
@@ -79,11 +82,11 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "put",
-        "put | place | throw | stick | include | list | note | write | jot | jot down | write down | mark down | get | enter | save | drop | set | keep | log",
+        "put | place | throw | pop | toss | chuck | slap | stick | include | list | note | write | jot | jot down | write down | mark down | get | enter | save | drop | set | keep | log",
     ),
     (
         "show",
-        "show | list | display | view | see | read [out|off|back|aloud] | tell | print | pull up | bring up | recite | review \
+        "show | list | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
          | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
          | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
     ),
@@ -91,7 +94,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "mark",
         "mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider",
     ),
-    ("check-off", "check off | tick off | cross off | mark off"),
+    ("check-off", "check off | tick off | cross off | mark off | check of"),
     (
         "done",
         "[as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
@@ -123,17 +126,17 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "need",
         "(i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
          | (i|we) [just|have|almost|nearly|have just] (ran|run) (out of|low on) \
-         | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|pick up|grab|order|purchase|have)] [some|more|some more|another] \
-         | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|pick up|grab|order|purchase) [some|more|some more|another] \
+         | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|grab|order|purchase|have|add|put)] [some|more|some more|another] \
+         | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|grab|order|purchase) [some|more|some more|another] \
          | (i|we) (do not have|have no|have not got) [any|enough] [more] | (i|we) [have] used up [all] [of] [the|our|my]",
     ),
     // ... and why it goes off again.
     (
         "unneeded",
-        "(i|we) (no longer|do not) [really] (need|want|have to (get|buy|do)) [to (get|buy|do)] | (i|we) (have|got) (plenty of|enough) \
+        "(i|we) (no longer|do not) [really] (need|want|have) [to [get|buy|do]] | (i|we) (have|got) (plenty of|enough) \
          | (i|we) (can not afford|do not have [enough] money (for|to (buy|get)))",
     ),
-    ("had", "(i|we) [have] [already|just] (have|had|got|bought|purchased|own|ordered|picked up|found)"),
+    ("had", "[i|we] [have] [already|just] (have|had|got|bought|purchased|own|ordered|picked up|found)"),
     (
         "did",
         "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
@@ -142,8 +145,8 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("change", "change | update | edit | modify | revise | alter | correct | amend | replace"),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
     ("into", "to | into"),
+    ("any-more", "any more | anymore | any longer | now | right now | after all | either"),
     ("into-saying", "to say | to read | to be | to | into"),
-    ("off-list", "(off|off of|out of|from) <list>"),
     ("in-list", "(on|in) <the-list>"),
     ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
     (
@@ -159,7 +162,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("closed", "completed | finished | done | complete | closed | accomplished | checked [off] | ticked [off]"),
     (
         "everything",
-        "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones|groceries) | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)",
+        "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones) | all [of] [the|my|our] groceries | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)",
     ),
     // What another program looks after.
     (
@@ -168,6 +171,8 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | song | songs | music | playlist | playlists | album | radio | podcast | channel | recording \
          | light | lights | lamp | tv | thermostat | volume | brightness | heating | screen \
          | calendar | contacts | phone book | address book | events | subscription | purchase | payment | transaction | account | password | language | mode \
+         | voicemail | voicemails | texts | notification | notifications | app | apps | cookies | cache | browser | tab | tabs \
+         | movie | episode | wallpaper | battery \
          | weather | forecast | temperature | news | emails | inbox | messages | settings | bluetooth | wifi \
          | conversation | chat | history",
     ),
@@ -179,7 +184,9 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "container",
-        "playlist | playlists | contacts | calendar | cart | phone book | address book | library | favorites | queue | spreadsheet",
+        "playlist | playlists | contacts | calendar | cart | phone book | address book | library | favorites | queue | spreadsheet | document \
+         | order | card | account | wallet | folder | album | message | email | conversation | group chat | route | recipe \
+         | (mailing|waiting|guest|contact|contacts|friend|friends|block|blocked|email|dvr|phone) list",
     ),
     // What begins a clause rather than the name of a task.
     (

@@ -1,0 +1,132 @@
+//! Several things named one by one: "milk, eggs and bread", "the first and the third". And words that name no thing.
+
+use std::ops::Range;
+
+use super::super::numbers;
+use super::{PRONOUNS, Sentence};
+
+const DAYS_AND_MONTHS: &[&str] = &[
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "today",
+    "tomorrow",
+    "tonight",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// What stands between places that are named one by one.
+const PLACE_WORDS: &[&str] = &["and", "entry", "item", "items", "number", "numbers", "ones", "task", "tasks", "the"];
+
+/// The most places that "the first ..." names.
+const MAX_PLACES: u32 = 20;
+
+/// The longest part of a list, in words: longer ones are rather clauses of one title.
+const MAX_LISTED_WORDS: usize = 4;
+
+/// What no part of a list begins with: it hangs on the part before.
+const NEVER_LISTED: &[&str] = &[
+    "about", "after", "as", "at", "because", "before", "but", "by", "for", "from", "if", "in", "on", "or", "please",
+    "so", "then", "to", "when", "which", "who", "with",
+];
+
+impl Sentence<'_> {
+    /// The things that the words in `span` list one by one, as in "milk, eggs and bread" or on lines of their own;
+    /// nothing if they list none. "Wash and fold" might be one thing and is left alone: a list has a comma.
+    pub fn listed(&self, span: Range<usize>) -> Vec<Range<usize>> {
+        let Some(tokens) = self.tokens.get(span.clone()) else { return Vec::new() };
+        if tokens.iter().any(|token| token.word.is_empty()) && tokens.iter().any(|token| !token.word.is_empty()) {
+            return Vec::new();
+        }
+        let gap = |at: usize| self.text.get(self.tokens[at - 1].range.end..self.tokens[at].range.start).unwrap_or("");
+        let mut parts = Vec::new();
+        let mut start = span.start;
+        for at in span.start + 1..span.end {
+            let is_and = ["and", "&", "plus"].contains(&self.tokens[at].word.as_str());
+            if is_and && (at == start || gap(at).contains(',') || !parts.is_empty()) && at + 1 < span.end {
+                parts.push(start..at);
+                start = at + 1;
+            } else if gap(at).contains([',', ';']) && at > start {
+                parts.push(start..at);
+                start = at;
+            }
+        }
+        parts.push(start..span.end);
+        parts.retain(|part| !part.is_empty());
+        let is_short = |part: &Range<usize>| part.len() <= MAX_LISTED_WORDS;
+        let is_thing = |part: &Range<usize>| {
+            !NEVER_LISTED.contains(&self.tokens[part.start].word.as_str()) && !self.written(part.clone()).is_empty()
+        };
+        // "Lunch on Friday, May 5" has a comma and is no list.
+        let is_list = parts.len() > 2 && parts.iter().all(|part| !self.is_date(part));
+        if is_list && parts.iter().all(|part| is_short(part) && is_thing(part)) { parts } else { Vec::new() }
+    }
+
+    /// Whether the words in `span` are numbers to be added up.
+    pub fn is_sum(&self, span: &Range<usize>) -> bool {
+        let words = self.tokens.get(span.clone()).unwrap_or_default();
+        let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit()) || numbers::value(word).is_some();
+        words.len() > 2
+            && words.iter().all(|token| {
+                !token.word.is_empty()
+                    && (is_number(&token.word) || ["and", "plus", "to"].contains(&token.word.as_str()))
+            })
+    }
+
+    /// Whether the word in `span` stands for what was just named.
+    pub fn is_pronoun(&self, span: &Range<usize>) -> bool {
+        let words = self.tokens.get(span.clone()).unwrap_or_default();
+        matches!(words, [only] if PRONOUNS.contains(&only.word.as_str()))
+    }
+
+    /// Whether the word in `span` stands for somebody, who is no task.
+    pub fn is_person(&self, span: &Range<usize>) -> bool {
+        let words = self.tokens.get(span.clone()).unwrap_or_default();
+        matches!(words, [only] if ["me", "us", "you", "him", "her", "myself", "everyone", "everybody"].contains(&only.word.as_str()))
+    }
+
+    fn is_date(&self, span: &Range<usize>) -> bool {
+        let words = &self.tokens[span.clone()];
+        DAYS_AND_MONTHS.contains(&words[0].word.as_str())
+            || words.iter().all(|token| !token.word.starts_with(char::is_alphabetic))
+    }
+
+    /// The places that the words in `span` name one by one, as in "the first and the third one"; nothing if there is
+    /// any other word among them.
+    pub fn places(&self, span: Range<usize>) -> Vec<u32> {
+        let mut places: Vec<u32> = Vec::new();
+        let mut after_number = false;
+        for token in self.tokens.get(span).unwrap_or_default() {
+            let word = token.word.as_str();
+            match numbers::value(word) {
+                // "The third one" names one place.
+                Some(_) if after_number && word == "one" => after_number = false,
+                // "The first three" are three.
+                Some(count) if after_number && places == [1] && count <= MAX_PLACES => places = (1..=count).collect(),
+                Some(_) if after_number => return Vec::new(),
+                Some(place) => {
+                    places.push(place);
+                    after_number = true;
+                }
+                None if PLACE_WORDS.contains(&word) => after_number = false,
+                None => return Vec::new(),
+            }
+        }
+        places
+    }
+}
