@@ -5,6 +5,7 @@
 
 mod frames;
 mod phrases;
+mod questions;
 mod reading;
 mod remarks;
 mod words;
@@ -58,6 +59,11 @@ pub(super) struct Grammar {
 /// At how many places a frame may begin. Nobody puts that many leads before a command.
 const MAX_STARTS: usize = 12;
 
+/// Every table of frames. Among lines that explain a sentence equally well the first one counts.
+fn tables() -> impl Iterator<Item = &'static Frames> {
+    frames::COMMANDS.iter().chain(questions::QUESTIONS).chain(remarks::REMARKS)
+}
+
 /// The one grammar.
 #[expect(clippy::expect_used, reason = "the tables are part of the program, and a test reads every line of them")]
 pub(super) static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::compile().expect("the grammar is sound"));
@@ -71,7 +77,7 @@ impl Grammar {
         let mut vocabulary = Vocabulary::default();
         let mut compile = |line: &str| Program::compile(&parse(line)?, &families, &mut vocabulary);
         let mut frames = Vec::new();
-        for table in frames::COMMANDS.iter().chain(remarks::REMARKS) {
+        for table in tables() {
             for (lines, sure) in [(table.sure, true), (table.unsure, false)] {
                 for line in lines {
                     frames.push(Frame { intent: table.intent, sure, line, program: compile(line)? });
@@ -310,7 +316,7 @@ mod tests {
     #[test]
     fn every_family_is_used() {
         let mut lines = String::new();
-        for table in frames::COMMANDS.iter().chain(remarks::REMARKS) {
+        for table in tables() {
             lines.extend(table.sure.iter().chain(table.unsure).copied());
         }
         lines.extend(phrases::ITEMS.iter().map(|(_, line)| *line));
@@ -337,7 +343,7 @@ mod tests {
         for line in words::FAMILIES.iter().map(|(_, line)| line) {
             words(&parse(line).unwrap(), &mut found);
         }
-        for table in frames::COMMANDS.iter().chain(remarks::REMARKS) {
+        for table in tables() {
             for line in table.sure.iter().chain(table.unsure) {
                 words(&parse(line).unwrap(), &mut found);
             }

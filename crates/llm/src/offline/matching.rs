@@ -24,6 +24,11 @@ const WILD_WORDS: usize = 3;
 /// The word families that name the list. A command that does speaks of tasks and of nothing else.
 const LIST_FAMILIES: &[&str] = &["list", "the-list"];
 
+/// What a question begins with.
+const QUESTION_WORDS: &[&str] = &[
+    "are", "can", "could", "did", "do", "does", "how", "is", "should", "what", "when", "where", "which", "who", "why",
+];
+
 /// Words that `{*}` does not cover: they begin another phrase.
 const NEVER_WILD: &[&str] = &[
     "", "a", "about", "an", "and", "at", "by", "do", "for", "from", "i", "if", "in", "is", "it", "my", "of", "off",
@@ -249,6 +254,8 @@ impl Program {
                     cover.end += 1;
                     threads.push((at_step + 1, cover));
                 }
+                // A question is no aside before a command.
+                Step::Slot(Slot::Rest) if at == span.start && tokens.get(at).is_some_and(asks) => {}
                 Step::Slot(slot) => {
                     // Popped in reverse: the longest is pushed first, so that the shortest is tried first.
                     for end in phrase_ends(tokens, at..span.end).into_iter().rev() {
@@ -271,6 +278,10 @@ impl Program {
         }
         found
     }
+}
+
+fn asks(token: &Token) -> bool {
+    QUESTION_WORDS.contains(&token.word.as_str())
 }
 
 impl Cover {

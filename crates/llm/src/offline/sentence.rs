@@ -172,8 +172,11 @@ fn part_before_pronouns(tokens: &mut [Token], text: &str) {
                 POINTING_VERBS.contains(&verb.word.as_str()) && PRONOUNS.contains(&object.word.as_str());
         }
         let gap = text.get(tokens[at - 1].range.end..tokens[at].range.start).unwrap_or("");
+        let comments = gap.contains(',')
+            && ["i", "we"].contains(&tokens[at].word.as_str())
+            && ["did", "already", "just", "finished"].contains(&tokens[at + 1].word.as_str());
         let asks = gap.contains(',') && ["how", "why"].contains(&tokens[at].word.as_str());
-        tokens[at].begins_sentence |= asks || (begins && gap.contains(','));
+        tokens[at].begins_sentence |= asks || comments || (begins && gap.contains(','));
     }
 }
 

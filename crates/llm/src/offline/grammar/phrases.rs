@@ -66,7 +66,7 @@ pub(super) const MENTIONS: &[&str] = &[
     "[<lead>] never mind about {item}",
     "[<lead>] (i|we) (will|am|are) not [be] [going to] [need|needing|buy|buying|get|getting] {item}",
     "[<lead>] <unneeded> {item} [<any-more>]",
-    "[<lead>] there is no need (to|for) {item} [<any-more>]",
+    "[<lead>] there is no need (to|for|for me to|for us to) {item} [<any-more>]",
     "[<lead>] (i|we) changed (my|our) (mind|minds) about {item}",
     "[<lead>] <had> {item} [already|today|yesterday]",
     "[<lead>] <did> {item} [already|today|yesterday]",

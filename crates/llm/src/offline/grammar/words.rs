@@ -8,7 +8,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "please | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | no | nope | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+        "please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | no | nope | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
          | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | (remember|do not forget) to | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
@@ -18,7 +18,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
     (
         "tail",
-        "please | pls | plz | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
+        "please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
          | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | as soon as (possible|you can) | when you (can|get a chance|have time)",
     ),
     // Behind any other command.
@@ -64,16 +64,20 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // A list by that name, which may stand behind a title.
     (
         "the-list",
-        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for {*}] [<when>]",
+        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for {*}] [<when>] \
+         | (the|my) (things|stuff) [that] (i|we) (need|have) to (buy|get|do|pick up) [(at|from) the (store|shop|market|supermarket)]",
     ),
     // The list by any name.
     ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
     ("on-list", "(on|onto|in|into|to|at|off|from|of|out of) <list>"),
     (
         "to-list",
-        "(to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands) [<when>]",
+        "(to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
     ),
-    ("from-list", "(from|off|off of|out of|of|on|in) (<the-list>|[<det>] (tasks|to dos|to do|reminders))"),
+    (
+        "from-list",
+        "(from|off|off of|out of|of|on|in) (<the-list>|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
+    ),
     // Verbs. A verb is in one family only.
     ("add", "add | append | re add | insert | include | jot down | write down | note down | take down | tack on"),
     (

@@ -10,6 +10,7 @@ const RUN_TOGETHER: &[(&str, &[&str])] = &[
     ("cant", &["can", "not"]),
     ("didnt", &["did", "not"]),
     ("doesnt", &["does", "not"]),
+    ("do's", &["dos"]),
     ("dont", &["do", "not"]),
     ("gimme", &["give", "me"]),
     ("gonna", &["going", "to"]),
