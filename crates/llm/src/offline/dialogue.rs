@@ -199,6 +199,10 @@ impl Listener<'_> {
                 if name.is_empty() {
                     return which(new_title);
                 }
+                let places = self.sentence.places(item.name.clone());
+                if action != Action::Rename && (2..=MAX_TOGETHER).contains(&places.len()) {
+                    return together(action, places.into_iter().map(Target::position));
+                }
                 let names = self.sentence.listed(item.name.clone());
                 if reading.sure && action != Action::Rename && (2..=MAX_TOGETHER).contains(&names.len()) {
                     return together(action, names.iter().map(|name| Target::named(self.written(name))));

@@ -18,6 +18,9 @@ type WordId = u16;
 /// How many steps one program may take over one span. An ordinary sentence takes a few dozen.
 const MAX_STEPS: usize = 20_000;
 
+/// How many words a slip of the keyboard may stand for.
+const MAX_MEANT: usize = 3;
+
 /// How many words `{*}` may cover.
 const WILD_WORDS: usize = 3;
 
@@ -54,17 +57,18 @@ impl Vocabulary {
 
     fn word(&self, token: &Token) -> Word {
         let exact = self.ids.get(&token.word).copied();
-        let meant = if exact.is_none() { self.meant_by(&token.word) } else { None };
+        let meant = if exact.is_none() { self.meant_by(&token.word) } else { [None; MAX_MEANT] };
         Word { exact, meant, number: numbers::value(&token.word) }
     }
 
-    /// The known word of which `typed` is a slip: two letters swapped, one too many or one missing; in a word of six
+    /// The known words of which `typed` may be a slip, "bring" and "being" for "bing": two letters swapped, one too many or one missing; in a word of six
     /// letters or more also one that is wrong. Other wrong letters make another English word too easily ("clean" is
     /// not "clear").
-    fn meant_by(&self, typed: &str) -> Option<WordId> {
+    fn meant_by(&self, typed: &str) -> [Option<WordId>; MAX_MEANT] {
+        let mut meant = [None; MAX_MEANT];
         let length = typed.chars().count();
         if length < 4 || !typed.chars().all(char::is_alphabetic) {
-            return None;
+            return meant;
         }
         let slip = |word: &str| {
             let other = word.chars().count();
@@ -74,7 +78,12 @@ impl Vocabulary {
                 && (length != other || length >= 6 || strsim::levenshtein(word, typed) == 2)
                 && strsim::osa_distance(word, typed) == 1
         };
-        self.ids.iter().filter(|(word, _)| slip(word)).map(|(_, &id)| id).min()
+        let mut words: Vec<_> = self.ids.iter().filter(|(word, _)| slip(word)).map(|(_, &id)| id).collect();
+        words.sort_unstable();
+        for (place, id) in meant.iter_mut().zip(words) {
+            *place = Some(id);
+        }
+        meant
     }
 }
 
@@ -82,14 +91,14 @@ impl Vocabulary {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Word {
     exact: Option<WordId>,
-    meant: Option<WordId>,
+    meant: [Option<WordId>; MAX_MEANT],
     number: Option<u32>,
 }
 
 impl Word {
     /// Whether the grammar has a use for it.
     pub fn is_known(self) -> bool {
-        self.exact.is_some() || self.meant.is_some() || self.number.is_some()
+        self.exact.is_some() || self.meant[0].is_some() || self.number.is_some()
     }
 }
 
@@ -240,7 +249,7 @@ impl Program {
                 Step::Word(id) => {
                     let Some(word) = words[..span.end].get(at) else { continue };
                     if word.exact != Some(*id) {
-                        if word.meant != Some(*id) {
+                        if !word.meant.contains(&Some(*id)) {
                             continue;
                         }
                         cover.slips += 1;

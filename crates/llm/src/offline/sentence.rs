@@ -321,6 +321,36 @@ mod tests {
     }
 
     #[test]
+    fn fillers_belong_to_no_word_and_to_no_title() {
+        let sentence = Sentence::read("um, add uh batteries, hmm to my list er");
+        assert_eq!(
+            sentence.tokens.iter().map(|token| token.word.as_str()).collect::<Vec<_>>(),
+            ["add", "batteries", "to", "my", "list"]
+        );
+        assert_eq!(sentence.written(1..2), "batteries");
+        assert_eq!(sentence.written(sentence.all()), "add uh batteries, hmm to my list");
+        assert!(Sentence::read("uh um hmm").tokens.is_empty());
+    }
+
+    #[test]
+    fn a_command_about_what_was_just_named_is_a_sentence() {
+        let parts = |text| {
+            let sentence = Sentence::read(text);
+            sentence.sentences().into_iter().map(|span| sentence.written(span)).collect::<Vec<_>>()
+        };
+        assert_eq!(parts("I'm out of milk, add it to the list"), ["I'm out of milk", "add it to the list"]);
+        assert_eq!(parts("did the dishes so mark that as done"), ["did the dishes", "so mark that as done"]);
+        assert_eq!(parts("add buy milk and put it in the fridge"), ["add buy milk and put it in the fridge"]);
+    }
+
+    #[test]
+    fn a_label_ends_with_a_colon_or_a_dash() {
+        for (text, is_label) in [("task: tea", true), ("task - tea", true), ("task tea", false), ("task-tea", false)] {
+            assert_eq!(Sentence::read(text).is_behind_colon(1), is_label, "{text}");
+        }
+    }
+
+    #[test]
     fn a_quoted_passage_is_one_token_that_is_no_word() {
         assert_eq!(words("add \"milk to my list\" now"), ["add", "", "now"]);
         assert_eq!(words("the dog's and the cats' food"), ["the", "dog's", "and", "the", "cats", "food"]);

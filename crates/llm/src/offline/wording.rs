@@ -66,7 +66,7 @@ pub(super) fn remark(remark: Remark, turn: usize) -> &'static str {
         Remark::Unknown => vary(&[
             "Sorry, I can't help with that. I look after your task list: I can add, show, complete, delete and rename tasks. \
              Say “help” for examples.",
-            "I didn't get that. Try “add milk”, “what's left?” or “complete the second one”, or say “help”.",
+            "I can't do that: I only look after your task list. Try “add milk”, “what's left?” or “complete the second one”.",
         ]),
         Remark::TooLong => "That is too much at once for me. Please say it in a sentence or two.",
     }

@@ -299,7 +299,7 @@ async fn what_is_not_sure_is_done_after_a_yes() -> Result<()> {
             (
                 "hmm maybe later",
                 "says",
-                "I didn't get that. Try “add milk”, “what's left?” or “complete the second one”, or say “help”.",
+                "I can't do that: I only look after your task list. Try “add milk”, “what's left?” or “complete the second one”.",
             ),
             ("yes", "says", "I'm not sure what you say yes to. Tell me what to do, or say “help”."),
         ])

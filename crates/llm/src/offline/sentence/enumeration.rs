@@ -53,7 +53,7 @@ impl Sentence<'_> {
         if tokens.iter().any(|token| token.word.is_empty()) && tokens.iter().any(|token| !token.word.is_empty()) {
             return Vec::new();
         }
-        let gap = |at: usize| self.text.get(self.tokens[at - 1].range.end..self.tokens[at].range.start).unwrap_or("");
+        let gap = |at: usize| self.gap_before(at);
         let mut parts = Vec::new();
         let mut start = span.start;
         for at in span.start + 1..span.end {
@@ -106,13 +106,20 @@ impl Sentence<'_> {
             || words.iter().all(|token| !token.word.starts_with(char::is_alphabetic))
     }
 
+    /// What stands between the word at `at` and the one before it.
+    fn gap_before(&self, at: usize) -> &str {
+        let pair = at.checked_sub(1).and_then(|before| self.tokens.get(before)).zip(self.tokens.get(at));
+        pair.and_then(|(before, word)| self.text.get(before.range.end..word.range.start)).unwrap_or("")
+    }
+
     /// The places that the words in `span` name one by one, as in "the first and the third one"; nothing if there is
     /// any other word among them.
     pub fn places(&self, span: Range<usize>) -> Vec<u32> {
         let mut places: Vec<u32> = Vec::new();
         let mut after_number = false;
-        for token in self.tokens.get(span).unwrap_or_default() {
-            let word = token.word.as_str();
+        for at in span {
+            let Some(word) = self.tokens.get(at).map(|token| token.word.as_str()) else { return Vec::new() };
+            after_number &= !self.gap_before(at).contains(',');
             match numbers::value(word) {
                 // "The third one" names one place.
                 Some(_) if after_number && word == "one" => after_number = false,
@@ -128,5 +135,53 @@ impl Sentence<'_> {
             }
         }
         places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(text: &str) -> Vec<&str> {
+        let sentence = Sentence::read(text);
+        sentence.listed(sentence.all()).into_iter().map(|part| sentence.written(part)).collect()
+    }
+
+    #[test]
+    fn things_with_commas_between_them_are_several() {
+        assert_eq!(listed("Milk, eggs and oat bread"), ["Milk", "eggs", "oat bread"]);
+        assert_eq!(listed("milk, eggs, and bread!"), ["milk", "eggs", "bread"]);
+        assert_eq!(listed("milk; 2 eggs; bread"), ["milk", "2 eggs", "bread"]);
+    }
+
+    #[test]
+    fn what_might_be_one_thing_is_left_alone() {
+        for text in [
+            "wash and fold",
+            "bread, butter",
+            "dinner with Ann, Friday, May 5",
+            "call Bob, who is back, and the bank",
+            "“milk, eggs and bread” from the shop",
+            "mow the lawn at the cabin, feed the neighbour's two cats, and call",
+            "",
+        ] {
+            assert!(listed(text).is_empty(), "{text}: {:?}", listed(text));
+        }
+    }
+
+    #[test]
+    fn places_are_named_one_by_one_or_counted() {
+        let places = |text: &str| Sentence::read(text).places(Sentence::read(text).all());
+        for (text, expected) in [
+            ("1 and 3", &[1, 3][..]),
+            ("the first one and the third one", &[1, 3]),
+            ("numbers 2, 4 and 5", &[2, 4, 5]),
+            ("the first three", &[1, 2, 3]),
+            ("1 to 3", &[]),
+            ("the last two", &[]),
+            ("the first milk", &[]),
+        ] {
+            assert_eq!(places(text), expected, "{text}");
+        }
     }
 }
