@@ -124,8 +124,13 @@ impl Grammar {
         let loose_ends = ends_with(&self.loose_tail, sentence, words, span.clone());
         let mut items = HashMap::new();
         let mut readings = Vec::new();
+        let called = self.called(sentence, words, span.clone());
         for frame in &self.frames {
             for &start in &starts {
+                // What begins with any words at all would take the rest of a title for the whole: "mop | the floor ...".
+                if called == Some(start) && frame.line.starts_with('{') {
+                    continue;
+                }
                 for cover in frame.program.covers(tokens, words, start..span.end, &|at| loose_ends.contains(&at)) {
                     let new_title_ends = [&cover.title, &cover.new].into_iter().flatten().any(|t| t.end == cover.end);
                     if new_title_ends && !ends.contains(&cover.end) {
@@ -143,14 +148,20 @@ impl Grammar {
         readings
     }
 
+    /// Where the sentence goes on behind a first word that the grammar has no use for: perhaps the name of whoever is
+    /// spoken to, as in "Olly add milk".
+    #[expect(clippy::unused_self, reason = "what is known is the grammar's to say")]
+    fn called(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option<usize> {
+        let is_unknown = words.get(span.start).is_some_and(|word| !word.is_known());
+        (is_unknown && span.len() > 2 && sentence.tokens()[span.start].is_name()).then_some(span.start + 1)
+    }
+
     /// Where a frame may begin: at the start, or behind any number of leads.
     fn starts(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Vec<usize> {
         let mut starts = vec![span.start];
         let signs = sentence.tokens()[span.clone()].iter().take_while(|token| token.is_sign()).count();
         starts.extend((signs > 0 && signs < span.len()).then_some(span.start + signs));
-        // A name that calls somebody: with a comma, or a first word that the grammar has no use for ("Olly add milk").
-        let is_called = words.get(span.start).is_some_and(|word| !word.is_known()) && span.len() > 2;
-        if sentence.begins_with_name(span.clone()) || (is_called && sentence.tokens()[span.start].is_name()) {
+        if sentence.begins_with_name(span.clone()) || self.called(sentence, words, span.clone()).is_some() {
             starts.push(span.start + 1);
         }
         let mut next = 0;

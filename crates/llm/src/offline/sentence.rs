@@ -53,6 +53,9 @@ const POINTING_VERBS: &[&str] = &[
     "add", "check", "cross", "delete", "include", "mark", "place", "put", "remove", "scratch", "take", "tick", "write",
 ];
 
+/// What may stand before them.
+const POLITE: &[&str] = &["ahead", "and", "can", "could", "go", "just", "please", "you"];
+
 const PRONOUNS: &[&str] = &["it", "that", "them", "these", "this", "those"];
 
 /// What people say while they think. It belongs to nothing.
@@ -165,16 +168,15 @@ fn part_before_pronouns(tokens: &mut [Token], text: &str) {
         let begins =
             POINTING_VERBS.contains(&tokens[at].word.as_str()) && PRONOUNS.contains(&tokens[at + 1].word.as_str());
         // "... so mark it as done" does without the comma.
-        if tokens[at].word == "so"
-            && let Some([verb, object]) = tokens.get(at + 1..at + 3)
-        {
-            tokens[at].begins_sentence |=
-                POINTING_VERBS.contains(&verb.word.as_str()) && PRONOUNS.contains(&object.word.as_str());
+        if tokens[at].word == "so" {
+            let rest = &tokens[at + 1..];
+            let polite = rest.iter().take_while(|token| POLITE.contains(&token.word.as_str())).count();
+            let points = matches!(rest.get(polite..polite + 2), Some([verb, object])
+                if POINTING_VERBS.contains(&verb.word.as_str()) && PRONOUNS.contains(&object.word.as_str()));
+            tokens[at].begins_sentence |= points;
         }
         let gap = text.get(tokens[at - 1].range.end..tokens[at].range.start).unwrap_or("");
-        let comments = gap.contains(',')
-            && ["i", "we"].contains(&tokens[at].word.as_str())
-            && ["did", "already", "just", "finished"].contains(&tokens[at + 1].word.as_str());
+        let comments = gap.contains(',') && ["i", "we"].contains(&tokens[at].word.as_str());
         let asks = gap.contains(',') && ["how", "why"].contains(&tokens[at].word.as_str());
         tokens[at].begins_sentence |= asks || comments || (begins && gap.contains(','));
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use domain::llm::{LlmMessage, LlmToolCall};
 use serde_json::{Value, json};
 
-use crate::conversations::Chat;
+use crate::chat::Chat;
 use crate::{assistant, in_short, reply, user};
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The offline assistant as a provider: everything here goes through the port, as the chat does.
 
+mod chat;
 mod conversations;
 mod histories;
 mod properties;

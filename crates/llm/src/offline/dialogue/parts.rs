@@ -90,6 +90,8 @@ impl Listener<'_> {
             match self.best_of(&readings) {
                 Ok(None) => {}
                 Ok(Some(reading)) if reading.intent == Intent::Leave => return Decision::Say(Remark::LeftAlone),
+                // "Cross off eggs, I have to go": behind a command that is a comment.
+                Ok(Some(reading)) if !commands.is_empty() && self.is_comment(reading) => {}
                 Ok(Some(reading)) => match self.interpret(reading) {
                     Decision::Act(more) => commands.extend(more),
                     sweep @ Decision::Sweep(..) => swept = Some(sweep),
@@ -110,6 +112,15 @@ impl Listener<'_> {
             None if commands.is_empty() => Decision::Say(remark.unwrap_or(Remark::Unknown)),
             None => Decision::Act(commands),
         }
+    }
+
+    /// Whether a sentence tells of its speaker and names neither the list nor a reminder.
+    fn is_comment(&self, reading: &Reading) -> bool {
+        let first = self.sentence.tokens().get(reading.span.start).map(|token| token.word.as_str());
+        reading.intent == Intent::Add
+            && matches!(first, Some("i" | "we"))
+            && !reading.speaks_of_list
+            && !reading.line.contains("remind")
     }
 
     /// A command about "it", where that is what the sentence before has named. A new task may be called after anything;

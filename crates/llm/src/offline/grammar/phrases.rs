@@ -22,6 +22,10 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     (Phrase::Last, "[<det>] [very] (last|final|bottom|bottommost) [<kind>|one|thing] [<on-list>]"),
     (Phrase::Unsaid, "[<a>] [<kind>|something|anything]"),
     (Phrase::Unsaid, "<on-list>"),
+    (
+        Phrase::Unsaid,
+        "[<det>] (last|latest|first|newest) (thing|one|task|item) [that] (i|we|you) [have] [just] (added|put|wrote|saved) [down] [<on-list>]",
+    ),
     (Phrase::Unsaid, "[<det>] (most recent|newest|latest|oldest) [<kind>|one|thing] [<on-list>]"),
     (Phrase::Several, "<everything>"),
     (
@@ -62,7 +66,8 @@ pub(super) const MENTIONS: &[&str] = &[
     "[<lead>] (i|we) forgot [to (add|put|buy|get)] {item}",
     "[<lead>] (i|we) (have [already|just]|already|just) {item}",
     "[<lead>] (just|already) {item}",
-    "[<lead>] <wish> remember to {item}",
+    "[<lead>] [<wish>] remember to {item}",
+    "[<lead>] <list> (does not need|should not have) {item} [on it|in it] [<any-more>]",
     "[<lead>] never mind about {item}",
     "[<lead>] (i|we) (will|am|are) not [be] [going to] [need|needing|buy|buying|get|getting] {item}",
     "[<lead>] <unneeded> {item} [<any-more>]",

@@ -10,7 +10,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "lead",
         "please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | no | nope | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
-         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | (remember|do not forget) to | start by | would you be so kind [as] to | you (can|may) \
+         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | (remember|do not forget) to | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
          | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure (to|you) | (i|we) would appreciate it if you could | go ahead and | let us \
          | do me a favor and | (good|nice) (morning|evening|day)",
@@ -19,7 +19,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     (
         "tail",
         "please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
-         | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | as soon as (possible|you can) | when you (can|get a chance|have time)",
+         | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | can you tell me | so i can see (it|them) | so (i know|i can see) | as soon as (possible|you can) | when you (can|get a chance|have time)",
     ),
     // Behind any other command.
     (
@@ -65,18 +65,19 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     (
         "the-list",
         "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for {*}] [<when>] \
-         | (the|my) (things|stuff) [that] (i|we) (need|have) to (buy|get|do|pick up) [(at|from) the (store|shop|market|supermarket)]",
+         | [the|my] (things|stuff) [that] (i|we) (need|have) to (buy|get|do|pick up) [(at|from) the (store|shop|market|supermarket)] \
+         | [<det>] <topics> app",
     ),
     // The list by any name.
     ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
     ("on-list", "(on|onto|in|into|to|at|off|from|of|out of) <list>"),
     (
         "to-list",
-        "(to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+        "[for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
     ),
     (
         "from-list",
-        "(from|off|off of|out of|of|on|in) (<the-list>|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
+        "(from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
     ),
     // Verbs. A verb is in one family only.
     ("add", "add | append | re add | insert | include | jot down | write down | note down | take down | tack on"),
@@ -86,11 +87,11 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "put",
-        "put | place | throw | pop | toss | chuck | slap | stick | include | list | note | write | jot | jot down | write down | mark down | get | enter | save | drop | set | keep | log",
+        "put | place | throw | pop | toss | chuck | slap | stick | include | list | note | write | jot | jot down | put down | write down | mark down | get | enter | save | drop | set | keep | log",
     ),
     (
         "show",
-        "show | list | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
+        "show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
          | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
          | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
     ),
