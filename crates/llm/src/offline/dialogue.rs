@@ -193,6 +193,7 @@ impl Listener<'_> {
             Phrase::Position => (Target::position(item.number.unwrap_or(1)), true),
             Phrase::First => (Target::position(1), true),
             Phrase::Last => (Target::last(), true),
+            Phrase::NamedTask if self.sentence.is_person(&item.name) => return Decision::Say(Remark::Elsewhere),
             Phrase::NamedTask => (Target::named(self.name_in(reading, item)), !self.is_clause(item)),
             Phrase::Name => {
                 let name = self.name_in(reading, item);
@@ -228,7 +229,12 @@ impl Listener<'_> {
             let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
             words.iter().any(|token| of.contains(&token.word.as_str()))
         };
-        if action != Action::Rename && places.is_empty() && means_all(&["all", "everything", "every", "each"]) {
+        let excepts = means_all(&["except", "but", "besides", "without", "minus", "apart", "other"]);
+        if action != Action::Rename
+            && !excepts
+            && places.is_empty()
+            && means_all(&["all", "everything", "every", "each"])
+        {
             let open = if action == Action::Complete { Status::Pending } else { self.status_in(&reading.span) };
             return Decision::Sweep(action, open);
         }

@@ -90,6 +90,10 @@ impl Listener<'_> {
             match self.best_of(&readings) {
                 Ok(None) => {}
                 Ok(Some(reading)) if reading.intent == Intent::Leave => return Decision::Say(Remark::LeftAlone),
+                // "Delete milk? No."
+                Ok(Some(reading)) if reading.intent == Intent::No && !commands.is_empty() => {
+                    return Decision::Say(Remark::LeftAlone);
+                }
                 // "Cross off eggs, I have to go": behind a command that is a comment.
                 Ok(Some(reading)) if !commands.is_empty() && self.is_comment(reading) => {}
                 Ok(Some(reading)) => match self.interpret(reading) {

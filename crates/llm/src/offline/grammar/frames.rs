@@ -53,6 +53,7 @@ pub(super) const COMMANDS: &[Frames] = &[
             "(i|we) (need|want|have|would like) to be reminded (to|of|about|that) {title}",
             "(i|we) have (a|another|one more) new <kind> [is] [<naming>] {title}",
             "(make|be) sure [that] i (remember|do not forget) (to|about) {title}",
+            "(remember|do not forget) to (<add>|<put>) {title} [down] (<to-list>|on there|in there|on it)",
             "(remember|do not forget) to (tell|remind) me (to|about|of|that) {title}",
             "tell me [later] to {title}",
             "[<wish>] remember [for me] (to|that) [i (need|have) to] {title}",
@@ -160,6 +161,7 @@ pub(super) const COMMANDS: &[Frames] = &[
         unsure: &[
             "[<wish>] mark {item}",
             "(tick|check) {item}",
+            "[<wish>] close [out] {item}",
             "<finish> {item}",
             "{item} (is|are|has been|have been|was|got|were) [now|all|already] <done> [now|already] [<when>]",
             "{item} <done>",

@@ -28,6 +28,7 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     ),
     (Phrase::Unsaid, "[<det>] (most recent|newest|latest|oldest) [<kind>|one|thing] [<on-list>]"),
     (Phrase::Several, "<everything>"),
+    (Phrase::Several, "<everything> (except|but|besides|without|minus|apart from|other than) [for] {rest}"),
     (
         Phrase::Several,
         "(them|these|those) [<kinds>|ones] | (two|three|four|five|several|many|some|both) [of] [<det>] (<kinds>|them|ones)",

@@ -11,6 +11,7 @@ pub(super) const REMARKS: &[Frames] = &[
         sure: &[
             "[no] (do not|never|please do not|not) [ever] (<add>|<put>|<make>|<delete>|<drop>|<complete>|<finish>|<mark>|<check-off>|<rename>|<change>|take) [{item}] [<on-list>]",
             "[<lead>] (do not|never) remind me [of|about|to|that] [{item}]",
+            "no need to {item}",
             "[no] [wait] (do not|never) [do] [that|it|this|anything] [any more|yet]",
             "i (do not|never) (want|wanted|asked|meant) [<a>|it|that|you] [for you] to {item}",
             "[no] (leave|keep) {item} [as (it is|they are)|alone|there] [<on-list>]",

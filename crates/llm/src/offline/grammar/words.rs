@@ -8,9 +8,9 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | no | nope | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+        "please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
-         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | (remember|do not forget) to | start by | would you be so kind [as] to | you (can|may) \
+         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
          | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure (to|you) | (i|we) would appreciate it if you could | go ahead and | let us \
          | do me a favor and | (good|nice) (morning|evening|day)",
@@ -104,7 +104,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "done",
         "[as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
     ),
-    ("complete", "complete | close [out] | accomplish"),
+    ("complete", "complete | accomplish"),
     ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
     (
         "finished",

@@ -94,10 +94,10 @@ impl Sentence<'_> {
         matches!(words, [only] if PRONOUNS.contains(&only.word.as_str()))
     }
 
-    /// Whether the word in `span` stands for somebody, who is no task.
+    /// Whether the words in `span` begin with somebody, who is no task: "drop me a line".
     pub fn is_person(&self, span: &Range<usize>) -> bool {
         let words = self.tokens.get(span.clone()).unwrap_or_default();
-        matches!(words, [only] if ["me", "us", "you", "him", "her", "myself", "everyone", "everybody"].contains(&only.word.as_str()))
+        matches!(words, [first, ..] if ["me", "us", "you", "him", "her", "myself", "everyone", "everybody"].contains(&first.word.as_str()))
     }
 
     fn is_date(&self, span: &Range<usize>) -> bool {
