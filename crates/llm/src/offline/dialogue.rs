@@ -271,6 +271,8 @@ impl Listener<'_> {
             Belief::Elsewhere
         } else if is_known {
             Belief::Task
+        } else if self.sentence.wonders(&span) {
+            Belief::Perhaps
         } else if self.is_clause(item) {
             if reading.sure { Belief::Perhaps } else { Belief::Nonsense }
         } else if may_be_other && GRAMMAR.is_elsewhere(sentence, words, span.clone()) {

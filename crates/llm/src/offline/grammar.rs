@@ -56,6 +56,9 @@ pub(super) struct Grammar {
     clause: Program,
 }
 
+/// First words that make a command doubtful, and are no names.
+const DOUBTS: &[&str] = &["almost", "maybe", "nearly", "perhaps", "possibly", "seldom", "someday"];
+
 /// At how many places a frame may begin. Nobody puts that many leads before a command.
 const MAX_STARTS: usize = 12;
 
@@ -152,6 +155,10 @@ impl Grammar {
     /// spoken to, as in "Olly add milk".
     #[expect(clippy::unused_self, reason = "what is known is the grammar's to say")]
     fn called(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option<usize> {
+        let first = sentence.tokens().get(span.start).map_or("", |token| token.word.as_str());
+        if DOUBTS.contains(&first) {
+            return None;
+        }
         let is_unknown = words.get(span.start).is_some_and(|word| !word.is_known());
         (is_unknown && span.len() > 2 && sentence.tokens()[span.start].is_name()).then_some(span.start + 1)
     }

@@ -30,6 +30,12 @@ const DAYS_AND_MONTHS: &[&str] = &[
     "december",
 ];
 
+/// What an errand begins with.
+const ERRANDS: &[&str] = &[
+    "ask", "book", "bring", "buy", "call", "clean", "email", "feed", "fix", "get", "invite", "meet", "order", "pack",
+    "pay", "pick", "read", "tell", "text", "thank", "visit", "wash", "water", "write",
+];
+
 /// What stands between places that are named one by one.
 const PLACE_WORDS: &[&str] = &["and", "entry", "item", "items", "number", "numbers", "ones", "task", "tasks", "the"];
 
@@ -74,6 +80,10 @@ impl Sentence<'_> {
         };
         // "Lunch on Friday, May 5" has a comma and is no list.
         let is_list = parts.len() > 2 && parts.iter().all(|part| !self.is_date(part));
+        // "Call mom, dad and Bob" is one errand.
+        let is_errand =
+            |part: &Range<usize>| part.len() > 1 && ERRANDS.contains(&self.tokens[part.start].word.as_str());
+        let is_list = is_list && (!is_errand(&parts[0]) || parts.iter().all(is_errand));
         if is_list && parts.iter().all(|part| is_short(part) && is_thing(part)) { parts } else { Vec::new() }
     }
 
@@ -92,6 +102,15 @@ impl Sentence<'_> {
     pub fn is_pronoun(&self, span: &Range<usize>) -> bool {
         let words = self.tokens.get(span.clone()).unwrap_or_default();
         matches!(words, [only] if PRONOUNS.contains(&only.word.as_str()))
+    }
+
+    /// Whether the words in `span` go on with a condition or a question: "milk if I wanted to".
+    pub fn wonders(&self, span: &Range<usize>) -> bool {
+        let words = self.tokens.get(span.clone()).unwrap_or_default();
+        words
+            .iter()
+            .skip(1)
+            .any(|token| ["how", "if", "should", "unless", "what", "why"].contains(&token.word.as_str()))
     }
 
     /// Whether the words in `span` begin with somebody, who is no task: "drop me a line".
@@ -159,6 +178,7 @@ mod tests {
         for text in [
             "wash and fold",
             "bread, butter",
+            "call mom, dad and Bob",
             "dinner with Ann, Friday, May 5",
             "call Bob, who is back, and the bank",
             "“milk, eggs and bread” from the shop",
