@@ -5,9 +5,12 @@
 //! regular-expression crate would do for characters, but finds one way only, and the competing ways are what readings
 //! are made of. Deliberately not here: which way is the best.
 
+mod first_words;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
+use self::first_words::FirstWords;
 use super::notation::{NotationError, Pattern, Slot};
 use super::numbers;
 use super::sentence::{Sentence, Token};
@@ -118,6 +121,7 @@ enum Step {
 #[derive(Debug)]
 pub(super) struct Program {
     steps: Vec<Step>,
+    first: FirstWords,
 }
 
 /// One way in which a pattern covers a span of words.
@@ -153,9 +157,10 @@ impl Program {
         families: &HashMap<&str, Pattern>,
         vocabulary: &mut Vocabulary,
     ) -> Result<Self, NotationError> {
-        let mut program = Self { steps: Vec::new() };
+        let mut program = Self { steps: Vec::new(), first: FirstWords::Any };
         program.append(pattern, families, vocabulary, 0)?;
         program.steps.push(Step::Done);
+        program.first = FirstWords::of(&program);
         Ok(program)
     }
 
@@ -222,6 +227,9 @@ impl Program {
         ends_at: &dyn Fn(usize) -> bool,
     ) -> Vec<Cover> {
         let mut found = Vec::new();
+        if !self.first.allow(words[..span.end].get(span.start)) {
+            return found;
+        }
         let mut threads = vec![(0, Cover { end: span.start, ..Cover::default() })];
         let mut steps_left = MAX_STEPS;
         while let Some((at_step, mut cover)) = threads.pop() {
