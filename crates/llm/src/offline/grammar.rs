@@ -131,7 +131,11 @@ impl Grammar {
         for frame in &self.frames {
             for &start in &starts {
                 // What begins with any words at all would take the rest of a title for the whole: "mop | the floor ...".
-                if called == Some(start) && frame.line.starts_with('{') {
+                // And "Bob finished the report" tells of Bob, "Olly, I finished it" does not.
+                let says_who = tokens.get(start).is_some_and(|token| matches!(token.word.as_str(), "i" | "we"));
+                let tells = ["[i ", "[i|", "<did>", "<had>"].iter().any(|first| frame.line.starts_with(first));
+                let is_open = frame.line.starts_with('{') || (tells && !says_who);
+                if called == Some(start) && is_open && !sentence.begins_with_name(span.clone()) {
                     continue;
                 }
                 for cover in frame.program.covers(tokens, words, start..span.end, &|at| loose_ends.contains(&at)) {
