@@ -57,7 +57,21 @@ pub(super) struct Grammar {
 }
 
 /// First words that make a command doubtful, and are no names.
-const DOUBTS: &[&str] = &["almost", "maybe", "nearly", "perhaps", "possibly", "seldom", "someday"];
+const DOUBTS: &[&str] = &[
+    "almost",
+    "avoid",
+    "define",
+    "hypothetically",
+    "maybe",
+    "nearly",
+    "perhaps",
+    "possibly",
+    "quit",
+    "quote",
+    "seldom",
+    "someday",
+    "spell",
+];
 
 /// At how many places a frame may begin. Nobody puts that many leads before a command.
 const MAX_STARTS: usize = 12;

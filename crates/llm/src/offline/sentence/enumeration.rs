@@ -47,8 +47,8 @@ const MAX_LISTED_WORDS: usize = 4;
 
 /// What no part of a list begins with: it hangs on the part before.
 const NEVER_LISTED: &[&str] = &[
-    "about", "after", "as", "at", "because", "before", "but", "by", "for", "from", "if", "in", "on", "or", "please",
-    "so", "then", "to", "when", "which", "who", "with",
+    "about", "actually", "no", "oops", "sorry", "wait", "after", "as", "at", "because", "before", "but", "by", "for",
+    "from", "if", "in", "on", "or", "please", "so", "then", "to", "when", "which", "who", "with",
 ];
 
 impl Sentence<'_> {
