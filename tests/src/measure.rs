@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 use crate::TestUser;
 
@@ -161,6 +162,16 @@ impl TestUser {
     pub fn at(&self, address: &str) -> Self {
         Self { address: address.to_owned(), ..self.clone() }
     }
+}
+
+/// Tells once that `time` is over.
+pub fn until_passed(time: Duration) -> watch::Receiver<bool> {
+    let (passed, end) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::time::sleep(time).await;
+        passed.send_replace(true);
+    });
+    end
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ mod row;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use domain::llm::{LlmClient, LlmMessage, LlmRequest, collect};
+use domain::tool::ToolSpec;
 
 use self::evaluation::{Evaluation, Prediction};
 use self::row::rows;
@@ -28,14 +30,14 @@ pub async fn assistant(command: AssistantCommand) -> anyhow::Result<()> {
         AssistantCommand::Eval { file, predictions } => {
             let rows = rows(&std::fs::read_to_string(&file).with_context(|| file.display().to_string())?)
                 .with_context(|| file.display().to_string())?;
-            let assistant = built_in_assistant();
+            let (assistant, tools) = (built_in_assistant(), domain::tool::specs().into());
             let mut evaluation = Evaluation::default();
             let mut kept = match &predictions {
                 Some(path) => Some(BufWriter::new(File::create(path).with_context(|| path.display().to_string())?)),
                 None => None,
             };
             for row in rows {
-                let prediction = predict(assistant.as_ref(), &row.text).await?;
+                let prediction = predict(assistant.as_ref(), &tools, &row.text).await?;
                 if let Some(file) = &mut kept {
                     writeln!(file, "{}", prediction.json(&row.id))?;
                 }
@@ -55,9 +57,9 @@ pub async fn assistant(command: AssistantCommand) -> anyhow::Result<()> {
 }
 
 /// What the assistant does about a sentence that opens a conversation.
-async fn predict(assistant: &dyn LlmClient, text: &str) -> anyhow::Result<Prediction> {
+async fn predict(assistant: &dyn LlmClient, tools: &Arc<[ToolSpec]>, text: &str) -> anyhow::Result<Prediction> {
     let messages = vec![LlmMessage::User { text: text.to_owned() }];
-    let request = LlmRequest { system: String::new(), messages, tools: domain::tool::specs().into() };
+    let request = LlmRequest { system: String::new(), messages, tools: Arc::clone(tools) };
     let reply = collect(assistant.respond(request).await?).await?;
     let calls = reply.calls.iter().map(|call| {
         let arguments = serde_json::from_str(&call.arguments).with_context(|| call.arguments.clone())?;

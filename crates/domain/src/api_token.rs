@@ -12,7 +12,7 @@ use crate::page::{Page, PageRequest};
 use crate::principal::Scopes;
 use crate::secret::SecretHash;
 use crate::storage::StorageError;
-use crate::text::is_blank;
+use crate::text;
 
 /// What an API token is called: trimmed, 1 to 100 characters, no control characters, and not only invisible ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,13 +37,7 @@ pub struct ApiTokenNameError;
 impl FromStr for ApiTokenName {
     type Err = ApiTokenNameError;
     fn from_str(raw: &str) -> Result<Self, ApiTokenNameError> {
-        let name = raw.trim();
-        let fits = (1..=Self::MAX).contains(&name.chars().count());
-        if fits && !is_blank(name) && !name.chars().any(char::is_control) {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(ApiTokenNameError)
-        }
+        text::name(raw, Self::MAX).map(|name| Self(name.to_owned())).ok_or(ApiTokenNameError)
     }
 }
 

@@ -30,7 +30,9 @@ use crate::storage::StorageError;
 use crate::text::is_blank;
 
 pub use crate::turn::TurnAnswer;
+pub use answer::MAX_OFFERED;
 pub use service::{ChatOptions, ChatPorts, ChatService};
+pub use turn_loop::MAX_CALLS;
 
 /// What a user says to the assistant: trimmed, 1 to 4000 characters, not only invisible ones; line breaks and tabs
 /// may be in it, other control characters may not.

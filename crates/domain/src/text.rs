@@ -63,6 +63,14 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }
 
+/// A name that people give to something, trimmed; none if it is empty, longer than `max` characters, invisible, or has
+/// a control character in it.
+pub(crate) fn name(raw: &str, max: usize) -> Option<&str> {
+    let name = raw.trim();
+    let fits = (1..=max).contains(&name.chars().count());
+    (fits && !is_blank(name) && !name.chars().any(char::is_control)).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,8 +34,8 @@ use self::command::{Action, Command, Decision, Status, Target};
 use self::conversation::{Outcome, exchanges};
 pub use self::explain::{ExplainedOutcome, ExplainedReading, Explanation};
 
-/// How many tasks are marked as done at once: with the look at the list, what one turn may call.
-const MAX_SWEPT: usize = 31;
+/// How many tasks are marked as done at once: what one reply may call.
+const MAX_SWEPT: usize = domain::chat::MAX_CALLS;
 
 /// The built-in assistant.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,28 +82,27 @@ fn reply(request: &LlmRequest) -> Reply {
         return Reply::Words(wording::remark(command::Remark::Greeting, 0).to_owned());
     };
     let decision = dialogue::decide(now.said, &dialogue::remember(&exchanges));
-    if let Decision::Sweep(action, status) = decision {
-        return sweep(action, status, &now.outcomes);
-    }
-    if !now.outcomes.is_empty() {
-        let about = match &decision {
-            Decision::Act(commands) => commands.iter().find_map(Command::about),
-            Decision::Ask(_) | Decision::Say(_) | Decision::Sweep(..) => None,
-        };
-        return Reply::Words(answer::answer(&now.outcomes, about));
-    }
+    let there_is = |command: &Command| request.tools.iter().any(|tool| tool.name == command.tool());
     match decision {
-        Decision::Act(commands) => {
-            let there_is = |command: &Command| request.tools.iter().any(|tool| tool.name == command.tool());
-            if commands.iter().all(there_is) {
-                Reply::Calls(commands)
-            } else {
-                Reply::Words(wording::NO_TOOL.to_owned())
-            }
+        Decision::Sweep(action, status) => only_with(there_is, sweep(action, status, &now.outcomes)),
+        decided if !now.outcomes.is_empty() => {
+            let about = match &decided {
+                Decision::Act(commands) => commands.iter().find_map(Command::about),
+                Decision::Ask(_) | Decision::Say(_) | Decision::Sweep(..) => None,
+            };
+            Reply::Words(answer::answer(&now.outcomes, about))
         }
+        Decision::Act(commands) => only_with(there_is, Reply::Calls(commands)),
         Decision::Ask(question) => Reply::Words(wording::question(&question)),
         Decision::Say(remark) => Reply::Words(wording::remark(remark, exchanges.len()).to_owned()),
-        Decision::Sweep(action, status) => sweep(action, status, &[]),
+    }
+}
+
+/// A reply, if every tool that it calls is there.
+fn only_with(there_is: impl Fn(&Command) -> bool, reply: Reply) -> Reply {
+    match reply {
+        Reply::Calls(commands) if !commands.iter().all(there_is) => Reply::Words(wording::NO_TOOL.to_owned()),
+        reply => reply,
     }
 }
 
@@ -112,7 +111,7 @@ fn sweep(action: Action, status: Status, outcomes: &[Outcome<'_>]) -> Reply {
     let [list] = outcomes else {
         return match outcomes {
             [] => Reply::Calls(vec![Command::List { status, about: None }]),
-            [_, rest @ ..] => Reply::Words(answer::answer(rest, None)),
+            [list, rest @ ..] => Reply::Words(answer::of_sweep(list, rest)),
         };
     };
     if !list.success || !list.data["tasks"].is_array() {

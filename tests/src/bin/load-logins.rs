@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::json;
 use test_database::{Kind, TestDatabase};
 use tests::TestUser;
-use tests::measure::{ServerProcess, Times, milliseconds, register, say};
+use tests::measure::{ServerProcess, Times, milliseconds, register, say, until_passed};
 use tokio::sync::watch;
 
 /// Signs many people in at once and measures the server meanwhile.
@@ -134,13 +134,4 @@ async fn health(somebody: &TestUser, mut end: watch::Receiver<bool>) -> anyhow::
         tokio::time::sleep(REST).await;
     }
     Ok(times)
-}
-
-fn until_passed(time: Duration) -> watch::Receiver<bool> {
-    let (passed, end) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::time::sleep(time).await;
-        passed.send_replace(true);
-    });
-    end
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use test_database::{Kind, TestDatabase};
 use tests::TestUser;
 use tests::fake_provider::{Behaviour, FakeProvider};
-use tests::measure::{ServerProcess, Times, register, say};
+use tests::measure::{ServerProcess, Times, register, say, until_passed};
 use tokio::sync::watch;
 
 /// Opens many streaming turns at once and measures the server meanwhile.
@@ -178,15 +178,6 @@ async fn task_routes(user: &TestUser, mut end: watch::Receiver<bool>) -> anyhow:
         tokio::time::sleep(REST).await;
     }
     Ok(times)
-}
-
-fn until_passed(time: Duration) -> watch::Receiver<bool> {
-    let (passed, end) = watch::channel(false);
-    tokio::spawn(async move {
-        tokio::time::sleep(time).await;
-        passed.send_replace(true);
-    });
-    end
 }
 
 fn ratios(during: &Times, before: &Times) -> String {

@@ -119,8 +119,7 @@ fn are_right_arguments(row: &Row, prediction: &Prediction) -> bool {
 /// that asks for such a change and has another title for it counts too: the wrong task might have been hit.
 fn is_harmful(row: &Row, prediction: &Prediction) -> bool {
     let changes = |tool: &str| matches!(tool, "complete_task" | "delete_task" | "update_task");
-    let (first, more) = (prediction.calls.iter().take(1), prediction.calls.iter().skip(1));
-    first.chain(more).any(|(tool, _)| changes(tool))
+    prediction.calls.iter().any(|(tool, _)| changes(tool))
         && !(prediction.calls.len() == 1
             && is_right_tool(row, prediction.tool())
             && are_right_arguments(row, prediction))

@@ -12,7 +12,7 @@ use crate::task::Version;
 use crate::tool::{ToolContext, ToolError};
 
 /// So many tasks one offer may have. All of them are named, because nobody agrees to what was not named.
-const MAX_OFFERED: usize = 32;
+pub const MAX_OFFERED: usize = 32;
 
 impl TurnLoop {
     /// Adds what the answer lacks: what exactly is on offer, and that nothing was changed where it claims that

@@ -24,7 +24,7 @@ use crate::turn::{StopReason, Turn, TurnEvent, Usage};
 /// So often the model is asked in one turn.
 pub(super) const MAX_ROUNDS: u8 = 8;
 /// So many tools may be called in one round.
-pub(super) const MAX_CALLS: usize = 32;
+pub const MAX_CALLS: usize = 32;
 /// So often a model may get a call wrong and be told so.
 pub(super) const MAX_CORRECTIONS: u8 = 2;
 /// The same call, asked for this often in one turn, is a model that runs in circles.

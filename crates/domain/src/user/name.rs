@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::is_blank;
+use crate::text::{self, is_blank};
 use crate::user::Email;
 
 /// What a person is called: trimmed, 1 to 100 characters, no control characters, and not only invisible ones.
@@ -37,13 +37,7 @@ pub struct DisplayNameError;
 impl FromStr for DisplayName {
     type Err = DisplayNameError;
     fn from_str(raw: &str) -> Result<Self, DisplayNameError> {
-        let name = raw.trim();
-        let fits = (1..=Self::MAX).contains(&name.chars().count());
-        if fits && !is_blank(name) && !name.chars().any(char::is_control) {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(DisplayNameError)
-        }
+        text::name(raw, Self::MAX).map(|name| Self(name.to_owned())).ok_or(DisplayNameError)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use domain::account::HashError;
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::Semaphore;
 
 /// How much hashing happens at once.
@@ -31,8 +31,9 @@ impl Default for HashingLimits {
 /// thread, so that hashing on whichever of tokio's hundreds of blocking threads is free would keep the memory of a hash
 /// for each of them.
 pub(super) struct HashingPool {
-    /// Taken by `drop` alone.
-    threads: Option<Runtime>,
+    threads: Handle,
+    /// What they belong to; `drop` ends it.
+    runtime: Option<Runtime>,
     /// One for whoever computes or waits.
     places: Arc<Semaphore>,
     /// One for whoever computes.
@@ -44,10 +45,11 @@ impl HashingPool {
     /// If the system gives no event queue for the threads.
     pub(super) fn new(limits: HashingLimits) -> io::Result<Self> {
         let at_once = limits.at_once.get();
-        let threads =
+        let runtime =
             runtime::Builder::new_current_thread().max_blocking_threads(at_once).thread_name("hashing").build()?;
         Ok(Self {
-            threads: Some(threads),
+            threads: runtime.handle().clone(),
+            runtime: Some(runtime),
             places: Arc::new(Semaphore::new(at_once.saturating_add(limits.waiting).min(Semaphore::MAX_PERMITS))),
             permits: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
         })
@@ -66,8 +68,7 @@ impl HashingPool {
         })?;
         let permit =
             Arc::clone(&self.permits).acquire_owned().await.map_err(|error| HashError::Failed(error.into()))?;
-        let threads = self.threads.as_ref().ok_or(HashError::Overloaded)?;
-        let computed = threads.spawn_blocking(move || {
+        let computed = self.threads.spawn_blocking(move || {
             // Held by the work, not by the caller: the work goes on when the caller does not.
             let _held = (place, permit);
             work()
@@ -85,8 +86,8 @@ impl HashingPool {
 impl Drop for HashingPool {
     fn drop(&mut self) {
         // A runtime that is merely dropped waits for its threads, which tokio forbids where futures run.
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }

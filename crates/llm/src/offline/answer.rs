@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use domain::chat::MAX_OFFERED;
 use domain::text::Folded;
 
 use super::command::{Action, Known, quoted};
@@ -12,9 +13,6 @@ use super::conversation::Outcome;
 
 /// The most tasks that an answer lists. The others can be asked for by name; a reply has its limits too.
 const MAX_LISTED: usize = 50;
-
-/// The most tasks that are offered for deletion at once; as many as the server keeps on offer.
-const MAX_OFFERED: usize = 32;
 
 /// The answer to a message after its tools have run. `about` is what the user wants to find, if they do.
 pub(super) fn answer(outcomes: &[Outcome<'_>], about: Option<&str>) -> String {
@@ -44,6 +42,15 @@ pub(super) fn offer(tasks: &[Known]) -> String {
 pub(super) fn swept(outcome: &Outcome<'_>) -> Result<Vec<Known>, String> {
     let list = List::read(outcome);
     if list.tasks.is_empty() { Err(list.words()) } else { Ok(list.tasks) }
+}
+
+/// The answer after something was done to the tasks of a list, and how many of them are left for another time.
+pub(super) fn of_sweep(list: &Outcome<'_>, done: &[Outcome<'_>]) -> String {
+    let said = answer(done, None);
+    match list.tasks("tasks").len().saturating_sub(done.len()) {
+        0 => said,
+        more => format!("{said}\n\nThere are {more} more: say it again for those."),
+    }
 }
 
 /// Whether two outcomes are told together: the same was done to two tasks, or waits for the same yes.

@@ -225,16 +225,8 @@ impl Listener<'_> {
     fn several(&self, action: Action, reading: &Reading) -> Decision {
         let span = reading.item_span.clone().unwrap_or_default();
         let places = self.sentence.places(span.clone());
-        let means_all = |of: &[&str]| {
-            let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
-            words.iter().any(|token| of.contains(&token.word.as_str()))
-        };
-        let excepts = means_all(&["except", "but", "besides", "without", "minus", "apart", "other"]);
-        if action != Action::Rename
-            && !excepts
-            && places.is_empty()
-            && means_all(&["all", "everything", "every", "each"])
-        {
+        let excepts = self.sentence.has_any(&span, &["except", "but", "besides", "without", "minus", "apart", "other"]);
+        if action != Action::Rename && !excepts && places.is_empty() && self.says_all(&span, 0) {
             let open = if action == Action::Complete { Status::Pending } else { self.status_in(&reading.span) };
             return Decision::Sweep(action, open);
         }
@@ -246,8 +238,7 @@ impl Listener<'_> {
 
     /// Which tasks "all completed tasks" and its likes are.
     fn status_in(&self, span: &Range<usize>) -> Status {
-        let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
-        let any = |of: &[&str]| words.iter().any(|token| of.contains(&token.word.as_str()));
+        let any = |of: &[&str]| self.sentence.has_any(span, of);
         if any(&["completed", "finished", "done", "complete", "closed", "accomplished", "checked", "ticked"]) {
             Status::Completed
         } else if any(&["open", "pending", "unfinished", "remaining", "incomplete", "outstanding", "left"]) {
@@ -261,7 +252,7 @@ impl Listener<'_> {
     fn belief(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Belief {
         let (sentence, words, span) = (self.sentence, self.words, item.name.clone());
         // "Mark X as done" is said of tasks alone, "complete X" and "delete X" of much else.
-        let may_be_other = !reading.line.contains("<done>") && !reading.speaks_of_list;
+        let may_be_other = !reading.has("<done>") && !reading.speaks_of_list;
         // What cannot be taken back needs the whole title, unless the sentence is plain.
         let needs_all = action == Action::Delete && !reading.sure;
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
@@ -316,8 +307,7 @@ impl Listener<'_> {
 
     /// Whether the words in `span` mean all of `count` tasks.
     pub fn says_all(&self, span: &Range<usize>, count: usize) -> bool {
-        let words = self.sentence.tokens().get(span.clone()).unwrap_or_default();
-        let says = |of: &[&str]| words.iter().any(|token| of.contains(&token.word.as_str()));
+        let says = |of: &[&str]| self.sentence.has_any(span, of);
         says(&["all", "everything", "every", "each"]) || (count == 2 && says(&["both"]))
     }
 
@@ -332,6 +322,13 @@ fn confirmed(decided: Decision) -> Decision {
     match decided {
         Decision::Act(commands) => match <[Command; 1]>::try_from(commands) {
             Ok([only]) => Decision::Ask(Question::Confirm(only)),
+            // A yes is to one thing.
+            Err(several) if several.iter().any(|command| matches!(command, Command::Delete(_))) => {
+                Decision::Say(Remark::DeletesNamed)
+            }
+            Err(several) if several.iter().any(|command| matches!(command, Command::Complete(_))) => {
+                Decision::Say(Remark::CompletesNamed)
+            }
             Err(several) => Decision::Act(several),
         },
         other => other,
@@ -369,7 +366,7 @@ pub(super) fn together(action: Action, targets: impl Iterator<Item = Target>) ->
 /// Whether a new task's words are likely things rather than a deed: "put milk, eggs and bread on the list", and not
 /// "remind me to buy milk, eggs and bread".
 fn names_things(reading: &Reading) -> bool {
-    reading.line.contains("<add>") || reading.line.contains("<put>") || reading.line.contains("<adding>")
+    ["<add>", "<put>", "<adding>"].iter().any(|family| reading.has(family))
 }
 
 /// What is said when several tasks are meant and it is not clear which.

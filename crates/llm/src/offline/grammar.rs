@@ -37,6 +37,9 @@ pub(super) struct Frame {
     sure: bool,
     line: &'static str,
     program: Program,
+    /// Whether a first word that nobody knows may be the name of whoever is told this. Not before what begins with any
+    /// words at all ("mop | the floor ..."), and not before what tells of a deed ("Bob | finished the report").
+    may_follow_name: bool,
 }
 
 /// The grammar, ready to be used.
@@ -97,7 +100,9 @@ impl Grammar {
         for table in tables() {
             for (lines, sure) in [(table.sure, true), (table.unsure, false)] {
                 for line in lines {
-                    frames.push(Frame { intent: table.intent, sure, line, program: compile(line)? });
+                    let tells = ["[i ", "[i|", "<did>", "<had>"].iter().any(|begin| line.starts_with(begin));
+                    let may_follow_name = !tells && !line.starts_with('{');
+                    frames.push(Frame { intent: table.intent, sure, line, program: compile(line)?, may_follow_name });
                 }
             }
         }
@@ -141,15 +146,12 @@ impl Grammar {
         let loose_ends = ends_with(&self.loose_tail, sentence, words, span.clone());
         let mut items = HashMap::new();
         let mut readings = Vec::new();
-        let called = self.called(sentence, words, span.clone());
+        // With a comma it is a name for certain.
+        let called = called(sentence, words, span.clone()).filter(|_| !sentence.begins_with_name(span.clone()));
+        let says_who = called.is_some_and(|start| matches!(tokens[start].word.as_str(), "i" | "we"));
         for frame in &self.frames {
             for &start in &starts {
-                // What begins with any words at all would take the rest of a title for the whole: "mop | the floor ...".
-                // And "Bob finished the report" tells of Bob, "Olly, I finished it" does not.
-                let says_who = tokens.get(start).is_some_and(|token| matches!(token.word.as_str(), "i" | "we"));
-                let tells = ["[i ", "[i|", "<did>", "<had>"].iter().any(|first| frame.line.starts_with(first));
-                let is_open = frame.line.starts_with('{') || (tells && !says_who);
-                if called == Some(start) && is_open && !sentence.begins_with_name(span.clone()) {
+                if called == Some(start) && !frame.may_follow_name && !says_who {
                     continue;
                 }
                 for cover in frame.program.covers(tokens, words, start..span.end, &|at| loose_ends.contains(&at)) {
@@ -169,24 +171,12 @@ impl Grammar {
         readings
     }
 
-    /// Where the sentence goes on behind a first word that the grammar has no use for: perhaps the name of whoever is
-    /// spoken to, as in "Olly add milk".
-    #[expect(clippy::unused_self, reason = "what is known is the grammar's to say")]
-    fn called(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option<usize> {
-        let first = sentence.tokens().get(span.start).map_or("", |token| token.word.as_str());
-        if DOUBTS.contains(&first) {
-            return None;
-        }
-        let is_unknown = words.get(span.start).is_some_and(|word| !word.is_known());
-        (is_unknown && span.len() > 2 && sentence.tokens()[span.start].is_name()).then_some(span.start + 1)
-    }
-
     /// Where a frame may begin: at the start, or behind any number of leads.
     fn starts(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Vec<usize> {
         let mut starts = vec![span.start];
         let signs = sentence.tokens()[span.clone()].iter().take_while(|token| token.is_sign()).count();
         starts.extend((signs > 0 && signs < span.len()).then_some(span.start + signs));
-        if sentence.begins_with_name(span.clone()) || self.called(sentence, words, span.clone()).is_some() {
+        if sentence.begins_with_name(span.clone()) || called(sentence, words, span.clone()).is_some() {
             starts.push(span.start + 1);
         }
         let mut next = 0;
@@ -266,6 +256,17 @@ impl Grammar {
     pub fn is_doubtful(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> bool {
         ends_in(&self.doubtful, sentence, words, span)
     }
+}
+
+/// Where the sentence goes on behind a first word that the grammar has no use for: perhaps the name of whoever is
+/// spoken to, as in "Olly add milk".
+fn called(sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option<usize> {
+    let first = sentence.tokens().get(span.start).map_or("", |token| token.word.as_str());
+    if DOUBTS.contains(&first) {
+        return None;
+    }
+    let is_unknown = words.get(span.start).is_some_and(|word| !word.is_known());
+    (is_unknown && span.len() > 2 && sentence.tokens()[span.start].is_name()).then_some(span.start + 1)
 }
 
 /// Whether `program` covers the end of `span`, from any word on.

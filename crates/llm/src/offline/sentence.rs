@@ -142,18 +142,13 @@ impl<'t> Sentence<'t> {
 
     /// Whether it begins by calling somebody, as in "Max, add milk".
     pub fn begins_with_name(&self, span: Range<usize>) -> bool {
-        let (first, second) = (self.tokens.get(span.start), self.tokens.get(span.start + 1));
-        first.zip(second).is_some_and(|(name, next)| {
-            span.len() > 1 && self.text.get(name.range.end..next.range.start).is_some_and(|gap| gap.starts_with(','))
-        })
+        span.len() > 1 && self.gap_before(span.start + 1).starts_with(',')
     }
 
     /// Whether a colon stands before the word at `at`, as in "task: buy milk".
     pub fn is_behind_colon(&self, at: usize) -> bool {
-        let before = at.checked_sub(1).and_then(|i| self.tokens.get(i)).zip(self.tokens.get(at));
-        before.is_some_and(|(label, word)| {
-            self.text.get(label.range.end..word.range.start).is_some_and(|gap| gap.contains(':') || gap.contains(" - "))
-        })
+        let gap = self.gap_before(at);
+        gap.contains(':') || gap.contains(" - ")
     }
 
     /// Whether it ends with a question mark.

@@ -42,7 +42,7 @@ impl Listener<'_> {
             let stands_alone = left.intent != Intent::Add
                 || matches!(right.intent, Intent::List(_))
                 || right.speaks_of_list
-                || (right.intent == Intent::Add && right.line.contains("<add>"))
+                || (right.intent == Intent::Add && right.has("<add>"))
                 || right.item.as_ref().is_some_and(points);
             return Some(match (self.interpret(left), self.interpret(right)) {
                 (Decision::Act(first), Decision::Act(second)) if stands_alone => {
@@ -112,9 +112,13 @@ impl Listener<'_> {
         }
         match question {
             Some(question) => Decision::Ask(question),
-            None if commands.is_empty() && swept.is_some() => swept.unwrap_or(Decision::Say(Remark::Unknown)),
-            None if commands.is_empty() => Decision::Say(remark.unwrap_or(Remark::Unknown)),
-            None => Decision::Act(commands),
+            None => match swept {
+                // What becomes of the list then is not to be told in one breath.
+                Some(_) if !commands.is_empty() => Decision::Say(Remark::OneCommand),
+                Some(sweep) => sweep,
+                None if commands.is_empty() => Decision::Say(remark.unwrap_or(Remark::Unknown)),
+                None => Decision::Act(commands),
+            },
         }
     }
 
@@ -124,7 +128,7 @@ impl Listener<'_> {
         reading.intent == Intent::Add
             && matches!(first, Some("i" | "we"))
             && !reading.speaks_of_list
-            && !reading.line.contains("remind")
+            && !reading.has("remind")
     }
 
     /// A command about "it", where that is what the sentence before has named. A new task may be called after anything;

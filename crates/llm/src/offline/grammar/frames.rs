@@ -44,10 +44,9 @@ pub(super) const COMMANDS: &[Frames] = &[
             "[<a>] new (task|to do|item|reminder|entry) [is] [<naming>] {title}",
             // reminders
             "[<wish>] remind me [later|<when>|in {number} (minutes|minute|hours|hour|days|weeks)|in an hour] (to|about|of|that) {title}",
-            "[<wish>] remind me (to|about|of|that) {title} [[and] (put|add) [it|that]] <to-list>",
+            "[<wish>] remind me (to|about|of|that) {title} [[and|by] (put|add|<adding>) [<pron>]] <to-list>",
             "[<wish>] remind me (at|on|in|by|after|before|every|each|when|around|this|next) {rest} (to|about|of|that) {title}",
             "[<wish>] remind me [that] i (need|have|want|am supposed|ought) to {title}",
-            "[<wish>] remind me (to|about|of) {title} by putting (it|that) <to-list>",
             "{rest} [<lead>] remind me (to|about|of) {title}",
             "[<wish>|i would like] (a|an|another|one) [new] (reminder|task|to do|note) [set] (to|for|about|of|that|called|named) {title}",
             "(i|we) (need|want|have|would like) to be reminded (to|of|about|that) {title}",

@@ -63,7 +63,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "<show> [me] what [else] (i|we) [still|also] (need|have|want) to (buy|get|pick up|purchase) [<when>]",
             "what (am|was|were|are) (i|we|you) supposed to (remember|buy|get|do|remind me of|remind me about|tell me|be reminded of|be reminded about) [<when>]",
             "what (am|are) (i|we) needing [to (buy|get|pick up)] [from the (store|shop|market|supermarket|grocery store)]",
-            "what things did you remind me {rest}",
+            "(what|which) [<kinds>] (did|have) you (remind|reminded|tell|told) me (of|about|to) {rest}",
             "am i (forgetting|missing) (anything|something) <on-list>",
             "what (did|have) i (ask|asked|tell|told|want|wanted) you to (remember|add|note|remind me [of|about|to do])",
             "[are there|do i have|have i got] any (reminders|tasks|to dos|chores|errands) [set|coming up] [for me] [<when>]",

@@ -140,6 +140,11 @@ impl Reading {
         }
     }
 
+    /// Whether the line has this family, such as `<done>`: what a line speaks of stands in it.
+    pub fn has(&self, family: &str) -> bool {
+        self.line.contains(family)
+    }
+
     /// Whether it leaves no word open.
     pub fn is_complete(&self) -> bool {
         self.title.is_none() && self.new_title.is_none() && self.item.is_none()

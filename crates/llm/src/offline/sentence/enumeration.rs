@@ -52,8 +52,7 @@ const NEVER_LISTED: &[&str] = &[
 ];
 
 impl Sentence<'_> {
-    /// The things that the words in `span` list one by one, as in "milk, eggs and bread" or on lines of their own;
-    /// nothing if they list none. "Wash and fold" might be one thing and is left alone: a list has a comma.
+    /// The things that the words in `span` list one by one, as in "milk, eggs and bread"; if they list none. "Wash and fold" might be one thing and is left alone: a list has a comma.
     pub fn listed(&self, span: Range<usize>) -> Vec<Range<usize>> {
         let Some(tokens) = self.tokens.get(span.clone()) else { return Vec::new() };
         if tokens.iter().any(|token| token.word.is_empty()) && tokens.iter().any(|token| !token.word.is_empty()) {
@@ -100,23 +99,23 @@ impl Sentence<'_> {
 
     /// Whether the word in `span` stands for what was just named.
     pub fn is_pronoun(&self, span: &Range<usize>) -> bool {
-        let words = self.tokens.get(span.clone()).unwrap_or_default();
-        matches!(words, [only] if PRONOUNS.contains(&only.word.as_str()))
+        span.len() == 1 && self.has_any(span, PRONOUNS)
+    }
+
+    /// Whether one of the words in `span` is one of `words`.
+    pub fn has_any(&self, span: &Range<usize>, words: &[&str]) -> bool {
+        self.tokens.get(span.clone()).unwrap_or_default().iter().any(|token| words.contains(&token.word.as_str()))
     }
 
     /// Whether the words in `span` go on with a condition or a question: "milk if I wanted to".
     pub fn wonders(&self, span: &Range<usize>) -> bool {
-        let words = self.tokens.get(span.clone()).unwrap_or_default();
-        words
-            .iter()
-            .skip(1)
-            .any(|token| ["how", "if", "should", "unless", "what", "why"].contains(&token.word.as_str()))
+        self.has_any(&(span.start + 1..span.end), &["how", "if", "should", "unless", "what", "why"])
     }
 
     /// Whether the words in `span` begin with somebody, who is no task: "drop me a line".
     pub fn is_person(&self, span: &Range<usize>) -> bool {
-        let words = self.tokens.get(span.clone()).unwrap_or_default();
-        matches!(words, [first, ..] if ["me", "us", "you", "him", "her", "myself", "everyone", "everybody"].contains(&first.word.as_str()))
+        let first = span.start..span.end.min(span.start + 1);
+        self.has_any(&first, &["me", "us", "you", "him", "her", "myself", "everyone", "everybody"])
     }
 
     fn is_date(&self, span: &Range<usize>) -> bool {
@@ -126,7 +125,7 @@ impl Sentence<'_> {
     }
 
     /// What stands between the word at `at` and the one before it.
-    fn gap_before(&self, at: usize) -> &str {
+    pub(super) fn gap_before(&self, at: usize) -> &str {
         let pair = at.checked_sub(1).and_then(|before| self.tokens.get(before)).zip(self.tokens.get(at));
         pair.and_then(|(before, word)| self.text.get(before.range.end..word.range.start)).unwrap_or("")
     }
