@@ -249,6 +249,16 @@ async fn everything_that_is_open_is_marked_as_done() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_sweep_that_is_too_long_for_one_turn_says_what_is_left() -> Result<()> {
+    let titles: Vec<String> = (1..=40).map(|n| format!("task {n}")).collect();
+    let mut chat = Chat::with(&titles.iter().map(String::as_str).collect::<Vec<_>>());
+    let (_, answer) = chat.say("mark everything as done").await?;
+    assert!(answer.ends_with("“task 32” as done.\n\nThere are 8 more: say it again for those."), "{answer}");
+    assert_eq!(chat.say("delete everything").await?.1.lines().last(), Some("There are 8 more; I offer 32 at a time."));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_sweep_of_the_list_asks_and_names_what_would_go() -> Result<()> {
     let mut chat = Chat::with(&["tea", "milk", "eggs"]);
     chat.say("complete milk").await?;

@@ -57,10 +57,12 @@ async fn the_collected_reply_is_what_was_streamed() -> Result<()> {
 
 #[tokio::test]
 async fn a_tool_that_is_not_offered_is_not_called() -> Result<()> {
-    let only_lists = LlmRequest { tools: named(&["list_tasks"]), ..request(vec![user("add milk")]) };
-    let reply = collect(OfflineClient::new().respond(only_lists).await?).await?;
-    assert!(reply.calls.is_empty(), "{reply:?}");
-    assert_eq!(reply.text, "I can't do that here.");
+    for (tools, text) in [(&["list_tasks"][..], "add milk"), (&["add_task"], "clear my list")] {
+        let request = LlmRequest { tools: named(tools), ..request(vec![user(text)]) };
+        let reply = collect(OfflineClient::new().respond(request).await?).await?;
+        assert!(reply.calls.is_empty(), "{text}: {:?}", reply.calls);
+        assert_eq!(reply.text, "I can't do that here.", "{text}");
+    }
     Ok(())
 }
 
