@@ -1,31 +1,98 @@
-//! Why a row changes: handed to every write of a task, so that whatever is built on changes (a ledger, undo, a
-//! feed) has the whole story.
+//! The ledger: every write to a user's rows is a numbered entry with the row before and after it. Undo, the trash, sync
+//! and live events are readers of it.
+
+mod entry;
+mod ledger;
+mod receipt;
+mod repo;
+mod request_id;
+mod service;
+mod signals;
+mod undo;
 
 use std::fmt;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 
-use crate::id::TurnId;
+use crate::id::{ConversationId, MessageId, OperationId, TurnId};
 use crate::principal::Principal;
 use crate::turn::Attempt;
 
-/// Who changes something, why and when.
+pub use entry::{Action, EntityId, Entry, EntryPage, Head, Row, Seq, Write};
+pub use ledger::Ledger;
+pub use receipt::{Receipt, ReceiptStatus, Receipts, TaskRef};
+#[cfg(any(test, feature = "mock"))]
+pub use repo::MockChangeRepo;
+pub use repo::{ChangeRepo, ChangeRepoError, EntrySelector, UndoLink};
+pub use request_id::{RequestId, RequestIdError};
+pub use service::{ChangeError, ChangeService, EntryStream, OnConflict, UndoTarget, Undone};
+pub use signals::ChangeSignals;
+#[cfg(any(test, feature = "mock"))]
+pub use signals::MockChangeSignals;
+pub use undo::Conflict;
+
+/// Who asks for a change, and by which request or tool call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The acting user.
+    pub principal: Principal,
+    /// The request.
+    pub request_id: RequestId,
+    /// The tool call, if one asks for the change.
+    pub call: Option<CallOrigin>,
+}
+
+impl Origin {
+    /// The origin of a change that a request asks for directly.
+    pub fn request(principal: &Principal, request_id: &RequestId) -> Self {
+        Self { principal: principal.clone(), request_id: request_id.clone(), call: None }
+    }
+
+    /// Describes an operation of this origin.
+    pub fn change(&self, operation: OperationId, at: DateTime<Utc>) -> Change {
+        let Self { principal, request_id, call } = self.clone();
+        Change { operation, actor: principal, call, request_id, at }
+    }
+}
+
+/// A tool call of a chat turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallOrigin {
+    /// The conversation of the turn.
+    pub conversation: ConversationId,
+    /// The assistant's message that the turn writes.
+    pub message: MessageId,
+    /// The running attempt at the turn.
+    pub attempt: Attempt,
+    /// The round of the turn, from 0.
+    pub round: u8,
+    /// The index of the call in its round, from 0.
+    pub index: u8,
+}
+
+impl CallOrigin {
+    /// The effect that this call has at most once.
+    pub fn effect(&self) -> EffectId {
+        EffectId { turn: self.attempt.turn, round: self.round, index: self.index }
+    }
+}
+
+/// One operation: who changes something, by which way, and when. All rows that it writes share its `operation`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Who acts.
+    /// The id of the operation.
+    pub operation: OperationId,
+    /// The acting user.
     pub actor: Principal,
-    /// The try at a chat turn in which it happens, if any.
-    pub turn: Option<Attempt>,
     /// The tool call that asked for it, if any.
-    pub call: Option<EffectId>,
+    pub call: Option<CallOrigin>,
     /// The request in which it happens.
     pub request_id: RequestId,
-    /// When.
+    /// The time of the change.
     pub at: DateTime<Utc>,
 }
 
-/// Names one effect of one turn: turn, round and index of the tool call.
+/// Names one effect of one turn by turn, round and index of the tool call.
 ///
 /// Providers repeat their own call ids, so those cannot serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,72 +101,12 @@ pub struct EffectId {
     pub turn: TurnId,
     /// The round of the turn, from 0.
     pub round: u8,
-    /// The call's place in the round, from 0.
+    /// The index of the call in its round, from 0.
     pub index: u8,
 }
 
 impl fmt::Display for EffectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.turn, self.round, self.index)
-    }
-}
-
-/// A request's id: 1 to 128 characters out of letters, digits and `-_.:/+=@`.
-///
-/// Nothing in it can break a log line or a header.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(String);
-
-impl RequestId {
-    /// The longest id, in characters.
-    pub const MAX: usize = 128;
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text is no [`RequestId`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 128 letters, digits or '-_.:/+=@'")]
-pub struct RequestIdError;
-
-impl FromStr for RequestId {
-    type Err = RequestIdError;
-    fn from_str(raw: &str) -> Result<Self, RequestIdError> {
-        let sane = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&b);
-        if (1..=Self::MAX).contains(&raw.len()) && raw.bytes().all(sane) {
-            Ok(Self(raw.to_owned()))
-        } else {
-            Err(RequestIdError)
-        }
-    }
-}
-
-impl From<uuid::Uuid> for RequestId {
-    fn from(id: uuid::Uuid) -> Self {
-        Self(id.hyphenated().to_string())
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_id_cannot_forge_a_log_line_or_a_header() {
-        for sane in ["a", "01HF-x_y.z:1/2+3=@"] {
-            assert_eq!(sane.parse::<RequestId>().unwrap().as_str(), sane);
-        }
-        for bad in ["", "a b", "a\nb", "a\r\nX-Evil: 1", "\u{1b}[31m", "é", &"x".repeat(129)] {
-            assert_eq!(bad.parse::<RequestId>(), Err(RequestIdError), "{bad:?}");
-        }
     }
 }

@@ -1,21 +1,14 @@
 //! Chat: a user's message in, a finished turn out ([`ChatService`]).
 //!
-//! Deliberately not here: what a model's wire looks like (crate `llm`), what a tool does ([`crate::tool`]).
+//! What a tool does is in [`crate::tool`].
 
-mod answer;
-mod arguments;
-mod beforehand;
-pub(crate) mod consent;
 mod following;
-mod grounding;
 mod history;
 mod narration;
-mod reply;
+mod ports;
 mod service;
 mod system_text;
 mod turn;
-mod turn_loop;
-mod words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,16 +16,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{ClientKey, ConversationRepoError, Idempotency};
-use crate::id::{ConversationId, MessageId};
+use crate::id::{ConversationId, MessageId, PendingActionId};
 use crate::llm::LlmError;
 use crate::principal::InsufficientScope;
 use crate::storage::StorageError;
 use crate::text::is_blank;
 
 pub use crate::turn::TurnAnswer;
-pub use answer::MAX_OFFERED;
-pub use service::{ChatOptions, ChatPorts, ChatService};
-pub use turn_loop::MAX_CALLS;
+pub use ports::{ChatOptions, ChatPorts};
+pub use service::{ChatService, MessageRecord};
+pub use turn::MAX_CALLS;
 
 /// What a user says to the assistant: trimmed, 1 to 4000 characters, not only invisible ones; line breaks and tabs
 /// may be in it, other control characters may not.
@@ -108,9 +101,18 @@ pub struct NewMessage {
     /// Where.
     pub place: Place,
     /// What.
-    pub text: UserText,
+    pub input: ChatInput,
     /// How it says that it may have been sent before, if it does.
     pub idempotency: Option<Idempotency>,
+}
+
+/// What a user tells the assistant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChatInput {
+    /// A message in words.
+    Text(UserText),
+    /// A confirmation of what waits for it. No model is asked.
+    Confirm(PendingActionId),
 }
 
 /// Where something is said.

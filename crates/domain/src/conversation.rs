@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ConversationId, TurnId, UserId};
 
 pub use idempotency::{ClientKey, Fingerprint, Idempotency, IdempotencyKey, KeyError, KeyReuse};
-pub use pending_action::PendingAction;
+pub use pending_action::{PendingAction, PendingItem, PendingItemAction};
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockConversationRepo;
 pub use repo::{

@@ -81,8 +81,10 @@ ids! {
     TurnId;
     /// A message's id.
     MessageId;
-    /// The id of something that waits for the user's consent.
+    /// The id of an action that waits for the user's confirmation.
     PendingActionId;
+    /// The id of one operation: all changes that one request or one tool call made.
+    OperationId;
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::change::Receipt;
 use crate::id::{ConversationId, MessageId};
 use crate::turn::TurnState;
 
@@ -23,8 +24,6 @@ pub struct Message {
     pub parts: Vec<Part>,
     /// How it stands. A user's message is always complete.
     pub status: TurnState,
-    /// `false` if it claimed a change that did not happen, and says so.
-    pub grounded: bool,
     /// When it was begun.
     pub created_at: DateTime<Utc>,
 }
@@ -87,11 +86,11 @@ pub struct ToolCall {
     pub tool: String,
     /// The parameters; a text if they were no JSON.
     pub parameters: Value,
-    /// Whether the user had agreed to just this before it was called.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub agreed: bool,
     /// What came of it; `None` if the turn ended before.
     pub result: Option<ToolResult>,
+    /// The changes that it made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Receipt>,
 }
 
 /// What came of a tool call.
@@ -120,4 +119,9 @@ pub fn tool_calls(parts: &[Part]) -> impl Iterator<Item = &ToolCall> {
         Part::ToolCall(call) => Some(call),
         Part::Text { .. } | Part::Notice { .. } | Part::Plan { .. } => None,
     })
+}
+
+/// The receipts of the tool calls in `parts`.
+pub fn receipts(parts: &[Part]) -> impl Iterator<Item = &Receipt> {
+    tool_calls(parts).flat_map(|call| &call.changes)
 }

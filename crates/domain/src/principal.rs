@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{SessionId, UserId};
+use crate::id::{ApiTokenId, SessionId, UserId};
 
 /// Who acts. Made from a verified token, never from a path, a body or a model's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Principal {
     pub user: UserId,
     /// The session that the token belongs to, where there is one.
     pub session: Option<SessionId>,
+    /// The API token, if it is one.
+    pub api_token: Option<ApiTokenId>,
     /// The way in.
     pub via: Via,
     /// What is allowed.
@@ -18,6 +20,12 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The server itself, for the upkeep of a user's rows.
+    pub fn system(user: UserId) -> Self {
+        let scopes = [Scope::TasksRead, Scope::TasksWrite].into_iter().collect();
+        Self { user, session: None, api_token: None, via: Via::System, scopes }
+    }
+
     /// Checks that `scope` is allowed.
     ///
     /// # Errors
@@ -38,6 +46,29 @@ pub enum Via {
     Mcp,
     /// The command line.
     Cli,
+    /// The server's own upkeep.
+    System,
+}
+
+impl Via {
+    /// Every way in.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Chat, Self::Mcp, Self::Cli, Self::System];
+
+    /// The name in storage and in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Chat => "chat",
+            Self::Mcp => "mcp",
+            Self::Cli => "cli",
+            Self::System => "system",
+        }
+    }
+
+    /// The way in with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|via| via.as_str() == name)
+    }
 }
 
 /// One kind of permission.

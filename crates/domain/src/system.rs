@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::api_token::ApiTokenStanding;
+use crate::change::Seq;
 use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
 use crate::session::{CodeOwner, CodePurpose};
@@ -61,6 +62,16 @@ pub trait SystemRepo: Send + Sync {
 
     /// Marks the running turns whose lease is over, and their messages, as failed. Returns how many there were.
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
+
+    /// Returns at most 100 users whose trash has tasks that were deleted at `until` or before.
+    async fn users_with_trash(&self, until: DateTime<Utc>) -> Result<Vec<UserId>, StorageError>;
+
+    /// Deletes the ledger entries from before `until`, and the pending actions that expired before it. Returns how many
+    /// there were.
+    async fn delete_changes(&self, until: DateTime<Utc>) -> Result<u64, StorageError>;
+
+    /// Returns the number of the newest ledger entry of those of `users` that are there, in any order.
+    async fn change_heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Seq)>, StorageError>;
 
     /// Deletes the sessions, one-time codes and spent states that are over. Returns how many there were. (API tokens that
     /// are over stay in their owner's list.)

@@ -1,5 +1,5 @@
 //! Tasks: what they are, how they are stored ([`TaskRepo`]) and what can be done with them ([`TaskService`]).
-//! Deliberately not here: how the assistant names and changes tasks, which is [`crate::tool`].
+//! How the assistant names tasks is in [`crate::tool`].
 
 mod repo;
 mod service;
@@ -17,32 +17,87 @@ use crate::text::Folded;
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockTaskRepo;
 pub use repo::{TaskRepo, TaskRepoError};
-pub use service::{TaskError, TaskService};
+pub(crate) use service::MAX_ATTEMPTS;
+pub use service::{TaskChange, TaskError, TaskService};
 pub use title::{Title, TitleError};
 
 /// Something that a user wants to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Its id.
+    /// The id, unique among all tasks.
     pub id: TaskId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
     /// What is to be done.
     pub title: Title,
-    /// When it was done; `None` while it is pending.
+    /// The time of completion; `None` while the task is pending.
     pub completed_at: Option<DateTime<Utc>>,
-    /// Counts the changes.
+    /// The time at which it was moved to the trash; `None` if it is not there.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// The number of the row's current state.
     pub version: Version,
-    /// When it was created.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: DateTime<Utc>,
 }
 
 impl Task {
+    /// A new task.
+    pub fn new(id: TaskId, user_id: UserId, title: Title, completed: bool, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            user_id,
+            title,
+            completed_at: completed.then_some(now),
+            deleted_at: None,
+            version: Version::FIRST,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether it is done.
     pub fn completed(&self) -> bool {
         self.completed_at.is_some()
+    }
+
+    /// The task with the fields of `patch`. A task that is done already keeps its time of completion.
+    #[must_use]
+    pub fn apply(&self, patch: &TaskPatch, now: DateTime<Utc>) -> Self {
+        let mut task = self.clone();
+        if let Some(title) = patch.title.as_set() {
+            task.title = title.clone();
+        }
+        if let Some(completed) = patch.completed.as_set().filter(|completed| **completed != self.completed()) {
+            task.completed_at = completed.then_some(now);
+        }
+        task.touched(self, now)
+    }
+
+    /// The task with its completion turned around.
+    #[must_use]
+    pub fn toggle(&self, now: DateTime<Utc>) -> Self {
+        let completed_at = if self.completed() { None } else { Some(now) };
+        Self { completed_at, ..self.clone() }.touched(self, now)
+    }
+
+    /// The task in the trash.
+    #[must_use]
+    pub fn delete(&self, now: DateTime<Utc>) -> Self {
+        Self { deleted_at: self.deleted_at.or(Some(now)), ..self.clone() }.touched(self, now)
+    }
+
+    /// The task out of the trash.
+    #[must_use]
+    pub fn restore(&self, now: DateTime<Utc>) -> Self {
+        Self { deleted_at: None, ..self.clone() }.touched(self, now)
+    }
+
+    /// The task at the next version and changed at `now`, if it differs from `before`.
+    #[must_use]
+    pub(crate) fn touched(self, before: &Self, now: DateTime<Utc>) -> Self {
+        if self == *before { self } else { Self { version: before.version.next(), updated_at: now, ..self } }
     }
 }
 
@@ -64,23 +119,18 @@ impl Version {
     pub fn get(self) -> u32 {
         self.0.get()
     }
+
+    /// The version of the row's next state.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// A task to be created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewTask {
-    /// Its id.
-    pub id: TaskId,
-    /// What is to be done.
-    pub title: Title,
-    /// Whether it is already done.
-    pub completed: bool,
 }
 
 /// A change of a task's fields. Neither of them can be empty, so [`Patch::Clear`](crate::patch::Patch::Clear)
@@ -91,24 +141,6 @@ pub struct TaskPatch {
     pub title: crate::patch::Patch<Title>,
     /// What becomes of the completion.
     pub completed: crate::patch::Patch<bool>,
-}
-
-/// A task before and after a change; both are alike if the change changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskChange {
-    /// The row as it was.
-    pub before: Task,
-    /// The row as it is now.
-    pub after: Task,
-}
-
-/// What an effect of a chat turn did to a task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskEffect {
-    /// The row as it was; `None` if the effect created it.
-    pub before: Option<Task>,
-    /// The row as it became; `None` if the effect deleted it.
-    pub after: Option<Task>,
 }
 
 /// Which tasks, by whether they are done.
@@ -144,6 +176,15 @@ pub enum TitleMatch {
 /// Where a page of tasks goes on: behind the task with this id. Ids ascend with time, newest tasks come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskCursor(pub TaskId);
+
+/// Where a page of the trash goes on: last deleted first, and by id among those of one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrashCursor {
+    /// The time of deletion of the last row.
+    pub deleted_at: DateTime<Utc>,
+    /// The id of the last row.
+    pub id: TaskId,
+}
 
 /// How many tasks a user has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Tools: what an assistant or an agent can do, described for models and run for one user ([`ToolExecutor`]).
-//! [`TaskTools`] are the five tools on tasks.
+//! [`TaskTools`] are the tools on tasks.
 
-mod agreed;
+mod confirmation;
 mod outcome;
 mod parameters;
 mod resolve;
@@ -10,16 +10,14 @@ mod task_tools;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::change::{EffectId, RequestId};
-use crate::conversation::PendingAction;
+use crate::change::{Origin, Receipt};
+use crate::conversation::PendingItem;
 use crate::id::{ConversationId, TaskId};
 use crate::message::ToolCall;
-use crate::principal::{InsufficientScope, Principal};
+use crate::principal::InsufficientScope;
 use crate::storage::StorageError;
-use crate::task::Version;
-use crate::turn::Attempt;
 
-pub use task_tools::{TaskTools, specs};
+pub use task_tools::{TaskTools, confirm_pending_spec, specs};
 
 /// What a tool is, for those who may call it.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,24 +36,20 @@ pub struct ToolSpec {
     pub idempotent: bool,
 }
 
-/// In whose name and in what surroundings a tool runs.
+/// In whose name and by which call a tool runs.
 #[derive(Clone, Debug)]
 pub struct ToolContext {
-    /// Who acts. The owner comes from here and from nowhere else.
-    pub principal: Principal,
+    /// The acting user, and the tool call if it comes from a chat. The owner comes from here and from nowhere else.
+    pub origin: Origin,
+    /// The task that the call's identifier was resolved to, if that was done beforehand.
+    pub target: Option<TaskId>,
+}
+
+impl ToolContext {
     /// The conversation, if the call comes from a chat.
-    pub conversation: Option<ConversationId>,
-    /// The try at a turn, if the call comes from a chat.
-    pub turn: Option<Attempt>,
-    /// What makes the effect happen once, if the call comes from a chat.
-    pub effect_id: Option<EffectId>,
-    /// What the user said, if they did.
-    pub user_text: Option<String>,
-    /// Whether the user has agreed to this call: beforehand, or by asking for it and all the others of the turn in so
-    /// many words. Alone in its turn, or without one, a call needs no more than to be made.
-    pub agreed: bool,
-    /// The request in which it happens.
-    pub request_id: RequestId,
+    pub fn conversation(&self) -> Option<ConversationId> {
+        self.origin.call.map(|call| call.conversation)
+    }
 }
 
 /// What came of a tool call.
@@ -67,8 +61,8 @@ pub enum ToolOutcome {
         message: String,
         /// What happened, as data.
         data: Value,
-        /// Whether a row was changed.
-        changed: bool,
+        /// The changes that were made.
+        changes: Vec<Receipt>,
     },
     /// It cannot be done as asked; nothing was changed.
     Refused {
@@ -76,17 +70,6 @@ pub enum ToolOutcome {
         message: String,
         /// What helps to ask better, as data.
         data: Value,
-    },
-    /// It can be done once the user says yes; nothing was changed.
-    NeedsConfirmation {
-        /// What is on offer, in words.
-        message: String,
-        /// What is on offer, as data.
-        data: Value,
-        /// The tasks that it would touch, at the versions that were seen.
-        tasks: Vec<(TaskId, Version)>,
-        /// What they are called.
-        title: String,
     },
 }
 
@@ -102,6 +85,9 @@ pub enum ToolError {
     /// The caller may not do this.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
+    /// Others kept changing the rows; nothing was changed.
+    #[error("the tasks kept changing")]
+    Contention,
     /// The turn that the call belongs to does not run any more; nothing was changed.
     #[error("the turn has ended")]
     TurnEnded,
@@ -121,20 +107,23 @@ pub trait ToolExecutor: Send + Sync {
     /// do not fit the schema, without any effect.
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError>;
 
-    /// What the context's effect did, if it has happened: in a turn that was cut short before it could say so. MUST
-    /// change nothing.
-    async fn done_before(&self, context: &ToolContext) -> Result<Option<ToolOutcome>, ToolError>;
+    /// Returns what the context's effect did, if it has happened. MUST change nothing.
+    async fn find_effect(&self, context: &ToolContext, tool: &str) -> Result<Option<ToolOutcome>, ToolError>;
 
-    /// Whether the calls of `tool` that a turn has may be run: those that did something or wait for the user, with their
-    /// results, and those that are still to be run, without. Several deletions may be if the user's own words ask for each of them. MUST
-    /// change nothing.
-    async fn may_run(&self, context: &ToolContext, tool: &str, calls: &[ToolCall]) -> Result<bool, ToolError>;
+    /// Returns for each of `calls` which existing task it would delete or overwrite, if it would: one that names exactly
+    /// one task. MUST change nothing.
+    async fn overwrites(
+        &self,
+        context: &ToolContext,
+        calls: &[ToolCall],
+    ) -> Result<Vec<Option<PendingItem>>, ToolError>;
 
-    /// Does what the user has agreed to, to all of its tasks in one, and returns an outcome for each of them, in their
-    /// order. MUST touch no other task, and none that has changed since it was offered. The effect of the task at
-    /// place n is the context's with n added to its index.
-    async fn run_agreed(&self, context: &ToolContext, action: &PendingAction) -> Result<Vec<ToolOutcome>, ToolError>;
-
-    /// What `text`, said by the assistant, asks to be allowed to do, and to which tasks, if it does. Changes nothing.
-    async fn offered_in(&self, context: &ToolContext, text: &str) -> Result<Option<PendingAction>, ToolError>;
+    /// Does what the user has confirmed, as one operation. MUST touch no other task, and none that is not at the version
+    /// that was seen.
+    async fn run_pending(&self, context: &ToolContext, items: &[PendingItem]) -> Result<ToolOutcome, ToolError>;
 }
+
+/// The name of the tool that confirms a pending action.
+pub const CONFIRM_PENDING: &str = "confirm_pending";
+/// The name of the tool that takes back what the last turn changed.
+pub const UNDO: &str = "undo";

@@ -36,7 +36,13 @@ impl AccountService {
         if standing.token_version != claims.token_version || standing.expires_at <= self.clock.now() {
             return Err(AccountError::InvalidToken);
         }
-        Ok(Principal { user: claims.user, session: Some(claims.session), via: Via::Http, scopes: Scopes::all() })
+        Ok(Principal {
+            user: claims.user,
+            session: Some(claims.session),
+            api_token: None,
+            via: Via::Http,
+            scopes: Scopes::all(),
+        })
     }
 
     async fn session_standing(&self, claims: &AccessClaims, client: Client) -> Result<SessionStanding, AccountError> {
@@ -79,7 +85,13 @@ impl AccountService {
         if standing.expires_at.is_some_and(|end| end <= now) {
             return Err(AccountError::TokenExpired);
         }
-        Ok(Principal { user: standing.user, session: None, via: Via::Http, scopes: standing.scopes })
+        Ok(Principal {
+            user: standing.user,
+            session: None,
+            api_token: Some(standing.id),
+            via: Via::Http,
+            scopes: standing.scopes,
+        })
     }
 
     fn note_use(&self, standing: &mut ApiTokenStanding, now: DateTime<Utc>) {

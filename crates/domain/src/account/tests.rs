@@ -58,7 +58,7 @@ fn hash(byte: u8) -> SecretHash {
 
 /// Ada, signed in.
 fn signed_in() -> Principal {
-    Principal { user: ada().id, session: Some(session()), via: Via::Http, scopes: Scopes::all() }
+    Principal { user: ada().id, session: Some(session()), api_token: None, via: Via::Http, scopes: Scopes::all() }
 }
 
 /// A script of Ada's that may do everything that a script may.

@@ -1,11 +1,11 @@
-//! Following a turn that does not run here: one that is over, or that another process works on.
+//! Following a turn that does not run here: one that has ended, or that another process works on.
 
 use chrono::TimeDelta;
 use futures_util::{StreamExt as _, stream};
 
 use super::narration::Narration;
-use super::service::ChatPorts;
-use crate::conversation::StoredAnswer;
+use super::ports::ChatPorts;
+use crate::conversation::{ConversationRepoError, StoredAnswer};
 use crate::id::{TurnId, UserId};
 use crate::message::{content, tool_calls};
 use crate::turn::{FailureCode, TurnAnswer, TurnEnded, TurnEvent, TurnEvents, TurnFailure, TurnState};
@@ -13,40 +13,51 @@ use crate::turn::{FailureCode, TurnAnswer, TurnEnded, TurnEvent, TurnEvents, Tur
 /// How often storage is asked what another process has written.
 const INTERVAL: TimeDelta = TimeDelta::milliseconds(500);
 
-/// The answer as it is stored.
-pub(super) fn as_stored(stored: &StoredAnswer) -> TurnAnswer {
-    let parts = &stored.message.parts;
-    TurnAnswer {
-        response: content(parts),
-        conversation: stored.message.conversation,
-        message: stored.message.id,
-        tool_calls: tool_calls(parts).cloned().collect(),
+/// The answer as it is stored, with what became of its changes.
+pub(super) async fn stored_answer(
+    ports: &ChatPorts,
+    owner: UserId,
+    stored: &StoredAnswer,
+) -> Result<TurnAnswer, ConversationRepoError> {
+    let message = &stored.message;
+    let mut receipts = ports.changes.receipts(owner, std::slice::from_ref(message)).await?;
+    let pending = ports.conversations.pending(owner, message.conversation, ports.clock.now()).await?;
+    Ok(TurnAnswer {
+        response: content(&message.parts),
+        conversation: message.conversation,
+        message: message.id,
+        tool_calls: tool_calls(&message.parts).cloned().collect(),
+        receipts: receipts.remove(&message.id).unwrap_or_default(),
+        pending: pending.filter(|pending| pending.message == message.id),
         usage: stored.usage,
-        state: stored.message.status,
-        grounded: stored.message.grounded,
-        created_at: stored.message.created_at,
-    }
+        state: message.status,
+        created_at: message.created_at,
+    })
 }
 
-/// The events of a turn that is over.
-pub(super) fn retold(stored: &StoredAnswer) -> TurnEvents {
+/// The events of a turn that has ended.
+pub(super) async fn replay_events(
+    ports: &ChatPorts,
+    owner: UserId,
+    stored: &StoredAnswer,
+) -> Result<TurnEvents, ConversationRepoError> {
     let mut narration = Narration::default();
     let mut events = vec![TurnEvent::Begun(stored.turn.clone())];
     events.extend(narration.tell(&stored.message.parts));
-    events.extend(over(&mut narration, stored));
-    stream::iter(events).boxed()
+    events.extend(final_events(&mut narration, stored, stored_answer(ports, owner, stored).await?));
+    Ok(stream::iter(events).boxed())
 }
 
-fn over(narration: &mut Narration, stored: &StoredAnswer) -> Vec<TurnEvent> {
+fn final_events(narration: &mut Narration, stored: &StoredAnswer, answer: TurnAnswer) -> Vec<TurnEvent> {
     let mut events = narration.end();
     let failed = stored.message.status == TurnState::Failed;
     let failure = failed.then(|| TurnFailure::from(stored.error_code.unwrap_or(FailureCode::Ended)));
-    events.push(TurnEvent::Ended(Box::new(TurnEnded { answer: as_stored(stored), failure })));
+    events.push(TurnEvent::Ended(Box::new(TurnEnded { answer, failure })));
     events
 }
 
 /// The events of a turn that another process works on, as far as it stores them.
-pub(super) fn watched(ports: ChatPorts, owner: UserId, turn: TurnId) -> TurnEvents {
+pub(super) fn poll_remote(ports: ChatPorts, owner: UserId, turn: TurnId) -> TurnEvents {
     /// What is known of the turn.
     struct Watch {
         ports: ChatPorts,
@@ -71,7 +82,8 @@ pub(super) fn watched(ports: ChatPorts, owner: UserId, turn: TurnId) -> TurnEven
         if stored.message.status == TurnState::Running {
             return Some((stream::iter(events), Some(watch)));
         }
-        events.extend(over(&mut watch.narration, &stored));
+        let answer = stored_answer(&watch.ports, owner, &stored).await.ok()?;
+        events.extend(final_events(&mut watch.narration, &stored, answer));
         Some((stream::iter(events), None))
     })
     .flatten()

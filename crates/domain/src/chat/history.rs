@@ -174,7 +174,6 @@ mod tests {
             role,
             parts,
             status: TurnState::Complete,
-            grounded: true,
             created_at: "2026-03-01T12:00:00Z".parse().unwrap(),
         }
     }
@@ -190,8 +189,8 @@ mod tests {
             round,
             tool: "add_task".into(),
             parameters,
-            agreed: false,
             result,
+            changes: Vec::new(),
         })
     }
 
@@ -272,8 +271,14 @@ mod tests {
     #[test]
     fn arguments_that_were_no_json_object_are_replayed_as_an_empty_one() {
         for parameters in [Value::String("{\"title\": ".into()), json!([1]), json!(3), Value::Null] {
-            let broken =
-                ToolCall { id: "c".into(), round: 0, tool: "add_task".into(), parameters, agreed: false, result: None };
+            let broken = ToolCall {
+                id: "c".into(),
+                round: 0,
+                tool: "add_task".into(),
+                parameters,
+                result: None,
+                changes: Vec::new(),
+            };
             let told = replay_parts(&[Part::ToolCall(broken)]);
             assert!(matches!(&told[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"), "{told:?}");
         }

@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn call(result: Option<ToolResult>) -> ToolCall {
-        ToolCall { id: "c".into(), round: 0, tool: "t".into(), parameters: json!({}), agreed: false, result }
+        ToolCall { id: "c".into(), round: 0, tool: "t".into(), parameters: json!({}), result, changes: Vec::new() }
     }
 
     fn answered() -> ToolCall {

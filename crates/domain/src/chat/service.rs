@@ -2,67 +2,35 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveTime, Utc};
 use futures_channel::oneshot;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use futures_util::{StreamExt as _, stream};
 
-use super::following::{as_stored, retold, watched};
-use super::turn::{Asked, Begun, Resumed, begin, run_turn};
+use super::following::{poll_remote, replay_events, stored_answer};
+use super::ports::{ChatOptions, ChatPorts};
+use super::turn::{Resumed, StartedTurn, TurnRequest, begin, run_turn};
 use super::{ChatError, NewMessage, TurnAnswer};
-use crate::change::RequestId;
+use crate::change::{Receipts, RequestId};
 use crate::conversation::{
-    BegunTurn, Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle,
-    MessageCursor, MessageOrder, StoredAnswer, UsageOfDay,
+    BegunTurn, Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, MessageCursor, MessageOrder,
+    PendingAction, StoredAnswer, UsageOfDay,
 };
 use crate::id::ConversationId;
-use crate::llm::LlmClient;
 use crate::message::Message;
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
-use crate::runtime::{Background, Clock, FailureLog, IdGenerator};
-use crate::tool::ToolExecutor;
-use crate::turn::{Attempt, InstanceId, StopReason, TurnEvents, TurnSignals};
-use crate::user::UserRepo;
+use crate::turn::{Attempt, StopReason, TurnEvents, TurnSignals};
 
-/// The ports that [`ChatService`] stands on.
-#[derive(Clone)]
-pub struct ChatPorts {
-    /// Conversations, turns and messages.
-    pub conversations: Arc<dyn ConversationRepo>,
-    /// Users, for their time zone.
-    pub users: Arc<dyn UserRepo>,
-    /// The assistant.
-    pub llm: Arc<dyn LlmClient>,
-    /// What the assistant can do.
-    pub tools: Arc<dyn ToolExecutor>,
-    /// Where turns run.
-    pub background: Arc<dyn Background>,
-    /// How they are followed and stopped.
-    pub signals: Arc<dyn TurnSignals>,
-    /// Where it is noted why one failed that nobody waits for.
-    pub failures: Arc<dyn FailureLog>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Ids.
-    pub ids: Arc<dyn IdGenerator>,
-    /// Who works on the turns that begin here.
-    pub instance: InstanceId,
-}
-
-/// What can be set about the chat.
-#[derive(Clone, Copy, Debug)]
-pub struct ChatOptions {
-    /// So many tokens of a conversation a model is told, estimated; the newest message in any case.
-    pub history_tokens: usize,
-    /// So long one reply of a model may take, whatever the adapter allows.
-    pub model_deadline: TimeDelta,
-}
-
-impl Default for ChatOptions {
-    fn default() -> Self {
-        Self { history_tokens: 8000, model_deadline: TimeDelta::seconds(120) }
-    }
+/// A message, with what became of its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRecord {
+    /// The message.
+    pub message: Message,
+    /// What its turn changed.
+    pub receipts: Receipts,
+    /// What its turn put off and what still waits for confirmation.
+    pub pending: Option<PendingAction>,
 }
 
 /// Lets whoever acts talk to the assistant about their tasks.
@@ -86,7 +54,7 @@ enum Started {
     /// A turn that runs.
     Running(TurnEvents, Option<oneshot::Receiver<Result<TurnAnswer, ChatError>>>),
     /// The answer that the same message already got.
-    Repeated(Box<StoredAnswer>),
+    AlreadyAnswered(Box<StoredAnswer>),
 }
 
 impl ChatService {
@@ -101,14 +69,14 @@ impl ChatService {
     /// [`ChatError`].
     pub async fn send(
         &self,
-        who: &Principal,
+        principal: &Principal,
         request: &RequestId,
         message: NewMessage,
     ) -> Result<TurnAnswer, ChatError> {
-        match self.start(who, request, message, Outcome::Awaited).await? {
+        match self.start(principal, request, message, Outcome::Awaited).await? {
             Started::Running(_events, Some(answer)) => answer.await.unwrap_or(Err(ChatError::Abandoned)),
             Started::Running(_events, None) => Err(ChatError::Abandoned),
-            Started::Repeated(stored) => Ok(as_stored(&stored)),
+            Started::AlreadyAnswered(stored) => Ok(stored_answer(&self.ports, principal.user, &stored).await?),
         }
     }
 
@@ -119,25 +87,30 @@ impl ChatService {
     /// [`ChatError`], if the message was not stored. What goes wrong later is in the last event.
     pub async fn stream(
         &self,
-        who: &Principal,
+        principal: &Principal,
         request: &RequestId,
         message: NewMessage,
     ) -> Result<TurnEvents, ChatError> {
-        match self.start(who, request, message, Outcome::Followed).await? {
+        match self.start(principal, request, message, Outcome::Followed).await? {
             Started::Running(events, _) => Ok(events),
-            Started::Repeated(stored) => Ok(retold(&stored)),
+            Started::AlreadyAnswered(stored) => Ok(replay_events(&self.ports, principal.user, &stored).await?),
         }
     }
 
     async fn start(
         &self,
-        who: &Principal,
+        principal: &Principal,
         request: &RequestId,
         message: NewMessage,
         outcome: Outcome,
     ) -> Result<Started, ChatError> {
-        who.require(Scope::Chat)?;
-        let asked = Asked { who: who.clone(), request_id: request.clone(), message, at: self.ports.clock.now() };
+        principal.require(Scope::Chat)?;
+        let asked = TurnRequest {
+            principal: principal.clone(),
+            request_id: request.clone(),
+            message,
+            at: self.ports.clock.now(),
+        };
         let (start, started) = oneshot::channel();
         self.ports.background.spawn(Box::pin(work(self.ports.clone(), self.options, asked, outcome, start)));
         started.await.unwrap_or(Err(ChatError::Abandoned))
@@ -147,35 +120,35 @@ impl ChatService {
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation).
-    pub async fn follow(&self, who: &Principal, id: ConversationId) -> Result<Option<TurnEvents>, ChatError> {
-        let Some(turn) = self.conversation(who, id).await?.active_turn else { return Ok(None) };
+    pub async fn follow(&self, principal: &Principal, id: ConversationId) -> Result<Option<TurnEvents>, ChatError> {
+        let Some(turn) = self.conversation(principal, id).await?.active_turn else { return Ok(None) };
         let here = self.ports.signals.subscribe(turn);
-        Ok(Some(here.unwrap_or_else(|| watched(self.ports.clone(), who.user, turn))))
+        Ok(Some(here.unwrap_or_else(|| poll_remote(self.ports.clone(), principal.user, turn))))
     }
 
     /// Ends the turn that runs in a conversation. What was written is kept.
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation), and [`ConversationRepoError::NoTurn`] if none runs.
-    pub async fn stop(&self, who: &Principal, id: ConversationId) -> Result<(), ChatError> {
-        let turn = self.conversation(who, id).await?.active_turn.ok_or(ConversationRepoError::NoTurn)?;
+    pub async fn stop(&self, principal: &Principal, id: ConversationId) -> Result<(), ChatError> {
+        let turn = self.conversation(principal, id).await?.active_turn.ok_or(ConversationRepoError::NoTurn)?;
         if self.ports.signals.stop(turn) {
             return Ok(());
         }
         // Another process works on it, and finds out before its next step.
-        Ok(self.ports.conversations.stop_turn(who.user, turn, self.ports.clock.now()).await?)
+        Ok(self.ports.conversations.stop_turn(principal.user, turn, self.ports.clock.now()).await?)
     }
 
     /// What the caller's turns of the last `days` days took, today (UTC) included, newest day first.
     ///
     /// # Errors
     /// [`ChatError`] without the scope `chat`, or if storage fails.
-    pub async fn usage(&self, who: &Principal, days: u16) -> Result<Vec<UsageOfDay>, ChatError> {
-        who.require(Scope::Chat)?;
+    pub async fn usage(&self, principal: &Principal, days: u16) -> Result<Vec<UsageOfDay>, ChatError> {
+        principal.require(Scope::Chat)?;
         let today = self.ports.clock.now().date_naive();
         let first = today.checked_sub_days(Days::new(u64::from(days.max(1)) - 1)).unwrap_or(today);
         let since: DateTime<Utc> = first.and_time(NaiveTime::MIN).and_utc();
-        Ok(self.ports.conversations.usage(who.user, since).await?)
+        Ok(self.ports.conversations.usage(principal.user, since).await?)
     }
 
     /// A page of conversations, last active first.
@@ -184,20 +157,20 @@ impl ChatService {
     /// [`ChatError`] without the scope `chat`, or if storage fails.
     pub async fn conversations(
         &self,
-        who: &Principal,
+        principal: &Principal,
         page: PageRequest<ConversationCursor>,
     ) -> Result<Page<Conversation, ConversationCursor>, ChatError> {
-        who.require(Scope::Chat)?;
-        Ok(self.ports.conversations.list(who.user, page).await?)
+        principal.require(Scope::Chat)?;
+        Ok(self.ports.conversations.list(principal.user, page).await?)
     }
 
     /// One conversation.
     ///
     /// # Errors
     /// [`ChatError`] without the scope `chat`, if the caller has no such conversation, or if storage fails.
-    pub async fn conversation(&self, who: &Principal, id: ConversationId) -> Result<Conversation, ChatError> {
-        who.require(Scope::Chat)?;
-        Ok(self.ports.conversations.get(who.user, id).await?)
+    pub async fn conversation(&self, principal: &Principal, id: ConversationId) -> Result<Conversation, ChatError> {
+        principal.require(Scope::Chat)?;
+        Ok(self.ports.conversations.get(principal.user, id).await?)
     }
 
     /// Gives a conversation another title.
@@ -206,21 +179,21 @@ impl ChatService {
     /// As [`conversation`](Self::conversation).
     pub async fn rename(
         &self,
-        who: &Principal,
+        principal: &Principal,
         id: ConversationId,
         title: ConversationTitle,
     ) -> Result<Conversation, ChatError> {
-        who.require(Scope::Chat)?;
-        Ok(self.ports.conversations.rename(who.user, id, title).await?)
+        principal.require(Scope::Chat)?;
+        Ok(self.ports.conversations.rename(principal.user, id, title).await?)
     }
 
     /// Deletes a conversation with its messages.
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation).
-    pub async fn delete(&self, who: &Principal, id: ConversationId) -> Result<(), ChatError> {
-        who.require(Scope::Chat)?;
-        Ok(self.ports.conversations.delete(who.user, id).await?)
+    pub async fn delete(&self, principal: &Principal, id: ConversationId) -> Result<(), ChatError> {
+        principal.require(Scope::Chat)?;
+        Ok(self.ports.conversations.delete(principal.user, id).await?)
     }
 
     /// A page of a conversation's messages.
@@ -229,13 +202,22 @@ impl ChatService {
     /// As [`conversation`](Self::conversation).
     pub async fn messages(
         &self,
-        who: &Principal,
+        principal: &Principal,
         id: ConversationId,
         order: MessageOrder,
         page: PageRequest<MessageCursor>,
-    ) -> Result<Page<Message, MessageCursor>, ChatError> {
-        who.require(Scope::Chat)?;
-        Ok(self.ports.conversations.messages(who.user, id, order, page).await?)
+    ) -> Result<Page<MessageRecord, MessageCursor>, ChatError> {
+        principal.require(Scope::Chat)?;
+        let (ports, owner) = (&self.ports, principal.user);
+        let Page { items, next } = ports.conversations.messages(owner, id, order, page).await?;
+        let mut receipts = ports.changes.receipts(owner, &items).await.map_err(ConversationRepoError::from)?;
+        let pending = ports.conversations.pending(owner, id, ports.clock.now()).await?;
+        let record = |message: Message| MessageRecord {
+            receipts: receipts.remove(&message.id).unwrap_or_default(),
+            pending: pending.clone().filter(|pending| pending.message == message.id),
+            message,
+        };
+        Ok(Page { items: items.into_iter().map(record).collect(), next })
     }
 }
 
@@ -243,17 +225,17 @@ impl ChatService {
 async fn work(
     ports: ChatPorts,
     options: ChatOptions,
-    asked: Asked,
+    asked: TurnRequest,
     outcome: Outcome,
     start: oneshot::Sender<Result<Started, ChatError>>,
 ) {
     let begun = match begin(&ports, &asked).await {
-        Ok(BegunTurn::New { turn, pending }) => Begun { turn, resumed: None, pending },
-        Ok(BegunTurn::Resumed { turn, parts, usage, at }) => {
-            Begun { turn, resumed: Some(Resumed { parts, usage, at }), pending: None }
+        Ok(BegunTurn::New { turn, pending }) => StartedTurn { turn, resumed: None, pending },
+        Ok(BegunTurn::Resumed { turn, parts, usage, at, pending }) => {
+            StartedTurn { turn, resumed: Some(Resumed { parts, usage, at }), pending }
         }
         Ok(BegunTurn::Repeated(stored)) => {
-            let _gone = start.send(Ok(Started::Repeated(stored)));
+            let _gone = start.send(Ok(Started::AlreadyAnswered(stored)));
             return;
         }
         Err(error) => {

@@ -7,7 +7,7 @@ use super::{
     ClientKey, Conversation, ConversationCursor, ConversationTitle, Idempotency, MessageCursor, MessageOrder,
     PendingAction,
 };
-use crate::id::{ConversationId, MessageId, TaskId, TurnId, UserId};
+use crate::id::{ConversationId, MessageId, PendingActionId, TaskId, TurnId, UserId};
 use crate::message::{Message, Part};
 use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
@@ -32,6 +32,8 @@ pub struct NewTurn {
     pub provider: String,
     /// Its model.
     pub model: String,
+    /// The pending action that it confirms, if it does.
+    pub confirms: Option<PendingActionId>,
     /// How it says that it may have been sent before, if it does.
     pub idempotency: Option<Idempotency>,
     /// When.
@@ -56,8 +58,7 @@ pub enum BegunTurn {
     New {
         /// It.
         turn: Turn,
-        /// What the assistant had offered in the conversation, and this message may agree to. It is not on offer any
-        /// more.
+        /// What waits for confirmation in the conversation, if anything does.
         pending: Option<PendingAction>,
     },
     /// The same request came before, and its turn failed: it goes on.
@@ -70,6 +71,8 @@ pub enum BegunTurn {
         usage: Usage,
         /// When it was begun first.
         at: DateTime<Utc>,
+        /// What waited for confirmation before it was begun first, and still does.
+        pending: Option<PendingAction>,
     },
     /// The same request came before, and its turn has ended.
     Repeated(Box<StoredAnswer>),
@@ -110,8 +113,6 @@ pub struct TurnEnd {
     pub state: TurnState,
     /// Everything that the assistant's message is made of.
     pub parts: Vec<Part>,
-    /// Whether the message claims nothing that did not happen.
-    pub grounded: bool,
     /// What the turn took since it was begun or resumed.
     pub usage: Usage,
     /// Why it failed, if it did.
@@ -124,7 +125,7 @@ pub struct TurnEnd {
     pub first_token_at: Option<DateTime<Utc>>,
     /// How long the model was waited for in all, since the turn was begun or resumed.
     pub model_time: TimeDelta,
-    /// What is on offer from now on.
+    /// What waits for confirmation from now on.
     pub pending: Option<PendingAction>,
     /// When.
     pub at: DateTime<Utc>,
@@ -142,6 +143,9 @@ pub enum ConversationRepoError {
     /// The turn is not running any more.
     #[error("the turn is not running")]
     NoTurn,
+    /// The pending action does not wait for confirmation: it ran or lapsed, has expired, or never was.
+    #[error("the pending action does not wait for confirmation")]
+    NotPending,
     /// A turn with this idempotency key is still running.
     #[error("the same request is still being answered")]
     IdempotencyInProgress,
@@ -161,6 +165,7 @@ impl ConversationRepoError {
             Self::NotFound
             | Self::TurnInProgress
             | Self::NoTurn
+            | Self::NotPending
             | Self::IdempotencyInProgress
             | Self::IdempotencyKeyReused => None,
         }
@@ -204,9 +209,10 @@ pub trait ConversationRepo: Send + Sync {
     ) -> Result<Page<Message, MessageCursor>, ConversationRepoError>;
 
     /// Begins a turn: creates the conversation if it is new, takes its turn, stores the user's message and an empty
-    /// one of the assistant that is running, and settles what was on offer in the conversation. MUST return
-    /// [`ConversationRepoError::TurnInProgress`] and store nothing when another turn runs whose lease is not over; one
-    /// whose lease is over MUST be marked failed first.
+    /// one of the assistant that is running. MUST return [`ConversationRepoError::TurnInProgress`] and store nothing when
+    /// another turn runs whose lease is not over; one whose lease is over MUST be marked failed first. MUST return
+    /// [`ConversationRepoError::NotPending`] and store nothing when the turn confirms something that does not wait for
+    /// confirmation in that conversation at `turn.at`.
     ///
     /// An idempotency key names at most one turn of an owner, whatever became of the conversation since. A key that named
     /// a turn which first began less than [`IDEMPOTENCY_KEPT`](crate::turn::IDEMPOTENCY_KEPT) before MUST NOT begin
@@ -230,17 +236,26 @@ pub trait ConversationRepo: Send + Sync {
     /// [`ConversationRepoError::NoTurn`] when this attempt at it is not running.
     async fn save_progress(&self, owner: UserId, turn: Attempt, parts: &[Part]) -> Result<(), ConversationRepoError>;
 
-    /// Ends a running turn: stores the assistant's message and what is on offer, and releases the conversation. What
-    /// the turn took is added to what it took before it was resumed. MUST return [`ConversationRepoError::NoTurn`] and
-    /// store nothing when this attempt at it is not running.
+    /// Ends a running turn: stores the assistant's message and what waits for confirmation, and releases the conversation.
+    /// What the turn took is added to what it took before it was resumed. Unless the turn failed, what waited for
+    /// confirmation before MUST lapse. MUST return [`ConversationRepoError::NoTurn`] and store nothing when this attempt at
+    /// it is not running.
     async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnEnd) -> Result<(), ConversationRepoError>;
 
     /// Ends a running turn from outside, as the user's wish: it and its message become [`TurnState::Stopped`], with
-    /// what is stored of the message. MUST return [`ConversationRepoError::NoTurn`] when it is not running.
+    /// what is stored of the message, and what waited for confirmation lapses. MUST return [`ConversationRepoError::NoTurn`] when it is not running.
     async fn stop_turn(&self, owner: UserId, turn: TurnId, at: DateTime<Utc>) -> Result<(), ConversationRepoError>;
 
     /// A turn's answer as it is stored now. MUST return [`ConversationRepoError::NoTurn`] when `owner` has no such turn.
     async fn answer(&self, owner: UserId, turn: TurnId) -> Result<StoredAnswer, ConversationRepoError>;
+
+    /// What waits for confirmation in a conversation at `now`; `None` if nothing does.
+    async fn pending(
+        &self,
+        owner: UserId,
+        id: ConversationId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<PendingAction>, ConversationRepoError>;
 
     /// What the owner's turns took that began at `since` or later and have ended, newest day first, then by provider
     /// and model.

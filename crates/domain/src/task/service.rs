@@ -1,13 +1,23 @@
 //! What can be done with tasks.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use super::{NewTask, Task, TaskChange, TaskCursor, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, Title, Version};
-use crate::change::{Change, RequestId};
-use crate::id::TaskId;
+use chrono::{DateTime, Utc};
+
+use super::{
+    Task, TaskCounts, TaskCursor, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, Title, TrashCursor, Version,
+};
+use crate::change::{ChangeRepoError, Entry, Ledger, Origin, Write};
+use crate::id::{TaskId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::principal::{InsufficientScope, Principal, Scope};
-use crate::runtime::{Clock, IdGenerator};
+use crate::storage::StorageError;
+
+/// How often a change is tried on rows that others keep changing.
+pub(crate) const MAX_ATTEMPTS: u8 = 20;
+/// Tasks that are purged in one transaction.
+const PURGE_PAGE: NonZeroU16 = NonZeroU16::new(500).unwrap();
 
 /// Why something cannot be done with a task.
 #[derive(Debug, thiserror::Error)]
@@ -15,79 +25,137 @@ pub enum TaskError {
     /// The caller may not do this.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
-    /// Storage refused or failed.
+    /// The caller has no such task.
+    #[error("no such task")]
+    NotFound,
+    /// The task is at another version than the expected one.
+    #[error("the task has changed meanwhile")]
+    Stale,
+    /// Others kept changing the task.
+    #[error("the task kept changing")]
+    Contention,
+    /// The turn that the change belongs to does not run any more, or another attempt at it does; nothing was changed.
+    #[error("the turn has ended")]
+    TurnEnded,
+    /// Storage failed.
     #[error(transparent)]
-    Repo(#[from] TaskRepoError),
+    Storage(#[from] StorageError),
 }
 
-/// Creates, lists, changes and deletes the tasks of whoever acts.
+impl From<TaskRepoError> for TaskError {
+    fn from(error: TaskRepoError) -> Self {
+        match error {
+            TaskRepoError::NotFound => Self::NotFound,
+            TaskRepoError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+impl From<ChangeRepoError> for TaskError {
+    fn from(error: ChangeRepoError) -> Self {
+        match error {
+            ChangeRepoError::NotFound => Self::NotFound,
+            ChangeRepoError::Stale => Self::Stale,
+            ChangeRepoError::TurnEnded => Self::TurnEnded,
+            ChangeRepoError::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+/// A task before and after a change. Without an entry nothing was changed, and both are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskChange {
+    /// The task before; `None` if it was created.
+    pub before: Option<Task>,
+    /// The task after.
+    pub after: Task,
+    /// The entry in the ledger.
+    pub entry: Option<Entry>,
+}
+
+/// Creates, lists, changes and deletes the tasks of the acting user. Every change is an entry of the ledger.
 #[derive(Clone)]
 pub struct TaskService {
     tasks: Arc<dyn TaskRepo>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGenerator>,
+    ledger: Ledger,
 }
 
 impl TaskService {
     /// A service over these ports.
-    pub fn new(tasks: Arc<dyn TaskRepo>, clock: Arc<dyn Clock>, ids: Arc<dyn IdGenerator>) -> Self {
-        Self { tasks, clock, ids }
+    pub fn new(tasks: Arc<dyn TaskRepo>, ledger: Ledger) -> Self {
+        Self { tasks, ledger }
     }
 
     /// Creates a task.
     ///
     /// # Errors
     /// [`TaskError`] without the scope `tasks:write`, or if storage fails.
-    pub async fn create(
-        &self,
-        who: &Principal,
-        request: &RequestId,
-        title: Title,
-        completed: bool,
-    ) -> Result<Task, TaskError> {
-        who.require(Scope::TasksWrite)?;
-        let task = NewTask { id: self.ids.next().into(), title, completed };
-        Ok(self.tasks.create(who.user, task, &self.change(who, request)).await?)
+    pub async fn create(&self, origin: &Origin, title: Title, completed: bool) -> Result<TaskChange, TaskError> {
+        origin.principal.require(Scope::TasksWrite)?;
+        let now = self.ledger.clock.now();
+        let task = Task::new(self.ledger.ids.next().into(), origin.principal.user, title, completed, now);
+        let entries = self.ledger.commit(origin, &[Write::create(task.clone())], now).await?;
+        Ok(committed(None, task, entries))
     }
 
-    /// One task.
+    /// Returns one task.
     ///
     /// # Errors
     /// [`TaskError`] without the scope `tasks:read`, if the caller has no such task, or if storage fails.
-    pub async fn get(&self, who: &Principal, id: TaskId) -> Result<Task, TaskError> {
-        who.require(Scope::TasksRead)?;
-        Ok(self.tasks.get(who.user, id).await?)
+    pub async fn get(&self, principal: &Principal, id: TaskId) -> Result<Task, TaskError> {
+        principal.require(Scope::TasksRead)?;
+        Ok(self.tasks.get(principal.user, id).await?)
     }
 
-    /// A page of tasks, newest first.
+    /// Returns a page of tasks, newest first.
     ///
     /// # Errors
     /// [`TaskError`] without the scope `tasks:read`, or if storage fails.
     pub async fn list(
         &self,
-        who: &Principal,
+        principal: &Principal,
         filter: &TaskFilter,
         page: PageRequest<TaskCursor>,
     ) -> Result<Page<Task, TaskCursor>, TaskError> {
-        who.require(Scope::TasksRead)?;
-        Ok(self.tasks.list(who.user, filter, page).await?)
+        principal.require(Scope::TasksRead)?;
+        Ok(self.tasks.list(principal.user, filter, page).await?)
+    }
+
+    /// Returns how many tasks there are.
+    ///
+    /// # Errors
+    /// [`TaskError`] without the scope `tasks:read`, or if storage fails.
+    pub async fn counts(&self, principal: &Principal) -> Result<TaskCounts, TaskError> {
+        principal.require(Scope::TasksRead)?;
+        Ok(self.tasks.counts(principal.user).await?)
+    }
+
+    /// Returns a page of the trash, last deleted first.
+    ///
+    /// # Errors
+    /// [`TaskError`] without the scope `tasks:read`, or if storage fails.
+    pub async fn list_trash(
+        &self,
+        principal: &Principal,
+        page: PageRequest<TrashCursor>,
+    ) -> Result<Page<Task, TrashCursor>, TaskError> {
+        principal.require(Scope::TasksRead)?;
+        Ok(self.tasks.list_trash(principal.user, page).await?)
     }
 
     /// Changes a task, if it is still at the `expected` version.
     ///
     /// # Errors
-    /// [`TaskError`] without the scope `tasks:write`, if the caller has no such task, if it is at another version, or
-    /// if storage fails.
+    /// [`TaskError`] without the scope `tasks:write`, if the caller has no such task, if it is at another version, if it
+    /// keeps changing, or if storage fails.
     pub async fn update(
         &self,
-        who: &Principal,
-        request: &RequestId,
+        origin: &Origin,
         id: TaskId,
-        patch: TaskPatch,
+        patch: &TaskPatch,
         expected: Option<Version>,
     ) -> Result<TaskChange, TaskError> {
-        who.require(Scope::TasksWrite)?;
-        Ok(self.tasks.update(who.user, id, patch, expected, &self.change(who, request)).await?)
+        self.change(origin, id, expected, |task, now| task.apply(patch, now)).await
     }
 
     /// Makes a pending task done and a done one pending, if it is still at the `expected` version.
@@ -96,98 +164,133 @@ impl TaskService {
     /// As [`update`](Self::update).
     pub async fn toggle(
         &self,
-        who: &Principal,
-        request: &RequestId,
+        origin: &Origin,
         id: TaskId,
         expected: Option<Version>,
     ) -> Result<TaskChange, TaskError> {
-        who.require(Scope::TasksWrite)?;
-        Ok(self.tasks.toggle(who.user, id, expected, &self.change(who, request)).await?)
+        self.change(origin, id, expected, Task::toggle).await
     }
 
-    /// Deletes a task, if it is still at the `expected` version.
+    /// Moves a task to the trash, if it is still at the `expected` version.
     ///
     /// # Errors
     /// As [`update`](Self::update).
     pub async fn delete(
         &self,
-        who: &Principal,
-        request: &RequestId,
+        origin: &Origin,
         id: TaskId,
         expected: Option<Version>,
-    ) -> Result<Task, TaskError> {
-        who.require(Scope::TasksWrite)?;
-        Ok(self.tasks.delete(who.user, id, expected, &self.change(who, request)).await?)
+    ) -> Result<TaskChange, TaskError> {
+        self.change(origin, id, expected, Task::delete).await
     }
 
-    fn change(&self, who: &Principal, request: &RequestId) -> Change {
-        Change { actor: who.clone(), turn: None, call: None, request_id: request.clone(), at: self.clock.now() }
+    async fn change(
+        &self,
+        origin: &Origin,
+        id: TaskId,
+        expected: Option<Version>,
+        rule: impl Fn(&Task, DateTime<Utc>) -> Task + Send + Sync,
+    ) -> Result<TaskChange, TaskError> {
+        let owner = origin.principal.user;
+        self.write(origin, expected, rule, || async { Ok(self.tasks.get(owner, id).await?) }).await
+    }
+
+    /// Takes a task out of the trash. One that is not there stays as it is.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update), without a version.
+    pub async fn restore(&self, origin: &Origin, id: TaskId) -> Result<TaskChange, TaskError> {
+        let owner = origin.principal.user;
+        self.write(origin, None, Task::restore, || self.in_trash_or_not(owner, id)).await
+    }
+
+    /// Reads a task, applies a rule, and commits what the rule says, if the task is still at the version that was read.
+    async fn write<R: Future<Output = Result<Task, TaskError>> + Send>(
+        &self,
+        origin: &Origin,
+        expected: Option<Version>,
+        rule: impl Fn(&Task, DateTime<Utc>) -> Task + Send + Sync,
+        read: impl Fn() -> R + Send + Sync,
+    ) -> Result<TaskChange, TaskError> {
+        origin.principal.require(Scope::TasksWrite)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let before = read().await?;
+            if expected.is_some_and(|expected| expected != before.version) {
+                return Err(TaskError::Stale);
+            }
+            let now = self.ledger.clock.now();
+            let after = rule(&before, now);
+            if after == before {
+                return Ok(TaskChange { before: Some(before), after, entry: None });
+            }
+            let write = Write::replace(before.clone(), after.clone());
+            match self.ledger.commit(origin, &[write], now).await {
+                Ok(entries) => return Ok(committed(Some(before), after, entries)),
+                // Read again: it has another version now, or is gone.
+                Err(ChangeRepoError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(TaskError::Contention)
+    }
+
+    /// Removes a task that is in the trash for good.
+    ///
+    /// # Errors
+    /// [`TaskError`] without the scope `tasks:write`, if the trash has no such task, or if storage fails.
+    pub async fn purge(&self, origin: &Origin, id: TaskId) -> Result<(), TaskError> {
+        origin.principal.require(Scope::TasksWrite)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let task = self.in_trash_or_not(origin.principal.user, id).await?;
+            if task.deleted_at.is_none() {
+                return Err(TaskError::NotFound);
+            }
+            match self.ledger.commit(origin, &[Write::purge(task)], self.ledger.clock.now()).await {
+                Err(ChangeRepoError::Stale) => {}
+                done => return done.map(|_| ()).map_err(TaskError::from),
+            }
+        }
+        Err(TaskError::Contention)
+    }
+
+    /// Removes what is in the trash since `until` or longer for good. Returns how many tasks that were.
+    ///
+    /// # Errors
+    /// [`TaskError`] without the scope `tasks:write`, or if storage fails. What was removed before stays removed.
+    pub async fn empty_trash(&self, origin: &Origin, until: DateTime<Utc>) -> Result<u64, TaskError> {
+        origin.principal.require(Scope::TasksWrite)?;
+        let (mut purged, mut failures) = (0, 0);
+        // Behind what is newer than `until`.
+        let oldest = TrashCursor { deleted_at: until, id: uuid::Uuid::max().into() };
+        while failures < MAX_ATTEMPTS {
+            let page = PageRequest { limit: PURGE_PAGE, after: Some(oldest) };
+            let tasks = self.tasks.list_trash(origin.principal.user, page).await?.items;
+            if tasks.is_empty() {
+                return Ok(purged);
+            }
+            let count = tasks.len() as u64;
+            let writes: Vec<_> = tasks.into_iter().map(Write::purge).collect();
+            match self.ledger.commit(origin, &writes, self.ledger.clock.now()).await {
+                Ok(_) => purged += count,
+                Err(ChangeRepoError::Stale) => failures += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(TaskError::Contention)
+    }
+
+    async fn in_trash_or_not(&self, owner: UserId, id: TaskId) -> Result<Task, TaskError> {
+        self.tasks.get_many(owner, &[id]).await?.pop().ok_or(TaskError::NotFound)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::principal::{Scopes, Via};
-    use crate::runtime::{MockClock, MockIdGenerator};
-    use crate::task::MockTaskRepo;
-
-    fn at() -> chrono::DateTime<chrono::Utc> {
-        "2026-03-01T12:00:00Z".parse().unwrap()
-    }
-
-    fn service(tasks: MockTaskRepo) -> TaskService {
-        let mut clock = MockClock::new();
-        clock.expect_now().returning(at);
-        let mut ids = MockIdGenerator::new();
-        ids.expect_next().returning(|| Uuid::from_u128(42));
-        TaskService::new(Arc::new(tasks), Arc::new(clock), Arc::new(ids))
-    }
-
-    fn who(scopes: Scopes) -> Principal {
-        Principal { user: Uuid::from_u128(7).into(), session: None, via: Via::Http, scopes }
-    }
-
-    #[tokio::test]
-    async fn a_task_is_created_for_whoever_acts_and_the_change_says_why() {
-        let mut tasks = MockTaskRepo::new();
-        let actor = who(Scopes::all());
-        let expected = Change { actor, turn: None, call: None, request_id: "r1".parse().unwrap(), at: at() };
-        tasks
-            .expect_create()
-            .withf(move |owner, new, change| {
-                *owner == expected.actor.user && new.id.as_uuid() == Uuid::from_u128(42) && *change == expected
-            })
-            .times(1)
-            .returning(|user_id, new, change| {
-                Ok(Task {
-                    id: new.id,
-                    user_id,
-                    title: new.title,
-                    completed_at: None,
-                    version: Version::FIRST,
-                    created_at: change.at,
-                    updated_at: change.at,
-                })
-            });
-        let request = "r1".parse().unwrap();
-        let task = service(tasks).create(&who(Scopes::all()), &request, "Milk".parse().unwrap(), false).await.unwrap();
-        assert_eq!(task.title.as_str(), "Milk");
-    }
-
-    #[tokio::test]
-    async fn without_the_scope_storage_is_not_asked() {
-        let service = service(MockTaskRepo::new());
-        let (reader, writer) =
-            (who([Scope::TasksRead].into_iter().collect()), who([Scope::TasksWrite].into_iter().collect()));
-        let (request, id): (RequestId, TaskId) = ("r".parse().unwrap(), Uuid::from_u128(1).into());
-        let refused = |error: TaskError| assert!(matches!(error, TaskError::InsufficientScope(_)), "{error:?}");
-        refused(service.create(&reader, &request, "a".parse().unwrap(), false).await.unwrap_err());
-        refused(service.update(&reader, &request, id, TaskPatch::default(), None).await.unwrap_err());
-        refused(service.toggle(&reader, &request, id, None).await.unwrap_err());
-        refused(service.delete(&reader, &request, id, None).await.unwrap_err());
-        refused(service.get(&writer, id).await.unwrap_err());
+/// What was committed: what the entry says, which may be of an earlier call with the same effect.
+fn committed(before: Option<Task>, after: Task, mut entries: Vec<Entry>) -> TaskChange {
+    let task = |row: &Option<crate::change::Row>| row.as_ref().and_then(crate::change::Row::as_task).cloned();
+    match entries.pop() {
+        Some(entry) if entry.after.is_some() => {
+            TaskChange { before: task(&entry.before), after: task(&entry.after).unwrap_or(after), entry: Some(entry) }
+        }
+        entry => TaskChange { before, after, entry },
     }
 }

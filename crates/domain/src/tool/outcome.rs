@@ -3,61 +3,106 @@
 use serde_json::{Value, json};
 
 use super::{ToolError, ToolOutcome};
-use crate::task::{Task, TaskRepoError};
+use crate::change::{Action, ChangeError, Conflict, Entry, Receipt, Row, Undone};
+use crate::task::{Task, TaskChange, TaskError};
 
-pub(super) fn created(task: &Task) -> ToolOutcome {
-    done(format!("Task '{}' created successfully", task.title), json!({"task": view(task)}), true)
+pub(super) fn created(TaskChange { after, entry, .. }: &TaskChange) -> ToolOutcome {
+    done(format!("Task '{}' created successfully", after.title), json!({"task": view(after)}), entry.as_slice())
 }
 
-pub(super) fn completed(task: &Task) -> ToolOutcome {
-    let data = json!({"task": view(task), "already_completed": false});
-    done(format!("Task '{}' marked as completed", task.title), data, true)
-}
-
-pub(super) fn renamed(before: &Task, after: &Task) -> ToolOutcome {
-    let message = if before == after {
-        format!("Task '{}' already has that title", after.title)
-    } else {
-        format!("Task '{}' renamed to '{}'", before.title, after.title)
+pub(super) fn completed(TaskChange { after, entry, .. }: &TaskChange) -> ToolOutcome {
+    let message = match entry {
+        Some(_) => format!("Task '{}' marked as completed", after.title),
+        None => format!("Task '{}' was already completed", after.title),
     };
-    let data = json!({"task": view(after), "previous_title": before.title.as_str()});
-    done(message, data, before != after)
+    done(message, json!({"task": view(after), "already_completed": entry.is_none()}), entry.as_slice())
 }
 
-pub(super) fn deleted(task: &Task) -> ToolOutcome {
-    done(format!("Task '{}' deleted", task.title), json!({"task": view(task)}), true)
+pub(super) fn renamed(TaskChange { before, after, entry }: &TaskChange) -> ToolOutcome {
+    let previous = before.as_ref().map_or(after.title.as_str(), |before| before.title.as_str());
+    let message = match entry {
+        Some(_) => format!("Task '{previous}' renamed to '{}'", after.title),
+        None => format!("Task '{}' already has that title", after.title),
+    };
+    done(message, json!({"task": view(after), "previous_title": previous}), entry.as_slice())
 }
 
-/// Several deletions in one turn, for which the user has not asked in so many words.
-pub(super) fn needs_consent(task: Task) -> ToolOutcome {
-    ToolOutcome::NeedsConfirmation {
-        message: format!(
-            "Deleting several tasks needs the user's consent. Task '{}' was not deleted; it will be if the user's next \
-             message is a yes. Ask them.",
-            task.title
-        ),
-        data: json!({"task": view(&task)}),
-        tasks: vec![(task.id, task.version)],
-        title: task.title.into(),
+pub(super) fn deleted(TaskChange { after, entry, .. }: &TaskChange) -> ToolOutcome {
+    done(format!("Task '{}' deleted", after.title), json!({"task": view(after)}), entry.as_slice())
+}
+
+/// What a recorded effect of a tool on one task did.
+pub(super) fn recorded(entry: &Entry) -> Option<ToolOutcome> {
+    let task = |row: &Option<Row>| row.as_ref().and_then(Row::as_task).cloned();
+    let change = TaskChange { before: task(&entry.before), after: task(&entry.after)?, entry: Some(entry.clone()) };
+    Some(match entry.action {
+        Action::Created => created(&change),
+        Action::Completed => completed(&change),
+        Action::Deleted => deleted(&change),
+        Action::Updated | Action::Reopened | Action::Restored | Action::Purged => renamed(&change),
+    })
+}
+
+/// What an undo did.
+pub(super) fn undone(Undone { entries, .. }: &Undone) -> ToolOutcome {
+    let receipts = Receipt::all(entries);
+    let lines: Vec<_> = receipts.iter().map(in_words).collect();
+    done(format!("Undone: {}", lines.join("; ")), json!({"changes": receipts}), entries)
+}
+
+/// One change in words.
+pub(super) fn in_words(receipt: &Receipt) -> String {
+    let title = &receipt.task.title;
+    match (receipt.action, &receipt.previous_title) {
+        (Action::Updated, Some(previous)) => format!("task '{previous}' renamed to '{title}'"),
+        (action, _) => format!("task '{title}' {}", action.as_str()),
     }
 }
 
-pub(super) fn done(message: String, data: Value, changed: bool) -> ToolOutcome {
-    ToolOutcome::Done { message, data, changed }
+/// Why an undo did nothing.
+pub(super) fn not_undone(error: ChangeError) -> Result<ToolOutcome, ToolError> {
+    match error {
+        ChangeError::NotFound => Ok(refused("There is nothing to undo.".to_owned(), json!({}))),
+        ChangeError::Conflicts(conflicts) => {
+            let message = "Nothing was undone: tasks have changed since. Ask the user what to do.".to_owned();
+            let conflicts: Vec<_> = conflicts.iter().map(conflict).collect();
+            Ok(refused(message, json!({"conflicts": conflicts})))
+        }
+        ChangeError::Contention | ChangeError::CursorExpired => Err(ToolError::Contention),
+        ChangeError::TurnEnded => Err(ToolError::TurnEnded),
+        ChangeError::InsufficientScope(error) => Err(error.into()),
+        ChangeError::Storage(error) => Err(error.into()),
+    }
+}
+
+fn conflict(conflict: &Conflict) -> Value {
+    json!({
+        "seq": conflict.seq,
+        "entity": conflict.entity.kind(),
+        "entity_id": conflict.entity.as_uuid(),
+        "field": conflict.field,
+        "later_seq": conflict.later,
+    })
+}
+
+pub(super) fn done(message: String, data: Value, entries: &[Entry]) -> ToolOutcome {
+    ToolOutcome::Done { message, data, changes: Receipt::all(entries) }
 }
 
 pub(super) fn refused(message: String, data: Value) -> ToolOutcome {
     ToolOutcome::Refused { message, data }
 }
 
-pub(super) fn refuse(error: TaskRepoError) -> Result<ToolOutcome, ToolError> {
+pub(super) fn refuse(error: TaskError) -> Result<ToolOutcome, ToolError> {
     match error {
-        TaskRepoError::NotFound => Ok(refused("The task is gone. Nothing was changed.".to_owned(), json!({}))),
-        TaskRepoError::Stale => {
+        TaskError::NotFound => Ok(refused("The task is gone. Nothing was changed.".to_owned(), json!({}))),
+        TaskError::Stale => {
             Ok(refused("The task has changed meanwhile. Nothing was changed; look again.".to_owned(), json!({})))
         }
-        TaskRepoError::TurnEnded => Err(ToolError::TurnEnded),
-        TaskRepoError::Storage(error) => Err(error.into()),
+        TaskError::Contention => Err(ToolError::Contention),
+        TaskError::TurnEnded => Err(ToolError::TurnEnded),
+        TaskError::InsufficientScope(error) => Err(error.into()),
+        TaskError::Storage(error) => Err(error.into()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The parameters of the five tools. Their JSON Schemas are generated from these types, and calls are read into them,
+//! The parameters of the tools. Their JSON Schemas are generated from these types, and calls are read into them,
 //! so what is described is what is accepted.
 
 use schemars::generate::SchemaSettings;
@@ -55,6 +55,12 @@ pub(super) struct UpdateTask {
     #[schemars(length(min = 1, max = 500))]
     pub new_title: String,
 }
+
+/// `undo` and `confirm_pending`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("additionalProperties" = false))]
+pub(super) struct NoParameters {}
 
 /// What a task is named by: trimmed, 1 to 500 characters, as many as a title may have.
 #[derive(Debug, Deserialize)]
@@ -143,6 +149,7 @@ mod tests {
             (schema::<ListTasks>(), Value::Null),
             (schema::<OneTask>(), json!(["task_identifier"])),
             (schema::<UpdateTask>(), json!(["task_identifier", "new_title"])),
+            (schema::<NoParameters>(), Value::Null),
         ] {
             assert_eq!(schema["type"], "object", "{schema}");
             assert_eq!(schema["additionalProperties"], false, "{schema}");

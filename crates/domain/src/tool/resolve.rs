@@ -72,12 +72,17 @@ impl TaskTools {
         Ok(Resolved::None(nearest(&folded, others)))
     }
 
-    async fn existing(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
+    pub(super) async fn existing(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
         match self.tasks.get(owner, id).await {
             Ok(task) => Ok(Some(task)),
-            Err(TaskRepoError::NotFound | TaskRepoError::Stale | TaskRepoError::TurnEnded) => Ok(None),
+            Err(TaskRepoError::NotFound) => Ok(None),
             Err(TaskRepoError::Storage(error)) => Err(error),
         }
+    }
+
+    async fn shown(&self, owner: UserId, conversation: ConversationId) -> Result<Vec<TaskId>, StorageError> {
+        let shown = self.conversations.shown_tasks(owner, conversation).await;
+        shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))
     }
 
     async fn at(
@@ -106,9 +111,16 @@ impl TaskTools {
         let filter = TaskFilter { status: TaskStatus::All, title };
         match self.tasks.list(owner, &filter, PageRequest::first(limit)).await {
             Ok(page) => Ok(page.items),
-            Err(TaskRepoError::Storage(error)) => Err(error),
-            Err(TaskRepoError::NotFound | TaskRepoError::Stale | TaskRepoError::TurnEnded) => Ok(Vec::new()),
+            Err(error) => Err(storage(error)),
         }
+    }
+}
+
+/// A look-up of several that finds none is no error.
+pub(super) fn storage(error: TaskRepoError) -> StorageError {
+    match error {
+        TaskRepoError::Storage(error) => error,
+        TaskRepoError::NotFound => StorageError::Other("a look-up of several found none".into()),
     }
 }
 

@@ -1,46 +1,45 @@
-//! The five tools on tasks, each with its checks: the chat assistant and every other caller run this very code.
+//! The tools on tasks, each with its checks: the chat assistant and every other caller run this very code.
 
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::outcome::{completed, created, deleted, done, needs_consent, numbered, refuse, refused, renamed, view};
-use super::parameters::{AddTask, ListTasks, OneTask, UpdateTask, read, schema};
+use super::outcome::{
+    completed, created, deleted, done, not_undone, numbered, recorded, refuse, refused, renamed, undone, view,
+};
+use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, UpdateTask, read, schema};
 use super::resolve::Resolved;
-use super::{ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec};
-use crate::change::Change;
-use crate::conversation::{ConversationRepo, PendingAction};
+use super::{CONFIRM_PENDING, ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec, UNDO, confirmation};
+use crate::change::{ChangeService, Ledger, Undone};
+use crate::conversation::{ConversationRepo, PendingItem};
 use crate::id::TaskId;
 use crate::message::ToolCall;
 use crate::page::PageRequest;
 use crate::patch::Patch;
 use crate::principal::Scope;
-use crate::runtime::{Clock, IdGenerator};
 use crate::storage::StorageError;
-use crate::task::{NewTask, Task, TaskChange, TaskFilter, TaskPatch, TaskRepo, TaskStatus, Title};
+use crate::task::{Task, TaskError, TaskFilter, TaskPatch, TaskRepo, TaskService, TaskStatus, Title};
 
-/// So many tasks one list shows; its counts tell how many there are.
+/// Maximum number of tasks that one list shows; its counts tell how many there are.
 const MAX_LISTED: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
 
-/// The five tools on tasks: `add_task`, `list_tasks`, `complete_task`, `delete_task`, `update_task`.
+/// The tools on tasks: `add_task`, `list_tasks`, `complete_task`, `delete_task`, `update_task`, `undo`.
 #[derive(Clone)]
 pub struct TaskTools {
     pub(super) tasks: Arc<dyn TaskRepo>,
     pub(super) conversations: Arc<dyn ConversationRepo>,
-    clock: Arc<dyn Clock>,
-    pub(super) ids: Arc<dyn IdGenerator>,
+    pub(super) ledger: Ledger,
+    service: TaskService,
+    changes: ChangeService,
 }
 
 impl TaskTools {
     /// Tools over these ports.
-    pub fn new(
-        tasks: Arc<dyn TaskRepo>,
-        conversations: Arc<dyn ConversationRepo>,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn IdGenerator>,
-    ) -> Self {
-        Self { tasks, conversations, clock, ids }
+    pub fn new(tasks: Arc<dyn TaskRepo>, conversations: Arc<dyn ConversationRepo>, ledger: Ledger) -> Self {
+        let service = TaskService::new(tasks.clone(), ledger.clone());
+        let changes = ChangeService::new(ledger.clone(), tasks.clone());
+        Self { tasks, conversations, ledger, service, changes }
     }
 }
 
@@ -59,80 +58,102 @@ impl ToolExecutor for TaskTools {
             "complete_task" => self.complete(context, read(parameters)?).await,
             "delete_task" => self.delete(context, read(parameters)?).await,
             "update_task" => self.update(context, read(parameters)?).await,
+            UNDO => self.undo(context, read(parameters)?).await,
             other => Err(ToolError::UnknownTool(other.to_owned())),
         }
     }
 
-    async fn done_before(&self, context: &ToolContext) -> Result<Option<ToolOutcome>, ToolError> {
-        self.already_done(context).await
+    async fn find_effect(&self, context: &ToolContext, tool: &str) -> Result<Option<ToolOutcome>, ToolError> {
+        let Some(call) = context.origin.call else { return Ok(None) };
+        let entries = self.ledger.repo.find_effect(context.origin.principal.user, call.effect()).await?;
+        Ok(match entries.as_slice() {
+            [] => None,
+            entries if tool == CONFIRM_PENDING => Some(confirmation::recorded(entries)),
+            entries if tool == UNDO => Some(undone(&Undone { entries: entries.to_vec(), conflicts: Vec::new() })),
+            [entry, ..] => recorded(entry),
+        })
     }
 
-    async fn may_run(&self, context: &ToolContext, tool: &str, calls: &[ToolCall]) -> Result<bool, ToolError> {
-        self.consented(context, tool, calls).await
+    async fn overwrites(
+        &self,
+        context: &ToolContext,
+        calls: &[ToolCall],
+    ) -> Result<Vec<Option<PendingItem>>, ToolError> {
+        let mut items = Vec::with_capacity(calls.len());
+        for call in calls {
+            items.push(self.overwrite(context, call).await?);
+        }
+        Ok(items)
     }
 
-    async fn run_agreed(&self, context: &ToolContext, action: &PendingAction) -> Result<Vec<ToolOutcome>, ToolError> {
-        self.delete_agreed(context, action).await
-    }
-
-    async fn offered_in(&self, context: &ToolContext, text: &str) -> Result<Option<PendingAction>, ToolError> {
-        self.deletion_offered_in(context, text).await
+    async fn run_pending(&self, context: &ToolContext, items: &[PendingItem]) -> Result<ToolOutcome, ToolError> {
+        self.run_confirmed(context, items).await
     }
 }
 
-/// What the tools are, as it is told to a model.
+/// Describes the tools to a model.
 pub fn specs() -> Vec<ToolSpec> {
-    let tool = |name, description, parameters| ToolSpec {
-        name,
-        description,
-        parameters,
-        read_only: false,
-        destructive: false,
-        idempotent: false,
-    };
     vec![
-        tool("add_task", "Creates a task on the user's list.", schema::<AddTask>()),
+        spec("add_task", "Creates a task on the user's list.", schema::<AddTask>()),
         ToolSpec {
             read_only: true,
             idempotent: true,
-            ..tool("list_tasks", "Lists the user's tasks, newest first, with counts.", schema::<ListTasks>())
+            ..spec("list_tasks", "Lists the user's tasks, newest first, with counts.", schema::<ListTasks>())
         },
         ToolSpec {
             idempotent: true,
-            ..tool("complete_task", "Marks one of the user's tasks as done.", schema::<OneTask>())
+            ..spec("complete_task", "Marks one of the user's tasks as done.", schema::<OneTask>())
         },
-        ToolSpec {
-            destructive: true,
-            ..tool("delete_task", "Deletes one of the user's tasks for good.", schema::<OneTask>())
-        },
+        ToolSpec { destructive: true, ..spec("delete_task", "Deletes one of the user's tasks.", schema::<OneTask>()) },
         ToolSpec {
             destructive: true,
             idempotent: true,
-            ..tool("update_task", "Gives one of the user's tasks another title.", schema::<UpdateTask>())
+            ..spec("update_task", "Gives one of the user's tasks another title.", schema::<UpdateTask>())
         },
+        spec(
+            UNDO,
+            "Takes back everything that the last turn of this conversation changed and that is not undone yet.",
+            schema::<NoParameters>(),
+        ),
     ]
+}
+
+/// Describes the tool that confirms a pending action, for the turn in which there is one.
+pub fn confirm_pending_spec() -> ToolSpec {
+    ToolSpec {
+        destructive: true,
+        idempotent: true,
+        ..spec(
+            CONFIRM_PENDING,
+            "Runs the deletions and edits that wait for the user's confirmation, all of them. Call it, alone and at once, \
+             only if the user's last message agrees to them.",
+            schema::<NoParameters>(),
+        )
+    }
+}
+
+fn spec(name: &'static str, description: &'static str, parameters: Value) -> ToolSpec {
+    ToolSpec { name, description, parameters, read_only: false, destructive: false, idempotent: false }
 }
 
 impl TaskTools {
     async fn add(&self, context: &ToolContext, AddTask { title }: AddTask) -> Result<ToolOutcome, ToolError> {
-        context.principal.require(Scope::TasksWrite)?;
+        context.origin.principal.require(Scope::TasksWrite)?;
         let title = match title.parse::<Title>() {
             Ok(title) => title,
             Err(error) => return Ok(refused(error.to_string(), json!({}))),
         };
-        let task = NewTask { id: self.ids.next().into(), title, completed: false };
-        match self.tasks.create(context.principal.user, task, &self.change(context)).await {
-            Ok(task) => Ok(created(&task)),
+        match self.service.create(&context.origin, title, false).await {
+            Ok(change) => Ok(created(&change)),
             Err(error) => refuse(error),
         }
     }
 
     async fn list(&self, context: &ToolContext, ListTasks { status }: ListTasks) -> Result<ToolOutcome, ToolError> {
-        context.principal.require(Scope::TasksRead)?;
-        let owner = context.principal.user;
+        let principal = &context.origin.principal;
         let filter = TaskFilter { status: status.into(), title: None };
-        let (page, counts) = match self.tasks.list(owner, &filter, PageRequest::first(MAX_LISTED)).await {
-            Ok(page) => match self.tasks.counts(owner).await {
+        let (page, counts) = match self.service.list(principal, &filter, PageRequest::first(MAX_LISTED)).await {
+            Ok(page) => match self.service.counts(principal).await {
                 Ok(counts) => (page, counts),
                 Err(error) => return refuse(error),
             },
@@ -157,7 +178,7 @@ impl TaskTools {
             "pending": counts.pending,
             "completed": counts.completed,
         });
-        Ok(done(message, data, false))
+        Ok(done(message, data, &[]))
     }
 
     async fn complete(
@@ -169,14 +190,9 @@ impl TaskTools {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
-        if task.completed() {
-            let data = json!({"task": view(&task), "already_completed": true});
-            return Ok(done(format!("Task '{}' was already completed", task.title), data, false));
-        }
         let patch = TaskPatch { completed: Patch::Set(true), ..TaskPatch::default() };
-        let change = self.change(context);
-        match self.tasks.update(context.principal.user, task.id, patch, Some(task.version), &change).await {
-            Ok(changed) => Ok(completed(&changed.after)),
+        match self.service.update(&context.origin, task.id, &patch, Some(task.version)).await {
+            Ok(change) => Ok(completed(&change)),
             Err(error) => refuse(error),
         }
     }
@@ -190,11 +206,8 @@ impl TaskTools {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
-        if !context.agreed {
-            return Ok(needs_consent(task));
-        }
-        match self.tasks.delete(context.principal.user, task.id, Some(task.version), &self.change(context)).await {
-            Ok(task) => Ok(deleted(&task)),
+        match self.service.delete(&context.origin, task.id, Some(task.version)).await {
+            Ok(change) => Ok(deleted(&change)),
             Err(error) => refuse(error),
         }
     }
@@ -210,17 +223,31 @@ impl TaskTools {
             Err(outcome) => return Ok(outcome),
         };
         let patch = TaskPatch { title: Patch::Set(title), ..TaskPatch::default() };
-        let change = self.change(context);
-        match self.tasks.update(context.principal.user, task.id, patch, Some(task.version), &change).await {
-            Ok(TaskChange { before, after }) => Ok(renamed(&before, &after)),
+        match self.service.update(&context.origin, task.id, &patch, Some(task.version)).await {
+            Ok(change) => Ok(renamed(&change)),
             Err(error) => refuse(error),
+        }
+    }
+
+    async fn undo(&self, context: &ToolContext, NoParameters {}: NoParameters) -> Result<ToolOutcome, ToolError> {
+        match self.changes.undo_last_turn(&context.origin).await {
+            Ok(Some(done)) => Ok(undone(&done)),
+            Ok(None) => Ok(refused("There is nothing to undo in this conversation.".to_owned(), json!({}))),
+            Err(error) => not_undone(error),
         }
     }
 
     /// The one task that `identifier` stands for, or what to say instead.
     async fn one(&self, context: &ToolContext, identifier: &str) -> Result<Result<Task, ToolOutcome>, ToolError> {
-        context.principal.require(Scope::TasksWrite)?;
-        match self.resolve(context.principal.user, context.conversation, identifier).await? {
+        context.origin.principal.require(Scope::TasksWrite)?;
+        let owner = context.origin.principal.user;
+        if let Some(id) = context.target {
+            return Ok(match self.existing(owner, id).await? {
+                Some(task) => Ok(task),
+                None => Err(refuse(TaskError::NotFound)?),
+            });
+        }
+        match self.resolve(owner, context.conversation(), identifier).await? {
             Resolved::One(task) => Ok(Ok(*task)),
             Resolved::Several(candidates) => {
                 self.remember(context, &candidates).await?;
@@ -239,21 +266,11 @@ impl TaskTools {
 
     /// Remembers what is shown, so that "the second one" means what was seen.
     async fn remember(&self, context: &ToolContext, shown: &[Task]) -> Result<(), StorageError> {
-        let Some(conversation) = context.conversation else { return Ok(()) };
+        let Some(conversation) = context.conversation() else { return Ok(()) };
         let ids: Vec<TaskId> = shown.iter().map(|task| task.id).collect();
-        let set = self.conversations.set_shown_tasks(context.principal.user, conversation, &ids).await;
+        let set = self.conversations.set_shown_tasks(context.origin.principal.user, conversation, &ids).await;
         // A conversation that was deleted meanwhile shows nothing to anybody.
         set.or_else(|error| error.into_storage().map_or(Ok(()), Err))
-    }
-
-    pub(super) fn change(&self, context: &ToolContext) -> Change {
-        Change {
-            actor: context.principal.clone(),
-            turn: context.turn,
-            call: context.effect_id,
-            request_id: context.request_id.clone(),
-            at: self.clock.now(),
-        }
     }
 }
 

@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
 use super::{FailureCode, Turn, TurnState, Usage};
+use crate::change::Receipts;
+use crate::conversation::PendingAction;
 use crate::id::{ConversationId, MessageId};
 use crate::message::ToolCall;
 
@@ -28,8 +30,10 @@ pub struct TurnAnswer {
     /// [`TurnState::Complete`], or [`TurnState::Stopped`] if the user stopped it; [`TurnState::Failed`] only in
     /// [`TurnEnded`].
     pub state: TurnState,
-    /// `false` if it claimed a change that did not happen, and says so.
-    pub grounded: bool,
+    /// What the turn changed.
+    pub receipts: Receipts,
+    /// What waits for confirmation since, if anything does.
+    pub pending: Option<PendingAction>,
     /// When the answer was begun.
     pub created_at: DateTime<Utc>,
 }

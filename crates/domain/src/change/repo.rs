@@ -1,0 +1,102 @@
+//! Storage of the ledger.
+
+use std::num::NonZeroU16;
+
+use async_trait::async_trait;
+
+use super::{Change, EffectId, EntityId, Entry, EntryPage, Head, Seq, Write};
+use crate::id::{ConversationId, MessageId, OperationId, TurnId, UserId};
+use crate::storage::StorageError;
+
+/// Why a change cannot be committed, or the ledger cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeRepoError {
+    /// There is no such user.
+    #[error("no such user")]
+    NotFound,
+    /// A row is not at the version that was read, or is gone.
+    #[error("a row has changed since it was read")]
+    Stale,
+    /// The attempt at the turn that the change belongs to is not running.
+    #[error("the turn has ended")]
+    TurnEnded,
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Selects entries of one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntrySelector {
+    /// The entry with this number.
+    Seq(Seq),
+    /// The entries of an operation.
+    Operation(OperationId),
+    /// The entries of the turn that wrote this message.
+    Message(ConversationId, MessageId),
+    /// The entries of the turns that wrote these messages.
+    Messages(Vec<MessageId>),
+    /// The newest entries of these rows after `after`, at most `limit`.
+    Rows {
+        /// The rows.
+        rows: Vec<EntityId>,
+        /// The number before the first entry.
+        after: Seq,
+        /// Maximum number of entries.
+        limit: NonZeroU16,
+    },
+    /// The newest entries before `before` that turns of a conversation made and that undo nothing, at most `limit`.
+    Turns {
+        /// The conversation.
+        conversation: ConversationId,
+        /// A turn whose entries are left out.
+        except: TurnId,
+        /// The number after the last entry; absent for the newest.
+        before: Option<Seq>,
+        /// Maximum number of entries.
+        limit: NonZeroU16,
+    },
+}
+
+/// Says that the entry `seq` undoes the entry `undoes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UndoLink {
+    /// The entry that undoes.
+    pub seq: Seq,
+    /// The entry that it undoes.
+    pub undoes: Seq,
+}
+
+/// Stores changes: rows and their ledger entries. Every call is scoped to one owner; a row of another owner does not
+/// exist for it.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[async_trait]
+pub trait ChangeRepo: Send + Sync {
+    /// Writes rows and adds one entry for each of them, in their order. Several writes may follow each other on one row.
+    ///
+    /// It MUST happen entirely or not at all, MUST be durable when it returns, and the numbers of the new entries MUST
+    /// follow the owner's newest one without a gap. MUST return [`ChangeRepoError::Stale`] and change nothing when a row
+    /// is not at the version of its `before`, and [`ChangeRepoError::NotFound`] when the owner is gone.
+    ///
+    /// An effect ([`Change::call`]) happens once: if entries of it are there, MUST change nothing and return those.
+    /// Otherwise, MUST change nothing and return [`ChangeRepoError::TurnEnded`] when the call's attempt is not running.
+    ///
+    /// A write without `after` MUST also remove `before` and `after` from the row's earlier entries. `writes` is not empty.
+    async fn commit(&self, owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<Entry>, ChangeRepoError>;
+
+    /// Returns the entries of an effect in their order; none if it has not happened.
+    async fn find_effect(&self, owner: UserId, effect: EffectId) -> Result<Vec<Entry>, StorageError>;
+
+    /// Returns the selected entries, oldest first.
+    async fn find(&self, owner: UserId, selector: &EntrySelector) -> Result<Vec<Entry>, StorageError>;
+
+    /// Returns at most `limit` entries that follow `after`. The head MUST be read no later than the entries. MUST return
+    /// [`ChangeRepoError::NotFound`] when the owner is gone.
+    async fn list(&self, owner: UserId, after: Seq, limit: NonZeroU16) -> Result<EntryPage, ChangeRepoError>;
+
+    /// Returns the owner's head. MUST return [`ChangeRepoError::NotFound`] when the owner is gone.
+    async fn head(&self, owner: UserId) -> Result<Head, ChangeRepoError>;
+
+    /// Returns which entries undo one of `seqs`, which undo one of those, and so on, in any order.
+    async fn undo_links(&self, owner: UserId, seqs: &[Seq]) -> Result<Vec<UndoLink>, StorageError>;
+}

@@ -1,0 +1,141 @@
+//! What an undo writes: for each field that a change set, the value from before it, where the value is still the change's.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{Action, EntityId, Entry, Row, Seq, Write};
+use crate::id::TaskId;
+use crate::task::Task;
+
+/// A change that cannot be undone, or cannot be undone in one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The entry of the change.
+    pub seq: Seq,
+    /// The row.
+    pub entity: EntityId,
+    /// The field that has another value now; `None` if the whole row is concerned: it was purged, or is undone already.
+    pub field: Option<&'static str>,
+    /// The later entry that is in the way, if it is known.
+    pub later: Option<Seq>,
+}
+
+/// The fields of a task that a change can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Title,
+    Completed,
+    Deleted,
+}
+
+impl Field {
+    const ALL: [Self; 3] = [Self::Title, Self::Completed, Self::Deleted];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Title => "title",
+            Self::Completed => "completed",
+            Self::Deleted => "deleted_at",
+        }
+    }
+
+    /// The field with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
+    pub fn differs(self, a: &Task, b: &Task) -> bool {
+        match self {
+            Self::Title => a.title != b.title,
+            Self::Completed => a.completed_at != b.completed_at,
+            Self::Deleted => a.deleted_at != b.deleted_at,
+        }
+    }
+
+    fn copy(self, from: &Task, to: &mut Task) {
+        match self {
+            Self::Title => to.title = from.title.clone(),
+            Self::Completed => to.completed_at = from.completed_at,
+            Self::Deleted => to.deleted_at = from.deleted_at,
+        }
+    }
+}
+
+/// What is to be written, and what stands against it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub writes: Vec<Write>,
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Plans the undo of `entries`, newest first, on the rows as they are now. Each entry is undone on what the undo of the
+/// later ones leaves, so that several changes of one row are no conflict with each other, and changes of others between
+/// them are.
+pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: DateTime<Utc>) -> Plan {
+    let mut plan = Plan::default();
+    let mut entries: Vec<&Entry> = entries.iter().collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
+    for entry in entries {
+        let EntityId::Task(id) = entry.entity;
+        let conflict = |field: Option<Field>| Conflict {
+            seq: entry.seq,
+            entity: entry.entity,
+            field: field.map(Field::name),
+            later: None,
+        };
+        let (Some(row), Some(Row::Task(after))) = (current.get(&id), &entry.after) else {
+            plan.conflicts.push(conflict(None));
+            continue;
+        };
+        let (restored, changed) = match &entry.before {
+            Some(Row::Task(before)) => undo_fields(row, before, after),
+            None => undo_creation(row, after, now),
+        };
+        plan.conflicts.extend(changed.into_iter().map(|field| conflict(Some(field))));
+        let restored = restored.touched(row, now);
+        if restored != *row {
+            let before = current.insert(id, restored.clone());
+            plan.writes.push(Write::Task { before, after: Some(restored), undoes: Some(entry.seq) });
+        }
+    }
+    plan
+}
+
+/// The row with the fields of a change as they were before it, and the fields that have another value by now.
+fn undo_fields(row: &Task, before: &Task, after: &Task) -> (Task, Vec<Field>) {
+    let mut restored = row.clone();
+    let mut changed = Vec::new();
+    for field in Field::ALL.into_iter().filter(|field| field.differs(before, after)) {
+        if field.differs(row, after) {
+            changed.push(field);
+        } else {
+            field.copy(before, &mut restored);
+        }
+    }
+    (restored, changed)
+}
+
+/// The row in the trash, if it is as it was created.
+fn undo_creation(row: &Task, created: &Task, now: DateTime<Utc>) -> (Task, Vec<Field>) {
+    let changed: Vec<_> = Field::ALL.into_iter().filter(|field| field.differs(row, created)).collect();
+    let deleted_at = if changed.is_empty() { Some(now) } else { row.deleted_at };
+    (Task { deleted_at, ..row.clone() }, changed)
+}
+
+/// Names the latest of `later` that is in the way of each conflict. `later` is in the order of the ledger.
+pub(super) fn name_later(conflicts: &mut [Conflict], later: &[Entry]) {
+    for conflict in conflicts {
+        let in_the_way =
+            |entry: &&Entry| entry.entity == conflict.entity && entry.seq > conflict.seq && sets(entry, conflict.field);
+        conflict.later = conflict.later.or(later.iter().rev().find(in_the_way).map(|entry| entry.seq));
+    }
+}
+
+fn sets(entry: &Entry, field: Option<&'static str>) -> bool {
+    let Some(field) = field.and_then(Field::from_name) else { return entry.action == Action::Purged };
+    match (&entry.before, &entry.after) {
+        (Some(Row::Task(before)), Some(Row::Task(after))) => field.differs(before, after),
+        _ => true,
+    }
+}
