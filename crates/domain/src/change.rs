@@ -3,6 +3,8 @@
 
 mod entry;
 mod ledger;
+#[cfg(test)]
+pub(crate) mod memory;
 mod receipt;
 mod repo;
 mod request_id;

@@ -329,3 +329,6 @@ fn storage(error: TaskRepoError) -> ChangeError {
         TaskRepoError::Storage(error) => ChangeError::Storage(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -294,3 +294,6 @@ fn committed(before: Option<Task>, after: Task, mut entries: Vec<Entry>) -> Task
         entry => TaskChange { before, after, entry },
     }
 }
+
+#[cfg(test)]
+mod tests;

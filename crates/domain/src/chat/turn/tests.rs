@@ -1,6 +1,6 @@
 //! Turns on mocked storage and a scripted model.
 
-mod consent;
+mod confirmation;
 mod events;
 mod fixture;
 mod limits;
@@ -13,15 +13,16 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::ChatPorts;
+use super::super::{ChatError, ChatPorts};
 use super::*;
 use crate::conversation::MockConversationRepo;
-use crate::llm::{LlmClient, LlmError, LlmEvent, ScriptedLlm, Step};
-use crate::message::{Message, Role};
+use crate::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmMessage, ScriptedLlm, Step};
+use crate::message::{Message, Role, content, tool_calls};
 use crate::principal::Scope;
 use crate::runtime::{Background, Clock};
 use crate::storage::StorageError;
 use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
+use crate::turn::{FailureCode, TurnEnded, TurnFailure, TurnState};
 use fixture::*;
 
 #[tokio::test]
@@ -47,7 +48,7 @@ async fn results_go_back_to_the_model_until_it_answers() {
     let progress = recorded.progress.lock().unwrap().clone();
     let results: Vec<Vec<_>> =
         progress.iter().map(|parts| tool_calls(parts).map(|call| call.result.is_some()).collect()).collect();
-    let kept = [vec![false], vec![true], vec![true, false], vec![true, true]];
+    let kept = [vec![false], vec![true], vec![true], vec![true, false], vec![true, true]];
     assert_eq!(results, kept, "a call is on record before it runs, and its result before the model is asked again");
 }
 
@@ -140,7 +141,7 @@ async fn storage_that_fails_in_a_tool_ends_the_turn_with_that_error() {
 }
 
 #[tokio::test]
-async fn a_turn_that_was_taken_away_runs_no_tool() {
+async fn a_turn_whose_lease_is_lost_runs_no_tool() {
     let mut repo = Recorded::default().repo_without_progress();
     repo.expect_save_progress().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
     repo.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));

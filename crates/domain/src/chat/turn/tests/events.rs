@@ -1,6 +1,7 @@
 //! What whoever follows a turn is told, and how a turn is stopped.
 
 use super::*;
+use crate::change::Receipts;
 use crate::message::ToolCall;
 
 /// The events of a turn with this model and these tools.
@@ -150,25 +151,20 @@ async fn calls_with_ids_that_repeat_or_lack_get_ids_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_claim_without_a_change_is_corrected_and_marked() {
+async fn an_answer_carries_the_receipts_of_what_was_committed_whatever_the_model_claims() {
     let recorded = Recorded::default();
     let signals = Arc::new(RecordedSignals::default());
-    let llm = Arc::new(ScriptedLlm::new([Step::says("I have deleted the task.")]));
-    let base = ports(recorded.repo(), llm, idle());
+    let steps = [Step::calls("add_task", &json!({"title": "milk"})), Step::says("I have deleted everything.")];
+    let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing());
     let answer = send(ChatPorts { signals: signals.clone(), ..base }).await.unwrap();
-    assert_eq!(
-        (answer.response.as_str(), answer.grounded),
-        ("I have deleted the task.\n\nNothing was changed.", false)
-    );
-    assert!(!recorded.ended().grounded && !signals.ended().answer.grounded);
-    assert!(names(&signals.events()).contains(&"!Nothing was changed.".to_owned()));
-}
+    let changes: Vec<_> = answer.receipts.changes.iter().map(|change| change.receipt.action).collect();
+    assert_eq!((changes, answer.receipts.undoable), (vec![crate::change::Action::Created], true));
+    assert_eq!(signals.ended().answer.receipts, answer.receipts);
+    assert_eq!(crate::message::receipts(&recorded.ended().parts).count(), 1, "they stay with the message");
 
-#[tokio::test]
-async fn a_claim_with_a_change_stands() {
-    let steps = [Step::calls("delete_task", &json!({"task_identifier": "1"})), Step::says("I have deleted the task.")];
-    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
-    assert_eq!((answer.response.as_str(), answer.grounded), ("I have deleted the task.", true));
+    let claim = Arc::new(ScriptedLlm::new([Step::says("I have deleted the task.")]));
+    let answer = send(ports(Recorded::default().repo(), claim, idle())).await.unwrap();
+    assert_eq!((answer.response.as_str(), answer.receipts), ("I have deleted the task.", Receipts::default()));
 }
 
 #[tokio::test]
@@ -191,22 +187,13 @@ async fn a_model_that_is_gone_tells_the_setting_and_why_goes_to_the_log() {
 }
 
 #[tokio::test]
-async fn a_claim_before_a_tool_that_changed_nothing_is_corrected_too() {
-    let Step::Events(mut events) = Step::calls("list_tasks", &json!({})) else { panic!() };
-    events.insert(0, delta("I have deleted the task."));
-    let steps = vec![Step::Events(events), Step::says("Here is your list.")];
-    let mut tools = idle();
-    tools.expect_run().returning(|_, _, data| Ok(ToolOutcome::Done { message: "1 task".into(), data, changed: false }));
-    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), tools)).await.unwrap();
-    assert!(!answer.grounded && answer.response.ends_with("Nothing was changed."), "{}", answer.response);
-}
-
-#[tokio::test]
 async fn a_turn_that_fails_after_a_mere_look_says_that_nothing_was_changed() {
     let recorded = Recorded::default();
     let steps = [Step::calls("list_tasks", &json!({})), Step::Fail(LlmError::Unavailable("down".into()))];
     let mut tools = idle();
-    tools.expect_run().returning(|_, _, data| Ok(ToolOutcome::Done { message: "1 task".into(), data, changed: false }));
+    tools
+        .expect_run()
+        .returning(|_, _, data| Ok(ToolOutcome::Done { message: "1 task".into(), data, changes: vec![] }));
     send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), tools)).await.unwrap_err();
     assert_eq!(content(&recorded.ended().parts), "The assistant could not answer. Nothing was changed.");
 }

@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use super::super::super::{ChatOptions, ChatPorts, ChatService};
+use super::super::super::ChatService;
 use super::super::*;
-use crate::conversation::MockConversationRepo;
+use crate::change::memory::Memory;
+use crate::change::{Action, ChangeService, Receipt, Seq, TaskRef};
+use crate::conversation::{MockConversationRepo, TurnEnd};
 use crate::id::{TurnId, UserId};
 use crate::llm::ScriptedLlm;
 use crate::message::{Message, Role};
@@ -16,7 +18,7 @@ use crate::page::Page;
 use crate::principal::Scopes;
 use crate::runtime::{Background, Clock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ToolOutcome};
-use crate::turn::{Attempt, TurnEvents, TurnSignals};
+use crate::turn::{Attempt, TurnEnded, TurnEvents, TurnSignals, TurnState};
 use crate::user::{MockUserRepo, User};
 
 /// A clock that stands still; who waits for a later time waits for ever.
@@ -111,7 +113,7 @@ pub(super) fn owner() -> UserId {
 }
 
 pub(super) fn who() -> Principal {
-    Principal { user: owner(), session: None, via: Via::Http, scopes: Scopes::all() }
+    Principal { user: owner(), session: None, api_token: None, via: Via::Http, scopes: Scopes::all() }
 }
 
 /// The turn that a repository makes of `new` in an empty conversation.
@@ -162,7 +164,6 @@ impl Recorded {
                     role,
                     parts,
                     status,
-                    grounded: true,
                     created_at: begun.at,
                 };
                 let items =
@@ -228,6 +229,7 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         users: Arc::new(users),
         llm,
         tools: Arc::new(tools),
+        changes: changes(&Memory::with([])),
         background: Arc::new(TokioBackground),
         signals: Arc::new(RecordedSignals::default()),
         failures: Arc::new(failures),
@@ -237,20 +239,38 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
     }
 }
 
-/// Tools that do what they are asked and say so.
+pub(super) fn changes(memory: &Arc<Memory>) -> ChangeService {
+    ChangeService::new(memory.ledger(), memory.clone())
+}
+
+/// A receipt of something.
+pub(super) fn receipt(action: Action, task: u128) -> Receipt {
+    Receipt {
+        seq: Seq(u64::try_from(task).unwrap()),
+        operation_id: Uuid::from_u128(1).into(),
+        action,
+        task: TaskRef { id: Uuid::from_u128(task).into(), title: format!("t{task}").parse().unwrap() },
+        previous_title: None,
+    }
+}
+
+/// Tools that do what they are asked and say so; those that are called `list_tasks` change nothing.
 pub(super) fn willing() -> MockToolExecutor {
     let mut tools = idle();
-    tools.expect_may_run().returning(|_, _, _| Ok(true));
-    tools.expect_run().withf(|context, _, _| context.principal.user == owner()).returning(|_, tool, parameters| {
-        Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: parameters, changed: true })
-    });
+    tools.expect_run().withf(|context, _, _| context.origin.principal.user == owner()).returning(
+        |_, tool, parameters| {
+            let changes = if tool == "list_tasks" { vec![] } else { vec![receipt(Action::Created, 1)] };
+            Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: parameters, changes })
+        },
+    );
     tools
 }
 
+/// Tools that overwrite nothing.
 pub(super) fn idle() -> MockToolExecutor {
     let mut tools = MockToolExecutor::new();
     tools.expect_tools().returning(Vec::new);
-    tools.expect_offered_in().returning(|_, _| Ok(None));
+    tools.expect_overwrites().returning(|_, calls| Ok(vec![None; calls.len()]));
     tools
 }
 
@@ -263,7 +283,7 @@ pub(super) fn service(ports: ChatPorts) -> ChatService {
 }
 
 pub(super) fn message(text: &str) -> NewMessage {
-    NewMessage { place: Place::New, text: text.parse().unwrap(), idempotency: None }
+    NewMessage { place: Place::New, input: ChatInput::Text(text.parse().unwrap()), idempotency: None }
 }
 
 pub(super) async fn say(ports: ChatPorts, text: &str) -> Result<TurnAnswer, ChatError> {

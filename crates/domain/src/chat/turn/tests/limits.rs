@@ -28,9 +28,8 @@ async fn the_same_call_three_times_ends_the_turn_before_the_third() {
     let same = || Step::calls("list_tasks", &json!({}));
     let mut tools = idle();
     let ran = |_: &crate::tool::ToolContext, _: &str, data: Value| {
-        Ok(ToolOutcome::Done { message: "ok".into(), data, changed: false })
+        Ok(ToolOutcome::Done { message: "ok".into(), data, changes: vec![] })
     };
-    tools.expect_may_run().returning(|_, _, _| Ok(true));
     tools.expect_run().times(2).returning(ran);
     let (answer, asked) = answer_to(vec![same(), same(), same(), same()], tools).await;
     assert_eq!(asked, 3);

@@ -1,6 +1,7 @@
 //! The same message again: a turn happens once.
 
 use super::*;
+use crate::change::Action;
 use crate::conversation::StoredAnswer;
 use crate::message::{ToolCall, ToolResult};
 use crate::tool::ToolSpec;
@@ -12,7 +13,7 @@ fn call(round: u8, tool: &str, result: Option<&str>) -> Part {
         round,
         tool: tool.into(),
         parameters: json!({"title": tool}),
-        agreed: false,
+        changes: result.iter().map(|_| receipt(Action::Created, 1)).collect(),
         result,
     })
 }
@@ -25,7 +26,13 @@ fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
         *begun.lock().unwrap() = Some(new.clone());
         let usage = Usage { tokens_in: 100, tokens_out: 1 };
         let at = "2026-03-01T11:00:00Z".parse().unwrap();
-        Ok(BegunTurn::Resumed { turn: Turn { attempt: 2, ..turn_of(&new) }, parts: parts.clone(), usage, at })
+        Ok(BegunTurn::Resumed {
+            turn: Turn { attempt: 2, ..turn_of(&new) },
+            parts: parts.clone(),
+            usage,
+            at,
+            pending: None,
+        })
     });
     recorded.expect_rest(repo)
 }
@@ -42,10 +49,12 @@ async fn what_was_done_before_is_not_done_again() {
     let parts = vec![call(0, "add_task", Some("Task 'milk' created successfully")), half, apology];
     let mut tools = MockToolExecutor::new();
     tools.expect_tools().returning(|| vec![spec("add_task", false)]);
-    tools.expect_offered_in().returning(|_, _| Ok(None));
     let llm = Arc::new(ScriptedLlm::new([Step::says("Added milk.")]));
     let answer = send(ports(failed_with(&recorded, parts), llm.clone(), tools)).await.unwrap();
-    assert_eq!((answer.response.as_str(), answer.tool_calls.len(), answer.grounded), ("Added milk.", 1, true));
+    assert_eq!(
+        (answer.response.as_str(), answer.tool_calls.len(), answer.receipts.changes.len()),
+        ("Added milk.", 1, 1)
+    );
     let asked = &llm.requests()[0].messages;
     assert_eq!(asked.len(), 3, "the message, the call and its result: {asked:?}");
     assert!(matches!(recorded.ended().parts.last(), Some(Part::Text { round: 1, .. })));
@@ -58,16 +67,20 @@ async fn what_was_done_before_is_not_done_again() {
 async fn of_the_calls_whose_end_is_not_known_those_that_happened_get_their_result_and_none_is_run_again() {
     let parts = vec![call(0, "list_tasks", Some("1 task")), call(1, "add_task", None), call(1, "delete_task", None)];
     let mut tools = idle();
-    tools.expect_done_before().times(2).returning(|context| {
-        let effect = context.effect_id.unwrap();
+    tools.expect_find_effect().times(2).returning(|context, _| {
+        let effect = context.origin.call.unwrap().effect();
         assert_eq!(effect.round, 1);
-        let done = ToolOutcome::Done { message: "Task 'milk' created".into(), data: json!({}), changed: true };
+        let done = ToolOutcome::Done {
+            message: "Task 'milk' created".into(),
+            data: json!({}),
+            changes: vec![receipt(Action::Created, 2)],
+        };
         Ok((effect.index == 0).then_some(done))
     });
     let llm = Arc::new(ScriptedLlm::new([Step::says("Added milk.")]));
     let answer = send(ports(failed_with(&Recorded::default(), parts), llm.clone(), tools)).await.unwrap();
     let results: Vec<_> = answer.tool_calls.iter().map(|call| call.result.as_ref().unwrap().success).collect();
-    assert_eq!((results, answer.grounded), (vec![true, true, false], true));
+    assert_eq!((results, answer.receipts.changes.len()), (vec![true, true, false], 2));
     let told = format!("{:?}", llm.requests()[0].messages);
     assert!(told.contains("not done before the turn was cut short"), "{told}");
 }
@@ -87,10 +100,10 @@ async fn a_try_that_fails_before_it_begins_to_work_keeps_what_is_on_record() {
 }
 
 #[tokio::test]
-async fn what_only_asked_for_consent_is_for_the_model_to_ask_again() {
+async fn what_only_waited_for_confirmation_is_for_the_model_to_ask_again() {
     let asked = ToolResult { success: false, message: "Ask.".into(), data: json!({"needs_confirmation": true}) };
     let Part::ToolCall(made) = call(0, "delete_task", None) else { panic!() };
-    let parts = vec![Part::ToolCall(ToolCall { result: Some(asked), ..made })];
+    let parts = vec![Part::ToolCall(ToolCall { result: Some(asked), changes: vec![], ..made })];
     let llm = Arc::new(ScriptedLlm::new([Step::says("Shall I?")]));
     let answer = send(ports(failed_with(&Recorded::default(), parts), llm, idle())).await.unwrap();
     assert!(answer.tool_calls[0].result.as_ref().unwrap().message.contains("not done before"), "{answer:?}");
@@ -127,7 +140,6 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
             role: Role::Assistant,
             parts: vec![call(0, "add_task", Some("done")), Part::Text { round: 1, text: "Added.".into() }],
             status: TurnState::Complete,
-            grounded: true,
             created_at: StoppedClock.now(),
         },
         usage: Usage { tokens_in: 3, tokens_out: 4 },
@@ -136,6 +148,7 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
     let repeated = || {
         let (mut repo, stored) = (MockConversationRepo::new(), stored.clone());
         repo.expect_begin_turn().returning(move |_, _| Ok(BegunTurn::Repeated(Box::new(stored.clone()))));
+        repo.expect_pending().returning(|_, _, _| Ok(None));
         ports(repo, Arc::new(ScriptedLlm::new([])), idle())
     };
     let answer = send(repeated()).await.unwrap();
@@ -168,6 +181,7 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
             updated_at: StoppedClock.now(),
         })
     });
+    repo.expect_pending().returning(|_, _, _| Ok(None));
     let mut looks = 0;
     repo.expect_answer().withf(|user, _| *user == owner()).times(3).returning(move |_, _| {
         looks += 1;
@@ -179,7 +193,6 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
             role: Role::Assistant,
             parts: if said.is_empty() { vec![] } else { vec![Part::Text { round: 0, text: said.into() }] },
             status: if looks == 3 { TurnState::Complete } else { TurnState::Running },
-            grounded: true,
             created_at: StoppedClock.now(),
         };
         Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default(), error_code: None })

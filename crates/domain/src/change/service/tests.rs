@@ -1,0 +1,334 @@
+//! Undo and reading on tasks and a ledger in memory.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::*;
+use crate::change::memory::{Memory, owner, task};
+use crate::change::{Action, CallOrigin, Receipt};
+use crate::id::TaskId;
+use crate::patch::Patch;
+use crate::principal::{Scopes, Via};
+use crate::task::{Task, TaskPatch, TaskService};
+use crate::turn::Attempt;
+
+const PAGE: NonZeroU16 = NonZeroU16::new(10).unwrap();
+
+fn principal() -> Principal {
+    Principal { user: owner(), session: None, api_token: None, via: Via::Http, scopes: Scopes::all() }
+}
+
+fn person() -> Origin {
+    Origin::request(&principal(), &"r".parse().unwrap())
+}
+
+/// The call at `index` of a turn in the conversation.
+fn turn(number: u128, index: u8) -> Origin {
+    let call = CallOrigin {
+        conversation: Uuid::from_u128(99).into(),
+        message: Uuid::from_u128(number + 100).into(),
+        attempt: Attempt { turn: Uuid::from_u128(number).into(), number: 1 },
+        round: 0,
+        index,
+    };
+    Origin { principal: Principal { via: Via::Chat, ..principal() }, call: Some(call), ..person() }
+}
+
+fn message(number: u128) -> UndoTarget {
+    UndoTarget::Message(Uuid::from_u128(99).into(), Uuid::from_u128(number + 100).into())
+}
+
+fn id(number: u128) -> TaskId {
+    Uuid::from_u128(number).into()
+}
+
+fn titled(text: &str) -> TaskPatch {
+    TaskPatch { title: Patch::Set(text.parse().unwrap()), ..TaskPatch::default() }
+}
+
+struct Fixture {
+    memory: Arc<Memory>,
+    tasks: TaskService,
+    changes: ChangeService,
+}
+
+fn fixture(tasks: impl IntoIterator<Item = Task>) -> Fixture {
+    let memory = Memory::with(tasks);
+    let ledger = memory.ledger();
+    let tasks = TaskService::new(memory.clone(), ledger.clone());
+    Fixture { changes: ChangeService::new(ledger, memory.clone()), tasks, memory }
+}
+
+impl Fixture {
+    async fn rename(&self, origin: &Origin, number: u128, title: &str) {
+        self.tasks.update(origin, id(number), &titled(title), None).await.unwrap();
+    }
+
+    async fn undo(&self, target: UndoTarget) -> Result<Undone, ChangeError> {
+        self.changes.undo(&person(), target, OnConflict::Fail).await
+    }
+
+    async fn skip(&self, target: UndoTarget) -> Undone {
+        self.changes.undo(&person(), target, OnConflict::Skip).await.unwrap()
+    }
+
+    /// The fields that an undo gives back.
+    fn state(&self, number: u128) -> Option<(String, Option<DateTime<Utc>>, bool)> {
+        let row = self.memory.row(number)?;
+        Some((row.title.as_str().to_owned(), row.completed_at, row.deleted_at.is_some()))
+    }
+}
+
+fn conflicts(error: ChangeError) -> Vec<(u64, Option<&'static str>, Option<u64>)> {
+    let ChangeError::Conflicts(conflicts) = error else { panic!("{error:?}") };
+    conflicts
+        .into_iter()
+        .map(|conflict| (conflict.seq.0, conflict.field, conflict.later.map(|later| later.0)))
+        .collect()
+}
+
+/// Adds one task, completes 1, renames 2 and deletes 3, as four calls of turn 1. Returns the added one's number.
+async fn eventful_turn(fixture: &Fixture) -> u128 {
+    let added = fixture.tasks.create(&turn(1, 0), "new".parse().unwrap(), false).await.unwrap().after.id;
+    fixture.tasks.toggle(&turn(1, 1), id(1), None).await.unwrap();
+    fixture.rename(&turn(1, 2), 2, "b2").await;
+    fixture.tasks.delete(&turn(1, 3), id(3), None).await.unwrap();
+    added.as_uuid().as_u128()
+}
+
+#[tokio::test]
+async fn a_whole_turn_is_undone_by_one_operation_and_done_again_by_its_undo() {
+    let fixture = fixture([task(1, "a"), task(2, "b"), task(3, "c")]);
+    let before: Vec<_> = (1..=3).map(|number| fixture.state(number)).collect();
+    let added = eventful_turn(&fixture).await;
+    let after: Vec<_> = (1..=3).map(|number| fixture.state(number)).collect();
+    let versions: Vec<_> = (1..=3).map(|number| fixture.memory.row(number).unwrap().version).collect();
+    let undone = fixture.undo(message(1)).await.unwrap();
+    assert_eq!((1..=3).map(|number| fixture.state(number)).collect::<Vec<_>>(), before);
+    assert!(fixture.state(added).unwrap().2, "what was added is in the trash");
+    assert!((1..=3).all(|number| fixture.memory.row(number).unwrap().version > versions[number as usize - 1]));
+    assert_eq!(undone.entries.len(), 4);
+    assert!(undone.entries.iter().all(|entry| entry.operation == undone.entries[0].operation));
+    let redone = fixture.undo(UndoTarget::Operation(undone.entries[0].operation)).await.unwrap();
+    assert_eq!(redone.entries.len(), 4);
+    assert_eq!((1..=3).map(|number| fixture.state(number)).collect::<Vec<_>>(), after);
+    assert!(!fixture.state(added).unwrap().2);
+    // The turn stands again, so it can be undone again.
+    fixture.undo(message(1)).await.unwrap();
+    assert_eq!((1..=3).map(|number| fixture.state(number)).collect::<Vec<_>>(), before);
+}
+
+#[tokio::test]
+async fn what_was_edited_since_is_a_conflict_that_is_named_and_skipped() {
+    let fixture = fixture([task(1, "a"), task(2, "b"), task(3, "c")]);
+    let added = eventful_turn(&fixture).await;
+    fixture.rename(&person(), 2, "mine").await;
+    let before = fixture.memory.entries();
+    assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(3, Some("title"), Some(5))]);
+    assert_eq!(fixture.memory.entries(), before, "nothing was changed");
+    let undone = fixture.skip(message(1)).await;
+    assert_eq!((undone.entries.len(), undone.conflicts.len()), (3, 1));
+    assert_eq!(fixture.state(2).unwrap().0, "mine");
+    assert!(fixture.state(added).unwrap().2 && !fixture.state(3).unwrap().2 && fixture.state(1).unwrap().1.is_none());
+}
+
+#[tokio::test]
+async fn an_edit_of_another_field_is_no_conflict() {
+    let fixture = fixture([task(1, "a")]);
+    fixture.rename(&turn(1, 0), 1, "b").await;
+    fixture.tasks.toggle(&person(), id(1), None).await.unwrap();
+    fixture.undo(message(1)).await.unwrap();
+    let (title, completed_at, _) = fixture.state(1).unwrap();
+    assert_eq!(title, "a");
+    assert!(completed_at.is_some());
+}
+
+#[tokio::test]
+async fn several_changes_of_one_row_are_no_conflict_with_each_other_but_those_of_others_between_them_are() {
+    let fixture = fixture([task(1, "a")]);
+    fixture.rename(&turn(1, 0), 1, "b").await;
+    fixture.rename(&turn(1, 1), 1, "c").await;
+    fixture.undo(message(1)).await.unwrap();
+    assert_eq!(fixture.state(1).unwrap().0, "a");
+
+    fixture.rename(&turn(2, 0), 1, "b").await;
+    fixture.rename(&person(), 1, "x").await;
+    fixture.rename(&turn(2, 1), 1, "c").await;
+    let found = conflicts(fixture.undo(message(2)).await.unwrap_err());
+    assert_eq!(found, [(5, Some("title"), Some(7))], "the latest change of that field");
+    fixture.skip(message(2)).await;
+    assert_eq!(fixture.state(1).unwrap().0, "x");
+}
+
+#[tokio::test]
+async fn what_was_created_and_used_since_stays() {
+    let fixture = fixture([]);
+    let created = fixture.tasks.create(&turn(1, 0), "a".parse().unwrap(), false).await.unwrap().after;
+    fixture.tasks.toggle(&person(), created.id, None).await.unwrap();
+    assert_eq!(
+        conflicts(fixture.undo(UndoTarget::Change(Seq(1))).await.unwrap_err()),
+        [(1, Some("completed"), Some(2))]
+    );
+    let skipped = fixture.skip(UndoTarget::Change(Seq(1))).await;
+    assert_eq!((skipped.entries.len(), skipped.conflicts.len()), (0, 1));
+    assert!(!fixture.state(created.id.as_uuid().as_u128()).unwrap().2);
+}
+
+#[tokio::test]
+async fn what_is_undone_is_a_conflict_with_its_undo_and_a_part_of_it_is_left_out() {
+    let fixture = fixture([task(1, "a"), task(2, "b")]);
+    fixture.rename(&turn(1, 0), 1, "a2").await;
+    fixture.rename(&turn(1, 1), 2, "b2").await;
+    fixture.undo(UndoTarget::Change(Seq(1))).await.unwrap();
+    assert_eq!(conflicts(fixture.undo(UndoTarget::Change(Seq(1))).await.unwrap_err()), [(1, None, Some(3))]);
+    assert_eq!(fixture.undo(message(1)).await.unwrap().entries.len(), 1);
+    assert_eq!(conflicts(fixture.skip_error(message(1)).await), [(1, None, Some(3)), (2, None, Some(4))]);
+}
+
+impl Fixture {
+    async fn skip_error(&self, target: UndoTarget) -> ChangeError {
+        self.changes.undo(&person(), target, OnConflict::Skip).await.unwrap_err()
+    }
+}
+
+#[tokio::test]
+async fn two_undos_at_once_are_one() {
+    let fixture = fixture([task(1, "a")]);
+    fixture.rename(&turn(1, 0), 1, "b").await;
+    let changes = fixture.changes.clone();
+    // The other undo commits between this one's reading and its commit.
+    let other = move |_: &Memory| {
+        let undone = futures_util::FutureExt::now_or_never(changes.undo(&person(), message(1), OnConflict::Fail));
+        undone.unwrap().unwrap();
+    };
+    *fixture.memory.meanwhile.lock().unwrap() = Some(Box::new(other));
+    assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(1, None, Some(2))]);
+    assert_eq!(fixture.state(1).unwrap().0, "a");
+}
+
+#[tokio::test]
+async fn what_is_purged_cannot_be_undone() {
+    let fixture = fixture([task(1, "a"), task(2, "b")]);
+    fixture.rename(&turn(1, 0), 1, "a2").await;
+    fixture.rename(&turn(1, 1), 2, "b2").await;
+    fixture.tasks.delete(&person(), id(1), None).await.unwrap();
+    fixture.tasks.purge(&person(), id(1)).await.unwrap();
+    assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(1, None, Some(4))]);
+    assert_eq!(conflicts(fixture.undo(UndoTarget::Change(Seq(4))).await.unwrap_err()), [(4, None, None)]);
+    assert_eq!(fixture.skip(message(1)).await.entries.len(), 1);
+    assert_eq!(fixture.state(2).unwrap().0, "b");
+}
+
+#[tokio::test]
+async fn what_nobody_changed_is_not_found() {
+    let fixture = fixture([]);
+    for target in [UndoTarget::Change(Seq(1)), UndoTarget::Operation(Uuid::nil().into()), message(1)] {
+        assert!(matches!(fixture.undo(target).await.unwrap_err(), ChangeError::NotFound));
+    }
+}
+
+#[tokio::test]
+async fn the_last_turn_that_stands_is_undone_but_no_undo_and_not_the_running_turn() {
+    let fixture = fixture([task(1, "a"), task(2, "b")]);
+    fixture.rename(&turn(1, 0), 1, "a2").await;
+    fixture.rename(&turn(2, 0), 2, "b2").await;
+    fixture.rename(&person(), 2, "b3").await;
+    fixture.rename(&person(), 2, "b2").await;
+    fixture.rename(&turn(3, 0), 2, "b4").await;
+    let last = |number| {
+        let changes = fixture.changes.clone();
+        async move { changes.undo_last_turn(&turn(number, 1)).await }
+    };
+    let error = last(3).await.unwrap_err();
+    assert_eq!(conflicts(error), [(2, Some("title"), Some(5))], "turn 2 is meant, not the turn that asks");
+    last(4).await.unwrap().unwrap();
+    assert_eq!(fixture.state(2).unwrap().0, "b2", "turn 3");
+    last(5).await.unwrap().unwrap();
+    assert_eq!(fixture.state(2).unwrap().0, "b", "turn 2, whose value stands again");
+    last(6).await.unwrap().unwrap();
+    assert_eq!(fixture.state(1).unwrap().0, "a", "turn 1");
+}
+
+#[tokio::test]
+async fn undoing_again_and_again_goes_back_turn_by_turn() {
+    let fixture = fixture([task(1, "a")]);
+    for (number, title) in [(1, "b"), (2, "c"), (3, "d")] {
+        fixture.rename(&turn(number, 0), 1, title).await;
+    }
+    for (number, expected) in [(4, "c"), (5, "b"), (6, "a")] {
+        fixture.changes.undo_last_turn(&turn(number, 0)).await.unwrap().unwrap();
+        assert_eq!(fixture.state(1).unwrap().0, expected);
+    }
+    assert_eq!(fixture.changes.undo_last_turn(&turn(7, 0)).await.unwrap(), None);
+    assert_eq!(fixture.changes.undo_last_turn(&person()).await.unwrap(), None, "there is no conversation");
+}
+
+#[tokio::test]
+async fn entries_are_listed_in_order_and_what_is_not_kept_has_expired() {
+    let fixture = fixture([task(1, "a")]);
+    for title in ["b", "c", "d", "e"] {
+        fixture.rename(&person(), 1, title).await;
+    }
+    let reader = principal();
+    let list = |after| fixture.changes.list(&reader, Seq(after), PAGE);
+    let page = list(1).await.unwrap();
+    assert_eq!((page.head, page.entries.len(), page.entries[0].seq), (Seq(4), 3, Seq(2)));
+    assert_eq!(list(4).await.unwrap().entries, []);
+    fixture.memory.prune(2);
+    for after in [0, 1, 5, u64::MAX] {
+        assert!(matches!(list(after).await.unwrap_err(), ChangeError::CursorExpired), "{after}");
+    }
+    assert_eq!(list(2).await.unwrap().entries.len(), 2);
+}
+
+#[tokio::test]
+async fn a_reader_sees_each_entry_once_and_in_order_and_waits_for_more() {
+    let fixture = fixture([task(1, "0")]);
+    for n in 1..=250 {
+        fixture.rename(&person(), 1, &n.to_string()).await;
+    }
+    let stream = fixture.changes.follow(&principal(), Some(Seq(3))).await.unwrap();
+    let seen: Vec<u64> = stream.map(|entry| entry.unwrap().seq.0).collect().await;
+    assert_eq!(seen, (4..=250).collect::<Vec<_>>());
+    let from_head: Vec<_> = fixture.changes.follow(&principal(), None).await.unwrap().collect().await;
+    assert!(from_head.is_empty());
+    assert!(matches!(fixture.changes.follow(&principal(), Some(Seq(251))).await, Err(ChangeError::CursorExpired)));
+}
+
+#[tokio::test]
+async fn receipts_tell_what_was_committed_and_what_became_of_it() {
+    let fixture = fixture([task(1, "a"), task(2, "b")]);
+    fixture.rename(&turn(1, 0), 1, "a2").await;
+    fixture.tasks.delete(&turn(1, 1), id(2), None).await.unwrap();
+    fixture.undo(UndoTarget::Change(Seq(1))).await.unwrap();
+    let stored = Receipt::all(&fixture.memory.entries()[..1]);
+    let receipts = |memory: &Memory| {
+        let entries = memory.entries();
+        let of_turn: Vec<&Entry> = entries.iter().filter(|entry| entry.turn.is_some()).collect();
+        let undone = HashMap::from([(Seq(1), Seq(3))]);
+        Receipts::on_read(stored.clone(), &of_turn, &undone)
+    };
+    let found = receipts(&fixture.memory);
+    let told: Vec<_> =
+        found.changes.iter().map(|change| (change.receipt.action, change.undone_by.map(|seq| seq.0))).collect();
+    assert_eq!(told, [(Action::Updated, Some(3)), (Action::Deleted, None)]);
+    assert_eq!(found.changes[0].receipt.previous_title.as_ref().unwrap().as_str(), "a");
+    assert!(found.undoable);
+    fixture.memory.prune(3);
+    let found = receipts(&fixture.memory);
+    assert_eq!((found.changes.len(), found.undoable), (1, false), "receipts stay, undo does not");
+}
+
+#[tokio::test]
+async fn without_the_scope_nothing_is_read_or_undone() {
+    let fixture = fixture([]);
+    let reader = Principal { scopes: [Scope::TasksRead].into_iter().collect(), ..principal() };
+    let nobody = Principal { scopes: Scopes::default(), ..principal() };
+    let refused = |error: ChangeError| assert!(matches!(error, ChangeError::InsufficientScope(_)), "{error:?}");
+    refused(fixture.changes.list(&nobody, Seq(0), PAGE).await.unwrap_err());
+    refused(fixture.changes.head(&nobody).await.unwrap_err());
+    refused(fixture.changes.follow(&nobody, None).await.err().unwrap());
+    let origin = Origin { principal: reader, ..person() };
+    refused(fixture.changes.undo(&origin, message(1), OnConflict::Fail).await.unwrap_err());
+    refused(fixture.changes.undo_last_turn(&Origin { call: turn(1, 0).call, ..origin }).await.unwrap_err());
+}

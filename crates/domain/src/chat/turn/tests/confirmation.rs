@@ -1,0 +1,219 @@
+//! What a turn may delete and overwrite unasked, what it puts off, and how that is confirmed.
+
+use super::*;
+use crate::change::Action;
+use crate::conversation::{PendingItem, PendingItemAction};
+use crate::message::ToolCall;
+use crate::task::{Task, Title};
+use crate::tool::{ToolContext, ToolSpec};
+
+fn task(number: u128) -> Task {
+    let title: Title = format!("t{number}").parse().unwrap();
+    Task::new(Uuid::from_u128(number).into(), owner(), title, false, StoppedClock.now())
+}
+
+fn item(number: u128) -> PendingItem {
+    PendingItem::new(&task(number), PendingItemAction::Delete)
+}
+
+fn pending(items: Vec<PendingItem>) -> PendingAction {
+    PendingAction {
+        id: Uuid::from_u128(500).into(),
+        message: Uuid::from_u128(501).into(),
+        items,
+        expires_at: StoppedClock.now() + PendingAction::TTL,
+    }
+}
+
+fn spec(name: &'static str, destructive: bool) -> ToolSpec {
+    let read_only = name == "list_tasks";
+    ToolSpec { name, description: "", parameters: json!({}), read_only, destructive, idempotent: false }
+}
+
+fn number_in(parameters: &Value) -> Option<u128> {
+    parameters["task_identifier"].as_str()?.parse().ok()
+}
+
+/// Tools on tasks that are called by their numbers. Deletions are noted in the list.
+fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
+    let mut tools = MockToolExecutor::new();
+    tools
+        .expect_tools()
+        .returning(|| vec![spec("list_tasks", false), spec("delete_task", true), spec("add_task", false)]);
+    tools.expect_overwrites().returning(|_, calls: &[ToolCall]| {
+        Ok(calls
+            .iter()
+            .map(|call| number_in(&call.parameters).filter(|_| call.tool == "delete_task").map(item))
+            .collect())
+    });
+    let noted = deleted.clone();
+    tools.expect_run().returning(move |context: &ToolContext, tool, parameters| {
+        if tool == "confirm_pending" {
+            return Err(ToolError::UnknownTool(tool.to_owned()));
+        }
+        let number = number_in(&parameters).filter(|_| tool == "delete_task");
+        let changes = match number {
+            Some(number) => {
+                assert_eq!(context.target, Some(task(number).id), "identifiers are resolved once");
+                noted.lock().unwrap().push(number);
+                vec![receipt(Action::Deleted, number)]
+            }
+            None if tool == "add_task" => vec![receipt(Action::Created, 900)],
+            None => vec![],
+        };
+        Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: json!({}), changes })
+    });
+    tools.expect_find_effect().returning(|_, _| Ok(None));
+    let noted = deleted.clone();
+    tools.expect_run_pending().returning(move |context, items| {
+        let call = context.origin.call.unwrap();
+        assert_eq!((call.round, call.index), (0, 0));
+        let numbers: Vec<_> = items.iter().map(|item| item.task.id.as_uuid().as_u128()).collect();
+        noted.lock().unwrap().extend(&numbers);
+        let changes = numbers.into_iter().map(|number| receipt(Action::Deleted, number)).collect();
+        Ok(ToolOutcome::Done { message: "Confirmed: …".into(), data: json!({}), changes })
+    });
+    tools
+}
+
+fn deletions(numbers: impl IntoIterator<Item = u128>) -> Step {
+    let arguments: Vec<String> =
+        numbers.into_iter().map(|number| json!({"task_identifier": number.to_string()}).to_string()).collect();
+    Step::calls_raw(arguments.iter().map(|arguments| ("delete_task", arguments.as_str())))
+}
+
+/// A turn in a conversation in which `waiting` waits, with the model's steps. Returns what was deleted, too.
+async fn turn(
+    waiting: Option<PendingAction>,
+    options: ChatOptions,
+    steps: Vec<Step>,
+    input: ChatInput,
+) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
+    let recorded = Recorded::default();
+    let mut repo = MockConversationRepo::new();
+    let begun = recorded.begun.clone();
+    repo.expect_begin_turn().returning(move |_, new| {
+        *begun.lock().unwrap() = Some(new.clone());
+        Ok(BegunTurn::New { turn: turn_of(&new), pending: waiting.clone() })
+    });
+    let deleted = Arc::default();
+    let llm = Arc::new(ScriptedLlm::new(steps));
+    let ports = ports(recorded.expect_rest(repo), llm.clone(), deleting(&deleted));
+    let message = NewMessage { place: Place::Existing(Uuid::from_u128(2).into()), input, idempotency: None };
+    let service = super::super::super::ChatService::new(ports, options);
+    let answer = service.send(&who(), &"r".parse().unwrap(), message).await.unwrap();
+    assert_eq!(recorded.ended().pending, answer.pending);
+    let deleted = deleted.lock().unwrap().clone();
+    (answer, deleted, llm)
+}
+
+async fn says(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>) {
+    let words = ChatInput::Text("whatever".parse().unwrap());
+    let (answer, deleted, _) = turn(None, ChatOptions::default(), steps, words).await;
+    (answer, deleted)
+}
+
+async fn with_pending(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
+    let words = ChatInput::Text("oui".parse().unwrap());
+    turn(Some(pending(vec![item(1), item(2)])), ChatOptions::default(), steps, words).await
+}
+
+fn waiting_for(answer: &TurnAnswer) -> Vec<u128> {
+    let items = answer.pending.iter().flat_map(|pending| &pending.items);
+    items.map(|item| item.task.id.as_uuid().as_u128()).collect()
+}
+
+#[tokio::test]
+async fn as_many_as_allowed_are_deleted_at_once_and_one_more_puts_all_of_the_round_off() {
+    let (answer, deleted) = says(vec![deletions(1..=3), Step::says("Done.")]).await;
+    assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3]));
+    let (answer, deleted) = says(vec![deletions(1..=4), Step::says("Shall I?")]).await;
+    assert_eq!((waiting_for(&answer), deleted), (vec![1, 2, 3, 4], vec![]));
+    assert!(answer.receipts.changes.is_empty());
+    let results: Vec<_> = answer.tool_calls.iter().filter_map(|call| call.result.as_ref()).collect();
+    assert!(results.iter().all(|result| !result.success && result.data["needs_confirmation"] == true), "{results:?}");
+    let pending = answer.pending.unwrap();
+    assert_eq!(pending.expires_at, StoppedClock.now() + PendingAction::TTL);
+    assert_eq!(pending.message, answer.message);
+}
+
+#[tokio::test]
+async fn thirty_two_in_one_round_and_four_in_four_rounds_wait() {
+    let (answer, deleted) = says(vec![deletions(1..=32), Step::says("Shall I?")]).await;
+    assert_eq!((waiting_for(&answer).len(), deleted.len()), (32, 0));
+    let rounds = (1..=4).map(|number| deletions([number])).chain([Step::says("Shall I?")]);
+    let (answer, deleted) = says(rounds.collect()).await;
+    assert_eq!((waiting_for(&answer), deleted), (vec![4], vec![1, 2, 3]));
+}
+
+#[tokio::test]
+async fn the_same_task_counts_once_and_one_that_the_turn_created_does_not_count() {
+    let twice = vec![deletions([1, 2]), deletions([2, 3]), Step::says("Done.")];
+    assert_eq!(says(twice).await.1, [1, 2, 2, 3]);
+    let own =
+        vec![Step::calls("add_task", &json!({"title": "a"})), deletions([900]), deletions(1..=3), Step::says("Done.")];
+    let (answer, deleted) = says(own).await;
+    assert_eq!((waiting_for(&answer), deleted), (vec![], vec![900, 1, 2, 3]));
+}
+
+#[tokio::test]
+async fn what_a_round_puts_off_does_not_keep_it_from_adding() {
+    let mut calls: Vec<(&str, String)> =
+        (1..=4).map(|n| ("delete_task", json!({"task_identifier": n.to_string()}).to_string())).collect();
+    calls.push(("add_task", json!({"title": "a"}).to_string()));
+    let step = Step::calls_raw(calls.iter().map(|(tool, arguments)| (*tool, arguments.as_str())));
+    let (answer, deleted) = says(vec![step, Step::says("Shall I?")]).await;
+    assert_eq!((waiting_for(&answer).len(), deleted.len(), answer.receipts.changes.len()), (4, 0, 1));
+}
+
+#[tokio::test]
+async fn zero_asks_for_each() {
+    let options = ChatOptions { confirm_above: 0, ..ChatOptions::default() };
+    let words = ChatInput::Text("delete 1".parse().unwrap());
+    let (answer, deleted, _) = turn(None, options, vec![deletions([1]), Step::says("Shall I?")], words).await;
+    assert_eq!((waiting_for(&answer), deleted), (vec![1], vec![]));
+}
+
+#[tokio::test]
+async fn a_request_confirms_without_a_model_and_answers_with_the_receipt() {
+    let confirm = ChatInput::Confirm(Uuid::from_u128(500).into());
+    let (answer, deleted, llm) =
+        turn(Some(pending(vec![item(1), item(2)])), ChatOptions::default(), vec![], confirm).await;
+    assert!(llm.requests().is_empty());
+    assert_eq!((deleted, answer.response.as_str()), (vec![1, 2], "Confirmed: …"));
+    assert_eq!((answer.receipts.changes.len(), answer.receipts.undoable), (2, true));
+}
+
+#[tokio::test]
+async fn the_model_confirms_in_the_first_round_alone() {
+    let confirm = || Step::calls("confirm_pending", &json!({}));
+    let (answer, deleted, llm) = with_pending(vec![confirm(), Step::says("C'est fait.")]).await;
+    assert_eq!((deleted, answer.receipts.changes.len()), (vec![1, 2], 2));
+    let offered: Vec<bool> =
+        llm.requests().iter().map(|request| request.tools.iter().any(|tool| tool.name == "confirm_pending")).collect();
+    assert_eq!(offered, [true, false]);
+}
+
+#[tokio::test]
+async fn any_other_call_or_text_ends_the_offer() {
+    let confirm = || Step::calls("confirm_pending", &json!({}));
+    let list = || Step::calls("list_tasks", &json!({}));
+    // A title that it reads in the list says so.
+    let (answer, deleted, _) = with_pending(vec![list(), confirm(), Step::says("Here you are.")]).await;
+    assert_eq!(deleted, Vec::<u128>::new());
+    assert!(answer.tool_calls[1].result.as_ref().unwrap().message.contains("no tool named"));
+    let Step::Events(mut events) = confirm() else { panic!() };
+    events.insert(0, LlmEvent::TextDelta("Well, ".into()));
+    assert!(with_pending(vec![Step::Events(events), Step::says("Sorry.")]).await.1.is_empty());
+    let both = Step::calls_raw([("confirm_pending", "{}"), ("list_tasks", "{}")]);
+    assert!(with_pending(vec![both, Step::says("Sorry.")]).await.1.is_empty());
+    let (_, deleted) = says(vec![confirm(), Step::says("Sorry.")]).await;
+    assert!(deleted.is_empty(), "where nothing waits there is no such tool");
+}
+
+#[tokio::test]
+async fn what_was_confirmed_is_not_counted() {
+    let confirm = Step::calls("confirm_pending", &json!({}));
+    let (answer, deleted, _) = with_pending(vec![confirm, deletions(3..=5), Step::says("Done.")]).await;
+    assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3, 4, 5]));
+}
