@@ -6,12 +6,14 @@
 
 mod contractions;
 mod enumeration;
+mod quotes;
 
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use self::contractions::{IS_HOSTS, words_of};
+use self::quotes::Quotes;
 
 /// One word, or one quoted passage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,13 +63,11 @@ const PRONOUNS: &[&str] = &["it", "that", "them", "these", "this", "those"];
 /// What people say while they think. It belongs to nothing.
 const FILLERS: &[&str] = &["uh", "um", "umm", "uhh", "uhm", "er", "erm", "hmm"];
 
-/// Opening marks and what closes them.
-const QUOTES: &[(char, char)] = &[('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('‘', '’'), ('\'', '\''), ('`', '`')];
-
 impl<'t> Sentence<'t> {
     /// Cuts `text` into words.
     pub fn read(text: &'t str) -> Self {
         let mut tokens: Vec<Token> = Vec::new();
+        let mut quotes = Quotes::default();
         let mut quoted_until = 0;
         let mut filler = None;
         for (start, piece) in text.split_word_bound_indices() {
@@ -75,7 +75,7 @@ impl<'t> Sentence<'t> {
                 continue;
             }
             let before = tokens.last().map_or(0, |token| token.range.end);
-            if let Some(end) = quoted_passage(text, start) {
+            if let Some(end) = quotes.passage(text, start) {
                 push(&mut tokens, text, before, start..end, vec![String::new()]);
                 reach_from(&mut tokens, &mut filler);
                 quoted_until = end;
@@ -233,22 +233,6 @@ fn ends_sentence(gap: &str, previous: &str, next: &str) -> bool {
             && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && previous.chars().count() > 3)))
 }
 
-/// The end of the passage whose opening quote is at `start`. A passage is closed, not empty, and stands by itself.
-fn quoted_passage(text: &str, start: usize) -> Option<usize> {
-    let opening = text[start..].chars().next()?;
-    let (_, closing) = *QUOTES.iter().find(|(open, _)| *open == opening)?;
-    if text[..start].chars().next_back().is_some_and(char::is_alphanumeric) {
-        return None;
-    }
-    let inner = start + opening.len_utf8();
-    let ends_here = |(i, c): &(usize, char)| {
-        *c == closing && !text[inner + i + c.len_utf8()..].chars().next().is_some_and(char::is_alphanumeric)
-    };
-    let (length, _) = text[inner..].char_indices().find(ends_here)?;
-    let passage = &text[inner..inner + length];
-    (!passage.trim().is_empty()).then_some(inner + length + closing.len_utf8())
-}
-
 fn inside_quotes(passage: &str) -> &str {
     let mut inner = passage.chars();
     inner.next();
@@ -278,7 +262,7 @@ fn without_frame_punctuation(written: &str) -> &str {
 
 /// Phrases such as `“buy milk”!` where the passage is not the only token.
 fn whole_if_quoted(written: &str) -> &str {
-    match quoted_passage(written, 0) {
+    match Quotes::default().passage(written, 0) {
         Some(end) if end == written.len() => inside_quotes(written),
         Some(_) | None => written,
     }
