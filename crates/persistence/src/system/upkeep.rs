@@ -35,11 +35,22 @@ pub(super) fn user_id(row: &QueryResult) -> Result<UserId, DbErr> {
     Ok(id.into())
 }
 
+fn users_with_changes(until: Timestamp) -> SelectStatement {
+    use change::Column;
+    let user = || Expr::col(Column::UserId);
+    let mut select = Query::select();
+    select
+        .distinct()
+        // An expression, because SQLite would read the whole ledger for the column, in the order of its users.
+        .expr(Func::coalesce([user(), user()]))
+        .from(change::Entity)
+        .and_where(Column::At.lt(until));
+    select
+}
+
 /// See [`SystemRepo::delete_changes`](domain::system::SystemRepo::delete_changes).
 pub(super) async fn delete_changes(database: &Database, until: Timestamp) -> Result<u64, StorageError> {
-    let mut users = Query::select();
-    users.distinct().column(change::Column::UserId).from(change::Entity).and_where(change::Column::At.lt(until));
-    let users = database.reader().await?.query_all(&users).await.map_err(storage)?;
+    let users = database.reader().await?.query_all(&users_with_changes(until)).await.map_err(storage)?;
     let mut count = 0;
     for row in &users {
         let user = user_id(row).map_err(storage)?;

@@ -116,7 +116,8 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
     let owner = fixture.user().await?;
     let db = fixture.database.connection_for_migrations();
     let pages: u32 = pragma(db, "page_count").await?.parse()?;
-    db.execute_unprepared(&format!("PRAGMA max_page_count = {}", pages + 2)).await?;
+    let limit = format!("PRAGMA max_page_count = {}", pages + 2);
+    db.execute_unprepared(&limit).await?;
     let mut created = 0;
     let error = loop {
         match fixture.write(owner, Write::create(new_task(owner, &"x".repeat(500))?)).await {
@@ -126,7 +127,8 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
         anyhow::ensure!(created < 1000, "the disk is never full");
     };
     assert!(matches!(error, ChangeRepoError::Storage(StorageError::Full(_))), "{error:?}");
-    // A transaction, too, happens entirely or not at all.
+    // The limit is the connection's, which may be another one by now.
+    db.execute_unprepared(&limit).await?;
     let mut begun = 0;
     let error = loop {
         match fixture.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await {
@@ -144,7 +146,9 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
     // There is room again.
     db.execute_unprepared("PRAGMA max_page_count = 1000000").await?;
     fixture.task(owner, "Milk").await?;
+    // Also for other connections: what is told as done is not part of a transaction that is never committed.
     assert_eq!(fixture.tasks.counts(owner).await?.pending, created + 1);
+    assert_eq!(fixture.changes.head(owner).await?.seq, Seq(created + 1));
     Ok(())
 }
 
