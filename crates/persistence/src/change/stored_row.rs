@@ -49,21 +49,23 @@ pub(super) fn from_stored(owner: UserId, entity: EntityId, json: Json) -> Result
         return Err(corrupt(format!("a {} in the form {form}", entity.kind())));
     }
     match entity {
-        EntityId::Task(_) => Ok(Row::Task(task(owner, from_json(json)?)?)),
+        EntityId::Task(_) => Ok(Row::Task(from_json::<StoredTask>(json)?.into_task(owner)?)),
     }
 }
 
-fn task(owner: UserId, stored: StoredTask) -> Result<Task, StorageError> {
-    Ok(Task {
-        id: stored.id.into(),
-        user_id: owner,
-        title: stored.title.parse().map_err(corrupt)?,
-        completed_at: stored.completed_at.map(time).transpose()?,
-        deleted_at: stored.deleted_at.map(time).transpose()?,
-        version: Version::new(stored.version).ok_or("a task at version 0").map_err(corrupt)?,
-        created_at: time(stored.created_at)?,
-        updated_at: time(stored.updated_at)?,
-    })
+impl StoredTask {
+    fn into_task(self, owner: UserId) -> Result<Task, StorageError> {
+        Ok(Task {
+            id: self.id.into(),
+            user_id: owner,
+            title: self.title.parse().map_err(corrupt)?,
+            completed_at: self.completed_at.map(time).transpose()?,
+            deleted_at: self.deleted_at.map(time).transpose()?,
+            version: Version::new(self.version).ok_or("a task at version 0").map_err(corrupt)?,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
 }
 
 fn time(microseconds: i64) -> Result<DateTime<Utc>, StorageError> {

@@ -1,7 +1,7 @@
 //! The statements of a commit. Each of them has the owner in it.
 
-use domain::change::{Change, Write};
-use domain::id::UserId;
+use domain::change::{Change, EntityId, Write};
+use domain::id::{ApiTokenId, SessionId, UserId};
 use domain::storage::StorageError;
 use domain::task::{Task, Version};
 use sea_orm::sea_query::{DeleteStatement, InsertStatement, OnConflict, Query, UpdateStatement};
@@ -120,8 +120,8 @@ fn entry(owner: UserId, write: &Write, change: &Change, part: i32) -> Result<cha
         before: before.as_ref().map(task_to_json).transpose()?,
         after: after.as_ref().map(task_to_json).transpose()?,
         via: change.actor.via.as_str().to_owned(),
-        session_id: change.actor.session.map(|id| id.as_uuid()),
-        api_token_id: change.actor.api_token.map(|id| id.as_uuid()),
+        session_id: change.actor.session.map(SessionId::as_uuid),
+        api_token_id: change.actor.api_token.map(ApiTokenId::as_uuid),
         turn_id: call.map(|call| call.attempt.turn.as_uuid()),
         conversation_id: call.map(|call| call.conversation.as_uuid()),
         message_id: call.map(|call| call.message.as_uuid()),
@@ -141,7 +141,7 @@ pub(super) fn insert_entries(entries: &[change::Model]) -> InsertStatement {
 pub(super) fn blank_entries(owner: UserId, writes: &[Write]) -> Option<UpdateStatement> {
     use change::{Column, Entity};
     let purged = writes.iter().filter(|write| is_purge(write)).filter_map(Write::entity);
-    let purged: Vec<Uuid> = purged.map(|row| row.as_uuid()).collect();
+    let purged: Vec<Uuid> = purged.map(EntityId::as_uuid).collect();
     if purged.is_empty() {
         return None;
     }

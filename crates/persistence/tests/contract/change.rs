@@ -27,11 +27,6 @@ on_both_databases!(
     each_call_takes_the_statements_that_it_needs,
 );
 
-/// All entries of the owner, as they are stored.
-async fn all(fixture: &Fixture, owner: UserId) -> anyhow::Result<Vec<Entry>> {
-    Ok(fixture.changes.list(owner, Seq(0), std::num::NonZeroU16::MAX).await?.entries)
-}
-
 fn title(title: &str) -> anyhow::Result<TaskPatch> {
     Ok(TaskPatch { title: Some(title.parse()?).into(), ..TaskPatch::default() })
 }
@@ -71,7 +66,7 @@ async fn every_action_is_an_entry_with_the_row_before_and_after(test: TestDataba
         assert_eq!(row, std::slice::from_ref(after));
         before = Some(after);
     }
-    assert_eq!(all(&fixture, owner).await?, expected);
+    assert_eq!(fixture.entries(owner).await?, expected);
     Ok(())
 }
 
@@ -96,7 +91,8 @@ async fn who_asked_for_a_change_and_how_is_kept(test: TestDatabase) -> anyhow::R
             assert_eq!((entry.via, entry.operation), (via, change.operation));
             assert_eq!((entry.turn, entry.conversation), (call.map(|_| turn.id), call.map(|_| turn.conversation)));
             assert_eq!(entry.message, call.map(|_| turn.assistant_message));
-            assert_eq!(fixture.changes.find(owner, &EntrySelector::Seq(entry.seq)).await?, [entry.clone()]);
+            let found = fixture.changes.find(owner, &EntrySelector::Seq(entry.seq)).await?;
+            assert_eq!(found, std::slice::from_ref(&entry));
             let row = row(&fixture, entry.seq).await?;
             let ids = ["session_id", "api_token_id"].map(|column| row.try_get::<Option<Uuid>>("", column));
             let ids = ids.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -127,7 +123,7 @@ async fn a_stale_row_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
     let three = fixture.task(owner, "3").await?;
     let other = fixture.user().await?;
     let theirs = fixture.task(other, "4").await?;
-    let before = all(&fixture, owner).await?;
+    let before = fixture.entries(owner).await?;
     let second = Version::new(2).unwrap_or(Version::FIRST);
     let mut gone = new_task(owner, "never was")?;
     gone.version = second;
@@ -153,7 +149,7 @@ async fn a_stale_row_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
         ];
         let outcome = fixture.changes.commit(owner, &writes, &change(owner, at(1))).await;
         assert!(matches!(outcome, Err(ChangeRepoError::Stale)), "{number}: {outcome:?}");
-        assert_eq!(all(&fixture, owner).await?, before);
+        assert_eq!(fixture.entries(owner).await?, before);
         assert_eq!(fixture.changes.head(owner).await?.seq, Seq(3));
         assert_eq!(fixture.tasks.counts(owner).await?.pending, 3);
         assert_eq!(fixture.tasks.get(owner, one.id).await?, one);
@@ -195,7 +191,7 @@ async fn writes_follow_each_other_on_one_row(test: TestDatabase) -> anyhow::Resu
         (&entries[3].before, &entries[3].after),
         (&Some(Row::Task(renamed.clone())), &Some(Row::Task(completed.clone())))
     );
-    assert_eq!(all(&fixture, owner).await?, entries);
+    assert_eq!(fixture.entries(owner).await?, entries);
     assert_eq!(fixture.tasks.get(owner, created.id).await?, completed);
     // Not in another order.
     let (next, after) = (completed.toggle(at(2)), completed.toggle(at(2)).toggle(at(2)));
@@ -227,7 +223,7 @@ async fn an_undo_names_what_it_undoes(test: TestDatabase) -> anyhow::Result<()> 
     let undo = Write::Task { before: Some(task.clone()), after: Some(task.delete(at(1))), undoes: Some(Seq(1)) };
     let entry = fixture.write(owner, undo).await?;
     assert_eq!((entry.action, entry.undoes), (Action::Deleted, Some(Seq(1))));
-    assert_eq!(all(&fixture, owner).await?[1], entry);
+    assert_eq!(fixture.entries(owner).await?[1], entry);
     Ok(())
 }
 
@@ -237,7 +233,7 @@ async fn more_rows_than_a_statement_takes_are_one_commit(test: TestDatabase) -> 
     let tasks: Vec<_> = (0..1_700).map(|_| new_task(owner, "Milk")).collect::<Result<_, _>>()?;
     let writes: Vec<_> = tasks.into_iter().map(Write::create).collect();
     let entries = fixture.changes.commit(owner, &writes, &change(owner, at(1))).await?;
-    assert_eq!(all(&fixture, owner).await?, entries);
+    assert_eq!(fixture.entries(owner).await?, entries);
     assert!(entries.iter().zip(1..).all(|(entry, number)| entry.seq == Seq(number)));
     assert_eq!(fixture.tasks.counts(owner).await?.pending, 1_700);
     Ok(())
@@ -280,7 +276,7 @@ async fn names_of_the_future_are_corrupt(test: TestDatabase) -> anyhow::Result<(
         let found = fixture.changes.find(owner, &EntrySelector::Seq(Seq(1))).await;
         assert!(matches!(found, Err(StorageError::Corrupt(_))), "{column}: {found:?}");
         db.execute_unprepared(&format!("UPDATE changes SET {column} = '{value}'")).await?;
-        assert_eq!(all(&fixture, owner).await?.len(), 1);
+        assert_eq!(fixture.entries(owner).await?.len(), 1);
     }
     Ok(())
 }

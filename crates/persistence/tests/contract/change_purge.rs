@@ -1,9 +1,6 @@
 //! Tasks that are removed for good leave nothing of what they were.
 
-use std::num::NonZeroU16;
-
-use domain::change::{Action, ChangeRepo as _, ChangeRepoError, EntityId, Entry, Row, Seq, Write};
-use domain::id::UserId;
+use domain::change::{Action, ChangeRepo as _, ChangeRepoError, EntityId, Entry, Row, Write};
 use domain::task::{Task, TaskPatch, TaskRepo as _};
 use test_database::{TestDatabase, on_both_databases};
 
@@ -15,10 +12,6 @@ on_both_databases!(
     a_purge_of_a_stale_row_removes_nothing,
     many_rows_are_purged_at_once,
 );
-
-async fn all(fixture: &Fixture, owner: UserId) -> anyhow::Result<Vec<Entry>> {
-    Ok(fixture.changes.list(owner, Seq(0), NonZeroU16::MAX).await?.entries)
-}
 
 /// An entry without the row before and after.
 fn blank(entry: &Entry) -> Entry {
@@ -34,15 +27,15 @@ async fn a_purge_removes_the_row_and_what_the_ledger_has_of_it(test: TestDatabas
     let renamed = task.apply(&patch, at(1));
     fixture.write(owner, Write::replace(task, renamed.clone())).await?;
     let deleted = fixture.trash(&renamed, at(2)).await?;
-    let before = all(&fixture, owner).await?;
+    let before = fixture.entries(owner).await?;
     let entry = fixture.write(owner, Write::purge(deleted.clone())).await?;
     assert_eq!((entry.action, entry.entity), (Action::Purged, EntityId::Task(deleted.id)));
     assert_eq!((&entry.before, &entry.after), (&None, &None));
     let mut expected: Vec<_> = before.iter().map(blank).collect();
     expected[1] = before[1].clone();
     expected.push(entry);
-    assert_eq!(all(&fixture, owner).await?, expected);
-    assert_eq!(all(&fixture, other).await?[0].after, Some(Row::Task(theirs)));
+    assert_eq!(fixture.entries(owner).await?, expected);
+    assert_eq!(fixture.entries(other).await?[0].after, Some(Row::Task(theirs)));
     assert_eq!(fixture.tasks.get_many(owner, &[deleted.id, kept.id]).await?, [kept]);
     let left = "SELECT COUNT(*) FROM changes \
                 WHERE CAST(\"before\" AS text) LIKE '%Secret%' OR CAST(\"after\" AS text) LIKE '%Secret%'";
@@ -69,7 +62,7 @@ async fn a_purge_removes_what_its_own_commit_wrote(test: TestDatabase) -> anyhow
     let expected =
         [(Action::Created, false), (Action::Created, true), (Action::Deleted, false), (Action::Purged, false)];
     assert_eq!(rows, expected);
-    assert_eq!(all(&fixture, owner).await?, entries);
+    assert_eq!(fixture.entries(owner).await?, entries);
     Ok(())
 }
 
@@ -80,10 +73,10 @@ async fn a_purge_of_a_stale_row_removes_nothing(test: TestDatabase) -> anyhow::R
     let deleted = fixture.trash(&task, at(1)).await?;
     let restored = deleted.restore(at(2));
     fixture.write(owner, Write::replace(deleted.clone(), restored.clone())).await?;
-    let before = all(&fixture, owner).await?;
+    let before = fixture.entries(owner).await?;
     let purged = fixture.write(owner, Write::purge(deleted)).await;
     assert!(matches!(purged, Err(ChangeRepoError::Stale)), "{purged:?}");
-    assert_eq!(all(&fixture, owner).await?, before);
+    assert_eq!(fixture.entries(owner).await?, before);
     assert_eq!(fixture.tasks.get(owner, task.id).await?, restored);
     Ok(())
 }
@@ -97,7 +90,7 @@ async fn many_rows_are_purged_at_once(test: TestDatabase) -> anyhow::Result<()> 
     let purge: Vec<_> = tasks.into_iter().map(Write::purge).collect();
     let purged = fixture.changes.commit(owner, &purge, &change(owner, at(2))).await?;
     assert_eq!(purged.len(), 500);
-    let entries = all(&fixture, owner).await?;
+    let entries = fixture.entries(owner).await?;
     assert!(entries.iter().all(|entry| entry.before.is_none() && entry.after.is_none()));
     assert_eq!(entries.len(), 1_000);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM tasks").await?, 0);

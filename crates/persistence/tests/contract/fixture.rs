@@ -1,10 +1,11 @@
 //! A migrated database with its repositories, and the values that tests are about.
 
+use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::api_token::NewApiToken;
-use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, Entry, Write};
+use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, Entry, Seq, Write};
 use domain::conversation::{
     BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint,
     Idempotency, KeyReuse, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnEnd,
@@ -126,6 +127,11 @@ impl Fixture {
     /// Commits one write at `at(0)`, as an operation that no tool call asks for.
     pub(crate) async fn write(&self, owner: UserId, write: Write) -> Result<Entry, ChangeRepoError> {
         Ok(self.changes.commit(owner, &[write], &change(owner, at(0))).await?.remove(0))
+    }
+
+    /// Every entry of the owner, as they are stored.
+    pub(crate) async fn entries(&self, owner: UserId) -> anyhow::Result<Vec<Entry>> {
+        Ok(self.changes.list(owner, Seq(0), NonZeroU16::MAX).await?.entries)
     }
 
     /// Moves a task to the trash, and returns it as it is there.

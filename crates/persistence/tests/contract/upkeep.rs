@@ -1,7 +1,6 @@
 //! Upkeep of the trash, the ledger and what waits for confirmation, and what is asked of many users at once.
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU16;
 
 use domain::change::{ChangeRepo as _, Seq, Write};
 use domain::conversation::{ConversationRepo as _, TurnEnd};
@@ -64,8 +63,7 @@ async fn changed(fixture: &Fixture, owner: UserId, when: i64) -> anyhow::Result<
 }
 
 async fn seqs(fixture: &Fixture, owner: UserId) -> anyhow::Result<Vec<u64>> {
-    let page = fixture.changes.list(owner, Seq(0), NonZeroU16::MAX).await?;
-    Ok(page.entries.iter().map(|entry| entry.seq.0).collect())
+    Ok(fixture.entries(owner).await?.iter().map(|entry| entry.seq.0).collect())
 }
 
 async fn entries_are_deleted_with_their_time(test: TestDatabase) -> anyhow::Result<()> {
