@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 use tokio::time::Instant;
 
 use super::{ConnectError, Database, DatabaseOptions, Lane};
@@ -57,10 +57,21 @@ fn pool(options: &DatabaseOptions) -> SqlitePoolOptions {
 }
 
 /// A pool with its only connection.
+///
+/// SQLite may end a transaction by itself when a statement fails, as on a full disk. The driver's ROLLBACK fails then, and
+/// it goes on counting the transaction as open: later ones would be parts of one that is never committed. A connection
+/// that is given back like that is closed, and another one opened.
 async fn open(connect: SqliteConnectOptions, options: &DatabaseOptions) -> Result<SqlitePool, ConnectError> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
-        let opened = pool(options).max_connections(1).connect_with(connect.clone()).await;
+        let pool = pool(options).max_connections(1).after_release(|connection, _| {
+            Box::pin(async move {
+                // A rollback that was only asked for comes before this.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        });
+        let opened = pool.connect_with(connect.clone()).await;
         match opened.map_err(sqlx_storage) {
             Ok(pool) => return Ok(pool),
             // The switch to WAL does not heed the busy timeout, and two processes may start together.
