@@ -4,13 +4,18 @@
 mod account;
 mod api_token;
 mod body;
+mod change;
 mod chat;
+mod confirm;
 mod connection;
 mod conversation;
 mod document;
+mod events;
+mod follower;
 mod front;
 mod hand_clock;
 mod heads;
+mod ledger;
 mod limit;
 mod logs;
 mod oauth;
@@ -19,8 +24,11 @@ mod signals;
 mod slow;
 mod socket;
 mod streamed;
+mod sync;
 mod task;
+mod trash;
 mod ui;
+mod undo;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +43,7 @@ use domain::account::{
     MockTokenIssuer, TokenError, TokenLifetimes,
 };
 use domain::api_token::{ApiTokenStanding, MockApiTokenRepo};
+use domain::change::{ChangeService, Head, Ledger, MockChangeRepo, MockChangeSignals, Seq};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::conversation::MockConversationRepo;
 use domain::health::MockReadiness;
@@ -53,6 +62,7 @@ use futures_util::future::{self, BoxFuture};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::stream_limit::StreamLimit;
 use crate::{HttpOptions, Services};
 use signals::TestSignals;
 
@@ -61,6 +71,8 @@ const ME: &str = "00000000-0000-7000-8000-000000000007";
 const OTHER: &str = "00000000-0000-7000-8000-000000000008";
 const TASK: &str = "00000000-0000-7000-8000-0000000000aa";
 const CONVERSATION: &str = "00000000-0000-7000-8000-0000000000cc";
+const MESSAGE: &str = "00000000-0000-7000-8000-0000000000ee";
+const OPERATION: &str = "00000000-0000-7000-8000-0000000000bb";
 const TOKEN: &str = "good-token";
 /// An API token.
 const SCRIPT: &str = "dbl_script";
@@ -108,6 +120,8 @@ impl Background for RuntimeBackground {
 /// The ports. [`TOKEN`] is good for [`ME`], everything else is up to the test.
 struct Ports {
     tasks: MockTaskRepo,
+    changes: MockChangeRepo,
+    change_signals: MockChangeSignals,
     users: MockUserRepo,
     sessions: MockSessionRepo,
     api_tokens: MockApiTokenRepo,
@@ -128,6 +142,8 @@ impl Ports {
     fn new() -> Self {
         let mut ports = Self {
             tasks: MockTaskRepo::new(),
+            changes: MockChangeRepo::new(),
+            change_signals: MockChangeSignals::new(),
             users: MockUserRepo::new(),
             sessions: MockSessionRepo::new(),
             api_tokens: MockApiTokenRepo::new(),
@@ -180,6 +196,10 @@ impl Ports {
     fn services(mut self) -> (Services, HttpOptions) {
         // Unless the test says otherwise.
         self.limiter.expect_take().return_const(RateDecision::Unlimited);
+        self.changes.expect_head().returning(|_| Ok(head()));
+        self.changes.expect_find().returning(|_, _| Ok(Vec::new()));
+        self.changes.expect_undo_links().returning(|_, _| Ok(Vec::new()));
+        self.change_signals.expect_notify().return_const(());
         let limiter = Arc::new(self.limiter);
         let (clock, ids): (_, Arc<dyn IdGenerator>) = (self.clock, Arc::new(CountingIds::default()));
         let users = Arc::new(self.users);
@@ -197,11 +217,20 @@ impl Ports {
             clock: clock.clone(),
             ids: ids.clone(),
         };
+        let tasks = Arc::new(self.tasks);
+        let ledger = Ledger {
+            repo: Arc::new(self.changes),
+            signals: Arc::new(self.change_signals),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        };
+        let changes = ChangeService::new(ledger.clone(), tasks.clone());
         let chat = ChatPorts {
             conversations: Arc::new(self.conversations),
             users,
             llm: Arc::new(self.llm),
             tools: Arc::new(self.tools),
+            changes: changes.clone(),
             background: Arc::new(RuntimeBackground),
             signals: Arc::new(TestSignals::default()),
             failures: Arc::new(ForgottenFailures),
@@ -212,7 +241,8 @@ impl Ports {
         let lifetimes = TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) };
         let services = Services {
             accounts: AccountService::new(accounts, lifetimes),
-            tasks: TaskService::new(Arc::new(self.tasks), clock.clone(), ids.clone()),
+            tasks: TaskService::new(tasks, ledger),
+            changes,
             chat: ChatService::new(chat, ChatOptions::default()),
             limiter,
             readiness: Arc::new(self.readiness),
@@ -339,6 +369,10 @@ fn anonymous(method: Method, path: &str) -> TestRequest {
 fn filled(path: &str) -> String {
     path.replace("{user_id}", ME)
         .replace("{task_id}", TASK)
+        .replace("{seq}", "5")
+        .replace("{operation_id}", OPERATION)
+        .replace("{conversation_id}", CONVERSATION)
+        .replace("{message_id}", MESSAGE)
         .replace("{id}", CONVERSATION)
         .replace("{file}", "swagger-ui.css")
 }
@@ -372,12 +406,17 @@ fn user() -> User {
     }
 }
 
+fn head() -> Head {
+    Head { seq: Seq(41), time_zone: domain::user::TimeZone::default() }
+}
+
 fn task(version: u32) -> Task {
     Task {
         id: TASK.parse().unwrap(),
         user_id: me(),
         title: "Buy milk".parse().unwrap(),
         completed_at: None,
+        deleted_at: None,
         version: Version::new(version).unwrap(),
         created_at: now(),
         updated_at: now(),

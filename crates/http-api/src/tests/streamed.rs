@@ -7,6 +7,7 @@ use actix_web::body::MessageBody;
 use actix_web::http::Method;
 use actix_web::rt;
 use actix_web::test::{self, TestRequest};
+use domain::change::Action;
 use domain::conversation::{BegunTurn, Conversation, ConversationRepoError, MockConversationRepo};
 use domain::id::TurnId;
 use domain::llm::{FinishReason, LlmError, LlmEvent, Step};
@@ -18,9 +19,10 @@ use futures_channel::oneshot;
 use futures_util::future;
 use serde_json::{Value, json};
 
-use super::chat::{begun, chatting, say};
+use super::chat::{begun, chatting, receipt, say};
 use super::conversation::conversation;
 use super::{Answer, CONVERSATION, Ports, ask};
+use crate::stream_limit::StreamLimit;
 
 const STREAM: &str = "/api/{user_id}/conversations/{id}/stream";
 const STOP: &str = "/api/{user_id}/conversations/{id}/stop";
@@ -80,7 +82,8 @@ fn adding_milk() -> Ports {
     let calls = Step::calls("add_task", &json!({"title": "milk"}));
     let mut ports = chatting([calls, Step::says("I added <b>milk</b>\r\n\u{1b}[31m")]);
     ports.tools.expect_run().returning(|_, _, _| {
-        Ok(ToolOutcome::Done { message: "Task 'milk' created".into(), data: json!({"id": 1}), changed: true })
+        let (message, data) = ("Task 'milk' created".into(), json!({"id": 1}));
+        Ok(ToolOutcome::Done { message, data, changes: vec![receipt(41, Action::Created)] })
     });
     ports
 }
@@ -122,9 +125,10 @@ async fn the_stream_and_the_plain_answer_carry_the_same_facts() {
     let whole = adding_milk().ask(say(&there())).await.ok(200);
     let frames = adding_milk().ask(streamed(&there())).await.frames();
     let told = metadata(&frames);
-    for name in ["conversation_id", "message_id", "usage", "status", "grounded", "created_at"] {
+    for name in ["conversation_id", "message_id", "usage", "status", "changes", "undoable", "pending", "created_at"] {
         assert_eq!(told[name], whole[name], "{name}");
     }
+    assert_eq!((told["changes"][0]["seq"].clone(), told["undoable"].clone()), (json!(41), json!(true)));
     let said: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
     assert_eq!(said, whole["response"]);
     let call = &whole["tool_calls"][0];
