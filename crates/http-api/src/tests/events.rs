@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::follower::{Event, GrowingLedger, Read, Reader, events};
 use super::hand_clock::HandClock;
 use super::ledger::{entry, renamed};
-use super::{Ports, SCRIPT, TOKEN, anonymous, ask, me, now, standing, task};
+use super::{Ports, SCRIPT, anonymous, ask, me, now, standing, task};
 use crate::stream_limit::{MAX_STREAMS, StreamLimit};
 
 const EVENTS: &str = "/api/{user_id}/events";
@@ -37,6 +37,10 @@ fn ending(head: u64) -> Ports {
     ledger.add((1..=head).map(|seq| renamed(seq, "a", "b")));
     ledger.install(&mut ports);
     ports
+}
+
+fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<u64> {
+    range.collect()
 }
 
 fn ids(text: &str) -> Vec<u64> {
@@ -162,7 +166,7 @@ async fn changes_are_told_as_they_come_each_once_also_to_a_reader_that_comes_bac
     drop(reader);
     let back = ask(Method::GET, EVENTS).insert_header(("Last-Event-ID", "2"));
     let mut reader = Reader::open(&app, back).await;
-    assert_eq!(reader.seqs(), Vec::from_iter(3..=250));
+    assert_eq!(reader.seqs(), numbers(3..=250));
     ledger.shut_down();
     assert_eq!(reader.read(), Read::End);
 }
@@ -175,7 +179,7 @@ async fn a_stream_whose_changes_are_pruned_or_cannot_be_read_ends_and_its_succes
     let mut reader = Reader::open(&app, ask(Method::GET, &format!("{EVENTS}?after=0"))).await;
     ledger.prune(150);
     // The page that was read already is told to its end.
-    assert_eq!(reader.seqs(), Vec::from_iter(1..=100));
+    assert_eq!(reader.seqs(), numbers(1..=100));
     assert_eq!(reader.read(), Read::End);
     let back = ask(Method::GET, EVENTS).insert_header(("Last-Event-ID", "100"));
     assert_eq!(test::call_service(&app, back.to_request()).await.status(), 410);
@@ -346,7 +350,7 @@ fn user_of(token: &str) -> Option<UserId> {
 #[actix_web::test]
 async fn five_hundred_readers_get_every_change_while_one_never_reads() {
     const USERS: u128 = 63;
-    const CHANGES: u64 = 500;
+    const CHANGES: u64 = 120;
     let ledger = GrowingLedger::default();
     let mut ports = ports(&ledger);
     ports.tokens.checkpoint();
@@ -368,14 +372,16 @@ async fn five_hundred_readers_get_every_change_while_one_never_reads() {
     let request = anonymous(Method::GET, &path).insert_header((header::AUTHORIZATION, "Bearer reader-1000"));
     let mut stuck = Reader::open(&app, request).await;
     assert!(readers.len() >= 500);
-    for tens in 0..CHANGES / 10 {
-        ledger.add((1..=10).map(|one| renamed(tens * 10 + one, "a", "b")));
+    for seq in 1..=CHANGES {
+        ledger.add([renamed(seq, "a", "b")]);
+        if seq % 40 != 0 {
+            continue;
+        }
         for (reader, seen) in &mut readers {
             seen.extend(reader.seqs());
         }
     }
-    assert!(readers.iter().all(|(_, seen)| *seen == Vec::from_iter(1..=CHANGES)));
+    assert!(readers.iter().all(|(_, seen)| *seen == numbers(1..=CHANGES)));
     assert_eq!(ledger.pages(never), 1, "nothing is read for a reader that takes nothing");
-    assert_eq!(stuck.seqs(), Vec::from_iter(1..=CHANGES));
-    assert_ne!(TOKEN, "reader-1000");
+    assert_eq!(stuck.seqs(), numbers(1..=CHANGES));
 }

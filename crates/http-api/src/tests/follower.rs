@@ -16,7 +16,10 @@ use serde_json::Value;
 use super::Ports;
 
 /// An open answer. Nothing of it is read before the test asks for it.
-pub(super) struct Reader(BoxBody);
+pub(super) struct Reader {
+    body: BoxBody,
+    ended: bool,
+}
 
 /// What a reader finds.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,17 +44,23 @@ impl Reader {
         async move {
             let answer = answer.await;
             assert_eq!(answer.status(), 200);
-            Self(answer.into_body().boxed())
+            Self { body: answer.into_body().boxed(), ended: false }
         }
     }
 
     /// Reads once.
     pub(super) fn read(&mut self) -> Read {
-        let body = &mut self.0;
+        if self.ended {
+            return Read::End;
+        }
+        let body = &mut self.body;
         let piece = future::poll_fn(|context| body.as_pin_mut().poll_next(context)).now_or_never();
         match piece.map(|piece| piece.transpose().unwrap()) {
             None => Read::Waits,
-            Some(None) => Read::End,
+            Some(None) => {
+                self.ended = true;
+                Read::End
+            }
             Some(Some(bytes)) => Read::Piece(String::from_utf8(bytes.to_vec()).unwrap()),
         }
     }
@@ -60,7 +69,8 @@ impl Reader {
     pub(super) fn seqs(&mut self) -> Vec<u64> {
         let mut seqs = Vec::new();
         while let Read::Piece(piece) = self.read() {
-            seqs.extend(events(&piece).iter().map(|event| event.id));
+            let number = piece.strip_prefix("id: ").and_then(|rest| rest.lines().next());
+            seqs.extend(number.map(|number| number.parse::<u64>().unwrap()));
         }
         seqs
     }

@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 
 use super::chat::{begun, chatting, receipt, say};
 use super::conversation::conversation;
+use super::follower::{GrowingLedger, Reader};
 use super::{Answer, CONVERSATION, Ports, ask};
-use crate::stream_limit::StreamLimit;
+use crate::stream_limit::{MAX_STREAMS, StreamLimit};
 
 const STREAM: &str = "/api/{user_id}/conversations/{id}/stream";
 const STOP: &str = "/api/{user_id}/conversations/{id}/stop";
@@ -222,6 +223,46 @@ async fn head_of_a_running_turn_has_the_headers_and_no_stream() {
     let answers = ports.ask_at_once(requests).await;
     assert_eq!((answers[1].status.as_u16(), answers[1].text.as_str()), (200, ""));
     assert_eq!(answers[1].header("x-vercel-ai-ui-message-stream"), "v1");
+}
+
+#[actix_web::test]
+async fn streamed_answers_followed_turns_and_events_count_together_and_whole_answers_do_not() {
+    let (mut ports, _) = answering([Step::Hang]);
+    GrowingLedger::default().install(&mut ports);
+    let (services, options) = ports.services();
+    let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
+    let events = || ask(Method::GET, "/api/{user_id}/events");
+    let mut open = Vec::new();
+    for request in [streamed(&there()), ask(Method::GET, STREAM), ask(Method::GET, STREAM)] {
+        open.push(Reader::open(&app, request).await);
+    }
+    while open.len() < usize::from(MAX_STREAMS) {
+        open.push(Reader::open(&app, events()).await);
+    }
+    for request in [streamed(&there()), ask(Method::GET, STREAM), events()] {
+        let refused = Answer::read(test::call_service(&app, request.to_request()).await).await;
+        refused.problem(429, "RATE_LIMITED", "");
+        assert_eq!(refused.header("retry-after"), "15");
+    }
+    // A turn that streams to nobody is stopped all the same.
+    open.truncate(1);
+    assert_eq!(test::call_service(&app, ask(Method::POST, STOP).to_request()).await.status(), 202);
+    Reader::open(&app, events()).await;
+}
+
+#[actix_web::test]
+async fn a_message_whose_stream_is_refused_is_not_stored_and_may_be_answered_whole() {
+    let mut ports = chatting([Step::says("Hello.")]);
+    GrowingLedger::default().install(&mut ports);
+    let (services, options) = ports.services();
+    let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
+    let mut open = Vec::new();
+    for _ in 0..MAX_STREAMS {
+        open.push(Reader::open(&app, ask(Method::GET, "/api/{user_id}/events")).await);
+    }
+    for (request, status) in [(streamed(&there()), 429), (say(&there()), 200)] {
+        assert_eq!(test::call_service(&app, request.to_request()).await.status(), status);
+    }
 }
 
 #[actix_web::test]

@@ -179,7 +179,7 @@ async fn writing(request: actix_web::test::TestRequest) -> Written {
     let writes = commits.lock().unwrap().drain(..).flat_map(|(writes, _)| writes).collect::<Vec<_>>();
     let replaced = |write| match write {
         Write::Task { before: Some(before), after: Some(after), undoes: None } => (before, after),
-        other => panic!("{other:?}"),
+        write @ Write::Task { .. } => panic!("{write:?}"),
     };
     let reads = *reads.lock().unwrap();
     Written { answer, reads, writes: writes.into_iter().map(replaced).collect() }
