@@ -321,7 +321,7 @@ async fn a_ninth_stream_is_refused_until_another_is_closed() {
         readers.push(Reader::open(&app, open()).await);
     }
     for _ in 0..3 {
-        let refused = super::Answer::read(test::call_service(&app, open().to_request()).await).await;
+        let refused = Reader::refused(&app, open()).await;
         let problem = refused.problem(429, "RATE_LIMITED", "");
         assert_eq!(problem["message"], "8 streams of the user are open already");
         assert_eq!((refused.header("retry-after"), refused.header("ratelimit")), ("15", r#""streams";r=0;t=15"#));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use actix_web::body::{BoxBody, MessageBody as _};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::{self, TestRequest};
 use domain::change::{ChangeRepoError, Entry, EntryPage, Head, Seq};
@@ -14,6 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _, future};
 use serde_json::Value;
 
 use super::Ports;
+use super::answer::Answer;
 
 /// An open answer. Nothing of it is read before the test asks for it.
 pub(super) struct Reader {
@@ -38,7 +39,7 @@ impl Reader {
     pub(super) fn open<S, B>(app: &S, request: TestRequest) -> impl Future<Output = Self>
     where
         S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
-        B: actix_web::body::MessageBody + 'static,
+        B: MessageBody + 'static,
     {
         let answer = test::call_service(app, request.to_request());
         async move {
@@ -46,6 +47,18 @@ impl Reader {
             assert_eq!(answer.status(), 200);
             Self { body: answer.into_body().boxed(), ended: false }
         }
+    }
+
+    /// Asks for a stream that is refused.
+    pub(super) async fn refused<S, B>(app: &S, request: TestRequest) -> Answer
+    where
+        S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
+        B: MessageBody,
+    {
+        let answer = test::call_service(app, request.to_request()).await;
+        // Looked at first: a stream that is opened does not end.
+        assert_ne!(answer.status(), 200);
+        Answer::read(answer).await
     }
 
     /// Reads once.

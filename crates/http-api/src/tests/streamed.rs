@@ -240,7 +240,7 @@ async fn streamed_answers_followed_turns_and_events_count_together_and_whole_ans
         open.push(Reader::open(&app, events()).await);
     }
     for request in [streamed(&there()), ask(Method::GET, STREAM), events()] {
-        let refused = Answer::read(test::call_service(&app, request.to_request()).await).await;
+        let refused = Reader::refused(&app, request).await;
         refused.problem(429, "RATE_LIMITED", "");
         assert_eq!(refused.header("retry-after"), "15");
     }
