@@ -65,6 +65,8 @@ pub(crate) struct Activity {
     begun: Cell<u64>,
     ended: Cell<u64>,
     closing: Cell<bool>,
+    /// Whether the client has closed its side.
+    gone: Cell<bool>,
 }
 
 impl Activity {
@@ -148,10 +150,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         let this = self.get_mut();
         // First, so that a client cannot put it off by sending without a pause.
         this.check_wait(context)?;
-        let before = buffer.filled().len();
+        let before = (buffer.filled().len(), buffer.remaining());
         let read = Pin::new(&mut this.socket).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        if buffer.filled().len() > before.0 {
             this.received();
+        } else if read.is_ready() && before.1 > 0 {
+            this.activity.gone.set(true);
         }
         read
     }
@@ -196,10 +200,11 @@ impl Drop for Serving {
     }
 }
 
-/// An answer's body, which is over when it is dropped.
+/// An answer's body, which is over when it is dropped. A stream ends when its client has closed its side: nobody would
+/// notice before the next piece, and what it holds would be held until then.
 struct Served {
     body: BoxBody,
-    _serving: Serving,
+    serving: Serving,
 }
 
 impl MessageBody for Served {
@@ -210,7 +215,11 @@ impl MessageBody for Served {
     }
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.get_mut().body.as_pin_mut().poll_next(context)
+        let this = self.get_mut();
+        if this.serving.0.gone.get() && this.body.size() == BodySize::Stream {
+            return Poll::Ready(None);
+        }
+        this.body.as_pin_mut().poll_next(context)
     }
 }
 
@@ -228,7 +237,7 @@ pub(crate) async fn watch<B: MessageBody + 'static>(
         activity.inspect(|activity| activity.closing.set(true));
     }
     Ok(match serving {
-        Some(serving) => response.map_body(|_, body| BoxBody::new(Served { body, _serving: serving })),
+        Some(serving) => response.map_body(|_, body| BoxBody::new(Served { body, serving })),
         None => response,
     })
 }

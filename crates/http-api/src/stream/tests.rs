@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::web::Bytes;
 use chrono::{DateTime, Utc};
+use domain::change::Receipts;
 use domain::message::{ToolCall, ToolResult};
 use domain::runtime::Clock;
 use domain::turn::{FailureCode, Turn, TurnAnswer, TurnEnded, TurnEvent, TurnFailure, TurnState, Usage};
@@ -18,7 +19,8 @@ use uuid::Uuid;
 
 use super::encoder::Encoder;
 use super::frame::Frame;
-use super::{KEEP_ALIVE, events, headers_only};
+use super::{events, headers_only};
+use crate::sse::KEEP_ALIVE;
 
 fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -45,7 +47,7 @@ fn notice(words: &str) -> TurnEvent {
 
 fn a_call(id: &str, result: Option<ToolResult>) -> ToolCall {
     let parameters = json!({"title": "milk"});
-    ToolCall { id: id.into(), round: 0, tool: "add_task".into(), parameters, agreed: false, result }
+    ToolCall { id: id.into(), round: 0, tool: "add_task".into(), parameters, result, changes: Vec::new() }
 }
 
 fn called(id: &str) -> TurnEvent {
@@ -64,7 +66,8 @@ fn ended(state: TurnState, failure: Option<TurnFailure>) -> TurnEvent {
         tool_calls: Vec::new(),
         usage: Usage { tokens_in: 7, tokens_out: 5 },
         state,
-        grounded: true,
+        receipts: Receipts::default(),
+        pending: None,
         created_at: now(),
     };
     TurnEvent::Ended(Box::new(TurnEnded { answer, failure }))
@@ -130,7 +133,7 @@ fn a_turn_of_several_rounds_is_steps_of_texts_and_calls() {
         json!({
             "type": "finish", "finishReason": "stop",
             "messageMetadata": {
-                "created_at": "2026-03-01T12:00:00Z", "status": "complete", "grounded": true,
+                "created_at": "2026-03-01T12:00:00Z", "status": "complete", "changes": [], "undoable": false,
                 "usage": {"tokens_in": 7, "tokens_out": 5},
             },
         }),
@@ -182,7 +185,7 @@ fn a_failed_turn_says_its_code_before_the_error_after_which_nobody_reads() {
         json!({
             "type": "message-metadata",
             "messageMetadata": {
-                "created_at": "2026-03-01T12:00:00Z", "status": "failed", "grounded": true,
+                "created_at": "2026-03-01T12:00:00Z", "status": "failed", "changes": [], "undoable": false,
                 "usage": {"tokens_in": 7, "tokens_out": 5}, "code": "AI_TIMEOUT",
             },
         }),

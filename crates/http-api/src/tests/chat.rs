@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
+use domain::change::{Action, Receipt, Seq, TaskRef};
 use domain::conversation::{
     BegunTurn, ConversationRepoError, ConversationTarget, KeyReuse, MockConversationRepo, NewTurn, StoredAnswer,
 };
@@ -16,7 +17,7 @@ use domain::tool::ToolOutcome;
 use domain::turn::{Turn, TurnState, Usage};
 use serde_json::json;
 
-use super::{CONVERSATION, Ports, ask, json as with_json, now, user};
+use super::{CONVERSATION, OPERATION, Ports, TASK, ask, json as with_json, now, user};
 
 pub(super) const CHAT: &str = "/api/{user_id}/chat";
 
@@ -39,6 +40,17 @@ pub(super) fn begun(new: &NewTurn) -> Turn {
     }
 }
 
+/// The receipt of a change to the task "milk".
+pub(super) fn receipt(seq: u64, action: Action) -> Receipt {
+    Receipt {
+        seq: Seq(seq),
+        operation_id: OPERATION.parse().unwrap(),
+        action,
+        task: TaskRef { id: TASK.parse().unwrap(), title: "milk".parse().unwrap() },
+        previous_title: None,
+    }
+}
+
 /// A conversation in which every turn is begun.
 fn beginning() -> MockConversationRepo {
     let mut repo = MockConversationRepo::new();
@@ -47,7 +59,7 @@ fn beginning() -> MockConversationRepo {
 }
 
 /// A conversation that keeps what it must, and forgets it.
-fn conversations() -> MockConversationRepo {
+pub(super) fn conversations() -> MockConversationRepo {
     let mut repo = beginning();
     repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
@@ -61,7 +73,7 @@ pub(super) fn chatting(steps: impl IntoIterator<Item = Step>) -> Ports {
     ports.users.expect_get().returning(|_| Ok(user()));
     ports.llm = ScriptedLlm::new(steps);
     ports.tools.expect_tools().returning(Vec::new);
-    ports.tools.expect_offered_in().returning(|_, _| Ok(None));
+    ports.tools.expect_overwrites().returning(|_, calls| Ok(vec![None; calls.len()]));
     ports
 }
 
@@ -69,14 +81,22 @@ pub(super) fn chatting(steps: impl IntoIterator<Item = Step>) -> Ports {
 async fn a_message_is_answered_with_what_the_assistant_did_and_said() {
     let mut ports = chatting([Step::calls("add_task", &json!({"title": "milk"})), Step::says("Done.")]);
     ports.tools.expect_run().returning(|_, _, _| {
-        Ok(ToolOutcome::Done { message: "Task 'milk' created".into(), data: json!({"id": 1}), changed: true })
+        let (message, data) = ("Task 'milk' created".into(), json!({"id": 1}));
+        Ok(ToolOutcome::Done { message, data, changes: vec![receipt(41, Action::Created)] })
     });
     let answer = ports.ask(say(&format!(r#"{{"message":"add milk","conversation_id":"{CONVERSATION}"}}"#))).await;
     let turn = answer.ok(200);
     assert_eq!((&turn["response"], &turn["conversation_id"]), (&json!("Done."), &json!(CONVERSATION)));
     assert!(turn["message_id"].is_string() && turn["created_at"] == "2026-03-01T12:00:00.123456Z", "{turn}");
     assert_eq!(turn["usage"], json!({"tokens_in": 20, "tokens_out": 10}));
-    assert_eq!((&turn["status"], &turn["grounded"]), (&json!("complete"), &json!(true)));
+    assert_eq!(
+        (&turn["status"], &turn["undoable"], &turn["pending"]),
+        (&json!("complete"), &json!(true), &json!(null))
+    );
+    let change =
+        json!({"seq": 41, "operation_id": OPERATION, "action": "created", "task": {"id": TASK, "title": "milk"}});
+    assert_eq!(turn["changes"], json!([change]));
+    assert!(turn.get("grounded").is_none(), "{turn}");
     let call = &turn["tool_calls"][0];
     assert_eq!((&call["tool"], &call["parameters"]), (&json!("add_task"), &json!({"title": "milk"})));
     assert_eq!(call["result"], json!({"success": true, "message": "Task 'milk' created", "data": {"id": 1}}));
@@ -187,7 +207,6 @@ fn kept(new: &NewTurn, parts: Vec<Part>, status: TurnState) -> StoredAnswer {
         role: Role::Assistant,
         parts,
         status,
-        grounded: true,
         created_at: now(),
     };
     StoredAnswer { turn, message, usage: Usage { tokens_in: 7, tokens_out: 5 }, error_code: None }
@@ -206,6 +225,7 @@ async fn a_message_that_was_answered_before_is_answered_the_same_in_the_form_tha
             .conversations
             .expect_begin_turn()
             .returning(move |_, new| Ok(BegunTurn::Repeated(Box::new(kept(&new, parts(), status)))));
+        ports.conversations.expect_pending().returning(|_, _, _| Ok(None));
         let body = r#"{"message":"add milk"}"#;
         let streamed = with_key("k", body).insert_header(("Accept", "text/event-stream"));
         let answers = ports.ask_all([with_key("k", body), streamed]).await;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::change::Action;
 use domain::conversation::{Conversation, ConversationCursor, MessageCursor, MessageOrder, UsageOfDay};
 use domain::message::{Message, Part, Role, ToolCall, ToolResult};
 use domain::page::{Page, PageRequest};
@@ -12,7 +13,8 @@ use domain::turn::{TurnState, Usage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{CONVERSATION, Ports, ask, json as with_json, me, now};
+use super::chat::receipt;
+use super::{CONVERSATION, OPERATION, Ports, TASK, ask, json as with_json, me, now};
 
 const LIST: &str = "/api/{user_id}/conversations";
 const ONE: &str = "/api/{user_id}/conversations/{id}";
@@ -120,8 +122,8 @@ fn message() -> Message {
         round: 0,
         tool: "add_task".into(),
         parameters: json!({"title": "milk"}),
-        agreed: false,
         result,
+        changes: Vec::new(),
     };
     let result = ToolResult { success: true, message: "created".into(), data: Value::Null };
     Message {
@@ -131,13 +133,12 @@ fn message() -> Message {
         role: Role::Assistant,
         parts: vec![
             Part::Plan { round: 0, text: "I add it".into() },
-            Part::ToolCall(call(Some(result))),
+            Part::ToolCall(ToolCall { changes: vec![receipt(41, Action::Created)], ..call(Some(result)) }),
             Part::ToolCall(call(None)),
             Part::Text { round: 1, text: "<script>\u{1b}[31m".into() },
             Part::Notice { text: "Nothing was changed.".into() },
         ],
         status: TurnState::Failed,
-        grounded: false,
         created_at: now(),
     }
 }
@@ -148,6 +149,7 @@ async fn messages_come_with_every_part_in_the_order_that_is_asked_for() {
     let asked: Arc<Mutex<Asked>> = Arc::default();
     let mut ports = Ports::new();
     let note = Arc::clone(&asked);
+    ports.conversations.expect_pending().returning(|_, _, _| Ok(None));
     ports.conversations.expect_messages().returning(move |_, _, order, page| {
         note.lock().unwrap().push((order, page));
         Ok(Page { items: vec![message()], next: Some(MessageCursor(2)) })
@@ -162,7 +164,10 @@ async fn messages_come_with_every_part_in_the_order_that_is_asked_for() {
     let message = &answers[0].ok(200)[0];
     assert_eq!(message["content"], "<script>\u{1b}[31m\n\nNothing was changed.");
     assert_eq!((&message["role"], &message["status"]), (&json!("assistant"), &json!("failed")));
-    assert_eq!(message["grounded"], false);
+    let change =
+        json!({"seq": 41, "operation_id": OPERATION, "action": "created", "task": {"id": TASK, "title": "milk"}});
+    assert_eq!((&message["changes"], &message["parts"][1]["changes"]), (&json!([change]), &json!([change])));
+    assert_eq!((&message["undoable"], &message["pending"]), (&json!(false), &json!(null)), "the ledger has pruned it");
     assert_eq!(message["tool_calls"].as_array().map(Vec::len), Some(2));
     assert_eq!(message["tool_calls"][1]["result"], Value::Null);
     let kinds: Vec<_> = message["parts"].as_array().unwrap().iter().map(|part| part["type"].clone()).collect();

@@ -7,6 +7,7 @@ use actix_web::http::Method;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use super::follower::events;
 use super::{Answer, Ports, anonymous};
 use crate::{openapi, route};
 
@@ -78,7 +79,12 @@ fn check_body(answer: &Answer, response: &Value) {
     };
     let media_type = answer.header("content-type");
     let content = content.get(media_type).unwrap_or_else(|| panic!("{media_type} is not described: {answer:?}"));
-    if media_type == "text/event-stream" {
+    if media_type == "text/event-stream" && answer.path.ends_with("/events") {
+        for event in events(&answer.text) {
+            let change = json!({ "$ref": "#/components/schemas/Change" });
+            check_schema(&change, &event.data).unwrap_or_else(|error| panic!("{error}: {event:?}"));
+        }
+    } else if media_type == "text/event-stream" {
         for frame in answer.frames() {
             let part = json!({ "$ref": "#/components/schemas/StreamPart" });
             check_schema(&part, &frame).unwrap_or_else(|error| panic!("{error}: {frame}"));
@@ -150,6 +156,12 @@ fn requests_are_closed_and_answers_open() {
     for request in ["Registration", "Credentials", "RefreshToken", "UserPatch", "NewTask", "TaskPatch", "Completion"] {
         assert!(closed(request), "{request}");
     }
+    for request in ["ChatConfirmation", "Undo"] {
+        assert!(closed(request), "{request}");
+    }
+    for answer in ["StoredTask", "Change", "Undone", "Conflict", "Receipt", "TaskRef", "PendingAction", "PendingItem"] {
+        assert!(DOCUMENT["components"]["schemas"][answer].is_object() && !closed(answer), "{answer}");
+    }
     for request in ["ChatMessage", "ConversationPatch", "PasswordChange", "Deletion", "NewApiToken", "Exchange"] {
         assert!(closed(request), "{request}");
     }
@@ -167,6 +179,9 @@ fn requests_are_closed_and_answers_open() {
 
 #[test]
 fn protected_routes_say_so_and_which_scope_they_need() {
+    let of_tasks = |path: &str| {
+        ["/tasks", "/trash", "/changes", "/events"].iter().any(|noun| path.contains(noun)) || path.ends_with("/undo")
+    };
     let open = ["register", "login", "refresh", "logout", "exchange", "google", "google/callback"];
     for (path, method, operation) in operations() {
         let open = !path.starts_with("/api/") && path.strip_prefix("/auth/").is_none_or(|name| open.contains(&name));
@@ -175,8 +190,8 @@ fn protected_routes_say_so_and_which_scope_they_need() {
             // Whose a token is may be asked with any.
             ("/auth/me", "GET" | "HEAD") => json!([{ "bearer": [] }]),
             _ if path.starts_with("/auth/") => json!([{ "bearer": ["account"] }]),
-            (_, "GET" | "HEAD") if path.contains("/tasks") => json!([{ "bearer": ["tasks:read"] }]),
-            _ if path.contains("/tasks") => json!([{ "bearer": ["tasks:write"] }]),
+            (_, "GET" | "HEAD") if of_tasks(path) => json!([{ "bearer": ["tasks:read"] }]),
+            _ if of_tasks(path) => json!([{ "bearer": ["tasks:write"] }]),
             _ => json!([{ "bearer": ["chat"] }]),
         };
         assert_eq!(operation["security"], needed, "{method} {path}");

@@ -2,15 +2,22 @@
 //! code, headers and body must be described there.
 
 mod account;
+mod answer;
 mod api_token;
 mod body;
+mod change;
 mod chat;
+mod confirm;
 mod connection;
 mod conversation;
+mod cors;
 mod document;
+mod events;
+mod follower;
 mod front;
 mod hand_clock;
 mod heads;
+mod ledger;
 mod limit;
 mod logs;
 mod oauth;
@@ -19,15 +26,16 @@ mod signals;
 mod slow;
 mod socket;
 mod streamed;
+mod sync;
 mod task;
+mod trash;
 mod ui;
+mod undo;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actix_web::body::{MessageBody, to_bytes};
-use actix_web::dev::ServiceResponse;
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{Method, header};
 use actix_web::test::{self, TestRequest};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{
@@ -35,6 +43,7 @@ use domain::account::{
     MockTokenIssuer, TokenError, TokenLifetimes,
 };
 use domain::api_token::{ApiTokenStanding, MockApiTokenRepo};
+use domain::change::{ChangeService, Head, Ledger, MockChangeRepo, MockChangeSignals, Seq};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::conversation::MockConversationRepo;
 use domain::health::MockReadiness;
@@ -50,10 +59,11 @@ use domain::task::{MockTaskRepo, Task, TaskService, Version};
 use domain::tool::MockToolExecutor;
 use domain::user::{MockUserRepo, User};
 use futures_util::future::{self, BoxFuture};
-use serde_json::Value;
 use uuid::Uuid;
 
+use crate::stream_limit::StreamLimit;
 use crate::{HttpOptions, Services};
+use answer::Answer;
 use signals::TestSignals;
 
 /// The user that [`TOKEN`] belongs to.
@@ -61,6 +71,8 @@ const ME: &str = "00000000-0000-7000-8000-000000000007";
 const OTHER: &str = "00000000-0000-7000-8000-000000000008";
 const TASK: &str = "00000000-0000-7000-8000-0000000000aa";
 const CONVERSATION: &str = "00000000-0000-7000-8000-0000000000cc";
+const MESSAGE: &str = "00000000-0000-7000-8000-0000000000ee";
+const OPERATION: &str = "00000000-0000-7000-8000-0000000000bb";
 const TOKEN: &str = "good-token";
 /// An API token.
 const SCRIPT: &str = "dbl_script";
@@ -108,6 +120,8 @@ impl Background for RuntimeBackground {
 /// The ports. [`TOKEN`] is good for [`ME`], everything else is up to the test.
 struct Ports {
     tasks: MockTaskRepo,
+    changes: MockChangeRepo,
+    change_signals: MockChangeSignals,
     users: MockUserRepo,
     sessions: MockSessionRepo,
     api_tokens: MockApiTokenRepo,
@@ -128,6 +142,8 @@ impl Ports {
     fn new() -> Self {
         let mut ports = Self {
             tasks: MockTaskRepo::new(),
+            changes: MockChangeRepo::new(),
+            change_signals: MockChangeSignals::new(),
             users: MockUserRepo::new(),
             sessions: MockSessionRepo::new(),
             api_tokens: MockApiTokenRepo::new(),
@@ -180,6 +196,10 @@ impl Ports {
     fn services(mut self) -> (Services, HttpOptions) {
         // Unless the test says otherwise.
         self.limiter.expect_take().return_const(RateDecision::Unlimited);
+        self.changes.expect_head().returning(|_| Ok(head()));
+        self.changes.expect_find().returning(|_, _| Ok(Vec::new()));
+        self.changes.expect_undo_links().returning(|_, _| Ok(Vec::new()));
+        self.change_signals.expect_notify().return_const(());
         let limiter = Arc::new(self.limiter);
         let (clock, ids): (_, Arc<dyn IdGenerator>) = (self.clock, Arc::new(CountingIds::default()));
         let users = Arc::new(self.users);
@@ -197,11 +217,20 @@ impl Ports {
             clock: clock.clone(),
             ids: ids.clone(),
         };
+        let tasks = Arc::new(self.tasks);
+        let ledger = Ledger {
+            repo: Arc::new(self.changes),
+            signals: Arc::new(self.change_signals),
+            clock: clock.clone(),
+            ids: ids.clone(),
+        };
+        let changes = ChangeService::new(ledger.clone(), tasks.clone());
         let chat = ChatPorts {
             conversations: Arc::new(self.conversations),
             users,
             llm: Arc::new(self.llm),
             tools: Arc::new(self.tools),
+            changes: changes.clone(),
             background: Arc::new(RuntimeBackground),
             signals: Arc::new(TestSignals::default()),
             failures: Arc::new(ForgottenFailures),
@@ -212,7 +241,8 @@ impl Ports {
         let lifetimes = TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) };
         let services = Services {
             accounts: AccountService::new(accounts, lifetimes),
-            tasks: TaskService::new(Arc::new(self.tasks), clock.clone(), ids.clone()),
+            tasks: TaskService::new(tasks, ledger),
+            changes,
             chat: ChatService::new(chat, ChatOptions::default()),
             limiter,
             readiness: Arc::new(self.readiness),
@@ -232,7 +262,7 @@ impl Ports {
         let requests: Vec<TestRequest> = requests.into_iter().collect();
         async move {
             let (services, options) = self.services();
-            let app = test::init_service(crate::app(services, &options)).await;
+            let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
             let mut answers = Vec::new();
             for request in requests {
                 answers.push(Answer::read(test::call_service(&app, request.to_request()).await).await);
@@ -244,85 +274,12 @@ impl Ports {
     /// Asks several times, and reads the answers when all of them have begun.
     async fn ask_at_once(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<Answer> {
         let (services, options) = self.services();
-        let app = test::init_service(crate::app(services, &options)).await;
+        let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
         let mut begun = Vec::new();
         for request in requests {
             begun.push(test::call_service(&app, request.to_request()).await);
         }
         future::join_all(begun.into_iter().map(Answer::read)).await
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Answer {
-    method: Method,
-    path: String,
-    status: StatusCode,
-    headers: Vec<(String, String)>,
-    text: String,
-}
-
-impl Answer {
-    /// Reads an answer to its end and holds it against the document.
-    async fn read(response: ServiceResponse<impl MessageBody>) -> Self {
-        let (method, path) = (response.request().method().clone(), response.request().path().to_owned());
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = to_bytes(response.into_body()).await;
-        let body = body.unwrap_or_else(|_| panic!("{method} {path}: a body that breaks off"));
-        let text = String::from_utf8_lossy(&body).into_owned();
-        let headers =
-            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        let answer = Self { method, path, status, headers, text };
-        document::check(&answer);
-        answer
-    }
-
-    /// What the events of a stream carry, up to the mark that they are all there.
-    #[track_caller]
-    fn frames(&self) -> Vec<Value> {
-        assert_eq!(self.status, StatusCode::OK, "{self:?}");
-        let events = self.text.strip_suffix("data: [DONE]\n\n").unwrap_or_else(|| panic!("no end: {self:?}"));
-        let events = events.split_terminator("\n\n").filter(|event| !event.starts_with(':'));
-        events.map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap()).collect()
-    }
-
-    fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(present, _)| present.eq_ignore_ascii_case(name));
-        found.map_or("", |(_, value)| value)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// Checks that this is a problem, whole, with this status and code. An absent `field` is `""`.
-    #[track_caller]
-    fn problem(&self, status: u16, code: &str, field: &str) -> Value {
-        let problem = self.json();
-        assert_eq!(self.status.as_u16(), status, "{self:?}");
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
-        assert_eq!(problem["code"], code, "{problem}");
-        assert_eq!(problem["status"], status, "{problem}");
-        assert_eq!(problem["field"].as_str().unwrap_or_default(), field, "{problem}");
-        assert_eq!(problem["message"], problem["detail"]);
-        assert_eq!(problem["request_id"], self.header("x-request-id"));
-        problem
-    }
-
-    #[track_caller]
-    fn ok(&self, status: u16) -> Value {
-        assert_eq!(self.status.as_u16(), status, "{self:?}");
-        if self.text.is_empty() { Value::Null } else { self.json() }
-    }
-
-    /// Everything that does not differ between two requests anyway.
-    fn apart_from_id(&self) -> (StatusCode, Vec<(String, String)>, String) {
-        let id = self.header("x-request-id").to_owned();
-        let mut headers = self.headers.clone();
-        // The CORS middleware writes its list in an order of its own for each instance.
-        headers.retain(|(name, _)| name != "x-request-id" && name != "access-control-expose-headers");
-        headers.sort();
-        (self.status, headers, self.text.replace(&id, "ID"))
     }
 }
 
@@ -339,6 +296,10 @@ fn anonymous(method: Method, path: &str) -> TestRequest {
 fn filled(path: &str) -> String {
     path.replace("{user_id}", ME)
         .replace("{task_id}", TASK)
+        .replace("{seq}", "5")
+        .replace("{operation_id}", OPERATION)
+        .replace("{conversation_id}", CONVERSATION)
+        .replace("{message_id}", MESSAGE)
         .replace("{id}", CONVERSATION)
         .replace("{file}", "swagger-ui.css")
 }
@@ -372,12 +333,17 @@ fn user() -> User {
     }
 }
 
+fn head() -> Head {
+    Head { seq: Seq(41), time_zone: domain::user::TimeZone::default() }
+}
+
 fn task(version: u32) -> Task {
     Task {
         id: TASK.parse().unwrap(),
         user_id: me(),
         title: "Buy milk".parse().unwrap(),
         completed_at: None,
+        deleted_at: None,
         version: Version::new(version).unwrap(),
         created_at: now(),
         updated_at: now(),

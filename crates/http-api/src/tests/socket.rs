@@ -2,13 +2,16 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
 use domain::llm::Step;
 
 use super::chat::chatting;
+use super::follower::GrowingLedger;
 use super::{ME, Ports, TOKEN};
+use crate::stream_limit::MAX_STREAMS;
 
 /// What `client` finds at the address of a server.
 pub(super) async fn serving<T: Send + 'static>(
@@ -107,4 +110,42 @@ async fn a_stream_is_sent_in_pieces_of_no_announced_length() {
     assert!(head.contains("\r\ncontent-type: text/event-stream\r\n") && !head.contains("content-length"), "{head}");
     assert!(body.contains("data: {\"type\":\"text-delta\",\"id\":\"text-0\",\"delta\":\"Hi.\"}\n\n"), "{body}");
     assert!(body.contains("data: [DONE]\n\n") && body.ends_with("\r\n0\r\n\r\n"), "{body}");
+}
+
+/// The status of the answer to a request for events, and the connection, on which they come.
+fn follow(address: SocketAddr) -> (String, TcpStream) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head = format!("GET /api/{ME}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // All of the head: a connection that is closed with something unread is reset.
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.extend_from_slice(&byte);
+    }
+    (String::from_utf8_lossy(&answer[9..12]).into_owned(), stream)
+}
+
+#[actix_web::test]
+async fn a_reader_that_goes_away_gives_its_stream_back_at_once() {
+    let mut ports = Ports::new();
+    GrowingLedger::default().install(&mut ports);
+    let again = serving(ports, |address| {
+        let mut readers: Vec<_> = (0..MAX_STREAMS).map(|_| follow(address)).collect();
+        assert!(readers.iter().all(|(status, _)| status == "200"));
+        assert_eq!(follow(address).0, "429");
+        readers.pop();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // No time passes on the server's clock, so no comment is sent meanwhile.
+        while Instant::now() < deadline {
+            if follow(address).0 == "200" {
+                return true;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        false
+    });
+    assert!(again.await);
 }

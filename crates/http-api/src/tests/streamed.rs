@@ -7,6 +7,7 @@ use actix_web::body::MessageBody;
 use actix_web::http::Method;
 use actix_web::rt;
 use actix_web::test::{self, TestRequest};
+use domain::change::Action;
 use domain::conversation::{BegunTurn, Conversation, ConversationRepoError, MockConversationRepo};
 use domain::id::TurnId;
 use domain::llm::{FinishReason, LlmError, LlmEvent, Step};
@@ -18,9 +19,11 @@ use futures_channel::oneshot;
 use futures_util::future;
 use serde_json::{Value, json};
 
-use super::chat::{begun, chatting, say};
+use super::chat::{begun, chatting, receipt, say};
 use super::conversation::conversation;
+use super::follower::{GrowingLedger, Reader};
 use super::{Answer, CONVERSATION, Ports, ask};
+use crate::stream_limit::{MAX_STREAMS, StreamLimit};
 
 const STREAM: &str = "/api/{user_id}/conversations/{id}/stream";
 const STOP: &str = "/api/{user_id}/conversations/{id}/stop";
@@ -80,7 +83,8 @@ fn adding_milk() -> Ports {
     let calls = Step::calls("add_task", &json!({"title": "milk"}));
     let mut ports = chatting([calls, Step::says("I added <b>milk</b>\r\n\u{1b}[31m")]);
     ports.tools.expect_run().returning(|_, _, _| {
-        Ok(ToolOutcome::Done { message: "Task 'milk' created".into(), data: json!({"id": 1}), changed: true })
+        let (message, data) = ("Task 'milk' created".into(), json!({"id": 1}));
+        Ok(ToolOutcome::Done { message, data, changes: vec![receipt(41, Action::Created)] })
     });
     ports
 }
@@ -122,9 +126,10 @@ async fn the_stream_and_the_plain_answer_carry_the_same_facts() {
     let whole = adding_milk().ask(say(&there())).await.ok(200);
     let frames = adding_milk().ask(streamed(&there())).await.frames();
     let told = metadata(&frames);
-    for name in ["conversation_id", "message_id", "usage", "status", "grounded", "created_at"] {
+    for name in ["conversation_id", "message_id", "usage", "status", "changes", "undoable", "pending", "created_at"] {
         assert_eq!(told[name], whole[name], "{name}");
     }
+    assert_eq!((told["changes"][0]["seq"].clone(), told["undoable"].clone()), (json!(41), json!(true)));
     let said: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
     assert_eq!(said, whole["response"]);
     let call = &whole["tool_calls"][0];
@@ -183,7 +188,7 @@ async fn a_running_turn_is_followed_from_its_beginning_and_stopped() {
 async fn a_plain_answer_that_is_stopped_says_so() {
     let (ports, _) = answering([Step::Hang]);
     let (services, options) = ports.services();
-    let app = Rc::new(test::init_service(crate::app(services, &options)).await);
+    let app = Rc::new(test::init_service(crate::app(services, &options, StreamLimit::default())).await);
     let asked = Rc::clone(&app);
     let whole =
         rt::spawn(async move { Answer::read(test::call_service(&*asked, say(&there()).to_request()).await).await });
@@ -221,6 +226,46 @@ async fn head_of_a_running_turn_has_the_headers_and_no_stream() {
 }
 
 #[actix_web::test]
+async fn streamed_answers_followed_turns_and_events_count_together_and_whole_answers_do_not() {
+    let (mut ports, _) = answering([Step::Hang]);
+    GrowingLedger::default().install(&mut ports);
+    let (services, options) = ports.services();
+    let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
+    let events = || ask(Method::GET, "/api/{user_id}/events");
+    let mut open = Vec::new();
+    for request in [streamed(&there()), ask(Method::GET, STREAM), ask(Method::GET, STREAM)] {
+        open.push(Reader::open(&app, request).await);
+    }
+    while open.len() < usize::from(MAX_STREAMS) {
+        open.push(Reader::open(&app, events()).await);
+    }
+    for request in [streamed(&there()), ask(Method::GET, STREAM), events()] {
+        let refused = Reader::refused(&app, request).await;
+        refused.problem(429, "RATE_LIMITED", "");
+        assert_eq!(refused.header("retry-after"), "15");
+    }
+    // A turn that streams to nobody is stopped all the same.
+    open.truncate(1);
+    assert_eq!(test::call_service(&app, ask(Method::POST, STOP).to_request()).await.status(), 202);
+    Reader::open(&app, events()).await;
+}
+
+#[actix_web::test]
+async fn a_message_whose_stream_is_refused_is_not_stored_and_may_be_answered_whole() {
+    let mut ports = chatting([Step::says("Hello.")]);
+    GrowingLedger::default().install(&mut ports);
+    let (services, options) = ports.services();
+    let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
+    let mut open = Vec::new();
+    for _ in 0..MAX_STREAMS {
+        open.push(Reader::open(&app, ask(Method::GET, "/api/{user_id}/events")).await);
+    }
+    for (request, status) in [(streamed(&there()), 429), (say(&there()), 200)] {
+        assert_eq!(test::call_service(&app, request.to_request()).await.status(), status);
+    }
+}
+
+#[actix_web::test]
 async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
     let (gate, opened) = oneshot::channel();
     let finished = LlmEvent::Finished { reason: FinishReason::Stop, usage: None };
@@ -237,7 +282,7 @@ async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
     });
     ports.conversations = repo;
     let (services, options) = ports.services();
-    let app = test::init_service(crate::app(services, &options)).await;
+    let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
     let response = test::call_service(&app, streamed(&there()).to_request()).await;
     let mut body = Box::pin(response.into_body());
     let first = future::poll_fn(|context| body.as_mut().poll_next(context)).await;

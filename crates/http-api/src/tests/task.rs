@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex};
 use actix_web::http::{Method, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::change::{ChangeRepoError, Write};
 use domain::page::{Page, PageRequest};
-use domain::patch::Patch;
-use domain::task::{
-    Task, TaskChange, TaskCursor, TaskFilter, TaskPatch, TaskRepoError, TaskStatus, TitleMatch, Version,
-};
+use domain::task::{Task, TaskCursor, TaskFilter, TaskStatus, TitleMatch};
 use domain::text::Folded;
 
+use super::ledger::committing;
 use super::{Answer, ME, Ports, TASK, ask, json, me, now, task};
 
 const LIST: &str = "/api/{user_id}/tasks";
@@ -21,24 +20,22 @@ const COMPLETE: &str = "/api/{user_id}/tasks/{task_id}/complete";
 #[actix_web::test]
 async fn a_task_is_created_with_its_address_and_its_version() {
     let mut ports = Ports::new();
-    ports
-        .tasks
-        .expect_create()
-        .withf(|owner, new, change| {
-            *owner == me() && new.title.as_str() == "Buy milk" && new.completed && change.request_id.as_str() == "r-1"
-        })
-        .returning(|_, _, _| Ok(Task { completed_at: Some(now()), ..task(1) }));
+    let commits = committing(&mut ports);
     let request = json(ask(Method::POST, LIST), r#"{"title":" Buy milk ","completed":true}"#);
     let answer = ports.ask(request.insert_header(("X-Request-Id", "r-1"))).await;
-    let time = "2026-03-01T12:00:00.123456Z";
+    let (writes, change) = commits.lock().unwrap().remove(0);
+    let [Write::Task { before: None, after: Some(task), undoes: None }] = &writes[..] else { panic!("{writes:?}") };
+    assert_eq!((task.user_id, task.title.as_str(), task.completed_at), (me(), "Buy milk", Some(now())));
+    assert_eq!((change.actor.user, change.request_id.as_str(), change.call), (me(), "r-1", None));
+    let (id, time) = (task.id.to_string(), "2026-03-01T12:00:00.123456Z");
     assert_eq!(
         answer.ok(201),
         serde_json::json!({
-            "id": TASK, "user_id": ME, "title": "Buy milk", "completed": true, "completed_at": time, "version": 1,
+            "id": id, "user_id": ME, "title": "Buy milk", "completed": true, "completed_at": time, "version": 1,
             "created_at": time, "updated_at": time,
         })
     );
-    assert_eq!(answer.header("location"), format!("/api/{ME}/tasks/{TASK}"));
+    assert_eq!(answer.header("location"), format!("/api/{ME}/tasks/{id}"));
     assert_eq!(answer.header("etag"), "\"1\"");
 }
 
@@ -161,91 +158,88 @@ async fn a_task_that_the_client_has_is_not_sent_again() {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Call {
-    Get,
-    Update(TaskPatch, Option<Version>),
-    Toggle(Option<Version>),
-    Delete(Option<Version>),
+/// A repository with the task at version 3, how often it was read, and what was committed: the task as it was replaced,
+/// and what it was replaced by.
+struct Written {
+    answer: Answer,
+    reads: usize,
+    writes: Vec<(Task, Task)>,
 }
 
-/// A repository with the task at version 3, and what was asked of it.
-async fn writing(request: actix_web::test::TestRequest) -> (Answer, Vec<Call>) {
-    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+async fn writing(request: actix_web::test::TestRequest) -> Written {
+    let reads: Arc<Mutex<usize>> = Arc::default();
     let mut ports = Ports::new();
-    let at = |expected: Option<Version>| match expected {
-        Some(version) if version.get() != 3 => Err(TaskRepoError::Stale),
-        _ => Ok(TaskChange { before: task(3), after: task(4) }),
-    };
-    let note = Arc::clone(&calls);
+    let note = Arc::clone(&reads);
     ports.tasks.expect_get().returning(move |_, _| {
-        note.lock().unwrap().push(Call::Get);
+        *note.lock().unwrap() += 1;
         Ok(task(3))
     });
-    let note = Arc::clone(&calls);
-    ports.tasks.expect_update().returning(move |_, _, patch, expected, _| {
-        note.lock().unwrap().push(Call::Update(patch, expected));
-        at(expected)
-    });
-    let note = Arc::clone(&calls);
-    ports.tasks.expect_toggle().returning(move |_, _, expected, _| {
-        note.lock().unwrap().push(Call::Toggle(expected));
-        at(expected)
-    });
-    let note = Arc::clone(&calls);
-    ports.tasks.expect_delete().returning(move |_, _, expected, _| {
-        note.lock().unwrap().push(Call::Delete(expected));
-        at(expected).map(|change| change.before)
-    });
+    let commits = committing(&mut ports);
     let answer = ports.ask(request).await;
-    let calls = calls.lock().unwrap().clone();
-    (answer, calls)
+    let writes = commits.lock().unwrap().drain(..).flat_map(|(writes, _)| writes).collect::<Vec<_>>();
+    let replaced = |write| match write {
+        Write::Task { before: Some(before), after: Some(after), undoes: None } => (before, after),
+        write @ Write::Task { .. } => panic!("{write:?}"),
+    };
+    let reads = *reads.lock().unwrap();
+    Written { answer, reads, writes: writes.into_iter().map(replaced).collect() }
 }
 
 #[actix_web::test]
 async fn absent_and_null_fields_stay() {
-    for (body, title, completed) in [
-        ("{}", None, Patch::Keep),
-        (r#"{"title":null,"completed":null}"#, None, Patch::Keep),
-        (r#"{"title":" a "}"#, Some("a"), Patch::Keep),
-        (r#"{"completed":false}"#, None, Patch::Set(false)),
+    for (body, title, completed_at) in [
+        (r#"{"title":" a "}"#, "a", None),
+        (r#"{"title":"a","completed":null}"#, "a", None),
+        (r#"{"title":null,"completed":true}"#, "Buy milk", Some(now())),
+        (r#"{"completed":true}"#, "Buy milk", Some(now())),
     ] {
         for method in [Method::PUT, Method::PATCH] {
-            let (answer, calls) = writing(json(ask(method, ONE), body)).await;
+            let Written { answer, writes, .. } = writing(json(ask(method, ONE), body)).await;
             answer.ok(200);
             assert_eq!(answer.header("etag"), "\"4\"");
-            let title = title.map(|title| title.parse().unwrap()).into();
-            assert_eq!(calls, [Call::Update(TaskPatch { title, completed }, None)], "{body}");
+            let changed = Task { title: title.parse().unwrap(), completed_at, ..task(4) };
+            assert_eq!(writes, [(task(3), changed)], "{body}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_patch_that_changes_nothing_writes_nothing() {
+    for body in ["{}", r#"{"title":null,"completed":null}"#, r#"{"title":" Buy milk "}"#, r#"{"completed":false}"#] {
+        for method in [Method::PUT, Method::PATCH] {
+            let Written { answer, writes, .. } = writing(json(ask(method, ONE), body)).await;
+            assert_eq!((answer.ok(200)["version"].clone(), answer.header("etag")), (3.into(), "\"3\""));
+            assert_eq!(writes, [], "{body}");
         }
     }
 }
 
 #[actix_web::test]
 async fn completing_sets_what_is_said_and_toggles_otherwise() {
-    let set = |completed| Call::Update(TaskPatch { completed: Patch::Set(completed), ..TaskPatch::default() }, None);
-    for (body, call) in [
-        ("{}", Call::Toggle(None)),
-        (r#"{"completed":null}"#, Call::Toggle(None)),
-        (r#"{"completed":true}"#, set(true)),
-        (r#"{"completed":false}"#, set(false)),
+    let completed = || Task { completed_at: Some(now()), ..task(4) };
+    for (body, writes) in [
+        ("{}", vec![(task(3), completed())]),
+        (r#"{"completed":null}"#, vec![(task(3), completed())]),
+        (r#"{"completed":true}"#, vec![(task(3), completed())]),
+        (r#"{"completed":false}"#, vec![]),
     ] {
-        let (answer, calls) = writing(json(ask(Method::PATCH, COMPLETE), body)).await;
-        answer.ok(200);
-        assert_eq!(calls, [call], "{body}");
+        let written = writing(json(ask(Method::PATCH, COMPLETE), body)).await;
+        written.answer.ok(200);
+        assert_eq!(written.writes, writes, "{body}");
     }
     for request in [
         ask(Method::PATCH, COMPLETE),
         ask(Method::PATCH, COMPLETE).insert_header((header::CONTENT_TYPE, "text/plain")),
         json(ask(Method::PATCH, COMPLETE), ""),
     ] {
-        let (answer, calls) = writing(request).await;
+        let Written { answer, writes, .. } = writing(request).await;
         answer.ok(200);
-        assert_eq!(calls, [Call::Toggle(None)], "without a body its type does not matter");
+        assert_eq!(writes, [(task(3), completed())], "without a body its type does not matter");
     }
     for (body, field) in [(r#"{"completed":"yes"}"#, "completed"), (r#"{"done":true}"#, "done")] {
-        let (answer, calls) = writing(json(ask(Method::PATCH, COMPLETE), body)).await;
+        let Written { answer, writes, .. } = writing(json(ask(Method::PATCH, COMPLETE), body)).await;
         answer.problem(400, "VALIDATION_ERROR", field);
-        assert_eq!(calls, []);
+        assert_eq!(writes, []);
     }
 }
 
@@ -259,28 +253,15 @@ fn writes() -> [(Method, &'static str, &'static str); 5] {
     ]
 }
 
-fn expected(call: &Call) -> Option<u32> {
-    match call {
-        Call::Get => None,
-        Call::Update(_, expected) | Call::Toggle(expected) | Call::Delete(expected) => expected.map(Version::get),
-    }
-}
-
 #[actix_web::test]
 async fn a_guard_that_holds_lets_the_write_through_and_storage_sees_it() {
     for (method, path, body) in writes() {
-        for (guard, reads, version) in [
-            ("\"3\"", 0, Some(3)),
-            ("*", 0, None),
-            ("\"7\", \"3\"", 1, Some(3)),
-            ("W/\"3\" , \"3\"", 0, Some(3)),
-            ("\"a,b\",\"3\"", 0, Some(3)),
-        ] {
+        for guard in ["\"3\"", "*", "\"7\", \"3\"", "W/\"3\" , \"3\"", "\"a,b\",\"3\""] {
             let request = json(ask(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
-            let (answer, calls) = writing(request).await;
+            let Written { answer, writes, .. } = writing(request).await;
             assert!(answer.status.is_success(), "{method} {path} {guard}: {answer:?}");
-            assert_eq!(calls.len(), reads + 1, "{method} {path} {guard}: {calls:?}");
-            assert_eq!(expected(&calls[reads]), version, "{method} {path} {guard}");
+            assert_eq!(writes.len(), 1, "{method} {path} {guard}: {writes:?}");
+            assert_eq!(writes[0].0.version.get(), 3, "{method} {path} {guard}");
         }
     }
 }
@@ -290,10 +271,9 @@ async fn a_guard_that_does_not_hold_changes_nothing() {
     for (method, path, body) in writes() {
         for guard in ["\"2\"", "\"2\", \"4\"", "W/\"3\"", "\"03\"", "\"+3\"", "\"0\"", "\"x\"", "\"\""] {
             let request = json(ask(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
-            let (answer, calls) = writing(request).await;
+            let Written { answer, writes, .. } = writing(request).await;
             answer.problem(412, "PRECONDITION_FAILED", "");
-            let unguarded = calls.iter().any(|call| *call != Call::Get && expected(call).is_none());
-            assert!(!unguarded, "{method} {path} {guard}: {calls:?}");
+            assert_eq!(writes, [], "{method} {path} {guard}");
         }
     }
 }
@@ -303,20 +283,56 @@ async fn a_guard_that_cannot_be_read_is_refused_and_not_left_out() {
     for (method, path, body) in writes() {
         for guard in ["3", "\"3", "nonsense, \"3\"", "*, \"3\"", "", ",", "\"3\" \"3\"", "w/\"3\""] {
             let request = json(ask(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
-            let (answer, calls) = writing(request).await;
+            let Written { answer, reads, writes } = writing(request).await;
             answer.problem(400, "VALIDATION_ERROR", "If-Match");
-            assert_eq!(calls, [], "{method} {path} {guard}");
+            assert_eq!((reads, writes), (0, vec![]), "{method} {path} {guard}");
         }
     }
     let both =
         ask(Method::DELETE, ONE).append_header((header::IF_MATCH, "\"9\"")).append_header((header::IF_MATCH, "\"3\""));
-    let (answer, calls) = writing(both).await;
-    assert_eq!(answer.status.as_u16(), 204, "the lines of a header are one list: {calls:?}");
+    let Written { answer, writes, .. } = writing(both).await;
+    assert_eq!(answer.status.as_u16(), 204, "the lines of a header are one list: {writes:?}");
 }
 
 #[actix_web::test]
-async fn a_deleted_task_leaves_nothing_behind() {
-    let (answer, calls) = writing(ask(Method::DELETE, ONE)).await;
+async fn a_write_that_meets_others_is_tried_again_unless_it_is_guarded() {
+    for (guard, status) in [(None, 200), (Some("\"3\""), 412)] {
+        let mut ports = Ports::new();
+        ports.tasks.expect_get().times(1).returning(|_, _| Ok(task(3)));
+        ports.tasks.expect_get().returning(|_, _| Ok(task(4)));
+        ports.changes.expect_commit().times(1).returning(|_, _, _| Err(ChangeRepoError::Stale));
+        let commits = committing(&mut ports);
+        let mut request = json(ask(Method::PATCH, ONE), r#"{"title":"b"}"#);
+        if let Some(guard) = guard {
+            request = request.insert_header((header::IF_MATCH, guard));
+        }
+        assert_eq!(ports.ask(request).await.status, status, "{guard:?}");
+        assert_eq!(commits.lock().unwrap().len(), usize::from(status == 200));
+    }
+}
+
+#[actix_web::test]
+async fn a_task_that_keeps_changing_is_put_off() {
+    let mut ports = Ports::new();
+    ports.tasks.expect_get().returning(|_, _| Ok(task(3)));
+    ports.changes.expect_commit().returning(|_, _, _| Err(ChangeRepoError::Stale));
+    let answer = ports.ask(ask(Method::DELETE, ONE)).await;
+    answer.problem(503, "OVERLOADED", "");
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[actix_web::test]
+async fn a_deleted_task_is_moved_to_the_trash() {
+    let Written { answer, writes, .. } = writing(ask(Method::DELETE, ONE)).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str(), answer.header("etag")), (204, "", ""));
-    assert_eq!(calls, [Call::Delete(None)]);
+    assert_eq!(writes, [(task(3), Task { deleted_at: Some(now()), ..task(4) })]);
+}
+
+#[actix_web::test]
+async fn whoever_is_gone_creates_nothing() {
+    let mut ports = Ports::new();
+    ports.changes.expect_commit().returning(|_, _, _| Err(ChangeRepoError::NotFound));
+    let answer = ports.ask(json(ask(Method::POST, LIST), r#"{"title":"a"}"#)).await;
+    answer.problem(401, "UNAUTHORIZED", "");
+    assert!(answer.header("www-authenticate").contains("invalid_token"));
 }
