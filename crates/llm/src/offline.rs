@@ -28,13 +28,14 @@ mod wording;
 
 use async_trait::async_trait;
 use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, LlmToolCall};
+use domain::tool::CONFIRM_PENDING;
 use futures_util::{StreamExt as _, stream};
 
-use self::command::{Action, Command, Decision, Status, Target};
+use self::command::{Action, Command, Decision, Remark, Status, Target};
 use self::conversation::{Outcome, exchanges};
 pub use self::explain::{ExplainedOutcome, ExplainedReading, Explanation};
 
-/// How many tasks are marked as done at once: what one reply may call.
+/// Maximum number of tasks that a sweep takes at once: as many as one reply may call tools.
 const MAX_SWEPT: usize = domain::chat::MAX_CALLS;
 
 /// The built-in assistant.
@@ -79,10 +80,13 @@ enum Reply {
 fn reply(request: &LlmRequest) -> Reply {
     let mut exchanges = exchanges(&request.messages);
     let Some(now) = exchanges.pop() else {
-        return Reply::Words(wording::remark(command::Remark::Greeting, 0).to_owned());
+        return Reply::Words(wording::remark(Remark::Greeting, 0).to_owned());
     };
-    let decision = dialogue::decide(now.said, &dialogue::remember(&exchanges));
-    let there_is = |command: &Command| request.tools.iter().any(|tool| tool.name == command.tool());
+    let has_tool = |name: &str| request.tools.iter().any(|tool| tool.name == name);
+    let mut memory = dialogue::remember(&exchanges);
+    memory.is_pending = has_tool(CONFIRM_PENDING);
+    let decision = dialogue::decide(now.said, &memory);
+    let there_is = |command: &Command| has_tool(command.tool());
     match decision {
         Decision::Sweep(action, status) => only_with(there_is, sweep(action, status, &now.outcomes)),
         decided if !now.outcomes.is_empty() => {
@@ -106,7 +110,8 @@ fn only_with(there_is: impl Fn(&Command) -> bool, reply: Reply) -> Reply {
     }
 }
 
-/// Does something to every task there is: looks first; then completes them, or asks whether to delete them.
+/// Does something to every task there is: looks first, then calls the tool for each of them. Whether so many may be
+/// deleted at once is the server's to say.
 fn sweep(action: Action, status: Status, outcomes: &[Outcome<'_>]) -> Reply {
     let [list] = outcomes else {
         return match outcomes {
@@ -117,12 +122,16 @@ fn sweep(action: Action, status: Status, outcomes: &[Outcome<'_>]) -> Reply {
     if !list.success || !list.data["tasks"].is_array() {
         return Reply::Words(answer::answer(outcomes, None));
     }
-    match (answer::swept(list), action) {
-        (Err(nothing), _) => Reply::Words(nothing),
-        (Ok(tasks), Action::Complete) => {
-            Reply::Calls(tasks.iter().take(MAX_SWEPT).map(|task| Command::Complete(Target::known(task))).collect())
+    match answer::swept(list) {
+        Err(nothing) => Reply::Words(nothing),
+        Ok(tasks) => {
+            let swept = tasks.iter().take(MAX_SWEPT).map(Target::known);
+            match action {
+                Action::Complete => Reply::Calls(swept.map(Command::Complete).collect()),
+                Action::Delete => Reply::Calls(swept.map(Command::Delete).collect()),
+                Action::Rename => Reply::Words(wording::remark(Remark::RenamesOne, 0).to_owned()),
+            }
         }
-        (Ok(tasks), Action::Delete | Action::Rename) => Reply::Words(answer::offer(&tasks)),
     }
 }
 

@@ -5,37 +5,49 @@
 
 use std::fmt::Write as _;
 
-use domain::chat::MAX_OFFERED;
 use domain::text::Folded;
+use domain::tool::UNDO;
 
 use super::command::{Action, Known, quoted};
-use super::conversation::Outcome;
+use super::conversation::{Change, Outcome};
 
 /// The most tasks that an answer lists. The others can be asked for by name; a reply has its limits too.
 const MAX_LISTED: usize = 50;
 
 /// The answer to a message after its tools have run. `about` is what the user wants to find, if they do.
 pub(super) fn answer(outcomes: &[Outcome<'_>], about: Option<&str>) -> String {
+    let (waiting, settled): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| outcome.waits());
     let mut said = Vec::new();
-    let mut rest = outcomes;
+    let mut rest = settled.as_slice();
     while let Some(first) = rest.first() {
         // What was done to several tasks is one sentence.
-        let alike = rest.iter().take_while(|outcome| same_deed(first, outcome)).count().max(1);
+        let alike = rest.iter().take_while(|outcome| is_same_deed(first, outcome)).count().max(1);
         let (group, behind) = rest.split_at(alike);
         said.push(if group.len() > 1 { deed(group) } else { one(first, about) });
         rest = behind;
     }
+    said.extend(confirmation(&waiting));
     said.join("\n\n")
 }
 
-/// The question whether to delete all of `tasks`, in one sentence: the server takes the tasks on offer from it.
-pub(super) fn offer(tasks: &[Known]) -> String {
-    let titles: Vec<_> = tasks.iter().take(MAX_OFFERED).map(|task| quoted(&task.title)).collect();
-    let more = match tasks.len().saturating_sub(MAX_OFFERED) {
-        0 => String::new(),
-        more => format!("\n\nThere are {more} more; I offer {MAX_OFFERED} at a time."),
-    };
-    format!("Shall I delete {}?{more}", enumerated(&titles))
+/// The question whether to do what waits for the user's confirmation, if anything does.
+fn confirmation(waiting: &[&Outcome<'_>]) -> Option<String> {
+    let mut deleted: Vec<Known> = Vec::new();
+    let mut renamed: Vec<(Known, &str)> = Vec::new();
+    for outcome in waiting {
+        let Some(task) = outcome.task() else { continue };
+        // Of two calls for one task, the later one is kept.
+        deleted.retain(|other| other.id != task.id);
+        renamed.retain(|(other, _)| other.id != task.id);
+        match outcome.arguments["new_title"].as_str() {
+            Some(title) => renamed.push((task, title)),
+            None => deleted.push(task),
+        }
+    }
+    let delete = (!deleted.is_empty()).then(|| format!("delete {}", titles(&deleted)));
+    let rename = renamed.iter().map(|(task, title)| format!("rename {} to {}", quoted(&task.title), quoted(title)));
+    let deeds: Vec<_> = delete.into_iter().chain(rename).collect();
+    (!deeds.is_empty()).then(|| format!("Shall I {}?", enumerated(&deeds)))
 }
 
 /// What the tasks of a list are, and what is said where there are none.
@@ -47,36 +59,43 @@ pub(super) fn swept(outcome: &Outcome<'_>) -> Result<Vec<Known>, String> {
 /// The answer after something was done to the tasks of a list, and how many of them are left for another time.
 pub(super) fn of_sweep(list: &Outcome<'_>, done: &[Outcome<'_>]) -> String {
     let said = answer(done, None);
-    match list.tasks("tasks").len().saturating_sub(done.len()) {
+    let total = list.data["total"].as_u64().and_then(|total| usize::try_from(total).ok());
+    let total = total.unwrap_or_else(|| list.tasks("tasks").len());
+    match total.saturating_sub(done.len()) {
         0 => said,
+        1 => format!("{said}\n\nThere is 1 more: say it again for that one."),
         more => format!("{said}\n\nThere are {more} more: say it again for those."),
     }
 }
 
-/// Whether two outcomes are told together: the same was done to two tasks, or waits for the same yes.
-fn same_deed(first: &Outcome<'_>, other: &Outcome<'_>) -> bool {
+/// Whether two outcomes are told together: the same was done to two tasks.
+fn is_same_deed(first: &Outcome<'_>, other: &Outcome<'_>) -> bool {
     let is_plain = |outcome: &Outcome<'_>| {
         outcome.task().is_some()
-            && (outcome.waits()
-                || (outcome.success
-                    && outcome.data["already_completed"] != true
-                    && ["add_task", "complete_task", "delete_task"].contains(&outcome.tool)))
+            && outcome.success
+            && outcome.data["already_completed"] != true
+            && ["add_task", "complete_task", "delete_task"].contains(&outcome.tool)
     };
-    first.tool == other.tool && first.waits() == other.waits() && is_plain(first) && is_plain(other)
+    first.tool == other.tool && is_plain(first) && is_plain(other)
 }
 
-/// What was done to several tasks, or would be after a yes.
-fn deed(group: &[Outcome<'_>]) -> String {
-    let tasks: Vec<_> = group.iter().filter_map(Outcome::task).collect();
-    if group.iter().all(Outcome::waits) {
-        return offer(&tasks);
-    }
-    let titles = enumerated(&tasks.iter().map(|task| quoted(&task.title)).collect::<Vec<_>>());
+/// What was done to several tasks.
+fn deed(group: &[&Outcome<'_>]) -> String {
+    let titles = titles(&group.iter().filter_map(|outcome| outcome.task()).collect::<Vec<_>>());
     match group.first().and_then(|outcome| Action::of_tool(outcome.tool)) {
         Some(Action::Complete) => format!("Marked {titles} as done."),
         Some(Action::Delete) => format!("Deleted {titles}."),
         Some(Action::Rename) | None => format!("Added {titles} to your list."),
     }
+}
+
+/// The titles of tasks, in quotes, as one phrase.
+fn titles(tasks: &[Known]) -> String {
+    let mut titles: Vec<_> = tasks.iter().take(MAX_LISTED).map(|task| quoted(&task.title)).collect();
+    if tasks.len() > MAX_LISTED {
+        titles.push(format!("{} more", tasks.len() - MAX_LISTED));
+    }
+    enumerated(&titles)
 }
 
 /// "a, b and c".
@@ -89,10 +108,8 @@ fn enumerated(things: &[String]) -> String {
 }
 
 fn one(outcome: &Outcome<'_>, about: Option<&str>) -> String {
-    if outcome.waits()
-        && let Some(task) = outcome.task()
-    {
-        return offer(&[task]);
+    if outcome.is_of_changes() {
+        return of_changes(outcome);
     }
     if !outcome.success {
         return failure(outcome);
@@ -120,7 +137,59 @@ fn one(outcome: &Outcome<'_>, about: Option<&str>) -> String {
     }
 }
 
-/// A refusal in the tool's words, with the tasks on offer.
+/// What an undo or a confirmation did, and what it left.
+fn of_changes(outcome: &Outcome<'_>) -> String {
+    let (changes, left) = (outcome.changes(), outcome.tasks("left"));
+    let is_alike = |one: &Change<'_>, next: &Change<'_>| {
+        one.action == next.action && one.previous_title.is_none() && next.previous_title.is_none()
+    };
+    let groups = changes.chunk_by(is_alike);
+    let mut said: Vec<_> =
+        if outcome.tool == UNDO { groups.map(undone).collect() } else { groups.map(confirmed).collect() };
+    match left.as_slice() {
+        [] => {}
+        [only] => said.push(format!("I left {} as it is: it has changed since I asked.", quoted(&only.title))),
+        several => said.push(format!("I left {} as they are: they have changed since I asked.", titles(several))),
+    }
+    if outcome.data["conflicts"].is_array() {
+        return "I undid nothing: what I changed has been changed again since.".to_owned();
+    }
+    if said.is_empty() { failure(outcome) } else { said.join(" ") }
+}
+
+/// What was undone, alike changes in one sentence.
+fn undone(changes: &[Change<'_>]) -> String {
+    let (tasks, are) = subject(changes);
+    match changes {
+        [Change { action: "updated", previous_title: Some(previous), task }] => {
+            format!("{} is called {} again.", quoted(previous), quoted(&task.title))
+        }
+        [Change { action: "restored", .. }, ..] => format!("{tasks} {are} back on your list."),
+        [Change { action: "deleted", .. }, ..] => format!("{tasks} {are} off your list again."),
+        [Change { action: "completed", .. }, ..] => format!("{tasks} {are} done again."),
+        [Change { action: "reopened", .. }, ..] => format!("{tasks} {are} open again."),
+        _ => format!("{tasks} {are} as before."),
+    }
+}
+
+/// What was done after a confirmation, alike changes in one sentence.
+fn confirmed(changes: &[Change<'_>]) -> String {
+    let (tasks, _) = subject(changes);
+    match changes {
+        [Change { action: "updated", previous_title: Some(previous), task }] => {
+            format!("Renamed {} to {}.", quoted(previous), quoted(&task.title))
+        }
+        [Change { action: "deleted", .. }, ..] => format!("Deleted {tasks}."),
+        _ => format!("Changed {tasks}."),
+    }
+}
+
+fn subject(changes: &[Change<'_>]) -> (String, &'static str) {
+    let tasks: Vec<_> = changes.iter().map(|change| change.task.clone()).collect();
+    (titles(&tasks), if tasks.len() == 1 { "is" } else { "are" })
+}
+
+/// A refusal in the tool's words, with the tasks to choose from.
 fn failure(outcome: &Outcome<'_>) -> String {
     let (candidates, nearest) = (outcome.tasks("candidates"), outcome.tasks("nearest"));
     let action = Action::of_tool(outcome.tool);

@@ -2,6 +2,7 @@
 //!
 //! Deliberately not here: how it was understood (`dialogue.rs`), and what is said about it (`wording.rs`).
 
+use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde_json::{Value, json};
 
 /// Which tasks a list shows.
@@ -108,6 +109,10 @@ pub(super) enum Command {
     Delete(Target),
     /// Give a task another title.
     Rename(Target, String),
+    /// Undo what the last turn changed.
+    Undo,
+    /// Run what waits for the user's confirmation.
+    ConfirmPending,
 }
 
 impl Command {
@@ -119,6 +124,8 @@ impl Command {
             Self::Complete(_) => "complete_task",
             Self::Delete(_) => "delete_task",
             Self::Rename(..) => "update_task",
+            Self::Undo => UNDO,
+            Self::ConfirmPending => CONFIRM_PENDING,
         }
     }
 
@@ -126,7 +133,12 @@ impl Command {
     pub fn about(&self) -> Option<&str> {
         match self {
             Self::List { about, .. } => about.as_deref(),
-            Self::Add { .. } | Self::Complete(_) | Self::Delete(_) | Self::Rename(..) => None,
+            Self::Add { .. }
+            | Self::Complete(_)
+            | Self::Delete(_)
+            | Self::Rename(..)
+            | Self::Undo
+            | Self::ConfirmPending => None,
         }
     }
 
@@ -141,6 +153,7 @@ impl Command {
             }}),
             Self::Complete(task) | Self::Delete(task) => json!({ "task_identifier": task.identifier }),
             Self::Rename(task, title) => json!({ "task_identifier": task.identifier, "new_title": title }),
+            Self::Undo | Self::ConfirmPending => json!({}),
         }
     }
 }
@@ -156,7 +169,7 @@ pub(super) enum Question {
         action: Action,
         /// Its new title, if that was said.
         new_title: Option<String>,
-        /// The tasks on offer; empty if none were shown.
+        /// The tasks to choose from; empty if none were shown.
         choices: Vec<Known>,
     },
     /// What is the task's new title?
@@ -186,12 +199,12 @@ pub(super) enum Remark {
     CompletesNamed,
     /// Tasks are renamed one at a time.
     RenamesOne,
-    /// Two commands in one sentence.
+    /// Commands that cannot be run together.
     OneCommand,
     /// Where does the old title end?
     WhichTo,
-    /// Nothing can be taken back.
-    NoUndo,
+    /// Only the last change can be undone.
+    UndoesLast,
     /// A task cannot be reopened.
     NoReopening,
     /// There is one list.

@@ -4,10 +4,18 @@
 //! The turns may stem from any provider, so nothing is taken for granted: what is missing or of another shape is
 //! as if it had not been said. Deliberately not here: what the words mean (`dialogue.rs`).
 
+use std::collections::HashSet;
+
 use domain::llm::LlmMessage;
+use domain::task::Title;
+use domain::text::Folded;
+use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde_json::Value;
 
-use super::command::{Action, Command, Known, Question, Target};
+use super::command::{Action, Known, Question};
+
+/// Maximum number of tasks that are remembered as shown, the newest.
+const MAX_SEEN: usize = 200;
 
 /// A user's message and everything up to the next one.
 #[derive(Debug, Default)]
@@ -33,6 +41,17 @@ pub(super) struct Outcome<'m> {
     pub message: &'m str,
     /// What happened, as data.
     pub data: &'m Value,
+}
+
+/// A change as the result of an undo or of a confirmation tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change<'m> {
+    /// What happened to the task, such as `deleted`.
+    pub action: &'m str,
+    /// The task after it. Whether it is done is not told.
+    pub task: Known,
+    /// The title before, if it had another one.
+    pub previous_title: Option<&'m str>,
 }
 
 /// Cuts a conversation into exchanges. What comes before the first message of the user belongs to none.
@@ -79,16 +98,35 @@ impl Outcome<'_> {
         rows.iter().zip(1..).filter_map(|(row, number)| known(row, number)).collect()
     }
 
-    /// Whether it waits for the user to agree.
+    /// Whether it is of a tool that changes several tasks at once, and tells of them as changes.
+    pub fn is_of_changes(&self) -> bool {
+        [UNDO, CONFIRM_PENDING].contains(&self.tool)
+    }
+
+    /// The changes that such a tool made.
+    pub fn changes(&self) -> Vec<Change<'_>> {
+        let rows = self.data["changes"].as_array().map_or(&[][..], Vec::as_slice);
+        rows.iter().filter(|_| self.is_of_changes()).filter_map(change).collect()
+    }
+
+    /// Whether it waits for the user's confirmation.
     pub fn waits(&self) -> bool {
         self.data["needs_confirmation"] == true
     }
 
-    /// The tasks on offer after a failure: those that were meant, or those that come near.
+    /// The tasks to choose from after a failure: those that were meant, or those that come near.
     pub fn choices(&self) -> Vec<Known> {
         let candidates = self.tasks("candidates");
         if candidates.is_empty() { self.tasks("nearest") } else { candidates }
     }
+}
+
+fn change(row: &Value) -> Option<Change<'_>> {
+    Some(Change {
+        action: row["action"].as_str()?,
+        task: known(&row["task"], 1)?,
+        previous_title: row["previous_title"].as_str(),
+    })
 }
 
 fn known(row: &Value, number: u64) -> Option<Known> {
@@ -106,66 +144,89 @@ pub(super) struct Memory {
     /// The task that "it" is.
     pub focus: Option<Known>,
     /// The tasks that were shown, the newest last. Some may have changed since.
-    pub seen: Vec<Known>,
+    seen: Vec<SeenTask>,
     /// The question that the message may answer.
     pub question: Option<Question>,
-    /// What would take back the last change, if anything does.
-    pub way_back: Option<Command>,
+    /// Whether the server keeps something that the message may confirm.
+    pub is_pending: bool,
+}
+
+/// A task that was shown, with its title as titles are compared.
+#[derive(Debug)]
+struct SeenTask {
+    id: String,
+    title: Folded,
 }
 
 impl Memory {
     /// Takes in what the tools have told. The question of the time before is over.
     pub fn take_in(&mut self, outcomes: &[Outcome<'_>]) {
         self.question = None;
-        for outcome in outcomes {
+        // What waits for confirmation is remembered by the server.
+        for outcome in outcomes.iter().filter(|outcome| !outcome.waits()) {
             if outcome.success { self.see(outcome) } else { self.question = question_after(outcome) }
         }
     }
 
     fn see(&mut self, outcome: &Outcome<'_>) {
         self.question = None;
-        if let Some(task) = outcome.task() {
-            self.way_back = way_back(outcome, &task);
-            self.seen.retain(|seen| seen.id != task.id);
-            // What is deleted can be meant no more.
-            self.focus = (outcome.tool != "delete_task").then(|| {
-                self.seen.push(task.clone());
-                task
-            });
+        if outcome.is_of_changes() {
+            let changes = outcome.changes();
+            self.focus = None;
+            for change in &changes {
+                self.change(&change.task, change.action == "deleted");
+            }
+            if changes.len() > 1 {
+                self.focus = None;
+            }
+        } else if let Some(task) = outcome.task() {
+            self.change(&task, outcome.tool == "delete_task");
         } else if outcome.data["tasks"].is_array() {
             let shown = outcome.tasks("tasks");
-            self.seen.retain(|seen| shown.iter().all(|task| task.id != seen.id));
             // A list of one names it; behind a longer one, "it" may be any of them.
             if let Some(first) = shown.first() {
                 self.focus = (shown.len() == 1).then(|| first.clone());
             }
-            self.seen.extend(shown);
+            self.show(&shown);
         }
+    }
+
+    /// Takes in that one task was changed. What is deleted can be meant no more.
+    fn change(&mut self, task: &Known, is_deleted: bool) {
+        if is_deleted {
+            self.seen.retain(|seen| seen.id != task.id);
+            self.focus = None;
+        } else {
+            self.show(std::slice::from_ref(task));
+            self.focus = Some(task.clone());
+        }
+    }
+
+    fn show(&mut self, tasks: &[Known]) {
+        let tasks = &tasks[..tasks.len().min(MAX_SEEN)];
+        let ids: HashSet<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
+        self.seen.retain(|seen| !ids.contains(seen.id.as_str()));
+        self.seen.extend(tasks.iter().map(|task| SeenTask { id: task.id.clone(), title: Folded::new(&task.title) }));
+        self.seen.drain(..self.seen.len().saturating_sub(MAX_SEEN));
     }
 
     /// Whether a task that was shown has `name` in its title, compared as the tools compare.
     pub fn has_seen(&self, name: &str) -> bool {
-        let name = domain::text::Folded::new(name);
-        self.seen.iter().any(|task| domain::text::Folded::new(&task.title).as_str().contains(name.as_str()))
+        self.any_seen(name, |title, name| title.as_str().contains(name.as_str()))
     }
 
     /// Whether a task that was shown has exactly this title, compared as the tools compare.
     pub fn has_seen_exactly(&self, title: &str) -> bool {
-        let title = domain::text::Folded::new(title);
-        self.seen.iter().any(|task| domain::text::Folded::new(&task.title) == title)
+        self.any_seen(title, |seen, title| seen == title)
     }
-}
 
-/// What would take back what a tool did to `task`. There is no tool that reopens one.
-fn way_back(outcome: &Outcome<'_>, task: &Known) -> Option<Command> {
-    match outcome.tool {
-        "add_task" => Some(Command::Delete(Target::known(task))),
-        "delete_task" => Some(Command::Add { title: task.title.clone() }),
-        "update_task" => {
-            let previous = outcome.data["previous_title"].as_str().filter(|title| *title != task.title)?;
-            Some(Command::Rename(Target::known(task), previous.to_owned()))
+    fn any_seen(&self, name: &str, fits: impl Fn(&Folded, &Folded) -> bool) -> bool {
+        // What is longer than any title is in none.
+        if self.seen.is_empty() || name.chars().nth(Title::MAX).is_some() {
+            return false;
         }
-        _ => None,
+        let name = Folded::new(name);
+        self.seen.iter().any(|task| fits(&task.title, &name))
     }
 }
 

@@ -8,16 +8,21 @@ mod parts;
 
 use std::ops::Range;
 
+use domain::chat::UserText;
+
 use super::command::{Action, Command, Decision, Question, Remark, Status, Target};
 use super::conversation::{Exchange, Memory};
 use super::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
-use super::matching::Word;
+use super::matching::Words;
 use super::reply;
 use super::sentence::{Sentence, Token};
 use super::wording;
 
 /// The longest message that is taken for a command, in words. A title has at most 500 characters.
 const MAX_WORDS: usize = 250;
+
+/// Number of messages in a row whose question may lead to the next one.
+const MAX_QUESTIONS: usize = 8;
 
 /// How many tasks one sentence may name.
 const MAX_TOGETHER: usize = 20;
@@ -28,10 +33,11 @@ const CLOSE: i32 = 2;
 /// What is known at the end of `exchanges`.
 pub(super) fn remember(exchanges: &[Exchange<'_>]) -> Memory {
     let mut memory = Memory::default();
-    for exchange in exchanges {
+    let recent = exchanges.len().saturating_sub(MAX_QUESTIONS);
+    for (at, exchange) in exchanges.iter().enumerate() {
         // A question leaves nothing behind but its text: what was meant with it is found by hearing the message again.
-        let asked =
-            (exchange.outcomes.is_empty() && exchange.answer.contains('?')).then(|| decide(exchange.said, &memory));
+        let may_ask = at >= recent && exchange.outcomes.is_empty() && exchange.answer.contains('?');
+        let asked = may_ask.then(|| decide(exchange.said, &memory));
         memory.take_in(&exchange.outcomes);
         if let Some(Decision::Ask(question)) = asked {
             let was_asked = exchange.answer.contains(&wording::question(&question));
@@ -41,31 +47,24 @@ pub(super) fn remember(exchanges: &[Exchange<'_>]) -> Memory {
     memory
 }
 
-/// Decides what to do about a message.
-pub(super) fn decide(text: &str, memory: &Memory) -> Decision {
+/// A message as the grammar knows it; none if it is too long to be one.
+pub(super) fn hear(text: &str) -> Option<(Sentence<'_>, Words)> {
+    if text.chars().nth(UserText::MAX).is_some() {
+        return None;
+    }
     let sentence = Sentence::read(text);
-    if sentence.tokens().len() > MAX_WORDS {
-        return Decision::Say(Remark::TooLong);
-    }
-    let words = GRAMMAR.words(&sentence);
-    let listener = Listener { sentence: &sentence, words: &words, memory };
-    let readings = listener.readings(sentence.all());
-    if let Some(question) = &memory.question
-        && let Some(decision) = reply::to(question, &listener, readings.first())
-    {
-        return decision;
-    }
-    listener.two_commands(readings.first()).unwrap_or_else(|| match listener.best_of(&readings) {
-        Ok(Some(reading)) if is_contested(reading, &readings) => confirmed(listener.interpret(reading)),
-        Ok(Some(reading)) => listener.interpret(reading),
-        Ok(None) => listener.by_sentences(),
-        Err(remark) => Decision::Say(remark),
+    (sentence.tokens().len() <= MAX_WORDS).then(|| {
+        let words = GRAMMAR.words(&sentence);
+        (sentence, words)
     })
 }
 
-/// Whether an item is the one that was spoken of last.
-fn is_at_hand(item: &Item) -> bool {
-    matches!(item.phrase, Phrase::It | Phrase::Unsaid)
+/// Decides what to do about a message.
+pub(super) fn decide(text: &str, memory: &Memory) -> Decision {
+    let Some((sentence, words)) = hear(text) else { return Decision::Say(Remark::TooLong) };
+    let decision = Listener { sentence: &sentence, words: &words, memory }.decide();
+    // What was found before the machine gave up may be the lesser part.
+    if words.are_given_up() { Decision::Say(Remark::TooLong) } else { decision }
 }
 
 /// Whether another reading comes so close to one that changes a task that it might as well be meant.
@@ -80,12 +79,30 @@ pub(super) struct Listener<'a> {
     /// The message.
     pub sentence: &'a Sentence<'a>,
     /// Its words as the grammar knows them.
-    pub words: &'a [Word],
+    pub words: &'a Words,
     /// What is known.
     pub memory: &'a Memory,
 }
 
 impl Listener<'_> {
+    fn decide(&self) -> Decision {
+        let readings = self.readings(self.sentence.all());
+        if let Some(decision) = reply::to_pending(self, readings.first()) {
+            return decision;
+        }
+        if let Some(question) = &self.memory.question
+            && let Some(decision) = reply::to(question, self, readings.first())
+        {
+            return decision;
+        }
+        self.two_commands(readings.first()).unwrap_or_else(|| match self.best_of(&readings) {
+            Ok(Some(reading)) if is_contested(reading, &readings) => confirmed(self.interpret(reading)),
+            Ok(Some(reading)) => self.interpret(reading),
+            Ok(None) => self.by_sentences(),
+            Err(remark) => Decision::Say(remark),
+        })
+    }
+
     fn readings(&self, span: Range<usize>) -> Vec<Reading> {
         GRAMMAR.readings(self.sentence, self.words, span)
     }
@@ -135,12 +152,9 @@ impl Listener<'_> {
             Intent::Yes => Decision::Say(Remark::NothingAsked),
             Intent::Everything => Decision::Sweep(Action::Delete, self.status_in(&reading.span)),
             Intent::CompleteAll => Decision::Sweep(Action::Complete, Status::Pending),
-            Intent::Undo => match &self.memory.way_back {
-                Some(way_back) if reading.item.as_ref().is_none_or(is_at_hand) => {
-                    Decision::Ask(Question::Confirm(way_back.clone()))
-                }
-                Some(_) | None => Decision::Say(Remark::NoUndo),
-            },
+            Intent::Undo if reading.is_complete() => Decision::Act(vec![Command::Undo]),
+            // One task among what was changed last, or before it.
+            Intent::Undo => Decision::Say(Remark::UndoesLast),
             Intent::Reopen => Decision::Say(Remark::NoReopening),
             Intent::OtherLists => Decision::Say(Remark::OneList),
             Intent::Elsewhere => Decision::Say(Remark::Elsewhere),

@@ -6,6 +6,7 @@ use super::command::{Command, Decision};
 use super::conversation::Memory;
 use super::dialogue;
 use super::grammar::{GRAMMAR, Intent, Item, Reading};
+use super::matching::Words;
 use super::sentence::Sentence;
 use super::wording;
 
@@ -15,7 +16,8 @@ const MAX_READINGS: usize = 8;
 /// How the built-in assistant understands a sentence that opens a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The words as the grammar sees them: folded, contractions written out. A quoted passage is one word, `""`.
+    /// The words as the grammar sees them: folded, contractions written out. A quoted passage is one word, `""`. None if
+    /// the sentence is too long to be read.
     pub words: Vec<String>,
     /// The ways to read them as a whole, the best first.
     pub readings: Vec<ExplainedReading>,
@@ -52,20 +54,8 @@ pub enum ExplainedOutcome {
 }
 
 pub(super) fn explain(text: &str) -> Explanation {
-    let sentence = Sentence::read(text);
-    let memory = Memory::default();
-    let words = GRAMMAR.words(&sentence);
-    let mut readings: Vec<ExplainedReading> = Vec::new();
-    for reading in GRAMMAR.readings(&sentence, &words, sentence.all()) {
-        let explained = one(&sentence, &reading);
-        if !readings.contains(&explained) {
-            readings.push(explained);
-        }
-        if readings.len() == MAX_READINGS {
-            break;
-        }
-    }
-    let outcome = match dialogue::decide(text, &memory) {
+    let (words, readings) = dialogue::hear(text).map(|(sentence, words)| read(&sentence, &words)).unwrap_or_default();
+    let outcome = match dialogue::decide(text, &Memory::default()) {
         Decision::Act(commands) => ExplainedOutcome::Calls(
             commands.iter().map(|command| (command.tool(), command.arguments().to_string())).collect(),
         ),
@@ -77,7 +67,22 @@ pub(super) fn explain(text: &str) -> Explanation {
         Decision::Ask(question) => ExplainedOutcome::Asks(wording::question(&question)),
         Decision::Say(remark) => ExplainedOutcome::Says(wording::remark(remark, 0).to_owned()),
     };
-    Explanation { words: sentence.tokens().iter().map(|token| token.word.clone()).collect(), readings, outcome }
+    Explanation { words, readings, outcome }
+}
+
+/// The words of a sentence, and the ways to read them.
+fn read(sentence: &Sentence<'_>, words: &Words) -> (Vec<String>, Vec<ExplainedReading>) {
+    let mut readings: Vec<ExplainedReading> = Vec::new();
+    for reading in GRAMMAR.readings(sentence, words, sentence.all()) {
+        let explained = one(sentence, &reading);
+        if !readings.contains(&explained) {
+            readings.push(explained);
+        }
+        if readings.len() == MAX_READINGS {
+            break;
+        }
+    }
+    (sentence.tokens().iter().map(|token| token.word.clone()).collect(), readings)
 }
 
 fn one(sentence: &Sentence<'_>, reading: &Reading) -> ExplainedReading {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::matching::{Program, Vocabulary, Word};
+use super::matching::{Program, Vocabulary, Words};
 use super::notation::{NotationError, parse};
 use super::sentence::Sentence;
 
@@ -134,12 +134,12 @@ impl Grammar {
     }
 
     /// The sentence's words as the grammar knows them.
-    pub fn words(&self, sentence: &Sentence<'_>) -> Vec<Word> {
+    pub fn words(&self, sentence: &Sentence<'_>) -> Words {
         self.vocabulary.look_up(sentence)
     }
 
     /// Every way to understand the words in `span`, the best first.
-    pub fn readings(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Vec<Reading> {
+    pub fn readings(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Vec<Reading> {
         let tokens = sentence.tokens();
         let starts = self.starts(sentence, words, span.clone());
         let ends = ends_with(&self.tail, sentence, words, span.clone());
@@ -172,7 +172,7 @@ impl Grammar {
     }
 
     /// Where a frame may begin: at the start, or behind any number of leads.
-    fn starts(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Vec<usize> {
+    fn starts(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Vec<usize> {
         let mut starts = vec![span.start];
         let signs = sentence.tokens()[span.clone()].iter().take_while(|token| token.is_sign()).count();
         starts.extend((signs > 0 && signs < span.len()).then_some(span.start + signs));
@@ -193,7 +193,7 @@ impl Grammar {
     }
 
     /// How the words in `span` point at a task.
-    pub fn item(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Item {
+    pub fn item(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Item {
         let at_end = |at| at == span.end;
         let mut best = Item { phrase: Phrase::Name, name: span.clone(), number: None };
         let mut open_words = span.len() + 1;
@@ -210,7 +210,7 @@ impl Grammar {
     }
 
     /// Whether the words in `span` are no title but a word for one.
-    pub fn is_no_title(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> bool {
+    pub fn is_no_title(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
         let at_end = |at| at == span.end;
         self.no_titles.iter().any(|program| {
             let covers = program.covers(sentence.tokens(), words, span.clone(), &at_end);
@@ -219,20 +219,20 @@ impl Grammar {
     }
 
     /// The words of an answer to "Which one?" without what stands around it.
-    pub fn choice(&self, sentence: &Sentence<'_>, words: &[Word]) -> Range<usize> {
+    pub fn choice(&self, sentence: &Sentence<'_>, words: &Words) -> Range<usize> {
         let starts = self.starts(sentence, words, sentence.all());
         let ends = ends_with(&self.loose_tail, sentence, words, sentence.all());
         shortest(&self.choosing, sentence, words, &starts, &ends)
     }
 
     /// The words of an answer to "What should it be called?" without what stands around it.
-    pub fn name(&self, sentence: &Sentence<'_>, words: &[Word]) -> Range<usize> {
+    pub fn name(&self, sentence: &Sentence<'_>, words: &Words) -> Range<usize> {
         let ends = ends_with(&self.tail, sentence, words, sentence.all());
         shortest(&self.naming, sentence, words, &[0], &ends)
     }
 
     /// The thing that the words in `span` speak of, if they are said before a command about it.
-    pub fn mentioned(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option<Range<usize>> {
+    pub fn mentioned(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Option<Range<usize>> {
         let at_end = |at| at == span.end;
         let covers = |program: &Program| program.covers(sentence.tokens(), words, span.clone(), &at_end);
         let covers = self.mentions.iter().flat_map(covers).filter(|cover| cover.slips == 0);
@@ -240,7 +240,7 @@ impl Grammar {
     }
 
     /// Whether the words in `span` are rather a clause than a name, as in "delete what I said" or "mark it as not done".
-    pub fn is_clause(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> bool {
+    pub fn is_clause(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
         let negates =
             sentence.tokens()[span.clone()].iter().any(|token| matches!(token.word.as_str(), "not" | "never"));
         let covers = self.clause.covers(sentence.tokens(), words, span, &|_| true);
@@ -248,19 +248,19 @@ impl Grammar {
     }
 
     /// Whether what the words in `span` name is what another program looks after.
-    pub fn is_elsewhere(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> bool {
+    pub fn is_elsewhere(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
         ends_in(&self.elsewhere, sentence, words, span)
     }
 
     /// Whether what the words in `span` name may be a task, and may be what another program looks after.
-    pub fn is_doubtful(&self, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> bool {
+    pub fn is_doubtful(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
         ends_in(&self.doubtful, sentence, words, span)
     }
 }
 
 /// Where the sentence goes on behind a first word that the grammar has no use for: perhaps the name of whoever is
 /// spoken to, as in "Olly add milk".
-fn called(sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option<usize> {
+fn called(sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Option<usize> {
     let first = sentence.tokens().get(span.start).map_or("", |token| token.word.as_str());
     if DOUBTS.contains(&first) {
         return None;
@@ -270,7 +270,7 @@ fn called(sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Option
 }
 
 /// Whether `program` covers the end of `span`, from any word on.
-fn ends_in(program: &Program, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> bool {
+fn ends_in(program: &Program, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
     let at_end = |at| at == span.end;
     span.clone().any(|start| {
         let covers = program.covers(sentence.tokens(), words, start..span.end, &at_end);
@@ -279,7 +279,7 @@ fn ends_in(program: &Program, sentence: &Sentence<'_>, words: &[Word], span: Ran
 }
 
 /// Where a frame may end in `span`: at the end, or before any number of tails.
-fn ends_with(tail: &Program, sentence: &Sentence<'_>, words: &[Word], span: Range<usize>) -> Vec<usize> {
+fn ends_with(tail: &Program, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Vec<usize> {
     let mut ends = vec![span.end];
     for start in span.clone().rev().take_while(|&at| span.end - at <= 12) {
         if !tail.covers(sentence.tokens(), words, start..span.end, &|at| ends.contains(&at)).is_empty() {
@@ -293,7 +293,7 @@ fn ends_with(tail: &Program, sentence: &Sentence<'_>, words: &[Word], span: Rang
 fn shortest(
     programs: &[Program],
     sentence: &Sentence<'_>,
-    words: &[Word],
+    words: &Words,
     starts: &[usize],
     ends: &[usize],
 ) -> Range<usize> {

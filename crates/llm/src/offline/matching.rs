@@ -7,6 +7,7 @@
 
 mod first_words;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -18,8 +19,8 @@ use super::sentence::{Sentence, Token};
 /// A word of the grammar, by number.
 type WordId = u16;
 
-/// How many steps one program may take over one span. An ordinary sentence takes a few dozen.
-const MAX_STEPS: usize = 20_000;
+/// Maximum number of steps that all programs together take over one message. An ordinary sentence takes a few thousand.
+pub(super) const MAX_STEPS: usize = 400_000;
 
 /// How many words a slip of the keyboard may stand for.
 const MAX_MEANT: usize = 3;
@@ -54,8 +55,8 @@ impl Vocabulary {
     }
 
     /// Looks up every word of a sentence, the mistyped ones too.
-    pub fn look_up(&self, sentence: &Sentence<'_>) -> Vec<Word> {
-        sentence.tokens().iter().map(|token| self.word(token)).collect()
+    pub fn look_up(&self, sentence: &Sentence<'_>) -> Words {
+        Words { words: sentence.tokens().iter().map(|token| self.word(token)).collect(), steps: Cell::new(0) }
     }
 
     fn word(&self, token: &Token) -> Word {
@@ -102,6 +103,38 @@ impl Word {
     /// Whether the grammar has a use for it.
     pub fn is_known(self) -> bool {
         self.exact.is_some() || self.meant[0].is_some() || self.number.is_some()
+    }
+}
+
+/// The words of one message, and the steps that were taken over them. Whatever runs a program over them shares one budget:
+/// once it is spent, no program covers anything any more.
+#[derive(Debug)]
+pub(super) struct Words {
+    words: Vec<Word>,
+    steps: Cell<usize>,
+}
+
+impl Words {
+    /// The word at `at`.
+    pub fn get(&self, at: usize) -> Option<Word> {
+        self.words.get(at).copied()
+    }
+
+    /// Whether the budget is spent, so that the message is not understood.
+    pub fn are_given_up(&self) -> bool {
+        self.steps.get() > MAX_STEPS
+    }
+
+    /// The number of steps that were taken so far.
+    #[cfg(test)]
+    pub fn steps(&self) -> usize {
+        self.steps.get()
+    }
+
+    /// Takes `steps` and returns whether there were as many left.
+    fn take(&self, steps: usize) -> bool {
+        self.steps.set(self.steps.get().saturating_add(steps));
+        !self.are_given_up()
     }
 }
 
@@ -222,24 +255,24 @@ impl Program {
     pub fn covers(
         &self,
         tokens: &[Token],
-        words: &[Word],
+        words: &Words,
         span: Range<usize>,
         ends_at: &dyn Fn(usize) -> bool,
     ) -> Vec<Cover> {
         let mut found = Vec::new();
-        if !self.first.allow(words[..span.end].get(span.start)) {
+        let known = &words.words[..span.end];
+        if words.are_given_up() || !self.first.allow(known.get(span.start)) {
             return found;
         }
         let mut threads = vec![(0, Cover { end: span.start, ..Cover::default() })];
-        let mut steps_left = MAX_STEPS;
         while let Some((at_step, mut cover)) = threads.pop() {
-            steps_left -= 1;
-            if steps_left == 0 {
+            if !words.take(1) {
                 break;
             }
             let at = cover.end;
             match &self.steps[at_step] {
                 Step::Done if ends_at(at) => {
+                    words.take(found.len());
                     if !found.contains(&cover) {
                         found.push(cover);
                     }
@@ -255,7 +288,7 @@ impl Program {
                     threads.push((*first, cover));
                 }
                 Step::Word(id) => {
-                    let Some(word) = words[..span.end].get(at) else { continue };
+                    let Some(word) = known.get(at) else { continue };
                     if word.exact != Some(*id) {
                         if !word.meant.contains(&Some(*id)) {
                             continue;
@@ -266,7 +299,7 @@ impl Program {
                     threads.push((at_step + 1, cover));
                 }
                 Step::Slot(Slot::Number) => {
-                    let Some(number) = words[..span.end].get(at).and_then(|word| word.number) else { continue };
+                    let Some(number) = known.get(at).and_then(|word| word.number) else { continue };
                     cover.number = Some(number);
                     cover.end += 1;
                     threads.push((at_step + 1, cover));
@@ -275,7 +308,9 @@ impl Program {
                 Step::Slot(Slot::Rest) if at == span.start && tokens.get(at).is_some_and(asks) => {}
                 Step::Slot(slot) => {
                     // Popped in reverse: the longest is pushed first, so that the shortest is tried first.
-                    for end in phrase_ends(tokens, at..span.end).into_iter().rev() {
+                    let ends = phrase_ends(tokens, at..span.end);
+                    words.take(ends.len());
+                    for end in ends.into_iter().rev() {
                         let mut longer = cover.clone();
                         longer.fill(*slot, at..end);
                         threads.push((at_step + 1, longer));
@@ -379,7 +414,17 @@ mod tests {
 
     #[test]
     fn a_pattern_that_explodes_is_given_up() {
+        let mut vocabulary = Vocabulary::default();
+        let line = parse("{item} a {new} a {title} a {rest} b").unwrap();
+        let program = Program::compile(&line, &HashMap::new(), &mut vocabulary).unwrap();
         let text = "a ".repeat(200);
-        assert!(covers("{item} a {new} a {title} b", &text).is_empty());
+        let sentence = Sentence::read(&text);
+        let words = vocabulary.look_up(&sentence);
+        let covers = || program.covers(sentence.tokens(), &words, 0..200, &|at| at == 200);
+        assert!(covers().is_empty() && words.are_given_up());
+        let taken = words.steps();
+        assert!(taken <= MAX_STEPS + 2 * 200, "{taken}");
+        assert!(covers().is_empty());
+        assert_eq!(words.steps(), taken, "what is given up takes no step more");
     }
 }

@@ -12,6 +12,35 @@ use super::grammar::{GRAMMAR, Intent, Phrase, Reading};
 /// A name longer than this, in words, is more likely something else than the choice between tasks.
 const MAX_NAME_WORDS: usize = 12;
 
+/// Begins of an answer that agrees and goes on: "yes, delete them".
+const YES_WORDS: &[&str] = &["yes", "yeah", "yep", "yup", "sure", "ok", "okay", "please"];
+
+/// What stands for the tasks that a question has named.
+const NAMED_TASKS: &[&str] = &["it", "that", "them", "these", "those", "this", "all", "both", "of"];
+
+/// Decides about a message that answers what waits for confirmation; `None` if nothing does, or if it is no yes. (A no is
+/// the same whatever was asked.)
+pub(super) fn to_pending(listener: &Listener<'_>, best: Option<&Reading>) -> Option<Decision> {
+    let memory = listener.memory;
+    (memory.is_pending && agrees(listener, best)).then(|| match memory.question {
+        // The answer before asked for something else too.
+        Some(_) => Decision::Say(Remark::NothingAsked),
+        None => Decision::Act(vec![Command::ConfirmPending]),
+    })
+}
+
+/// Whether a message is a yes, or one that says again what it is to: "yes, delete them".
+fn agrees(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
+    let Some(best) = best else { return false };
+    let begins_with_yes = listener.sentence.has_any(&(0..1), YES_WORDS);
+    let span = best.item_span.clone().unwrap_or(best.span.clone());
+    let names = listener.sentence.tokens().get(span).unwrap_or_default();
+    best.intent == Intent::Yes
+        || (matches!(best.intent, Intent::Delete | Intent::Everything)
+            && begins_with_yes
+            && names.iter().all(|token| NAMED_TASKS.contains(&token.word.as_str())))
+}
+
 /// Decides about a message by the question before it; `None` if it is no answer to it. `best` is how the message
 /// would be read without the question.
 pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Reading>) -> Option<Decision> {
@@ -21,6 +50,9 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
     }
     match question {
         Question::Confirm(command) if intent == Some(Intent::Yes) => Some(Decision::Act(vec![command.clone()])),
+        Question::Confirm(Command::Delete(task)) if agrees(listener, best) => {
+            Some(Decision::Act(vec![Command::Delete(task.clone())]))
+        }
         Question::Confirm(_) => None,
         Question::Title | Question::NewTitle(_) if best.is_some_and(is_plain) => None,
         Question::Title => Some(match title(listener) {
@@ -43,7 +75,7 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
     }
 }
 
-/// Whether a message repeats the command that was asked about and means all of the tasks on offer: "delete both".
+/// Whether a message repeats the command that was asked about and means all of the tasks that were named: "delete both".
 fn says_all(listener: &Listener<'_>, best: Option<&Reading>, action: Action, choices: usize) -> bool {
     let same = match action {
         Action::Complete => Intent::Complete,

@@ -68,6 +68,7 @@ impl<'t> Sentence<'t> {
     /// Cuts `text` into words.
     pub fn read(text: &'t str) -> Self {
         let mut tokens: Vec<Token> = Vec::new();
+        let mut quotes = Quotes::default();
         let mut quoted_until = 0;
         let mut filler = None;
         for (start, piece) in text.split_word_bound_indices() {
@@ -75,7 +76,7 @@ impl<'t> Sentence<'t> {
                 continue;
             }
             let before = tokens.last().map_or(0, |token| token.range.end);
-            if let Some(end) = quoted_passage(text, start) {
+            if let Some(end) = quotes.passage(text, start) {
                 push(&mut tokens, text, before, start..end, vec![String::new()]);
                 reach_from(&mut tokens, &mut filler);
                 quoted_until = end;
@@ -233,20 +234,36 @@ fn ends_sentence(gap: &str, previous: &str, next: &str) -> bool {
             && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && previous.chars().count() > 3)))
 }
 
-/// The end of the passage whose opening quote is at `start`. A passage is closed, not empty, and stands by itself.
-fn quoted_passage(text: &str, start: usize) -> Option<usize> {
-    let opening = text[start..].chars().next()?;
-    let (_, closing) = *QUOTES.iter().find(|(open, _)| *open == opening)?;
-    if text[..start].chars().next_back().is_some_and(char::is_alphanumeric) {
-        return None;
+/// Finds the quoted passages of one text, from its start to its end. Together the searches read it about once for each
+/// kind of quote: what is not closed behind one place is not closed behind a later one.
+#[derive(Debug, Default)]
+struct Quotes {
+    unclosed: [bool; QUOTES.len()],
+    /// Number of characters that were looked at.
+    steps: usize,
+}
+
+impl Quotes {
+    /// The end of the passage whose opening quote is at `start`. A passage is closed, not empty, and stands by itself.
+    fn passage(&mut self, text: &str, start: usize) -> Option<usize> {
+        let opening = text[start..].chars().next()?;
+        let kind = QUOTES.iter().position(|(open, _)| *open == opening)?;
+        let stands_alone = !text[..start].chars().next_back().is_some_and(char::is_alphanumeric);
+        if self.unclosed[kind] || !stands_alone {
+            return None;
+        }
+        let (_, closing) = QUOTES[kind];
+        let inner = start + opening.len_utf8();
+        for (at, c) in text[inner..].char_indices() {
+            self.steps += 1;
+            let end = inner + at + c.len_utf8();
+            if c == closing && !text[end..].chars().next().is_some_and(char::is_alphanumeric) {
+                return (!text[inner..inner + at].trim().is_empty()).then_some(end);
+            }
+        }
+        self.unclosed[kind] = true;
+        None
     }
-    let inner = start + opening.len_utf8();
-    let ends_here = |(i, c): &(usize, char)| {
-        *c == closing && !text[inner + i + c.len_utf8()..].chars().next().is_some_and(char::is_alphanumeric)
-    };
-    let (length, _) = text[inner..].char_indices().find(ends_here)?;
-    let passage = &text[inner..inner + length];
-    (!passage.trim().is_empty()).then_some(inner + length + closing.len_utf8())
 }
 
 fn inside_quotes(passage: &str) -> &str {
@@ -278,7 +295,7 @@ fn without_frame_punctuation(written: &str) -> &str {
 
 /// Phrases such as `“buy milk”!` where the passage is not the only token.
 fn whole_if_quoted(written: &str) -> &str {
-    match quoted_passage(written, 0) {
+    match Quotes::default().passage(written, 0) {
         Some(end) if end == written.len() => inside_quotes(written),
         Some(_) | None => written,
     }
@@ -351,6 +368,26 @@ mod tests {
     fn a_quoted_passage_is_one_token_that_is_no_word() {
         assert_eq!(words("add \"milk to my list\" now"), ["add", "", "now"]);
         assert_eq!(words("the dog's and the cats' food"), ["the", "dog's", "and", "the", "cats", "food"]);
+    }
+
+    #[test]
+    fn quotes_that_are_not_closed_are_searched_once() {
+        for (_, closing) in QUOTES {
+            for (opening, _) in QUOTES {
+                for text in [
+                    format!(" {opening}a").repeat(1000),
+                    format!(" {opening}{closing}a").repeat(1000),
+                    format!(" {opening} {closing}").repeat(1000),
+                    String::from(*opening).repeat(4000),
+                ] {
+                    let mut quotes = Quotes::default();
+                    for (start, _) in text.char_indices() {
+                        quotes.passage(&text, start);
+                    }
+                    assert!(quotes.steps <= 2 * QUOTES.len() * 4000, "{}: {}", &text[..12], quotes.steps);
+                }
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) fn question(question: &Question) -> String {
         Question::Confirm(Command::Rename(task, title)) => {
             format!("Shall I rename {} to {}?", task.label, quoted(title))
         }
+        Question::Confirm(Command::Undo) => "Shall I undo what I changed last?".to_owned(),
+        Question::Confirm(Command::ConfirmPending) => "Shall I go ahead?".to_owned(),
     }
 }
 
@@ -54,11 +56,12 @@ pub(super) fn remark(remark: Remark, turn: usize) -> &'static str {
         Remark::WhichTo => {
             "I'm not sure where the old title ends. Put the titles in quotes, as in: rename “old title” to “new title”."
         }
-        Remark::NoUndo => {
-            "There is nothing here that I could take back. I can add a deleted task again, delete an added one, or rename \
-             one back; what is marked as done stays done."
+        Remark::UndoesLast => {
+            "I can only undo everything that I changed last in this conversation. If that is what you want, say “undo”."
         }
-        Remark::NoReopening => "I can't mark a task as not done. I can add it again: just tell me.",
+        Remark::NoReopening => {
+            "I can't mark a task as not done. If I have just marked it as done, say “undo”; or I can add it again."
+        }
         Remark::OneList => "I can't make other lists: there is one list, and I can put things on it.",
         Remark::Elsewhere => {
             "I can't do that: I only look after your task list. If you mean a task, say so, as in “delete the dentist task”."
@@ -80,5 +83,6 @@ const HELP: &str = "You can say, for example:\n\n\
     - “What's on my list?”, “What's left?” or “What have I finished?”\n\
     - “Mark the second one as done” or “I finished the report”\n\
     - “Delete the groceries task”, “Delete 1 and 3” or “Clear my list”\n\
-    - “Rename milk to oat milk”\n\n\
+    - “Rename milk to oat milk”\n\
+    - “Undo that”\n\n\
     I also understand “it” and “the last one”, and I ask when I'm not sure.";

@@ -1,10 +1,14 @@
-//! A list of tasks that answers as the tools do, and a conversation about it.
+//! A list of tasks that answers as the tools do, confirmation and undo included, and a conversation about it.
 
 use anyhow::{Context as _, Result};
-use domain::llm::{LlmMessage, LlmToolCall};
+use domain::llm::{LlmMessage, LlmRequest, LlmToolCall};
+use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde_json::{Value, json};
 
-use crate::{assistant, in_short, reply, user};
+use crate::{answer, assistant, confirming, in_short, request, tools, user};
+
+/// Maximum number of tasks that a turn deletes or renames unasked.
+const CONFIRM_ABOVE: usize = 3;
 
 /// A person's list and what was said so far.
 #[derive(Default)]
@@ -13,9 +17,13 @@ pub(crate) struct Chat {
     pub(crate) tasks: Vec<Task>,
     shown: Vec<String>,
     created: usize,
+    /// What waits for confirmation: the task as it was, and its new title if it is to have one.
+    pending: Vec<(Task, Option<String>)>,
+    /// The list as it was before each turn that changed it and is not undone.
+    undoable: Vec<Vec<Task>>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Task {
     id: String,
     pub(crate) title: String,
@@ -46,26 +54,87 @@ impl Chat {
     /// Says something and answers with the calls in short and the final words.
     pub(crate) async fn say(&mut self, text: &str) -> Result<(String, String)> {
         self.messages.push(user(text));
+        let (mut waiting, before) = (std::mem::take(&mut self.pending), self.tasks.clone());
         let mut calls = Vec::new();
         for _ in 0..3 {
-            let round = reply(self.messages.clone()).await?;
+            let tools = if waiting.is_empty() { tools() } else { confirming() };
+            let round = answer(LlmRequest { tools, ..request(self.messages.clone()) }).await?;
             self.messages.push(assistant(&round.text, round.calls.clone()));
             if calls.is_empty() || !round.calls.is_empty() {
                 calls.push(in_short(&round)?);
             }
             if round.calls.is_empty() {
+                if self.tasks != before && !calls.iter().any(|call| call == "undo") {
+                    self.undoable.push(before);
+                }
                 return Ok((calls.join("; "), round.text));
             }
+            let alone = round.calls.len() == 1 && round.text.is_empty();
+            let is_overwrite = |call: &LlmToolCall| matches!(call.tool.as_str(), "delete_task" | "update_task");
+            let too_many = round.calls.iter().filter(|call| is_overwrite(call)).count() > CONFIRM_ABOVE;
             for call in &round.calls {
-                let content = self.run(call)?;
+                let content = match call.tool.as_str() {
+                    CONFIRM_PENDING if alone => self.confirm(&waiting),
+                    UNDO => self.undo(),
+                    _ if too_many && is_overwrite(call) => self.put_off(call)?,
+                    _ => self.run(call)?,
+                };
                 self.messages.push(LlmMessage::ToolResult {
                     call_id: call.id.clone(),
                     tool: call.tool.clone(),
                     content,
                 });
             }
+            waiting.clear();
         }
         anyhow::bail!("{text}: it goes on calling")
+    }
+
+    fn put_off(&mut self, call: &LlmToolCall) -> Result<Value> {
+        let arguments: Value = serde_json::from_str(&call.arguments)?;
+        let task = match self.find(arguments["task_identifier"].as_str().context("no task")?) {
+            Ok(index) => self.tasks[index].clone(),
+            Err(failure) => return Ok(failure),
+        };
+        let data = json!({ "needs_confirmation": true, "task": { "id": task.id, "title": task.title } });
+        self.pending.push((task, arguments["new_title"].as_str().map(str::to_owned)));
+        Ok(json!({ "success": false, "message": "Not done yet", "data": data }))
+    }
+
+    fn confirm(&mut self, waiting: &[(Task, Option<String>)]) -> Value {
+        let (mut changes, mut left) = (Vec::new(), Vec::new());
+        for (task, new_title) in waiting {
+            let index = self.tasks.iter().position(|other| other == task);
+            match (index, new_title) {
+                (None, _) => left.push(json!({ "id": task.id, "title": task.title })),
+                (Some(index), None) => changes.push(change("deleted", &self.tasks.remove(index), None)),
+                (Some(index), Some(title)) => {
+                    title.clone_into(&mut self.tasks[index].title);
+                    changes.push(change("updated", &self.tasks[index], Some(&task.title)));
+                }
+            }
+        }
+        json!({ "success": !changes.is_empty(), "message": "Confirmed", "data": { "tasks": [], "changes": changes, "left": left } })
+    }
+
+    fn undo(&mut self) -> Value {
+        let Some(before) = self.undoable.pop() else {
+            return json!({ "success": false, "message": "There is nothing to undo in this conversation.", "data": {} });
+        };
+        let after = std::mem::replace(&mut self.tasks, before);
+        let was = |task: &Task| after.iter().find(|other| other.id == task.id);
+        let mut changes = Vec::new();
+        for task in &self.tasks {
+            match was(task) {
+                None => changes.push(change("restored", task, None)),
+                Some(other) if other.title != task.title => changes.push(change("updated", task, Some(&other.title))),
+                Some(other) if other.completed && !task.completed => changes.push(change("reopened", task, None)),
+                Some(_) => {}
+            }
+        }
+        let is_gone = |task: &&Task| self.tasks.iter().all(|other| other.id != task.id);
+        changes.extend(after.iter().filter(is_gone).map(|task| change("deleted", task, None)));
+        json!({ "success": true, "message": "Undone", "data": { "changes": changes } })
     }
 
     pub(crate) async fn expect(&mut self, turns: &[(&str, &str, &str)]) -> Result<()> {
@@ -143,4 +212,13 @@ impl Chat {
             }
         }
     }
+}
+
+fn change(action: &str, task: &Task, previous: Option<&str>) -> Value {
+    let mut change =
+        json!({ "seq": 1, "operation_id": "op", "action": action, "task": { "id": task.id, "title": task.title } });
+    if let Some(previous) = previous {
+        change["previous_title"] = previous.into();
+    }
+    change
 }

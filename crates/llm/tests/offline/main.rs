@@ -1,6 +1,7 @@
 //! The offline assistant as a provider: everything here goes through the port, as the chat does.
 
 mod chat;
+mod confirmation;
 mod conversations;
 mod histories;
 mod properties;
@@ -11,13 +12,18 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use domain::llm::{LlmClient as _, LlmMessage, LlmReply, LlmRequest, LlmToolCall, collect};
-use domain::tool::ToolSpec;
+use domain::tool::{CONFIRM_PENDING, ToolSpec, UNDO};
 use llm::OfflineClient;
 use serde_json::{Value, json};
 
 /// The tools of the task list, by name: the offline assistant reads no more of them.
 fn tools() -> Arc<[ToolSpec]> {
-    named(&["add_task", "list_tasks", "complete_task", "delete_task", "update_task"])
+    named(&["add_task", "list_tasks", "complete_task", "delete_task", "update_task", UNDO])
+}
+
+/// The same where something waits for the user's confirmation.
+fn confirming() -> Arc<[ToolSpec]> {
+    tools().iter().cloned().chain(named(&[CONFIRM_PENDING]).iter().cloned()).collect()
 }
 
 fn named(names: &[&'static str]) -> Arc<[ToolSpec]> {
@@ -45,7 +51,11 @@ fn assistant(text: &str, calls: Vec<LlmToolCall>) -> LlmMessage {
 }
 
 async fn reply(messages: Vec<LlmMessage>) -> Result<LlmReply> {
-    Ok(collect(OfflineClient::new().respond(request(messages)).await?).await?)
+    answer(request(messages)).await
+}
+
+async fn answer(request: LlmRequest) -> Result<LlmReply> {
+    Ok(collect(OfflineClient::new().respond(request).await?).await?)
 }
 
 /// Calls in short: `add: milk; list: all`, or `asks`, or `says`.
@@ -64,6 +74,8 @@ fn in_short(reply: &LlmReply) -> Result<String> {
             "list_tasks" => format!("list: {}", text("status")),
             "complete_task" => format!("complete: {}", text("task_identifier")),
             "delete_task" => format!("delete: {}", text("task_identifier")),
+            UNDO => "undo".to_owned(),
+            CONFIRM_PENDING => "confirm".to_owned(),
             "update_task" => format!("rename: {} -> {}", text("task_identifier"), text("new_title")),
             other => format!("unknown tool {other}"),
         });

@@ -56,8 +56,9 @@ async fn the_collected_reply_is_what_was_streamed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_tool_that_is_not_offered_is_not_called() -> Result<()> {
-    for (tools, text) in [(&["list_tasks"][..], "add milk"), (&["add_task"], "clear my list")] {
+async fn a_tool_that_is_missing_is_not_called() -> Result<()> {
+    for (tools, text) in [(&["list_tasks"][..], "add milk"), (&["add_task"], "clear my list"), (&["add_task"], "undo")]
+    {
         let request = LlmRequest { tools: named(tools), ..request(vec![user(text)]) };
         let reply = collect(OfflineClient::new().respond(request).await?).await?;
         assert!(reply.calls.is_empty(), "{text}: {:?}", reply.calls);
@@ -70,5 +71,5 @@ async fn a_tool_that_is_not_offered_is_not_called() -> Result<()> {
 async fn it_has_a_name_and_a_model() {
     let client = OfflineClient::new();
     assert_eq!((client.provider(), client.model()), ("offline", "doable-offline-1"));
-    assert_eq!(tools().len(), 5);
+    assert_eq!(tools().len(), 6);
 }

@@ -116,6 +116,8 @@ impl Listener<'_> {
                 // What becomes of the list then is not to be told in one breath.
                 Some(_) if !commands.is_empty() => Decision::Say(Remark::OneCommand),
                 Some(sweep) => sweep,
+                // It does not undo what is done in the same breath.
+                None if commands.len() > 1 && commands.contains(&Command::Undo) => Decision::Say(Remark::OneCommand),
                 None if commands.is_empty() => Decision::Say(remark.unwrap_or(Remark::Unknown)),
                 None => Decision::Act(commands),
             },

@@ -61,8 +61,11 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::Undo,
         sure: &[
-            "[<wish>] (undo|revert|take back|roll back|bring back|restore|recover) [{item}]",
-            "[<wish>] (bring|take|get|put) (it|that|them|{item}) back",
+            "[<wish>] <undo> [all [of]] [it|that|this|them|these|those|everything]",
+            "[<wish>] <undo> (what you [have] [just] (did|done|changed)|[<det>] [very] [last|latest|previous] (change|changes|action|step|command|edit|deletion|deletions|operation|thing you did))",
+            "[<wish>] (bring|take|get|put|change|turn|roll) [all [of]] (it|that|this|them|these|those|everything) [all] back",
+            "[<wish>] <undo> {item}",
+            "[<wish>] (bring|take|get|put) {item} back",
         ],
         unsure: &[],
     },

@@ -146,6 +146,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "did",
         "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
     ),
+    ("undo", "undo | revert | reverse | take back | roll back | bring back | restore | recover"),
     ("rename", "rename | retitle | reword | rephrase | relabel"),
     ("change", "change | update | edit | modify | revise | alter | correct | amend | replace"),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
