@@ -26,6 +26,11 @@ mod m20261124_000013_create_api_tokens;
 mod m20261124_000014_create_external_accounts;
 mod m20261124_000015_create_one_time_codes;
 mod m20261124_000016_create_spent_states;
+mod m20261125_000017_add_trash;
+mod m20261125_000018_create_changes;
+mod m20261125_000019_drop_effects;
+mod m20261125_000020_drop_grounded;
+mod m20261125_000021_recreate_pending_actions;
 
 use std::collections::HashSet;
 
@@ -61,6 +66,11 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000014_create_external_accounts::Migration),
             Box::new(m20261124_000015_create_one_time_codes::Migration),
             Box::new(m20261124_000016_create_spent_states::Migration),
+            Box::new(m20261125_000017_add_trash::Migration),
+            Box::new(m20261125_000018_create_changes::Migration),
+            Box::new(m20261125_000019_drop_effects::Migration),
+            Box::new(m20261125_000020_drop_grounded::Migration),
+            Box::new(m20261125_000021_recreate_pending_actions::Migration),
         ]
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::conversation::{
     BegunTurn, Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle,
-    MessageCursor, MessageOrder, NewTurn, StoredAnswer, TurnEnd, UsageOfDay,
+    MessageCursor, MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnEnd, UsageOfDay,
 };
 use domain::id::{ConversationId, TaskId, TurnId, UserId};
 use domain::message::{Message, Part};
@@ -142,6 +142,16 @@ impl ConversationRepo for SeaConversationRepo {
 
     async fn answer(&self, owner: UserId, turn: TurnId) -> Result<StoredAnswer, ConversationRepoError> {
         turn::answer(&self.database, owner, turn).await
+    }
+
+    async fn pending(
+        &self,
+        owner: UserId,
+        id: ConversationId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<PendingAction>, ConversationRepoError> {
+        let reader = self.database.reader().await?;
+        Ok(turn::find_pending(&reader, (owner, id), now.into(), None).await?)
     }
 
     async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<UsageOfDay>, ConversationRepoError> {

@@ -26,6 +26,9 @@ use lane::Lane;
 
 pub use options::{DatabaseOptions, StatementObserver};
 
+/// How many values a list in one statement has at most: SQLite allows 32 766 parameters.
+pub(crate) const VALUES_PER_STATEMENT: usize = 10_000;
+
 /// How long [`Database::ping`] waits: whoever asks wants to know now.
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -1,8 +1,8 @@
 //! The tables as SeaORM sees them. Their rules (keys, checks, indexes) are in crate `migrations`.
 
 pub(crate) mod api_token;
+pub(crate) mod change;
 pub(crate) mod conversation;
-pub(crate) mod effect;
 pub(crate) mod external_account;
 pub(crate) mod message;
 pub(crate) mod one_time_code;

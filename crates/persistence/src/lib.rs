@@ -3,17 +3,20 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `database` | [`Database`]: connections, how many there are and how long they are waited for |
+//! | `change` | the repository of changes: every write of a task, and the ledger that it is entered in |
 //! | `task`, `conversation`, `user`, `session`, `api_token`, `system` | the repository of that noun |
 //! | `entity` | the tables as SeaORM sees them |
 //! | `error` | which failure of a database is which [`StorageError`](domain::storage::StorageError) |
 //!
-//! Rules: a read is one statement; a write is one statement that guards itself by owner and version, or one transaction
-//! where several tables change together; nothing is read in order to be written; every statement on a user's table has
-//! the owner in it, [`SeaSystemRepo`]'s aside. Tests in `tests/` hold them.
+//! Rules: a read is one statement; a write is one statement that guards itself by owner, or one transaction where several
+//! rows change together. What a change makes of a task is decided in `domain`: it reads the row, applies its rule, and
+//! commits whole rows, each guarded by the version that was read. Every statement on a user's table has the owner in it,
+//! [`SeaSystemRepo`]'s aside. Tests in `tests/` hold these rules.
 //!
 //! Deliberately not here: the schema, which is crate `migrations`.
 
 mod api_token;
+mod change;
 mod conversation;
 mod database;
 mod entity;
@@ -26,6 +29,7 @@ mod turn;
 mod user;
 
 pub use api_token::SeaApiTokenRepo;
+pub use change::SeaChangeRepo;
 pub use conversation::SeaConversationRepo;
 pub use database::{ConnectError, Database, DatabaseOptions, StatementObserver};
 pub use session::SeaSessionRepo;

@@ -1,11 +1,14 @@
 //! The look-ups and the upkeep without an owner.
 //!
-//! This file, and the part of `turn` that it calls, are the only places whose statements may lack an owner.
+//! This file and the one below it, and the part of `turn` that it calls, are the only places whose statements may lack an owner.
+
+mod upkeep;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::api_token::ApiTokenStanding;
-use domain::id::SessionId;
+use domain::change::Seq;
+use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
 use domain::session::{CodeOwner, CodePurpose};
 use domain::storage::StorageError;
@@ -16,16 +19,17 @@ use domain::user::{Credentials, ExternalAccount, User};
 use sea_orm::sea_query::{DeleteStatement, Expr, LockBehavior, LockType, OnConflict, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DbErr, EntityTrait, ExprTrait as _, FromQueryResult as _,
-    Iterable as _, Order, QueryFilter as _, QueryResult,
+    Iterable as _, Order, QueryFilter as _, QueryResult, QuerySelect as _,
 };
 use uuid::Uuid;
 
 use crate::Database;
 use crate::api_token::scopes;
+use crate::database::VALUES_PER_STATEMENT;
 use crate::entity::{
     Timestamp, api_token, external_account, one_time_code, refresh_token, session, spent_state, turn, user,
 };
-use crate::error::storage;
+use crate::error::{corrupt, storage};
 use crate::turn::{Abandoned, fail, is_running};
 
 /// [`SystemRepo`] on SeaORM.
@@ -157,6 +161,32 @@ impl SystemRepo for SeaSystemRepo {
         // Not waited for: whoever holds such a turn ends it, or lets it go on. It may be another instance at the same.
         turns.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         self.fail_turns(turns, FailureCode::LeaseExpired, now).await
+    }
+
+    async fn users_with_trash(&self, until: DateTime<Utc>) -> Result<Vec<UserId>, StorageError> {
+        let reader = self.database.reader().await?;
+        let rows = reader.query_all(&upkeep::users_with_trash(until.into())).await.map_err(storage)?;
+        rows.iter().map(|row| upkeep::user_id(row).map_err(storage)).collect()
+    }
+
+    async fn delete_changes(&self, until: DateTime<Utc>) -> Result<u64, StorageError> {
+        upkeep::delete_changes(&self.database, until.into()).await
+    }
+
+    async fn change_heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Seq)>, StorageError> {
+        let mut heads = Vec::with_capacity(users.len());
+        for some in users.chunks(VALUES_PER_STATEMENT) {
+            let select = user::Entity::find()
+                .select_only()
+                .columns([user::Column::Id, user::Column::ChangeSeq])
+                .filter(user::Column::Id.is_in(some.iter().map(|id| id.as_uuid())))
+                .into_tuple();
+            let found: Vec<(Uuid, i64)> = select.all(&self.database.reader().await?).await.map_err(storage)?;
+            for (id, head) in found {
+                heads.push((id.into(), Seq(u64::try_from(head).map_err(corrupt)?)));
+            }
+        }
+        Ok(heads)
     }
 
     async fn delete_expired(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {

@@ -28,6 +28,7 @@ use crate::json::to_json;
 use rows::StoredTurn;
 
 pub(crate) use begin::begin;
+pub(crate) use pending::find as find_pending;
 pub(crate) use rows::state;
 pub(crate) use statements::{Abandoned, fail, is_running};
 pub(crate) use usage::usage;
@@ -90,8 +91,8 @@ pub(crate) async fn end(
         .cond_where(running_at(owner, attempt));
     let touch = statements::touch_conversation_of(owner, running_at(owner, attempt), at);
     let mut message = ended_message(owner, attempt.turn, end.state);
-    message.value(message::Column::Parts, to_json(&end.parts)?).value(message::Column::Grounded, end.grounded);
-    finish(database, (owner, attempt.turn), at, [touch, update, message], end.pending).await
+    message.value(message::Column::Parts, to_json(&end.parts)?);
+    finish(database, (owner, attempt.turn), (end.state, at), [touch, update, message], end.pending).await
 }
 
 /// See [`ConversationRepo::stop_turn`](domain::conversation::ConversationRepo::stop_turn).
@@ -109,14 +110,15 @@ pub(crate) async fn stop(
         .cond_where(running(owner, id));
     let touch = statements::touch_conversation_of(owner, running(owner, id), at);
     let message = ended_message(owner, id, TurnState::Stopped);
-    finish(database, (owner, id), at, [touch, update, message], None).await
+    finish(database, (owner, id), (TurnState::Stopped, at), [touch, update, message], None).await
 }
 
-/// Releases the conversation of a running turn by the updates of it, of the turn and of its message, in this order.
+/// Releases the conversation of a running turn by the updates of it, of the turn and of its message, in this order. Unless
+/// the turn fails, what waited for confirmation there lapses.
 async fn finish(
     database: &Database,
     (owner, id): (UserId, TurnId),
-    at: Timestamp,
+    (state, at): (TurnState, Timestamp),
     [touch, turn, message]: [UpdateStatement; 3],
     pending: Option<PendingAction>,
 ) -> Result<(), ConversationRepoError> {
@@ -127,10 +129,13 @@ async fn finish(
             return Err(ConversationRepoError::NoTurn);
         }
     }
+    let conversation: Uuid = conversation.try_get_by_index(0).map_err(storage)?;
+    if state != TurnState::Failed {
+        transaction.execute(&pending::settle(owner, conversation.into(), at)).await.map_err(storage)?;
+    }
     if let Some(action) = pending {
-        let conversation: Uuid = conversation.try_get_by_index(0).map_err(storage)?;
-        let offer = pending::insert(owner, conversation.into(), id, &action, at)?;
-        transaction.execute(&offer).await.map_err(storage)?;
+        let insert = pending::insert(owner, conversation.into(), id, &action, at)?;
+        transaction.execute(&insert).await.map_err(storage)?;
     }
     Ok(transaction.commit().await.map_err(storage)?)
 }
@@ -156,13 +161,13 @@ fn running(owner: UserId, id: TurnId) -> Condition {
 }
 
 /// The turn, if this attempt at it runs.
-pub(crate) fn running_at(owner: UserId, attempt: Attempt) -> Condition {
+fn running_at(owner: UserId, attempt: Attempt) -> Condition {
     running(owner, attempt.turn).add(turn::Column::Attempt.eq(i64::from(attempt.number)))
 }
 
 /// The turn's id, if this attempt at it runs; and so it does until the transaction is over. (SQLite has one writer at a
 /// time, and no locks of rows.)
-fn hold(owner: UserId, attempt: Attempt) -> SelectStatement {
+pub(crate) fn hold(owner: UserId, attempt: Attempt) -> SelectStatement {
     let mut select = Query::select();
     select.column(turn::Column::Id).from(turn::Entity).cond_where(running_at(owner, attempt)).lock(LockType::Share);
     select

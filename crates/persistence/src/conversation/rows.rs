@@ -77,7 +77,6 @@ pub(super) struct MessageRow {
     role: Option<String>,
     parts: Option<Json>,
     status: Option<String>,
-    grounded: Option<bool>,
     created_at: Option<Timestamp>,
 }
 
@@ -91,7 +90,7 @@ impl MessageRow {
         limit: u64,
     ) -> SelectStatement {
         use message::Column as M;
-        let columns = [M::Id, M::ConversationId, M::Position, M::Role, M::Parts, M::Status, M::Grounded, M::CreatedAt];
+        let columns = [M::Id, M::ConversationId, M::Position, M::Role, M::Parts, M::Status, M::CreatedAt];
         let (direction, behind) = match order {
             MessageOrder::Ascending => (Order::Asc, after.map(|last| M::Position.gt(i64::from(last.0)))),
             MessageOrder::Descending => (Order::Desc, after.map(|last| M::Position.lt(i64::from(last.0)))),
@@ -134,7 +133,6 @@ impl MessageRow {
             role: Some(role),
             parts: Some(parts),
             status: Some(status),
-            grounded: Some(grounded),
             created_at: Some(created_at),
         } = row
         else {
@@ -147,7 +145,6 @@ impl MessageRow {
             role: self::role(&role)?,
             parts: from_json(parts)?,
             status: state(&status)?,
-            grounded,
             created_at: created_at.into(),
         }))
     }

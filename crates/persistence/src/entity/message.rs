@@ -16,7 +16,6 @@ pub(crate) struct Model {
     pub(crate) role: String,
     pub(crate) parts: Json,
     pub(crate) status: String,
-    pub(crate) grounded: bool,
     pub(crate) created_at: Timestamp,
 }
 

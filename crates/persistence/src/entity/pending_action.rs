@@ -12,10 +12,10 @@ pub(crate) struct Model {
     pub(crate) user_id: Uuid,
     pub(crate) conversation_id: Uuid,
     pub(crate) turn_id: Uuid,
-    pub(crate) tool: String,
-    pub(crate) parameters: Json,
-    pub(crate) tasks: Json,
+    pub(crate) message_id: Uuid,
+    pub(crate) items: Json,
     pub(crate) created_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
     pub(crate) settled_at: Option<Timestamp>,
 }
 

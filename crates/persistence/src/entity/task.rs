@@ -16,9 +16,7 @@ pub(crate) struct Model {
     pub(crate) version: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    pub(crate) previous_title: Option<String>,
-    pub(crate) previous_completed_at: Option<Timestamp>,
-    pub(crate) previous_updated_at: Option<Timestamp>,
+    pub(crate) deleted_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -19,6 +19,7 @@ pub(crate) struct Model {
     pub(crate) token_version: i64,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+    pub(crate) change_seq: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -52,6 +53,7 @@ mod tests {
             token_version: 0,
             created_at: at,
             updated_at: at,
+            change_seq: 0,
         };
         assert_eq!(format!("{row:?}"), "Model { id: 00000000-0000-0000-0000-000000000000, .. }");
     }

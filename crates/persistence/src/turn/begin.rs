@@ -35,13 +35,19 @@ pub(crate) async fn begin(
     for _ in 0..ATTEMPTS {
         let outcome = attempt(database, owner, &new, &user_parts, forget_key).await;
         let Some(request) = &new.idempotency else { return outcome };
-        if !matches!(outcome, Err(ConversationRepoError::NotFound | ConversationRepoError::TurnInProgress)) {
+        let may_be_known = matches!(
+            outcome,
+            Err(ConversationRepoError::NotFound
+                | ConversationRepoError::NotPending
+                | ConversationRepoError::TurnInProgress)
+        );
+        if !may_be_known {
             return outcome;
         }
         // A key that is known tells more than that.
         let Some(earlier) = of_key(database, owner, request).await? else { return outcome };
         if new.at - earlier.started_at() >= IDEMPOTENCY_KEPT {
-            if forget_key || matches!(outcome, Err(ConversationRepoError::NotFound)) {
+            if forget_key || !matches!(outcome, Err(ConversationRepoError::TurnInProgress)) {
                 return outcome;
             }
             forget_key = true;
@@ -89,7 +95,10 @@ async fn attempt(
     let mut pending = None;
     if message_count > MESSAGES {
         fail_dead(&transaction, owner, conversation, at).await.map_err(storage)?;
-        pending = pending::settle(&transaction, owner, conversation, at).await?;
+        pending = pending::find(&transaction, (owner, conversation), at, None).await?;
+    }
+    if new.confirms.is_some_and(|id| pending.as_ref().is_none_or(|pending| pending.id != id)) {
+        return transaction.undo(ConversationRepoError::NotPending).await;
     }
     if let Some(request) = new.idempotency.as_ref().filter(|_| forget_key) {
         let forget = statements::forget_key(owner, &request.key, (new.at - IDEMPOTENCY_KEPT).into());
@@ -166,8 +175,8 @@ async fn of_key(
     Ok(row.map(|row| StoredTurn::read(&row)).transpose()?)
 }
 
-/// Lets a failed turn run again; `None` if it is not failed any more. What is on offer was not offered to its message,
-/// and is overtaken.
+/// Lets a failed turn run again; `None` if it is not failed any more. What was put off since it began was not put to its
+/// user's message, and is not confirmed by it.
 async fn resume(
     database: &Database,
     owner: UserId,
@@ -180,7 +189,6 @@ async fn resume(
     let touch = statements::touch_conversation(owner, turn.conversation, at);
     transaction.execute(&touch).await.map_err(storage)?;
     fail_dead(&transaction, owner, turn.conversation, at).await.map_err(storage)?;
-    pending::settle(&transaction, owner, turn.conversation, at).await?;
     let update = statements::resume_turn(owner, &turn, &request.key, new);
     let Some(resumed) = transaction.query_one(&update).await.map_err(storage)? else {
         let still_failed = statements::failed_turn(owner, turn.id);
@@ -195,8 +203,12 @@ async fn resume(
     let update = statements::resume_message(owner, turn.id);
     let row = transaction.query_one(&update).await.map_err(storage)?.ok_or(ConversationRepoError::NoTurn)?;
     let parts: Json = row.try_get_by_index(0).map_err(storage)?;
+    let conversation = (owner, turn.conversation);
+    let pending = pending::find(&transaction, conversation, at, Some(started_at)).await?;
+    // A request that confirms one does not confirm another; whether it did already is on the ledger.
+    let pending = pending.filter(|pending| new.confirms.is_none_or(|id| id == pending.id));
     transaction.commit().await.map_err(storage)?;
-    Ok(Some(BegunTurn::Resumed { turn, parts: from_json(parts)?, usage, at: started_at.into() }))
+    Ok(Some(BegunTurn::Resumed { turn, parts: from_json(parts)?, usage, at: started_at.into(), pending }))
 }
 
 /// Which attempt it is, the tokens that went in and out before, and when the first one began.

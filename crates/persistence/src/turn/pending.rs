@@ -1,11 +1,11 @@
-//! What waits for the user's consent.
+//! What waits for the user's confirmation.
 
 use domain::conversation::PendingAction;
 use domain::id::{ConversationId, TurnId, UserId};
 use domain::storage::StorageError;
 use sea_orm::prelude::Json;
-use sea_orm::sea_query::{InsertStatement, Query};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, QueryResult};
+use sea_orm::sea_query::{InsertStatement, Query, SelectStatement, UpdateStatement};
+use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, Order, QueryResult};
 use uuid::Uuid;
 
 use crate::entity::Timestamp;
@@ -13,7 +13,7 @@ use crate::entity::pending_action::{Column, Entity};
 use crate::error::storage;
 use crate::json::{from_json, to_json};
 
-/// Puts `action` on offer, in the name of the turn that makes the offer.
+/// Lets `action`, which the turn put off, wait.
 pub(super) fn insert(
     owner: UserId,
     conversation: ConversationId,
@@ -29,47 +29,77 @@ pub(super) fn insert(
             Column::UserId,
             Column::ConversationId,
             Column::TurnId,
-            Column::Tool,
-            Column::Parameters,
-            Column::Tasks,
+            Column::MessageId,
+            Column::Items,
             Column::CreatedAt,
+            Column::ExpiresAt,
         ])
         .values_panic([
             action.id.as_uuid().into(),
             owner.as_uuid().into(),
             conversation.as_uuid().into(),
             turn.as_uuid().into(),
-            action.tool.as_str().into(),
-            // Nothing beside the tasks can be on offer today.
-            Json::Object(serde_json::Map::new()).into(),
-            to_json(&action.tasks)?.into(),
+            action.message.as_uuid().into(),
+            to_json(&action.items)?.into(),
             at.into(),
+            Timestamp::from(action.expires_at).into(),
         ]);
     Ok(insert)
 }
 
-/// Takes what is on offer in the conversation off the table, and returns the last offer. The conversation must be
-/// locked.
-pub(super) async fn settle<C: ConnectionTrait>(
+/// What waits in the conversation at `now`, if it was put off before `made_before`; `None` if nothing does.
+pub(crate) async fn find<C: ConnectionTrait>(
     db: &C,
-    owner: UserId,
-    conversation: ConversationId,
-    at: Timestamp,
+    (owner, conversation): (UserId, ConversationId),
+    now: Timestamp,
+    made_before: Option<Timestamp>,
 ) -> Result<Option<PendingAction>, StorageError> {
-    let mut update = Query::update();
-    update
-        .table(Entity)
-        .value(Column::SettledAt, at)
-        .and_where(Column::UserId.eq(owner.as_uuid()))
-        .and_where(Column::ConversationId.eq(conversation.as_uuid()))
-        .and_where(Column::SettledAt.is_null())
-        .returning(Query::returning().columns([Column::CreatedAt, Column::Id, Column::Tool, Column::Tasks]));
-    let rows = db.query_all(&update).await.map_err(storage)?;
-    let offers = rows.iter().map(offer).collect::<Result<Vec<_>, _>>().map_err(storage)?;
-    let last = offers.into_iter().max_by_key(|(made_at, id, ..)| (*made_at, *id));
-    last.map(|(_, id, tool, tasks)| Ok(PendingAction { id: id.into(), tool, tasks: from_json(tasks)? })).transpose()
+    let select = select(owner, conversation, now, made_before);
+    db.query_one(&select).await.map_err(storage)?.map(|row| read(&row)).transpose()
 }
 
-fn offer(row: &QueryResult) -> Result<(Timestamp, Uuid, String, Json), DbErr> {
-    Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
+/// A turn that fails leaves what waits, so there may be several: the last one counts.
+fn select(
+    owner: UserId,
+    conversation: ConversationId,
+    now: Timestamp,
+    made_before: Option<Timestamp>,
+) -> SelectStatement {
+    let mut select = Query::select();
+    select
+        .columns([Column::Id, Column::MessageId, Column::Items, Column::ExpiresAt])
+        .from(Entity)
+        .cond_where(unsettled(owner, conversation))
+        .and_where(Column::ExpiresAt.gt(now))
+        .and_where_option(made_before.map(|until| Column::CreatedAt.lt(until)))
+        .order_by(Column::CreatedAt, Order::Desc)
+        .limit(1);
+    select
+}
+
+/// Lets what waits in the conversation wait no longer. The conversation must be locked.
+pub(super) fn settle(owner: UserId, conversation: ConversationId, at: Timestamp) -> UpdateStatement {
+    let mut update = Query::update();
+    update.table(Entity).value(Column::SettledAt, at).cond_where(unsettled(owner, conversation));
+    update
+}
+
+fn unsettled(owner: UserId, conversation: ConversationId) -> Condition {
+    Condition::all()
+        .add(Column::UserId.eq(owner.as_uuid()))
+        .add(Column::ConversationId.eq(conversation.as_uuid()))
+        .add(Column::SettledAt.is_null())
+}
+
+fn read(row: &QueryResult) -> Result<PendingAction, StorageError> {
+    let id: Uuid = row.try_get_by_index(0).map_err(storage)?;
+    let message: Uuid = row.try_get_by_index(1).map_err(storage)?;
+    let items: Json = row.try_get_by_index(2).map_err(storage)?;
+    let expires_at: Timestamp = row.try_get_by_index(3).map_err(storage)?;
+    Ok(PendingAction {
+        id: id.into(),
+        message: message.into(),
+        items: from_json(items)?,
+        expires_at: expires_at.into(),
+    })
 }

@@ -37,7 +37,6 @@ pub(super) struct StoredTurn {
     position: i64,
     parts: Json,
     status: String,
-    grounded: bool,
     created_at: Timestamp,
 }
 
@@ -55,9 +54,7 @@ impl StoredTurn {
             .expr_as(Expr::col((QUESTION, M::Id)), "question_id")
             .expr_as(Expr::col((QUESTION, M::Position)), "question_position")
             .expr_as(Expr::col((message::Entity, M::Id)), "answer_id")
-            .columns(
-                [M::Position, M::Parts, M::Status, M::Grounded, M::CreatedAt].map(|column| (message::Entity, column)),
-            )
+            .columns([M::Position, M::Parts, M::Status, M::CreatedAt].map(|column| (message::Entity, column)))
             .from(turn::Entity)
             .join_as(
                 sea_orm::JoinType::InnerJoin,
@@ -128,7 +125,6 @@ impl StoredTurn {
             role: Role::Assistant,
             parts: from_json(self.parts)?,
             status: state(&self.status)?,
-            grounded: self.grounded,
             created_at: self.created_at.into(),
         };
         Ok(StoredAnswer { turn, message, usage, error_code })

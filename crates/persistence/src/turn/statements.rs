@@ -251,7 +251,7 @@ pub(super) fn insert_messages(
     at: Timestamp,
 ) -> InsertStatement {
     use message::Column;
-    let row = |id: uuid::Uuid, position: i64, role: Role, parts: Json, status: TurnState| -> [Expr; 10] {
+    let row = |id: uuid::Uuid, position: i64, role: Role, parts: Json, status: TurnState| -> [Expr; 9] {
         [
             id.into(),
             owner.as_uuid().into(),
@@ -261,7 +261,6 @@ pub(super) fn insert_messages(
             role.as_str().into(),
             parts.into(),
             status.as_str().into(),
-            true.into(),
             at.into(),
         ]
     };
@@ -285,7 +284,6 @@ pub(super) fn insert_messages(
             Column::Role,
             Column::Parts,
             Column::Status,
-            Column::Grounded,
             Column::CreatedAt,
         ])
         .values_panic(question)

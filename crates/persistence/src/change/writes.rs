@@ -1,0 +1,162 @@
+//! The statements of a commit. Each of them has the owner in it.
+
+use domain::change::{Change, Write};
+use domain::id::UserId;
+use domain::storage::StorageError;
+use domain::task::{Task, Version};
+use sea_orm::sea_query::{DeleteStatement, InsertStatement, OnConflict, Query, UpdateStatement};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
+    QueryTrait as _,
+};
+use uuid::Uuid;
+
+use super::selects::number;
+use super::stored_row::task_to_json;
+use crate::entity::{Timestamp, change, task, user};
+use crate::error::storage;
+
+/// Raises the number of the owner's newest entry and returns it. It comes first: it makes a user's commits wait for each
+/// other, and for whoever deletes the user.
+pub(super) fn raise_head(owner: UserId, entries: i64) -> UpdateStatement {
+    use user::{Column, Entity};
+    let mut update = Query::update();
+    update
+        .table(Entity)
+        .value(Column::ChangeSeq, Column::ChangeSeq.into_expr().add(entries))
+        .and_where(Column::Id.eq(owner.as_uuid()))
+        .returning(Query::returning().column(Column::ChangeSeq));
+    update
+}
+
+/// Writes one row. Returns whether it has: the row is as the write expects it.
+pub(super) async fn write_row<C: ConnectionTrait>(db: &C, owner: UserId, write: &Write) -> Result<bool, StorageError> {
+    let Write::Task { before, after, .. } = write;
+    let written = match (before, after) {
+        (None, None) => return Ok(true),
+        (None, Some(after)) => db.execute(&insert(owner, after)).await,
+        (Some(before), Some(after)) => db.execute(&update(owner, before.version, after)).await,
+        (Some(before), None) => db.execute(&delete(owner, before)).await,
+    };
+    Ok(written.map_err(storage)?.rows_affected() > 0)
+}
+
+/// Inserts nothing if the id is taken.
+fn insert(owner: UserId, task: &Task) -> InsertStatement {
+    use task::{Column, Entity, Model};
+    let row = Model {
+        id: task.id.as_uuid(),
+        user_id: owner.as_uuid(),
+        title: task.title.as_str().to_owned(),
+        title_folded: task.title.folded().as_str().to_owned(),
+        completed_at: task.completed_at.map(Timestamp::from),
+        version: i64::from(task.version.get()),
+        created_at: task.created_at.into(),
+        updated_at: task.updated_at.into(),
+        deleted_at: task.deleted_at.map(Timestamp::from),
+    };
+    let mut insert = Entity::insert(row.into_active_model()).into_query();
+    insert.on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned());
+    insert
+}
+
+fn update(owner: UserId, expected: Version, task: &Task) -> UpdateStatement {
+    use task::{Column, Entity};
+    let mut update = Query::update();
+    update
+        .table(Entity)
+        .value(Column::Title, task.title.as_str())
+        .value(Column::TitleFolded, task.title.folded().as_str())
+        .value(Column::CompletedAt, task.completed_at.map(Timestamp::from))
+        .value(Column::DeletedAt, task.deleted_at.map(Timestamp::from))
+        .value(Column::Version, i64::from(task.version.get()))
+        .value(Column::UpdatedAt, Timestamp::from(task.updated_at))
+        .cond_where(at_version(owner, task.id.as_uuid(), expected));
+    update
+}
+
+fn delete(owner: UserId, task: &Task) -> DeleteStatement {
+    let mut delete = Query::delete();
+    delete.from_table(task::Entity).cond_where(at_version(owner, task.id.as_uuid(), task.version));
+    delete
+}
+
+fn at_version(owner: UserId, id: Uuid, version: Version) -> Condition {
+    use task::Column;
+    Condition::all()
+        .add(Column::UserId.eq(owner.as_uuid()))
+        .add(Column::Id.eq(id))
+        .add(Column::Version.eq(i64::from(version.get())))
+}
+
+/// The entries of `writes`, in their order, numbered from 1.
+pub(super) fn entries(owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<change::Model>, StorageError> {
+    let mut entries: Vec<change::Model> = Vec::with_capacity(writes.len());
+    for (part, write) in (0..).zip(writes) {
+        let entry = entry(owner, write, change, part)?;
+        if is_purge(write) {
+            for earlier in entries.iter_mut().filter(|earlier| earlier.entity_id == entry.entity_id) {
+                (earlier.before, earlier.after) = (None, None);
+            }
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn entry(owner: UserId, write: &Write, change: &Change, part: i32) -> Result<change::Model, StorageError> {
+    let entity = write.entity().ok_or_else(|| StorageError::Other("a write of nothing".into()))?;
+    let Write::Task { before, after, .. } = write;
+    let before = if is_purge(write) { &None } else { before };
+    let call = change.call;
+    Ok(change::Model {
+        user_id: owner.as_uuid(),
+        seq: i64::from(part) + 1,
+        at: change.at.into(),
+        operation_id: change.operation.as_uuid(),
+        entity: entity.kind().to_owned(),
+        entity_id: entity.as_uuid(),
+        action: write.action().as_str().to_owned(),
+        before: before.as_ref().map(task_to_json).transpose()?,
+        after: after.as_ref().map(task_to_json).transpose()?,
+        via: change.actor.via.as_str().to_owned(),
+        session_id: change.actor.session.map(|id| id.as_uuid()),
+        api_token_id: change.actor.api_token.map(|id| id.as_uuid()),
+        turn_id: call.map(|call| call.attempt.turn.as_uuid()),
+        conversation_id: call.map(|call| call.conversation.as_uuid()),
+        message_id: call.map(|call| call.message.as_uuid()),
+        round: call.map(|call| call.round.into()),
+        call_index: call.map(|call| call.index.into()),
+        part: call.map(|_| part),
+        request_id: change.request_id.as_str().to_owned(),
+        undoes: write.undoes().map(number),
+    })
+}
+
+pub(super) fn insert_entries(entries: &[change::Model]) -> InsertStatement {
+    change::Entity::insert_many(entries.iter().cloned().map(change::Model::into_active_model)).into_query()
+}
+
+/// Removes the rows from the entries of what `writes` purge; `None` if they purge nothing.
+pub(super) fn blank_entries(owner: UserId, writes: &[Write]) -> Option<UpdateStatement> {
+    use change::{Column, Entity};
+    let purged = writes.iter().filter(|write| is_purge(write)).filter_map(Write::entity);
+    let purged: Vec<Uuid> = purged.map(|row| row.as_uuid()).collect();
+    if purged.is_empty() {
+        return None;
+    }
+    let mut update = Query::update();
+    update
+        .table(Entity)
+        .value(Column::Before, None::<sea_orm::prelude::Json>)
+        .value(Column::After, None::<sea_orm::prelude::Json>)
+        .and_where(Column::UserId.eq(owner.as_uuid()))
+        .and_where(Column::EntityId.is_in(purged));
+    Some(update)
+}
+
+/// Whether the write removes its row for good.
+fn is_purge(write: &Write) -> bool {
+    let Write::Task { after, .. } = write;
+    after.is_none()
+}

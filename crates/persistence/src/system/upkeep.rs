@@ -1,0 +1,91 @@
+//! Upkeep of the trash, the ledger and what waits for confirmation.
+
+use domain::id::UserId;
+use domain::storage::StorageError;
+use sea_orm::sea_query::{DeleteStatement, Expr, Func, LockType, Query, SelectStatement};
+use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbErr, ExprTrait as _, Order, QueryResult};
+use uuid::Uuid;
+
+use crate::Database;
+use crate::entity::{Timestamp, change, pending_action, task, user};
+use crate::error::storage;
+
+/// Maximum number of users whose trash is purged before others are looked for.
+const USERS: u64 = 100;
+
+/// Maximum number of entries that one statement deletes: a user's writes wait for it.
+const BATCH: u64 = 5_000;
+
+pub(super) fn users_with_trash(until: Timestamp) -> SelectStatement {
+    use task::Column;
+    let mut select = Query::select();
+    select
+        .distinct()
+        .column(Column::UserId)
+        .from(task::Entity)
+        .and_where(Column::DeletedAt.is_not_null())
+        .and_where(Column::DeletedAt.lte(until))
+        .limit(USERS);
+    select
+}
+
+/// The user that `row` begins with.
+pub(super) fn user_id(row: &QueryResult) -> Result<UserId, DbErr> {
+    let id: Uuid = row.try_get_by_index(0)?;
+    Ok(id.into())
+}
+
+/// See [`SystemRepo::delete_changes`](domain::system::SystemRepo::delete_changes).
+pub(super) async fn delete_changes(database: &Database, until: Timestamp) -> Result<u64, StorageError> {
+    let mut users = Query::select();
+    users.distinct().column(change::Column::UserId).from(change::Entity).and_where(change::Column::At.lt(until));
+    let users = database.reader().await?.query_all(&users).await.map_err(storage)?;
+    let mut count = 0;
+    for row in &users {
+        let user = user_id(row).map_err(storage)?;
+        loop {
+            let delete = delete_oldest(user, until);
+            let deleted = database.writer().await?.execute(&delete).await.map_err(storage)?.rows_affected();
+            count += deleted;
+            if deleted < BATCH {
+                break;
+            }
+        }
+    }
+    let mut expired = Query::delete();
+    expired.from_table(pending_action::Entity).and_where(pending_action::Column::ExpiresAt.lt(until));
+    Ok(count + database.writer().await?.execute(&expired).await.map_err(storage)?.rows_affected())
+}
+
+/// Deletes the user's oldest entries up to the first one that is kept, so that the numbers stay without a gap whatever
+/// clocks said. The user is locked first, as by whoever else changes entries.
+fn delete_oldest(user: UserId, until: Timestamp) -> DeleteStatement {
+    use change::{Column, Entity};
+    let mut locked = Query::select();
+    locked
+        .column(user::Column::Id)
+        .from(user::Entity)
+        .and_where(user::Column::Id.eq(user.as_uuid()))
+        .lock(LockType::NoKeyUpdate);
+    let number_of = |which: Expr, offset: u64| {
+        let mut select = Query::select();
+        select
+            .column(Column::Seq)
+            .from(Entity)
+            .and_where(Column::UserId.eq(user.as_uuid()))
+            .and_where(which)
+            .order_by(Column::Seq, Order::Asc)
+            .limit(1)
+            .offset(offset);
+        Expr::from(select)
+    };
+    let first_kept = Func::coalesce([number_of(Column::At.gte(until), 0), i64::MAX.into()]);
+    let first_of_next_batch = Func::coalesce([number_of(Column::Seq.gte(1_i64), BATCH), i64::MAX.into()]);
+    let mut delete = Query::delete();
+    delete
+        .from_table(Entity)
+        .and_where(Column::UserId.into_expr().eq(Expr::from(locked)))
+        .and_where(Expr::col(Column::Seq).lt(first_kept))
+        .and_where(Expr::col(Column::Seq).lt(first_of_next_batch));
+    delete
+}
