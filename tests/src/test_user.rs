@@ -224,6 +224,38 @@ impl TestUser {
         self.send_with(Method::POST, "/api/{me}/chat", Some(&body), &[("idempotency-key", key)]).await
     }
 
+    /// Confirms a pending action by request.
+    ///
+    /// # Errors
+    /// If no answer comes.
+    pub async fn confirm(&self, pending: &str, conversation: &str) -> anyhow::Result<Answer> {
+        self.post("/api/{me}/chat", json!({"confirm": pending, "conversation_id": conversation})).await
+    }
+
+    /// The changes after the one with this number, oldest first.
+    ///
+    /// # Errors
+    /// If they are not listed.
+    pub async fn changes(&self, after: u64) -> anyhow::Result<Vec<Value>> {
+        let (mut changes, mut last) = (Vec::new(), after);
+        loop {
+            let page = self.get(&format!("/api/{{me}}/changes?after={last}")).await?.expect(200)?;
+            let Value::Array(page) = page else { bail!("no array: {page}") };
+            let Some(newest) = page.last() else { return Ok(changes) };
+            last = newest["seq"].as_u64().context("a number")?;
+            changes.extend(page);
+        }
+    }
+
+    /// The titles in this user's trash, last deleted first.
+    ///
+    /// # Errors
+    /// If they are not listed.
+    pub async fn trash(&self) -> anyhow::Result<Vec<String>> {
+        let tasks = self.all_pages("/api/{me}/trash").await?;
+        Ok(tasks.iter().filter_map(|task| task["title"].as_str().map(str::to_owned)).collect())
+    }
+
     pub(crate) fn words(message: &str, conversation: Option<&str>) -> Value {
         let mut body = json!({"message": message});
         if let Some(id) = conversation {
