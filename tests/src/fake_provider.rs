@@ -44,7 +44,7 @@ pub struct Behaviour {
 /// What answers when no scripted reply is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Otherwise {
-    /// The rule-based mind, which reads the conversation and calls the five tools on tasks.
+    /// The rule-based mind, which reads the conversation and calls the tools on tasks.
     #[default]
     Brain,
     /// Nobody: status 500, which tells that a script was too short.

@@ -26,6 +26,9 @@ mod reply;
 mod sentence;
 mod wording;
 
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, LlmToolCall};
 use domain::tool::CONFIRM_PENDING;
@@ -82,6 +85,10 @@ fn reply(request: &LlmRequest) -> Reply {
     let Some(now) = exchanges.pop() else {
         return Reply::Words(wording::remark(Remark::Greeting, 0).to_owned());
     };
+    if now.outcomes.iter().any(|outcome| outcome.tool == CONFIRM_PENDING) {
+        // It was all that the message asked for, whatever else the words might mean.
+        return Reply::Words(answer::answer(&now.outcomes, None));
+    }
     let has_tool = |name: &str| request.tools.iter().any(|tool| tool.name == name);
     let mut memory = dialogue::remember(&exchanges);
     memory.is_pending = has_tool(CONFIRM_PENDING);

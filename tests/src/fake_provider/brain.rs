@@ -1,4 +1,4 @@
-//! A mind made of rules: it reads the conversation as a model would, calls the five tools on tasks one step at a time, and
+//! A mind made of rules: it reads the conversation as a model would, calls the tools on tasks one step at a time, and
 //! then says what their results say. What no result says, it does not claim.
 //!
 //! Deliberately not here: understanding. Sentences are taken apart in `grammar`, results are put into words in `wording`.
@@ -13,9 +13,20 @@ use super::request::{Asked, Made, Said};
 use grammar::{Choice, Step};
 use wording::Outcome;
 
+/// Maximum number of deletions in one round: what the server lets one reply call.
+const MAX_CALLS: usize = 32;
+
+/// The tool that is there while something waits for the user's confirmation.
+const CONFIRM_PENDING: &str = "confirm_pending";
+
 /// Answers what was asked.
 pub(super) fn answer(asked: &Asked) -> Reply {
     let turn = Turn::newest(&asked.messages);
+    let is_pending = turn.calls.is_empty() && asked.tools.iter().any(|name| name == CONFIRM_PENDING);
+    if is_pending && grammar::is_yes(turn.user) {
+        // It has to be the whole reply.
+        return Reply::calls(CONFIRM_PENDING, &json!({}));
+    }
     let calls: Vec<_> = turn.next_calls().into_iter().filter(|(name, _)| asked.tools.contains(name)).collect();
     if !calls.is_empty() {
         let plan = format!("I will use {}.", calls[0].0);
@@ -68,22 +79,18 @@ impl<'a> Turn<'a> {
             return self.not_made(calls);
         }
         let steps = grammar::steps(self.user);
-        // A step is done when its call was made. A call that no step asked for, of the same tool, does for it too: the
-        // server runs what the user consented to by itself.
+        // A step is done when its call was made.
         let mut others: Vec<_> = self.calls.iter().collect();
         for step in &steps {
             let (name, arguments) = call_of(step);
-            let exact = others.iter().position(|called| called.made.name == name && called.made.arguments == arguments);
-            let stands_in = || {
-                let wanted = |called: &&Called<'_>| steps.iter().any(|step| call_of(step).1 == called.made.arguments);
-                others.iter().position(|called| called.made.name == name && !wanted(called))
-            };
-            let Some(made) = exact.or_else(stands_in) else { return vec![(name, arguments)] };
+            let is_step = |called: &&Called<'_>| called.made.name == name && called.made.arguments == arguments;
+            let Some(made) = others.iter().position(is_step) else { return vec![(name, arguments)] };
             let made = others.remove(made);
             if *step == Step::DeleteAll {
                 let listed = made.outcome.as_ref().map(Outcome::tasks).unwrap_or_default();
                 let deletions = listed.iter().map(|task| delete(&task["id"])).collect();
-                let left = self.not_made(deletions);
+                let mut left = self.not_made(deletions);
+                left.truncate(MAX_CALLS);
                 let refused = self.calls.iter().any(|called| {
                     called.made.name == "delete_task" && called.outcome.as_ref().is_some_and(|outcome| !outcome.success)
                 });
@@ -142,6 +149,7 @@ fn call_of(step: &Step) -> NewCall {
         Step::List(Some(status)) => ("list_tasks", json!({"status": status})),
         Step::Complete(task) => ("complete_task", json!({"task_identifier": task})),
         Step::Delete(task) => return delete(&json!(task)),
+        Step::Undo => ("undo", json!({})),
         Step::Rename { task, title } => ("update_task", json!({"task_identifier": task, "new_title": title})),
     };
     (name.to_owned(), arguments)

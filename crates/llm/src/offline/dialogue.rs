@@ -19,10 +19,10 @@ use super::sentence::{Sentence, Token};
 use super::wording;
 
 /// The longest message that is taken for a command, in words. A title has at most 500 characters.
-const MAX_WORDS: usize = 250;
+pub(super) const MAX_WORDS: usize = 250;
 
 /// Number of messages in a row whose question may lead to the next one.
-const MAX_QUESTIONS: usize = 8;
+pub(super) const MAX_QUESTIONS: usize = 5;
 
 /// How many tasks one sentence may name.
 const MAX_TOGETHER: usize = 20;

@@ -9,6 +9,7 @@ pub(super) enum Step {
     Complete(String),
     Delete(String),
     DeleteAll,
+    Undo,
     Rename {
         task: String,
         title: String,
@@ -30,6 +31,7 @@ enum Verb {
     Complete,
     Delete,
     Rename,
+    Undo,
 }
 
 /// How a step begins.
@@ -52,8 +54,13 @@ const VERBS: &[(&str, Verb)] = &[
     ("remove", Verb::Delete),
     ("rename", Verb::Rename),
     ("change", Verb::Rename),
+    ("undo", Verb::Undo),
+    ("take it back", Verb::Undo),
+    ("take that back", Verb::Undo),
 ];
 
+/// Maximum number of polite words before a verb.
+const MAX_POLITE: usize = 8;
 const POLITE: &[&str] = &["please", "can you", "could you", "first", "then", "and", "also", "finally", "now"];
 /// What stands between two steps, if the next one begins behind it. The longest first.
 const BETWEEN: &[&str] = &[", and then ", ", then ", " and then ", ", and ", " and ", " then ", ", ", "; ", ". ", "\n"];
@@ -112,6 +119,12 @@ pub(super) fn choice(message: &str, titles: &[&str]) -> Option<Choice> {
     }
 }
 
+/// Whether a message agrees, and says no more.
+pub(super) fn is_yes(message: &str) -> bool {
+    let words = lower(bare(message));
+    ["yes", "yes do it", "yes, do it", "ok", "okay", "sure", "go ahead", "do it", "confirmed"].contains(&words.as_str())
+}
+
 /// Cuts a message where a new step begins.
 fn clauses(message: &str) -> Vec<&str> {
     let (mut clauses, mut start, mut at) = (Vec::new(), 0, 0);
@@ -135,6 +148,8 @@ fn step(clause: &str) -> Vec<Step> {
     let rest = bare(rest);
     match verb {
         Verb::List => vec![Step::List(status(rest))],
+        Verb::Undo if ["", "it", "that", "this", "the last change"].contains(&lower(rest).as_str()) => vec![Step::Undo],
+        Verb::Undo => Vec::new(),
         _ if rest.is_empty() => Vec::new(),
         Verb::Add => vec![Step::Add(title(rest))],
         Verb::Complete => several(without_done(rest), Step::Complete),
@@ -159,7 +174,8 @@ fn several(named: &str, step: impl Fn(String) -> Step) -> Vec<Step> {
 
 fn verb(clause: &str) -> Option<(Verb, &str)> {
     let mut rest = clause.trim_start();
-    while let Some(after) = POLITE.iter().find_map(|polite| word(rest, polite)) {
+    for _ in 0..MAX_POLITE {
+        let Some(after) = POLITE.iter().find_map(|polite| word(rest, polite)) else { break };
         rest = after;
     }
     VERBS.iter().find_map(|(text, verb)| Some((*verb, word(rest, text)?)))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::request::Asked;
 use super::*;
 
-const TOOLS: [&str; 5] = ["add_task", "list_tasks", "complete_task", "delete_task", "update_task"];
+const TOOLS: [&str; 6] = ["add_task", "list_tasks", "complete_task", "delete_task", "update_task", "undo"];
 
 /// A conversation so far.
 #[derive(Default)]
@@ -36,7 +36,11 @@ impl Talk {
     }
 
     fn reply(&self) -> Reply {
-        let tools: Vec<_> = TOOLS
+        self.reply_with(&TOOLS)
+    }
+
+    fn reply_with(&self, tools: &[&str]) -> Reply {
+        let tools: Vec<_> = tools
             .iter()
             .map(|name| json!({"type": "function", "function": {"name": name, "parameters": {}}}))
             .collect();
@@ -160,7 +164,7 @@ fn everything_is_deleted_by_the_ids_of_a_list_until_a_tool_refuses() {
     let talk = talk.then("list_tasks", &json!({}), &list);
     let delete = |id: &str| ("delete_task".to_owned(), json!({"task_identifier": id}));
     assert_eq!(talk.calls(), [delete("a"), delete("b")]);
-    let waits = |title: &str| json!({"success": false, "message": "This needs the user's consent.", "data": {"task": {"title": title}, "needs_confirmation": true}});
+    let waits = |title: &str| json!({"success": false, "message": "Not done yet.", "data": {"task": {"title": title}, "needs_confirmation": true}});
     let refused = talk.then("delete_task", &delete("a").1, &waits("x"));
     assert_eq!(refused.says(), "2 tasks:\n1. x\n2. y\n\nShall I go on with these? x");
     let both = refused.then("delete_task", &delete("b").1, &waits("y"));
@@ -168,12 +172,49 @@ fn everything_is_deleted_by_the_ids_of_a_list_until_a_tool_refuses() {
 }
 
 #[test]
-fn results_that_it_did_not_ask_for_are_put_into_words() {
-    let talk = Talk::user("yes").then("delete_task", &json!({"task_identifier": "id-1"}), &done("Task 'x' deleted"));
-    assert_eq!(talk.says(), "Task 'x' deleted.");
-    let same =
-        Talk::user("delete x").then("delete_task", &json!({"task_identifier": "id-1"}), &done("Task 'x' deleted"));
-    assert_eq!(same.says(), "Task 'x' deleted.");
+fn what_waits_is_confirmed_by_a_yes_and_by_nothing_else() {
+    let tools = [&TOOLS[..], &["confirm_pending"]].concat();
+    let confirms = |talk: &Talk, tools: &[&str]| {
+        let reply = talk.reply_with(tools);
+        let is_alone = reply.calls.len() == 1 && reply.plan.is_empty() && reply.text.is_empty();
+        is_alone && reply.calls[0].name == "confirm_pending"
+    };
+    for yes in ["yes", "Yes, do it!", "ok", "go ahead", "sure, please"] {
+        assert!(confirms(&Talk::user(yes), &tools), "{yes}");
+        assert!(!confirms(&Talk::user(yes), &TOOLS), "{yes}");
+    }
+    for other in ["no", "what's left?", "yes, but not x", "add yes", ""] {
+        assert!(!confirms(&Talk::user(other), &tools), "{other}");
+    }
+    let result = json!({"success": true, "message": "Confirmed: task 'x' deleted", "data": {"tasks": [{"title": "x"}], "changes": [{}]}});
+    let talk = Talk::user("yes").then("confirm_pending", &json!({}), &result);
+    assert_eq!(talk.says(), "Confirmed: task 'x' deleted.");
+}
+
+#[test]
+fn an_undo_is_a_step() {
+    for sentence in ["undo", "Undo that, please!", "take it back", "undo the last change"] {
+        assert_eq!(Talk::user(sentence).calls(), call("undo", json!({})), "{sentence}");
+    }
+    assert!(Talk::user("undo the milk").calls().is_empty());
+    let result = json!({"success": true, "message": "Undone: task 'x' restored", "data": {"changes": [{}]}});
+    assert_eq!(Talk::user("undo").then("undo", &json!({}), &result).says(), "Undone: task 'x' restored.");
+}
+
+#[test]
+fn a_long_list_is_deleted_in_rounds() {
+    let tasks: Vec<_> = (0..40).map(|n| json!({"id": format!("id-{n}"), "title": "x"})).collect();
+    let list = json!({"success": true, "message": "40 tasks", "data": {"tasks": tasks}});
+    let talk = Talk::user("delete everything").then("list_tasks", &json!({}), &list);
+    assert_eq!(talk.calls().len(), 32);
+}
+
+/// Every place where a step may begin looks behind the polite words; so many of them lead to no step.
+#[test]
+fn more_polite_words_than_people_say_lead_nowhere() {
+    let polite = |count: usize| format!("{}add x", "please ".repeat(count));
+    assert_eq!(Talk::user(&polite(8)).calls(), call("add_task", json!({"title": "x"})));
+    assert!(Talk::user(&polite(9)).calls().is_empty());
 }
 
 #[test]

@@ -39,7 +39,9 @@ impl Outcome {
     fn words(&self) -> String {
         let message = self.message.trim();
         let end = if message.ends_with(['.', '?', '!']) || message.is_empty() { "" } else { "." };
-        let shown = [self.candidates(), self.tasks()].concat();
+        // What tells of changes has them in its words.
+        let listed = if self.data["changes"].is_array() { Vec::new() } else { self.tasks() };
+        let shown = [self.candidates(), listed].concat();
         let nearest: Vec<_> = self.array("nearest").iter().map(title).collect();
         if !shown.is_empty() {
             let colon = if end.is_empty() { "" } else { ":" };
@@ -52,7 +54,7 @@ impl Outcome {
     }
 }
 
-/// What the results say, in order. Those that wait for the user's consent become one question at the end.
+/// What the results say, in order. Those that wait for the user's confirmation become one question at the end.
 pub(super) fn report(outcomes: &[&Outcome]) -> String {
     let (waiting, settled): (Vec<&Outcome>, Vec<&Outcome>) =
         outcomes.iter().partition(|outcome| outcome.data["needs_confirmation"] == true);
@@ -70,7 +72,7 @@ pub(super) fn small_talk(user: &str) -> &'static str {
         "yes" | "no" | "ok" | "okay" | "never mind" | "cancel" => "All right. What would you like me to do next?",
         "thanks" | "thank you" => "You are welcome!",
         "hi" | "hello" | "hey" => "Hello! What would you like to do?",
-        _ => "I look after your to-do list: I can add, list, complete, rename or delete tasks.",
+        _ => "I look after your to-do list: I can add, list, complete, rename or delete tasks, and undo it.",
     }
 }
 
