@@ -63,7 +63,6 @@ async fn measure(kind: Kind, server: &Path, users: usize, time: Duration) -> any
             ("JWT_SECRET", "a secret for benchmarks, of more than 32 bytes"),
             ("API_REQUESTS_PER_MINUTE", "0"),
             ("SIGN_IN_REQUESTS_PER_MINUTE", "0"),
-            ("RUST_LOG", "warn,app=info"),
         ],
     )?;
     let mut people = Vec::new();
