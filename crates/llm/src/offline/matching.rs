@@ -6,25 +6,19 @@
 //! are made of. Deliberately not here: which way is the best.
 
 mod first_words;
+mod words;
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use self::first_words::FirstWords;
+use self::words::{Word, WordId};
 use super::notation::{NotationError, Pattern, Slot};
-use super::numbers;
-use super::sentence::{Sentence, Token};
+use super::sentence::Token;
 
-/// A word of the grammar, by number.
-type WordId = u16;
-
-/// Maximum number of steps that all programs together take over one message. An ordinary sentence takes 7,000; the most
-/// that one of the test table takes is 60,000.
-pub(super) const MAX_STEPS: usize = 400_000;
-
-/// How many words a slip of the keyboard may stand for.
-const MAX_MEANT: usize = 3;
+#[cfg(test)]
+pub(super) use self::words::{MAX_STEPS, steps_of};
+pub(super) use self::words::{Vocabulary, Words};
 
 /// How many words `{*}` may cover.
 const WILD_WORDS: usize = 3;
@@ -42,111 +36,6 @@ const NEVER_WILD: &[&str] = &[
     "", "a", "about", "an", "and", "at", "by", "do", "for", "from", "i", "if", "in", "is", "it", "my", "of", "off",
     "on", "or", "our", "that", "the", "this", "to", "with", "your",
 ];
-
-/// The words that the grammar knows.
-#[derive(Debug, Default)]
-pub(super) struct Vocabulary {
-    ids: HashMap<String, WordId>,
-}
-
-impl Vocabulary {
-    fn id(&mut self, word: &str) -> WordId {
-        let next = WordId::try_from(self.ids.len()).unwrap_or(WordId::MAX);
-        *self.ids.entry(word.to_owned()).or_insert(next)
-    }
-
-    /// Looks up every word of a sentence, the mistyped ones too.
-    pub fn look_up(&self, sentence: &Sentence<'_>) -> Words {
-        Words { words: sentence.tokens().iter().map(|token| self.word(token)).collect(), steps: Cell::new(0) }
-    }
-
-    fn word(&self, token: &Token) -> Word {
-        let exact = self.ids.get(&token.word).copied();
-        let meant = if exact.is_none() { self.meant_by(&token.word) } else { [None; MAX_MEANT] };
-        Word { exact, meant, number: numbers::value(&token.word) }
-    }
-
-    /// The known words of which `typed` may be a slip, "bring" and "being" for "bing": two letters swapped, one too many or one missing; in a word of six
-    /// letters or more also one that is wrong. Other wrong letters make another English word too easily ("clean" is
-    /// not "clear").
-    fn meant_by(&self, typed: &str) -> [Option<WordId>; MAX_MEANT] {
-        let mut meant = [None; MAX_MEANT];
-        let length = typed.chars().count();
-        if length < 4 || !typed.chars().all(char::is_alphabetic) {
-            return meant;
-        }
-        let slip = |word: &str| {
-            let other = word.chars().count();
-            other >= 4
-                && length.abs_diff(other) <= 1
-                && word.chars().next() == typed.chars().next()
-                && (length != other || length >= 6 || strsim::levenshtein(word, typed) == 2)
-                && strsim::osa_distance(word, typed) == 1
-        };
-        let mut words: Vec<_> = self.ids.iter().filter(|(word, _)| slip(word)).map(|(_, &id)| id).collect();
-        words.sort_unstable();
-        for (place, id) in meant.iter_mut().zip(words) {
-            *place = Some(id);
-        }
-        meant
-    }
-}
-
-/// A word of a sentence as the machine sees it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Word {
-    exact: Option<WordId>,
-    meant: [Option<WordId>; MAX_MEANT],
-    number: Option<u32>,
-}
-
-impl Word {
-    /// Whether the grammar has a use for it.
-    pub fn is_known(self) -> bool {
-        self.exact.is_some() || self.meant[0].is_some() || self.number.is_some()
-    }
-}
-
-/// The words of one message, and the steps that were taken over them. Whatever runs a program over them shares one budget:
-/// once it is spent, no program covers anything any more.
-#[derive(Debug)]
-pub(super) struct Words {
-    words: Vec<Word>,
-    steps: Cell<usize>,
-}
-
-impl Words {
-    /// The word at `at`.
-    pub fn get(&self, at: usize) -> Option<Word> {
-        self.words.get(at).copied()
-    }
-
-    /// Whether the budget is spent, so that the message is not understood.
-    pub fn are_given_up(&self) -> bool {
-        self.steps.get() > MAX_STEPS
-    }
-
-    /// Takes `steps` and returns whether there were as many left.
-    fn take(&self, steps: usize) -> bool {
-        #[cfg(test)]
-        STEPS.set(STEPS.get() + steps);
-        self.steps.set(self.steps.get().saturating_add(steps));
-        !self.are_given_up()
-    }
-}
-
-#[cfg(test)]
-thread_local! {
-    static STEPS: Cell<usize> = const { Cell::new(0) };
-}
-
-/// The number of steps that the machine takes for `work`, over whatever messages.
-#[cfg(test)]
-pub(super) fn steps_of(work: impl FnOnce()) -> usize {
-    let before = STEPS.get();
-    work();
-    STEPS.get() - before
-}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -270,7 +159,7 @@ impl Program {
         ends_at: &dyn Fn(usize) -> bool,
     ) -> Vec<Cover> {
         let mut found = Vec::new();
-        let known = &words.words[..span.end];
+        let known = &words.all()[..span.end];
         if words.are_given_up() || !self.first.allow(known.get(span.start)) {
             return found;
         }
@@ -380,6 +269,7 @@ fn phrase_ends(tokens: &[Token], span: Range<usize>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::notation::parse;
+    use super::super::sentence::Sentence;
     use super::*;
 
     fn covers(line: &str, text: &str) -> Vec<Cover> {

@@ -100,7 +100,7 @@ pub(super) fn steps(message: &str) -> Vec<Step> {
     clauses(message).into_iter().flat_map(step).collect()
 }
 
-/// What a message says to the question "which one?", with the titles that were on offer.
+/// What a message says to the question "which one?", with the titles to choose from.
 pub(super) fn choice(message: &str, titles: &[&str]) -> Option<Choice> {
     let words = bare(message);
     if ["both", "all", "all of them", "both of them", "every one", "all three"].contains(&lower(words).as_str()) {

@@ -234,7 +234,7 @@ fn everything_else_is_a_short_sentence_without_a_claim() {
 }
 
 #[test]
-fn tools_that_are_not_offered_are_not_called() {
+fn tools_that_are_missing_are_not_called() {
     let asked = Asked::read(&json!({"model": "m", "messages": [{"role": "user", "content": "add x"}]})).unwrap();
     assert!(answer(&asked).calls.is_empty());
 }

@@ -63,7 +63,7 @@ pub(super) const REMARKS: &[Frames] = &[
         sure: &[
             "[<wish>] <undo> [all [of]] [it|that|this|them|these|those|everything]",
             "[<wish>] <undo> (what you [have] [just] (did|done|changed)|[<det>] [very] [last|latest|previous] (change|changes|action|step|command|edit|deletion|deletions|operation|thing you did))",
-            "[<wish>] (bring|take|get|put|change|turn|roll) [all [of]] (it|that|this|them|these|those|everything) [all] back",
+            "[<wish>] (bring|take|get|put|add|change|turn|roll) [all [of]] (it|that|this|them|these|those|everything) [all] back [<to-list>]",
             "[<wish>] <undo> {item}",
             "[<wish>] (bring|take|get|put) {item} back",
         ],
