@@ -199,8 +199,7 @@ impl TestApp {
     ) -> anyhow::Result<Answer> {
         let url = format!("{}{}", self.address, path.replace("{me}", &user.id));
         let request = self.client.request(method, url).bearer_auth(&user.access_token);
-        let response = request.header(CONTENT_TYPE, content_type).body(body).send().await?;
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await? })
+        Ok(Answer::read(request.header(CONTENT_TYPE, content_type).body(body).send().await?).await?)
     }
 }
 

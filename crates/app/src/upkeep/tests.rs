@@ -25,24 +25,31 @@ fn user(n: u128) -> UserId {
     Uuid::from_u128(n).into()
 }
 
-/// The storage of a trash: how many old tasks each user still has, and what was committed.
+/// The writes of an operation.
+type Commit = (Vec<Write>, Change);
+
+/// The storage of a trash.
 #[derive(Clone, Default)]
-struct Trash(Arc<Mutex<Vec<(UserId, u128)>>>, Arc<Mutex<Vec<(Vec<Write>, Change)>>>);
+struct Trash {
+    /// How many old tasks each user still has.
+    left: Arc<Mutex<Vec<(UserId, u128)>>>,
+    committed: Arc<Mutex<Vec<Commit>>>,
+}
 
 impl Trash {
     fn of(users: impl IntoIterator<Item = (u128, u128)>) -> Self {
         let users = users.into_iter().map(|(n, tasks)| (user(n), tasks)).collect();
-        Self(Arc::new(Mutex::new(users)), Arc::default())
+        Self { left: Arc::new(Mutex::new(users)), committed: Arc::default() }
     }
 
     /// At most this many users with something left, as [`SystemRepo::users_with_trash`] lists them.
     fn users(&self, limit: usize) -> Vec<UserId> {
-        let left = self.0.lock().unwrap();
+        let left = self.left.lock().unwrap();
         left.iter().filter(|(_, tasks)| *tasks > 0).map(|(user, _)| *user).take(limit).collect()
     }
 
     fn tasks(&self, owner: UserId) -> Vec<Task> {
-        let left = self.0.lock().unwrap().iter().find(|(user, _)| *user == owner).map_or(0, |(_, tasks)| *tasks);
+        let left = self.left.lock().unwrap().iter().find(|(user, _)| *user == owner).map_or(0, |(_, tasks)| *tasks);
         let deleted = now() - TimeDelta::days(40);
         let task =
             |n| Task::new(Uuid::from_u128(n).into(), owner, "a".parse().unwrap(), false, deleted).delete(deleted);
@@ -50,11 +57,11 @@ impl Trash {
     }
 
     fn commit(&self, owner: UserId, writes: &[Write], change: &Change) {
-        let mut left = self.0.lock().unwrap();
+        let mut left = self.left.lock().unwrap();
         if let Some((_, tasks)) = left.iter_mut().find(|(user, _)| *user == owner) {
             *tasks -= writes.len() as u128;
         }
-        self.1.lock().unwrap().push((writes.to_vec(), change.clone()));
+        self.committed.lock().unwrap().push((writes.to_vec(), change.clone()));
     }
 }
 
@@ -112,7 +119,7 @@ async fn a_run_prunes_what_is_older_than_its_retention_and_empties_every_old_tra
     system.expect_delete_changes().times(1).withf(move |at| *at == until).returning(|_| Ok(1));
     upkeep(system, &trash, &[]).run().await;
     assert_eq!(trash.users(5), []);
-    let committed = trash.1.lock().unwrap();
+    let committed = trash.committed.lock().unwrap();
     assert_eq!(committed.len(), 5);
     for (writes, change) in committed.iter() {
         assert!(writes.iter().all(|write| write.action() == domain::change::Action::Purged));

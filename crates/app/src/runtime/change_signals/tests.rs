@@ -102,10 +102,11 @@ async fn storage_is_asked_once_a_second_for_everybody_and_not_at_all_without_rea
     let signals = LocalChangeSignals::default();
     let (system, asked) = system([Ok(vec![(user(1), 1), (user(2), 1)])]);
     let poller = tokio::spawn(signals.clone().poll(system));
-    pass(10).await;
+    // Half a second off the poller's ticks.
+    tokio::time::sleep(Duration::from_millis(10_500)).await;
     assert_eq!(asked.load(Ordering::SeqCst), 0);
     let readers = [signals.subscribe(user(1)), signals.subscribe(user(2)), signals.subscribe(user(2))];
-    tokio::time::sleep(Duration::from_millis(10_500)).await;
+    pass(10).await;
     assert_eq!(asked.load(Ordering::SeqCst), 10);
     drop(readers);
     pass(10).await;
