@@ -6,7 +6,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use domain::api_token::{ApiTokenRepo as _, ApiTokenRepoError};
-use domain::change::EffectId;
+use domain::change::{ChangeRepo as _, Write};
 use domain::id::{SessionId, UserId};
 use domain::session::{CodePurpose, NewCode, SessionRepo as _, SessionRepoError};
 use domain::system::SystemRepo as _;
@@ -262,21 +262,21 @@ async fn what_is_over_and_in_somebodys_hands_is_not_waited_for(fixture: Fixture)
     Ok(())
 }
 
-/// A task hangs on its user, and the record of it on its turn: if the turn were held when the user is waited for, the two
-/// would wait for each other.
+/// The user is held before the turn: if the turn were held when the user is waited for, the two would wait for each other.
 async fn a_turn_that_adds_a_task_is_not_in_the_way_of_its_users_deletion(fixture: Fixture) -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
     let lock = somebody(&fixture, &["LOCK TABLE tasks IN SHARE MODE".to_owned()]).await?;
-    let (tasks, users, new) = (fixture.tasks.clone(), fixture.users.clone(), new_task("Milk")?);
-    let change = effect(owner, EffectId { turn: turn.id, round: 0, index: 0 }, at(1));
-    let added = waiting(&fixture, 0, async move { tasks.create(owner, new, &change).await }).await?;
+    let (changes, users) = (fixture.changes.clone(), fixture.users.clone());
+    let (write, change) = (Write::create(new_task(owner, "Milk")?), effect(owner, call(&turn, 0), at(1)));
+    let added = waiting(&fixture, 0, async move { changes.commit(owner, &[write], &change).await }).await?;
     let deleted = waiting(&fixture, 1, async move { users.delete(owner, 0).await }).await?;
     lock.commit().await?;
+    // It came first, and goes with its user.
+    assert_eq!(added.await??.len(), 1);
     deleted.await??;
-    let added = added.await?;
-    // It comes too late: there is nobody any more whose task it could be.
-    assert!(added.is_err(), "{added:?}");
-    assert_eq!(fixture.number("SELECT COUNT(*) FROM tasks").await?, 0);
+    for table in ["tasks", "changes"] {
+        assert_eq!(fixture.number(&format!("SELECT COUNT(*) FROM {table}")).await?, 0, "{table}");
+    }
     Ok(())
 }

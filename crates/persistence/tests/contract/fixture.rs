@@ -4,21 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::api_token::NewApiToken;
-use domain::change::{Change, EffectId};
+use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, Entry, Write};
 use domain::conversation::{
     BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint,
-    Idempotency, KeyReuse, NewTurn, PendingAction, TurnEnd,
+    Idempotency, KeyReuse, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnEnd,
 };
-use domain::id::{ConversationId, SessionId, TaskId, UserId};
+use domain::id::{ConversationId, MessageId, SessionId, UserId};
 use domain::message::Part;
 use domain::principal::{Principal, Scopes, Via};
 use domain::secret::SecretHash;
 use domain::session::{Client, CodePurpose, Device, NewCode, NewSession, SessionRepo as _};
-use domain::task::{NewTask, Task, TaskRepo as _, Title, Version};
-use domain::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
+use domain::task::{Task, Title};
+use domain::turn::{FailureCode, Lease, Turn, TurnState, Usage};
 use domain::user::{ExternalAccount, NewUser, PasswordChange, PasswordHash, User, UserRepo as _};
 use persistence::{
-    Database, DatabaseOptions, SeaApiTokenRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
+    Database, DatabaseOptions, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
     SeaUserRepo,
 };
 use sea_orm::{ConnectionTrait as _, Statement};
@@ -30,6 +30,7 @@ pub(crate) struct Fixture {
     pub(crate) test: TestDatabase,
     pub(crate) database: Database,
     pub(crate) tasks: SeaTaskRepo,
+    pub(crate) changes: SeaChangeRepo,
     pub(crate) conversations: SeaConversationRepo,
     pub(crate) users: SeaUserRepo,
     pub(crate) sessions: SeaSessionRepo,
@@ -57,6 +58,7 @@ impl Fixture {
         Ok(Self {
             test,
             tasks: SeaTaskRepo::new(database.clone()),
+            changes: SeaChangeRepo::new(database.clone()),
             conversations: SeaConversationRepo::new(database.clone()),
             users: SeaUserRepo::new(database.clone()),
             sessions: SeaSessionRepo::new(database.clone()),
@@ -114,8 +116,23 @@ impl Fixture {
         Ok(self.sessions.create(owner, new_session(at(100_000_000))).await?.id)
     }
 
+    /// A task that was created at `at(0)`.
     pub(crate) async fn task(&self, owner: UserId, title: &str) -> anyhow::Result<Task> {
-        Ok(self.tasks.create(owner, new_task(title)?, &change(owner, at(0))).await?)
+        let task = new_task(owner, title)?;
+        self.write(owner, Write::create(task.clone())).await?;
+        Ok(task)
+    }
+
+    /// Commits one write at `at(0)`, as an operation that no tool call asks for.
+    pub(crate) async fn write(&self, owner: UserId, write: Write) -> Result<Entry, ChangeRepoError> {
+        Ok(self.changes.commit(owner, &[write], &change(owner, at(0))).await?.remove(0))
+    }
+
+    /// Moves a task to the trash, and returns it as it is there.
+    pub(crate) async fn trash(&self, task: &Task, at: DateTime<Utc>) -> anyhow::Result<Task> {
+        let deleted = task.delete(at);
+        self.write(task.user_id, Write::replace(task.clone(), deleted.clone())).await?;
+        Ok(deleted)
     }
 
     /// A conversation of one turn that runs until `at(15_000_000)`.
@@ -153,13 +170,19 @@ pub(crate) fn id<T: From<Uuid>>() -> T {
 }
 
 pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
-    let actor = Principal { user: owner, session: None, via: Via::Http, scopes: Scopes::all() };
-    Change { actor, turn: None, call: None, request_id: Uuid::now_v7().into(), at }
+    let actor = Principal { user: owner, session: None, api_token: None, via: Via::Http, scopes: Scopes::all() };
+    Change { operation: id(), actor, call: None, request_id: Uuid::now_v7().into(), at }
 }
 
-/// A change that a tool call asks for, in the first attempt at its turn.
-pub(crate) fn effect(owner: UserId, call: EffectId, at: DateTime<Utc>) -> Change {
-    Change { turn: Some(Attempt { turn: call.turn, number: 1 }), call: Some(call), ..change(owner, at) }
+/// Call `index` of the first round of a turn.
+pub(crate) fn call(turn: &Turn, index: u8) -> CallOrigin {
+    let Turn { conversation, assistant_message: message, .. } = *turn;
+    CallOrigin { conversation, message, attempt: turn.attempt(), round: 0, index }
+}
+
+/// A change that a tool call asks for.
+pub(crate) fn effect(owner: UserId, call: CallOrigin, at: DateTime<Utc>) -> Change {
+    Change { call: Some(call), ..change(owner, at) }
 }
 
 pub(crate) fn new_user(email: &str) -> anyhow::Result<NewUser> {
@@ -167,8 +190,9 @@ pub(crate) fn new_user(email: &str) -> anyhow::Result<NewUser> {
     Ok(NewUser { id: id(), email: email.parse()?, name: "Ada".parse()?, password_hash, at: at(0) })
 }
 
-pub(crate) fn new_task(title: &str) -> anyhow::Result<NewTask> {
-    Ok(NewTask { id: id::<TaskId>(), title: title.parse::<Title>()?, completed: false })
+/// A task of `at(0)` that is not stored yet.
+pub(crate) fn new_task(owner: UserId, title: &str) -> anyhow::Result<Task> {
+    Ok(Task::new(id(), owner, title.parse::<Title>()?, false, at(0)))
 }
 
 pub(crate) fn new_session(until: DateTime<Utc>) -> NewSession {
@@ -227,6 +251,7 @@ pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow:
         lease: Lease { instance: "here".parse()?, until: at + Lease::LENGTH },
         provider: "offline".into(),
         model: "v1".into(),
+        confirms: None,
         idempotency: None,
         at,
     })
@@ -236,8 +261,10 @@ pub(crate) fn request(key: &str, what: u8, reuse: KeyReuse) -> anyhow::Result<Id
     Ok(Idempotency { key: key.parse()?, fingerprint: Fingerprint([what; 32]), reuse })
 }
 
-pub(crate) fn offer(tasks: &[(TaskId, Version)]) -> PendingAction {
-    PendingAction { id: id(), tool: "delete_task".into(), tasks: tasks.to_vec() }
+/// The deletion of tasks, which the turn of this message has put off until `expires_at`.
+pub(crate) fn put_off(message: MessageId, tasks: &[Task], expires_at: DateTime<Utc>) -> PendingAction {
+    let items = tasks.iter().map(|task| PendingItem::new(task, PendingItemAction::Delete)).collect();
+    PendingAction { id: id(), message, items, expires_at }
 }
 
 /// An end with the words "Done." and 3 and 4 tokens.
@@ -245,7 +272,6 @@ pub(crate) fn end(state: TurnState, at: DateTime<Utc>) -> TurnEnd {
     TurnEnd {
         state,
         parts: text("Done."),
-        grounded: true,
         usage: Usage { tokens_in: 3, tokens_out: 4 },
         error_code: (state == TurnState::Failed).then_some(FailureCode::Timeout),
         provider: "offline".into(),

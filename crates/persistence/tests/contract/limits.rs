@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use domain::change::{ChangeRepo as _, ChangeRepoError, Write};
 use domain::storage::StorageError;
 use domain::task::{TaskRepo as _, TaskRepoError};
 use persistence::{ConnectError, Database, DatabaseOptions};
@@ -47,8 +48,8 @@ async fn writes_wait_in_line_and_are_told_when_it_takes_too_long(test: TestDatab
     let sqlite = fixture.test.kind() == Kind::Sqlite;
     lock.execute_unprepared(if sqlite { "UPDATE users SET name = 'Eve'" } else { "LOCK TABLE tasks" }).await?;
     let create = |title: &str| -> anyhow::Result<_> {
-        let (tasks, new) = (fixture.tasks.clone(), new_task(title)?);
-        Ok(tokio::spawn(async move { tasks.create(owner, new, &change(owner, at(0))).await }))
+        let (changes, write) = (fixture.changes.clone(), Write::create(new_task(owner, title)?));
+        Ok(tokio::spawn(async move { changes.commit(owner, &[write], &change(owner, at(0))).await }))
     };
     // One of them has the connection and waits for the lock; the other waits for the connection.
     let (mut first, mut second) = (create("Milk")?, create("Bread")?);
@@ -56,8 +57,7 @@ async fn writes_wait_in_line_and_are_told_when_it_takes_too_long(test: TestDatab
         refused = &mut first => (refused?, second),
         refused = &mut second => (refused?, first),
     };
-    let error = error(refused)?;
-    assert!(matches!(error, StorageError::Exhausted(_)), "{error:?}");
+    assert!(matches!(refused, Err(ChangeRepoError::Storage(StorageError::Exhausted(_)))), "{refused:?}");
     lock.rollback().await?;
     waiting.await??;
     assert_eq!(fixture.tasks.counts(owner).await?.pending, 1);
@@ -98,8 +98,8 @@ async fn a_write_that_fails_only_at_its_commit_is_told(test: TestDatabase) -> an
     ))
     .await?;
     db.execute_unprepared("INSERT INTO pins SELECT id FROM tasks").await?;
-    let error = error(fixture.tasks.delete(owner, task.id, None, &change(owner, at(1))).await)?;
-    assert!(matches!(error, StorageError::Other(_)), "{error:?}");
+    let purged = fixture.write(owner, Write::purge(task.clone())).await;
+    assert!(matches!(purged, Err(ChangeRepoError::Storage(StorageError::Other(_)))), "{purged:?}");
     assert_eq!(fixture.tasks.get(owner, task.id).await?, task);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use domain::change::{Action, Receipt, Seq, TaskRef};
 use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageCursor, MessageOrder, TurnEnd};
 use domain::id::{ConversationId, UserId};
 use domain::message::{Message, Part, Role, ToolCall, ToolResult};
@@ -10,7 +11,7 @@ use domain::turn::TurnState;
 use serde_json::json;
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, end, new_turn, text};
+use crate::fixture::{Fixture, at, end, id, new_turn, text};
 
 on_both_databases!(
     a_turn_leaves_the_question_and_the_answer,
@@ -55,7 +56,6 @@ async fn a_turn_leaves_the_question_and_the_answer(test: TestDatabase) -> anyhow
         role: Role::User,
         parts: text("Add milk"),
         status: TurnState::Complete,
-        grounded: true,
         created_at: at(0),
     };
     let mut answer = Message {
@@ -76,9 +76,8 @@ async fn a_turn_leaves_the_question_and_the_answer(test: TestDatabase) -> anyhow
     let messages = page(&fixture, owner, conversation, MessageOrder::Ascending, 9).await?;
     assert_eq!(messages, [question.clone(), answer.clone()]);
 
-    let end = TurnEnd { grounded: false, ..complete(text("Added."), 5) };
-    fixture.conversations.end_turn(owner, turn.attempt(), end).await?;
-    let answer = Message { parts: text("Added."), status: TurnState::Complete, grounded: false, ..answer };
+    fixture.conversations.end_turn(owner, turn.attempt(), complete(text("Added."), 5)).await?;
+    let answer = Message { parts: text("Added."), status: TurnState::Complete, ..answer };
     let messages = page(&fixture, owner, conversation, MessageOrder::Ascending, 9).await?;
     assert_eq!(messages, [question, answer]);
     Ok(())
@@ -129,14 +128,21 @@ async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::
         message: "Task '🧑\u{200D}🚀 ‏שלום‏ cafe\u{301}' created successfully".into(),
         data: json!({"b": [1, 2.5, -3, 9_007_199_254_740_993_i64, true, null], "a": {"": "x"}, "aa": ""}),
     };
+    let receipt = Receipt {
+        seq: Seq(7),
+        operation_id: id(),
+        action: Action::Updated,
+        task: TaskRef { id: id(), title: "Oat milk".parse()? },
+        previous_title: Some("Milk".parse()?),
+    };
     let call = |result| {
         Part::ToolCall(ToolCall {
             id: "call_1".into(),
             round: 1,
             tool: "add_task".into(),
             parameters: json!({"title": "a\u{1}\n\t\"\\"}),
-            agreed: true,
             result,
+            changes: vec![receipt.clone()],
         })
     };
     let no_json = Part::ToolCall(ToolCall {
@@ -144,8 +150,8 @@ async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::
         round: 2,
         tool: "x".into(),
         parameters: json!("{cut o"),
-        agreed: false,
         result: None,
+        changes: Vec::new(),
     });
     let parts = vec![
         Part::Plan { round: 0, text: "I will add it.".into() },

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use domain::change::{ChangeRepo as _, ChangeRepoError, Seq, Write};
 use domain::conversation::{ConversationRepo as _, ConversationRepoError};
 use domain::storage::StorageError;
-use domain::task::{TaskRepo as _, TaskRepoError};
-use persistence::{Database, DatabaseOptions, SeaTaskRepo};
+use domain::task::TaskRepo as _;
+use persistence::{Database, DatabaseOptions, SeaChangeRepo};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
 use test_database::{Kind, TestDatabase};
 
@@ -69,9 +70,10 @@ async fn a_write_after_a_read_does_not_fail_under_contention() -> anyhow::Result
     let owner = fixture.user().await?;
     let other = Database::connect(&options(&fixture.test)).await?;
     let writer = tokio::spawn(async move {
-        let tasks = SeaTaskRepo::new(other);
+        let changes = SeaChangeRepo::new(other);
         for _ in 0..200 {
-            tasks.create(owner, new_task("Bread")?, &change(owner, at(0))).await?;
+            let write = Write::create(new_task(owner, "Bread")?);
+            changes.commit(owner, &[write], &change(owner, at(0))).await?;
         }
         anyhow::Ok(())
     });
@@ -96,8 +98,8 @@ async fn another_process_that_writes_for_long_is_told_as_exhaustion() -> anyhow:
     lock.execute_unprepared("UPDATE users SET name = 'Eve'").await?;
     // Instead of waiting for the 5 s that are set.
     fixture.database.connection_for_migrations().execute_unprepared("PRAGMA busy_timeout = 50").await?;
-    let outcome = fixture.tasks.create(owner, new_task("Milk")?, &change(owner, at(0))).await;
-    assert!(matches!(outcome, Err(TaskRepoError::Storage(StorageError::Exhausted(_)))), "{outcome:?}");
+    let outcome = fixture.write(owner, Write::create(new_task(owner, "Milk")?)).await;
+    assert!(matches!(outcome, Err(ChangeRepoError::Storage(StorageError::Exhausted(_)))), "{outcome:?}");
     let begun = fixture.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await;
     let ConversationRepoError::Storage(error) = begun.err().ok_or_else(|| anyhow::anyhow!("begun"))? else {
         anyhow::bail!("another error")
@@ -117,13 +119,13 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
     db.execute_unprepared(&format!("PRAGMA max_page_count = {}", pages + 2)).await?;
     let mut created = 0;
     let error = loop {
-        match fixture.tasks.create(owner, new_task(&"x".repeat(500))?, &change(owner, at(0))).await {
+        match fixture.write(owner, Write::create(new_task(owner, &"x".repeat(500))?)).await {
             Ok(_) => created += 1,
             Err(error) => break error,
         }
         anyhow::ensure!(created < 1000, "the disk is never full");
     };
-    assert!(matches!(error, TaskRepoError::Storage(StorageError::Full(_))), "{error:?}");
+    assert!(matches!(error, ChangeRepoError::Storage(StorageError::Full(_))), "{error:?}");
     // A transaction, too, happens entirely or not at all.
     let mut begun = 0;
     let error = loop {
@@ -137,6 +139,7 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
     let page = domain::page::PageRequest::first(std::num::NonZeroU16::MAX);
     assert_eq!(fixture.conversations.list(owner, page).await?.items.len(), begun);
     assert_eq!(fixture.tasks.counts(owner).await?.pending, created);
+    assert_eq!(fixture.changes.head(owner).await?.seq, Seq(created));
     assert_eq!(pragma(db, "integrity_check").await?, "ok");
     // There is room again.
     db.execute_unprepared("PRAGMA max_page_count = 1000000").await?;

@@ -2,13 +2,14 @@
 
 use std::num::NonZeroU16;
 
+use domain::change::Write;
 use domain::id::UserId;
 use domain::page::PageRequest;
-use domain::task::{NewTask, Task, TaskFilter, TaskRepo as _, TaskStatus, TitleMatch};
+use domain::task::{Task, TaskFilter, TaskRepo as _, TaskStatus, TitleMatch};
 use domain::text::Folded;
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, change, new_task};
+use crate::fixture::{Fixture, at, id};
 
 on_both_databases!(
     the_newest_task_comes_first,
@@ -88,7 +89,7 @@ async fn a_page_is_not_moved_by_tasks_that_come_and_go(test: TestDatabase) -> an
     let first = fixture.tasks.list(owner, &TaskFilter::default(), PageRequest::first(limit(2))).await?;
     fixture.task(owner, "new").await?;
     // The very task that the cursor names goes away.
-    fixture.tasks.delete(owner, tasks[2].id, None, &change(owner, at(1))).await?;
+    fixture.trash(&tasks[2], at(1)).await?;
     let request = PageRequest { limit: limit(2), after: first.next };
     let second = fixture.tasks.list(owner, &TaskFilter::default(), request).await?;
     assert_eq!((second.items, second.next), (vec![tasks[1].clone(), tasks[0].clone()], None));
@@ -99,8 +100,8 @@ async fn a_list_shows_one_status(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for (title, completed) in [("a", true), ("b", false), ("c", true), ("d", false)] {
-        let new = NewTask { completed, ..new_task(title)? };
-        fixture.tasks.create(owner, new, &change(owner, at(0))).await?;
+        let task = Task::new(id(), owner, title.parse()?, completed, at(0));
+        fixture.write(owner, Write::create(task)).await?;
     }
     for (status, expected) in [
         (TaskStatus::All, ["d", "c", "b", "a"].as_slice()),
@@ -132,7 +133,7 @@ async fn a_title_is_matched_folded(test: TestDatabase) -> anyhow::Result<()> {
     // A title that changes is found by its new words only.
     let apple = all(&fixture, owner, &exactly("apfel"), 9).await?.remove(0);
     let patch = domain::task::TaskPatch { title: Some("Birne".parse()?).into(), ..Default::default() };
-    fixture.tasks.update(owner, apple.id, patch, None, &change(owner, at(1))).await?;
+    fixture.write(owner, Write::replace(apple.clone(), apple.apply(&patch, at(1)))).await?;
     assert_eq!(titles(&fixture, owner, containing("apf")).await?, Vec::<String>::new());
     assert_eq!(titles(&fixture, owner, exactly("birne")).await?, ["Birne"]);
     Ok(())

@@ -65,7 +65,7 @@ async fn a_key_costs_no_statement(test: TestDatabase) -> anyhow::Result<()> {
     let turn = begun(&fixture, owner).await?;
     assert_eq!(fixture.statements().len(), 3);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
-    // And, where a conversation goes on, what is dead in it and what is on offer.
+    // And, where a conversation goes on, what is dead in it and what waits for confirmation.
     let mut next = new_turn(ConversationTarget::Existing(turn.conversation), at(2))?;
     next.idempotency = Some(request("next", 1, KeyReuse::Refuse)?);
     fixture.statements();

@@ -38,13 +38,12 @@ async fn an_answer_is_what_is_stored_now(test: TestDatabase) -> anyhow::Result<(
     assert_eq!(fixture.statements().len(), 1);
     assert_eq!((&running.turn, running.usage, running.error_code), (&turn, Usage::default(), None));
     assert_eq!(running.message, message(3).await?);
-    let ended = TurnEnd { grounded: false, ..end(TurnState::Failed, at(3)) };
-    fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(3))).await?;
     let failed = fixture.conversations.answer(owner, turn.id).await?;
     assert_eq!((&failed.turn, failed.usage), (&turn, Usage { tokens_in: 3, tokens_out: 4 }));
     assert_eq!(failed.error_code, Some(FailureCode::Timeout));
     assert_eq!(failed.message, message(3).await?);
-    assert_eq!((failed.message.status, failed.message.grounded), (TurnState::Failed, false));
+    assert_eq!(failed.message.status, TurnState::Failed);
     let complete = fixture.conversations.answer(owner, first.id).await?;
     assert_eq!((complete.turn, complete.message), (first, message(1).await?));
     Ok(())

@@ -1,17 +1,18 @@
 //! Users: what is left when one is deleted.
 
 use domain::api_token::ApiTokenRepo as _;
-use domain::change::EffectId;
+use domain::change::{ChangeRepo as _, Write};
 use domain::conversation::{ConversationRepo as _, TurnEnd};
 use domain::id::UserId;
 use domain::session::{CodePurpose, SessionRepo as _};
 use domain::system::SystemRepo as _;
-use domain::task::{TaskRepo as _, Version};
 use domain::turn::TurnState;
 use domain::user::{User, UserRepo as _, UserRepoError};
 use test_database::{Kind, TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, effect, end, external, id, new_api_token, new_code, new_password, new_task, offer};
+use crate::fixture::{
+    Fixture, at, call, effect, end, external, id, new_api_token, new_code, new_password, new_task, put_off,
+};
 
 on_both_databases!(
     a_deleted_user_leaves_no_row_in_any_table,
@@ -22,9 +23,10 @@ on_both_databases!(
 /// Puts something of the user's into every table.
 async fn fill(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     let (_, turn) = fixture.conversation(owner).await?;
-    let call = EffectId { turn: turn.id, round: 0, index: 0 };
-    let task = fixture.tasks.create(owner, new_task("Milk")?, &effect(owner, call, at(1))).await?;
-    let pending = Some(offer(&[(task.id, Version::FIRST)]));
+    let task = new_task(owner, "Milk")?;
+    let added = effect(owner, call(&turn, 0), at(1));
+    fixture.changes.commit(owner, &[Write::create(task.clone())], &added).await?;
+    let pending = Some(put_off(turn.assistant_message, &[task], at(9)));
     let ended = TurnEnd { pending, ..end(TurnState::Complete, at(2)) };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
     let session = fixture.session(owner).await?;
