@@ -1,20 +1,20 @@
 //! No secret is in the log, at any level. This has a process of its own, because everything in it is logged.
 
-use std::io::Write;
+use std::io;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::api_token::{ApiTokenRepo as _, NewApiToken};
-use domain::change::Change;
+use domain::change::{Change, ChangeRepo as _, Write};
 use domain::id::UserId;
 use domain::principal::{Principal, Scopes, Via};
 use domain::secret::SecretHash;
 use domain::session::{Client, CodePurpose, Device, NewCode, NewSession, SessionRepo as _};
 use domain::system::SystemRepo as _;
-use domain::task::{NewTask, TaskRepo as _};
+use domain::task::Task;
 use domain::user::{ExternalAccount, NewUser, PasswordHash, UserRepo as _};
 use persistence::{
-    Database, DatabaseOptions, SeaApiTokenRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
+    Database, DatabaseOptions, SeaApiTokenRepo, SeaChangeRepo, SeaSessionRepo, SeaSystemRepo, SeaUserRepo,
 };
 use test_database::{Kind, TestDatabase, on_both_databases};
 use tracing_subscriber::fmt::MakeWriter;
@@ -38,12 +38,12 @@ static LOG: LazyLock<anyhow::Result<Log>> = LazyLock::new(|| {
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -105,10 +105,16 @@ async fn no_secret_is_in_the_log_at_any_level(test: TestDatabase) -> anyhow::Res
         at,
     };
     let owner = SeaUserRepo::new(database.clone()).create(owner).await?.id;
-    let actor = Principal { user: owner, session: None, via: Via::Http, scopes: Scopes::all() };
-    let change = Change { actor, turn: None, call: None, request_id: Uuid::now_v7().into(), at };
-    let task = NewTask { id: Uuid::now_v7().into(), title: "Hidden title".parse()?, completed: false };
-    SeaTaskRepo::new(database.clone()).create(owner, task, &change).await?;
+    let actor = Principal { user: owner, session: None, api_token: None, via: Via::Http, scopes: Scopes::all() };
+    let (operation, request_id) = (Uuid::now_v7().into(), Uuid::now_v7().into());
+    let change = Change { operation, actor, call: None, request_id, at };
+    let task = Task::new(Uuid::now_v7().into(), owner, "Hidden title".parse()?, false, at);
+    let (changes, renamed) = (SeaChangeRepo::new(database.clone()), task.toggle(at));
+    changes.commit(owner, &[Write::create(task.clone())], &change).await?;
+    let purge = [Write::replace(task.clone(), renamed.clone()), Write::purge(renamed)];
+    changes.commit(owner, &purge, &change).await?;
+    // A failure is logged, too: the row is gone.
+    anyhow::ensure!(changes.commit(owner, &[Write::purge(task)], &change).await.is_err());
     account(&database, owner, at).await?;
     database.close().await;
 

@@ -26,6 +26,11 @@ const LANDED: &[(&str, &str, &str)] = landed! {
     "m20261124_000014_create_external_accounts": "ec94c75f2eb4692d09e00251517d2b40f7acddd3e4c93a734251350b6f15620e",
     "m20261124_000015_create_one_time_codes": "fb5cf8fa13735b3e3eca7c4fbbb037b79595d90f09fa7291935ec8a4f262fbf3",
     "m20261124_000016_create_spent_states": "4c2bc020231d445d08847760acd9f04ce0935c55b5fe129951148d49d3db725c",
+    "m20261125_000017_add_trash": "dc5409c98241ef5af191189dff1692782d0abd87ccaac9c018f2a29dae2908e5",
+    "m20261125_000018_create_changes": "08529d9b946430bdfc440c51a96247ee9837ca94a48ae762703dc05c5b3ce5db",
+    "m20261125_000019_drop_effects": "1ce72d93d4e81e65b56ab4c56cbacf49a4640d22b22669a60e3bbac1edc8fd36",
+    "m20261125_000020_drop_grounded": "4515b279b79490fba44dff6b862ba59b038bc1d54be9d383d75c45a6fe37b44c",
+    "m20261125_000021_recreate_pending_actions": "6871f1c83d848a143b87242fb774b6f7a3df86d912122f3f60cd8b4a901ce9df",
 };
 
 #[test]

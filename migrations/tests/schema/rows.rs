@@ -33,7 +33,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     insert(
         db,
         "users",
-        &format!("{}, '{user}@x.org', '{user}@x.org', 'Ada', 'UTC', NULL, 0, {NOW}, {NOW}", id(db, user)),
+        &format!("{}, '{user}@x.org', '{user}@x.org', 'Ada', 'UTC', NULL, 0, {NOW}, {NOW}, 1", id(db, user)),
     )
     .await?;
     let (session, conversation, turn) = (id(db, session), id(db, conversation), id(db, turn));
@@ -41,7 +41,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     let new = || id(db, Uuid::new_v4());
     insert(db, "sessions", &format!("{session}, {user}, {NOW}, {NOW}, {NOW}, 'curl/8.5', '::1'")).await?;
     insert(db, "refresh_tokens", &format!("{}, {user}, {session}, {NOW}, NULL", hash(db))).await?;
-    insert(db, "tasks", &format!("{}, {user}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new())).await?;
+    insert(db, "tasks", &format!("{}, {user}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL", new())).await?;
     insert(db, "conversations", &format!("{conversation}, {user}, 'Hi', 1, NULL, {NOW}, {NOW}, 'slug'")).await?;
     insert(
         db,
@@ -54,13 +54,14 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     )
     .await?;
     let message = |position, role| {
-        format!("{}, {user}, {conversation}, {turn}, {position}, '{role}', '[]', 'complete', true, {NOW}", new())
+        format!("{}, {user}, {conversation}, {turn}, {position}, '{role}', '[]', 'complete', {NOW}", new())
     };
     insert(db, "messages", &message(1, "user")).await?;
     insert(db, "messages", &message(2, "assistant")).await?;
-    let action = format!("{}, {user}, {conversation}, {turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new());
+    let action = format!("{}, {user}, {conversation}, {turn}, {}, '[]', {NOW}, {NOW}, NULL", new(), new());
     insert(db, "pending_actions", &action).await?;
-    insert(db, "effects", &format!("{user}, {turn}, 0, 0, {}, '{{}}', NULL, {NOW}", new())).await?;
+    let of_call = format!("{turn}, {conversation}, {}, 0, 0, 0", new());
+    insert(db, "changes", &change(db, &user, 1, &of_call, "NULL")).await?;
     let token = format!("{}, {user}, 'CI', 'tasks:read chat', {}, {NOW}, NULL, NULL", new(), hash(db));
     insert(db, "api_tokens", &token).await?;
     let subject = owned.user;
@@ -71,6 +72,16 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     }
     insert(db, "spent_states", &format!("{}, {NOW}", hash(db))).await?;
     Ok(owned)
+}
+
+/// A change of a task, with the columns of the call that made it, from `turn_id` to `part`.
+pub(crate) fn change(db: &DatabaseConnection, user: &str, seq: i64, of_call: &str, undoes: &str) -> String {
+    let new = || id(db, Uuid::new_v4());
+    format!(
+        "{user}, {seq}, {NOW}, {}, 'task', {}, 'created', NULL, '{{}}', 'http', NULL, NULL, {of_call}, 'r', {undoes}",
+        new(),
+        new()
+    )
 }
 
 pub(crate) async fn insert(db: &DatabaseConnection, table: &str, values: &str) -> anyhow::Result<()> {

@@ -4,13 +4,14 @@ use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use test_database::{TestDatabase, on_both_databases};
 use uuid::Uuid;
 
-use crate::rows::{NOW, Owned, hash, id, insert, two_users};
+use crate::rows::{NOW, Owned, change, hash, id, insert, two_users};
 
 on_both_databases!(
     a_row_of_one_user_cannot_hang_on_a_row_of_another,
     a_row_without_its_user_is_refused,
     wrong_values_are_refused,
     wrong_values_of_the_account_are_refused,
+    wrong_values_of_the_ledger_are_refused,
     one_turn_runs_at_a_time_in_a_conversation,
     an_email_a_position_and_a_side_of_a_turn_are_taken_once,
     keys_are_taken_once_by_each_user_and_an_effect_once_by_a_turn,
@@ -52,7 +53,7 @@ fn keyed(db: &DatabaseConnection, owned: &Owned, model_time: i64, key: &str, fin
 
 fn message(db: &DatabaseConnection, owned: &Owned, turn: &str, position: i64, role: &str, status: &str) -> String {
     let (user, conversation) = (id(db, owned.user), id(db, owned.conversation));
-    format!("{}, {user}, {conversation}, {turn}, {position}, '{role}', '[]', '{status}', true, {NOW}", new(db))
+    format!("{}, {user}, {conversation}, {turn}, {position}, '{role}', '[]', '{status}', {NOW}", new(db))
 }
 
 async fn a_row_of_one_user_cannot_hang_on_a_row_of_another(test: TestDatabase) -> anyhow::Result<()> {
@@ -70,11 +71,10 @@ async fn a_row_of_one_user_cannot_hang_on_a_row_of_another(test: TestDatabase) -
     refused(&db, "messages", message(&db, &mixed, &ada_turn, 9, "user", "complete"), foreign).await;
     refused(&db, "messages", message(&db, &bob, &ada_turn, 9, "user", "complete"), foreign).await;
     let ada_conversation = id(&db, ada.conversation);
+    let message = new(&db);
     let action =
-        format!("{}, {bob_user}, {ada_conversation}, {ada_turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new(&db));
+        format!("{}, {bob_user}, {ada_conversation}, {ada_turn}, {message}, '[]', {NOW}, {NOW}, NULL", new(&db));
     refused(&db, "pending_actions", action, foreign).await;
-    let effect = format!("{bob_user}, {ada_turn}, 0, 9, {}, '{{}}', NULL, {NOW}", new(&db));
-    refused(&db, "effects", effect, foreign).await;
     Ok(())
 }
 
@@ -86,7 +86,8 @@ async fn a_row_without_its_user_is_refused(test: TestDatabase) -> anyhow::Result
         ("api_tokens", format!("{}, {nobody}, 'CI', 'chat', {}, {NOW}, NULL, NULL", new(&db), hash(&db))),
         ("external_accounts", format!("'https://id.example', 'x', {nobody}, {NOW}")),
         ("one_time_codes", format!("{}, 'sign_in', {nobody}, NULL, {NOW}, {NOW}", hash(&db))),
-        ("tasks", format!("{}, {nobody}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new(&db))),
+        ("tasks", format!("{}, {nobody}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL", new(&db))),
+        ("changes", change(&db, &nobody, 1, NO_CALL, "NULL")),
         ("conversations", format!("{}, {nobody}, 'Hi', 0, NULL, {NOW}, {NOW}, NULL", new(&db))),
     ];
     for (table, values) in rows {
@@ -119,21 +120,62 @@ async fn wrong_values_of_the_account_are_refused(test: TestDatabase) -> anyhow::
     insert(&db, "sessions", &format!("{session}, {user}, {NOW}, {NOW}, {NOW}, {}, {}", x(200), x(45))).await
 }
 
+/// The columns of a change that no tool call made.
+const NO_CALL: &str = "NULL, NULL, NULL, NULL, NULL, NULL";
+
+async fn wrong_values_of_the_ledger_are_refused(test: TestDatabase) -> anyhow::Result<()> {
+    let (db, ada, _) = database(&test).await?;
+    let check = "check constraint";
+    let user = id(&db, ada.user);
+    let right = |seq| change(&db, &user, seq, NO_CALL, "NULL");
+    let long = format!("'{}'", "x".repeat(129));
+    for (part, wrong) in
+        [("'task'", "'note'"), ("'created'", "'lost'"), ("'http'", "'pigeon'"), ("'r'", "''"), ("'r'", long.as_str())]
+    {
+        refused(&db, "changes", right(2).replace(part, wrong), check).await;
+    }
+    refused(&db, "changes", right(0), check).await;
+    for undoes in ["0", "2", "3"] {
+        refused(&db, "changes", change(&db, &user, 2, NO_CALL, undoes), check).await;
+    }
+    // What a call made has all of its columns, and what none made has none of them.
+    let ids = [new(&db), new(&db), new(&db)];
+    let all = [&*ids[0], &ids[1], &ids[2], "1", "2", "3"];
+    for left_out in 0..all.len() {
+        let mut of_call = all;
+        of_call[left_out] = "NULL";
+        refused(&db, "changes", change(&db, &user, 2, &of_call.join(", "), "1"), check).await;
+        let mut of_none = ["NULL"; 6];
+        of_none[left_out] = all[left_out];
+        refused(&db, "changes", change(&db, &user, 2, &of_none.join(", "), "1"), check).await;
+    }
+    for number in 3..6 {
+        let mut of_call = all;
+        of_call[number] = "-1";
+        refused(&db, "changes", change(&db, &user, 2, &of_call.join(", "), "1"), check).await;
+    }
+    insert(&db, "changes", &change(&db, &user, 2, &all.join(", "), "1")).await?;
+    insert(&db, "changes", &right(3)).await?;
+    let lowered = db.execute_unprepared("UPDATE users SET change_seq = -1").await;
+    assert!(lowered.is_err(), "{lowered:?}");
+    Ok(())
+}
+
 async fn wrong_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
     let (db, ada, _) = database(&test).await?;
     let check = "check constraint";
     let user = id(&db, ada.user);
     let long = "x".repeat(501);
     for (title, version) in [("", 1), (long.as_str(), 1), ("Milk", 0)] {
-        let task = format!("{}, {user}, '{title}', '', NULL, {version}, {NOW}, {NOW}, NULL, NULL, NULL", new(&db));
+        let task = format!("{}, {user}, '{title}', '', NULL, {version}, {NOW}, {NOW}, NULL", new(&db));
         refused(&db, "tasks", task, check).await;
     }
-    let task = |title: &str| format!("{}, {user}, '{title}', '', NULL, 1, {NOW}, {NOW}, NULL, NULL, NULL", new(&db));
+    let task = |title: &str| format!("{}, {user}, '{title}', '', NULL, 1, {NOW}, {NOW}, NULL", new(&db));
     insert(&db, "tasks", &task(&"é".repeat(500))).await?;
     for (email, name, zone, version) in
         [("", "Ada", "UTC", 0), ("a@b.c", "", "UTC", 0), ("a@b.c", "Ada", "", 0), ("a@b.c", "Ada", "UTC", -1)]
     {
-        let user = format!("{}, '{email}', '{email}', '{name}', '{zone}', NULL, {version}, {NOW}, {NOW}", new(&db));
+        let user = format!("{}, '{email}', '{email}', '{name}', '{zone}', NULL, {version}, {NOW}, {NOW}, 0", new(&db));
         refused(&db, "users", user, check).await;
     }
     let long = format!("'{}'", "x".repeat(256));
@@ -158,11 +200,6 @@ async fn wrong_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
     insert(&db, "turns", &keyed(&db, &ada, 0, "'k'", &sha)).await?;
     let at_none = turn(&db, ada.user, ada.conversation, "complete", NOW).replace("NULL, 1", "NULL, 0");
     refused(&db, "turns", at_none, check).await;
-    let turn = id(&db, ada.turn);
-    for (round, index, before) in [(-1, 9, "'{}'"), (0, -1, "'{}'"), (0, 9, "NULL")] {
-        let effect = format!("{user}, {turn}, {round}, {index}, {}, {before}, NULL, {NOW}", new(&db));
-        refused(&db, "effects", effect, check).await;
-    }
     let other = new(&db);
     for (position, role, status) in
         [(0, "user", "complete"), (9, "system", "complete"), (9, "assistant", "lost"), (9, "user", "running")]
@@ -191,7 +228,7 @@ async fn one_turn_runs_at_a_time_in_a_conversation(test: TestDatabase) -> anyhow
 async fn an_email_a_position_and_a_side_of_a_turn_are_taken_once(test: TestDatabase) -> anyhow::Result<()> {
     let (db, ada, _) = database(&test).await?;
     let email = format!("{}@x.org", ada.user);
-    let user = format!("{}, '{email}', '{email}', 'Eve', 'UTC', NULL, 0, {NOW}, {NOW}", new(&db));
+    let user = format!("{}, '{email}', '{email}', 'Eve', 'UTC', NULL, 0, {NOW}, {NOW}, 0", new(&db));
     refused(&db, "users", user, "unique").await;
     let taken = id(&db, ada.turn);
     refused(&db, "messages", message(&db, &ada, &taken, 3, "assistant", "complete"), "unique").await;
@@ -204,17 +241,22 @@ async fn an_email_a_position_and_a_side_of_a_turn_are_taken_once(test: TestDatab
 }
 
 async fn keys_are_taken_once_by_each_user_and_an_effect_once_by_a_turn(test: TestDatabase) -> anyhow::Result<()> {
-    // Both users have a conversation, a turn and an effect of the same keys.
+    // Both users have a conversation, a turn and a change of the same keys.
     let (db, ada, _) = database(&test).await?;
     let (user, turn) = (id(&db, ada.user), id(&db, ada.turn));
     refused(&db, "turns", keyed(&db, &ada, 0, "'key'", &hash(&db)), "unique").await;
     let named = |key: &str| format!("{}, {user}, 'Hi', 0, NULL, {NOW}, {NOW}, {key}", new(&db));
     refused(&db, "conversations", named("'slug'"), "unique").await;
-    let effect = |index| format!("{user}, {turn}, 0, {index}, {}, NULL, '{{}}', {NOW}", new(&db));
-    refused(&db, "effects", effect(0), "unique").await;
-    insert(&db, "effects", &effect(1)).await?;
+    let effect = |seq, part| {
+        let of_call = format!("{turn}, {}, {}, 0, 0, {part}", new(&db), new(&db));
+        change(&db, &user, seq, &of_call, "NULL")
+    };
+    refused(&db, "changes", effect(2, 0), "unique").await;
+    refused(&db, "changes", effect(1, 1), "unique").await;
+    insert(&db, "changes", &effect(2, 1)).await?;
     // Rows without keys are not alike.
-    for _ in 0..2 {
+    for seq in 3..5 {
+        insert(&db, "changes", &change(&db, &user, seq, NO_CALL, "1")).await?;
         insert(&db, "turns", &keyed(&db, &ada, 0, "NULL", "NULL")).await?;
         insert(&db, "conversations", &named("NULL")).await?;
     }

@@ -2,8 +2,9 @@
 
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use test_database::{TestDatabase, on_both_databases};
+use uuid::Uuid;
 
-use crate::rows::fill;
+use crate::rows::{NOW, fill, id, insert, two_users};
 use crate::walk::{count, tables};
 
 on_both_databases!(
@@ -11,6 +12,7 @@ on_both_databases!(
     up_down_and_up_again_on_a_filled_database,
     each_migration_can_be_taken_back_by_itself,
     rows_are_kept_when_a_migration_comes_later,
+    the_ledger_and_the_trash_come_to_filled_tables,
     two_instances_that_start_together_do_not_collide,
     a_failing_migration_leaves_nothing_behind,
     asking_what_is_pending_changes_nothing,
@@ -30,7 +32,7 @@ async fn up_down_and_up_again_on_an_empty_database(test: TestDatabase) -> anyhow
         "turns",
         "messages",
         "pending_actions",
-        "effects",
+        "changes",
         "api_tokens",
         "external_accounts",
         "one_time_codes",
@@ -92,6 +94,34 @@ async fn rows_are_kept_when_a_migration_comes_later(test: TestDatabase) -> anyho
     fill(&db).await
 }
 
+/// The migrations from the trash on, taken back and applied to rows of the earlier forms.
+async fn the_ledger_and_the_trash_come_to_filled_tables(test: TestDatabase) -> anyhow::Result<()> {
+    let db = Database::connect(test.url()).await?;
+    migrations::up(&db).await?;
+    let (ada, bob) = two_users(&db).await?;
+    db.execute_unprepared(&format!("UPDATE tasks SET deleted_at = {NOW} WHERE user_id = {}", id(&db, ada.user)))
+        .await?;
+    migrations::down(&db, 5).await?;
+    let rows = async |table: &str| count(&db, format!("SELECT COUNT(*) FROM {table}")).await;
+    // What was in the trash does not come back to the lists.
+    assert_eq!((rows("tasks").await?, rows("pending_actions").await?, rows("effects").await?), (1, 0, 0));
+    let [user, conversation, turn] = [bob.user, bob.conversation, bob.turn].map(|uuid| id(&db, uuid));
+    let new = || id(&db, Uuid::new_v4());
+    let action = format!("{}, {user}, {conversation}, {turn}, 'delete_task', '{{}}', '[]', {NOW}, NULL", new());
+    insert(&db, "pending_actions", &action).await?;
+    insert(&db, "effects", &format!("{user}, {turn}, 0, 0, {}, '{{}}', NULL, {NOW}", new())).await?;
+    db.execute_unprepared("UPDATE messages SET grounded = false").await?;
+    db.execute_unprepared("UPDATE tasks SET previous_title = 'Bread'").await?;
+
+    migrations::up(&db).await?;
+    assert!(!tables(&db).await?.contains(&"effects".to_owned()));
+    assert_eq!((rows("pending_actions").await?, rows("changes").await?), (0, 0));
+    assert_eq!((rows("messages").await?, rows("turns").await?), (4, 2));
+    assert_eq!(rows("tasks WHERE deleted_at IS NULL").await?, 1);
+    assert_eq!(rows("users WHERE change_seq = 0").await?, 2);
+    Ok(())
+}
+
 async fn two_instances_that_start_together_do_not_collide(test: TestDatabase) -> anyhow::Result<()> {
     let (one, other) = (Database::connect(test.url()).await?, Database::connect(test.url()).await?);
     let up = |db: DatabaseConnection| tokio::spawn(async move { migrations::up(&db).await });
@@ -110,10 +140,10 @@ async fn two_instances_that_start_together_do_not_collide(test: TestDatabase) ->
 async fn a_failing_migration_leaves_nothing_behind(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     // A migration fails after many others went well.
-    db.execute_unprepared("CREATE TABLE effects (i integer)").await?;
+    db.execute_unprepared("CREATE TABLE changes (i integer)").await?;
     assert!(migrations::up(&db).await.is_err());
-    assert_eq!(tables(&db).await?, ["effects"]);
-    db.execute_unprepared("DROP TABLE effects").await?;
+    assert_eq!(tables(&db).await?, ["changes"]);
+    db.execute_unprepared("DROP TABLE changes").await?;
     migrations::up(&db).await?;
     Ok(())
 }

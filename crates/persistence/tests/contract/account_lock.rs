@@ -10,14 +10,14 @@ use domain::change::{ChangeRepo as _, Write};
 use domain::id::{SessionId, UserId};
 use domain::session::{CodePurpose, NewCode, SessionRepo as _, SessionRepoError};
 use domain::system::SystemRepo as _;
-use domain::task::TaskRepo as _;
 use domain::user::{NewUser, UserRepo as _, UserRepoError};
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbErr, TransactionTrait as _};
 use test_database::{Kind, TestDatabase};
 use tokio::task::JoinHandle;
 
 use crate::fixture::{
-    Fixture, at, effect, external, id, new_api_token, new_code, new_password, new_session, new_task, new_user, token,
+    Fixture, at, call, effect, external, id, new_api_token, new_code, new_password, new_session, new_task, new_user,
+    token,
 };
 
 /// Makes the test `name::postgres` out of each function.

@@ -80,8 +80,7 @@ async fn who_asked_for_a_change_and_how_is_kept(test: TestDatabase) -> anyhow::R
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
     let (session, token): (SessionId, ApiTokenId) = (id(), id());
-    let actor =
-        |via, session, api_token| Principal { via, session, api_token, ..change(owner, at(0)).actor };
+    let actor = |via, session, api_token| Principal { via, session, api_token, ..change(owner, at(0)).actor };
     let origin = call(&turn, 3);
     for (actor, call) in [
         (actor(Via::Http, Some(session), None), None),
@@ -101,7 +100,8 @@ async fn who_asked_for_a_change_and_how_is_kept(test: TestDatabase) -> anyhow::R
             let row = row(&fixture, entry.seq).await?;
             let ids = ["session_id", "api_token_id"].map(|column| row.try_get::<Option<Uuid>>("", column));
             let ids = ids.into_iter().collect::<Result<Vec<_>, _>>()?;
-            let expected = [change.actor.session.map(SessionId::as_uuid), change.actor.api_token.map(ApiTokenId::as_uuid)];
+            let expected =
+                [change.actor.session.map(SessionId::as_uuid), change.actor.api_token.map(ApiTokenId::as_uuid)];
             assert_eq!(ids, expected);
             let numbers = ["round", "call_index", "part"].map(|column| row.try_get::<Option<i32>>("", column));
             let numbers = numbers.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -145,8 +145,12 @@ async fn a_stale_row_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
     .into_iter()
     .enumerate()
     {
-        let writes =
-            [Write::create(new_task(owner, "new")?), Write::replace(one.clone(), one.toggle(at(1))), Write::purge(two.clone()), stale];
+        let writes = [
+            Write::create(new_task(owner, "new")?),
+            Write::replace(one.clone(), one.toggle(at(1))),
+            Write::purge(two.clone()),
+            stale,
+        ];
         let outcome = fixture.changes.commit(owner, &writes, &change(owner, at(1))).await;
         assert!(matches!(outcome, Err(ChangeRepoError::Stale)), "{number}: {outcome:?}");
         assert_eq!(all(&fixture, owner).await?, before);
@@ -187,7 +191,10 @@ async fn writes_follow_each_other_on_one_row(test: TestDatabase) -> anyhow::Resu
     let entries = fixture.changes.commit(owner, &writes, &change(owner, at(1))).await?;
     let seqs: Vec<_> = entries.iter().map(|entry| entry.seq.0).collect();
     assert_eq!(seqs, [1, 2, 3, 4]);
-    assert_eq!((&entries[3].before, &entries[3].after), (&Some(Row::Task(renamed.clone())), &Some(Row::Task(completed.clone()))));
+    assert_eq!(
+        (&entries[3].before, &entries[3].after),
+        (&Some(Row::Task(renamed.clone())), &Some(Row::Task(completed.clone())))
+    );
     assert_eq!(all(&fixture, owner).await?, entries);
     assert_eq!(fixture.tasks.get(owner, created.id).await?, completed);
     // Not in another order.

@@ -86,7 +86,10 @@ async fn an_effect_is_told_to_a_later_attempt_and_after_the_end(test: TestDataba
     let case = Case::new(test).await?;
     let (fixture, owner) = (&case.fixture, case.owner);
     let keyed = |when| -> anyhow::Result<NewTurn> {
-        Ok(NewTurn { idempotency: Some(request("key", 1, KeyReuse::Refuse)?), ..new_turn(new_conversation()?, at(when))? })
+        Ok(NewTurn {
+            idempotency: Some(request("key", 1, KeyReuse::Refuse)?),
+            ..new_turn(new_conversation()?, at(when))?
+        })
     };
     let first = fixture.begin(owner, keyed(0)?).await?;
     let done = case.commit(&[case.create()?], call(&first, 0)).await?;

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use domain::change::{Change, ChangeRepo as _, EntityId, Entry, EntrySelector, Seq, UndoLink, Write};
+use domain::conversation::{ConversationRepo as _, ConversationTarget};
 use domain::id::{MessageId, UserId};
 use domain::task::Task;
 use domain::turn::Turn;
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, call, change, effect, id, new_task};
+use crate::fixture::{Fixture, at, call, change, effect, id, new_task, new_turn};
 
 on_both_databases!(
     entries_are_found_by_number_and_operation,
@@ -20,6 +21,9 @@ on_both_databases!(
     undos_are_followed_to_their_end,
     a_long_chain_of_undos_is_one_statement,
 );
+
+/// No numbers.
+const NONE: [u64; 0] = [];
 
 async fn seqs(fixture: &Fixture, owner: UserId, selector: &EntrySelector) -> anyhow::Result<Vec<u64>> {
     let found = fixture.changes.find(owner, selector).await?;
@@ -67,12 +71,12 @@ async fn entries_are_found_by_the_message_of_their_turn(test: TestDatabase) -> a
     assert_eq!(seqs(&fixture, owner, &message(conversation, of(&turn))).await?, [1, 2, 7, 8]);
     assert_eq!(seqs(&fixture, owner, &message(elsewhere, of(&other))).await?, [4, 5]);
     // Both have to fit.
-    assert_eq!(seqs(&fixture, owner, &message(elsewhere, of(&turn))).await?, []);
-    assert_eq!(seqs(&fixture, owner, &message(conversation, turn.user_message)).await?, []);
+    assert_eq!(seqs(&fixture, owner, &message(elsewhere, of(&turn))).await?, NONE);
+    assert_eq!(seqs(&fixture, owner, &message(conversation, turn.user_message)).await?, NONE);
     let messages = |messages: &[MessageId]| EntrySelector::Messages(messages.to_vec());
     assert_eq!(seqs(&fixture, owner, &messages(&[of(&other), id(), of(&turn)])).await?, [1, 2, 4, 5, 7, 8]);
     assert_eq!(seqs(&fixture, owner, &messages(&[of(&other)])).await?, [4, 5]);
-    assert_eq!(seqs(&fixture, owner, &messages(&[])).await?, []);
+    assert_eq!(seqs(&fixture, owner, &messages(&[])).await?, NONE);
     Ok(())
 }
 
@@ -121,8 +125,7 @@ async fn the_newest_entries_of_other_turns_are_found_but_for_undos(test: TestDat
     let task = add(&fixture, owner, 1, &effect(owner, call(&turn, 0), at(1))).await?;
     add(&fixture, owner, 2, &effect(owner, call(&elsewhere, 0), at(1))).await?;
     fixture.conversations.stop_turn(owner, turn.id, at(1)).await?;
-    let next = crate::fixture::new_turn(domain::conversation::ConversationTarget::Existing(conversation), at(2))?;
-    let next = fixture.begin(owner, next).await?;
+    let next = fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(2))?).await?;
     add(&fixture, owner, 1, &change(owner, at(2))).await?;
     let task = task[0].after.as_ref().and_then(|row| row.as_task()).cloned();
     let task = task.ok_or_else(|| anyhow::anyhow!("no task"))?;
@@ -168,7 +171,7 @@ async fn more_ids_than_a_statement_takes_are_looked_for(test: TestDatabase) -> a
     assert_eq!(seqs(&fixture, owner, &rows(other, one, 1)).await?, [2]);
     assert_eq!(seqs(&fixture, owner, &rows(other, one, 2)).await?, [1, 2]);
     let messages = EntrySelector::Messages((0..20_000).map(|_| id()).collect());
-    assert_eq!(seqs(&fixture, owner, &messages).await?, Vec::<u64>::new());
+    assert_eq!(seqs(&fixture, owner, &messages).await?, NONE);
     let numbers: Vec<_> = (0..20_000).map(Seq).collect();
     assert_eq!(fixture.changes.undo_links(owner, &numbers).await?, []);
     Ok(())

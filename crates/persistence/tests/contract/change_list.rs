@@ -31,7 +31,8 @@ async fn entries_follow_their_cursor_in_order(test: TestDatabase) -> anyhow::Res
     }
     for after in 0..=12 {
         for limit in [1, 2, 11, 12, 13] {
-            let page = fixture.changes.list(owner, Seq(after), NonZeroU16::new(limit).unwrap_or(NonZeroU16::MIN)).await?;
+            let page =
+                fixture.changes.list(owner, Seq(after), NonZeroU16::new(limit).unwrap_or(NonZeroU16::MIN)).await?;
             let from = usize::try_from(after)?;
             let until = entries.len().min(from + usize::from(limit));
             assert_eq!(page, EntryPage { head: Seq(12), entries: entries[from..until].to_vec() }, "{after}, {limit}");

@@ -57,8 +57,7 @@ async fn of_many_writers_none_leaves_a_gap_or_a_duplicate(test: TestDatabase) ->
         }
         Ok(entries)
     };
-    let writers: Vec<_> =
-        (0..WRITERS).map(|_| tokio::spawn(write(fixture.changes.clone(), taken.clone()))).collect();
+    let writers: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(fixture.changes.clone(), taken.clone()))).collect();
     let mut told = vec![Seq(1)];
     for writer in writers {
         told.extend(writer.await??.into_iter().map(|entry| entry.seq));
@@ -143,7 +142,10 @@ async fn a_write_comes_before_the_deletion_of_its_user_or_after_it(test: TestDat
         // As often as not the deletion is sent first.
         let (deleted, written) = if round % 2 == 0 {
             let deleted = delete();
-            (deleted, commit(&fixture, owner, vec![Write::replace(task.clone(), task.toggle(at(1))), Write::purge(gone)]))
+            (
+                deleted,
+                commit(&fixture, owner, vec![Write::replace(task.clone(), task.toggle(at(1))), Write::purge(gone)]),
+            )
         } else {
             let written = vec![Write::replace(task.clone(), task.toggle(at(1))), Write::purge(gone)];
             let written = commit(&fixture, owner, written);

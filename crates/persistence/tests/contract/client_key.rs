@@ -1,17 +1,12 @@
 //! Conversations that the client has a key for.
 
-use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, TurnEnd,
-};
+use domain::conversation::{BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, TurnEnd};
 use domain::turn::TurnState;
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, end, id, new_task, new_turn, put_off};
 
-on_both_databases!(
-    a_conversation_is_found_by_the_clients_key,
-    the_same_clients_key_of_two_users_is_two_conversations,
-);
+on_both_databases!(a_conversation_is_found_by_the_clients_key, the_same_clients_key_of_two_users_is_two_conversations,);
 
 fn slug(slug: &str, title: &str) -> anyhow::Result<ConversationTarget> {
     Ok(ConversationTarget::Keyed(slug.parse()?, id(), title.parse()?))

@@ -18,8 +18,8 @@ use domain::task::{Task, Title};
 use domain::turn::{FailureCode, Lease, Turn, TurnState, Usage};
 use domain::user::{ExternalAccount, NewUser, PasswordChange, PasswordHash, User, UserRepo as _};
 use persistence::{
-    Database, DatabaseOptions, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
-    SeaUserRepo,
+    Database, DatabaseOptions, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo,
+    SeaTaskRepo, SeaUserRepo,
 };
 use sea_orm::{ConnectionTrait as _, Statement};
 use test_database::{Kind, TestDatabase};

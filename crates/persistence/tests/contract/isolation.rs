@@ -4,25 +4,26 @@
 use std::num::NonZeroU16;
 
 use domain::api_token::{ApiTokenRepo as _, ApiTokenRepoError};
-use domain::change::EffectId;
+use domain::change::{ChangeRepo as _, ChangeRepoError, EntityId, EntrySelector, Seq, Write};
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd,
+    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, NewTurn, TurnEnd,
 };
 use domain::page::PageRequest;
 use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _, SessionRepoError};
 use domain::system::SystemRepo as _;
-use domain::task::{TaskCounts, TaskFilter, TaskPatch, TaskRepo as _, TaskRepoError, TitleMatch};
+use domain::task::{Task, TaskCounts, TaskFilter, TaskRepo as _, TaskRepoError, TitleMatch};
 use domain::turn::TurnState;
 use domain::user::{UserPatch, UserRepo as _, UserRepoError};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{
-    Fixture, at, change, client, effect, end, external, id, new_api_token, new_code, new_password, new_session,
-    new_task, new_turn, offer, token,
+    Fixture, at, call, change, client, effect, end, external, id, new_api_token, new_code, new_password, new_session,
+    new_task, new_turn, put_off, token,
 };
 
 on_both_databases!(
     a_task_of_another_user_is_not_there,
+    a_change_of_another_user_is_not_there,
     a_conversation_of_another_user_is_not_there,
     a_turn_of_another_user_is_not_there,
     what_a_turn_left_of_another_user_is_not_there,
@@ -35,22 +36,14 @@ async fn a_task_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (tasks, task) = (&fixture.tasks, fixture.task(ada, "Milk").await?);
-    let now = change(eve, at(1));
-    let patch = || TaskPatch { completed: Some(true).into(), ..TaskPatch::default() };
-    for expected in [None, Some(task.version)] {
-        let outcomes = [
-            tasks.get(eve, task.id).await.err(),
-            tasks.update(eve, task.id, patch(), expected, &now).await.err(),
-            tasks.update(eve, task.id, TaskPatch::default(), expected, &now).await.err(),
-            tasks.toggle(eve, task.id, expected, &now).await.err(),
-            tasks.delete(eve, task.id, expected, &now).await.err(),
-        ];
-        for outcome in outcomes {
-            assert!(matches!(outcome, Some(TaskRepoError::NotFound)), "{outcome:?}");
-        }
-    }
-    assert_eq!(tasks.get_many(eve, &[task.id]).await?, []);
+    let trash = fixture.trash(&fixture.task(ada, "Bread").await?, at(1)).await?;
+    let read = tasks.get(eve, task.id).await;
+    assert!(matches!(read, Err(TaskRepoError::NotFound)), "{read:?}");
+    assert_eq!(tasks.get_many(eve, &[task.id, trash.id]).await?, []);
     assert_eq!(tasks.counts(eve).await?, TaskCounts::default());
+    let page = PageRequest::first(NonZeroU16::MAX);
+    assert_eq!(tasks.list_trash(eve, page.clone()).await?.items, []);
+    assert_eq!(tasks.list_trash(ada, page.clone()).await?.items, std::slice::from_ref(&trash));
     for title in
         [None, Some(TitleMatch::Exactly(task.title.folded())), Some(TitleMatch::Containing(task.title.folded()))]
     {
@@ -61,7 +54,60 @@ async fn a_task_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
             std::slice::from_ref(&task)
         );
     }
+    // Nor is it written, whoever the row says that it belongs to.
+    for user_id in [ada, eve] {
+        let mine = Task { user_id, ..task.clone() };
+        for write in [Write::replace(mine.clone(), mine.toggle(at(2))), Write::purge(mine.clone()), Write::create(mine)]
+        {
+            let written = fixture.write(eve, write).await;
+            assert!(matches!(written, Err(ChangeRepoError::Stale)), "{written:?}");
+        }
+    }
     assert_eq!(tasks.get(ada, task.id).await?, task);
+    Ok(())
+}
+
+async fn a_change_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let (ada, eve) = (fixture.user().await?, fixture.user().await?);
+    let (conversation, turn) = fixture.conversation(ada).await?;
+    let changes = &fixture.changes;
+    let (task, origin) = (new_task(ada, "Milk")?, call(&turn, 0));
+    let added = effect(ada, origin, at(1));
+    let mut entries = changes.commit(ada, &[Write::create(task.clone())], &added).await?;
+    let undo = Write::Task { before: Some(task.clone()), after: Some(task.delete(at(2))), undoes: Some(Seq(1)) };
+    entries.push(fixture.write(ada, undo).await?);
+    // Hers has the same number.
+    let hers = fixture.write(eve, Write::create(new_task(eve, "Bread")?)).await?;
+
+    let rows = || vec![EntityId::Task(task.id)];
+    for selector in [
+        EntrySelector::Seq(Seq(2)),
+        EntrySelector::Operation(added.operation),
+        EntrySelector::Message(conversation, turn.assistant_message),
+        EntrySelector::Messages(vec![turn.assistant_message]),
+        EntrySelector::Rows { rows: rows(), after: Seq(0), limit: NonZeroU16::MAX },
+        EntrySelector::Turns { conversation, except: id(), before: None, limit: NonZeroU16::MAX },
+    ] {
+        assert_eq!(changes.find(eve, &selector).await?, [], "{selector:?}");
+        assert_ne!(changes.find(ada, &selector).await?, [], "{selector:?}");
+    }
+    assert_eq!(changes.find_effect(eve, origin.effect()).await?, []);
+    assert_eq!(changes.undo_links(eve, &[Seq(1)]).await?, []);
+    assert_eq!(changes.head(eve).await?.seq, Seq(1));
+    let page = changes.list(eve, Seq(0), NonZeroU16::MAX).await?;
+    assert_eq!((page.head, page.entries), (Seq(1), vec![hers]));
+
+    // Neither her writes nor her purges reach it, and the effect of another user's call is not hers to have.
+    let bread = new_task(eve, "Eggs")?;
+    for call in [origin, call(&turn, 1)] {
+        let outcome = changes.commit(eve, &[Write::create(bread.clone())], &effect(eve, call, at(2))).await;
+        assert!(matches!(outcome, Err(ChangeRepoError::TurnEnded)), "{outcome:?}");
+    }
+    let purged = changes.commit(eve, &[Write::purge(task.delete(at(2)))], &change(eve, at(3))).await;
+    assert!(matches!(purged, Err(ChangeRepoError::Stale)), "{purged:?}");
+    let page = changes.list(ada, Seq(0), NonZeroU16::MAX).await?;
+    assert_eq!((page.head, page.entries), (Seq(2), entries));
     Ok(())
 }
 
@@ -129,51 +175,31 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (conversation, turn) = fixture.conversation(ada).await?;
-    let (own, own_turn) = fixture.conversation(eve).await?;
-    let (done, undone) =
-        (EffectId { turn: turn.id, round: 0, index: 0 }, EffectId { turn: turn.id, round: 0, index: 1 });
-    let task = fixture.tasks.create(ada, new_task("Milk")?, &effect(ada, done, at(1))).await?;
-    let hers = fixture.task(eve, "Bread").await?;
-
+    let (own, _) = fixture.conversation(eve).await?;
     let answer = fixture.conversations.answer(eve, turn.id).await;
     assert!(matches!(answer, Err(ConversationRepoError::NoTurn)), "{answer:?}");
     let stopped = fixture.conversations.stop_turn(eve, turn.id, at(1)).await;
     assert!(matches!(stopped, Err(ConversationRepoError::NoTurn)), "{stopped:?}");
     assert_eq!(fixture.conversations.answer(ada, turn.id).await?.message.status, TurnState::Running);
 
-    assert_eq!(fixture.tasks.effect(eve, done).await?, None);
-    for call in [done, undone] {
-        let change = effect(eve, call, at(2));
-        let outcomes = [
-            fixture.tasks.create(eve, new_task("Eggs")?, &change).await.map(|_| ()),
-            fixture.tasks.toggle(eve, hers.id, None, &change).await.map(|_| ()),
-            fixture.tasks.delete(eve, hers.id, None, &change).await.map(|_| ()),
-            fixture.tasks.delete_many(eve, &[(hers.id, hers.version)], &change).await.map(|_| ()),
-            fixture.tasks.delete(eve, task.id, None, &change).await.map(|_| ()),
-            fixture.tasks.delete_many(eve, &[(task.id, task.version)], &change).await.map(|_| ()),
-        ];
-        for outcome in outcomes {
-            assert!(matches!(outcome, Err(TaskRepoError::TurnEnded)), "{outcome:?}");
-        }
-    }
-    let in_her_turn = effect(eve, EffectId { turn: own_turn.id, round: 0, index: 0 }, at(2));
-    let missed = fixture.tasks.delete(eve, task.id, None, &in_her_turn).await;
-    assert!(matches!(missed, Err(TaskRepoError::NotFound)), "{missed:?}");
-    assert_eq!(fixture.tasks.delete_many(eve, &[(task.id, task.version)], &in_her_turn).await?, []);
-    assert_eq!(fixture.tasks.delete_many(eve, &[(task.id, task.version)], &change(eve, at(2))).await?, []);
-    assert_eq!(fixture.tasks.counts(eve).await?.pending, 1);
-    assert_eq!(fixture.tasks.get(ada, task.id).await?, task);
-    assert_eq!(fixture.tasks.effect(ada, undone).await?, None);
-
-    let action = offer(&[(task.id, task.version)]);
+    let action = put_off(turn.assistant_message, &[new_task(ada, "Milk")?], at(99_000_000));
     let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(ada, turn.attempt(), ended).await?;
+    assert_eq!(fixture.conversations.pending(eve, conversation, at(4)).await?, None);
+    // Nor can it be confirmed in a conversation of hers. (The turn there is dead by then.)
+    let next = |id, confirms| -> anyhow::Result<NewTurn> {
+        Ok(NewTurn { confirms, ..new_turn(ConversationTarget::Existing(id), at(15_000_000))? })
+    };
+    let confirmed = fixture.conversations.begin_turn(eve, next(own, Some(action.id))?).await;
+    assert!(matches!(confirmed, Err(ConversationRepoError::NotPending)), "{confirmed:?}");
     for (owner, id, expected) in [(eve, own, None), (ada, conversation, Some(action))] {
-        // Hers is dead by then.
-        let next = new_turn(ConversationTarget::Existing(id), at(15_000_000))?;
-        let begun = fixture.conversations.begin_turn(owner, next).await?;
-        let BegunTurn::New { pending, .. } = begun else { anyhow::bail!("{begun:?}") };
+        let begun = fixture.conversations.begin_turn(owner, next(id, None)?).await?;
+        let BegunTurn::New { turn, pending } = begun else { anyhow::bail!("{begun:?}") };
         assert_eq!(pending, expected);
+        // What ends in her conversation lets nothing lapse elsewhere.
+        if owner == eve {
+            fixture.conversations.end_turn(eve, turn.attempt(), end(TurnState::Complete, at(15_000_001))).await?;
+        }
     }
     Ok(())
 }

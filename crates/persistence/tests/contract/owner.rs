@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use domain::api_token::ApiTokenRepo as _;
-use domain::change::EffectId;
+use domain::change::{CallOrigin, ChangeRepo as _, EntityId, EntrySelector, Seq, Write};
 use domain::conversation::{
     BegunTurn, ConversationRepo as _, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnEnd,
 };
@@ -13,16 +13,16 @@ use domain::id::UserId;
 use domain::page::PageRequest;
 use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _};
 use domain::system::SystemRepo as _;
-use domain::task::{TaskCursor, TaskFilter, TaskPatch, TaskRepo as _, TaskStatus, TitleMatch, Version};
+use domain::task::{TaskCursor, TaskFilter, TaskRepo as _, TaskStatus, TitleMatch, TrashCursor};
 use domain::text::Folded;
-use domain::turn::TurnState;
+use domain::turn::{Attempt, TurnState};
 use domain::user::{NewUser, UserPatch, UserRepo as _};
 use sea_orm::{Statement, Value};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{
-    Fixture, as_new, at, change, effect, end, external, id, new_api_token, new_code, new_conversation, new_password,
-    new_session, new_task, new_turn, new_user, offer, request, text, token,
+    Fixture, as_new, at, call, change, effect, end, external, id, new_api_token, new_code, new_conversation,
+    new_password, new_session, new_task, new_turn, new_user, put_off, request, text, token,
 };
 
 on_both_databases!(every_statement_has_the_owner_in_it, only_the_named_look_ups_lack_the_owner);
@@ -40,12 +40,13 @@ const OWNED: [(&str, &str); 12] = [
     ("turns", "user_id"),
     ("messages", "user_id"),
     ("pending_actions", "user_id"),
-    ("effects", "user_id"),
+    ("changes", "user_id"),
 ];
 
 /// The ports whose every method takes the owner.
-const PORTS: [&str; 5] = [
+const PORTS: [&str; 6] = [
     include_str!("../../../domain/src/task/repo.rs"),
+    include_str!("../../../domain/src/change/repo.rs"),
     include_str!("../../../domain/src/conversation/repo.rs"),
     include_str!("../../../domain/src/user.rs"),
     include_str!("../../../domain/src/session.rs"),
@@ -53,7 +54,7 @@ const PORTS: [&str; 5] = [
 ];
 
 /// What may lack the owner, by name.
-const SYSTEM: [&str; 9] = [
+const SYSTEM: [&str; 12] = [
     "credentials_by_email",
     "session_by_refresh_token",
     "user_by_external_account",
@@ -62,6 +63,9 @@ const SYSTEM: [&str; 9] = [
     SPEND_STATE,
     "fail_turns_of",
     "fail_expired_turns",
+    "users_with_trash",
+    "delete_changes",
+    "change_heads",
     "delete_expired",
 ];
 
@@ -135,6 +139,7 @@ pub(crate) async fn drive_owned(fixture: &Fixture, owner: UserId) -> anyhow::Res
     let mut record = Record::default();
     fixture.statements();
     drive_tasks(fixture, owner, &mut record).await?;
+    drive_changes(fixture, owner, &mut record).await?;
     drive_conversations(fixture, owner, &mut record).await?;
     drive_sessions(fixture, owner, &mut record).await?;
     drive_users(fixture, owner, &mut record).await?;
@@ -197,8 +202,8 @@ async fn drive_users(fixture: &Fixture, owner: UserId, record: &mut Record) -> a
 }
 
 async fn drive_tasks(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
-    let now = change(owner, at(1));
-    let task = drive!(record, fixture, tasks.create(owner, new_task("Milk")?, &now))?;
+    let task = fixture.task(owner, "Milk").await?;
+    fixture.statements();
     drive!(record, fixture, tasks.get(owner, task.id))?;
     drive!(record, fixture, tasks.get_many(owner, &[task.id, id()]))?;
     drive!(record, fixture, tasks.counts(owner))?;
@@ -212,48 +217,45 @@ async fn drive_tasks(fixture: &Fixture, owner: UserId, record: &mut Record) -> a
             }
         }
     }
-    for patch in [
-        TaskPatch::default(),
-        TaskPatch { title: Some("Bread".parse()?).into(), ..TaskPatch::default() },
-        TaskPatch { title: Some("Milk".parse()?).into(), completed: Some(true).into() },
-        TaskPatch { completed: Some(false).into(), ..TaskPatch::default() },
-    ] {
-        drive!(record, fixture, tasks.update(owner, task.id, patch.clone(), None, &now))?;
-        drive!(record, fixture, tasks.update(owner, task.id, patch, Version::new(99), &now)).err();
+    for after in [None, Some(TrashCursor { deleted_at: at(1), id: id() })] {
+        drive!(record, fixture, tasks.list_trash(owner, PageRequest { limit: NonZeroU16::MIN, after }))?;
     }
-    drive!(record, fixture, tasks.toggle(owner, task.id, None, &now))?;
-    drive!(record, fixture, tasks.toggle(owner, task.id, Version::new(99), &now)).err();
-    drive!(record, fixture, tasks.delete(owner, task.id, Version::new(99), &now)).err();
-    drive!(record, fixture, tasks.delete(owner, task.id, None, &now))?;
-    drive_effects(fixture, owner, record).await
+    Ok(())
 }
 
-async fn drive_effects(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
+async fn drive_changes(fixture: &Fixture, owner: UserId, record: &mut Record) -> anyhow::Result<()> {
     let (conversation, turn) = fixture.conversation(owner).await?;
     fixture.statements();
-    let call = |index| EffectId { turn: turn.id, round: 0, index };
-    let done = TaskPatch { completed: Some(true).into(), ..TaskPatch::default() };
-    let new = new_task("Milk")?;
-    // Each of them happens, and then has happened.
+    let task = new_task(owner, "Bread")?;
+    let (renamed, now) = (task.toggle(at(1)), change(owner, at(1)));
+    drive!(record, fixture, changes.commit(owner, &[Write::create(task.clone())], &now))?;
+    let replace = [Write::replace(task, renamed.clone())];
+    drive!(record, fixture, changes.commit(owner, &replace, &now))?;
+    drive!(record, fixture, changes.commit(owner, &replace, &now)).err();
+    drive!(record, fixture, changes.commit(owner, &[Write::purge(renamed)], &now))?;
+    // It happens, and then has happened; and one that may not.
+    let (origin, create) = (call(&turn, 0), [Write::create(new_task(owner, "Eggs")?)]);
     for _ in 0..2 {
-        let task = drive!(record, fixture, tasks.create(owner, new.clone(), &effect(owner, call(0), at(1))))?;
-        drive!(record, fixture, tasks.update(owner, task.id, done.clone(), None, &effect(owner, call(1), at(1))))?;
-        let nothing = TaskPatch::default();
-        drive!(record, fixture, tasks.update(owner, task.id, nothing, None, &effect(owner, call(2), at(1))))?;
-        drive!(record, fixture, tasks.toggle(owner, task.id, None, &effect(owner, call(3), at(1))))?;
-        drive!(record, fixture, tasks.delete(owner, task.id, None, &effect(owner, call(4), at(1))))?;
-        drive!(record, fixture, tasks.toggle(owner, id(), Version::new(1), &effect(owner, call(5), at(1)))).err();
+        drive!(record, fixture, changes.commit(owner, &create, &effect(owner, origin, at(1))))?;
     }
-    drive!(record, fixture, tasks.effect(owner, call(0)))?;
-    let mut these = Vec::new();
-    for title in ["Bread", "Eggs", "Salt"] {
-        these.push((fixture.task(owner, title).await?.id, Version::FIRST));
+    let ended = CallOrigin { attempt: Attempt { number: 2, ..origin.attempt }, index: 1, ..origin };
+    drive!(record, fixture, changes.commit(owner, &create, &effect(owner, ended, at(1)))).err();
+    drive!(record, fixture, changes.find_effect(owner, origin.effect()))?;
+    let (rows, limit) = (vec![EntityId::Task(id()), EntityId::Task(id())], NonZeroU16::MIN);
+    for selector in [
+        EntrySelector::Seq(Seq(1)),
+        EntrySelector::Operation(now.operation),
+        EntrySelector::Message(conversation, turn.assistant_message),
+        EntrySelector::Messages(vec![turn.assistant_message, id()]),
+        EntrySelector::Rows { rows, after: Seq(1), limit },
+        EntrySelector::Turns { conversation, except: turn.id, before: None, limit },
+        EntrySelector::Turns { conversation, except: turn.id, before: Some(Seq(9)), limit },
+    ] {
+        drive!(record, fixture, changes.find(owner, &selector))?;
     }
-    fixture.statements();
-    drive!(record, fixture, tasks.delete_many(owner, &these[..1], &change(owner, at(1))))?;
-    for _ in 0..2 {
-        drive!(record, fixture, tasks.delete_many(owner, &these, &effect(owner, call(9), at(1))))?;
-    }
+    drive!(record, fixture, changes.list(owner, Seq(1), NonZeroU16::MIN))?;
+    drive!(record, fixture, changes.head(owner))?;
+    drive!(record, fixture, changes.undo_links(owner, &[Seq(1), Seq(2)]))?;
     fixture.conversations.delete(owner, conversation).await?;
     fixture.statements();
     Ok(())
@@ -295,12 +297,17 @@ async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> an
     };
     let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(20)?))?);
     drive!(record, fixture, conversations.begin_turn(owner, again(21)?)).err();
-    let failed = TurnEnd { pending: Some(offer(&[(id(), Version::FIRST)])), ..end(TurnState::Failed, at(22)) };
+    let pending = Some(put_off(turn.assistant_message, &[new_task(owner, "Milk")?], at(99)));
+    let failed = TurnEnd { pending, ..end(TurnState::Failed, at(22)) };
     drive!(record, fixture, conversations.end_turn(owner, turn.attempt(), failed))?;
     let resumed = drive!(record, fixture, conversations.begin_turn(owner, again(23)?))?;
     assert!(matches!(resumed, BegunTurn::Resumed { .. }), "{resumed:?}");
     drive!(record, fixture, conversations.stop_turn(owner, turn.id, at(24)))?;
     drive!(record, fixture, conversations.answer(owner, turn.id))?;
+    drive!(record, fixture, conversations.pending(owner, turn.conversation, at(24)))?;
+    let confirms =
+        NewTurn { confirms: Some(id()), ..new_turn(ConversationTarget::Existing(turn.conversation), at(24))? };
+    drive!(record, fixture, conversations.begin_turn(owner, confirms)).err();
     drive!(record, fixture, conversations.begin_turn(owner, again(25)?))?;
     as_new(drive!(record, fixture, conversations.begin_turn(owner, again(86_400_000_020)?))?);
     let mut other = new_turn(ConversationTarget::Existing(turn.conversation), at(86_400_000_021))?;
@@ -319,6 +326,7 @@ pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Re
     fixture.sessions.create(owner, new.clone()).await?;
     let code = new_code(CodePurpose::SignIn, None);
     fixture.sessions.create_code(owner, code.clone()).await?;
+    fixture.trash(&fixture.task(owner, "Milk").await?, at(0)).await?;
     fixture.statements();
     drive!(record, fixture, system.credentials_by_email(&Folded::new("ada@example.com")))?;
     drive!(record, fixture, system.session_by_refresh_token(&new.refresh))?;
@@ -328,6 +336,9 @@ pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Re
     drive!(record, fixture, system.spend_state(&token(), at(1)))?;
     drive!(record, fixture, system.fail_turns_of(&"here".parse()?, at(1)))?;
     drive!(record, fixture, system.fail_expired_turns(at(99_000_000)))?;
+    drive!(record, fixture, system.users_with_trash(at(1)))?;
+    drive!(record, fixture, system.delete_changes(at(1)))?;
+    drive!(record, fixture, system.change_heads(&[owner, id()]))?;
     drive!(record, fixture, system.delete_expired(at(1)))?;
     Ok(record)
 }

@@ -58,18 +58,19 @@ fn confirming(conversation: ConversationId, pending: PendingActionId, when: i64)
     Ok(NewTurn { confirms: Some(pending), idempotency, ..again(conversation, when)? })
 }
 
-async fn begin(
-    fixture: &Fixture,
-    owner: UserId,
-    turn: NewTurn,
-) -> anyhow::Result<(Turn, Option<PendingAction>)> {
+async fn begin(fixture: &Fixture, owner: UserId, turn: NewTurn) -> anyhow::Result<(Turn, Option<PendingAction>)> {
     match fixture.conversations.begin_turn(owner, turn).await? {
         BegunTurn::New { turn, pending } => Ok((turn, pending)),
         other => anyhow::bail!("{other:?}"),
     }
 }
 
-async fn waits(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> anyhow::Result<Option<PendingAction>> {
+async fn waits(
+    fixture: &Fixture,
+    owner: UserId,
+    id: ConversationId,
+    when: i64,
+) -> anyhow::Result<Option<PendingAction>> {
     Ok(fixture.conversations.pending(owner, id, at(when)).await?)
 }
 
@@ -237,10 +238,12 @@ async fn a_confirmation_that_is_repeated_is_answered_alike(test: TestDatabase) -
     let BegunTurn::Repeated(answer) = repeated else { anyhow::bail!("{repeated:?}") };
     assert_eq!(answer.turn, turn);
     // The key of another request is that still, and one that is no longer known is none.
-    let other = NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::Refuse)?), ..confirming(conversation, id(), 6)? };
+    let other =
+        NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::Refuse)?), ..confirming(conversation, id(), 6)? };
     let other = fixture.conversations.begin_turn(owner, other).await;
     assert!(matches!(other, Err(ConversationRepoError::IdempotencyKeyReused)), "{other:?}");
-    let anew = NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::Anew)?), ..confirming(conversation, id(), 6)? };
+    let anew =
+        NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::Anew)?), ..confirming(conversation, id(), 6)? };
     let day = 86_400_000_000;
     for turn in [anew, confirming(conversation, action.id, day + 2)?] {
         let outcome = fixture.conversations.begin_turn(owner, turn).await;

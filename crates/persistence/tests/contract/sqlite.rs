@@ -6,8 +6,8 @@ use std::time::Duration;
 use domain::change::{ChangeRepo as _, ChangeRepoError, Seq, Write};
 use domain::conversation::{ConversationRepo as _, ConversationRepoError};
 use domain::storage::StorageError;
-use domain::task::TaskRepo as _;
-use persistence::{Database, DatabaseOptions, SeaChangeRepo};
+use domain::task::{TaskRepo as _, TaskRepoError};
+use persistence::{Database, DatabaseOptions, SeaChangeRepo, SeaTaskRepo};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
 use test_database::{Kind, TestDatabase};
 

@@ -27,7 +27,8 @@ async fn a_task_is_read_as_it_was_written(test: TestDatabase) -> anyhow::Result<
         fixture.write(owner, Write::create(task.clone())).await?;
         assert_eq!(fixture.tasks.get(owner, task.id).await?, task);
         let version = Version::new(u32::MAX).unwrap_or(Version::FIRST);
-        let other = Task { title: "Bread".parse()?, completed_at: Some(at(8)), version, updated_at: at(9), ..task.clone() };
+        let other =
+            Task { title: "Bread".parse()?, completed_at: Some(at(8)), version, updated_at: at(9), ..task.clone() };
         fixture.write(owner, Write::replace(task, other.clone())).await?;
         assert_eq!(fixture.tasks.get(owner, other.id).await?, other);
     }

@@ -24,6 +24,9 @@ on_both_databases!(
     heads_are_told_of_the_users_that_are_there,
 );
 
+/// No numbers.
+const NONE: [u64; 0] = [];
+
 async fn with_trash(fixture: &Fixture, until: i64) -> anyhow::Result<BTreeSet<UserId>> {
     let found = fixture.system.users_with_trash(at(until)).await?;
     let users: BTreeSet<_> = found.iter().copied().collect();
@@ -77,7 +80,7 @@ async fn entries_are_deleted_with_their_time(test: TestDatabase) -> anyhow::Resu
     assert_eq!(fixture.system.delete_changes(at(3)).await?, 3);
     assert_eq!(fixture.system.delete_changes(at(3)).await?, 0);
     assert_eq!(seqs(&fixture, ada).await?, [3, 4, 5]);
-    assert_eq!(seqs(&fixture, bob).await?, Vec::<u64>::new());
+    assert_eq!(seqs(&fixture, bob).await?, NONE);
     assert_eq!(seqs(&fixture, eve).await?, [1]);
     assert_eq!(fixture.system.delete_changes(at(2_000_000)).await?, 4);
     Ok(())
