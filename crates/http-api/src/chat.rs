@@ -17,7 +17,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::error::ApiError;
+use crate::receipt::{self, PendingBody, ReceiptBody};
 use crate::stream;
+use crate::stream_limit::StreamLimit;
 
 pub(crate) use request::ChatRequest;
 use request::Said;
@@ -40,8 +42,13 @@ pub(crate) struct TurnBody {
     /// How it stands: `complete`, or `stopped` if the user stopped it.
     #[schema(value_type = String, example = "complete")]
     status: &'static str,
-    /// `false` if it claimed a change that did not happen, and says so.
-    grounded: bool,
+    /// What the turn changed: what was committed, whatever the assistant says.
+    changes: Vec<ReceiptBody>,
+    /// Whether any of the changes can be undone.
+    undoable: bool,
+    /// What the turn put off and what waits for the user's confirmation; null if nothing does.
+    #[schema(required)]
+    pending: Option<PendingBody>,
     /// When the answer was begun.
     created_at: DateTime<Utc>,
 }
@@ -96,7 +103,9 @@ impl From<TurnAnswer> for TurnBody {
             tool_calls: answer.tool_calls.into_iter().map(ToolCallBody::from).collect(),
             usage: answer.usage.into(),
             status: answer.state.as_str(),
-            grounded: answer.grounded,
+            undoable: answer.receipts.undoable,
+            changes: receipt::bodies(answer.receipts),
+            pending: answer.pending.map(PendingBody::from),
             created_at: answer.created_at,
         }
     }
@@ -121,12 +130,15 @@ impl From<ToolResult> for ToolResultBody {
     }
 }
 
-/// Say something to the assistant.
+/// Say something to the assistant, or confirm what it put off.
 ///
 /// The answer comes when the turn is over, or as a stream while it runs, in the AI SDK's UI message stream protocol. The
 /// turn runs on its own: it is finished and stored even if the client goes away. A conversation has one turn at a time.
 /// A message that brings an `Idempotency-Key` is done once, however often it is sent within 24 hours: sent again, it gets
 /// the answer that it had, in the form that is asked for then, and a turn that failed goes on where it was.
+///
+/// What a turn changed is in `changes`, and can be undone. What would delete or overwrite more tasks than a turn may
+/// without asking is put off and answered as `pending`: `confirm` with its id runs exactly that, without asking a model.
 #[utoipa::path(
     post, path = "/api/{user_id}/chat", tag = "Chat", operation_id = "chat", request_body = ChatRequest,
     params(
@@ -143,14 +155,16 @@ impl From<ToolResult> for ToolResultBody {
 pub(crate) async fn send(
     chat: Data<ChatService>,
     clock: Data<dyn Clock>,
-    who: ReqData<Principal>,
+    limit: Data<StreamLimit>,
+    principal: ReqData<Principal>,
     id: ReqData<RequestId>,
     Said { message, streamed }: Said,
 ) -> Result<HttpResponse, ApiError> {
     if streamed {
-        let turn = chat.stream(&who, &id, message).await?;
-        return Ok(stream::answer(turn, clock.into_inner()));
+        let permit = limit.acquire(principal.user)?;
+        let turn = chat.stream(&principal, &id, message).await?;
+        return Ok(stream::answer(turn, clock.into_inner(), permit));
     }
-    let answer = chat.send(&who, &id, message).await?;
+    let answer = chat.send(&principal, &id, message).await?;
     Ok(HttpResponse::Ok().json(TurnBody::from(answer)))
 }

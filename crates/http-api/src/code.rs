@@ -28,6 +28,9 @@ pub(crate) enum Code {
     TurnInProgress,
     NoTurn,
     IdempotencyInProgress,
+    UndoConflict,
+    NotPending,
+    CursorExpired,
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -101,6 +104,17 @@ impl Code {
             Self::IdempotencyInProgress => {
                 ("IDEMPOTENCY_IN_PROGRESS", StatusCode::CONFLICT, "The same request is still being answered")
             }
+            Self::UndoConflict => {
+                ("UNDO_CONFLICT", StatusCode::CONFLICT, "The tasks have changed since; nothing was undone")
+            }
+            Self::NotPending => {
+                ("NOT_PENDING", StatusCode::CONFLICT, "The action does not wait for confirmation any more")
+            }
+            Self::CursorExpired => (
+                "CURSOR_EXPIRED",
+                StatusCode::GONE,
+                "The changes after this number are not kept, or there is no such number yet: read the lists again",
+            ),
             Self::PreconditionFailed => {
                 ("PRECONDITION_FAILED", StatusCode::PRECONDITION_FAILED, "The task has changed meanwhile")
             }

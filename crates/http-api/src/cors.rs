@@ -9,13 +9,22 @@ use actix_web::http::Method;
 use url::Url;
 
 /// What pages may send.
-const ALLOWED: [&str; 7] =
-    ["Authorization", "Content-Type", "Accept", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"];
+const ALLOWED: [&str; 8] = [
+    "Authorization",
+    "Content-Type",
+    "Accept",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "X-Request-Id",
+];
 
 /// What pages may read, beyond what the Fetch standard always lets them.
-pub(crate) const EXPOSED: [&str; 9] = [
+pub(crate) const EXPOSED: [&str; 10] = [
     "Link",
     "ETag",
+    "X-Change-Seq",
     "Location",
     "X-Request-Id",
     "Retry-After",

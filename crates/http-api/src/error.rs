@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use domain::account::{AccountError, ExternalSignInError, HashError, IdentityProviderError};
 use domain::api_token::ApiTokenRepoError;
+use domain::change::ChangeError;
 use domain::chat::ChatError;
 use domain::conversation::ConversationRepoError;
 use domain::health::NotReady;
@@ -17,11 +18,12 @@ use domain::principal::InsufficientScope;
 use domain::rate_limit::RateLimited;
 use domain::session::SessionRepoError;
 use domain::storage::{Cause, StorageError};
-use domain::task::{TaskError, TaskRepoError};
+use domain::task::TaskError;
 use domain::turn::{FailureCode, TurnFailure};
 
 use crate::code::Code;
 use crate::problem::{Challenge, Problem};
+use crate::stream_limit::TooManyStreams;
 
 /// When a provider that is asked too often may be asked again, if it does not say.
 const AI_RETRY: Duration = Duration::from_secs(30);
@@ -36,14 +38,27 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     Task(#[from] TaskError),
     #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(transparent)]
     Chat(#[from] ChatError),
     #[error(transparent)]
     NotReady(#[from] NotReady),
     #[error(transparent)]
     Limited(#[from] RateLimited),
+    #[error(transparent)]
+    TooManyStreams(#[from] TooManyStreams),
     /// A defect of this server: a handler that panicked, a service that is not wired.
     #[error("a defect: {0}")]
     Defect(String),
+}
+
+impl ApiError {
+    /// The error of a request that names no row. What was not found is the account, so the token is not good any more.
+    pub(crate) fn of_account(error: impl Into<Self>) -> Self {
+        let error = error.into();
+        let account_is_gone = matches!(error, Self::Task(TaskError::NotFound) | Self::Change(ChangeError::NotFound));
+        if account_is_gone { RequestError::NoAccount.into() } else { error }
+    }
 }
 
 /// What is wrong with a request as such.
@@ -60,6 +75,8 @@ pub(crate) enum RequestError {
     NoToken,
     #[error("the bearer token cannot be read")]
     BadToken,
+    #[error("the account is gone")]
+    NoAccount,
     #[error("another user's path")]
     OtherUser,
     #[error("the id is none of a task")]
@@ -70,6 +87,10 @@ pub(crate) enum RequestError {
     NoSession,
     #[error("the id is none of a token")]
     NoApiToken,
+    #[error("the id or number is none of a change")]
+    NoChange,
+    #[error("the id is none of a pending action")]
+    NoPendingAction,
     #[error("{message}")]
     Invalid {
         /// What is wrong: a body's field, a query parameter or a header. Absent if it is the whole.
@@ -123,12 +144,14 @@ impl From<&ApiError> for Problem {
         match error {
             ApiError::Request(error) => request(error),
             ApiError::Account(error) => account(error),
-            ApiError::Task(TaskError::InsufficientScope(missing))
-            | ApiError::Chat(ChatError::InsufficientScope(missing)) => insufficient_scope(*missing),
-            ApiError::Task(TaskError::Repo(error)) => task(error),
+            ApiError::Task(error) => task(error),
+            ApiError::Change(error) => change(error),
             ApiError::Chat(error) => chat(error),
             ApiError::NotReady(error) => not_ready(error),
             ApiError::Limited(limited) => rate_limited(limited),
+            ApiError::TooManyStreams(error) => {
+                Problem::new(Code::RateLimited).message(error.to_string()).streams_limited()
+            }
             ApiError::Defect(_) => Code::InternalError.into(),
         }
     }
@@ -139,12 +162,16 @@ fn request(error: &RequestError) -> Problem {
         RequestError::NoRoute => Code::NotFound.into(),
         RequestError::Method { allow } => Problem::new(Code::MethodNotAllowed).allow(allow),
         RequestError::NoToken => Problem::new(Code::Unauthorized).challenge(Challenge::Bare),
-        RequestError::BadToken => Problem::new(Code::Unauthorized).challenge(Challenge::InvalidToken),
+        RequestError::BadToken | RequestError::NoAccount => {
+            Problem::new(Code::Unauthorized).challenge(Challenge::InvalidToken)
+        }
         RequestError::OtherUser => Code::Forbidden.into(),
         RequestError::NoTask => Code::TaskNotFound.into(),
         RequestError::NoConversation => Code::ConversationNotFound.into(),
         RequestError::NoSession => Code::SessionNotFound.into(),
         RequestError::NoApiToken => Code::TokenNotFound.into(),
+        RequestError::NoChange => no_change(),
+        RequestError::NoPendingAction => Code::NotPending.into(),
         RequestError::Invalid { field, message } => {
             Problem::new(Code::ValidationError).message(message.clone()).field(field.clone())
         }
@@ -207,13 +234,37 @@ fn external(error: &ExternalSignInError) -> Problem {
     }
 }
 
-fn task(error: &TaskRepoError) -> Problem {
+fn task(error: &TaskError) -> Problem {
     match error {
-        TaskRepoError::NotFound => Code::TaskNotFound.into(),
-        TaskRepoError::Stale => Code::PreconditionFailed.into(),
-        TaskRepoError::TurnEnded => Code::NoTurn.into(),
-        TaskRepoError::Storage(error) => storage(error),
+        TaskError::InsufficientScope(missing) => insufficient_scope(*missing),
+        TaskError::NotFound => Code::TaskNotFound.into(),
+        TaskError::Stale => Code::PreconditionFailed.into(),
+        TaskError::Contention => contention(),
+        // No request is a turn's call.
+        TaskError::TurnEnded => Code::InternalError.into(),
+        TaskError::Storage(error) => storage(error),
     }
+}
+
+fn change(error: &ChangeError) -> Problem {
+    match error {
+        ChangeError::InsufficientScope(missing) => insufficient_scope(*missing),
+        ChangeError::NotFound => no_change(),
+        ChangeError::CursorExpired => Code::CursorExpired.into(),
+        ChangeError::Conflicts(conflicts) => Problem::new(Code::UndoConflict).conflicts(conflicts),
+        ChangeError::Contention => contention(),
+        // No request is a turn's call.
+        ChangeError::TurnEnded => Code::InternalError.into(),
+        ChangeError::Storage(error) => storage(error),
+    }
+}
+
+fn no_change() -> Problem {
+    Problem::new(Code::NotFound).message("Change not found")
+}
+
+fn contention() -> Problem {
+    Problem::new(Code::Overloaded).message("Others keep changing the same tasks, try again soon")
 }
 
 fn chat(error: &ChatError) -> Problem {
@@ -224,6 +275,7 @@ fn chat(error: &ChatError) -> Problem {
         ChatError::Conversations(ConversationRepoError::NoTurn) => {
             Problem::new(Code::NoTurn).message("The assistant is not answering in this conversation")
         }
+        ChatError::Conversations(ConversationRepoError::NotPending) => Code::NotPending.into(),
         ChatError::Conversations(ConversationRepoError::IdempotencyInProgress) => Code::IdempotencyInProgress.into(),
         ChatError::Conversations(ConversationRepoError::IdempotencyKeyReused) => {
             Problem::new(Code::IdempotencyKeyReused).field(Some("Idempotency-Key".to_owned()))

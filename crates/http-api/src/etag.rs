@@ -1,19 +1,24 @@
-//! Entity tags and conditional requests (RFC 9110, 8.8.3 and 13.1). A task's tag is its version.
+//! Entity tags and conditional requests (RFC 9110, 8.8.3 and 13.1). A task's tag is its version; a list's is made of what
+//! tells whether the user's lists may have changed.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{ETag, EntityTag, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use domain::change::Head;
 use domain::task::{Task, Version};
 
 use crate::error::RequestError;
 
-/// The tag of a version: strong, because a version names one representation.
-fn tag(version: Version) -> EntityTag {
-    EntityTag::new_strong(version.to_string())
+/// The version of the form in which lists are answered. It is raised when that form changes.
+const LIST_FORM: u8 = 1;
+
+/// The header that tells a task's version. Its tag is strong, because a version names one representation.
+pub(crate) fn of_task(task: &Task) -> ETag {
+    ETag(EntityTag::new_strong(task.version.to_string()))
 }
 
-/// The header that tells a task's version.
-pub(crate) fn of(task: &Task) -> ETag {
-    ETag(tag(task.version))
+/// The header of a list that is read no earlier than `head`. Its tag is weak, because the rows may be newer.
+pub(crate) fn of_list(head: &Head) -> ETag {
+    ETag(EntityTag::new_weak(format!("{LIST_FORM}.{}.{}", head.seq, head.time_zone)))
 }
 
 /// Which versions a change may meet: `If-Match`.
@@ -50,12 +55,12 @@ impl Precondition {
     }
 }
 
-/// Whether the client has this version already: `If-None-Match`, compared weakly. What cannot be read is left out,
+/// Whether the client has what is tagged so already: `If-None-Match`, compared weakly. What cannot be read is left out,
 /// because a whole answer is never wrong.
-pub(crate) fn is_known(request: &HttpRequest, task: &Task) -> bool {
+pub(crate) fn is_known(request: &HttpRequest, ETag(tag): &ETag) -> bool {
     match parse(request, &IF_NONE_MATCH) {
         Some(Tags::Any) => true,
-        Some(Tags::List(tags)) => tags.iter().any(|known| known.weak_eq(&tag(task.version))),
+        Some(Tags::List(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
         Some(Tags::Absent) | None => false,
     }
 }

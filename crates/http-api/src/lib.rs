@@ -6,8 +6,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `route` | the table of routes, which everything else follows |
-//! | `account`, `session`, `api_token`, `oauth`, `task`, `chat`, `turn`, `conversation`, `message`, `usage`, `health`, `docs` | the handlers and bodies of each noun |
+//! | `account`, `session`, `api_token`, `oauth`, `task`, `trash`, `change`, `undo`, `events`, `chat`, `turn`, `conversation`, `message`, `usage`, `health`, `docs` | the handlers and bodies of each noun |
+//! | `receipt`, `conflict` | bodies that several of them have in common |
 //! | `stream` | answers that come while a turn runs |
+//! | `sse`, `stream_limit` | server-sent events, and how many streams a user may have |
 //! | `body`, `query`, `accept`, `idempotency`, `validation`, `page`, `etag` | reading requests |
 //! | `error`, `code`, `problem` | what can go wrong, and how it is answered |
 //! | `peer`, `request_id`, `headers`, `cors`, `principal`, `limit`, `client`, `panic` | what stands before the handlers |
@@ -18,15 +20,18 @@ mod accept;
 mod account;
 mod api_token;
 mod body;
+mod change;
 mod chat;
 mod client;
 mod code;
+mod conflict;
 mod connection;
 mod conversation;
 mod cors;
 mod docs;
 mod error;
 mod etag;
+mod events;
 mod headers;
 mod health;
 mod idempotency;
@@ -40,15 +45,20 @@ mod peer;
 mod principal;
 mod problem;
 mod query;
+mod receipt;
 mod request_id;
 mod route;
 mod server;
 mod session;
+mod sse;
 mod stream;
+mod stream_limit;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trash;
 mod turn;
+mod undo;
 mod usage;
 mod validation;
 
@@ -62,6 +72,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, Error};
 use domain::account::AccountService;
+use domain::change::ChangeService;
 use domain::chat::ChatService;
 use domain::health::Readiness;
 use domain::rate_limit::RateLimiter;
@@ -76,6 +87,7 @@ pub use server::{listen, serve};
 use crate::headers::StrictTransport;
 use crate::oauth::Addresses;
 use crate::peer::TrustedProxies;
+use crate::stream_limit::StreamLimit;
 
 /// What the routes call.
 #[derive(Clone)]
@@ -84,13 +96,15 @@ pub struct Services {
     pub accounts: AccountService,
     /// Tasks.
     pub tasks: TaskService,
+    /// The ledger of changes: reading, following and undoing them.
+    pub changes: ChangeService,
     /// The assistant, conversations and messages.
     pub chat: ChatService,
     /// How often somebody may ask.
     pub limiter: Arc<dyn RateLimiter>,
     /// Whether the server can do its work.
     pub readiness: Arc<dyn Readiness>,
-    /// Time, for what keeps a stream's connection alive, and for clients that are too slow.
+    /// Time, for what keeps a stream's connection alive, for the checks of a stream's token, and for slow clients.
     pub clock: Arc<dyn Clock>,
     /// Ids of requests that bring none.
     pub ids: Arc<dyn IdGenerator>,
@@ -112,10 +126,11 @@ pub struct HttpOptions {
     pub production: bool,
 }
 
-/// The whole API with all its middleware. [`serve`] puts it on sockets.
+/// The whole API with all its middleware. [`serve`] puts it on sockets. All workers of a process share `streams`.
 fn app(
     services: Services,
     options: &HttpOptions,
+    streams: StreamLimit,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -132,7 +147,9 @@ fn app(
     App::new()
         .app_data(Data::new(services.accounts))
         .app_data(Data::new(services.tasks))
+        .app_data(Data::new(services.changes))
         .app_data(Data::new(services.chat))
+        .app_data(Data::new(streams))
         .app_data(Data::from(services.limiter))
         .app_data(Data::from(services.readiness))
         .app_data(Data::from(services.clock))

@@ -16,10 +16,11 @@ use actix_web::{Error, HttpMessage as _, web};
 use domain::id::UserId;
 use domain::principal::Principal;
 use domain::rate_limit::{RateDecision, RateKey, RateLimiter, RatePolicy};
-use sfv::{ItemSerializer, KeyRef, StringRef};
+use sfv::{ItemSerializer, KeyRef, RefBareItem, StringRef};
 
 use crate::error::ApiError;
 use crate::peer::Peer;
+use crate::stream_limit::MAX_STREAMS;
 
 /// What is left of a limit.
 pub(crate) const LEFT: HeaderName = HeaderName::from_static("ratelimit");
@@ -107,19 +108,33 @@ pub(crate) fn fields(
     remaining: u32,
     within: Duration,
 ) -> impl Iterator<Item = (HeaderName, String)> {
-    let field = |numbers: [(&str, u32); 2]| {
-        // A policy's name is a string of that kind, and so are our keys.
-        let item = ItemSerializer::new().bare_item(StringRef::from_str(policy.name).ok()?);
-        let item = numbers.iter().try_fold(item, |item, (key, number)| {
-            let key = KeyRef::from_str(key).ok()?;
-            Some(item.parameter(key, *number))
-        });
-        item.map(sfv::ParameterSerializer::finish)
-    };
-    let seconds = |time| u32::try_from(whole_seconds(time)).unwrap_or(u32::MAX);
-    let left = field([("r", remaining), ("t", seconds(within))]);
-    let whole = field([("q", policy.quota), ("w", seconds(policy.window))]);
+    let left = field(policy.name, [("r", remaining.into()), ("t", seconds(within))]);
+    let whole = field(policy.name, [("q", policy.quota.into()), ("w", seconds(policy.window))]);
     [left.map(|left| (LEFT, left)), whole.map(|whole| (POLICY, whole))].into_iter().flatten()
+}
+
+/// The header fields that tell that a user has as many streams open as may be: what is limited is not how many are asked
+/// for in a time, but how many there are at once.
+pub(crate) fn stream_fields(retry_after: Duration) -> impl Iterator<Item = (HeaderName, String)> {
+    let unit = StringRef::from_str("concurrent-requests").map(RefBareItem::from);
+    let left = field("streams", [("r", 0_u32.into()), ("t", seconds(retry_after))]);
+    let whole = unit.ok().and_then(|unit| field("streams", [("q", MAX_STREAMS.into()), ("qu", unit)]));
+    [left.map(|left| (LEFT, left)), whole.map(|whole| (POLICY, whole))].into_iter().flatten()
+}
+
+/// A limit's name with parameters.
+fn field(name: &str, parameters: [(&str, RefBareItem<'_>); 2]) -> Option<String> {
+    // A policy's name is a string of that kind, and so are our keys.
+    let item = ItemSerializer::new().bare_item(StringRef::from_str(name).ok()?);
+    let item = parameters.into_iter().try_fold(item, |item, (key, value)| {
+        let key = KeyRef::from_str(key).ok()?;
+        Some(item.parameter(key, value))
+    });
+    item.map(sfv::ParameterSerializer::finish)
+}
+
+fn seconds(time: Duration) -> RefBareItem<'static> {
+    u32::try_from(whole_seconds(time)).unwrap_or(u32::MAX).into()
 }
 
 /// A time in whole seconds, none of it left out.

@@ -4,9 +4,9 @@
 use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use domain::chat::ChatService;
+use domain::chat::{ChatService, MessageRecord};
 use domain::conversation::{MessageCursor, MessageOrder};
-use domain::message::{self, Message, Part};
+use domain::message::{self, Part};
 use domain::principal::Principal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,7 @@ use crate::conversation::{DEFAULT_PAGE, PAGE, id_in};
 use crate::error::ApiError;
 use crate::page::{self, Cursor, Key};
 use crate::query::{self, Limit, Query};
+use crate::receipt::{self, PendingBody, ReceiptBody};
 
 impl Key for MessageCursor {
     /// Databases count positions with a sign.
@@ -46,8 +47,13 @@ pub(crate) struct MessageBody {
     /// How it stands: `complete`, `running`, `stopped` or `failed`. A user's message is always complete.
     #[schema(value_type = String, example = "complete")]
     status: &'static str,
-    /// `false` if it claimed a change that did not happen, and says so.
-    grounded: bool,
+    /// What the message's turn changed.
+    changes: Vec<ReceiptBody>,
+    /// Whether any of the changes can be undone: it is kept, its task was not removed for good, and it is not undone.
+    undoable: bool,
+    /// What the message's turn put off and what still waits for the user's confirmation; null if nothing does.
+    #[schema(required)]
+    pending: Option<PendingBody>,
     /// When it was begun.
     created_at: DateTime<Utc>,
 }
@@ -77,17 +83,22 @@ pub(crate) struct MessagePart {
     parameters: Option<Value>,
     /// `tool_call`: what came of it; null if the turn ended before.
     result: Option<ToolResultBody>,
+    /// `tool_call`: what it changed, as it was committed; absent if it changed nothing.
+    #[schema(nullable = false)]
+    changes: Option<Vec<ReceiptBody>>,
 }
 
-impl From<Message> for MessageBody {
-    fn from(message: Message) -> Self {
+impl From<MessageRecord> for MessageBody {
+    fn from(MessageRecord { message, receipts, pending }: MessageRecord) -> Self {
         Self {
             id: message.id.as_uuid(),
             role: message.role.as_str(),
             content: message::content(&message.parts),
             tool_calls: message::tool_calls(&message.parts).cloned().map(ToolCallBody::from).collect(),
             status: message.status.as_str(),
-            grounded: message.grounded,
+            undoable: receipts.undoable,
+            changes: receipt::bodies(receipts),
+            pending: pending.map(PendingBody::from),
             created_at: message.created_at,
             parts: message.parts,
         }

@@ -12,7 +12,10 @@ use domain::principal::Scope;
 use crate::code::Code;
 use crate::problem::{self, Problem, ProblemBody};
 use crate::route::{self, Endpoint};
-use crate::{account, api_token, chat, conversation, docs, health, message, oauth, session, stream, task, turn, usage};
+use crate::{
+    account, api_token, change, chat, conversation, docs, events, health, message, oauth, session, stream, task, trash,
+    turn, undo, usage,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,13 +25,16 @@ use crate::{account, api_token, chat, conversation, docs, health, message, oauth
         account::delete_me, account::change_password, session::list, session::end_all, session::end,
         api_token::create, api_token::list, api_token::delete, oauth::begin, oauth::callback, oauth::link, oauth::exchange,
         task::list, task::create, task::get, task::replace, task::update, task::complete, task::delete,
-        chat::send, conversation::list, conversation::get, conversation::update, conversation::delete, message::list,
+        trash::restore, trash::list, trash::empty, trash::purge, change::list, events::follow, undo::change,
+        undo::operation, undo::turn, chat::send, conversation::list, conversation::get, conversation::update, conversation::delete, message::list,
         turn::follow, turn::stop, usage::list, health::up, health::live, health::ready, docs::openapi, docs::page, docs::file,
     ),
     components(schemas(ProblemBody, stream::frame::Frame)),
     tags(
         (name = "Accounts", description = "Registering, signing in and out, and one's own account."),
         (name = "Tasks", description = "The user's tasks."),
+        (name = "Trash", description = "Deleted tasks, until they are restored or removed for good."),
+        (name = "Changes", description = "Every change of the user's tasks, whoever made it: to follow and to undo."),
         (name = "Chat", description = "Conversations with the assistant, which works on the user's tasks."),
         (name = "Health", description = "Whether the server does its work."),
         (name = "Documentation", description = "This document."),
@@ -67,7 +73,11 @@ const LIMITED: [(&str, &str); 2] = [
         "What is left: `\"chat\";r=19;t=3` is 19 requests within the next 3 seconds, after which all are there again. \
          Of a refusal: none within so many seconds (draft-ietf-httpapi-ratelimit-headers-11).",
     ),
-    ("RateLimit-Policy", "The limit: `\"chat\";q=20;w=60` is 20 requests within 60 seconds."),
+    (
+        "RateLimit-Policy",
+        "The limit: `\"chat\";q=20;w=60` is 20 requests within 60 seconds, \
+         `\"streams\";q=8;qu=\"concurrent-requests\"` is 8 streams at once.",
+    ),
 ];
 
 /// The whole document.
@@ -174,6 +184,9 @@ fn variables(path: &str) -> Vec<Value> {
                 ("The user's id, exactly as in the token's `sub`.", json!({ "type": "string", "format": "uuid" }))
             }
             "task_id" => ("The task's id.", json!({ "type": "string", "format": "uuid" })),
+            "seq" => ("The number of the change.", json!({ "type": "integer", "format": "int64", "minimum": 1 })),
+            "operation_id" => ("The operation's id.", json!({ "type": "string", "format": "uuid" })),
+            "message_id" => ("The id of the assistant's message.", json!({ "type": "string", "format": "uuid" })),
             "id" if path.starts_with("/auth/sessions/") => {
                 ("The session's id.", json!({ "type": "string", "format": "uuid" }))
             }
@@ -220,6 +233,9 @@ fn codes(operation: &Value, endpoint: &Endpoint, method: &Method) -> BTreeSet<Co
     if path.contains("/conversations/{id}") {
         codes.insert(Code::ConversationNotFound);
     }
+    if path.ends_with("/undo") {
+        codes.extend([Code::NotFound, Code::UndoConflict]);
+    }
     if operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "If-Match")) {
         codes.insert(Code::PreconditionFailed);
     }
@@ -240,12 +256,14 @@ fn particular(operation: &str) -> &'static [Code] {
             Code::ConversationNotFound,
             Code::TurnInProgress,
             Code::NoTurn,
+            Code::NotPending,
             Code::IdempotencyInProgress,
             Code::IdempotencyKeyReused,
             Code::AiError,
             Code::AiUnavailable,
             Code::AiTimeout,
         ],
+        "list_changes" | "follow_changes" => &[Code::CursorExpired],
         "stop_turn" => &[Code::NoTurn],
         "health_ready" => &[Code::DatabaseUnavailable, Code::Overloaded],
         "docs_file" => &[Code::NotFound],

@@ -1,7 +1,7 @@
 //! Pages: how a list's key is spelled as an opaque cursor, and the `Link` to the next page (RFC 8288).
 
 use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::page::Page;
@@ -47,16 +47,25 @@ pub(crate) fn answer<T, K: Key, B: Serialize>(
     page: Page<T, K>,
     body: impl Fn(T) -> B,
 ) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
+    answer_with(HttpResponse::Ok(), request, page, body)
+}
+
+/// Answers with a page as [`answer`] does, after what `response` says already.
+pub(crate) fn answer_with<T, K: Key, B: Serialize>(
+    mut response: HttpResponseBuilder,
+    request: &HttpRequest,
+    page: Page<T, K>,
+    body: impl Fn(T) -> B,
+) -> HttpResponse {
     if let Some(cursor) = page.next.as_ref().and_then(|key| Cursor::encode(key).ok()) {
-        response.insert_header((header::LINK, next(request, &cursor)));
+        response.insert_header((header::LINK, next(request, "cursor", &cursor)));
     }
     response.json(page.items.into_iter().map(body).collect::<Vec<_>>())
 }
 
-fn next(request: &HttpRequest, cursor: &str) -> String {
-    let kept = form_urlencoded::parse(request.query_string().as_bytes()).filter(|(name, _)| name != "cursor");
-    let query =
-        form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair("cursor", cursor).finish();
+/// The `Link` to the page that begins where the query parameter `name` says.
+pub(crate) fn next(request: &HttpRequest, name: &str, value: &str) -> String {
+    let kept = form_urlencoded::parse(request.query_string().as_bytes()).filter(|(kept, _)| kept != name);
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair(name, value).finish();
     format!(r#"<{}?{query}>; rel="next""#, request.path())
 }

@@ -5,9 +5,11 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest, web};
 use domain::account::{AccountError, AccountService};
 use domain::principal::{Principal, Scope};
+use domain::session::Client;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::client::client;
 use crate::error::{ApiError, RequestError};
@@ -32,10 +34,7 @@ pub(crate) async fn authenticate(
 
 async fn principal(request: &ServiceRequest, scope: Option<Scope>) -> Result<Principal, ApiError> {
     let token = bearer(request.headers())?;
-    let Some(accounts) = request.app_data::<web::Data<AccountService>>() else {
-        return Err(ApiError::Defect("the account service is not wired".to_owned()));
-    };
-    let principal = accounts.authenticate(token, client(request.request())).await?;
+    let principal = accounts(request.request())?.authenticate(token, client(request.request())).await?;
     // Letter for letter: an id in another spelling is not the token's.
     if request.match_info().get(OWNER).is_some_and(|owner| owner != principal.user.to_string()) {
         return Err(RequestError::OtherUser.into());
@@ -44,6 +43,32 @@ async fn principal(request: &ServiceRequest, scope: Option<Scope>) -> Result<Pri
         principal.require(scope).map_err(AccountError::from)?;
     }
     Ok(principal)
+}
+
+fn accounts(request: &HttpRequest) -> Result<&web::Data<AccountService>, ApiError> {
+    request
+        .app_data::<web::Data<AccountService>>()
+        .ok_or_else(|| ApiError::Defect("the account service is not wired".to_owned()))
+}
+
+/// The token that a request showed, for an answer that takes longer than a token may be good.
+pub(crate) struct BearerToken {
+    accounts: web::Data<AccountService>,
+    token: SecretString,
+    client: Client,
+}
+
+impl BearerToken {
+    /// The token of `request`.
+    pub(crate) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let accounts = accounts(request)?.clone();
+        Ok(Self { accounts, token: bearer(request.headers())?.into(), client: client(request) })
+    }
+
+    /// Checks that the token is still good. One that cannot be checked is not.
+    pub(crate) async fn is_valid(&self) -> bool {
+        self.accounts.authenticate(self.token.expose_secret(), self.client.clone()).await.is_ok()
+    }
 }
 
 /// The token in `Authorization: Bearer <token>` (RFC 6750, 2.1). Another scheme is as no token (RFC 6750, 3.1).

@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
-use domain::change::RequestId;
+use domain::change::{Conflict, RequestId};
 use domain::chat::StoredTurn;
 use domain::principal::Scope;
 use domain::rate_limit::RateLimited;
@@ -20,6 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::code::Code;
+use crate::conflict::ConflictBody;
 use crate::error::{ApiError, RequestError};
 use crate::limit;
 
@@ -28,6 +29,8 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// When a server that is too busy may be asked again.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
+/// When a user who has as many streams open as may be may try again: by then, a connection that is gone is noticed.
+const STREAMS_RETRY: Duration = Duration::from_secs(15);
 /// When a database that is away may be back.
 const DATABASE_RETRY: Duration = Duration::from_secs(5);
 
@@ -38,6 +41,7 @@ pub(crate) struct Problem {
     message: Cow<'static, str>,
     field: Option<String>,
     stored: Option<StoredTurn>,
+    conflicts: Vec<ConflictBody>,
     /// In seconds.
     retry_after: Option<u64>,
     headers: Vec<(HeaderName, String)>,
@@ -62,6 +66,7 @@ impl Problem {
             message: code.message().into(),
             field: None,
             stored: None,
+            conflicts: Vec::new(),
             retry_after: None,
             headers: Vec::new(),
         };
@@ -90,6 +95,12 @@ impl Problem {
         self
     }
 
+    /// Says what stands in the way.
+    pub(crate) fn conflicts(mut self, conflicts: &[Conflict]) -> Self {
+        self.conflicts = conflicts.iter().map(ConflictBody::from).collect();
+        self
+    }
+
     /// Says which methods there are.
     pub(crate) fn allow(self, methods: &str) -> Self {
         self.header(header::ALLOW, methods.to_owned())
@@ -105,6 +116,12 @@ impl Problem {
     pub(crate) fn limited(self, limited: &RateLimited) -> Self {
         let fields = limit::fields(&limited.policy, 0, limited.retry_after);
         fields.fold(self.retry_after(limited.retry_after), |problem, (name, value)| problem.header(name, value))
+    }
+
+    /// Says that as many streams are open as may be, and when to try again.
+    pub(crate) fn streams_limited(self) -> Self {
+        let fields = limit::stream_fields(STREAMS_RETRY);
+        fields.fold(self.retry_after(STREAMS_RETRY), |problem, (name, value)| problem.header(name, value))
     }
 
     /// Says how to authenticate.
@@ -189,6 +206,7 @@ impl Problem {
             request_id: request_id.to_owned(),
             conversation_id: self.stored.map(|stored| stored.conversation.as_uuid()),
             message_id: self.stored.map(|stored| stored.message.as_uuid()),
+            conflicts: self.conflicts.clone(),
         }
     }
 }
@@ -235,6 +253,10 @@ pub(crate) struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     message_id: Option<uuid::Uuid>,
+    /// What stands in the way of an undo (`UNDO_CONFLICT`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    conflicts: Vec<ConflictBody>,
 }
 
 /// Middleware: gives every error its shape, and logs the cause of those that are the server's, once.

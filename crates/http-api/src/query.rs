@@ -59,6 +59,12 @@ impl<const MAX: u16> Limit<MAX> {
     }
 }
 
+impl<const MAX: u16> From<Limit<MAX>> for NonZeroU16 {
+    fn from(Limit(limit): Limit<MAX>) -> Self {
+        limit
+    }
+}
+
 impl<'de, const MAX: u16> Deserialize<'de> for Limit<MAX> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let limit = String::deserialize(input)?.parse().ok().filter(|limit: &NonZeroU16| limit.get() <= MAX);

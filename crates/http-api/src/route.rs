@@ -12,7 +12,8 @@ use crate::error::{ApiError, RequestError};
 use crate::limit::{self, Limit};
 use crate::query::{self, NoParameters};
 use crate::{
-    account, api_token, chat, conversation, docs, health, message, oauth, panic, principal, session, task, turn, usage,
+    account, api_token, change, chat, conversation, docs, events, health, message, oauth, panic, principal, session,
+    task, trash, turn, undo, usage,
 };
 
 /// A path and what it takes.
@@ -69,6 +70,26 @@ pub(crate) fn table() -> Vec<Endpoint> {
         Endpoint::protected("/api/{user_id}/tasks/{task_id}/complete")
             .needs(Scope::TasksWrite)
             .on(Method::PATCH, task::complete),
+        Endpoint::protected("/api/{user_id}/tasks/{task_id}/restore")
+            .needs(Scope::TasksWrite)
+            .on(Method::POST, trash::restore),
+        Endpoint::protected("/api/{user_id}/trash")
+            .needs(Scope::TasksRead)
+            .list(trash::list)
+            .needs(Scope::TasksWrite)
+            .on(Method::DELETE, trash::empty),
+        Endpoint::protected("/api/{user_id}/trash/{task_id}").needs(Scope::TasksWrite).on(Method::DELETE, trash::purge),
+        Endpoint::protected("/api/{user_id}/changes").needs(Scope::TasksRead).list(change::list),
+        Endpoint::protected("/api/{user_id}/events").needs(Scope::TasksRead).list(events::follow),
+        Endpoint::protected("/api/{user_id}/changes/{seq}/undo")
+            .needs(Scope::TasksWrite)
+            .on(Method::POST, undo::change),
+        Endpoint::protected("/api/{user_id}/operations/{operation_id}/undo")
+            .needs(Scope::TasksWrite)
+            .on(Method::POST, undo::operation),
+        Endpoint::protected("/api/{user_id}/conversations/{conversation_id}/messages/{message_id}/undo")
+            .needs(Scope::TasksWrite)
+            .on(Method::POST, undo::turn),
         Endpoint::protected("/api/{user_id}/chat").limited(Limit::Chat).needs(Scope::Chat).on(Method::POST, chat::send),
         Endpoint::protected("/api/{user_id}/conversations").needs(Scope::Chat).list(conversation::list),
         Endpoint::protected("/api/{user_id}/conversations/{id}")

@@ -15,6 +15,7 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
 
 use crate::connection::{Connection, LINGER};
+use crate::stream_limit::StreamLimit;
 use crate::{HttpOptions, Services};
 
 /// So many connections one worker has at once, and there is a worker for each CPU. Further ones wait to be accepted.
@@ -54,11 +55,13 @@ pub fn serve(
     patience: Duration,
 ) -> io::Result<Server> {
     let mut server = Server::build();
+    let streams = StreamLimit::default();
     for listener in listeners {
-        let (services, options, shutdown) = (services.clone(), options.clone(), server.graceful_shutdown_signal());
+        let (services, options, streams) = (services.clone(), options.clone(), streams.clone());
+        let shutdown = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
             let (clock, shutdown) = (services.clock.clone(), shutdown.clone());
-            let app = crate::app(services.clone(), &options).into_factory();
+            let app = crate::app(services.clone(), &options, streams.clone()).into_factory();
             let app = app.map_err(|error| error.as_response_error().error_response());
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {

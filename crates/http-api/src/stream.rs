@@ -1,5 +1,4 @@
-//! Answers that come while a turn runs: server-sent events (HTML Living Standard, 9.2) in the AI SDK's UI message stream
-//! protocol. The frames are [`frame`], what happens in a turn becomes frames in [`encoder`], and here is how they travel.
+//! Answers that come while a turn runs: server-sent events ([`crate::sse`]) in the AI SDK's UI message stream protocol. The frames are [`frame`], what happens in a turn becomes frames in [`encoder`], and here is how they travel.
 //!
 //! A stream belongs to a connection and a turn does not: a reader that is slow or gone is waited for here and nowhere
 //! else.
@@ -9,50 +8,44 @@ pub(crate) mod frame;
 #[cfg(test)]
 mod tests;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::Poll;
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use chrono::TimeDelta;
 use domain::runtime::Clock;
 use domain::turn::TurnEvents;
 use futures_util::future;
 use futures_util::stream::{self, Stream, StreamExt as _};
 
-use crate::accept::EVENT_STREAM;
+use crate::sse::{self, KEEP_ALIVE};
+use crate::stream_limit::StreamPermit;
 use encoder::Encoder;
 use frame::Frame;
 
 /// The header by which readers know the protocol, and its version.
 pub(crate) const PROTOCOL: (HeaderName, &str) = (HeaderName::from_static("x-vercel-ai-ui-message-stream"), "v1");
-/// Asks a proxy (nginx) to pass on what comes when it comes.
-pub(crate) const UNBUFFERED: (HeaderName, &str) = (HeaderName::from_static("x-accel-buffering"), "no");
 
 /// How often something is sent while nothing happens, so that nobody on the way takes the connection for dead.
 const KEEP_ALIVE_EVERY: TimeDelta = TimeDelta::seconds(5);
 /// At most so many events of a turn are sent in one piece.
 const AT_A_TIME: usize = 64;
-/// A comment: readers skip it.
-const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// The answer that streams a turn.
-pub(crate) fn answer(turn: TurnEvents, clock: Arc<dyn Clock>) -> HttpResponse {
-    head().streaming(events(frames(turn), clock))
+pub(crate) fn answer(turn: TurnEvents, clock: Arc<dyn Clock>, permit: StreamPermit) -> HttpResponse {
+    head().streaming(permit.hold(events(frames(turn), clock)))
 }
 
-/// The answer to `HEAD`: as long as the other is not known to be, so that no length is announced.
+/// The answer to `HEAD`.
 pub(crate) fn headers_only() -> HttpResponse {
-    head().streaming(stream::empty::<Result<Bytes, Infallible>>())
+    sse::without_body(head())
 }
 
-fn head() -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::CONTENT_TYPE, EVENT_STREAM));
-    answer.insert_header((header::CACHE_CONTROL, "no-store"));
-    answer.insert_header(PROTOCOL).insert_header(UNBUFFERED);
+fn head() -> HttpResponseBuilder {
+    let mut answer = sse::head();
+    answer.insert_header(PROTOCOL);
     answer
 }
 

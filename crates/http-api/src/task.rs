@@ -7,12 +7,11 @@ use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use domain::change::RequestId;
+use domain::change::{ChangeService, Origin, RequestId};
 use domain::id::TaskId;
 use domain::principal::Principal;
 use domain::task::{
-    Task, TaskCursor, TaskError, TaskFilter, TaskPatch, TaskRepoError, TaskService, TaskStatus, Title, TitleError,
-    TitleMatch, Version,
+    Task, TaskCursor, TaskError, TaskFilter, TaskPatch, TaskService, TaskStatus, Title, TitleError, TitleMatch, Version,
 };
 use domain::text::Folded;
 use serde::de::Error as _;
@@ -21,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::body::{Json, OptionalJson};
+use crate::change::X_CHANGE_SEQ;
 use crate::error::{ApiError, RequestError};
 use crate::etag::{self, Precondition};
 use crate::page::{self, Cursor, Key};
@@ -71,6 +71,23 @@ impl From<Task> for TaskBody {
             created_at: task.created_at,
             updated_at: task.updated_at,
         }
+    }
+}
+
+/// A task as it is or was stored, in the trash or not.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StoredTask)]
+pub(crate) struct StoredTaskBody {
+    #[serde(flatten)]
+    task: TaskBody,
+    /// When it was moved to the trash; null if it is not there.
+    #[schema(required)]
+    deleted_at: Option<DateTime<Utc>>,
+}
+
+impl From<Task> for StoredTaskBody {
+    fn from(task: Task) -> Self {
+        Self { deleted_at: task.deleted_at, task: task.into() }
     }
 }
 
@@ -165,20 +182,40 @@ impl From<TaskQuery> for (TaskFilter, domain::page::PageRequest<TaskCursor>) {
 }
 
 /// List tasks, newest first.
+///
+/// The `ETag` changes with every change of the user's rows and with the user's time zone. `X-Change-Seq` is where to go on
+/// with `GET …/changes` or `GET …/events`.
 #[utoipa::path(
-    get, path = "/api/{user_id}/tasks", tag = "Tasks", operation_id = "list_tasks", params(TaskQuery),
-    responses((status = 200, description = "A page of the tasks.", body = [TaskBody],
-        headers(("Link" = String, description = "The next page (`rel=\"next\"`), path-absolute. Absent on the last page.")))),
+    get, path = "/api/{user_id}/tasks", tag = "Tasks", operation_id = "list_tasks",
+    params(TaskQuery, ("If-None-Match" = Option<String>, Header, description = "Entity tags that the client has already, or `*`.")),
+    responses(
+        (status = 200, description = "A page of the tasks.", body = [TaskBody], headers(
+            ("ETag" = String, description = "The list's version, a weak tag."),
+            ("X-Change-Seq" = u64, description = "The number of the newest change, read no later than the tasks. 0 if there is none."),
+            ("Link" = String, description = "The next page (`rel=\"next\"`), path-absolute. Absent on the last page."))),
+        (status = 304, description = "The client has it already.", headers(
+            ("ETag" = String, description = "The list's version, a weak tag."),
+            ("X-Change-Seq" = u64, description = "The number of the newest change."))),
+    ),
 )]
 pub(crate) async fn list(
     tasks: Data<TaskService>,
-    who: ReqData<Principal>,
+    changes: Data<ChangeService>,
+    principal: ReqData<Principal>,
     request: HttpRequest,
     Query(query): Query<TaskQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    // Before the tasks, so that they are at least as new as it says.
+    let head = changes.head(&principal).await.map_err(ApiError::of_account)?;
+    let (tag, seq) = (etag::of_list(&head), (X_CHANGE_SEQ, head.seq.0));
+    if etag::is_known(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header(tag).insert_header(seq).finish());
+    }
     let (filter, page) = query.into();
-    let page = tasks.list(&who, &filter, page).await?;
-    Ok(page::answer(&request, page, TaskBody::from))
+    let page = tasks.list(&principal, &filter, page).await?;
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header(tag).insert_header(seq);
+    Ok(page::answer_with(answer, &request, page, TaskBody::from))
 }
 
 /// Create a task.
@@ -190,16 +227,17 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn create(
     tasks: Data<TaskService>,
-    who: ReqData<Principal>,
+    principal: ReqData<Principal>,
     id: ReqData<RequestId>,
     Json(body): Json<NewTaskBody>,
 ) -> Result<HttpResponse, ApiError> {
     let title = body.title.ok_or_else(|| RequestError::invalid("title", TitleError::Empty.to_string()))?;
-    let task = tasks.create(&who, &id, title, body.completed.unwrap_or_default()).await?;
+    let created = tasks.create(&Origin::request(&principal, &id), title, body.completed.unwrap_or_default()).await;
+    let task = created.map_err(ApiError::of_account)?.after;
     let location = format!("/api/{}/tasks/{}", task.user_id, task.id);
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, location))
-        .insert_header(etag::of(&task))
+        .insert_header(etag::of_task(&task))
         .json(TaskBody::from(task)))
 }
 
@@ -214,12 +252,13 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn get(
     tasks: Data<TaskService>,
-    who: ReqData<Principal>,
+    principal: ReqData<Principal>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let task = tasks.get(&who, id_in(&request)?).await?;
-    if etag::is_known(&request, &task) {
-        return Ok(HttpResponse::NotModified().insert_header(etag::of(&task)).finish());
+    let task = tasks.get(&principal, id_in(&request)?).await?;
+    let tag = etag::of_task(&task);
+    if etag::is_known(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header(tag).finish());
     }
     Ok(answer(task))
 }
@@ -233,12 +272,12 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn replace(
     tasks: Data<TaskService>,
-    who: ReqData<Principal>,
+    principal: ReqData<Principal>,
     id: ReqData<RequestId>,
     request: HttpRequest,
     body: Json<TaskPatchBody>,
 ) -> Result<HttpResponse, ApiError> {
-    update(tasks, who, id, request, body).await
+    update(tasks, principal, id, request, body).await
 }
 
 /// Change a task. Absent fields stay.
@@ -250,14 +289,15 @@ pub(crate) async fn replace(
 )]
 pub(crate) async fn update(
     tasks: Data<TaskService>,
-    who: ReqData<Principal>,
+    principal: ReqData<Principal>,
     id: ReqData<RequestId>,
     request: HttpRequest,
     Json(body): Json<TaskPatchBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let (task, expected) = target(&tasks, &who, &request).await?;
+    let (task, expected) = target(&tasks, &principal, &request).await?;
     let patch = TaskPatch { title: body.title.into(), completed: body.completed.into() };
-    Ok(answer(tasks.update(&who, &id, task, patch, expected).await?.after))
+    let origin = Origin::request(&principal, &id);
+    Ok(answer(tasks.update(&origin, task, &patch, expected).await?.after))
 }
 
 /// Complete a task, or make it pending again.
@@ -271,45 +311,46 @@ pub(crate) async fn update(
 )]
 pub(crate) async fn complete(
     tasks: Data<TaskService>,
-    who: ReqData<Principal>,
+    principal: ReqData<Principal>,
     id: ReqData<RequestId>,
     request: HttpRequest,
     OptionalJson(body): OptionalJson<CompletionBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let (task, expected) = target(&tasks, &who, &request).await?;
+    let (task, expected) = target(&tasks, &principal, &request).await?;
+    let origin = Origin::request(&principal, &id);
     let change = match body.and_then(|body| body.completed) {
         Some(completed) => {
             let patch = TaskPatch { completed: Some(completed).into(), ..TaskPatch::default() };
-            tasks.update(&who, &id, task, patch, expected).await?
+            tasks.update(&origin, task, &patch, expected).await?
         }
-        None => tasks.toggle(&who, &id, task, expected).await?,
+        None => tasks.toggle(&origin, task, expected).await?,
     };
     Ok(answer(change.after))
 }
 
-/// Delete a task.
+/// Delete a task: move it to the trash, from where it can be restored for 30 days unless the server is set otherwise.
 #[utoipa::path(
     delete, path = "/api/{user_id}/tasks/{task_id}", tag = "Tasks", operation_id = "delete_task",
     params(("If-Match" = Option<String>, Header, description = "Delete the task only at one of these versions, or `*`.")),
-    responses((status = 204, description = "The task is deleted.")),
+    responses((status = 204, description = "The task is in the trash.")),
 )]
 pub(crate) async fn delete(
     tasks: Data<TaskService>,
-    who: ReqData<Principal>,
+    principal: ReqData<Principal>,
     id: ReqData<RequestId>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let (task, expected) = target(&tasks, &who, &request).await?;
-    tasks.delete(&who, &id, task, expected).await?;
+    let (task, expected) = target(&tasks, &principal, &request).await?;
+    tasks.delete(&Origin::request(&principal, &id), task, expected).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 fn answer(task: Task) -> HttpResponse {
-    HttpResponse::Ok().insert_header(etag::of(&task)).json(TaskBody::from(task))
+    HttpResponse::Ok().insert_header(etag::of_task(&task)).json(TaskBody::from(task))
 }
 
 /// The task in the path. Read last, so that a wrong body is answered alike whether or not there is such a task.
-fn id_in(request: &HttpRequest) -> Result<TaskId, RequestError> {
+pub(crate) fn id_in(request: &HttpRequest) -> Result<TaskId, RequestError> {
     request.match_info().get("task_id").and_then(|id| id.parse().ok()).ok_or(RequestError::NoTask)
 }
 
@@ -317,7 +358,7 @@ fn id_in(request: &HttpRequest) -> Result<TaskId, RequestError> {
 /// several the one that the task is at is found out first; the change is then guarded by that one.
 async fn target(
     tasks: &TaskService,
-    who: &Principal,
+    principal: &Principal,
     request: &HttpRequest,
 ) -> Result<(TaskId, Option<Version>), ApiError> {
     let precondition = Precondition::of(request)?;
@@ -326,9 +367,9 @@ async fn target(
         Precondition::None => None,
         Precondition::Exactly(version) => Some(version),
         Precondition::OneOf(versions) => {
-            let current = tasks.get(who, id).await?.version;
+            let current = tasks.get(principal, id).await?.version;
             if !versions.contains(&current) {
-                return Err(TaskError::from(TaskRepoError::Stale).into());
+                return Err(TaskError::Stale.into());
             }
             Some(current)
         }

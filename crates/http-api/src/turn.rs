@@ -10,6 +10,7 @@ use domain::runtime::Clock;
 use crate::conversation::id_in;
 use crate::error::ApiError;
 use crate::stream;
+use crate::stream_limit::StreamLimit;
 
 /// Follow the turn that runs, from its beginning.
 ///
@@ -30,14 +31,17 @@ use crate::stream;
 pub(crate) async fn follow(
     chat: Data<ChatService>,
     clock: Data<dyn Clock>,
-    who: ReqData<Principal>,
+    limit: Data<StreamLimit>,
+    principal: ReqData<Principal>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let turn = chat.follow(&who, id_in(&request)?).await?;
-    Ok(match turn {
-        None => HttpResponse::NoContent().finish(),
-        Some(_) if request.method() == Method::HEAD => stream::headers_only(),
-        Some(turn) => stream::answer(turn, clock.into_inner()),
+    let Some(turn) = chat.follow(&principal, id_in(&request)?).await? else {
+        return Ok(HttpResponse::NoContent().finish());
+    };
+    let permit = limit.acquire(principal.user)?;
+    Ok(match *request.method() {
+        Method::HEAD => stream::headers_only(),
+        _ => stream::answer(turn, clock.into_inner(), permit),
     })
 }
 

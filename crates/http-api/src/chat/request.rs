@@ -7,10 +7,11 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use domain::chat::{NewMessage, Place, UserText, UserTextError};
+use domain::chat::{ChatInput, NewMessage, Place, UserText, UserTextError};
 use domain::conversation::{ClientKey, Fingerprint, Idempotency, IdempotencyKey, KeyReuse};
 use domain::id::ConversationId;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -31,23 +32,45 @@ pub(crate) struct Said {
     pub streamed: bool,
 }
 
-/// Something said to the assistant.
-#[derive(Deserialize, ToSchema)]
+/// This API's own form: something said, or the confirmation of what was put off.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[schema(as = ChatMessage)]
-pub(crate) struct ChatBody {
-    /// What is said: 1 to 4000 characters after trimming.
-    // Not required for serde, so that a missing message is answered as an empty one.
-    #[schema(value_type = String, required, min_length = 1, max_length = 4000, example = "Add a task to buy groceries")]
+struct ChatBody {
     message: Option<UserText>,
-    /// The conversation it is said in; a new one if absent.
-    // A text, because an id that is none is answered as a conversation that does not exist.
-    #[schema(value_type = Option<uuid::Uuid>)]
+    // Texts, because an id that is none is answered as the id of nothing.
+    confirm: Option<String>,
     conversation_id: Option<String>,
 }
 
+/// Something said to the assistant.
+#[derive(ToSchema)]
+#[schema(as = ChatMessage)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes to readers of the document what `ChatBody` takes")]
+pub(crate) struct ChatMessage {
+    /// What is said: 1 to 4000 characters after trimming.
+    #[schema(min_length = 1, max_length = 4000, example = "Add a task to buy groceries")]
+    message: String,
+    /// The conversation it is said in; a new one if absent.
+    conversation_id: Option<uuid::Uuid>,
+}
+
+/// The confirmation of what the assistant put off. It runs exactly that, once, as one operation, and asks no model. What
+/// has changed meanwhile is left alone and named.
+#[derive(ToSchema)]
+#[schema(as = ChatConfirmation)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it describes to readers of the document what `ChatBody` takes")]
+pub(crate) struct ChatConfirmation {
+    /// The id of the pending action.
+    confirm: uuid::Uuid,
+    /// The conversation in which it waits.
+    conversation_id: uuid::Uuid,
+}
+
 /// Something said to the assistant, as the AI SDK's `useChat` sends it; it is answered with a stream. Such a body may
-/// have 1 MiB, where others may have 64 KiB. Fields that are not described are ignored.
+/// have 1 MiB, where others may have 64 KiB. Fields that are not described are ignored, save for `confirm`, which is
+/// refused: who says something does not confirm.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = UiChat)]
 pub(crate) struct UiBody {
@@ -63,6 +86,8 @@ pub(crate) struct UiBody {
     /// The conversation, for a page that knows it. It goes before `id`.
     #[schema(value_type = Option<uuid::Uuid>)]
     conversation_id: Option<String>,
+    #[schema(ignore)]
+    confirm: Option<IgnoredAny>,
 }
 
 /// A message as the AI SDK has it. Fields that are not described are ignored.
@@ -87,8 +112,10 @@ pub(crate) struct UiMessage {
 #[serde(untagged)]
 #[expect(dead_code, reason = "it describes to readers of the document what `Said` is read from")]
 pub(crate) enum ChatRequest {
-    /// This API's own form.
-    Own(ChatBody),
+    /// Something said, in this API's own form.
+    Message(ChatMessage),
+    /// A confirmation.
+    Confirmation(ChatConfirmation),
     /// The AI SDK's form.
     Ui(UiBody),
 }
@@ -120,25 +147,43 @@ fn parse(bytes: &[u8], key: Option<IdempotencyKey>, streamed: bool) -> Result<Sa
     if of_the_sdk {
         return from_the_sdk(body::fit(bytes, &fields)?, key);
     }
-    let ChatBody { message, conversation_id } = body::fit(bytes, &fields)?;
-    let text = message.ok_or_else(|| RequestError::invalid("message", UserTextError::Empty.to_string()))?;
-    let place = place(conversation_id)?;
-    let idempotency = key.map(|key| chosen(key, &place, &text));
-    Ok(Said { message: NewMessage { place, text, idempotency }, streamed })
+    let ChatBody { message, confirm, conversation_id } = body::fit(bytes, &fields)?;
+    let (place, input) = match (message, confirm) {
+        (Some(_), Some(_)) => return Err(says_and_confirms("message")),
+        (Some(message), None) => (place(conversation_id)?, ChatInput::Text(message)),
+        (None, Some(_)) if conversation_id.is_none() => {
+            return Err(RequestError::invalid("conversation_id", "conversation_id is required with confirm"));
+        }
+        (None, Some(action)) => {
+            let (place, action) = (place(conversation_id)?, action.parse());
+            (place, ChatInput::Confirm(action.map_err(|_no_id| RequestError::NoPendingAction)?))
+        }
+        (None, None) => return Err(RequestError::invalid("message", UserTextError::Empty.to_string())),
+    };
+    let idempotency = key.map(|key| chosen(key, &place, &input));
+    Ok(Said { message: NewMessage { place, input, idempotency }, streamed })
 }
 
 fn from_the_sdk(body: UiBody, key: Option<IdempotencyKey>) -> Result<Said, RequestError> {
-    let last = LastMessage::of(&body.messages)?;
+    if body.confirm.is_some() {
+        return Err(says_and_confirms("messages"));
+    }
+    let LastMessage { id, text } = LastMessage::of(&body.messages)?;
     let place = match (body.conversation_id, body.id) {
         (None, Some(key)) => Place::Keyed(key),
         (conversation, _) => place(conversation)?,
     };
-    let idempotency = match (key, last.id) {
-        (Some(key), _) => Some(chosen(key, &place, &last.text)),
-        (None, Some(id)) => inferred(&id, &place, &last.text),
+    let input = ChatInput::Text(text);
+    let idempotency = match (key, id) {
+        (Some(key), _) => Some(chosen(key, &place, &input)),
+        (None, Some(id)) => inferred(&id, &place, &input),
         (None, None) => None,
     };
-    Ok(Said { message: NewMessage { place, text: last.text, idempotency }, streamed: true })
+    Ok(Said { message: NewMessage { place, input, idempotency }, streamed: true })
+}
+
+fn says_and_confirms(message: &str) -> RequestError {
+    RequestError::invalid("confirm", format!("confirm cannot be given with {message}"))
 }
 
 fn place(conversation: Option<String>) -> Result<Place, RequestError> {
@@ -149,13 +194,13 @@ fn place(conversation: Option<String>) -> Result<Place, RequestError> {
 }
 
 /// A key that the client chose for this request.
-fn chosen(key: IdempotencyKey, place: &Place, text: &UserText) -> Idempotency {
-    Idempotency { key, fingerprint: fingerprint(place, text), reuse: KeyReuse::Refuse }
+fn chosen(key: IdempotencyKey, place: &Place, input: &ChatInput) -> Idempotency {
+    Idempotency { key, fingerprint: fingerprint(place, input), reuse: KeyReuse::Refuse }
 }
 
 /// A key made of the message's id and its place: the SDK sends a message again under its id when the user asks for
 /// another try. Where there is no telling which conversation it was for, there is none.
-fn inferred(id: &str, place: &Place, text: &UserText) -> Option<Idempotency> {
+fn inferred(id: &str, place: &Place, input: &ChatInput) -> Option<Idempotency> {
     let (kind, name) = named(place);
     if name.is_empty() {
         return None;
@@ -167,13 +212,16 @@ fn inferred(id: &str, place: &Place, text: &UserText) -> Option<Idempotency> {
         let _written = write!(key, "{byte:02x}");
     }
     let key = key.parse().ok()?;
-    Some(Idempotency { key, fingerprint: fingerprint(place, text), reuse: KeyReuse::Anew })
+    Some(Idempotency { key, fingerprint: fingerprint(place, input), reuse: KeyReuse::Anew })
 }
 
-/// What is asked for: the same words in the same place, however the answer is wanted.
-fn fingerprint(place: &Place, text: &UserText) -> Fingerprint {
+/// What is asked for: the same words or the same confirmation in the same place, however the answer is wanted.
+fn fingerprint(place: &Place, input: &ChatInput) -> Fingerprint {
     let (kind, name) = named(place);
-    idempotency::fingerprint(&["chat", kind, &name, text.as_str()])
+    match input {
+        ChatInput::Text(text) => idempotency::fingerprint(&["chat", kind, &name, text.as_str()]),
+        ChatInput::Confirm(action) => idempotency::fingerprint(&["confirm", kind, &name, &action.to_string()]),
+    }
 }
 
 /// A place by its kind and its name, which a new conversation has none of. A conversation's id is one and the same name

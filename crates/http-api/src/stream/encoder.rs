@@ -10,6 +10,7 @@ use crate::chat::UsageBody;
 use crate::code::Code;
 use crate::error::turn_failure;
 use crate::problem::Problem;
+use crate::receipt::{self, PendingBody};
 
 /// Writes the frames of one message.
 #[derive(Debug, Default)]
@@ -117,7 +118,9 @@ impl Encoder {
         let metadata = Metadata {
             status: Some(answer.state.as_str()),
             created_at: Some(answer.created_at),
-            grounded: Some(answer.grounded),
+            undoable: Some(answer.receipts.undoable),
+            changes: Some(receipt::bodies(answer.receipts)),
+            pending: answer.pending.map(PendingBody::from),
             usage: Some(UsageBody::from(answer.usage)),
             ..Metadata::default()
         };

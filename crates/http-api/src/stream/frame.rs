@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::chat::{ToolResultBody, UsageBody};
+use crate::receipt::{PendingBody, ReceiptBody};
+use crate::sse;
 
 /// The last frame's data.
 const DONE: &str = "[DONE]";
@@ -116,13 +118,9 @@ pub(crate) enum Frame {
 }
 
 impl Frame {
-    /// The frame as an event. The JSON of it is one line, whatever is in it: line breaks and control characters are
-    /// escaped there (RFC 8259, 7), so nothing in a text can end an event or begin another.
+    /// The frame as an event.
     pub(crate) fn event(&self) -> Result<Bytes, serde_json::Error> {
-        let mut event = b"data: ".to_vec();
-        serde_json::to_writer(&mut event, self)?;
-        event.extend_from_slice(b"\n\n");
-        Ok(event.into())
+        sse::event("", self)
     }
 }
 
@@ -132,7 +130,7 @@ pub(crate) fn done() -> Bytes {
 }
 
 /// What is known of a message beyond its parts.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[schema(as = MessageMetadata)]
 pub(crate) struct Metadata {
     /// The conversation.
@@ -151,10 +149,18 @@ pub(crate) struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, example = "complete")]
     pub status: Option<&'static str>,
-    /// At the end: `false` if it claimed a change that did not happen, and says so.
+    /// At the end: what the turn changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub grounded: Option<bool>,
+    pub changes: Option<Vec<ReceiptBody>>,
+    /// At the end: whether any of the changes can be undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub undoable: Option<bool>,
+    /// At the end: what waits for the user's confirmation, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub pending: Option<PendingBody>,
     /// At the end: what it took.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -232,7 +232,7 @@ impl Ports {
         let requests: Vec<TestRequest> = requests.into_iter().collect();
         async move {
             let (services, options) = self.services();
-            let app = test::init_service(crate::app(services, &options)).await;
+            let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
             let mut answers = Vec::new();
             for request in requests {
                 answers.push(Answer::read(test::call_service(&app, request.to_request()).await).await);
@@ -244,7 +244,7 @@ impl Ports {
     /// Asks several times, and reads the answers when all of them have begun.
     async fn ask_at_once(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<Answer> {
         let (services, options) = self.services();
-        let app = test::init_service(crate::app(services, &options)).await;
+        let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
         let mut begun = Vec::new();
         for request in requests {
             begun.push(test::call_service(&app, request.to_request()).await);

@@ -183,7 +183,7 @@ async fn a_running_turn_is_followed_from_its_beginning_and_stopped() {
 async fn a_plain_answer_that_is_stopped_says_so() {
     let (ports, _) = answering([Step::Hang]);
     let (services, options) = ports.services();
-    let app = Rc::new(test::init_service(crate::app(services, &options)).await);
+    let app = Rc::new(test::init_service(crate::app(services, &options, StreamLimit::default())).await);
     let asked = Rc::clone(&app);
     let whole =
         rt::spawn(async move { Answer::read(test::call_service(&*asked, say(&there()).to_request()).await).await });
@@ -237,7 +237,7 @@ async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
     });
     ports.conversations = repo;
     let (services, options) = ports.services();
-    let app = test::init_service(crate::app(services, &options)).await;
+    let app = test::init_service(crate::app(services, &options, StreamLimit::default())).await;
     let response = test::call_service(&app, streamed(&there()).to_request()).await;
     let mut body = Box::pin(response.into_body());
     let first = future::poll_fn(|context| body.as_mut().poll_next(context)).await;
