@@ -62,10 +62,10 @@ on_both_databases! {
     async fn a_reader_that_asks_for_what_there_is_not_is_refused(app: TestApp) {
         let ada = app.register("ada").await?;
         ada.add("one").await?;
-        for after in ["2", "1000000", "18446744073709551615"] {
+        for after in ["2", "1000000", "18446744073709551616"] {
             ada.get(&format!("/api/{{me}}/events?after={after}")).await?.expect_problem(410, "CURSOR_EXPIRED", None)?;
         }
-        for (query, field) in [("after=-1", "after"), ("after=x", "after"), ("after=18446744073709551616", "after"), ("limit=1", "limit")] {
+        for (query, field) in [("after=-1", "after"), ("after=x", "after"), ("limit=1", "limit")] {
             ada.get(&format!("/api/{{me}}/events?{query}")).await?.expect_problem(400, "VALIDATION_ERROR", Some(field))?;
         }
         let nonsense = ada.send_with(Method::GET, "/api/{me}/events", None, &[("last-event-id", "nonsense")]).await?;

@@ -71,12 +71,13 @@ on_both_databases! {
             let read: Vec<_> = page.expect(200)?.as_array().into_iter().flatten().filter_map(|change| change["seq"].as_u64()).collect();
             assert_eq!((read, page.header("x-change-seq")), (seqs, "5"), "{query}");
         }
-        for after in ["6", "1000000", "9223372036854775807", "9223372036854775808", "18446744073709551615"] {
+        for after in ["6", "1000000", "9223372036854775807", "9223372036854775808", "18446744073709551616", "99999999999999999999999999"] {
             ada.get(&format!("/api/{{me}}/changes?after={after}")).await?.expect_problem(410, "CURSOR_EXPIRED", None)?;
         }
         for (query, field) in [
             ("after=-1", "after"),
-            ("after=18446744073709551616", "after"),
+            ("after=", "after"),
+            ("after=%2B1", "after"),
             ("after=x", "after"),
             ("after=1.5", "after"),
             ("limit=0", "limit"),

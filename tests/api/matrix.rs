@@ -64,15 +64,16 @@ impl Rows {
 
     /// The rows that a path's variables name.
     fn named_by(&self, path: &str) -> anyhow::Result<Vec<(&'static str, &str)>> {
-        let mut rows = Vec::new();
+        let mut rows: Vec<(_, &str)> = Vec::new();
         for variable in path.split('/').filter(|segment| segment.starts_with('{')) {
             rows.push(match variable {
                 "{user_id}" | "{file}" => continue,
-                "{task_id}" if path.contains("/trash/") => ("{task_id}", self.deleted_task.as_str()),
+                "{task_id}" if path.contains("/trash/") => ("{task_id}", &self.deleted_task),
                 "{task_id}" => ("{task_id}", &self.task),
                 "{seq}" => ("{seq}", &self.seq),
                 "{operation_id}" => ("{operation_id}", &self.operation),
                 "{message_id}" => ("{message_id}", &self.message),
+                "{conversation_id}" => ("{conversation_id}", &self.conversation),
                 "{id}" if path.contains("/conversations/") => ("{id}", &self.conversation),
                 "{id}" if path.starts_with("/auth/sessions/") => ("{id}", &self.session),
                 "{id}" if path.starts_with("/auth/tokens/") => ("{id}", &self.token),
@@ -96,7 +97,7 @@ async fn ask(who: &TestUser, operation: &Operation, path: &str) -> anyhow::Resul
 
 /// A path with the user's id, and ids of rows that nobody has.
 fn of(user: &str, path: &str) -> String {
-    let variables = ["{task_id}", "{operation_id}", "{message_id}", "{id}", "{seq}"];
+    let variables = ["{task_id}", "{operation_id}", "{conversation_id}", "{message_id}", "{id}", "{seq}"];
     variables.iter().fold(path.replace("{user_id}", user), |path, variable| path.replace(variable, NOWHERE))
 }
 
@@ -206,7 +207,15 @@ on_both_databases! {
 /// What an owner sees of everything that is theirs.
 async fn everything_of(user: &TestUser) -> anyhow::Result<Vec<Value>> {
     let mut all = Vec::new();
-    for path in ["/auth/me", "/api/{me}/tasks", "/api/{me}/trash", "/api/{me}/changes", "/api/{me}/conversations", "/auth/sessions", "/auth/tokens"] {
+    for path in [
+        "/auth/me",
+        "/api/{me}/tasks",
+        "/api/{me}/trash",
+        "/api/{me}/changes",
+        "/api/{me}/conversations",
+        "/auth/sessions",
+        "/auth/tokens",
+    ] {
         all.push(user.get(path).await?.expect(200)?);
     }
     Ok(all)

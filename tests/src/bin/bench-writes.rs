@@ -98,10 +98,9 @@ async fn write(person: &TestUser, end: Instant) -> anyhow::Result<Vec<Duration>>
         times.push(began.elapsed());
         let task = task.expect(201)?;
         let path = format!("/api/{{me}}/tasks/{}", task["id"].as_str().context("an id")?);
-        for (path, body) in [
-            (format!("{path}/complete"), json!({"completed": true})),
-            (path, json!({"title": "write it down again"})),
-        ] {
+        for (path, body) in
+            [(format!("{path}/complete"), json!({"completed": true})), (path, json!({"title": "write it down again"}))]
+        {
             let began = Instant::now();
             let answer = person.send(Method::PATCH, &path, Some(&body)).await?;
             times.push(began.elapsed());

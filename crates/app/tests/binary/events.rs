@@ -28,11 +28,10 @@ struct Reader {
 impl Reader {
     /// Reads until `count` changes are there in all, or the stream ends.
     async fn read(&mut self, address: &str, ada: &Client, count: usize) -> anyhow::Result<()> {
-        let mut request = http_client().get(format!("{address}{}", ada.path("events"))).bearer_auth(&ada.token);
-        request = match self.seen.last() {
-            Some(last) => request.header("Last-Event-ID", last.to_string()),
-            None => request.query(&[("after", "0")]),
-        };
+        let mut request = http_client().get(format!("{address}{}", ada.path("events?after=0"))).bearer_auth(&ada.token);
+        if let Some(last) = self.seen.last() {
+            request = request.header("Last-Event-ID", last.to_string());
+        }
         let mut response = request.send().await?.error_for_status()?;
         let mut text = String::new();
         while self.seen.len() < count {
@@ -108,9 +107,7 @@ async fn ended_by_a_signal(database: &str) -> anyhow::Result<()> {
     let request = http_client().get(format!("{}{}", server.address, ada.path("events"))).bearer_auth(&ada.token);
     let mut stream = request.send().await?.error_for_status()?;
     server.terminate()?;
-    let end = async {
-        while let Ok(Some(_)) = stream.chunk().await {}
-    };
+    let end = async { while let Ok(Some(_)) = stream.chunk().await {} };
     timeout(Duration::from_secs(9), end).await.context("the stream does not end")?;
     let status = timeout(Duration::from_secs(10), server.ended()).await.context("the server does not end")??;
     ensure!(status.success(), "{status}");

@@ -8,7 +8,6 @@ use std::thread;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use test_database::{Kind, TestDatabase};
 
 use crate::client::{Client, named};
 use crate::server::{PATIENCE, Server, http_client};
