@@ -36,7 +36,7 @@ on_both_databases! {
         assert_eq!(messages.as_array().map(Vec::len), Some(8));
         assert_eq!((&messages[0]["role"], &messages[0]["content"]), (&json!("user"), &json!("Add a task to buy groceries")));
         assert_eq!((&messages[1]["id"], &messages[1]["tool_calls"]), (&added["message_id"], &added["tool_calls"]));
-        assert_eq!((&messages[1]["status"], &messages[1]["grounded"]), (&json!("complete"), &json!(true)));
+        assert_eq!((&messages[1]["status"], &messages[1]["changes"]), (&json!("complete"), &added["changes"]));
     }
 }
 

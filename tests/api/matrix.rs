@@ -38,7 +38,11 @@ const OPEN: [&str; 18] = [
 /// One row of each kind.
 struct Rows {
     task: String,
+    deleted_task: String,
     conversation: String,
+    message: String,
+    operation: String,
+    seq: String,
     session: String,
     token: String,
 }
@@ -47,24 +51,43 @@ impl Rows {
     async fn of(user: &TestUser) -> anyhow::Result<Self> {
         let id = |value: &Value, field: &str| value[field].as_str().map(str::to_owned).context("an id");
         let task = id(&user.add("secret plan").await?, "id")?;
-        let conversation = id(&user.say("hello", None).await?.expect(200)?, "conversation_id")?;
+        let deleted_task = id(&user.add("secret past").await?, "id")?;
+        user.delete(&format!("/api/{{me}}/tasks/{deleted_task}")).await?.expect(204)?;
+        let turn = user.say("Add a task to call Bob", None).await?.expect(200)?;
+        let (conversation, message) = (id(&turn, "conversation_id")?, id(&turn, "message_id")?);
+        let (operation, seq) = (id(&turn["changes"][0], "operation_id")?, turn["changes"][0]["seq"].to_string());
         let session = id(&user.get("/auth/sessions").await?.expect(200)?[0], "id")?;
         let token = json!({"name": "script", "scopes": ["tasks:read", "tasks:write", "chat"]});
         let token = id(&user.post("/auth/tokens", token).await?.expect(201)?, "id")?;
-        Ok(Self { task, conversation, session, token })
+        Ok(Self { task, deleted_task, conversation, message, operation, seq, session, token })
     }
 
-    /// The row that a path's variable names.
-    fn named_by(&self, path: &str) -> anyhow::Result<Option<(&'static str, &str)>> {
-        let variables = path.split('/').filter(|segment| segment.starts_with('{') && *segment != "{user_id}");
-        match variables.collect::<Vec<_>>()[..] {
-            [] | ["{file}"] => Ok(None),
-            ["{task_id}"] => Ok(Some(("{task_id}", &self.task))),
-            ["{id}"] if path.contains("/conversations/") => Ok(Some(("{id}", &self.conversation))),
-            ["{id}"] if path.starts_with("/auth/sessions/") => Ok(Some(("{id}", &self.session))),
-            ["{id}"] if path.starts_with("/auth/tokens/") => Ok(Some(("{id}", &self.token))),
-            _ => bail!("{path} has a row of a kind that the matrix does not know: add it to Rows"),
+    /// The rows that a path's variables name.
+    fn named_by(&self, path: &str) -> anyhow::Result<Vec<(&'static str, &str)>> {
+        let mut rows: Vec<(_, &str)> = Vec::new();
+        for variable in path.split('/').filter(|segment| segment.starts_with('{')) {
+            rows.push(match variable {
+                "{user_id}" | "{file}" => continue,
+                "{task_id}" if path.contains("/trash/") => ("{task_id}", &self.deleted_task),
+                "{task_id}" => ("{task_id}", &self.task),
+                "{seq}" => ("{seq}", &self.seq),
+                "{operation_id}" => ("{operation_id}", &self.operation),
+                "{message_id}" => ("{message_id}", &self.message),
+                "{conversation_id}" => ("{conversation_id}", &self.conversation),
+                "{id}" if path.contains("/conversations/") => ("{id}", &self.conversation),
+                "{id}" if path.starts_with("/auth/sessions/") => ("{id}", &self.session),
+                "{id}" if path.starts_with("/auth/tokens/") => ("{id}", &self.token),
+                _ => bail!("{path} has a row of a kind that the matrix does not know: add it to Rows"),
+            });
         }
+        Ok(rows)
+    }
+
+    /// A path of a user's with these rows in it.
+    fn path(&self, operation: &Operation, user: &str) -> anyhow::Result<String> {
+        let rows = self.named_by(&operation.path)?;
+        let path = operation.path.replace("{user_id}", user);
+        Ok(rows.into_iter().fold(path, |path, (variable, row)| path.replace(variable, row)))
     }
 }
 
@@ -74,7 +97,8 @@ async fn ask(who: &TestUser, operation: &Operation, path: &str) -> anyhow::Resul
 
 /// A path with the user's id, and ids of rows that nobody has.
 fn of(user: &str, path: &str) -> String {
-    path.replace("{user_id}", user).replace("{task_id}", NOWHERE).replace("{id}", NOWHERE)
+    let variables = ["{task_id}", "{operation_id}", "{conversation_id}", "{message_id}", "{id}", "{seq}"];
+    variables.iter().fold(path.replace("{user_id}", user), |path, variable| path.replace(variable, NOWHERE))
 }
 
 type Face = (u16, Vec<(String, String)>, Value);
@@ -138,16 +162,13 @@ on_both_databases! {
                 continue;
             }
             for owner in [ada.id.as_str(), NOWHERE, "no-id", &eve.id.to_uppercase()] {
-                let mut path = operation.path.replace("{user_id}", owner);
-                if let Some((variable, row)) = rows.named_by(&operation.path)? {
-                    path = path.replace(variable, row);
-                }
+                let path = rows.path(operation, owner)?;
                 expect(&ask(&eve, operation, &path).await?, operation, 403, "FORBIDDEN")?;
                 seen += 1;
             }
         }
         assert!(seen > 60, "{seen}");
-        assert_eq!(ada.titles().await?, ["secret plan"]);
+        assert_eq!(ada.titles().await?, ["call Bob", "secret plan"]);
     }
 }
 
@@ -158,11 +179,16 @@ on_both_databases! {
         let before = everything_of(&ada).await?;
         let mut seen = 0;
         for operation in &operations(&app.nobody()).await? {
-            let Some((variable, foreign)) = rows.named_by(&operation.path)? else { continue };
+            let named = rows.named_by(&operation.path)?;
+            if named.is_empty() {
+                continue;
+            }
             for guard in [None, Some("*"), Some("\"1\"")] {
                 let mut faces = Vec::new();
-                for id in [foreign, NOWHERE, "no-id"] {
-                    let path = operation.path.replace("{user_id}", &eve.id).replace(variable, id);
+                for other in [None, Some(NOWHERE), Some("no-id")] {
+                    let of_eve = operation.path.replace("{user_id}", &eve.id);
+                    let fill = |path: String, (variable, foreign): &(&str, &str)| path.replace(variable, other.unwrap_or(foreign));
+                    let path = named.iter().fold(of_eve, fill);
                     let guards: Vec<_> = guard.into_iter().map(|guard| ("if-match", guard)).collect();
                     let answer = eve.send_with(operation.method.clone(), &path, operation.body.as_ref(), &guards).await?;
                     faces.push(face(&answer)?);
@@ -181,7 +207,15 @@ on_both_databases! {
 /// What an owner sees of everything that is theirs.
 async fn everything_of(user: &TestUser) -> anyhow::Result<Vec<Value>> {
     let mut all = Vec::new();
-    for path in ["/auth/me", "/api/{me}/tasks", "/api/{me}/conversations", "/auth/sessions", "/auth/tokens"] {
+    for path in [
+        "/auth/me",
+        "/api/{me}/tasks",
+        "/api/{me}/trash",
+        "/api/{me}/changes",
+        "/api/{me}/conversations",
+        "/auth/sessions",
+        "/auth/tokens",
+    ] {
         all.push(user.get(path).await?.expect(200)?);
     }
     Ok(all)
@@ -198,10 +232,7 @@ on_both_databases! {
             let script = ada.with_token(made["token"].as_str().context("a token")?);
             for operation in &operations(&app.nobody()).await? {
                 let Some(needed) = operation.scope.as_deref().filter(|needed| *needed != scope) else { continue };
-                let mut path = operation.path.replace("{user_id}", &ada.id);
-                if let Some((variable, row)) = rows.named_by(&operation.path)? {
-                    path = path.replace(variable, row);
-                }
+                let path = rows.path(operation, &ada.id)?;
                 let answer = ask(&script, operation, &path).await?;
                 expect(&answer, operation, 403, "INSUFFICIENT_SCOPE")?;
                 let challenge = format!(r#"Bearer realm="doable", error="insufficient_scope", scope="{needed}""#);
@@ -231,10 +262,7 @@ on_both_databases! {
                 None => app.register(&format!("ada{number}")).await?,
             };
             let rows = Rows::of(&ada).await?;
-            let mut path = operation.path.replace("{user_id}", &ada.id);
-            if let Some((variable, row)) = rows.named_by(&operation.path)? {
-                path = path.replace(variable, row);
-            }
+            let path = rows.path(operation, &ada.id)?;
             let answer = ask(&ada, operation, &path).await?;
             let status = answer.status.as_u16();
             // No turn runs, no provider is set up, and the samples do not know the password.

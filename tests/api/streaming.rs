@@ -49,7 +49,7 @@ on_both_databases! {
         ];
         assert_eq!(kinds(&frames), expected, "{frames:#?}");
         let (start, finish) = (&frames[0]["messageMetadata"], &frames[14]["messageMetadata"]);
-        assert_eq!((&finish["status"], &finish["grounded"]), (&json!("complete"), &json!(true)));
+        assert_eq!((&finish["status"], &finish["undoable"]), (&json!("complete"), &json!(true)));
         assert_eq!(finish["usage"], json!({"tokens_in": 30, "tokens_out": 15}));
         let stored = last_message(&ada, start["conversation_id"].as_str().unwrap_or_default()).await?;
         assert_eq!((&stored["id"], &stored["content"]), (&frames[0]["messageId"], &json!(text(&frames))));

@@ -115,7 +115,8 @@ function show(message) {
 function assertStored(message, stored) {
   assert.equal(message.id, stored.id);
   assert.equal(message.metadata.status, stored.status);
-  assert.equal(message.metadata.grounded, stored.grounded);
+  assert.deepEqual(message.metadata.changes, stored.changes);
+  assert.equal(message.metadata.undoable, stored.undoable);
   assert.equal(text(message).replace(/\s+/g, ' '), stored.content.replace(/\s+/g, ' '));
   assert.deepEqual(
     tools(message).map((part) => ({ tool: part.type.slice('tool-'.length), parameters: part.input })),

@@ -2,10 +2,12 @@
 //!
 //! Deliberately not here: the tests. They are in `api/`, `faults/` and `architecture.rs`.
 
+pub mod events;
 pub mod fake_provider;
 pub mod frames;
 mod http_client;
 pub mod measure;
+mod movable_clock;
 pub mod openapi;
 mod test_app;
 mod test_user;

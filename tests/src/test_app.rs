@@ -7,6 +7,7 @@ use app::cli::Cli;
 use app::settings::{Settings, Variables};
 use app::{Application, Overrides, StatementObserver};
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream, ScriptedLlm, Step};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -15,6 +16,7 @@ use test_database::{Kind, TestDatabase};
 use test_openid::OpenIdServer;
 
 use crate::fake_provider::FakeProvider;
+use crate::movable_clock::MovableClock;
 use crate::{Answer, TestUser};
 
 /// A server of its own for one test. It is gone when this value is dropped.
@@ -22,8 +24,9 @@ pub struct TestApp {
     address: String,
     client: reqwest::Client,
     assistant: Arc<SwitchedLlm>,
+    clock: Arc<MovableClock>,
     statements: Statements,
-    _database: TestDatabase,
+    database: Arc<TestDatabase>,
 }
 
 impl TestApp {
@@ -82,18 +85,38 @@ impl TestApp {
         flags: &[&str],
     ) -> anyhow::Result<Option<Self>> {
         let Some(database) = TestDatabase::create_or_skip(kind, test).await? else { return Ok(None) };
+        Self::serve(Arc::new(database), assistant, TimeDelta::zero(), flags).await.map(Some)
+    }
+
+    /// Starts another server on the same database, with these flags and with a clock that is this much ahead.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn another(&self, ahead: TimeDelta, flags: &[&str]) -> anyhow::Result<Self> {
+        Self::serve(self.database.clone(), Some(Arc::default()), ahead, flags).await
+    }
+
+    async fn serve(
+        database: Arc<TestDatabase>,
+        assistant: Option<Arc<SwitchedLlm>>,
+        ahead: TimeDelta,
+        flags: &[&str],
+    ) -> anyhow::Result<Self> {
+        let clock = Arc::new(MovableClock::default());
+        clock.advance(ahead);
         let statements = Statements::default();
         let settings = settings(database.url(), flags)?;
         let overrides = Overrides {
             assistant: assistant.clone().map(|assistant| assistant as Arc<dyn LlmClient>),
             on_statement: Some(statements.recorder()),
+            clock: Some(clock.clone()),
             cheap_passwords: true,
         };
         let application = Application::build(settings, overrides).await?;
         let address = application.address();
         tokio::spawn(application.run_until_stopped(std::future::pending()));
         let assistant = assistant.unwrap_or_default();
-        Ok(Some(Self { address, client: crate::http_client(), assistant, statements, _database: database }))
+        Ok(Self { address, client: crate::http_client(), assistant, clock, statements, database })
     }
 
     /// Somebody without an account.
@@ -147,6 +170,11 @@ impl TestApp {
         script
     }
 
+    /// Moves the server's clock forward.
+    pub fn advance(&self, by: TimeDelta) {
+        self.clock.advance(by);
+    }
+
     /// The statements that the database was sent.
     pub fn statements(&self) -> &Statements {
         &self.statements
@@ -171,8 +199,7 @@ impl TestApp {
     ) -> anyhow::Result<Answer> {
         let url = format!("{}{}", self.address, path.replace("{me}", &user.id));
         let request = self.client.request(method, url).bearer_auth(&user.access_token);
-        let response = request.header(CONTENT_TYPE, content_type).body(body).send().await?;
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await? })
+        Ok(Answer::read(request.header(CONTENT_TYPE, content_type).body(body).send().await?).await?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
 /// What the server answered.
@@ -17,6 +17,14 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Reads a response to its end. The events of a user have none before their token's, so those are left unread.
+    pub(crate) async fn read(response: Response) -> reqwest::Result<Self> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let is_endless = status == StatusCode::OK && response.url().path().ends_with("/events");
+        let text = if is_endless { String::new() } else { response.text().await? };
+        Ok(Self { status, headers, text })
+    }
+
     /// The body as JSON; `null` if there is none.
     ///
     /// # Errors
@@ -117,8 +125,7 @@ impl TestUser {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<Answer> {
-        let response = self.request(method, path, body, headers)?.send().await?;
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await? })
+        Ok(Answer::read(self.request(method, path, body, headers)?.send().await?).await?)
     }
 
     pub(crate) fn request(
@@ -222,6 +229,38 @@ impl TestUser {
     pub async fn say_once(&self, key: &str, message: &str, conversation: Option<&str>) -> anyhow::Result<Answer> {
         let body = Self::words(message, conversation);
         self.send_with(Method::POST, "/api/{me}/chat", Some(&body), &[("idempotency-key", key)]).await
+    }
+
+    /// Confirms a pending action by request.
+    ///
+    /// # Errors
+    /// If no answer comes.
+    pub async fn confirm(&self, pending: &str, conversation: &str) -> anyhow::Result<Answer> {
+        self.post("/api/{me}/chat", json!({"confirm": pending, "conversation_id": conversation})).await
+    }
+
+    /// The changes after the one with this number, oldest first.
+    ///
+    /// # Errors
+    /// If they are not listed.
+    pub async fn changes(&self, after: u64) -> anyhow::Result<Vec<Value>> {
+        let (mut changes, mut last) = (Vec::new(), after);
+        loop {
+            let page = self.get(&format!("/api/{{me}}/changes?after={last}")).await?.expect(200)?;
+            let Value::Array(page) = page else { bail!("no array: {page}") };
+            let Some(newest) = page.last() else { return Ok(changes) };
+            last = newest["seq"].as_u64().context("a number")?;
+            changes.extend(page);
+        }
+    }
+
+    /// The titles in this user's trash, last deleted first.
+    ///
+    /// # Errors
+    /// If they are not listed.
+    pub async fn trash(&self) -> anyhow::Result<Vec<String>> {
+        let tasks = self.all_pages("/api/{me}/trash").await?;
+        Ok(tasks.iter().filter_map(|task| task["title"].as_str().map(str::to_owned)).collect())
     }
 
     pub(crate) fn words(message: &str, conversation: Option<&str>) -> Value {

@@ -11,12 +11,14 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use anyhow::Context as _;
 use domain::llm::LlmClient;
+use domain::runtime::Clock;
 use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
+use tokio::task::JoinHandle;
 use url::Position;
 
-use crate::runtime::{BackgroundTasks, LocalTurnSignals, SystemClock};
+use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock};
 use crate::settings::{AssistantChoice, AssistantSettings, DatabaseSettings, Environment, Fallback, Settings};
 use crate::wiring::{self, Wired};
 use crate::{readiness::DatabaseReadiness, upkeep};
@@ -35,6 +37,8 @@ pub struct Overrides {
     pub assistant: Option<Arc<dyn LlmClient>>,
     /// Is told every statement that the database is sent.
     pub on_statement: Option<StatementObserver>,
+    /// Another clock.
+    pub clock: Option<Arc<dyn Clock>>,
     /// Hashes passwords at the least cost there is. Never for real passwords.
     pub cheap_passwords: bool,
 }
@@ -45,9 +49,11 @@ pub struct Application {
     address: SocketAddr,
     database: Database,
     background: Arc<BackgroundTasks>,
-    signals: LocalTurnSignals,
+    turn_signals: LocalTurnSignals,
+    change_signals: LocalChangeSignals,
     readiness: DatabaseReadiness,
-    upkeep: tokio::task::JoinHandle<()>,
+    upkeep: JoinHandle<()>,
+    change_poll: JoinHandle<()>,
 }
 
 impl Application {
@@ -60,17 +66,18 @@ impl Application {
         if settings.database.migrate_on_start {
             migrations::up(database.connection_for_migrations()).await.context("the database cannot be migrated")?;
         }
+        let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let assistant = match overrides.assistant {
             Some(assistant) => assistant,
-            None => wiring::assistant(&settings.assistant, Arc::new(SystemClock))?,
+            None => wiring::assistant(&settings.assistant, clock.clone())?,
         };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
         let announced = assistant.clone();
-        let Wired { services, system, clock, background, signals, instance, readiness } =
-            wiring::wire(&settings, &database, assistant, cost)?;
+        let Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness } =
+            wiring::wire(&settings, &database, assistant, clock, cost)?;
         // A schema that is not there yet has no turns to look after; `/health/ready` says that it is missing.
         if migrations::pending(database.connection_for_status()).await? == 0 {
-            upkeep::at_start(system.as_ref(), clock.as_ref(), &instance).await;
+            upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;
         }
         let options = HttpOptions {
             public_url: settings.server.public_url.clone(),
@@ -85,8 +92,9 @@ impl Application {
         let address = listeners.first().context("the server listens nowhere")?.local_addr()?;
         announce(address, &settings, announced.as_ref());
         let server = http_api::serve(listeners, &services, &options, REQUESTS)?;
-        let upkeep = tokio::spawn(upkeep::now_and_then(system, clock));
-        Ok(Self { server, address, database, background, signals, readiness, upkeep })
+        let upkeep = tokio::spawn(upkeep.run_periodically());
+        let change_poll = tokio::spawn(change_signals.clone().poll(system));
+        Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, upkeep, change_poll })
     }
 
     /// Where it listens, as a URL without a path.
@@ -99,7 +107,8 @@ impl Application {
     /// # Errors
     /// If the server fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, database, background, signals, readiness, upkeep, .. } = self;
+        let Self { server, database, background, turn_signals, change_signals, readiness, upkeep, change_poll, .. } =
+            self;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tokio::pin!(serving);
@@ -108,17 +117,20 @@ impl Application {
             () = stop => {
                 tracing::info!("shutting down");
                 readiness.begin_shutdown();
+                // Readers of events wait for nothing any more: their streams end, and so do their requests.
+                change_signals.shut_down();
                 let turns = async {
                     background.shutdown(TURNS).await;
-                    signals.shut_down();
+                    turn_signals.shut_down();
                 };
                 tokio::join!(handle.stop(true), turns);
                 serving.await??;
             }
         }
         upkeep.abort();
+        change_poll.abort();
         // A request that came in between may have begun another turn.
-        signals.shut_down();
+        turn_signals.shut_down();
         let unfinished = background.shutdown(LAST_WRITES).await;
         if unfinished > 0 {
             tracing::warn!(unfinished, "chat turns were cut short; their leases will run out");
@@ -187,6 +199,7 @@ mod tests {
                 fallback,
                 history_tokens: 8000,
                 timeout: Duration::from_mins(2),
+                confirm_above: 3,
             }
         };
         for (url, told) in [

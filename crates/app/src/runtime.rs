@@ -1,6 +1,7 @@
 //! The runtime's ports, on the system's clock, on UUIDs, on governor and on tokio.
 
 mod background;
+mod change_signals;
 mod clock;
 mod failure_log;
 mod ids;
@@ -8,6 +9,7 @@ mod rate_limiter;
 mod turn_signals;
 
 pub use background::BackgroundTasks;
+pub use change_signals::LocalChangeSignals;
 pub use clock::SystemClock;
 pub use failure_log::TracedFailures;
 pub use ids::UuidGenerator;

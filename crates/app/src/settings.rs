@@ -19,6 +19,7 @@ mod tests;
 
 use std::fmt;
 
+use chrono::TimeDelta;
 use domain::account::TokenLifetimes;
 use domain::turn::InstanceId;
 use http_api::{CorsOrigin, TrustedProxy};
@@ -29,8 +30,8 @@ use crate::runtime::RateLimits;
 use crate::telemetry::LogFilter;
 
 pub use args::{
-    AssistantArgs, CohereArgs, DatabaseArgs, GoogleArgs, LimitArgs, OpenAiArgs, ProcessArgs, ServerArgs, SettingsArgs,
-    SignInArgs,
+    AssistantArgs, CohereArgs, DatabaseArgs, GoogleArgs, LimitArgs, OpenAiArgs, ProcessArgs, RetentionArgs, ServerArgs,
+    SettingsArgs, SignInArgs,
 };
 pub use assistant::{AssistantChoice, AssistantSettings, Fallback, ModelSettings};
 pub use database_url::{DatabaseKind, DatabaseUrl};
@@ -52,6 +53,8 @@ pub struct Settings {
     /// How often somebody may ask: `CHAT_REQUESTS_PER_MINUTE`, `API_REQUESTS_PER_MINUTE` and
     /// `SIGN_IN_REQUESTS_PER_MINUTE`.
     pub limits: RateLimits,
+    /// How long changes and deleted tasks are kept.
+    pub retention: RetentionSettings,
     /// Which assistant answers.
     pub assistant: AssistantSettings,
     /// What kind of place it runs in: `ENVIRONMENT`.
@@ -100,6 +103,15 @@ pub struct SignInSettings {
     pub lifetimes: TokenLifetimes,
     /// Signing in elsewhere, if it is set up.
     pub google: Option<GoogleSettings>,
+}
+
+/// How long changes and deleted tasks are kept, in whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Ledger entries: `CHANGE_RETENTION`.
+    pub changes: TimeDelta,
+    /// Tasks in the trash: `TRASH_RETENTION`.
+    pub trash: TimeDelta,
 }
 
 /// What kind of place the program runs in.
@@ -186,6 +198,7 @@ fn settings(args: SettingsArgs, problems: &mut Problems) -> Option<Settings> {
     let database = database(&args.database, problems);
     let sign_in = sign_in(args.sign_in, args.server.public_url.as_deref(), environment, problems);
     let limits = limits(&args.limits, problems);
+    let retention = retention(&args.retention, problems);
     let assistant = assistant::read(&args.assistant, problems);
     let instance = problems.read("INSTANCE_ID", value::instance(args.process.instance_id.as_deref()));
     let log = log(&args.process, problems);
@@ -194,6 +207,7 @@ fn settings(args: SettingsArgs, problems: &mut Problems) -> Option<Settings> {
         database: database?,
         sign_in: sign_in?,
         limits: limits?,
+        retention: retention?,
         assistant: assistant?,
         environment: environment?,
         instance: instance?,
@@ -253,8 +267,8 @@ fn sign_in(
         (None, Some(Environment::Production)) => problems.read("JWT_SECRET", Err(ValueError::MissingSecret)),
         (None, Some(Environment::Development) | None) => Some(JwtSecretSource::kept()),
     };
-    let access = problems.read("ACCESS_TOKEN_TTL", value::lifetime(&args.access_token_ttl));
-    let refresh = problems.read("REFRESH_TOKEN_TTL", value::lifetime(&args.refresh_token_ttl));
+    let access = problems.read("ACCESS_TOKEN_TTL", value::duration(&args.access_token_ttl));
+    let refresh = problems.read("REFRESH_TOKEN_TTL", value::duration(&args.refresh_token_ttl));
     let google = google::read(&args.google, public_url, environment, problems);
     let lifetimes = TokenLifetimes { access: access?, refresh: refresh? };
     Some(SignInSettings { jwt_secret: jwt_secret?, lifetimes, google: google.ok()? })
@@ -265,6 +279,12 @@ fn limits(args: &LimitArgs, problems: &mut Problems) -> Option<RateLimits> {
     let api = problems.read("API_REQUESTS_PER_MINUTE", value::per_minute(&args.api_requests_per_minute));
     let sign_in = problems.read("SIGN_IN_REQUESTS_PER_MINUTE", value::per_minute(&args.sign_in_requests_per_minute));
     Some(RateLimits { chat: chat?, api: api?, sign_in: sign_in? })
+}
+
+fn retention(args: &RetentionArgs, problems: &mut Problems) -> Option<RetentionSettings> {
+    let changes = problems.read("CHANGE_RETENTION", value::duration(&args.change_retention));
+    let trash = problems.read("TRASH_RETENTION", value::duration(&args.trash_retention));
+    Some(RetentionSettings { changes: changes?, trash: trash? })
 }
 
 fn log(args: &ProcessArgs, problems: &mut Problems) -> Option<LogFilter> {

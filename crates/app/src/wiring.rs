@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use domain::account::{AccountPorts, AccountService, IdentityProvider};
+use domain::change::{ChangeService, Ledger};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::llm::LlmClient;
 use domain::rate_limit::RateLimiter;
@@ -21,14 +22,16 @@ use http_api::Services;
 use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer, OidcOptions, OidcProvider};
 use llm::{Cohere, CohereClient, Deadlines, FallbackClient, OpenAiClient, ResilienceOptions, ResilientClient};
 use persistence::{
-    Database, SeaApiTokenRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo, SeaUserRepo,
+    Database, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
+    SeaUserRepo,
 };
 
 use crate::readiness::DatabaseReadiness;
 use crate::runtime::{
-    BackgroundTasks, GovernorRateLimiter, LocalTurnSignals, SystemClock, TracedFailures, UuidGenerator,
+    BackgroundTasks, GovernorRateLimiter, LocalChangeSignals, LocalTurnSignals, TracedFailures, UuidGenerator,
 };
 use crate::settings::{AssistantChoice, AssistantSettings, Fallback, GoogleSettings, ModelSettings, Settings};
+use crate::upkeep::Upkeep;
 
 /// So much longer than the assistant's own deadline a chat turn waits for a reply, so that one that stands in then has
 /// its time.
@@ -38,9 +41,10 @@ const STAND_IN: Duration = Duration::from_secs(10);
 pub(crate) struct Wired {
     pub services: Services,
     pub system: Arc<dyn SystemRepo>,
-    pub clock: Arc<dyn Clock>,
+    pub upkeep: Upkeep,
     pub background: Arc<BackgroundTasks>,
-    pub signals: LocalTurnSignals,
+    pub turn_signals: LocalTurnSignals,
+    pub change_signals: LocalChangeSignals,
     pub instance: InstanceId,
     pub readiness: DatabaseReadiness,
 }
@@ -50,18 +54,26 @@ pub(crate) fn wire(
     settings: &Settings,
     database: &Database,
     assistant: Arc<dyn LlmClient>,
+    clock: Arc<dyn Clock>,
     cost: Argon2Cost,
 ) -> anyhow::Result<Wired> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidGenerator);
     let background = Arc::new(BackgroundTasks::new(tokio::runtime::Handle::current()));
-    let signals = LocalTurnSignals::default();
+    let (turn_signals, change_signals) = (LocalTurnSignals::default(), LocalChangeSignals::default());
     let instance = match &settings.instance {
         Some(instance) => instance.clone(),
         None => UuidGenerator.instance_id()?,
     };
     let secret = settings.sign_in.jwt_secret.obtain().context("JWT_SECRET")?;
+    let ledger = Ledger {
+        repo: Arc::new(SeaChangeRepo::new(database.clone())),
+        signals: Arc::new(change_signals.clone()),
+        clock: clock.clone(),
+        ids: ids.clone(),
+    };
     let tasks = Arc::new(SeaTaskRepo::new(database.clone()));
+    let task_service = TaskService::new(tasks.clone(), ledger.clone());
+    let changes = ChangeService::new(ledger.clone(), tasks.clone());
     let conversations = Arc::new(SeaConversationRepo::new(database.clone()));
     let users = Arc::new(SeaUserRepo::new(database.clone()));
     let system = Arc::new(SeaSystemRepo::new(database.clone()));
@@ -86,9 +98,10 @@ pub(crate) fn wire(
         conversations: conversations.clone(),
         users,
         llm: assistant,
-        tools: Arc::new(TaskTools::new(tasks.clone(), conversations, clock.clone(), ids.clone())),
+        tools: Arc::new(TaskTools::new(tasks, conversations, ledger)),
+        changes: changes.clone(),
         background: background.clone(),
-        signals: Arc::new(signals.clone()),
+        signals: Arc::new(turn_signals.clone()),
         failures: Arc::new(TracedFailures),
         clock: clock.clone(),
         ids: ids.clone(),
@@ -97,17 +110,26 @@ pub(crate) fn wire(
     let options = ChatOptions {
         history_tokens: settings.assistant.history_tokens,
         model_deadline: TimeDelta::from_std(settings.assistant.timeout + STAND_IN)?,
+        confirm_above: settings.assistant.confirm_above,
+    };
+    let upkeep = Upkeep {
+        system: system.clone(),
+        tasks: task_service.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        retention: settings.retention,
     };
     let services = Services {
         accounts: AccountService::new(accounts, settings.sign_in.lifetimes),
-        tasks: TaskService::new(tasks, clock.clone(), ids.clone()),
+        tasks: task_service,
+        changes,
         chat: ChatService::new(chat, options),
         limiter,
         readiness: Arc::new(readiness.clone()),
-        clock: clock.clone(),
+        clock,
         ids,
     };
-    Ok(Wired { services, system, clock, background, signals, instance, readiness })
+    Ok(Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness })
 }
 
 /// Where people sign in elsewhere, if the settings say so. Nothing is sent.

@@ -22,6 +22,9 @@ pub struct SettingsArgs {
     /// Settings of the limits.
     #[command(flatten)]
     pub limits: LimitArgs,
+    /// Settings of the retention.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Settings of the assistant.
     #[command(flatten)]
     pub assistant: AssistantArgs,
@@ -137,6 +140,20 @@ pub struct LimitArgs {
     pub sign_in_requests_per_minute: String,
 }
 
+/// Settings of the retention.
+#[derive(Args)]
+#[command(next_help_heading = "Retention")]
+pub struct RetentionArgs {
+    /// How long changes are kept in the ledger, such as 90d. What is older can be neither undone nor fetched from
+    /// /changes and /events. A message that is sent again looks up there what it did before: use at least 24h
+    #[arg(long, env = "CHANGE_RETENTION", value_name = "DURATION", default_value = "90d")]
+    pub change_retention: String,
+
+    /// How long deleted tasks stay in the trash before they are removed for good
+    #[arg(long, env = "TRASH_RETENTION", value_name = "DURATION", default_value = "30d")]
+    pub trash_retention: String,
+}
+
 /// Settings of the assistant.
 #[derive(Args)]
 #[command(next_help_heading = "Assistant")]
@@ -158,6 +175,11 @@ pub struct AssistantArgs {
     /// if that is more) and a quarter between two (or 30 s)
     #[arg(long, env = "LLM_TIMEOUT", value_name = "DURATION", default_value = "120s")]
     pub llm_timeout: String,
+
+    /// Maximum number of existing tasks that the assistant deletes or edits in one turn without asking for a
+    /// confirmation; 0 asks for each
+    #[arg(long, env = "CHAT_CONFIRM_ABOVE", value_name = "NUMBER", default_value = "3")]
+    pub chat_confirm_above: String,
 
     /// Settings of Cohere.
     #[command(flatten)]

@@ -26,6 +26,8 @@ pub struct AssistantSettings {
     pub history_tokens: usize,
     /// How long one reply may take, retries included, 1 s to 10 min: `LLM_TIMEOUT`.
     pub timeout: Duration,
+    /// Maximum number of existing tasks that a turn deletes or overwrites without a confirmation: `CHAT_CONFIRM_ABOVE`.
+    pub confirm_above: usize,
 }
 
 /// Who answers.
@@ -76,10 +78,17 @@ pub(super) fn read(args: &AssistantArgs, problems: &mut Problems) -> Option<Assi
     let fallback = problems.read("LLM_FALLBACK", value::fallback(&args.llm_fallback));
     let history_tokens = problems.read("LLM_HISTORY_TOKENS", value::history_tokens(&args.llm_history_tokens));
     let timeout = problems.read("LLM_TIMEOUT", value::reply_time(&args.llm_timeout));
+    let confirm_above = problems.read("CHAT_CONFIRM_ABOVE", value::task_count(&args.chat_confirm_above));
     let cohere = read_cohere(&args.cohere, problems);
     let openai = read_openai(&args.openai, problems);
     let choice = choose(provider?, cohere?, openai?, problems);
-    Some(AssistantSettings { choice: choice?, fallback: fallback?, history_tokens: history_tokens?, timeout: timeout? })
+    Some(AssistantSettings {
+        choice: choice?,
+        fallback: fallback?,
+        history_tokens: history_tokens?,
+        timeout: timeout?,
+        confirm_above: confirm_above?,
+    })
 }
 
 fn read_cohere(args: &CohereArgs, problems: &mut Problems) -> Option<ModelSettings> {

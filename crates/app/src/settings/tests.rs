@@ -25,7 +25,8 @@ pub(super) fn problems(variables: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn without_any_setting_it_serves_a_developer() {
-    let Settings { server, database, sign_in, limits, assistant, environment, instance, log } = settings(&[]);
+    let Settings { server, database, sign_in, limits, retention, assistant, environment, instance, log } =
+        settings(&[]);
     assert_eq!((server.host.as_str(), server.port), ("127.0.0.1", 8000));
     assert_eq!(server.frontend_url.as_str(), "http://localhost:3000/");
     assert_eq!(server.public_url.as_str(), "http://127.0.0.1:8000/");
@@ -37,14 +38,16 @@ fn without_any_setting_it_serves_a_developer() {
     assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) });
     assert!(sign_in.google.is_none());
     assert_eq!([limits.chat, limits.api, limits.sign_in], [20, 600, 30].map(NonZeroU32::new));
+    assert_eq!(retention, RetentionSettings { changes: TimeDelta::days(90), trash: TimeDelta::days(30) });
     assert!(matches!(assistant.choice, AssistantChoice::Offline));
+    assert_eq!(assistant.confirm_above, 3);
     assert_eq!((environment, instance), (Environment::Development, None));
     assert_eq!(log, LogFilter::standard(false));
 }
 
 #[test]
 fn every_setting_is_taken() {
-    let Settings { server, database, sign_in, limits, assistant, environment, instance, log } = settings(&[
+    let Settings { server, database, sign_in, limits, retention, assistant, environment, instance, log } = settings(&[
         ("HOST", "::"),
         ("PORT", "0"),
         ("FRONTEND_URL", "https://app.example.com/todo"),
@@ -59,7 +62,10 @@ fn every_setting_is_taken() {
         ("CHAT_REQUESTS_PER_MINUTE", "0"),
         ("API_REQUESTS_PER_MINUTE", "1"),
         ("SIGN_IN_REQUESTS_PER_MINUTE", " 1000000 "),
+        ("CHANGE_RETENTION", "1d"),
+        ("TRASH_RETENTION", "1h"),
         ("LLM_PROVIDER", "offline"),
+        ("CHAT_CONFIRM_ABOVE", " 0 "),
         ("COHERE_API_KEY", "ignored"),
         ("ENVIRONMENT", "production"),
         ("INSTANCE_ID", "web-1"),
@@ -74,7 +80,9 @@ fn every_setting_is_taken() {
     assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Given(_)));
     assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::minutes(15), refresh: TimeDelta::minutes(90) });
     assert_eq!([limits.chat, limits.api, limits.sign_in], [0, 1, 1_000_000].map(NonZeroU32::new));
+    assert_eq!(retention, RetentionSettings { changes: TimeDelta::days(1), trash: TimeDelta::hours(1) });
     assert!(matches!(assistant.choice, AssistantChoice::Offline));
+    assert_eq!(assistant.confirm_above, 0);
     assert_eq!(environment, Environment::Production);
     assert_eq!((instance, log), (Some("web-1".parse().unwrap()), LogFilter::standard(true)));
 }
@@ -190,6 +198,13 @@ fn a_bad_value_is_told_with_its_variable_and_what_it_should_be() {
         ("API_REQUESTS_PER_MINUTE", "1000001", "is not a number of requests a minute"),
         ("SIGN_IN_REQUESTS_PER_MINUTE", "2.5", "is not a number of requests a minute"),
         ("SIGN_IN_REQUESTS_PER_MINUTE", "none", "is not a number of requests a minute"),
+        ("CHANGE_RETENTION", "0d", r#"CHANGE_RETENTION: "0d" is not a duration such as 15m, 24h or 30d"#),
+        ("CHANGE_RETENTION", "-1d", "is not a duration"),
+        ("TRASH_RETENTION", "for ever", r#"TRASH_RETENTION: "for ever" is not a duration"#),
+        ("TRASH_RETENTION", "3651d", "is not a duration"),
+        ("CHAT_CONFIRM_ABOVE", "-1", r#"CHAT_CONFIRM_ABOVE: "-1" is not a number of tasks (0 or more)"#),
+        ("CHAT_CONFIRM_ABOVE", "2.5", "is not a number of tasks"),
+        ("CHAT_CONFIRM_ABOVE", "99999999999999999999", "is not a number of tasks"),
         ("LLM_PROVIDER", "gpt", r#"LLM_PROVIDER: "gpt" is not an assistant (auto, cohere, openai or offline)"#),
         ("LLM_FALLBACK", "cohere", r#"LLM_FALLBACK: "cohere" is not a fallback (none or offline)"#),
         ("LLM_HISTORY_TOKENS", "499", r#"LLM_HISTORY_TOKENS: "499" is not a number of tokens (500 to 200000)"#),
@@ -312,6 +327,9 @@ fn the_example_file_and_the_registry_name_the_same_settings_and_defaults() {
         "DATABASE_URL",
         "ACCESS_TOKEN_TTL",
         "CHAT_REQUESTS_PER_MINUTE",
+        "CHANGE_RETENTION",
+        "TRASH_RETENTION",
+        "CHAT_CONFIRM_ABOVE",
         "LLM_PROVIDER",
         "LLM_TIMEOUT",
         "COHERE_MODEL",

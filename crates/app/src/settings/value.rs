@@ -141,13 +141,13 @@ pub(super) fn per_minute(text: &str) -> Result<Option<NonZeroU32>, ValueError> {
 }
 
 /// Whole seconds, because that is what a token can say; not more than ten years, so that no time overflows.
-pub(super) fn lifetime(text: &str) -> Result<TimeDelta, ValueError> {
+pub(super) fn duration(text: &str) -> Result<TimeDelta, ValueError> {
     let whole_seconds = |length: &TimeDelta| length.subsec_nanos() == 0;
-    let lifetime = humantime::parse_duration(text.trim())
+    let duration = humantime::parse_duration(text.trim())
         .ok()
         .and_then(|length| TimeDelta::from_std(length).ok())
         .filter(|length| (TimeDelta::seconds(1)..=TimeDelta::days(3650)).contains(length) && whole_seconds(length));
-    expect(lifetime, text, "a duration such as 15m, 24h or 30d (1s to 3650d, in whole seconds)")
+    expect(duration, text, "a duration such as 15m, 24h or 30d (1s to 3650d, in whole seconds)")
 }
 
 /// What `LLM_PROVIDER` can say.
@@ -182,6 +182,10 @@ pub(super) fn fallback(text: &str) -> Result<Fallback, ValueError> {
 pub(super) fn history_tokens(text: &str) -> Result<usize, ValueError> {
     let number = text.trim().parse().ok().filter(|number| (500..=200_000).contains(number));
     expect(number, text, "a number of tokens (500 to 200000)")
+}
+
+pub(super) fn task_count(text: &str) -> Result<usize, ValueError> {
+    expect(text.trim().parse().ok(), text, "a number of tasks (0 or more)")
 }
 
 pub(super) fn reply_time(text: &str) -> Result<Duration, ValueError> {

@@ -1,6 +1,30 @@
 //! The binary as people run it: started in an empty folder, asked over HTTP, killed, started again.
 
+/// Makes of a body two tests, `<name>::sqlite` and `<name>::postgres`.
+macro_rules! on_both_databases {
+    ($($name:ident = $body:ident;)+) => {$(
+        mod $name {
+            use super::*;
+
+            #[tokio::test]
+            async fn sqlite() -> anyhow::Result<()> {
+                let folder = tempfile::TempDir::new()?;
+                $body(&format!("sqlite://{}?mode=rwc", folder.path().join("doable.db").display())).await
+            }
+
+            #[tokio::test]
+            async fn postgres() -> anyhow::Result<()> {
+                let name = stringify!($name);
+                let Some(database) = test_database::TestDatabase::create_or_skip(test_database::Kind::Postgres, name).await? else { return Ok(()) };
+                $body(database.url()).await
+            }
+        }
+    )+};
+}
+
 mod assistant;
+mod client;
+mod events;
 mod secrets;
 mod server;
 mod turns;

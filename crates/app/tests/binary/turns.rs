@@ -8,8 +8,8 @@ use std::thread;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use test_database::{Kind, TestDatabase};
 
+use crate::client::{Client, named};
 use crate::server::{PATIENCE, Server, http_client};
 
 /// A provider that takes requests and never answers.
@@ -46,42 +46,11 @@ impl SilentProvider {
     }
 }
 
-/// Somebody who is signed in.
-struct Client {
-    token: String,
-    user: String,
-}
-
 impl Client {
-    async fn register(server: &Server) -> anyhow::Result<Self> {
-        let account = json!({"email": "ada@example.com", "password": "correct horse"});
-        let session = server.post("/auth/register", "", account).await?;
-        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
-        Ok(Self { token: text(&session["access_token"])?, user: text(&session["user"]["id"])? })
-    }
-
-    fn path(&self, rest: &str) -> String {
-        format!("/api/{}/{rest}", self.user)
-    }
-
-    async fn get(&self, server: &Server, path: &str) -> anyhow::Result<Value> {
-        server.get(&self.path(path), &self.token).await
-    }
-
-    async fn say(&self, server: &Server, words: &str, conversation: &str) -> anyhow::Result<Value> {
-        let body = json!({"message": words, "conversation_id": conversation});
-        server.post(&self.path("chat"), &self.token, body).await
-    }
-
     /// Says something and reads the answer while it comes.
     async fn stream(&self, server: &Server, words: &str) -> anyhow::Result<Stream> {
         let request = http_client().post(format!("{}{}", server.address, self.path("chat")));
         Stream::open(request.json(&json!({"message": words})), &self.token).await
-    }
-
-    async fn last_message(&self, server: &Server, conversation: &str) -> anyhow::Result<Value> {
-        let path = format!("conversations/{conversation}/messages?order=desc&limit=1");
-        Ok(self.get(server, &path).await?[0].clone())
     }
 }
 
@@ -187,35 +156,6 @@ async fn ended_with_an_open_stream(database: &str) -> anyhow::Result<()> {
     ensure!(stored["status"] == "failed" && stored["content"] != "", "{stored}");
     ada.say(&server, "hello", &conversation).await?;
     Ok(())
-}
-
-/// What makes a server of this name work on `database`.
-fn named<'a>(database: &'a str, name: &'a str) -> Vec<(&'a str, &'a str)> {
-    vec![("DATABASE_URL", database), ("INSTANCE_ID", name), ("JWT_SECRET", SECRET)]
-}
-
-const SECRET: &str = "a secret that both processes know, 32 bytes";
-
-/// Makes of a body two tests, `<name>::sqlite` and `<name>::postgres`.
-macro_rules! on_both_databases {
-    ($($name:ident = $body:ident;)+) => {$(
-        mod $name {
-            use super::*;
-
-            #[tokio::test]
-            async fn sqlite() -> anyhow::Result<()> {
-                let folder = TempDir::new()?;
-                $body(&format!("sqlite://{}?mode=rwc", folder.path().join("doable.db").display())).await
-            }
-
-            #[tokio::test]
-            async fn postgres() -> anyhow::Result<()> {
-                let name = stringify!($name);
-                let Some(database) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
-                $body(database.url()).await
-            }
-        }
-    )+};
 }
 
 on_both_databases! {
