@@ -299,11 +299,12 @@ on_both_databases! {
     async fn a_limit_of_0_asks_for_each_and_another_one_is_kept_to(app: TestApp, ["--chat-confirm-above", "0"]) {
         let ada = app.register("ada").await?;
         let tasks = add(&ada, 2).await?;
+        let asked = ada.say("delete task 1", None).await?.expect(200)?;
+        assert_eq!((asked["pending"]["items"].as_array().map(Vec::len), ada.titles().await?.len()), (Some(1), 2), "{asked}");
+        ada.say("yes", asked["conversation_id"].as_str()).await?.expect(200)?;
+        assert_eq!(ada.titles().await?, ["task 0"]);
         let asked = put_off(&app, &ada, &tasks[..1]).await?;
         ada.confirm(text(&asked["pending"], "id"), text(&asked, "conversation_id")).await?.expect(200)?;
-        let asked = ada.say("delete task 1", None).await?.expect(200)?;
-        assert_eq!((asked["pending"]["items"].as_array().map(Vec::len), ada.titles().await?.len()), (Some(1), 1), "{asked}");
-        ada.say("yes", asked["conversation_id"].as_str()).await?.expect(200)?;
         assert!(ada.titles().await?.is_empty());
     }
 }

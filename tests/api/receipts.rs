@@ -51,7 +51,7 @@ on_both_databases! {
         let frames = ada.stream("go", None).await?.rest().await?;
         let metadata = frames.iter().filter(|frame| frame["type"] == "finish").map(|frame| &frame["messageMetadata"]).next().cloned().unwrap_or_default();
         assert_eq!((brief(&metadata["changes"]), &metadata["undoable"]), (expected.to_vec(), &json!(true)), "{frames:#?}");
-        assert_eq!(metadata.get("pending"), Some(&Value::Null), "{metadata}");
+        assert!(metadata["pending"].is_null(), "{metadata}");
     }
 }
 
@@ -82,7 +82,7 @@ on_both_databases! {
 on_both_databases! {
     async fn a_receipt_tells_what_undid_it_until_that_is_undone(app: TestApp) {
         let ada = app.register("ada").await?;
-        let answer = ada.say("add milk and eggs to my list", None).await?.expect(200)?;
+        let answer = ada.say("add milk. add eggs.", None).await?.expect(200)?;
         let undone_by = |message: &Value| message["changes"].as_array().into_iter().flatten().map(|change| change["undone_by"].clone()).collect::<Vec<_>>();
         assert_eq!(undone_by(&answer), [Value::Null, Value::Null]);
         let first = ada.send(Method::POST, "/api/{me}/changes/1/undo", None).await?.expect(200)?;

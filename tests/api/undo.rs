@@ -240,7 +240,7 @@ on_both_databases! {
 on_both_databases! {
     async fn the_assistant_takes_back_the_last_turn_that_changed_something(app: TestApp) {
         let ada = app.register("ada").await?;
-        let added = ada.say("add milk and eggs to my list", None).await?.expect(200)?;
+        let added = ada.say("add milk. add eggs.", None).await?.expect(200)?;
         let conversation = added["conversation_id"].as_str();
         ada.say("complete milk", conversation).await?.expect(200)?;
         ada.say("what's left?", conversation).await?.expect(200)?;

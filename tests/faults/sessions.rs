@@ -65,7 +65,7 @@ on_both_databases! {
         assert_eq!(roles, ["system", "user", "assistant", "tool", "assistant", "user"], "{asked}");
         assert_eq!(asked["messages"][2]["tool_calls"][0]["id"], asked["messages"][3]["tool_call_id"]);
         assert!(asked["messages"][2].get("content").is_none_or(|content| !content.is_null()), "{asked}");
-        assert_eq!(asked["tools"].as_array().map(Vec::len), Some(5));
+        assert_eq!(asked["tools"].as_array().map(Vec::len), Some(6));
         assert!(asked.get("tool_choice").is_none() && asked.get("strict_tools").is_none(), "{asked}");
     }
 }

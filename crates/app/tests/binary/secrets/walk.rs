@@ -1,7 +1,7 @@
 //! Walks the operations of a server's document with secrets in everything that a request has, and looks for them in every
 //! answer.
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
@@ -113,24 +113,48 @@ impl Walk {
     /// The operation's path, with rows of the account in it: they are made where the document says that rows of that kind
     /// are made, and taken from where it says that they are listed.
     async fn path_of(&mut self, operation: &Operation, all: &[Operation], account: &Account) -> anyhow::Result<String> {
-        let path = operation.path.replace("{user_id}", &account.id);
-        let Some((collection, rest)) = path.split_once("/{") else { return Ok(path) };
+        let mut path = operation.path.replace("{user_id}", &account.id);
         let is_maker = |other: &&Operation| {
             let listed = operation.path.starts_with(&format!("{}/{{", other.path));
             let nested = other.variables().eq(["{user_id}"]) && !other.bodies.is_empty();
             other.method == Method::POST && other.protected && (listed || (nested && path.starts_with("/api/")))
         };
-        for maker in all.iter().filter(is_maker) {
-            let path = maker.path.replace("{user_id}", &account.id);
-            self.as_it_should_be(maker, &path, account).await?;
+        let makers: Vec<_> = all.iter().filter(|maker| path.contains("/{") && is_maker(maker)).collect();
+        for maker in makers {
+            self.as_it_should_be(maker, &maker.path.replace("{user_id}", &account.id), account).await?;
         }
-        let list = self.request(&Method::GET, collection).bearer_auth(&account.access);
-        let list = self.send(collection, list).await?;
-        let list: Value = serde_json::from_str(&list.text).unwrap_or_default();
-        let id = list[0]["id"].as_str().unwrap_or("0198c0de-0000-7000-8000-000000000001");
-        ensure!(list.is_null() || list[0].is_object(), "{collection} has no row: {list}");
-        let rest = rest.split_once('}').map_or("", |(_, rest)| rest);
-        Ok(format!("{collection}/{id}{rest}"))
+        while let Some((collection, rest)) = path.split_once("/{") {
+            let (variable, rest) = rest.split_once('}').context("a variable's end")?;
+            let id = self.id_of(collection, variable, all, account).await?;
+            path = format!("{collection}/{id}{rest}");
+        }
+        Ok(path)
+    }
+
+    /// The id of a row: of the first in `collection`, or the first that any other list names as the path's variable does.
+    async fn id_of(
+        &mut self,
+        collection: &str,
+        variable: &str,
+        all: &[Operation],
+        account: &Account,
+    ) -> anyhow::Result<String> {
+        let is_list = |other: &&Operation| {
+            other.method == Method::GET && other.variables().eq(["{user_id}"]) && !other.path.ends_with("/events")
+        };
+        let mut lists = vec![(collection.to_owned(), "id")];
+        lists.push((collection.to_owned(), variable));
+        lists.extend(all.iter().filter(is_list).map(|list| (list.path.replace("{user_id}", &account.id), variable)));
+        for (list, field) in lists {
+            let rows = self.request(&Method::GET, &list).bearer_auth(&account.access);
+            let rows: Value = serde_json::from_str(&self.send(&list, rows).await?.text).unwrap_or_default();
+            match &rows[0][field] {
+                Value::String(id) => return Ok(id.clone()),
+                Value::Number(number) => return Ok(number.to_string()),
+                _ => {}
+            }
+        }
+        Ok("0198c0de-0000-7000-8000-000000000001".to_owned())
     }
 
     /// A request that whoever sends it means: a good token and a body that fits, and secrets wherever else there is room.
