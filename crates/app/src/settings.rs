@@ -10,7 +10,7 @@ mod assistant;
 mod database_url;
 mod directory;
 mod google;
-mod kept_secret;
+mod jwt_secret;
 mod value;
 mod variables;
 
@@ -37,7 +37,7 @@ pub use assistant::{AssistantChoice, AssistantSettings, Fallback, ModelSettings}
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use directory::create_private_directory;
 pub use google::GoogleSettings;
-pub use kept_secret::{JwtSecretSource, KeptSecretError};
+pub use jwt_secret::{JwtSecretSource, KeptSecretError};
 pub use value::ValueError;
 pub use variables::{Variables, VariablesError};
 

@@ -35,7 +35,7 @@ use crate::upkeep::Upkeep;
 
 /// So much longer than the assistant's own deadline a chat turn waits for a reply, so that one that stands in then has
 /// its time.
-const STAND_IN: Duration = Duration::from_secs(10);
+const FALLBACK_GRACE: Duration = Duration::from_secs(10);
 
 /// The services, and what `app` itself needs of what is behind them.
 pub(crate) struct Wired {
@@ -109,7 +109,7 @@ pub(crate) fn wire(
     };
     let options = ChatOptions {
         history_tokens: settings.assistant.history_tokens,
-        model_deadline: TimeDelta::from_std(settings.assistant.timeout + STAND_IN)?,
+        model_deadline: TimeDelta::from_std(settings.assistant.timeout + FALLBACK_GRACE)?,
         confirm_above: settings.assistant.confirm_above,
     };
     let upkeep = Upkeep {

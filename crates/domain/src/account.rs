@@ -5,12 +5,12 @@ mod attempt;
 mod authentication;
 mod external;
 mod identity_provider;
-mod own;
 mod ports;
+mod profile;
 mod service;
 mod sessions;
 mod sign_in;
-mod standing;
+mod token_cache;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;

@@ -4,7 +4,7 @@
 
 mod following;
 mod history;
-mod narration;
+mod part_diff;
 mod ports;
 mod service;
 mod system_text;
@@ -99,7 +99,7 @@ impl fmt::Display for UserText {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
     /// Where.
-    pub place: Place,
+    pub target: MessageTarget,
     /// What.
     pub input: ChatInput,
     /// How it says that it may have been sent before, if it does.
@@ -117,7 +117,7 @@ pub enum ChatInput {
 
 /// Where something is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum MessageTarget {
     /// In a new conversation.
     New,
     /// In this one.
@@ -164,7 +164,7 @@ pub enum ChatError {
     },
     /// The turn was taken away: its conversation was deleted, or its lease was lost.
     #[error("the turn was ended from outside")]
-    Ended {
+    LeaseLost {
         /// Where.
         stored: StoredTurn,
     },

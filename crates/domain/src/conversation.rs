@@ -15,7 +15,8 @@ pub use pending_action::{PendingAction, PendingItem, PendingItemAction};
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockConversationRepo;
 pub use repo::{
-    BegunTurn, ConversationRepo, ConversationRepoError, ConversationTarget, NewTurn, StoredAnswer, TurnEnd, UsageOfDay,
+    ConversationRepo, ConversationRepoError, ConversationTarget, NewTurn, StoredAnswer, TurnResult, TurnStart,
+    UsageOfDay,
 };
 pub use title::{ConversationTitle, ConversationTitleError};
 

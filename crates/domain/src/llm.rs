@@ -104,7 +104,7 @@ pub enum LlmEvent {
         call: LlmToolCall,
     },
     /// Another model answers in the place of the one that was asked. It comes before everything that it says.
-    StoodIn {
+    FallbackUsed {
         /// Its provider.
         provider: String,
         /// Its name.

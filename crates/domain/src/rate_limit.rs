@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::id::UserId;
-use crate::text::Folded;
+use crate::text::NormalizedText;
 
 /// What is limited, and for whom it is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub enum RateKey {
     Api(UserId),
     /// Attempts to prove that one is an account's owner, by the account's folded address. Also addresses without an
     /// account are counted, so that nobody learns which there are.
-    SignInAccount(Folded),
+    SignInAccount(NormalizedText),
     /// Attempts to sign in, by where they come from.
     SignInPeer(PeerNetwork),
 }

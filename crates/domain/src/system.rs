@@ -12,7 +12,7 @@ use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
 use crate::session::{CodeOwner, CodePurpose};
 use crate::storage::StorageError;
-use crate::text::Folded;
+use crate::text::NormalizedText;
 use crate::turn::InstanceId;
 use crate::user::{Credentials, ExternalAccount, User};
 
@@ -32,7 +32,7 @@ pub struct RefreshTokenOwner {
 #[async_trait]
 pub trait SystemRepo: Send + Sync {
     /// The account with this folded address.
-    async fn credentials_by_email(&self, email: &Folded) -> Result<Option<Credentials>, StorageError>;
+    async fn credentials_by_email(&self, email: &NormalizedText) -> Result<Option<Credentials>, StorageError>;
 
     /// The session that a refresh token belongs to, whether the token is spent or not.
     async fn session_by_refresh_token(&self, token: &SecretHash) -> Result<Option<RefreshTokenOwner>, StorageError>;

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{TaskId, UserId};
-use crate::text::Folded;
+use crate::text::NormalizedText;
 
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockTaskRepo;
@@ -168,9 +168,9 @@ pub struct TaskFilter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TitleMatch {
     /// Titles that are alike when folded.
-    Exactly(Folded),
+    Exactly(NormalizedText),
     /// Titles that contain this when folded.
-    Containing(Folded),
+    Containing(NormalizedText),
 }
 
 /// Where a page of tasks goes on: behind the task with this id. Ids ascend with time, newest tasks come first.

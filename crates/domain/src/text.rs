@@ -13,9 +13,9 @@ use unicode_normalization::UnicodeNormalization as _;
 /// The form is Unicode's NFKC of the default case folding (Unicode 3.13, D145 to D147, "compatibility caseless
 /// match"). It is computed here and stored beside the original, because databases do not fold alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Folded(String);
+pub struct NormalizedText(String);
 
-impl Folded {
+impl NormalizedText {
     /// Folds `text`.
     pub fn new(text: &str) -> Self {
         Self(text.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect())
@@ -27,7 +27,7 @@ impl Folded {
     }
 }
 
-impl fmt::Display for Folded {
+impl fmt::Display for NormalizedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -77,17 +77,17 @@ mod tests {
 
     #[test]
     fn folding_ignores_case_width_and_composition() {
-        assert_eq!(Folded::new("STRASSE"), Folded::new("straße"));
-        assert_eq!(Folded::new("Ｂuy milk"), Folded::new("buy MILK"));
-        assert_eq!(Folded::new("cafe\u{301}"), Folded::new("CAFÉ"));
-        assert_ne!(Folded::new("milk"), Folded::new("mild"));
+        assert_eq!(NormalizedText::new("STRASSE"), NormalizedText::new("straße"));
+        assert_eq!(NormalizedText::new("Ｂuy milk"), NormalizedText::new("buy MILK"));
+        assert_eq!(NormalizedText::new("cafe\u{301}"), NormalizedText::new("CAFÉ"));
+        assert_ne!(NormalizedText::new("milk"), NormalizedText::new("mild"));
     }
 
     #[test]
     fn folding_twice_changes_nothing() {
         for text in ["ΑΣ", "İstanbul", "ﬁnish", "ŉ", "Ⅷ"] {
-            let once = Folded::new(text);
-            assert_eq!(Folded::new(once.as_str()), once, "{text}");
+            let once = NormalizedText::new(text);
+            assert_eq!(NormalizedText::new(once.as_str()), once, "{text}");
         }
     }
 

@@ -90,7 +90,7 @@ pub enum ToolError {
     Contention,
     /// The turn that the call belongs to does not run any more; nothing was changed.
     #[error("the turn has ended")]
-    TurnEnded,
+    LeaseLost,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, MessageId, TurnId};
 
-pub use event::{TurnAnswer, TurnEnded, TurnEvent, TurnEvents, TurnFailure};
+pub use event::{TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished};
 pub use failure::FailureCode;
 #[cfg(any(test, feature = "mock"))]
 pub use signals::MockTurnSignals;

@@ -22,7 +22,7 @@ use crate::stream;
 use crate::stream_limit::StreamLimit;
 
 pub(crate) use request::ChatRequest;
-use request::Said;
+use request::ParsedChatRequest;
 
 /// The assistant's answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -158,7 +158,7 @@ pub(crate) async fn send(
     limit: Data<StreamLimit>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
-    Said { message, streamed }: Said,
+    ParsedChatRequest { message, streamed }: ParsedChatRequest,
 ) -> Result<HttpResponse, ApiError> {
     if streamed {
         let permit = limit.acquire(principal.user)?;

@@ -241,7 +241,7 @@ fn task(error: &TaskError) -> Problem {
         TaskError::Stale => Code::PreconditionFailed.into(),
         TaskError::Contention => contention(),
         // No request is a turn's call.
-        TaskError::TurnEnded => Code::InternalError.into(),
+        TaskError::LeaseLost => Code::InternalError.into(),
         TaskError::Storage(error) => storage(error),
     }
 }
@@ -254,7 +254,7 @@ fn change(error: &ChangeError) -> Problem {
         ChangeError::Conflicts(conflicts) => Problem::new(Code::UndoConflict).conflicts(conflicts),
         ChangeError::Contention => contention(),
         // No request is a turn's call.
-        ChangeError::TurnEnded => Code::InternalError.into(),
+        ChangeError::LeaseLost => Code::InternalError.into(),
         ChangeError::Storage(error) => storage(error),
     }
 }
@@ -283,7 +283,7 @@ fn chat(error: &ChatError) -> Problem {
         ChatError::Conversations(ConversationRepoError::Storage(error)) => storage(error),
         ChatError::Model { source, stored } => model(source).stored(*stored),
         ChatError::Interrupted { source, stored } => storage(source).stored(*stored),
-        ChatError::Ended { stored } => Problem::new(Code::NoTurn).stored(*stored),
+        ChatError::LeaseLost { stored } => Problem::new(Code::NoTurn).stored(*stored),
         ChatError::Panicked { stored } => Problem::new(Code::InternalError).stored(*stored),
         ChatError::ShutDown { stored } => shut_down().stored(*stored),
         ChatError::Abandoned => Code::InternalError.into(),
@@ -315,7 +315,7 @@ pub(crate) fn turn_failure(failure: TurnFailure) -> Problem {
         FailureCode::Storage => Code::DatabaseUnavailable.into(),
         FailureCode::Internal => Code::InternalError.into(),
         FailureCode::ShutDown => shut_down(),
-        FailureCode::LeaseExpired | FailureCode::InstanceRestarted | FailureCode::Ended => Code::NoTurn.into(),
+        FailureCode::LeaseExpired | FailureCode::InstanceRestarted | FailureCode::LeaseLost => Code::NoTurn.into(),
     }
 }
 

@@ -13,7 +13,7 @@ use domain::principal::Principal;
 use domain::task::{
     Task, TaskCursor, TaskError, TaskFilter, TaskPatch, TaskService, TaskStatus, Title, TitleError, TitleMatch, Version,
 };
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -153,7 +153,7 @@ enum StatusParameter {
 }
 
 #[derive(Debug)]
-struct Search(Folded);
+struct Search(NormalizedText);
 
 impl<'de> Deserialize<'de> for Search {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
@@ -163,7 +163,7 @@ impl<'de> Deserialize<'de> for Search {
         } else if text.chars().count() > SEARCH {
             Err(D::Error::custom(format_args!("must be at most {SEARCH} characters")))
         } else {
-            Ok(Self(Folded::new(&text)))
+            Ok(Self(NormalizedText::new(&text)))
         }
     }
 }

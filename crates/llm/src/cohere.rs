@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::calls::Calls;
 use crate::content::{bad, counted, each, filled, fragment_of, json, temperature, text_of, thinks};
-use crate::failure::{FailureContext, Said};
+use crate::failure::{ErrorBody, FailureContext};
 use crate::history::presentable;
 use crate::provider::{Optional, Provider, ReplyDecoder};
 use crate::reader::cut;
@@ -156,10 +156,10 @@ impl ReplyDecoder for CohereDecoder {
                 None => Err(bad("the end of a call that never began")),
             },
             "message-end" => self.finish(&event["delta"], out),
-            "error" => Err(self.failure.inside_reply(Said::of(&event))),
+            "error" => Err(self.failure.inside_reply(ErrorBody::of(&event))),
             // An error without a type; what else is unknown is something new.
             _ if event["type"].is_null() && event["message"].is_string() => {
-                Err(self.failure.inside_reply(Said::of(&event)))
+                Err(self.failure.inside_reply(ErrorBody::of(&event)))
             }
             _ => Ok(()),
         }
@@ -170,7 +170,7 @@ impl ReplyDecoder for CohereDecoder {
         let message = &reply["message"];
         if !message.is_object() {
             return match message {
-                Value::String(_) => Err(self.failure.inside_reply(Said::of(&reply))),
+                Value::String(_) => Err(self.failure.inside_reply(ErrorBody::of(&reply))),
                 _ => Err(bad("the reply has no message")),
             };
         }
@@ -225,7 +225,7 @@ impl CohereDecoder {
 
     fn finish(&mut self, end: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let said =
-            || Said { codes: Vec::new(), message: end["error"].as_str().unwrap_or("no reason given").to_owned() };
+            || ErrorBody { codes: Vec::new(), message: end["error"].as_str().unwrap_or("no reason given").to_owned() };
         let reason = end["finish_reason"].as_str().unwrap_or_default();
         let reason = match reason {
             "ERROR" => return Err(self.failure.inside_reply(said())),

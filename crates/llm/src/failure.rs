@@ -41,14 +41,14 @@ const TOO_LONG: [&str; 7] = [
 /// What a body of an error says: `{id, message}`, `{error: {message, type, code}}`, `{error: "…"}`,
 /// `{object: "error", message, code}` or `{detail}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct ErrorBody {
     /// Codes and types, such as `model_not_found`, in lower case.
     pub codes: Vec<String>,
     /// The words; the body itself if it is no JSON.
     pub message: String,
 }
 
-impl Said {
+impl ErrorBody {
     /// Reads a body.
     pub fn read(body: &str) -> Self {
         match serde_json::from_str::<Value>(body) {
@@ -99,13 +99,13 @@ impl Said {
 /// The cause of an error that the provider itself reported, for the log: status, codes and its own words, cut to
 /// 500 characters and without the key, and what the operator can do about it if that is known.
 #[derive(Debug)]
-pub struct ProviderSaid {
+pub struct ReportedError {
     status: Option<u16>,
-    said: Said,
+    said: ErrorBody,
     hint: Option<String>,
 }
 
-impl fmt::Display for ProviderSaid {
+impl fmt::Display for ReportedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.status {
             Some(status) => write!(f, "HTTP status {status}")?,
@@ -121,7 +121,7 @@ impl fmt::Display for ProviderSaid {
     }
 }
 
-impl std::error::Error for ProviderSaid {}
+impl std::error::Error for ReportedError {}
 
 /// Makes the domain's errors of what a provider says. It knows the key, so as to keep it out of them.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl FailureContext {
     }
 
     /// The error of an answer with this status. `retry_after` is what [`retry_after`] read.
-    pub fn of_status(&self, status: u16, said: Said, retry_after: Option<Duration>) -> LlmError {
+    pub fn of_status(&self, status: u16, said: ErrorBody, retry_after: Option<Duration>) -> LlmError {
         self.error(Some(status), said, retry_after)
     }
 
@@ -146,16 +146,16 @@ impl FailureContext {
     pub fn of_redirect(&self, status: u16, location: Option<&str>) -> LlmError {
         let to = location.map(|location| format!(" to {location}")).unwrap_or_default();
         let hint = self.clean(format!("redirects are not followed{to}: the base URL may be wrong"));
-        let said = Said::default();
-        LlmError::BadReply(Box::new(ProviderSaid { status: Some(status), said, hint: Some(hint) }))
+        let said = ErrorBody::default();
+        LlmError::BadReply(Box::new(ReportedError { status: Some(status), said, hint: Some(hint) }))
     }
 
     /// The error of an error object inside an answer that began well.
-    pub fn inside_reply(&self, said: Said) -> LlmError {
+    pub fn inside_reply(&self, said: ErrorBody) -> LlmError {
         self.error(None, said, None)
     }
 
-    fn error(&self, status: Option<u16>, said: Said, retry_after: Option<Duration>) -> LlmError {
+    fn error(&self, status: Option<u16>, said: ErrorBody, retry_after: Option<Duration>) -> LlmError {
         let kind = status.or(said.status()).unwrap_or_else(|| status_of_words(&said));
         let retired = self.is_about_model(kind, &said);
         let hint = match kind {
@@ -163,7 +163,7 @@ impl FailureContext {
             429 | 503 => retry_after.map(|wait| format!("it says to wait for {} s", wait.as_secs())),
             _ => self.hint(status, kind, &said),
         };
-        let source = Box::new(ProviderSaid { status, said: self.presentable(kind, said), hint });
+        let source = Box::new(ReportedError { status, said: self.presentable(kind, said), hint });
         match kind {
             _ if retired => LlmError::ModelRetired { model: self.model.clone(), setting: self.setting, source },
             401 | 402 | 403 | 498 => LlmError::Unauthorized(source),
@@ -175,7 +175,7 @@ impl FailureContext {
         }
     }
 
-    fn is_about_model(&self, status: u16, said: &Said) -> bool {
+    fn is_about_model(&self, status: u16, said: &ErrorBody) -> bool {
         let gone = ["model_not_found", "model_decommissioned", "model_deprecated", "invalid_model"];
         if said.has_code(&gone) {
             return true;
@@ -193,7 +193,7 @@ impl FailureContext {
     }
 
     /// What the operator can do, where the provider's words tell it.
-    fn hint(&self, status: Option<u16>, kind: u16, said: &Said) -> Option<String> {
+    fn hint(&self, status: Option<u16>, kind: u16, said: &ErrorBody) -> Option<String> {
         let message = said.message.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
         let refused = matches!(kind, 400 | 404 | 413 | 422);
@@ -208,10 +208,10 @@ impl FailureContext {
     }
 
     /// What may stand in a log: no key, no control characters, not too much.
-    fn presentable(&self, status: u16, said: Said) -> Said {
+    fn presentable(&self, status: u16, said: ErrorBody) -> ErrorBody {
         // Who refuses a key likes to repeat a part of it.
         let silent = matches!(status, 401 | 498);
-        Said {
+        ErrorBody {
             codes: said.codes.into_iter().take(4).map(|code| self.clean(code)).collect(),
             message: if silent { String::new() } else { self.clean(said.message) },
         }
@@ -228,7 +228,7 @@ impl FailureContext {
 }
 
 /// The status that an error without one comes nearest to.
-fn status_of_words(said: &Said) -> u16 {
+fn status_of_words(said: &ErrorBody) -> u16 {
     if said.has_code(&["rate_limit", "quota", "too_many"]) {
         429
     } else if said.has_code(&["authentication", "api_key", "permission", "unauthorized", "forbidden"]) {

@@ -17,7 +17,7 @@ mod tls;
 mod transport;
 
 pub use cohere::Cohere;
-pub use failure::{FailureContext, MAX_RETRY_AFTER, ProviderSaid, Said, retry_after};
+pub use failure::{ErrorBody, FailureContext, MAX_RETRY_AFTER, ReportedError, retry_after};
 pub use offline::{ExplainedOutcome, ExplainedReading, Explanation, OfflineClient};
 pub use openai::OpenAi;
 pub use provider::{Optional, Provider, ReplyDecoder};

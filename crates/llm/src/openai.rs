@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::calls::Calls;
 use crate::content::{bad, counted, each, filled, fragment_of, is_filled, json, temperature, text_of, thinks};
-use crate::failure::{FailureContext, Said};
+use crate::failure::{ErrorBody, FailureContext};
 use crate::history::presentable;
 use crate::provider::{Optional, Provider, ReplyDecoder};
 use crate::reader::cut;
@@ -78,7 +78,7 @@ impl Provider for OpenAi {
 
     /// Token counts in a stream have to be asked for (`stream_options`), and servers that do not know the field refuse
     /// it: Mistral's with 422, some gateways with 400.
-    fn refuses_optional(&self, status: u16, said: &Said) -> bool {
+    fn refuses_optional(&self, status: u16, said: &ErrorBody) -> bool {
         let complaint = said.message.to_lowercase();
         matches!(status, 400 | 422) && ["stream_options", "include_usage"].iter().any(|field| complaint.contains(field))
     }
@@ -133,7 +133,7 @@ impl ReplyDecoder for OpenAiDecoder {
         }
         let chunk = json(data)?;
         if name == "error" || is_error(&chunk) {
-            return Err(self.failure.inside_reply(Said::of(&chunk)));
+            return Err(self.failure.inside_reply(ErrorBody::of(&chunk)));
         }
         self.note_usage(&chunk);
         // Nobody asked for several choices, so where several come they are pieces of one reply.
@@ -147,7 +147,7 @@ impl ReplyDecoder for OpenAiDecoder {
     fn document(&mut self, body: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         let reply = json(body)?;
         if is_error(&reply) {
-            return Err(self.failure.inside_reply(Said::of(&reply)));
+            return Err(self.failure.inside_reply(ErrorBody::of(&reply)));
         }
         self.note_usage(&reply);
         let choices = each(&reply["choices"]);
@@ -187,7 +187,7 @@ impl OpenAiDecoder {
             self.call(call, out)?;
         }
         match filled(&choice["finish_reason"]) {
-            Some("error") => Err(self.failure.inside_reply(Said::of(choice))),
+            Some("error") => Err(self.failure.inside_reply(ErrorBody::of(choice))),
             Some(reason) => {
                 self.finish = Some(reason.to_owned());
                 Ok(())

@@ -7,7 +7,7 @@ use domain::llm::{LlmError, LlmEvent, LlmRequest};
 use serde_json::Value;
 use url::Url;
 
-use crate::failure::{FailureContext, Said};
+use crate::failure::{ErrorBody, FailureContext};
 
 /// A provider's wire format.
 pub trait Provider: Send + Sync + 'static {
@@ -38,7 +38,7 @@ pub trait Provider: Send + Sync + 'static {
     fn body(&self, request: &LlmRequest, optional: Optional) -> Value;
 
     /// Whether an answer with this status complains of nothing but a field that [`Optional::LeftOut`] leaves out.
-    fn refuses_optional(&self, _status: u16, _said: &Said) -> bool {
+    fn refuses_optional(&self, _status: u16, _said: &ErrorBody) -> bool {
         false
     }
 

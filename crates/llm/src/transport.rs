@@ -19,7 +19,7 @@ use reqwest::{Response, StatusCode, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::failure::{FailureContext, Said, retry_after};
+use crate::failure::{ErrorBody, FailureContext, retry_after};
 use crate::provider::{Optional, Provider};
 use crate::reader::ReplyReader;
 
@@ -138,7 +138,7 @@ impl<P: Provider> HttpClient<P> {
     }
 
     /// What an answer that is no reply says, and when to try again.
-    async fn said(response: Response) -> (Said, Option<Duration>) {
+    async fn said(response: Response) -> (ErrorBody, Option<Duration>) {
         let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let wait = header(RETRY_AFTER).and_then(|value| retry_after(value, header(DATE), SystemTime::now()));
         let mut response = response;
@@ -153,7 +153,7 @@ impl<P: Provider> HttpClient<P> {
         // However much of the body came, the status is what counts.
         let _in_time = tokio::time::timeout(ERROR_BODY_DEADLINE, reading).await;
         body.truncate(MAX_ERROR_BODY);
-        (Said::read(&String::from_utf8_lossy(&body)), wait)
+        (ErrorBody::read(&String::from_utf8_lossy(&body)), wait)
     }
 }
 

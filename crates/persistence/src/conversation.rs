@@ -5,8 +5,8 @@ mod rows;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::conversation::{
-    BegunTurn, Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle,
-    MessageCursor, MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnEnd, UsageOfDay,
+    Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle, MessageCursor,
+    MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnResult, TurnStart, UsageOfDay,
 };
 use domain::id::{ConversationId, TaskId, TurnId, UserId};
 use domain::message::{Message, Part};
@@ -115,7 +115,7 @@ impl ConversationRepo for SeaConversationRepo {
         Ok(Page::from_surplus(messages, page.limit, |last: &Message| MessageCursor(last.position)))
     }
 
-    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<BegunTurn, ConversationRepoError> {
+    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<TurnStart, ConversationRepoError> {
         turn::begin(&self.database, owner, turn).await
     }
 
@@ -132,7 +132,7 @@ impl ConversationRepo for SeaConversationRepo {
         turn::save_progress(&self.database, owner, turn, parts).await
     }
 
-    async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnEnd) -> Result<(), ConversationRepoError> {
+    async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnResult) -> Result<(), ConversationRepoError> {
         turn::end(&self.database, owner, turn, end).await
     }
 

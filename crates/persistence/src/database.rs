@@ -1,11 +1,11 @@
 //! The way to the database: [`Database`].
 //!
-//! Every statement of the repositories goes through a [`Held`] connection, which bounds how long it is waited for.
+//! Every statement of the repositories goes through a [`PooledConnection`] connection, which bounds how long it is waited for.
 //! Deliberately not here: what the statements say.
 
-mod held;
-mod lane;
+mod bounded_pool;
 mod options;
+mod pooled_connection;
 mod postgres;
 mod sqlite;
 
@@ -21,8 +21,8 @@ use sea_orm::{
 use secrecy::ExposeSecret as _;
 
 use crate::error::storage;
-pub(crate) use held::Held;
-use lane::Lane;
+use bounded_pool::BoundedPool;
+pub(crate) use pooled_connection::PooledConnection;
 
 pub use options::{DatabaseOptions, StatementObserver};
 
@@ -58,8 +58,8 @@ pub enum ConnectError {
 /// refused, and a few for reading, which WAL lets go on beside it.
 #[derive(Clone)]
 pub struct Database {
-    reads: Arc<Lane>,
-    writes: Arc<Lane>,
+    reads: Arc<BoundedPool>,
+    writes: Arc<BoundedPool>,
 }
 
 impl Database {
@@ -118,19 +118,19 @@ impl Database {
     }
 
     /// A connection for one or more statements that only read.
-    pub(crate) async fn reader(&self) -> Result<Held<'_, DatabaseConnection>, StorageError> {
+    pub(crate) async fn reader(&self) -> Result<PooledConnection<'_, DatabaseConnection>, StorageError> {
         let permit = self.reads.permit().await?;
-        Ok(Held::new(self.reads.connection().clone(), permit, self.reads.answer_within()))
+        Ok(PooledConnection::new(self.reads.connection().clone(), permit, self.reads.answer_within()))
     }
 
     /// A connection for a single statement that writes.
-    pub(crate) async fn writer(&self) -> Result<Held<'_, DatabaseConnection>, StorageError> {
+    pub(crate) async fn writer(&self) -> Result<PooledConnection<'_, DatabaseConnection>, StorageError> {
         let permit = self.writes.permit().await?;
-        Ok(Held::new(self.writes.connection().clone(), permit, self.writes.answer_within()))
+        Ok(PooledConnection::new(self.writes.connection().clone(), permit, self.writes.answer_within()))
     }
 
     /// A transaction. It is rolled back unless it is committed.
-    pub(crate) async fn begin(&self) -> Result<Held<'_, DatabaseTransaction>, StorageError> {
+    pub(crate) async fn begin(&self) -> Result<PooledConnection<'_, DatabaseTransaction>, StorageError> {
         let permit = self.writes.permit().await?;
         let options = TransactionOptions {
             // A deferred one that reads before it writes fails with SQLITE_BUSY_SNAPSHOT, however long it may wait.
@@ -138,7 +138,7 @@ impl Database {
             ..TransactionOptions::default()
         };
         let begin = self.writes.connection().begin_with_options(options);
-        let transaction = held::within(self.writes.answer_within(), begin).await.map_err(storage)?;
-        Ok(Held::new(transaction, permit, self.writes.answer_within()))
+        let transaction = pooled_connection::within(self.writes.answer_within(), begin).await.map_err(storage)?;
+        Ok(PooledConnection::new(transaction, permit, self.writes.answer_within()))
     }
 }

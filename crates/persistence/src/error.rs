@@ -30,7 +30,7 @@ fn kind(error: &DbErr) -> Kind {
     match error {
         DbErr::Conn(error) => runtime_kind(error, StorageError::Unavailable),
         DbErr::Exec(error) | DbErr::Query(error) => runtime_kind(error, StorageError::Other),
-        // Whoever waits for the pool has a permit for one of its connections (see `Lane`), so it is not that too many
+        // Whoever waits for the pool has a permit for one of its connections (see `BoundedPool`), so it is not that too many
         // are in use: no connection could be opened.
         DbErr::ConnectionAcquire(_) => StorageError::Unavailable,
         DbErr::TryIntoErr { .. } | DbErr::ConvertFromU64(_) | DbErr::Type(_) | DbErr::Json(_) => StorageError::Corrupt,

@@ -13,7 +13,7 @@ use domain::secret::SecretHash;
 use domain::session::{CodeOwner, CodePurpose};
 use domain::storage::StorageError;
 use domain::system::{RefreshTokenOwner, SystemRepo};
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use domain::turn::{FailureCode, InstanceId};
 use domain::user::{Credentials, ExternalAccount, User};
 use sea_orm::sea_query::{DeleteStatement, Expr, LockBehavior, LockType, OnConflict, Query, SelectStatement};
@@ -61,7 +61,7 @@ impl SeaSystemRepo {
 
 #[async_trait]
 impl SystemRepo for SeaSystemRepo {
-    async fn credentials_by_email(&self, email: &Folded) -> Result<Option<Credentials>, StorageError> {
+    async fn credentials_by_email(&self, email: &NormalizedText) -> Result<Option<Credentials>, StorageError> {
         let reader = self.database.reader().await?;
         let found = user::Entity::find().filter(user::Column::EmailFolded.eq(email.as_str()));
         found.one(&reader).await.map_err(storage)?.map(Credentials::try_from).transpose()

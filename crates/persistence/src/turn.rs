@@ -12,7 +12,7 @@ mod statements;
 mod usage;
 
 use chrono::TimeDelta;
-use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, TurnEnd};
+use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, TurnResult};
 use domain::id::{TurnId, UserId};
 use domain::message::Part;
 use domain::storage::StorageError;
@@ -69,7 +69,7 @@ pub(crate) async fn end(
     database: &Database,
     owner: UserId,
     attempt: Attempt,
-    end: TurnEnd,
+    end: TurnResult,
 ) -> Result<(), ConversationRepoError> {
     use turn::Column;
     let at = Timestamp::from(end.at);

@@ -201,14 +201,14 @@ mod tests {
         let signals = LocalTurnSignals::default();
         let _stopped = signals.open(first(turn(1)));
         let early = signals.subscribe(turn(1)).unwrap();
-        signals.publish(first(turn(1)), TurnEvent::RoundBegun);
+        signals.publish(first(turn(1)), TurnEvent::RoundStarted);
         for piece in ["a", "b", "é"] {
             signals.publish(first(turn(1)), text(piece));
         }
         let late = signals.subscribe(turn(1)).unwrap();
-        signals.publish(first(turn(1)), TurnEvent::RoundEnded);
+        signals.publish(first(turn(1)), TurnEvent::RoundFinished);
         signals.close(first(turn(1)));
-        let all = [TurnEvent::RoundBegun, text("abé"), TurnEvent::RoundEnded];
+        let all = [TurnEvent::RoundStarted, text("abé"), TurnEvent::RoundFinished];
         assert_eq!(early.collect::<Vec<_>>().await, all);
         assert_eq!(late.collect::<Vec<_>>().await, all);
         assert!(signals.subscribe(turn(1)).is_none());
@@ -225,9 +225,9 @@ mod tests {
             signals.publish(first(turn(1)), text(piece));
             assert_eq!(events.next().await, Some(text(piece)));
         }
-        signals.publish(first(turn(1)), TurnEvent::RoundEnded);
+        signals.publish(first(turn(1)), TurnEvent::RoundFinished);
         signals.publish(first(turn(1)), text("d"));
-        assert_eq!(events.next().await, Some(TurnEvent::RoundEnded));
+        assert_eq!(events.next().await, Some(TurnEvent::RoundFinished));
         assert_eq!(events.next().await, Some(text("d")));
         signals.close(first(turn(1)));
         assert_eq!(events.next().await, None);

@@ -34,7 +34,7 @@ fn without_any_setting_it_serves_a_developer() {
     assert_eq!(server.trusted_proxies, []);
     assert_eq!((database.url.expose(), database.max_connections), ("sqlite://data/doable.db?mode=rwc", 10));
     assert!(database.migrate_on_start);
-    assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Kept(path) if path == Path::new("data/jwt-secret")));
+    assert!(matches!(sign_in.jwt_secret, JwtSecretSource::Generated(path) if path == Path::new("data/jwt-secret")));
     assert_eq!(sign_in.lifetimes, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) });
     assert!(sign_in.google.is_none());
     assert_eq!([limits.chat, limits.api, limits.sign_in], [20, 600, 30].map(NonZeroU32::new));

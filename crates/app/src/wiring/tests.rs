@@ -60,7 +60,7 @@ async fn a_provider_has_deadlines_and_whoever_is_set_stands_in_for_it() {
         let backed = assistant_of(&[&variables[..], &[("LLM_FALLBACK", "offline")]].concat());
         let mut answer = backed.respond(request()).await.unwrap();
         let first = answer.next().await.unwrap().unwrap();
-        assert!(matches!(first, LlmEvent::StoodIn { provider, .. } if provider == "offline"));
+        assert!(matches!(first, LlmEvent::FallbackUsed { provider, .. } if provider == "offline"));
     }
 }
 

@@ -85,7 +85,7 @@ fn there_was_something_to_find(log: &[String], requests: usize) -> anyhow::Resul
     let answered = lines.iter().filter(|line| line["fields"]["message"] == "answered").count();
     ensure!(answered == requests, "{answered} lines for {requests} requests");
     let statements =
-        lines.iter().filter(|line| line["level"] == "TRACE" && line["target"] == "persistence::database::lane");
+        lines.iter().filter(|line| line["level"] == "TRACE" && line["target"] == "persistence::database::bounded_pool");
     ensure!(statements.count() > 500, "too few lines at TRACE");
     for target in ["app::application", "llm::resilience", "http_api::problem", "http_api::oauth"] {
         let heard = |line: &Value| line["target"].as_str().is_some_and(|found| found.starts_with(target));

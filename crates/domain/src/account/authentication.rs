@@ -48,10 +48,10 @@ impl AccountService {
     async fn session_standing(&self, claims: &AccessClaims, client: Client) -> Result<SessionStanding, AccountError> {
         let AccessClaims { user, session, .. } = *claims;
         let now = self.clock.now();
-        if let Some(standing) = self.standings.session(user, session, now) {
+        if let Some(standing) = self.token_cache.session(user, session, now) {
             return Ok(standing);
         }
-        let asked = (self.standings.epoch(), now);
+        let asked = (self.token_cache.epoch(), now);
         let mut standing = match self.sessions.standing(user, session, now).await {
             Ok(standing) => standing,
             Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
@@ -66,20 +66,20 @@ impl AccountService {
                 }
             }));
         }
-        self.standings.know_session(user, session, standing, asked);
+        self.token_cache.know_session(user, session, standing, asked);
         Ok(standing)
     }
 
     async fn authenticate_api_token(&self, token: &str) -> Result<Principal, AccountError> {
         let hash = self.tokens.hash_secret(SecretKind::ApiToken, token).ok_or(AccountError::InvalidToken)?;
         let now = self.clock.now();
-        let standing = if let Some(standing) = self.standings.api_token(&hash, now) {
+        let standing = if let Some(standing) = self.token_cache.api_token(&hash, now) {
             standing
         } else {
-            let asked = (self.standings.epoch(), now);
+            let asked = (self.token_cache.epoch(), now);
             let mut standing = self.system.api_token(&hash).await?.ok_or(AccountError::InvalidToken)?;
             self.note_use(&mut standing, now);
-            self.standings.know_api_token(hash, standing.clone(), asked);
+            self.token_cache.know_api_token(hash, standing.clone(), asked);
             standing
         };
         if standing.expires_at.is_some_and(|end| end <= now) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::standing::Standings;
+use super::token_cache::TokenCache;
 use super::{AccessClaims, AccountError, IdentityProvider, PasswordHasher, SignedIn, TokenIssuer, TokenLifetimes};
 use crate::api_token::ApiTokenRepo;
 use crate::id::SessionId;
@@ -32,7 +32,7 @@ pub struct AccountService {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) lifetimes: TokenLifetimes,
-    pub(super) standings: Arc<Standings>,
+    pub(super) token_cache: Arc<TokenCache>,
 }
 
 /// The ports that [`AccountService`] stands on.
@@ -94,7 +94,7 @@ impl AccountService {
             clock,
             ids,
             lifetimes,
-            standings: Arc::default(),
+            token_cache: Arc::default(),
         }
     }
 

@@ -42,7 +42,7 @@ impl AccountService {
     /// [`AccountError::SessionNotFound`], [`AccountError::InsufficientScope`], or a failure of storage.
     pub async fn end_session(&self, who: &Principal, id: SessionId) -> Result<(), AccountError> {
         who.require(Scope::Account)?;
-        let _forgetting = self.standings.forget_after();
+        let _forgetting = self.token_cache.invalidate_on_drop();
         match self.sessions.end(who.user, id).await {
             Err(SessionRepoError::NotFound) => Err(AccountError::SessionNotFound),
             ended => Ok(ended?),
@@ -55,13 +55,13 @@ impl AccountService {
     /// [`AccountError::InsufficientScope`], or a failure of storage.
     pub async fn end_sessions(&self, who: &Principal) -> Result<(), AccountError> {
         who.require(Scope::Account)?;
-        let _forgetting = self.standings.forget_after();
+        let _forgetting = self.token_cache.invalidate_on_drop();
         Ok(self.sessions.end_all(who.user).await?)
     }
 
     /// Ends a session that may have ended meanwhile.
     pub(super) async fn end_if_alive(&self, user: UserId, session: SessionId) -> Result<(), AccountError> {
-        let _forgetting = self.standings.forget_after();
+        let _forgetting = self.token_cache.invalidate_on_drop();
         match self.sessions.end(user, session).await {
             Err(SessionRepoError::NotFound) => Ok(()),
             ended => Ok(ended?),
@@ -114,7 +114,7 @@ impl AccountService {
     /// of storage.
     pub async fn delete_api_token(&self, who: &Principal, id: ApiTokenId) -> Result<(), AccountError> {
         who.require(Scope::Account)?;
-        let _forgetting = self.standings.forget_after();
+        let _forgetting = self.token_cache.invalidate_on_drop();
         Ok(self.api_tokens.delete(who.user, id).await?)
     }
 }

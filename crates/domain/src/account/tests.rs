@@ -2,7 +2,7 @@
 
 mod authentication;
 mod external;
-mod own;
+mod profile;
 mod sessions;
 mod sign_in;
 

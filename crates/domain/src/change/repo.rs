@@ -19,7 +19,7 @@ pub enum ChangeRepoError {
     Stale,
     /// The attempt at the turn that the change belongs to is not running.
     #[error("the turn has ended")]
-    TurnEnded,
+    LeaseLost,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -79,7 +79,7 @@ pub trait ChangeRepo: Send + Sync {
     /// is not at the version of its `before`, and [`ChangeRepoError::NotFound`] when the owner is gone.
     ///
     /// An effect ([`Change::call`]) happens once: if entries of it are there, MUST change nothing and return those.
-    /// Otherwise, MUST change nothing and return [`ChangeRepoError::TurnEnded`] when the call's attempt is not running.
+    /// Otherwise, MUST change nothing and return [`ChangeRepoError::LeaseLost`] when the call's attempt is not running.
     ///
     /// A write without `after` MUST also remove `before` and `after` from the row's earlier entries. `writes` is not empty.
     async fn commit(&self, owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<Entry>, ChangeRepoError>;

@@ -41,7 +41,7 @@ pub enum ChangeError {
     Contention,
     /// The turn that undoes does not run any more; nothing was undone.
     #[error("the turn has ended")]
-    TurnEnded,
+    LeaseLost,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -52,7 +52,7 @@ impl From<ChangeRepoError> for ChangeError {
         match error {
             ChangeRepoError::NotFound => Self::NotFound,
             ChangeRepoError::Stale => Self::Contention,
-            ChangeRepoError::TurnEnded => Self::TurnEnded,
+            ChangeRepoError::LeaseLost => Self::LeaseLost,
             ChangeRepoError::Storage(error) => Self::Storage(error),
         }
     }

@@ -3,12 +3,12 @@
 use chrono::TimeDelta;
 use futures_util::{StreamExt as _, stream};
 
-use super::narration::Narration;
+use super::part_diff::PartDiff;
 use super::ports::ChatPorts;
 use crate::conversation::{ConversationRepoError, StoredAnswer};
 use crate::id::{TurnId, UserId};
 use crate::message::{content, tool_calls};
-use crate::turn::{FailureCode, TurnAnswer, TurnEnded, TurnEvent, TurnEvents, TurnFailure, TurnState};
+use crate::turn::{FailureCode, TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished, TurnState};
 
 /// How often storage is asked what another process has written.
 const INTERVAL: TimeDelta = TimeDelta::milliseconds(500);
@@ -41,18 +41,18 @@ pub(super) async fn replay_events(
     owner: UserId,
     stored: &StoredAnswer,
 ) -> Result<TurnEvents, ConversationRepoError> {
-    let mut narration = Narration::default();
-    let mut events = vec![TurnEvent::Begun(stored.turn.clone())];
-    events.extend(narration.tell(&stored.message.parts));
-    events.extend(final_events(&mut narration, stored, stored_answer(ports, owner, stored).await?));
+    let mut diff = PartDiff::default();
+    let mut events = vec![TurnEvent::Started(stored.turn.clone())];
+    events.extend(diff.tell(&stored.message.parts));
+    events.extend(final_events(&mut diff, stored, stored_answer(ports, owner, stored).await?));
     Ok(stream::iter(events).boxed())
 }
 
-fn final_events(narration: &mut Narration, stored: &StoredAnswer, answer: TurnAnswer) -> Vec<TurnEvent> {
-    let mut events = narration.end();
+fn final_events(diff: &mut PartDiff, stored: &StoredAnswer, answer: TurnAnswer) -> Vec<TurnEvent> {
+    let mut events = diff.end();
     let failed = stored.message.status == TurnState::Failed;
-    let failure = failed.then(|| TurnFailure::from(stored.error_code.unwrap_or(FailureCode::Ended)));
-    events.push(TurnEvent::Ended(Box::new(TurnEnded { answer, failure })));
+    let failure = failed.then(|| TurnFailure::from(stored.error_code.unwrap_or(FailureCode::LeaseLost)));
+    events.push(TurnEvent::Finished(Box::new(TurnFinished { answer, failure })));
     events
 }
 
@@ -61,10 +61,10 @@ pub(super) fn poll_remote(ports: ChatPorts, owner: UserId, turn: TurnId) -> Turn
     /// What is known of the turn.
     struct Watch {
         ports: ChatPorts,
-        narration: Narration,
+        diff: PartDiff,
         begun: bool,
     }
-    let watch = Watch { ports, narration: Narration::default(), begun: false };
+    let watch = Watch { ports, diff: PartDiff::default(), begun: false };
     stream::unfold(Some(watch), move |watch| async move {
         let mut watch = watch?;
         if watch.begun {
@@ -75,15 +75,15 @@ pub(super) fn poll_remote(ports: ChatPorts, owner: UserId, turn: TurnId) -> Turn
         let stored = watch.ports.conversations.answer(owner, turn).await.ok()?;
         let mut events = Vec::new();
         if !watch.begun {
-            events.push(TurnEvent::Begun(stored.turn.clone()));
+            events.push(TurnEvent::Started(stored.turn.clone()));
             watch.begun = true;
         }
-        events.extend(watch.narration.tell(&stored.message.parts));
+        events.extend(watch.diff.tell(&stored.message.parts));
         if stored.message.status == TurnState::Running {
             return Some((stream::iter(events), Some(watch)));
         }
         let answer = stored_answer(&watch.ports, owner, &stored).await.ok()?;
-        events.extend(final_events(&mut watch.narration, &stored, answer));
+        events.extend(final_events(&mut watch.diff, &stored, answer));
         Some((stream::iter(events), None))
     })
     .flatten()

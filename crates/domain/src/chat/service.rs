@@ -13,8 +13,8 @@ use super::turn::{Resumed, StartedTurn, TurnRequest, begin, run_turn};
 use super::{ChatError, NewMessage, TurnAnswer};
 use crate::change::{Receipts, RequestId};
 use crate::conversation::{
-    BegunTurn, Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, MessageCursor, MessageOrder,
-    PendingAction, StoredAnswer, UsageOfDay,
+    Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, MessageCursor, MessageOrder,
+    PendingAction, StoredAnswer, TurnStart, UsageOfDay,
 };
 use crate::id::ConversationId;
 use crate::message::Message;
@@ -230,11 +230,11 @@ async fn work(
     start: oneshot::Sender<Result<Started, ChatError>>,
 ) {
     let begun = match begin(&ports, &asked).await {
-        Ok(BegunTurn::New { turn, pending }) => StartedTurn { turn, resumed: None, pending },
-        Ok(BegunTurn::Resumed { turn, parts, usage, at, pending }) => {
+        Ok(TurnStart::New { turn, pending }) => StartedTurn { turn, resumed: None, pending },
+        Ok(TurnStart::Resumed { turn, parts, usage, at, pending }) => {
             StartedTurn { turn, resumed: Some(Resumed { parts, usage, at }), pending }
         }
-        Ok(BegunTurn::Repeated(stored)) => {
+        Ok(TurnStart::AlreadyAnswered(stored)) => {
             let _gone = start.send(Ok(Started::AlreadyAnswered(stored)));
             return;
         }

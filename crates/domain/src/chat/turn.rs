@@ -19,11 +19,11 @@ use serde_json::json;
 use super::history::{MAX_MESSAGES, replay};
 use super::ports::{ChatOptions, ChatPorts};
 use super::system_text::system_text;
-use super::{ChatError, ChatInput, NewMessage, Place, TurnAnswer};
+use super::{ChatError, ChatInput, MessageTarget, NewMessage, TurnAnswer};
 use crate::change::RequestId;
 use crate::conversation::{
-    BegunTurn, ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn,
-    PendingAction,
+    ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn, PendingAction,
+    TurnStart,
 };
 use crate::id::ConversationId;
 use crate::message::{Part, ToolCall};
@@ -73,21 +73,21 @@ pub(super) struct Resumed {
 }
 
 /// Stores the user's message, and with it that a turn runs.
-pub(super) async fn begin(ports: &ChatPorts, request: &TurnRequest) -> Result<BegunTurn, ConversationRepoError> {
-    let NewMessage { place, input, idempotency } = request.message.clone();
+pub(super) async fn begin(ports: &ChatPorts, request: &TurnRequest) -> Result<TurnStart, ConversationRepoError> {
+    let NewMessage { target, input, idempotency } = request.message.clone();
     let (text, confirms) = match &input {
         ChatInput::Text(text) => (text.as_str(), None),
         ChatInput::Confirm(id) => (CONFIRMED, Some(*id)),
     };
     let new = || (ports.ids.next().into(), ConversationTitle::from_message(text));
-    let target = match place {
-        Place::Existing(id) => ConversationTarget::Existing(id),
-        Place::New => {
+    let target = match target {
+        MessageTarget::Existing(id) => ConversationTarget::Existing(id),
+        MessageTarget::New => {
             let (id, title) = new();
             ConversationTarget::New(id, title)
         }
         // A client that lists conversations calls one by the id that it has here.
-        Place::Keyed(key) => {
+        MessageTarget::Keyed(key) => {
             if let Some(id) = existing(ports, request, key.as_str()).await? {
                 ConversationTarget::Existing(id)
             } else {
@@ -141,7 +141,7 @@ pub(super) async fn run_turn(
     let model = ModelRun::new(ports.llm.as_ref());
     let principal = Principal { via: Via::Chat, ..principal };
     let context = TurnContext { ports, options, principal, request_id, turn, stopped };
-    context.publish(TurnEvent::Begun(context.turn.clone()));
+    context.publish(TurnEvent::Started(context.turn.clone()));
     let draft = Draft::new(resumed.map(|resumed| kept_parts(resumed.parts)).unwrap_or_default(), at);
     let mut turn = Finished { context, draft, model, put_off: PutOff::default(), earlier_usage, begun };
     let (ports, owner) = (turn.context.ports.clone(), turn.context.principal.clone());

@@ -53,7 +53,7 @@ pub enum ConversationTarget {
 
 /// What begins when a turn is begun.
 #[derive(Clone, Debug, PartialEq)]
-pub enum BegunTurn {
+pub enum TurnStart {
     /// A new turn.
     New {
         /// It.
@@ -75,7 +75,7 @@ pub enum BegunTurn {
         pending: Option<PendingAction>,
     },
     /// The same request came before, and its turn has ended.
-    Repeated(Box<StoredAnswer>),
+    AlreadyAnswered(Box<StoredAnswer>),
 }
 
 /// What is stored of a turn and its answer.
@@ -108,7 +108,7 @@ pub struct UsageOfDay {
 
 /// How a turn ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TurnEnd {
+pub struct TurnResult {
     /// [`TurnState::Complete`], [`TurnState::Stopped`] or [`TurnState::Failed`].
     pub state: TurnState,
     /// Everything that the assistant's message is made of.
@@ -219,9 +219,9 @@ pub trait ConversationRepo: Send + Sync {
     /// another: with another fingerprint it is [`ConversationRepoError::IdempotencyKeyReused`], or as if there were no key
     /// where [`KeyReuse::Anew`](super::KeyReuse::Anew) says so; while the turn runs, its lease not over, it is
     /// [`ConversationRepoError::IdempotencyInProgress`]; a turn that is complete or was stopped is
-    /// [`BegunTurn::Repeated`]; one that failed runs again, with a new lease, as [`BegunTurn::Resumed`], unless another
+    /// [`TurnStart::AlreadyAnswered`]; one that failed runs again, with a new lease, as [`TurnStart::Resumed`], unless another
     /// turn runs there. An older key is as one that was never used.
-    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<BegunTurn, ConversationRepoError>;
+    async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<TurnStart, ConversationRepoError>;
 
     /// Prolongs the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when this attempt at it is not
     /// running.
@@ -240,7 +240,7 @@ pub trait ConversationRepo: Send + Sync {
     /// What the turn took is added to what it took before it was resumed. Unless the turn failed, what waited for
     /// confirmation before MUST lapse. MUST return [`ConversationRepoError::NoTurn`] and store nothing when this attempt at
     /// it is not running.
-    async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnEnd) -> Result<(), ConversationRepoError>;
+    async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnResult) -> Result<(), ConversationRepoError>;
 
     /// Ends a running turn from outside, as the user's wish: it and its message become [`TurnState::Stopped`], with
     /// what is stored of the message, and what waited for confirmation lapses. MUST return [`ConversationRepoError::NoTurn`] when it is not running.

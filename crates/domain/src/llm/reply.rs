@@ -61,7 +61,7 @@ impl ReplyBudget {
             LlmEvent::ToolCallBegun { ref id, ref tool, .. } => (id.len() + tool.len(), event),
             // Thoughts are not kept; the transport bounds how long they may be.
             LlmEvent::Thinking => return Ok(event),
-            LlmEvent::StoodIn { .. } | LlmEvent::Finished { .. } => (0, event),
+            LlmEvent::FallbackUsed { .. } | LlmEvent::Finished { .. } => (0, event),
         };
         self.taken = self.taken.saturating_add(size).saturating_add(EVENT_BYTES);
         // The last event only says that the reply is over.
@@ -87,7 +87,7 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
             LlmEvent::Thinking
             | LlmEvent::ToolCallBegun { .. }
             | LlmEvent::ToolCallArguments { .. }
-            | LlmEvent::StoodIn { .. } => {}
+            | LlmEvent::FallbackUsed { .. } => {}
             LlmEvent::ToolCallComplete { call, .. } => reply.calls.push(call),
             LlmEvent::Finished { reason, usage } => {
                 reply.reason = reason;

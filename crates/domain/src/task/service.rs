@@ -36,7 +36,7 @@ pub enum TaskError {
     Contention,
     /// The turn that the change belongs to does not run any more, or another attempt at it does; nothing was changed.
     #[error("the turn has ended")]
-    TurnEnded,
+    LeaseLost,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -56,7 +56,7 @@ impl From<ChangeRepoError> for TaskError {
         match error {
             ChangeRepoError::NotFound => Self::NotFound,
             ChangeRepoError::Stale => Self::Stale,
-            ChangeRepoError::TurnEnded => Self::TurnEnded,
+            ChangeRepoError::LeaseLost => Self::LeaseLost,
             ChangeRepoError::Storage(error) => Self::Storage(error),
         }
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::{Folded, is_blank};
+use crate::text::{NormalizedText, is_blank};
 
 /// A task's title: trimmed, 1 to 500 characters (Unicode scalar values), no control characters, and not only
 /// invisible ones.
@@ -23,8 +23,8 @@ impl Title {
     }
 
     /// The title as titles are compared.
-    pub fn folded(&self) -> Folded {
-        Folded::new(&self.0)
+    pub fn folded(&self) -> NormalizedText {
+        NormalizedText::new(&self.0)
     }
 }
 

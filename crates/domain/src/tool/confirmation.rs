@@ -76,7 +76,7 @@ impl TaskTools {
                 Ok(entries) => return Ok(confirmed(items, &entries)),
                 Err(ChangeRepoError::Stale) => {}
                 // The account is gone, and with it the turn.
-                Err(ChangeRepoError::NotFound | ChangeRepoError::TurnEnded) => return Err(ToolError::TurnEnded),
+                Err(ChangeRepoError::NotFound | ChangeRepoError::LeaseLost) => return Err(ToolError::LeaseLost),
                 Err(ChangeRepoError::Storage(error)) => return Err(error.into()),
             }
         }

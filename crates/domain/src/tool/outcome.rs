@@ -69,7 +69,7 @@ pub(super) fn not_undone(error: ChangeError) -> Result<ToolOutcome, ToolError> {
             Ok(refused(message, json!({"conflicts": conflicts})))
         }
         ChangeError::Contention | ChangeError::CursorExpired => Err(ToolError::Contention),
-        ChangeError::TurnEnded => Err(ToolError::TurnEnded),
+        ChangeError::LeaseLost => Err(ToolError::LeaseLost),
         ChangeError::InsufficientScope(error) => Err(error.into()),
         ChangeError::Storage(error) => Err(error.into()),
     }
@@ -100,7 +100,7 @@ pub(super) fn refuse(error: TaskError) -> Result<ToolOutcome, ToolError> {
             Ok(refused("The task has changed meanwhile. Nothing was changed; look again.".to_owned(), json!({})))
         }
         TaskError::Contention => Err(ToolError::Contention),
-        TaskError::TurnEnded => Err(ToolError::TurnEnded),
+        TaskError::LeaseLost => Err(ToolError::LeaseLost),
         TaskError::InsufficientScope(error) => Err(error.into()),
         TaskError::Storage(error) => Err(error.into()),
     }

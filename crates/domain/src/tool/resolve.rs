@@ -8,7 +8,7 @@ use crate::id::{ConversationId, TaskId, UserId};
 use crate::page::PageRequest;
 use crate::storage::StorageError;
 use crate::task::{Task, TaskFilter, TaskRepoError, TaskStatus, TitleMatch};
-use crate::text::Folded;
+use crate::text::NormalizedText;
 
 /// What an identifier stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +57,7 @@ impl TaskTools {
         {
             return Ok(Resolved::One(Box::new(task)));
         }
-        let folded = Folded::new(identifier);
+        let folded = NormalizedText::new(identifier);
         if !folded.as_str().is_empty() {
             for title in [TitleMatch::Exactly(folded.clone()), TitleMatch::Containing(folded.clone())] {
                 let mut found = self.matching(owner, Some(title), MAX_CANDIDATES).await?;
@@ -133,7 +133,7 @@ fn position(identifier: &str) -> Option<Position> {
     plain.then(|| digits.parse().ok().map(Position::Number)).flatten()
 }
 
-fn nearest(wanted: &Folded, tasks: Vec<Task>) -> Vec<Task> {
+fn nearest(wanted: &NormalizedText, tasks: Vec<Task>) -> Vec<Task> {
     let wanted = beginning(wanted);
     let likeness = |task: &Task| strsim::jaro_winkler(&wanted, &beginning(&task.title.folded()));
     let mut scored: Vec<_> = tasks.into_iter().map(|task| (likeness(&task), task)).collect();
@@ -142,7 +142,7 @@ fn nearest(wanted: &Folded, tasks: Vec<Task>) -> Vec<Task> {
     scored.into_iter().take(MAX_NEAREST).map(|(_, task)| task).collect()
 }
 
-fn beginning(text: &Folded) -> String {
+fn beginning(text: &NormalizedText) -> String {
     text.as_str().chars().take(MAX_COMPARED_CHARACTERS).collect()
 }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn long_texts_are_compared_by_their_beginning() {
-        assert_eq!(beginning(&Folded::new(&"\u{FDFA}".repeat(500))).chars().count(), MAX_COMPARED_CHARACTERS);
+        assert_eq!(beginning(&NormalizedText::new(&"\u{FDFA}".repeat(500))).chars().count(), MAX_COMPARED_CHARACTERS);
     }
 
     #[test]

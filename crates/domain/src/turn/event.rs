@@ -28,7 +28,7 @@ pub struct TurnAnswer {
     /// What it took.
     pub usage: Usage,
     /// [`TurnState::Complete`], or [`TurnState::Stopped`] if the user stopped it; [`TurnState::Failed`] only in
-    /// [`TurnEnded`].
+    /// [`TurnFinished`].
     pub state: TurnState,
     /// What the turn changed.
     pub receipts: Receipts,
@@ -42,9 +42,9 @@ pub struct TurnAnswer {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TurnEvent {
     /// It runs. The first event of all.
-    Begun(Turn),
+    Started(Turn),
     /// A round begins: one reply of the model, with the tools that it calls.
-    RoundBegun,
+    RoundStarted,
     /// The assistant says more. Texts on both sides of another event are two texts.
     TextDelta(String),
     /// The server says something in its own name.
@@ -52,16 +52,16 @@ pub enum TurnEvent {
     /// A tool is called; it has no result yet.
     ToolCalled(ToolCall),
     /// A tool that was called has a result.
-    ToolAnswered(ToolCall),
+    ToolCompleted(ToolCall),
     /// The round is over.
-    RoundEnded,
+    RoundFinished,
     /// The turn is over. The last event of all.
-    Ended(Box<TurnEnded>),
+    Finished(Box<TurnFinished>),
 }
 
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TurnEnded {
+pub struct TurnFinished {
     /// The message as it was stored.
     pub answer: TurnAnswer,
     /// Why there is no more of it, if the turn failed.
@@ -85,6 +85,6 @@ impl From<FailureCode> for TurnFailure {
     }
 }
 
-/// The events of one turn, from its beginning to [`TurnEvent::Ended`]. A stream that ends without that event belongs
+/// The events of one turn, from its beginning to [`TurnEvent::Finished`]. A stream that ends without that event belongs
 /// to a turn whose process ended.
 pub type TurnEvents = BoxStream<'static, TurnEvent>;

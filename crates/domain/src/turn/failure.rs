@@ -28,7 +28,7 @@ pub enum FailureCode {
     /// The process that worked on it was started again.
     InstanceRestarted,
     /// It was ended from outside: its conversation was deleted, or another process found its lease over.
-    Ended,
+    LeaseLost,
 }
 
 impl FailureCode {
@@ -45,7 +45,7 @@ impl FailureCode {
         Self::ShutDown,
         Self::LeaseExpired,
         Self::InstanceRestarted,
-        Self::Ended,
+        Self::LeaseLost,
     ];
 
     /// The code of this name in storage.
@@ -67,7 +67,7 @@ impl FailureCode {
             Self::ShutDown => "shut_down",
             Self::LeaseExpired => "lease_expired",
             Self::InstanceRestarted => "instance_restarted",
-            Self::Ended => "ended",
+            Self::LeaseLost => "ended",
         }
     }
 }

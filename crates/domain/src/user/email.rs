@@ -6,7 +6,7 @@ use std::str::FromStr;
 use email_address::{EmailAddress, Options};
 use serde::{Deserialize, Serialize};
 
-use crate::text::Folded;
+use crate::text::NormalizedText;
 
 /// An email address (the `addr-spec` of RFC 5322, internationalised by RFC 6531), trimmed, of at most 254 octets
 /// (RFC 5321), whose domain has a dot in it. Kept as it was written, compared folded.
@@ -24,8 +24,8 @@ impl Email {
     }
 
     /// The address as addresses are compared.
-    pub fn folded(&self) -> Folded {
-        Folded::new(&self.0)
+    pub fn folded(&self) -> NormalizedText {
+        NormalizedText::new(&self.0)
     }
 
     /// What stands before the `@`.

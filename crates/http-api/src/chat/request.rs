@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use domain::chat::{ChatInput, NewMessage, Place, UserText, UserTextError};
+use domain::chat::{ChatInput, MessageTarget, NewMessage, UserText, UserTextError};
 use domain::conversation::{ClientKey, Fingerprint, Idempotency, IdempotencyKey, KeyReuse};
 use domain::id::ConversationId;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ const HISTORY_LIMIT: usize = 1024 * 1024;
 
 /// What is said to the assistant, and how the answer is wanted.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct ParsedChatRequest {
     pub message: NewMessage,
     /// As a stream of what happens; else whole, once it is over.
     pub streamed: bool,
@@ -110,7 +110,7 @@ pub(crate) struct UiMessage {
 #[derive(ToSchema)]
 #[schema(as = ChatRequest)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "it describes to readers of the document what `Said` is read from")]
+#[expect(dead_code, reason = "it describes to readers of the document what `ParsedChatRequest` is read from")]
 pub(crate) enum ChatRequest {
     /// Something said, in this API's own form.
     Message(ChatMessage),
@@ -120,7 +120,7 @@ pub(crate) enum ChatRequest {
     Ui(UiBody),
 }
 
-impl FromRequest for Said {
+impl FromRequest for ParsedChatRequest {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -137,7 +137,7 @@ impl FromRequest for Said {
     }
 }
 
-fn parse(bytes: &[u8], key: Option<IdempotencyKey>, streamed: bool) -> Result<Said, RequestError> {
+fn parse(bytes: &[u8], key: Option<IdempotencyKey>, streamed: bool) -> Result<ParsedChatRequest, RequestError> {
     let fields = body::object(bytes);
     let of_the_sdk = fields.as_ref().is_ok_and(|fields| fields.names().any(|name| name == "messages"));
     if bytes.len() > body::LIMIT && !of_the_sdk {
@@ -148,60 +148,60 @@ fn parse(bytes: &[u8], key: Option<IdempotencyKey>, streamed: bool) -> Result<Sa
         return from_the_sdk(body::fit(bytes, &fields)?, key);
     }
     let ChatBody { message, confirm, conversation_id } = body::fit(bytes, &fields)?;
-    let (place, input) = match (message, confirm) {
+    let (target, input) = match (message, confirm) {
         (Some(_), Some(_)) => return Err(says_and_confirms("message")),
-        (Some(message), None) => (place(conversation_id)?, ChatInput::Text(message)),
+        (Some(message), None) => (target(conversation_id)?, ChatInput::Text(message)),
         (None, Some(_)) if conversation_id.is_none() => {
             return Err(RequestError::invalid("conversation_id", "conversation_id is required with confirm"));
         }
         (None, Some(action)) => {
-            let (place, action) = (place(conversation_id)?, action.parse());
-            (place, ChatInput::Confirm(action.map_err(|_no_id| RequestError::NoPendingAction)?))
+            let (target, action) = (target(conversation_id)?, action.parse());
+            (target, ChatInput::Confirm(action.map_err(|_no_id| RequestError::NoPendingAction)?))
         }
         (None, None) => return Err(RequestError::invalid("message", UserTextError::Empty.to_string())),
     };
-    let idempotency = key.map(|key| chosen(key, &place, &input));
-    Ok(Said { message: NewMessage { place, input, idempotency }, streamed })
+    let idempotency = key.map(|key| chosen(key, &target, &input));
+    Ok(ParsedChatRequest { message: NewMessage { target, input, idempotency }, streamed })
 }
 
-fn from_the_sdk(body: UiBody, key: Option<IdempotencyKey>) -> Result<Said, RequestError> {
+fn from_the_sdk(body: UiBody, key: Option<IdempotencyKey>) -> Result<ParsedChatRequest, RequestError> {
     if body.confirm.is_some() {
         return Err(says_and_confirms("messages"));
     }
     let LastMessage { id, text } = LastMessage::of(&body.messages)?;
-    let place = match (body.conversation_id, body.id) {
-        (None, Some(key)) => Place::Keyed(key),
-        (conversation, _) => place(conversation)?,
+    let target = match (body.conversation_id, body.id) {
+        (None, Some(key)) => MessageTarget::Keyed(key),
+        (conversation, _) => target(conversation)?,
     };
     let input = ChatInput::Text(text);
     let idempotency = match (key, id) {
-        (Some(key), _) => Some(chosen(key, &place, &input)),
-        (None, Some(id)) => inferred(&id, &place, &input),
+        (Some(key), _) => Some(chosen(key, &target, &input)),
+        (None, Some(id)) => inferred(&id, &target, &input),
         (None, None) => None,
     };
-    Ok(Said { message: NewMessage { place, input, idempotency }, streamed: true })
+    Ok(ParsedChatRequest { message: NewMessage { target, input, idempotency }, streamed: true })
 }
 
 fn says_and_confirms(message: &str) -> RequestError {
     RequestError::invalid("confirm", format!("confirm cannot be given with {message}"))
 }
 
-fn place(conversation: Option<String>) -> Result<Place, RequestError> {
+fn target(conversation: Option<String>) -> Result<MessageTarget, RequestError> {
     match conversation {
-        Some(id) => id.parse().map(Place::Existing).map_err(|_no_id| RequestError::NoConversation),
-        None => Ok(Place::New),
+        Some(id) => id.parse().map(MessageTarget::Existing).map_err(|_no_id| RequestError::NoConversation),
+        None => Ok(MessageTarget::New),
     }
 }
 
 /// A key that the client chose for this request.
-fn chosen(key: IdempotencyKey, place: &Place, input: &ChatInput) -> Idempotency {
-    Idempotency { key, fingerprint: fingerprint(place, input), reuse: KeyReuse::Refuse }
+fn chosen(key: IdempotencyKey, target: &MessageTarget, input: &ChatInput) -> Idempotency {
+    Idempotency { key, fingerprint: fingerprint(target, input), reuse: KeyReuse::Refuse }
 }
 
-/// A key made of the message's id and its place: the SDK sends a message again under its id when the user asks for
+/// A key made of the message's id and its target: the SDK sends a message again under its id when the user asks for
 /// another try. Where there is no telling which conversation it was for, there is none.
-fn inferred(id: &str, place: &Place, input: &ChatInput) -> Option<Idempotency> {
-    let (kind, name) = named(place);
+fn inferred(id: &str, target: &MessageTarget, input: &ChatInput) -> Option<Idempotency> {
+    let (kind, name) = named(target);
     if name.is_empty() {
         return None;
     }
@@ -212,12 +212,12 @@ fn inferred(id: &str, place: &Place, input: &ChatInput) -> Option<Idempotency> {
         let _written = write!(key, "{byte:02x}");
     }
     let key = key.parse().ok()?;
-    Some(Idempotency { key, fingerprint: fingerprint(place, input), reuse: KeyReuse::Anew })
+    Some(Idempotency { key, fingerprint: fingerprint(target, input), reuse: KeyReuse::Anew })
 }
 
-/// What is asked for: the same words or the same confirmation in the same place, however the answer is wanted.
-fn fingerprint(place: &Place, input: &ChatInput) -> Fingerprint {
-    let (kind, name) = named(place);
+/// What is asked for: the same words or the same confirmation in the same target, however the answer is wanted.
+fn fingerprint(target: &MessageTarget, input: &ChatInput) -> Fingerprint {
+    let (kind, name) = named(target);
     match input {
         ChatInput::Text(text) => idempotency::fingerprint(&["chat", kind, &name, text.as_str()]),
         ChatInput::Confirm(action) => idempotency::fingerprint(&["confirm", kind, &name, &action.to_string()]),
@@ -227,11 +227,11 @@ fn fingerprint(place: &Place, input: &ChatInput) -> Fingerprint {
 /// A place by its kind and its name, which a new conversation has none of. A conversation's id is one and the same name
 /// in whichever field it stands. A key of the page's own is another one than the id of the conversation that it stands
 /// for, because only storage knows which that is.
-fn named(place: &Place) -> (&'static str, String) {
-    match place {
-        Place::New => ("new", String::new()),
-        Place::Existing(conversation) => ("existing", conversation.to_string()),
-        Place::Keyed(key) => match key.as_str().parse::<ConversationId>() {
+fn named(target: &MessageTarget) -> (&'static str, String) {
+    match target {
+        MessageTarget::New => ("new", String::new()),
+        MessageTarget::Existing(conversation) => ("existing", conversation.to_string()),
+        MessageTarget::Keyed(key) => match key.as_str().parse::<ConversationId>() {
             Ok(conversation) => ("existing", conversation.to_string()),
             Err(_no_id) => ("keyed", key.to_string()),
         },

@@ -2,7 +2,7 @@
 //! step and calls are open, and the frames of one turn are the same whenever and by whomever it is read.
 
 use domain::message::ToolCall;
-use domain::turn::{TurnEnded, TurnEvent, TurnState};
+use domain::turn::{TurnEvent, TurnFinished, TurnState};
 use serde_json::{Map, Value};
 
 use super::frame::{Frame, Metadata, ProviderMetadata};
@@ -37,7 +37,7 @@ impl Encoder {
     /// Something happened.
     pub(super) fn tell(&mut self, event: TurnEvent) {
         match event {
-            TurnEvent::Begun(turn) => {
+            TurnEvent::Started(turn) => {
                 let message = turn.assistant_message.as_uuid();
                 let message_metadata = Metadata {
                     conversation_id: Some(turn.conversation.as_uuid()),
@@ -47,13 +47,13 @@ impl Encoder {
                 };
                 self.frames.push(Frame::Start { message_id: message, message_metadata });
             }
-            TurnEvent::RoundBegun => self.open_step(),
+            TurnEvent::RoundStarted => self.open_step(),
             TurnEvent::TextDelta(delta) => self.text(delta),
             TurnEvent::Notice(text) => self.notice(text),
             TurnEvent::ToolCalled(call) => self.call(call),
-            TurnEvent::ToolAnswered(call) => self.result(call),
-            TurnEvent::RoundEnded => self.close(),
-            TurnEvent::Ended(ended) => self.end(*ended),
+            TurnEvent::ToolCompleted(call) => self.result(call),
+            TurnEvent::RoundFinished => self.close(),
+            TurnEvent::Finished(ended) => self.end(*ended),
         }
     }
 
@@ -114,7 +114,7 @@ impl Encoder {
         });
     }
 
-    fn end(&mut self, TurnEnded { answer, failure }: TurnEnded) {
+    fn end(&mut self, TurnFinished { answer, failure }: TurnFinished) {
         let metadata = Metadata {
             status: Some(answer.state.as_str()),
             created_at: Some(answer.created_at),

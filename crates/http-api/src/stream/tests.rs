@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::change::Receipts;
 use domain::message::{ToolCall, ToolResult};
 use domain::runtime::Clock;
-use domain::turn::{FailureCode, Turn, TurnAnswer, TurnEnded, TurnEvent, TurnFailure, TurnState, Usage};
+use domain::turn::{FailureCode, Turn, TurnAnswer, TurnEvent, TurnFailure, TurnFinished, TurnState, Usage};
 use futures_util::stream::{self, StreamExt as _};
 use futures_util::{FutureExt as _, future};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn now() -> DateTime<Utc> {
 }
 
 fn begun() -> TurnEvent {
-    TurnEvent::Begun(Turn {
+    TurnEvent::Started(Turn {
         id: Uuid::from_u128(1).into(),
         conversation: Uuid::from_u128(2).into(),
         user_message: Uuid::from_u128(3).into(),
@@ -55,7 +55,7 @@ fn called(id: &str) -> TurnEvent {
 }
 
 fn answered(id: &str, success: bool, data: Value) -> TurnEvent {
-    TurnEvent::ToolAnswered(a_call(id, Some(ToolResult { success, message: "words".into(), data })))
+    TurnEvent::ToolCompleted(a_call(id, Some(ToolResult { success, message: "words".into(), data })))
 }
 
 fn ended(state: TurnState, failure: Option<TurnFailure>) -> TurnEvent {
@@ -70,7 +70,7 @@ fn ended(state: TurnState, failure: Option<TurnFailure>) -> TurnEvent {
         pending: None,
         created_at: now(),
     };
-    TurnEvent::Ended(Box::new(TurnEnded { answer, failure }))
+    TurnEvent::Finished(Box::new(TurnFinished { answer, failure }))
 }
 
 fn failed(code: FailureCode) -> TurnEvent {
@@ -93,16 +93,16 @@ fn kinds(frames: &[Value]) -> Vec<&str> {
 fn a_turn_of_several_rounds_is_steps_of_texts_and_calls() {
     let frames = frames([
         begun(),
-        TurnEvent::RoundBegun,
+        TurnEvent::RoundStarted,
         text("One "),
         text(""),
         text("moment."),
         called("a"),
         answered("a", true, json!({"id": 7})),
-        TurnEvent::RoundEnded,
-        TurnEvent::RoundBegun,
+        TurnEvent::RoundFinished,
+        TurnEvent::RoundStarted,
         text("Done."),
-        TurnEvent::RoundEnded,
+        TurnEvent::RoundFinished,
         ended(TurnState::Complete, None),
     ]);
     let (conversation, message) = (Uuid::from_u128(2), Uuid::from_u128(4));
@@ -159,7 +159,7 @@ fn a_refusal_with_something_to_show_is_an_output_and_one_with_words_alone_an_err
 
 #[test]
 fn a_stopped_turn_leaves_nothing_open_and_ends_with_abort() {
-    let frames = frames([TurnEvent::RoundBegun, called("a"), text("And n"), ended(TurnState::Stopped, None)]);
+    let frames = frames([TurnEvent::RoundStarted, called("a"), text("And n"), ended(TurnState::Stopped, None)]);
     assert_eq!(
         kinds(&frames)[4..],
         ["text-end", "tool-output-error", "finish-step", "message-metadata", "abort"],
@@ -171,10 +171,10 @@ fn a_stopped_turn_leaves_nothing_open_and_ends_with_abort() {
 #[test]
 fn a_failed_turn_says_its_code_before_the_error_after_which_nobody_reads() {
     let frames = frames([
-        TurnEvent::RoundBegun,
+        TurnEvent::RoundStarted,
         text("Wel"),
         notice("Nothing was changed."),
-        TurnEvent::RoundEnded,
+        TurnEvent::RoundFinished,
         failed(FailureCode::Timeout),
     ]);
     let expected = [
@@ -208,7 +208,7 @@ fn every_failure_has_the_code_that_an_ordinary_answer_would_have() {
         (FailureCode::ShutDown, "OVERLOADED", json!(1)),
         (FailureCode::LeaseExpired, "NO_TURN", Value::Null),
         (FailureCode::InstanceRestarted, "NO_TURN", Value::Null),
-        (FailureCode::Ended, "NO_TURN", Value::Null),
+        (FailureCode::LeaseLost, "NO_TURN", Value::Null),
     ] {
         let frames = frames([failed(code)]);
         let metadata = &frames[0]["messageMetadata"];
@@ -222,14 +222,14 @@ fn every_failure_has_the_code_that_an_ordinary_answer_would_have() {
 
 #[test]
 fn an_account_that_breaks_off_ends_with_an_error_that_does_not_say_how_the_turn_ended() {
-    let frames = frames([begun(), TurnEvent::RoundBegun, text("Wel")]);
+    let frames = frames([begun(), TurnEvent::RoundStarted, text("Wel")]);
     assert_eq!(kinds(&frames)[4..], ["text-end", "finish-step", "message-metadata", "error"]);
     assert_eq!(frames[6]["messageMetadata"], json!({"code": "INTERNAL_ERROR"}));
 }
 
 #[test]
 fn a_notice_between_rounds_has_a_step_of_its_own() {
-    let frames = frames([notice("a"), TurnEvent::RoundBegun, text("b"), TurnEvent::RoundEnded, notice("c")]);
+    let frames = frames([notice("a"), TurnEvent::RoundStarted, text("b"), TurnEvent::RoundFinished, notice("c")]);
     let [step, end] = ["start-step", "finish-step"];
     let [open, more, close] = ["text-start", "text-delta", "text-end"];
     let steps = [step, open, more, close, end].repeat(3);
@@ -266,12 +266,12 @@ fn read(frames: &[Value]) -> Result<(), String> {
 fn whatever_happens_the_reader_can_follow() {
     // Every sequence of four out of these, with every end.
     let steps: [fn(u32) -> Vec<TurnEvent>; 6] = [
-        |_| vec![TurnEvent::RoundBegun],
+        |_| vec![TurnEvent::RoundStarted],
         |_| vec![text("a\r\n\u{1b}[31m")],
         |_| vec![notice("b")],
         |at| vec![called(&format!("call-{at}"))],
         |at| vec![called(&format!("call-{at}")), answered(&format!("call-{at}"), true, json!({}))],
-        |_| vec![TurnEvent::RoundEnded],
+        |_| vec![TurnEvent::RoundFinished],
     ];
     let ends = [
         vec![ended(TurnState::Complete, None)],

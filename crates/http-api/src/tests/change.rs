@@ -159,7 +159,7 @@ async fn a_ledger_that_cannot_be_read_is_told() {
         (StorageError::Unavailable("x".into()).into(), 503, "DATABASE_UNAVAILABLE"),
         (StorageError::Corrupt("x".into()).into(), 500, "INTERNAL_ERROR"),
         // It cannot come of a read.
-        (ChangeRepoError::TurnEnded, 500, "INTERNAL_ERROR"),
+        (ChangeRepoError::LeaseLost, 500, "INTERNAL_ERROR"),
     ] {
         let mut ports = Ports::new();
         ports.changes.expect_list().return_once(|_, _, _| Err(error));

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use domain::change::{Action, Receipt, Seq, TaskRef};
 use domain::conversation::{
-    BegunTurn, ConversationRepoError, ConversationTarget, KeyReuse, MockConversationRepo, NewTurn, StoredAnswer,
+    ConversationRepoError, ConversationTarget, KeyReuse, MockConversationRepo, NewTurn, StoredAnswer, TurnStart,
 };
 use domain::llm::{LlmError, ScriptedLlm, Step};
 use domain::message::{Message, Part, Role};
@@ -54,7 +54,7 @@ pub(super) fn receipt(seq: u64, action: Action) -> Receipt {
 /// A conversation in which every turn is begun.
 fn beginning() -> MockConversationRepo {
     let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn().returning(|_, new| Ok(BegunTurn::New { turn: begun(&new), pending: None }));
+    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: begun(&new), pending: None }));
     repo
 }
 
@@ -224,7 +224,7 @@ async fn a_message_that_was_answered_before_is_answered_the_same_in_the_form_tha
         ports
             .conversations
             .expect_begin_turn()
-            .returning(move |_, new| Ok(BegunTurn::Repeated(Box::new(kept(&new, parts(), status)))));
+            .returning(move |_, new| Ok(TurnStart::AlreadyAnswered(Box::new(kept(&new, parts(), status)))));
         ports.conversations.expect_pending().returning(|_, _, _| Ok(None));
         let body = r#"{"message":"add milk"}"#;
         let streamed = with_key("k", body).insert_header(("Accept", "text/event-stream"));

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use chrono::TimeDelta;
 use domain::change::{Action, Entry, Seq, TaskRef, UndoLink};
 use domain::conversation::{
-    BegunTurn, ConversationRepoError, MockConversationRepo, NewTurn, PendingAction, PendingItem, PendingItemAction,
+    ConversationRepoError, MockConversationRepo, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnStart,
 };
 use domain::llm::Step;
 use domain::message::{Message, Part, Role, ToolCall};
@@ -57,7 +57,7 @@ fn waiting(begun_turns: &Arc<Mutex<Vec<NewTurn>>>) -> Ports {
     let mut repo = MockConversationRepo::new();
     repo.expect_begin_turn().returning(move |_, new| {
         note.lock().unwrap().push(new.clone());
-        Ok(BegunTurn::New { turn: begun(&new), pending: Some(pending()) })
+        Ok(TurnStart::New { turn: begun(&new), pending: Some(pending()) })
     });
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     repo.expect_end_turn().returning(|_, _, _| Ok(()));

@@ -8,7 +8,7 @@ use actix_web::http::Method;
 use actix_web::rt;
 use actix_web::test::{self, TestRequest};
 use domain::change::Action;
-use domain::conversation::{BegunTurn, Conversation, ConversationRepoError, MockConversationRepo};
+use domain::conversation::{Conversation, ConversationRepoError, MockConversationRepo, TurnStart};
 use domain::id::TurnId;
 use domain::llm::{FinishReason, LlmError, LlmEvent, Step};
 use domain::message::Part;
@@ -57,7 +57,7 @@ fn running() -> (MockConversationRepo, Arc<Mutex<Vec<TurnState>>>) {
     let turn = Arc::clone(&active);
     repo.expect_begin_turn().returning(move |_, new| {
         *turn.lock().unwrap() = Some(new.id);
-        Ok(BegunTurn::New { turn: begun(&new), pending: None })
+        Ok(TurnStart::New { turn: begun(&new), pending: None })
     });
     let turn = Arc::clone(&active);
     repo.expect_get().returning(move |_, _| Ok(Conversation { active_turn: *turn.lock().unwrap(), ..conversation() }));
@@ -273,7 +273,7 @@ async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
     let (stored, is_stored) = oneshot::channel();
     let mut stored = Some(stored);
     let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn().returning(|_, new| Ok(BegunTurn::New { turn: begun(&new), pending: None }));
+    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: begun(&new), pending: None }));
     repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     repo.expect_end_turn().returning(move |_, _, turn| {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::change::{ChangeRepoError, Write};
 use domain::page::{Page, PageRequest};
 use domain::task::{Task, TaskCursor, TaskFilter, TaskStatus, TitleMatch};
-use domain::text::Folded;
+use domain::text::NormalizedText;
 
 use super::ledger::committing;
 use super::{Answer, ME, Ports, TASK, ask, json, me, now, task};
@@ -70,7 +70,7 @@ fn listing(asked: &Asked, next: Option<TaskCursor>) -> Ports {
 
 #[actix_web::test]
 async fn lists_are_filtered_searched_and_cut_as_asked() {
-    let folded = |text| Some(TitleMatch::Containing(Folded::new(text)));
+    let folded = |text| Some(TitleMatch::Containing(NormalizedText::new(text)));
     for (query, status, title, limit) in [
         ("", TaskStatus::All, None, 1000),
         ("?status=pending&limit=1", TaskStatus::Pending, None, 1),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::test::TestRequest;
 use domain::conversation::{
-    BegunTurn, ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, MockConversationRepo,
+    ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, MockConversationRepo, TurnStart,
 };
 use domain::llm::Step;
 use domain::message::Part;
@@ -151,7 +151,7 @@ async fn a_key_that_the_page_chose_itself_goes_before_the_messages_id() {
     let mut repo = MockConversationRepo::new();
     repo.expect_begin_turn().returning(move |_, new| {
         *note.lock().unwrap() = new.idempotency.clone();
-        Ok(BegunTurn::New { turn: begun(&new), pending: None })
+        Ok(TurnStart::New { turn: begun(&new), pending: None })
     });
     repo.expect_messages().returning(|_, _, _, _| Err(ConversationRepoError::NotFound));
     repo.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));

@@ -170,7 +170,7 @@ async fn an_undo_that_cannot_be_stored_is_told() {
     for (error, status, code, retry_after) in [
         (|| ChangeRepoError::Stale, 503, "OVERLOADED", "1"),
         (|| ChangeRepoError::NotFound, 404, "NOT_FOUND", ""),
-        (|| ChangeRepoError::TurnEnded, 500, "INTERNAL_ERROR", ""),
+        (|| ChangeRepoError::LeaseLost, 500, "INTERNAL_ERROR", ""),
         (|| StorageError::Full("x".into()).into(), 507, "STORAGE_FULL", ""),
     ] as [(fn() -> ChangeRepoError, u16, &str, &str); 4]
     {

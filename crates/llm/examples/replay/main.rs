@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use domain::llm::{LlmError, LlmEvent, LlmToolCall};
-use llm::{Cohere, FailureContext, OpenAi, Provider, ProviderSaid, ReplyReader, Said, retry_after};
+use llm::{Cohere, ErrorBody, FailureContext, OpenAi, Provider, ReplyReader, ReportedError, retry_after};
 
 use recording::{Exchange, Response};
 
@@ -98,7 +98,8 @@ fn replay_with<P: Provider>(exchange: &Exchange, summary: &mut Summary) -> Resul
     let provider = P::new(exchange.request.model().unwrap_or_default(), None);
     let failure = FailureContext::new(provider.model(), P::MODEL_SETTING, None);
     if !(200..300).contains(&response.status) {
-        let error = failure.of_status(response.status, Said::read(&String::from_utf8_lossy(&body)), wait(response));
+        let error =
+            failure.of_status(response.status, ErrorBody::read(&String::from_utf8_lossy(&body)), wait(response));
         tell_error(&error, &mut told);
         return Ok(told);
     }
@@ -124,7 +125,7 @@ fn wait(response: &Response) -> Option<std::time::Duration> {
 }
 
 fn is_reported(error: &LlmError) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<ProviderSaid>)
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<ReportedError>)
 }
 
 /// Prints events, texts and fragments put together; gives the complete calls.

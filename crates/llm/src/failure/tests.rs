@@ -9,7 +9,7 @@ fn context() -> FailureContext {
 }
 
 fn error(status: u16, body: &str) -> LlmError {
-    context().of_status(status, Said::read(body), None)
+    context().of_status(status, ErrorBody::read(body), None)
 }
 
 fn cause(error: &LlmError) -> String {
@@ -33,7 +33,7 @@ fn the_status_decides_what_may_be_tried_again() {
 #[test]
 fn a_wait_is_kept_where_the_provider_asks_for_one() {
     let wait = Some(Duration::from_secs(7));
-    let error = |status| context().of_status(status, Said::default(), wait);
+    let error = |status| context().of_status(status, ErrorBody::default(), wait);
     for status in [429, 503] {
         assert!(matches!(error(status), LlmError::RateLimited { retry_after, .. } if retry_after == wait), "{status}");
     }
@@ -63,7 +63,7 @@ fn a_model_that_is_gone_is_named_with_its_setting() {
 
 #[test]
 fn bodies_of_every_shape_are_read() {
-    let said = |codes: &[&str], message: &str| Said {
+    let said = |codes: &[&str], message: &str| ErrorBody {
         codes: codes.iter().map(|code| (*code).to_owned()).collect(),
         message: message.to_owned(),
     };
@@ -78,7 +78,7 @@ fn bodies_of_every_shape_are_read() {
         ("", said(&[], "")),
         ("[]", said(&[], "")),
     ] {
-        assert_eq!(Said::read(body), expected, "{body}");
+        assert_eq!(ErrorBody::read(body), expected, "{body}");
     }
 }
 
@@ -120,13 +120,13 @@ fn what_the_operator_can_do_is_said_where_it_is_known() {
     ] {
         assert!(!cause(&error(status, body)).contains('['), "{body}: {}", cause(&error(status, body)));
     }
-    let inside = context().inside_reply(Said::read(r#"{"error":{"code":404,"message":"no"}}"#));
+    let inside = context().inside_reply(ErrorBody::read(r#"{"error":{"code":404,"message":"no"}}"#));
     assert_eq!(cause(&inside), "an error inside the reply (404): no");
 }
 
 #[test]
 fn the_wait_that_is_asked_for_stands_in_the_cause() {
-    let limited = context().of_status(429, Said::read("slow down"), Some(Duration::from_secs(7)));
+    let limited = context().of_status(429, ErrorBody::read("slow down"), Some(Duration::from_secs(7)));
     assert_eq!(cause(&limited), "HTTP status 429: slow down [it says to wait for 7 s]");
     assert_eq!(cause(&error(429, "slow down")), "HTTP status 429: slow down");
 }

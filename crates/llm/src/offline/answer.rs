@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use domain::tool::UNDO;
 
 use super::command::{Action, Known, quoted};
@@ -282,8 +282,8 @@ impl<'o> List<'o> {
     }
 
     fn search(&self, name: &str) -> String {
-        let folded = Folded::new(name);
-        let fits = |task: &&Known| Folded::new(&task.title).as_str().contains(folded.as_str());
+        let folded = NormalizedText::new(name);
+        let fits = |task: &&Known| NormalizedText::new(&task.title).as_str().contains(folded.as_str());
         let found: Vec<Known> = self.tasks.iter().filter(fits).cloned().collect();
         match found.as_slice() {
             [] if self.tasks.is_empty() => format!("No: your list is empty, so {} is not on it.", quoted(name)),

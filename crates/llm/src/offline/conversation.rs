@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use domain::llm::LlmMessage;
 use domain::task::Title;
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde_json::Value;
 
@@ -155,7 +155,7 @@ pub(super) struct Memory {
 #[derive(Debug)]
 struct SeenTask {
     id: String,
-    title: Folded,
+    title: NormalizedText,
 }
 
 impl Memory {
@@ -206,7 +206,8 @@ impl Memory {
         let tasks = &tasks[..tasks.len().min(MAX_SEEN)];
         let ids: HashSet<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
         self.seen.retain(|seen| !ids.contains(seen.id.as_str()));
-        self.seen.extend(tasks.iter().map(|task| SeenTask { id: task.id.clone(), title: Folded::new(&task.title) }));
+        self.seen
+            .extend(tasks.iter().map(|task| SeenTask { id: task.id.clone(), title: NormalizedText::new(&task.title) }));
         self.seen.drain(..self.seen.len().saturating_sub(MAX_SEEN));
     }
 
@@ -220,12 +221,12 @@ impl Memory {
         self.any_seen(title, |seen, title| seen == title)
     }
 
-    fn any_seen(&self, name: &str, fits: impl Fn(&Folded, &Folded) -> bool) -> bool {
+    fn any_seen(&self, name: &str, fits: impl Fn(&NormalizedText, &NormalizedText) -> bool) -> bool {
         // What is longer than any title is in none.
         if self.seen.is_empty() || name.chars().nth(Title::MAX).is_some() {
             return false;
         }
-        let name = Folded::new(name);
+        let name = NormalizedText::new(name);
         self.seen.iter().any(|task| fits(&task.title, &name))
     }
 }

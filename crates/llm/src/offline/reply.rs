@@ -3,7 +3,7 @@
 //! People may also ignore the question and want something else; then this has nothing to say and the message is heard
 //! as if nothing had been asked. Deliberately not here: how the pending question is found (`dialogue.rs`).
 
-use domain::text::Folded;
+use domain::text::NormalizedText;
 
 use super::command::{Action, Command, Decision, Known, Question, Remark, Target};
 use super::dialogue::{Listener, command, several_at_once, together};
@@ -160,8 +160,8 @@ fn choose(question: &Question, choices: &[Known], listener: &Listener<'_>, best:
 
 /// The task among `choices` that has this title, or the only one that contains it.
 fn named<'k>(choices: &'k [Known], name: &str) -> Option<&'k Known> {
-    let name = Folded::new(name);
-    let titles: Vec<_> = choices.iter().map(|task| (task, Folded::new(&task.title))).collect();
+    let name = NormalizedText::new(name);
+    let titles: Vec<_> = choices.iter().map(|task| (task, NormalizedText::new(&task.title))).collect();
     let mut containing = titles.iter().filter(|(_, title)| title.as_str().contains(name.as_str()));
     let only = containing.next().filter(|_| containing.next().is_none() && !name.as_str().is_empty());
     titles.iter().find(|(_, title)| *title == name).or(only).map(|(task, _)| *task)

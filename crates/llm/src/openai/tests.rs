@@ -108,7 +108,7 @@ fn a_tool_turn_is_told_with_its_text_if_it_has_one_and_a_result_as_json_text() {
 
 #[test]
 fn the_complaint_about_an_optional_field_is_told_from_others() {
-    let said = |message: &str| Said { codes: Vec::new(), message: message.into() };
+    let said = |message: &str| ErrorBody { codes: Vec::new(), message: message.into() };
     assert!(openai().refuses_optional(400, &said("Unknown parameter: 'stream_options'.")));
     assert!(openai().refuses_optional(422, &said("[{\"loc\":[\"body\",\"stream_options\",\"include_usage\"]}]")));
     assert!(!openai().refuses_optional(400, &said("Unknown parameter: 'tools'.")));

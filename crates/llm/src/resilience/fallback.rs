@@ -1,6 +1,6 @@
 //! Another model stands in for one that cannot answer.
 //!
-//! Deliberately not here: saying so to the user. The stream begins with [`LlmEvent::StoodIn`], and `domain` puts that
+//! Deliberately not here: saying so to the user. The stream begins with [`LlmEvent::FallbackUsed`], and `domain` puts that
 //! into words.
 
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl LlmClient for FallbackClient {
         );
         match begun(self.stand_in.as_ref(), request).await {
             Ok(answer) => {
-                let stood_in = LlmEvent::StoodIn { provider: provider.to_owned(), model: model.to_owned() };
+                let stood_in = LlmEvent::FallbackUsed { provider: provider.to_owned(), model: model.to_owned() };
                 Ok(stream::iter([Ok(stood_in)]).chain(answer).boxed())
             }
             Err(second) => {

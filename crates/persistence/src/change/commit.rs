@@ -40,7 +40,7 @@ pub(super) async fn commit(
         // The turn stays as it is until the transaction ends: whoever ends it, or begins another attempt, comes before or
         // after all of this.
         if transaction.query_one(&hold(owner, call.attempt)).await.map_err(storage)?.is_none() {
-            return transaction.undo(ChangeRepoError::TurnEnded).await;
+            return transaction.undo(ChangeRepoError::LeaseLost).await;
         }
     }
     for write in writes {

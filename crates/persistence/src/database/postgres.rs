@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
 
-use super::{ConnectError, Database, DatabaseOptions, Lane};
+use super::{BoundedPool, ConnectError, Database, DatabaseOptions};
 use crate::error::sqlx_storage;
 
 /// A connection that was idle for this long may have lost its server, and is asked before it is used.
@@ -61,7 +61,7 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Data
         .await
         .map_err(sqlx_storage)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    let lane = Lane::new(connection, size, options).shared();
+    let lane = BoundedPool::new(connection, size, options).shared();
     Ok(Database { reads: lane.clone(), writes: lane })
 }
 

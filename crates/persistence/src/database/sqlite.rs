@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 use tokio::time::Instant;
 
-use super::{ConnectError, Database, DatabaseOptions, Lane};
+use super::{BoundedPool, ConnectError, Database, DatabaseOptions};
 use crate::error::sqlx_storage;
 
 /// How long a statement waits for another process that writes.
@@ -42,9 +42,9 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Data
     Ok(Database { reads: lane(reader, readers, options).shared(), writes: lane(writer, 1, options).shared() })
 }
 
-fn lane(pool: SqlitePool, size: u32, options: &DatabaseOptions) -> Lane {
+fn lane(pool: SqlitePool, size: u32, options: &DatabaseOptions) -> BoundedPool {
     let connection: DatabaseConnection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
-    Lane::new(connection, size, options)
+    BoundedPool::new(connection, size, options)
 }
 
 /// A pool whose connections neither age nor need to be asked whether they are there.

@@ -3,7 +3,7 @@
 //! The common case asks nothing beforehand: keys are unique in the database, and only where something is in the way is
 //! it looked for what that is.
 
-use domain::conversation::{BegunTurn, ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn};
+use domain::conversation::{ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn, TurnStart};
 use domain::id::{ConversationId, UserId};
 use domain::storage::StorageError;
 use domain::turn::{FailureCode, IDEMPOTENCY_KEPT, Turn, TurnState};
@@ -28,7 +28,7 @@ pub(crate) async fn begin(
     database: &Database,
     owner: UserId,
     mut new: NewTurn,
-) -> Result<BegunTurn, ConversationRepoError> {
+) -> Result<TurnStart, ConversationRepoError> {
     // Before the transaction, which is not to be held for it.
     let user_parts = to_json(&new.user_parts)?;
     let mut forget_key = false;
@@ -62,7 +62,7 @@ pub(crate) async fn begin(
         }
         match earlier.state()? {
             TurnState::Complete | TurnState::Stopped => {
-                return Ok(BegunTurn::Repeated(Box::new(earlier.into_answer()?)));
+                return Ok(TurnStart::AlreadyAnswered(Box::new(earlier.into_answer()?)));
             }
             TurnState::Running if earlier.lease_until() > new.at => {
                 return Err(ConversationRepoError::IdempotencyInProgress);
@@ -85,7 +85,7 @@ async fn attempt(
     new: &NewTurn,
     user_parts: &Json,
     forget_key: bool,
-) -> Result<BegunTurn, ConversationRepoError> {
+) -> Result<TurnStart, ConversationRepoError> {
     let at = Timestamp::from(new.at);
     let transaction = database.begin().await?;
     let locked = lock_conversation(&transaction, owner, &new.target, at).await?;
@@ -119,7 +119,7 @@ async fn attempt(
         assistant_message: new.assistant_message,
         attempt: 1,
     };
-    Ok(BegunTurn::New { turn, pending })
+    Ok(TurnStart::New { turn, pending })
 }
 
 /// Makes or takes the conversation, with room for the turn's messages. Returns how many messages it has with them;
@@ -183,7 +183,7 @@ async fn resume(
     new: &NewTurn,
     request: &Idempotency,
     mut turn: Turn,
-) -> Result<Option<BegunTurn>, ConversationRepoError> {
+) -> Result<Option<TurnStart>, ConversationRepoError> {
     let at = Timestamp::from(new.at);
     let transaction = database.begin().await?;
     let touch = statements::touch_conversation(owner, turn.conversation, at);
@@ -208,7 +208,7 @@ async fn resume(
     // A request that confirms one does not confirm another; whether it did already is on the ledger.
     let pending = pending.filter(|pending| new.confirms.is_none_or(|id| id == pending.id));
     transaction.commit().await.map_err(storage)?;
-    Ok(Some(BegunTurn::Resumed { turn, parts: from_json(parts)?, usage, at: started_at.into(), pending }))
+    Ok(Some(TurnStart::Resumed { turn, parts: from_json(parts)?, usage, at: started_at.into(), pending }))
 }
 
 /// Which attempt it is, the tokens that went in and out before, and when the first one began.

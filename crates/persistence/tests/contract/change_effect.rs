@@ -1,7 +1,7 @@
 //! Changes that a turn's tool calls ask for: each effect happens once, and in a turn that runs alone.
 
 use domain::change::{CallOrigin, ChangeRepo as _, ChangeRepoError, EffectId, Entry, Write};
-use domain::conversation::{BegunTurn, ConversationRepo as _, KeyReuse, NewTurn};
+use domain::conversation::{ConversationRepo as _, KeyReuse, NewTurn, TurnStart};
 use domain::id::UserId;
 use domain::task::{Task, TaskRepo as _};
 use domain::turn::{Attempt, Turn};
@@ -94,7 +94,7 @@ async fn an_effect_is_told_to_a_later_attempt_and_after_the_end(test: TestDataba
     let first = fixture.begin(owner, keyed(0)?).await?;
     let done = case.commit(&[case.create()?], call(&first, 0)).await?;
     let second = fixture.conversations.begin_turn(owner, keyed(15_000_000)?).await?;
-    let BegunTurn::Resumed { turn: second, .. } = second else { anyhow::bail!("{second:?}") };
+    let TurnStart::Resumed { turn: second, .. } = second else { anyhow::bail!("{second:?}") };
     for ended in [false, true] {
         if ended {
             fixture.conversations.stop_turn(owner, second.id, at(15_000_000)).await?;
@@ -104,7 +104,7 @@ async fn an_effect_is_told_to_a_later_attempt_and_after_the_end(test: TestDataba
         }
         // What has not happened does so for the running attempt alone.
         let late = case.commit(&[case.create()?], call(&first, 1)).await;
-        assert!(matches!(late, Err(ChangeRepoError::TurnEnded)), "{late:?}");
+        assert!(matches!(late, Err(ChangeRepoError::LeaseLost)), "{late:?}");
     }
     Ok(())
 }
@@ -143,7 +143,7 @@ async fn an_effect_that_fails_may_still_happen(test: TestDatabase) -> anyhow::Re
     // A turn that is nobody's.
     let nowhere = CallOrigin { attempt: Attempt { turn: id(), number: 1 }, ..origin };
     let ended = case.commit(&[case.create()?], nowhere).await;
-    assert!(matches!(ended, Err(ChangeRepoError::TurnEnded)), "{ended:?}");
+    assert!(matches!(ended, Err(ChangeRepoError::LeaseLost)), "{ended:?}");
     let done = case.commit(&[Write::replace(now.clone(), now.toggle(at(2)))], origin).await?;
     assert_eq!((done.len(), done[0].seq.0), (1, 3));
     Ok(())

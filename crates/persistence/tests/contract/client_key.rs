@@ -1,6 +1,6 @@
 //! Conversations that the client has a key for.
 
-use domain::conversation::{BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, TurnEnd};
+use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, TurnResult, TurnStart};
 use domain::turn::TurnState;
 use test_database::{TestDatabase, on_both_databases};
 
@@ -24,11 +24,11 @@ async fn a_conversation_is_found_by_the_clients_key(test: TestDatabase) -> anyho
     let busy = fixture.conversations.begin_turn(owner, new_turn(slug("one", "Else")?, at(1))?).await;
     assert!(matches!(busy, Err(ConversationRepoError::TurnInProgress)), "{busy:?}");
     let action = put_off(first.assistant_message, &[new_task(owner, "Milk")?], at(9));
-    let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(2)) };
+    let ended = TurnResult { pending: Some(action.clone()), ..end(TurnState::Complete, at(2)) };
     fixture.conversations.end_turn(owner, first.attempt(), ended).await?;
 
     let second = fixture.conversations.begin_turn(owner, new_turn(slug("one", "Else")?, at(3))?).await?;
-    let BegunTurn::New { turn: second, pending } = second else { anyhow::bail!("{second:?}") };
+    let TurnStart::New { turn: second, pending } = second else { anyhow::bail!("{second:?}") };
     assert_eq!((second.conversation, second.position, pending), (first.conversation, 3, Some(action)));
     let found = fixture.conversations.get(owner, first.conversation).await?;
     assert_eq!((found.title.as_str(), found.message_count), ("Groceries", 4));

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::api_token::NewApiToken;
 use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, Entry, Seq, Write};
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint,
-    Idempotency, KeyReuse, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnEnd,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint, Idempotency,
+    KeyReuse, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnResult, TurnStart,
 };
 use domain::id::{ConversationId, MessageId, SessionId, UserId};
 use domain::message::Part;
@@ -159,9 +159,9 @@ pub(crate) fn options(test: &TestDatabase) -> DatabaseOptions {
 }
 
 /// The turn that begins.
-pub(crate) fn as_new(begun: BegunTurn) -> Turn {
+pub(crate) fn as_new(begun: TurnStart) -> Turn {
     match begun {
-        BegunTurn::New { turn, .. } => turn,
+        TurnStart::New { turn, .. } => turn,
         other => panic!("not a new turn: {other:?}"),
     }
 }
@@ -274,8 +274,8 @@ pub(crate) fn put_off(message: MessageId, tasks: &[Task], expires_at: DateTime<U
 }
 
 /// An end with the words "Done." and 3 and 4 tokens.
-pub(crate) fn end(state: TurnState, at: DateTime<Utc>) -> TurnEnd {
-    TurnEnd {
+pub(crate) fn end(state: TurnState, at: DateTime<Utc>) -> TurnResult {
+    TurnResult {
         state,
         parts: text("Done."),
         usage: Usage { tokens_in: 3, tokens_out: 4 },

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use domain::api_token::{ApiTokenRepo as _, ApiTokenRepoError};
 use domain::change::{ChangeRepo as _, ChangeRepoError, EntityId, EntrySelector, Seq, Write};
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, NewTurn, TurnEnd,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, NewTurn, TurnResult, TurnStart,
 };
 use domain::page::PageRequest;
 use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _, SessionRepoError};
@@ -102,7 +102,7 @@ async fn a_change_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Re
     let bread = new_task(eve, "Eggs")?;
     for call in [origin, call(&turn, 1)] {
         let outcome = changes.commit(eve, &[Write::create(bread.clone())], &effect(eve, call, at(2))).await;
-        assert!(matches!(outcome, Err(ChangeRepoError::TurnEnded)), "{outcome:?}");
+        assert!(matches!(outcome, Err(ChangeRepoError::LeaseLost)), "{outcome:?}");
     }
     let purged = changes.commit(eve, &[Write::purge(task.delete(at(2)))], &change(eve, at(3))).await;
     assert!(matches!(purged, Err(ChangeRepoError::Stale)), "{purged:?}");
@@ -183,7 +183,7 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
     assert_eq!(fixture.conversations.answer(ada, turn.id).await?.message.status, TurnState::Running);
 
     let action = put_off(turn.assistant_message, &[new_task(ada, "Milk")?], at(99_000_000));
-    let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
+    let ended = TurnResult { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(ada, turn.attempt(), ended).await?;
     assert_eq!(fixture.conversations.pending(eve, conversation, at(4)).await?, None);
     // Nor can it be confirmed in a conversation of hers. (The turn there is dead by then.)
@@ -194,7 +194,7 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
     assert!(matches!(confirmed, Err(ConversationRepoError::NotPending)), "{confirmed:?}");
     for (owner, id, expected) in [(eve, own, None), (ada, conversation, Some(action))] {
         let begun = fixture.conversations.begin_turn(owner, next(id, None)?).await?;
-        let BegunTurn::New { turn, pending } = begun else { anyhow::bail!("{begun:?}") };
+        let TurnStart::New { turn, pending } = begun else { anyhow::bail!("{begun:?}") };
         assert_eq!(pending, expected);
         // What ends in her conversation lets nothing lapse elsewhere.
         if owner == eve {

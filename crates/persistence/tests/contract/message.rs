@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use domain::change::{Action, Receipt, Seq, TaskRef};
-use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageCursor, MessageOrder, TurnEnd};
+use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageCursor, MessageOrder, TurnResult};
 use domain::id::{ConversationId, UserId};
 use domain::message::{Message, Part, Role, ToolCall, ToolResult};
 use domain::page::PageRequest;
@@ -41,8 +41,8 @@ async fn page(
     }
 }
 
-fn complete(parts: Vec<Part>, microseconds: i64) -> TurnEnd {
-    TurnEnd { parts, ..end(TurnState::Complete, at(microseconds)) }
+fn complete(parts: Vec<Part>, microseconds: i64) -> TurnResult {
+    TurnResult { parts, ..end(TurnState::Complete, at(microseconds)) }
 }
 
 async fn a_turn_leaves_the_question_and_the_answer(test: TestDatabase) -> anyhow::Result<()> {

@@ -7,14 +7,14 @@ use std::num::NonZeroU16;
 use domain::api_token::ApiTokenRepo as _;
 use domain::change::{CallOrigin, ChangeRepo as _, EntityId, EntrySelector, Seq, Write};
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnEnd,
+    ConversationRepo as _, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnResult, TurnStart,
 };
 use domain::id::UserId;
 use domain::page::PageRequest;
 use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _};
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCursor, TaskFilter, TaskRepo as _, TaskStatus, TitleMatch, TrashCursor};
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use domain::turn::{Attempt, TurnState};
 use domain::user::{NewUser, UserPatch, UserRepo as _};
 use sea_orm::{Statement, Value};
@@ -207,7 +207,7 @@ async fn drive_tasks(fixture: &Fixture, owner: UserId, record: &mut Record) -> a
     drive!(record, fixture, tasks.get(owner, task.id))?;
     drive!(record, fixture, tasks.get_many(owner, &[task.id, id()]))?;
     drive!(record, fixture, tasks.counts(owner))?;
-    let words = Folded::new("milk");
+    let words = NormalizedText::new("milk");
     for status in [TaskStatus::All, TaskStatus::Pending, TaskStatus::Completed] {
         for title in [None, Some(TitleMatch::Exactly(words.clone())), Some(TitleMatch::Containing(words.clone()))] {
             for after in [None, Some(TaskCursor(id()))] {
@@ -298,10 +298,10 @@ async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> an
     let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(20)?))?);
     drive!(record, fixture, conversations.begin_turn(owner, again(21)?)).err();
     let pending = Some(put_off(turn.assistant_message, &[new_task(owner, "Milk")?], at(99)));
-    let failed = TurnEnd { pending, ..end(TurnState::Failed, at(22)) };
+    let failed = TurnResult { pending, ..end(TurnState::Failed, at(22)) };
     drive!(record, fixture, conversations.end_turn(owner, turn.attempt(), failed))?;
     let resumed = drive!(record, fixture, conversations.begin_turn(owner, again(23)?))?;
-    assert!(matches!(resumed, BegunTurn::Resumed { .. }), "{resumed:?}");
+    assert!(matches!(resumed, TurnStart::Resumed { .. }), "{resumed:?}");
     drive!(record, fixture, conversations.stop_turn(owner, turn.id, at(24)))?;
     drive!(record, fixture, conversations.answer(owner, turn.id))?;
     drive!(record, fixture, conversations.pending(owner, turn.conversation, at(24)))?;
@@ -328,7 +328,7 @@ pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Re
     fixture.sessions.create_code(owner, code.clone()).await?;
     fixture.trash(&fixture.task(owner, "Milk").await?, at(0)).await?;
     fixture.statements();
-    drive!(record, fixture, system.credentials_by_email(&Folded::new("ada@example.com")))?;
+    drive!(record, fixture, system.credentials_by_email(&NormalizedText::new("ada@example.com")))?;
     drive!(record, fixture, system.session_by_refresh_token(&new.refresh))?;
     drive!(record, fixture, system.user_by_external_account(&external("1")?))?;
     drive!(record, fixture, system.api_token(&token()))?;

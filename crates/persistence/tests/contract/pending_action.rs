@@ -1,8 +1,8 @@
 //! What waits for confirmation in a conversation, and until when.
 
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, PendingAction,
-    PendingItem, PendingItemAction, TurnEnd,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, PendingAction, PendingItem,
+    PendingItemAction, TurnResult, TurnStart,
 };
 use domain::id::{ConversationId, PendingActionId, UserId};
 use domain::system::SystemRepo as _;
@@ -43,7 +43,7 @@ fn two(owner: UserId, turn: &Turn) -> anyhow::Result<PendingAction> {
 async fn waiting(fixture: &Fixture, owner: UserId) -> anyhow::Result<(ConversationId, PendingAction)> {
     let (conversation, turn) = fixture.conversation(owner).await?;
     let action = two(owner, &turn)?;
-    let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(1)) };
+    let ended = TurnResult { pending: Some(action.clone()), ..end(TurnState::Complete, at(1)) };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
     Ok((conversation, action))
 }
@@ -60,7 +60,7 @@ fn confirming(conversation: ConversationId, pending: PendingActionId, when: i64)
 
 async fn begin(fixture: &Fixture, owner: UserId, turn: NewTurn) -> anyhow::Result<(Turn, Option<PendingAction>)> {
     match fixture.conversations.begin_turn(owner, turn).await? {
-        BegunTurn::New { turn, pending } => Ok((turn, pending)),
+        TurnStart::New { turn, pending } => Ok((turn, pending)),
         other => anyhow::bail!("{other:?}"),
     }
 }
@@ -144,7 +144,7 @@ async fn a_turn_that_ends_or_is_stopped_lets_it_lapse(test: TestDatabase) -> any
     let (conversation, _) = waiting(&fixture, owner).await?;
     let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
     let next = two(owner, &turn)?;
-    let ended = TurnEnd { pending: Some(next.clone()), ..end(TurnState::Complete, at(3)) };
+    let ended = TurnResult { pending: Some(next.clone()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
     assert_eq!(waits(&fixture, owner, conversation, 4).await?, Some(next));
     Ok(())
@@ -235,7 +235,7 @@ async fn a_confirmation_that_is_repeated_is_answered_alike(test: TestDatabase) -
     assert!(matches!(running, Err(ConversationRepoError::IdempotencyInProgress)), "{running:?}");
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(4))).await?;
     let repeated = fixture.conversations.begin_turn(owner, confirming(conversation, action.id, 5)?).await?;
-    let BegunTurn::Repeated(answer) = repeated else { anyhow::bail!("{repeated:?}") };
+    let TurnStart::AlreadyAnswered(answer) = repeated else { anyhow::bail!("{repeated:?}") };
     assert_eq!(answer.turn, turn);
     // The key of another request is that still, and one that is no longer known is none.
     let other =
@@ -259,7 +259,7 @@ async fn a_resumed_turn_confirms_only_what_waited_before_it_began(test: TestData
         let begun = fixture.conversations.begin_turn(owner, turn);
         async move {
             match begun.await? {
-                BegunTurn::Resumed { turn, pending, .. } => anyhow::Ok((turn, pending)),
+                TurnStart::Resumed { turn, pending, .. } => anyhow::Ok((turn, pending)),
                 other => anyhow::bail!("{other:?}"),
             }
         }
@@ -277,7 +277,7 @@ async fn a_resumed_turn_confirms_only_what_waited_before_it_began(test: TestData
     // Another turn lets it lapse, and puts something else off.
     let (other, _) = begin(&fixture, owner, again(conversation, 7)?).await?;
     let second = two(owner, &other)?;
-    let ended = TurnEnd { pending: Some(second.clone()), ..end(TurnState::Complete, at(8)) };
+    let ended = TurnResult { pending: Some(second.clone()), ..end(TurnState::Complete, at(8)) };
     fixture.conversations.end_turn(owner, other.attempt(), ended).await?;
     let (turn, pending) = resumed(confirming(conversation, first.id, 9)?).await?;
     assert_eq!(pending, None);
@@ -292,7 +292,7 @@ async fn of_several_that_wait_the_last_one_counts(test: TestDatabase) -> anyhow:
     let (conversation, earlier) = waiting(&fixture, owner).await?;
     let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
     let later = PendingAction { expires_at: at(LATER - 1), ..two(owner, &turn)? };
-    let failed = TurnEnd { pending: Some(later.clone()), ..end(TurnState::Failed, at(3)) };
+    let failed = TurnResult { pending: Some(later.clone()), ..end(TurnState::Failed, at(3)) };
     fixture.conversations.end_turn(owner, turn.attempt(), failed).await?;
     assert_eq!(waits(&fixture, owner, conversation, 4).await?, Some(later.clone()));
     let overtaken = fixture.conversations.begin_turn(owner, confirming(conversation, earlier.id, 4)?).await;
@@ -310,7 +310,7 @@ async fn a_turn_that_does_not_run_puts_nothing_off(test: TestDatabase) -> anyhow
     let (conversation, action) = waiting(&fixture, owner).await?;
     let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(3))).await?;
-    let late = TurnEnd { pending: Some(two(owner, &turn)?), ..end(TurnState::Complete, at(4)) };
+    let late = TurnResult { pending: Some(two(owner, &turn)?), ..end(TurnState::Complete, at(4)) };
     let late = fixture.conversations.end_turn(owner, turn.attempt(), late).await;
     assert!(matches!(late, Err(ConversationRepoError::NoTurn)), "{late:?}");
     let stopped = fixture.conversations.stop_turn(owner, turn.id, at(4)).await;
@@ -325,7 +325,7 @@ async fn a_turn_whose_pending_action_cannot_be_stored_does_not_end(test: TestDat
     let (conversation, action) = waiting(&fixture, owner).await?;
     let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
     // The id is taken.
-    let ended = TurnEnd { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
+    let ended = TurnResult { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
     assert!(fixture.conversations.end_turn(owner, turn.attempt(), ended).await.is_err());
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Running);
     let found = fixture.conversations.get(owner, conversation).await?;

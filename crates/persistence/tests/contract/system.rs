@@ -7,7 +7,7 @@ use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
 use domain::session::{CodePurpose, NewCode, SessionRepo as _, SessionRepoError};
 use domain::system::{RefreshTokenOwner, SystemRepo as _};
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use domain::turn::{FailureCode, TurnState};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use test_database::{Kind, TestDatabase, on_both_databases};
@@ -35,13 +35,13 @@ async fn credentials_are_found_by_the_folded_email(test: TestDatabase) -> anyhow
     let ada = fixture.known_user("Ada@Example.com").await?;
     fixture.known_user("bob@example.com").await?;
     for email in ["Ada@Example.com", "ADA@EXAMPLE.COM"] {
-        let found = fixture.system.credentials_by_email(&Folded::new(email)).await?;
+        let found = fixture.system.credentials_by_email(&NormalizedText::new(email)).await?;
         let found = found.ok_or_else(|| anyhow::anyhow!("{email}"))?;
         assert_eq!(found.user, ada);
         let hash = found.password_hash.map(|hash| hash.expose().to_owned());
         assert_eq!(hash.as_deref(), Some("$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA"));
     }
-    assert!(fixture.system.credentials_by_email(&Folded::new("eve@example.com")).await?.is_none());
+    assert!(fixture.system.credentials_by_email(&NormalizedText::new("eve@example.com")).await?.is_none());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use domain::change::Write;
 use domain::id::UserId;
 use domain::page::PageRequest;
 use domain::task::{Task, TaskFilter, TaskRepo as _, TaskStatus, TitleMatch};
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, id};
@@ -44,11 +44,11 @@ async fn titles(fixture: &Fixture, owner: UserId, filter: TaskFilter) -> anyhow:
 }
 
 fn containing(words: &str) -> TaskFilter {
-    TaskFilter { title: Some(TitleMatch::Containing(Folded::new(words))), ..TaskFilter::default() }
+    TaskFilter { title: Some(TitleMatch::Containing(NormalizedText::new(words))), ..TaskFilter::default() }
 }
 
 fn exactly(title: &str) -> TaskFilter {
-    TaskFilter { title: Some(TitleMatch::Exactly(Folded::new(title))), ..TaskFilter::default() }
+    TaskFilter { title: Some(TitleMatch::Exactly(NormalizedText::new(title))), ..TaskFilter::default() }
 }
 
 async fn the_newest_task_comes_first(test: TestDatabase) -> anyhow::Result<()> {

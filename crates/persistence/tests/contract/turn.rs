@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU16;
 
-use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd};
+use domain::conversation::{
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnResult,
+};
 use domain::id::{ConversationId, TurnId, UserId};
 use domain::message::Message;
 use domain::page::PageRequest;
@@ -23,7 +25,7 @@ on_both_databases!(
 /// A lease is 15 s long.
 const DEAD: i64 = 15_000_000;
 
-fn end(state: TurnState, microseconds: i64) -> TurnEnd {
+fn end(state: TurnState, microseconds: i64) -> TurnResult {
     crate::fixture::end(state, at(microseconds))
 }
 

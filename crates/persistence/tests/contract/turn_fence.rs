@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, EffectId, Entry, Row, Write};
-use domain::conversation::{BegunTurn, ConversationRepo as _, ConversationRepoError, KeyReuse, NewTurn};
+use domain::conversation::{ConversationRepo as _, ConversationRepoError, KeyReuse, NewTurn, TurnStart};
 use domain::id::{ConversationId, MessageId, UserId};
 use domain::system::SystemRepo as _;
 use domain::task::{Task, TaskRepo as _, Version};
@@ -34,7 +34,7 @@ fn keyed(key: &str, when: i64) -> anyhow::Result<NewTurn> {
 /// The next attempt at the turn that was begun by this key, once its lease is over.
 async fn next(fixture: &Fixture, owner: UserId, key: &str, when: i64) -> anyhow::Result<Turn> {
     match fixture.conversations.begin_turn(owner, keyed(key, when)?).await? {
-        BegunTurn::Resumed { turn, .. } => Ok(turn),
+        TurnStart::Resumed { turn, .. } => Ok(turn),
         other => anyhow::bail!("{other:?}"),
     }
 }
@@ -70,7 +70,7 @@ async fn is_shut_out(fixture: &Fixture, owner: UserId, turn: Attempt, task: &Tas
         vec![Write::replace(stale.clone(), stale.toggle(at(1)))],
     ] {
         let outcome = fixture.changes.commit(owner, &writes, &call(owner, turn, 100)).await;
-        assert!(matches!(outcome, Err(ChangeRepoError::TurnEnded)), "{outcome:?}");
+        assert!(matches!(outcome, Err(ChangeRepoError::LeaseLost)), "{outcome:?}");
     }
     assert_eq!(fixture.tasks.get(owner, task.id).await?, *task);
     assert_eq!(fixture.entries(owner).await?, before);
@@ -163,7 +163,7 @@ async fn agrees(
             assert_eq!(entry.after, Some(Row::Task(now)));
             assert_eq!(recorded, [entry]);
         }
-        Err(ChangeRepoError::TurnEnded) => assert_eq!((&now, recorded), (task, Vec::new())),
+        Err(ChangeRepoError::LeaseLost) => assert_eq!((&now, recorded), (task, Vec::new())),
         Err(other) => return Err(other.into()),
     }
     Ok(())
@@ -203,7 +203,7 @@ async fn a_stop_comes_before_a_change_of_several_or_after_it(test: TestDatabase)
         let left = live().await?;
         match deleted.await? {
             Ok(entries) => assert_eq!((entries.len(), left), (2, 0)),
-            Err(ChangeRepoError::TurnEnded) => assert_eq!(left, 2),
+            Err(ChangeRepoError::LeaseLost) => assert_eq!(left, 2),
             Err(other) => return Err(other.into()),
         }
         assert_eq!(live().await?, left);
@@ -223,7 +223,7 @@ async fn a_next_attempt_comes_before_a_change_or_after_it(test: TestDatabase) ->
         let second = next(&fixture, owner, &key, DEAD).await?.attempt();
         let again = toggle(&fixture, owner, second, &task).await??;
         let toggled = toggled.await?;
-        assert!(matches!(&toggled, Ok(_) | Err(ChangeRepoError::TurnEnded)), "{toggled:?}");
+        assert!(matches!(&toggled, Ok(_) | Err(ChangeRepoError::LeaseLost)), "{toggled:?}");
         let now = fixture.tasks.get(owner, task.id).await?;
         assert_eq!((now.version.get(), again.after), (2, Some(Row::Task(now))));
     }
@@ -250,7 +250,7 @@ async fn a_next_attempt_comes_before_progress_or_after_it(test: TestDatabase) ->
             }
             Ok(last)
         });
-        let BegunTurn::Resumed { parts, .. } = fixture.conversations.begin_turn(owner, keyed(&key, DEAD)?).await?
+        let TurnStart::Resumed { parts, .. } = fixture.conversations.begin_turn(owner, keyed(&key, DEAD)?).await?
         else {
             anyhow::bail!("not resumed")
         };

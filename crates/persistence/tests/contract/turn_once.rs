@@ -1,7 +1,7 @@
 //! Turns: requests that come again.
 
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, StoredAnswer,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, StoredAnswer, TurnStart,
 };
 use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
@@ -27,7 +27,7 @@ const DEAD: i64 = 15_000_000;
 /// `IDEMPOTENCY_KEPT` in microseconds.
 const DAY: i64 = 86_400_000_000;
 
-type Outcome = Result<BegunTurn, ConversationRepoError>;
+type Outcome = Result<TurnStart, ConversationRepoError>;
 
 /// A request with the key "key" that asks for `what` in a conversation of its own.
 fn keyed(what: u8, reuse: KeyReuse, when: i64) -> anyhow::Result<NewTurn> {
@@ -52,7 +52,7 @@ async fn conversations(fixture: &Fixture, owner: UserId) -> anyhow::Result<usize
 
 fn repeated(outcome: Outcome) -> anyhow::Result<StoredAnswer> {
     match outcome {
-        Ok(BegunTurn::Repeated(answer)) => Ok(*answer),
+        Ok(TurnStart::AlreadyAnswered(answer)) => Ok(*answer),
         other => anyhow::bail!("{other:?}"),
     }
 }
@@ -200,7 +200,7 @@ async fn a_key_is_free_after_a_day(test: TestDatabase) -> anyhow::Result<()> {
     let next = as_new(send(&fixture, owner, 1, KeyReuse::Refuse, 3 * DAY).await??);
     let here = within(running.conversation, keyed(1, KeyReuse::Refuse, 4 * DAY - 1)?);
     assert!(
-        matches!(fixture.conversations.begin_turn(owner, here).await?, BegunTurn::Resumed { turn, .. } if turn == Turn { attempt: 2, ..next })
+        matches!(fixture.conversations.begin_turn(owner, here).await?, TurnStart::Resumed { turn, .. } if turn == Turn { attempt: 2, ..next })
     );
     Ok(())
 }

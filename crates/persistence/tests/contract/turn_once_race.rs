@@ -1,7 +1,7 @@
 //! Turns: requests that come again at the same time.
 
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, TurnStart,
 };
 use domain::id::UserId;
 use domain::turn::{Turn, TurnState};
@@ -22,7 +22,7 @@ const ROUNDS: usize = 8;
 const TOGETHER: usize = 4;
 const DAY: i64 = 86_400_000_000;
 
-type Outcome = Result<BegunTurn, ConversationRepoError>;
+type Outcome = Result<TurnStart, ConversationRepoError>;
 
 fn keyed(key: &str, target: ConversationTarget, when: i64) -> anyhow::Result<NewTurn> {
     Ok(NewTurn { idempotency: Some(request(key, 1, KeyReuse::Refuse)?), ..new_turn(target, at(when))? })
@@ -34,7 +34,7 @@ fn send(fixture: &Fixture, owner: UserId, turn: NewTurn) -> JoinHandle<Outcome> 
 }
 
 /// What came of requests of which exactly one is to begin, or to go on; the others hear that it is being answered.
-async fn one_wins(handles: Vec<JoinHandle<Outcome>>) -> anyhow::Result<BegunTurn> {
+async fn one_wins(handles: Vec<JoinHandle<Outcome>>) -> anyhow::Result<TurnStart> {
     let mut winners = Vec::new();
     for handle in handles {
         match handle.await? {
@@ -80,7 +80,7 @@ async fn of_the_same_requests_exactly_one_goes_on(test: TestDatabase) -> anyhow:
         }
         let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, 15_000_000)?));
         let winner = one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?;
-        let BegunTurn::Resumed { turn: resumed, .. } = winner else { anyhow::bail!("{winner:?}") };
+        let TurnStart::Resumed { turn: resumed, .. } = winner else { anyhow::bail!("{winner:?}") };
         assert_eq!(resumed, Turn { attempt: 2, ..turn.clone() });
         assert_eq!(fixture.conversations.get(owner, turn.conversation).await?.active_turn, Some(turn.id));
     }
@@ -140,7 +140,8 @@ async fn a_request_that_comes_again_while_its_turn_ends_is_told_one_or_the_other
         let ended =
             tokio::spawn(async move { conversations.end_turn(owner, attempt, end(TurnState::Complete, at(1))).await });
         let again = again.await?;
-        let told = matches!(again, Ok(BegunTurn::Repeated(_)) | Err(ConversationRepoError::IdempotencyInProgress));
+        let told =
+            matches!(again, Ok(TurnStart::AlreadyAnswered(_)) | Err(ConversationRepoError::IdempotencyInProgress));
         assert!(told, "{again:?}");
         ended.await??;
         assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Complete);

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::conversation::{
-    BegunTurn, ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, TurnEnd,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, TurnResult, TurnStart,
 };
 use domain::id::UserId;
 use domain::message::Part;
@@ -35,7 +35,7 @@ async fn begun(fixture: &Fixture, owner: UserId) -> anyhow::Result<Turn> {
 
 async fn resumed(fixture: &Fixture, owner: UserId, new: NewTurn) -> anyhow::Result<(Turn, Vec<Part>)> {
     match fixture.conversations.begin_turn(owner, new).await? {
-        BegunTurn::Resumed { turn, parts, .. } => Ok((turn, parts)),
+        TurnStart::Resumed { turn, parts, .. } => Ok((turn, parts)),
         other => anyhow::bail!("{other:?}"),
     }
 }
@@ -82,7 +82,7 @@ async fn a_failed_turn_goes_on_with_what_it_has(test: TestDatabase) -> anyhow::R
     fixture.conversations.save_progress(owner, turn.attempt(), &text("More")).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(2 * DEAD))).await?;
     let again = fixture.conversations.begin_turn(owner, keyed(2 * DEAD)?).await?;
-    assert!(matches!(&again, BegunTurn::Repeated(answer) if answer.turn == turn), "{again:?}");
+    assert!(matches!(&again, TurnStart::AlreadyAnswered(answer) if answer.turn == turn), "{again:?}");
     Ok(())
 }
 
@@ -116,7 +116,7 @@ async fn a_turn_goes_on_more_than_once(test: TestDatabase) -> anyhow::Result<()>
     }
     fixture.conversations.stop_turn(owner, turn.id, at(4)).await?;
     let again = fixture.conversations.begin_turn(owner, keyed(5)?).await?;
-    assert!(matches!(again, BegunTurn::Repeated(_)), "{again:?}");
+    assert!(matches!(again, TurnStart::AlreadyAnswered(_)), "{again:?}");
     Ok(())
 }
 
@@ -163,7 +163,7 @@ async fn what_a_turn_took_is_added_up(test: TestDatabase) -> anyhow::Result<()> 
     let mut turn = begun(&fixture, owner).await?;
     // The clock was set back while it ran for the third time.
     for (round, waited, first_token) in [(1, 70, None), (2, 700, Some(5)), (3, -1, Some(9))] {
-        let failed = TurnEnd {
+        let failed = TurnResult {
             first_token_at: first_token.map(at),
             model_time: TimeDelta::microseconds(waited),
             ..end(TurnState::Failed, at(round))
@@ -171,7 +171,7 @@ async fn what_a_turn_took_is_added_up(test: TestDatabase) -> anyhow::Result<()> 
         fixture.conversations.end_turn(owner, turn.attempt(), failed).await?;
         let usage = fixture.conversations.answer(owner, turn.id).await?.usage;
         assert_eq!(usage, Usage { tokens_in: 3 * round.unsigned_abs(), tokens_out: 4 * round.unsigned_abs() });
-        let BegunTurn::Resumed { turn: again, usage: so_far, at: first, .. } =
+        let TurnStart::Resumed { turn: again, usage: so_far, at: first, .. } =
             fixture.conversations.begin_turn(owner, keyed(round)?).await?
         else {
             anyhow::bail!("not resumed")

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::conversation::{
-    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnEnd, UsageOfDay,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnResult, UsageOfDay,
 };
 use domain::id::{TurnId, UserId};
 use domain::page::PageRequest;
@@ -96,7 +96,7 @@ async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyho
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
-    let ended = TurnEnd {
+    let ended = TurnResult {
         provider: "cohere".into(),
         model: "command".into(),
         error_code: Some(FailureCode::RateLimited),
@@ -128,10 +128,10 @@ async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyho
 }
 
 /// Ends a turn of a conversation of its own that began then.
-async fn ended(fixture: &Fixture, owner: UserId, when: DateTime<Utc>, end: TurnEnd) -> anyhow::Result<()> {
+async fn ended(fixture: &Fixture, owner: UserId, when: DateTime<Utc>, end: TurnResult) -> anyhow::Result<()> {
     let turn = fixture.begin(owner, new_turn(new_conversation()?, when)?).await?;
     // The day counts on which it began.
-    let end = TurnEnd { at: when + TimeDelta::days(3), ..end };
+    let end = TurnResult { at: when + TimeDelta::days(3), ..end };
     Ok(fixture.conversations.end_turn(owner, turn.attempt(), end).await?)
 }
 
@@ -146,7 +146,7 @@ async fn usage_is_told_by_day_provider_and_model(test: TestDatabase) -> anyhow::
     let midnight = at(0).date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
     let day = midnight.date_naive();
     assert_eq!(fixture.conversations.usage(owner, midnight).await?, []);
-    let by = |provider: &str, model: &str, state| TurnEnd {
+    let by = |provider: &str, model: &str, state| TurnResult {
         provider: provider.into(),
         model: model.into(),
         ..end(state, at(0))

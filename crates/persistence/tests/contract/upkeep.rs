@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::change::{ChangeRepo as _, Seq, Write};
-use domain::conversation::{ConversationRepo as _, TurnEnd};
+use domain::conversation::{ConversationRepo as _, TurnResult};
 use domain::id::UserId;
 use domain::system::SystemRepo as _;
 use domain::turn::TurnState;
@@ -138,7 +138,7 @@ async fn pending_actions_are_deleted_when_they_have_expired(test: TestDatabase) 
     for until in [7, 8] {
         let (conversation, turn) = fixture.conversation(owner).await?;
         let pending = Some(put_off(turn.assistant_message, &[new_task(owner, "Milk")?], at(until)));
-        let ended = TurnEnd { pending, ..end(TurnState::Complete, at(1)) };
+        let ended = TurnResult { pending, ..end(TurnState::Complete, at(1)) };
         fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
         conversations.push(conversation);
     }

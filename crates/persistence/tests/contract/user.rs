@@ -2,7 +2,7 @@
 
 use domain::patch::Patch;
 use domain::system::SystemRepo as _;
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use domain::user::{NewUser, TimeZone, User, UserPatch, UserRepo as _, UserRepoError};
 use test_database::{TestDatabase, on_both_databases};
 
@@ -103,7 +103,7 @@ async fn a_user_may_have_no_password(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let new = NewUser { password_hash: None, ..new_user("ada@example.com")? };
     fixture.users.create(new).await?;
-    let found = fixture.system.credentials_by_email(&Folded::new("ada@example.com")).await?;
+    let found = fixture.system.credentials_by_email(&NormalizedText::new("ada@example.com")).await?;
     assert!(found.is_some_and(|found| found.password_hash.is_none()));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use domain::api_token::ApiTokenRepo as _;
 use domain::change::{ChangeRepo as _, Write};
-use domain::conversation::{ConversationRepo as _, TurnEnd};
+use domain::conversation::{ConversationRepo as _, TurnResult};
 use domain::id::UserId;
 use domain::session::{CodePurpose, SessionRepo as _};
 use domain::system::SystemRepo as _;
@@ -27,7 +27,7 @@ async fn fill(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     let added = effect(owner, call(&turn, 0), at(1));
     fixture.changes.commit(owner, &[Write::create(task.clone())], &added).await?;
     let pending = Some(put_off(turn.assistant_message, &[task], at(9)));
-    let ended = TurnEnd { pending, ..end(TurnState::Complete, at(2)) };
+    let ended = TurnResult { pending, ..end(TurnState::Complete, at(2)) };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
     let session = fixture.session(owner).await?;
     fixture.sessions.create_code(owner, new_code(CodePurpose::Link, Some(session))).await?;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::thread;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::text::Folded;
+use domain::text::NormalizedText;
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
@@ -68,7 +68,7 @@ fn chat(user: u128) -> RateKey {
 }
 
 fn account(email: &str) -> RateKey {
-    RateKey::SignInAccount(Folded::new(email))
+    RateKey::SignInAccount(NormalizedText::new(email))
 }
 
 /// Each number's is another /64.

@@ -7,10 +7,10 @@ use super::super::{ChatError, StoredTurn, TurnAnswer};
 use super::work::{Draft, Failure, TurnContext};
 use super::{ModelRun, PutOff};
 use crate::change::Receipts;
-use crate::conversation::TurnEnd;
+use crate::conversation::TurnResult;
 use crate::llm::{FinishReason, LlmError};
 use crate::message::{Part, content, receipts, tool_calls};
-use crate::turn::{FailureCode, StopReason, TurnEnded, TurnEvent, TurnFailure, TurnState, Usage};
+use crate::turn::{FailureCode, StopReason, TurnEvent, TurnFailure, TurnFinished, TurnState, Usage};
 
 /// A turn whose work is over.
 pub(super) struct Finished {
@@ -64,7 +64,7 @@ impl Finished {
             }
             _ => code.into(),
         });
-        self.publish_end(TurnEnded { answer, failure });
+        self.publish_end(TurnFinished { answer, failure });
         answered
     }
 
@@ -103,7 +103,7 @@ impl Finished {
     }
 
     async fn end(&self, answer: &TurnAnswer, error_code: Option<FailureCode>) -> Result<(), Failure> {
-        let end = TurnEnd {
+        let end = TurnResult {
             state: answer.state,
             parts: self.draft.parts.clone(),
             usage: self.model.usage,
@@ -119,9 +119,9 @@ impl Finished {
         Ok(context.ports.conversations.end_turn(context.owner(), context.turn.attempt(), end).await?)
     }
 
-    fn publish_end(&mut self, ended: TurnEnded) {
+    fn publish_end(&mut self, ended: TurnFinished) {
         self.draft.publish_end(&self.context);
-        self.context.publish(TurnEvent::Ended(Box::new(ended)));
+        self.context.publish(TurnEvent::Finished(Box::new(ended)));
     }
 
     /// The turn does not run any more: it was stopped by way of another process, or its conversation was deleted, or
@@ -134,14 +134,17 @@ impl Finished {
         };
         let (answered, ended) = match found {
             Some(answer) if answer.state == TurnState::Stopped => {
-                (Ok(answer.clone()), TurnEnded { answer, failure: None })
+                (Ok(answer.clone()), TurnFinished { answer, failure: None })
             }
             other => {
                 let answer = match other {
                     Some(answer) => answer,
                     None => self.answer(TurnState::Failed),
                 };
-                (Err(ChatError::Ended { stored }), TurnEnded { answer, failure: Some(FailureCode::Ended.into()) })
+                (
+                    Err(ChatError::LeaseLost { stored }),
+                    TurnFinished { answer, failure: Some(FailureCode::LeaseLost.into()) },
+                )
             }
         };
         self.publish_end(ended);

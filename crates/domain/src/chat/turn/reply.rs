@@ -158,7 +158,7 @@ impl Reply<'_> {
                 self.first_token();
                 self.calls.push(call);
             }
-            LlmEvent::StoodIn { provider, model } => self.use_fallback(ModelRef { provider, model }),
+            LlmEvent::FallbackUsed { provider, model } => self.use_fallback(ModelRef { provider, model }),
             LlmEvent::Thinking | LlmEvent::ToolCallArguments { .. } | LlmEvent::Finished { .. } => {}
         }
     }

@@ -22,7 +22,7 @@ use crate::principal::Scope;
 use crate::runtime::{Background, Clock};
 use crate::storage::StorageError;
 use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
-use crate::turn::{FailureCode, TurnEnded, TurnFailure, TurnState};
+use crate::turn::{FailureCode, TurnFailure, TurnFinished, TurnState};
 use fixture::*;
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_turn_whose_lease_is_lost_runs_no_tool() {
     repo.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
     let llm = Arc::new(ScriptedLlm::new([Step::calls("delete_task", &json!({"task_identifier": "1"}))]));
     let error = send(ports(repo, llm, idle())).await.unwrap_err();
-    assert!(matches!(error, ChatError::Ended { .. }), "{error:?}");
+    assert!(matches!(error, ChatError::LeaseLost { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn a_turn_whose_lease_is_lost_stores_nothing_more() {
     let llm: Arc<dyn LlmClient> = Arc::new(ScriptedLlm::new([Step::Hang]));
     let base = ports(conversations, Arc::new(ScriptedLlm::new([])), idle());
     let error = send(ChatPorts { llm, clock: Arc::new(LeaseOnlyClock), ..base }).await.unwrap_err();
-    assert!(matches!(error, ChatError::Ended { .. }), "{error:?}");
+    assert!(matches!(error, ChatError::LeaseLost { .. }), "{error:?}");
     assert!(recorded.ended.lock().unwrap().is_none());
 }
 

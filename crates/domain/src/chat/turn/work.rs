@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, Shared};
 
-use super::super::narration::Narration;
+use super::super::part_diff::PartDiff;
 use super::super::ports::{ChatOptions, ChatPorts};
 use crate::change::{CallOrigin, Origin, RequestId};
 use crate::conversation::ConversationRepoError;
@@ -82,14 +82,14 @@ impl TurnContext {
 /// The assistant's message while it is written.
 pub(super) struct Draft {
     pub parts: Vec<Part>,
-    narration: Narration,
+    diff: PartDiff,
     /// When the parts were last stored.
     pub saved_at: DateTime<Utc>,
 }
 
 impl Draft {
     pub fn new(parts: Vec<Part>, at: DateTime<Utc>) -> Self {
-        Self { parts, narration: Narration::default(), saved_at: at }
+        Self { parts, diff: PartDiff::default(), saved_at: at }
     }
 
     /// Whether the turn has changed something.
@@ -99,14 +99,14 @@ impl Draft {
 
     /// Publishes what is new in the message.
     pub fn publish(&mut self, context: &TurnContext) {
-        for event in self.narration.tell(&self.parts) {
+        for event in self.diff.tell(&self.parts) {
             context.publish(event);
         }
     }
 
     /// Publishes what is left to be told when the message is whole.
     pub fn publish_end(&mut self, context: &TurnContext) {
-        for event in self.narration.end() {
+        for event in self.diff.end() {
             context.publish(event);
         }
     }
@@ -178,7 +178,7 @@ pub(super) fn on_tool_error(error: ToolError) -> Result<Ran, Failure> {
         ToolError::InsufficientScope(_) | ToolError::Contention => {
             Ok(Ran::failed(format!("{error}. Nothing was changed.")))
         }
-        ToolError::TurnEnded => Err(Failure::LeaseLost),
+        ToolError::LeaseLost => Err(Failure::LeaseLost),
         ToolError::Storage(error) => Err(Failure::Storage(error)),
     }
 }

@@ -1,6 +1,6 @@
 //! Words that are written as one and are two, and shorthand: all of it as the grammar knows it.
 
-use domain::text::Folded;
+use domain::text::NormalizedText;
 
 /// Ways to write two words as one without an apostrophe.
 const RUN_TOGETHER: &[(&str, &[&str])] = &[
@@ -52,7 +52,7 @@ pub(super) const IS_HOSTS: &[&str] =
 
 /// The words that a piece of text is: folded, contractions written out.
 pub(super) fn words_of(piece: &str) -> Vec<String> {
-    let word = Folded::new(piece).as_str().replace(['’', 'ʼ', '‘', '´'], "'");
+    let word = NormalizedText::new(piece).as_str().replace(['’', 'ʼ', '‘', '´'], "'");
     if let Some((_, words)) = RUN_TOGETHER.iter().find(|(written, _)| *written == word) {
         return words.iter().map(|&w| w.to_owned()).collect();
     }

@@ -27,7 +27,7 @@ fn fallback(primary: &Arc<ScriptedLlm>, stand_in: &Arc<ScriptedLlm>) -> Fallback
 }
 
 fn stood_in() -> LlmEvent {
-    LlmEvent::StoodIn { provider: "spare".into(), model: "wheel".into() }
+    LlmEvent::FallbackUsed { provider: "spare".into(), model: "wheel".into() }
 }
 
 #[tokio::test]

@@ -94,12 +94,12 @@ async fn turn(
     let begun = recorded.begun.clone();
     repo.expect_begin_turn().returning(move |_, new| {
         *begun.lock().unwrap() = Some(new.clone());
-        Ok(BegunTurn::New { turn: turn_of(&new), pending: waiting.clone() })
+        Ok(TurnStart::New { turn: turn_of(&new), pending: waiting.clone() })
     });
     let deleted = Arc::default();
     let llm = Arc::new(ScriptedLlm::new(steps));
     let ports = ports(recorded.expect_rest(repo), llm.clone(), deleting(&deleted));
-    let message = NewMessage { place: Place::Existing(Uuid::from_u128(2).into()), input, idempotency: None };
+    let message = NewMessage { target: MessageTarget::Existing(Uuid::from_u128(2).into()), input, idempotency: None };
     let service = super::super::super::ChatService::new(ports, options);
     let answer = service.send(&who(), &"r".parse().unwrap(), message).await.unwrap();
     assert_eq!(recorded.ended().pending, answer.pending);

@@ -24,14 +24,16 @@ fn done() -> LlmEvent {
 fn names(events: &[TurnEvent]) -> Vec<String> {
     let result = |call: &ToolCall| call.result.as_ref().map(|result| result.success);
     let name = |event: &TurnEvent| match event {
-        TurnEvent::Begun(_) => "begun".to_owned(),
-        TurnEvent::RoundBegun => "[".to_owned(),
+        TurnEvent::Started(_) => "begun".to_owned(),
+        TurnEvent::RoundStarted => "[".to_owned(),
         TurnEvent::TextDelta(text) => format!("+{text}"),
         TurnEvent::Notice(text) => format!("!{text}"),
         TurnEvent::ToolCalled(call) => format!("{}?{:?}", call.tool, result(call)),
-        TurnEvent::ToolAnswered(call) => format!("{}={:?}", call.tool, result(call)),
-        TurnEvent::RoundEnded => "]".to_owned(),
-        TurnEvent::Ended(ended) => format!("{:?} {:?}", ended.answer.state, ended.failure.map(|failure| failure.code)),
+        TurnEvent::ToolCompleted(call) => format!("{}={:?}", call.tool, result(call)),
+        TurnEvent::RoundFinished => "]".to_owned(),
+        TurnEvent::Finished(ended) => {
+            format!("{:?} {:?}", ended.answer.state, ended.failure.map(|failure| failure.code))
+        }
     };
     events.iter().map(name).collect()
 }
@@ -54,7 +56,7 @@ async fn a_turn_tells_its_rounds_texts_and_tools_in_order() {
         "Complete None",
     ];
     assert_eq!(names(&told), expected);
-    let Some(TurnEvent::Ended(ended)) = told.last() else { panic!() };
+    let Some(TurnEvent::Finished(ended)) = told.last() else { panic!() };
     assert_eq!(ended.answer.response, "Added  milk.", "the texts of the events are the text of the message");
 }
 
@@ -86,7 +88,7 @@ async fn a_turn_that_is_stopped_keeps_what_was_written_and_runs_nothing_more() {
     let answer = answer.await.unwrap().unwrap();
     assert_eq!((answer.state, answer.tool_calls.len()), (TurnState::Stopped, 1));
     assert_eq!((recorded.ended().state, recorded.ended().error_code), (TurnState::Stopped, None));
-    assert_eq!(signals.ended(), TurnEnded { answer, failure: None });
+    assert_eq!(signals.ended(), TurnFinished { answer, failure: None });
 }
 
 #[tokio::test]
@@ -116,14 +118,14 @@ async fn when_the_provider_says_to_wait_the_last_event_says_so() {
     let retry_after = Some(std::time::Duration::from_secs(7));
     let limited = LlmError::RateLimited { retry_after, source: "429".into() };
     let told = events(vec![Step::Fail(limited)], idle()).await;
-    let Some(TurnEvent::Ended(ended)) = told.last() else { panic!() };
+    let Some(TurnEvent::Finished(ended)) = told.last() else { panic!() };
     assert_eq!(ended.failure, Some(TurnFailure { retry_after, ..FailureCode::RateLimited.into() }));
 }
 
 #[tokio::test]
 async fn a_stand_in_is_announced_once_and_kept_as_who_answered() {
     let recorded = Recorded::default();
-    let stood_in = || LlmEvent::StoodIn { provider: "offline".into(), model: "grammar".into() };
+    let stood_in = || LlmEvent::FallbackUsed { provider: "offline".into(), model: "grammar".into() };
     let Step::Events(mut calls) = Step::calls("list_tasks", &json!({})) else { panic!() };
     calls.insert(0, stood_in());
     let steps = [Step::Events(calls), Step::Events(vec![stood_in(), delta("None."), done()])];

@@ -10,7 +10,7 @@ use super::super::super::ChatService;
 use super::super::*;
 use crate::change::memory::Memory;
 use crate::change::{Action, ChangeService, Receipt, Seq, TaskRef};
-use crate::conversation::{MockConversationRepo, TurnEnd};
+use crate::conversation::{MockConversationRepo, TurnResult};
 use crate::id::{TurnId, UserId};
 use crate::llm::ScriptedLlm;
 use crate::message::{Message, Role};
@@ -18,7 +18,7 @@ use crate::page::Page;
 use crate::principal::Scopes;
 use crate::runtime::{Background, Clock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ToolOutcome};
-use crate::turn::{Attempt, TurnEnded, TurnEvents, TurnSignals, TurnState};
+use crate::turn::{Attempt, TurnEvents, TurnFinished, TurnSignals, TurnState};
 use crate::user::{MockUserRepo, User};
 
 /// A clock that stands still; who waits for a later time waits for ever.
@@ -65,9 +65,9 @@ impl RecordedSignals {
     }
 
     /// The last event, with how the turn ended.
-    pub(super) fn ended(&self) -> TurnEnded {
+    pub(super) fn ended(&self) -> TurnFinished {
         match self.events().pop() {
-            Some(TurnEvent::Ended(ended)) => *ended,
+            Some(TurnEvent::Finished(ended)) => *ended,
             other => panic!("{other:?}"),
         }
     }
@@ -135,7 +135,7 @@ pub(super) fn turn_of(new: &NewTurn) -> Turn {
 #[derive(Clone, Default)]
 pub(super) struct Recorded {
     pub(super) begun: Arc<Mutex<Option<NewTurn>>>,
-    pub(super) ended: Arc<Mutex<Option<TurnEnd>>>,
+    pub(super) ended: Arc<Mutex<Option<TurnResult>>>,
     pub(super) progress: Arc<Mutex<Vec<Vec<Part>>>>,
 }
 
@@ -145,7 +145,7 @@ impl Recorded {
         let begun = self.begun.clone();
         repo.expect_begin_turn().withf(|user, _| *user == owner()).returning(move |_, new| {
             *begun.lock().unwrap() = Some(new.clone());
-            Ok(BegunTurn::New { turn: turn_of(&new), pending: None })
+            Ok(TurnStart::New { turn: turn_of(&new), pending: None })
         });
         self.expect_messages(repo)
     }
@@ -197,7 +197,7 @@ impl Recorded {
         repo
     }
 
-    pub(super) fn ended(&self) -> TurnEnd {
+    pub(super) fn ended(&self) -> TurnResult {
         self.ended.lock().unwrap().clone().expect("the turn has ended")
     }
 }
@@ -283,7 +283,7 @@ pub(super) fn service(ports: ChatPorts) -> ChatService {
 }
 
 pub(super) fn message(text: &str) -> NewMessage {
-    NewMessage { place: Place::New, input: ChatInput::Text(text.parse().unwrap()), idempotency: None }
+    NewMessage { target: MessageTarget::New, input: ChatInput::Text(text.parse().unwrap()), idempotency: None }
 }
 
 pub(super) async fn say(ports: ChatPorts, text: &str) -> Result<TurnAnswer, ChatError> {

@@ -26,7 +26,7 @@ fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
         *begun.lock().unwrap() = Some(new.clone());
         let usage = Usage { tokens_in: 100, tokens_out: 1 };
         let at = "2026-03-01T11:00:00Z".parse().unwrap();
-        Ok(BegunTurn::Resumed {
+        Ok(TurnStart::Resumed {
             turn: Turn { attempt: 2, ..turn_of(&new) },
             parts: parts.clone(),
             usage,
@@ -147,7 +147,7 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
     };
     let repeated = || {
         let (mut repo, stored) = (MockConversationRepo::new(), stored.clone());
-        repo.expect_begin_turn().returning(move |_, _| Ok(BegunTurn::Repeated(Box::new(stored.clone()))));
+        repo.expect_begin_turn().returning(move |_, _| Ok(TurnStart::AlreadyAnswered(Box::new(stored.clone()))));
         repo.expect_pending().returning(|_, _, _| Ok(None));
         ports(repo, Arc::new(ScriptedLlm::new([])), idle())
     };
@@ -156,7 +156,7 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
     let events = service(repeated()).stream(&who(), &"r".parse().unwrap(), message("Add milk")).await.unwrap();
     let events: Vec<_> = futures_util::StreamExt::collect(events).await;
     assert_eq!(events.len(), 9, "{events:?}");
-    assert_eq!(events[8], TurnEvent::Ended(Box::new(TurnEnded { answer, failure: None })));
+    assert_eq!(events[8], TurnEvent::Finished(Box::new(TurnFinished { answer, failure: None })));
 }
 
 #[tokio::test]
@@ -206,5 +206,5 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
         _ => None,
     });
     assert_eq!(texts.collect::<Vec<_>>(), ["Add", "ed."]);
-    assert!(matches!(events.last(), Some(TurnEvent::Ended(ended)) if ended.answer.response == "Added."));
+    assert!(matches!(events.last(), Some(TurnEvent::Finished(ended)) if ended.answer.response == "Added."));
 }

@@ -7,7 +7,7 @@ use crate::turn::TurnEvent;
 /// Tells what is new in a message each time it is looked at. Parts are only ever added, the last text only grows, and
 /// calls get their results later.
 #[derive(Debug, Default)]
-pub(super) struct Narration {
+pub(super) struct PartDiff {
     /// The round that has begun and not ended.
     round: Option<u8>,
     /// The part that was told last, or is to be told next.
@@ -27,13 +27,13 @@ enum Told {
     Everything,
 }
 
-impl Narration {
+impl PartDiff {
     /// What is new in `parts`.
     pub fn tell(&mut self, parts: &[Part]) -> Vec<TurnEvent> {
         let mut events = Vec::new();
         self.waiting.retain(|place| match parts.get(*place) {
             Some(Part::ToolCall(call)) if call.result.is_some() => {
-                events.push(TurnEvent::ToolAnswered(call.clone()));
+                events.push(TurnEvent::ToolCompleted(call.clone()));
                 false
             }
             _ => true,
@@ -51,7 +51,7 @@ impl Narration {
 
     /// What there is to tell when the message is whole.
     pub fn end(&mut self) -> Vec<TurnEvent> {
-        self.round.take().map(|_round| TurnEvent::RoundEnded).into_iter().collect()
+        self.round.take().map(|_round| TurnEvent::RoundFinished).into_iter().collect()
     }
 
     fn tell_part(&mut self, part: &Part, events: &mut Vec<TurnEvent>) {
@@ -72,7 +72,7 @@ impl Narration {
                 self.enter(call.round, events);
                 events.push(TurnEvent::ToolCalled(ToolCall { result: None, ..call.clone() }));
                 if call.result.is_some() {
-                    events.push(TurnEvent::ToolAnswered(call.clone()));
+                    events.push(TurnEvent::ToolCompleted(call.clone()));
                 } else {
                     self.waiting.push(self.part);
                 }
@@ -86,7 +86,7 @@ impl Narration {
     fn enter(&mut self, round: u8, events: &mut Vec<TurnEvent>) {
         if self.round != Some(round) {
             events.extend(self.end());
-            events.push(TurnEvent::RoundBegun);
+            events.push(TurnEvent::RoundStarted);
             self.round = Some(round);
         }
     }
@@ -113,31 +113,31 @@ mod tests {
 
     #[test]
     fn a_growing_message_is_told_bit_by_bit() {
-        let mut narration = Narration::default();
-        assert_eq!(narration.tell(&[]), []);
-        assert_eq!(narration.tell(&[text(0, "Hé")]), [TurnEvent::RoundBegun, TurnEvent::TextDelta("Hé".into())]);
-        assert_eq!(narration.tell(&[text(0, "Hé")]), []);
-        assert_eq!(narration.tell(&[text(0, "Héllo")]), [TurnEvent::TextDelta("llo".into())]);
+        let mut diff = PartDiff::default();
+        assert_eq!(diff.tell(&[]), []);
+        assert_eq!(diff.tell(&[text(0, "Hé")]), [TurnEvent::RoundStarted, TurnEvent::TextDelta("Hé".into())]);
+        assert_eq!(diff.tell(&[text(0, "Hé")]), []);
+        assert_eq!(diff.tell(&[text(0, "Héllo")]), [TurnEvent::TextDelta("llo".into())]);
         let waiting = [text(0, "Héllo"), Part::ToolCall(call(None))];
-        assert_eq!(narration.tell(&waiting), [TurnEvent::ToolCalled(call(None))]);
+        assert_eq!(diff.tell(&waiting), [TurnEvent::ToolCalled(call(None))]);
         let done = [text(0, "Héllo"), Part::ToolCall(answered())];
-        assert_eq!(narration.tell(&done), [TurnEvent::ToolAnswered(answered())]);
+        assert_eq!(diff.tell(&done), [TurnEvent::ToolCompleted(answered())]);
         let more = [done[0].clone(), done[1].clone(), text(1, "Done.")];
         assert_eq!(
-            narration.tell(&more),
-            [TurnEvent::RoundEnded, TurnEvent::RoundBegun, TurnEvent::TextDelta("Done.".into())]
+            diff.tell(&more),
+            [TurnEvent::RoundFinished, TurnEvent::RoundStarted, TurnEvent::TextDelta("Done.".into())]
         );
-        assert_eq!((narration.end(), narration.end()), (vec![TurnEvent::RoundEnded], vec![]));
+        assert_eq!((diff.end(), diff.end()), (vec![TurnEvent::RoundFinished], vec![]));
     }
 
     #[test]
     fn calls_that_are_answered_late_are_told_late() {
-        let mut narration = Narration::default();
+        let mut diff = PartDiff::default();
         let two = [Part::ToolCall(call(None)), Part::ToolCall(call(None))];
-        assert_eq!(narration.tell(&two).len(), 3, "a round with two calls");
-        let answers = [TurnEvent::ToolAnswered(answered()), TurnEvent::ToolAnswered(answered())];
-        assert_eq!(narration.tell(&[Part::ToolCall(answered()), Part::ToolCall(answered())]), answers);
-        assert_eq!(narration.tell(&[Part::ToolCall(answered()), Part::ToolCall(answered())]), []);
+        assert_eq!(diff.tell(&two).len(), 3, "a round with two calls");
+        let answers = [TurnEvent::ToolCompleted(answered()), TurnEvent::ToolCompleted(answered())];
+        assert_eq!(diff.tell(&[Part::ToolCall(answered()), Part::ToolCall(answered())]), answers);
+        assert_eq!(diff.tell(&[Part::ToolCall(answered()), Part::ToolCall(answered())]), []);
     }
 
     #[test]
@@ -149,17 +149,17 @@ mod tests {
             Part::ToolCall(call(None)),
             text(1, "End."),
         ];
-        let told = Narration::default().tell(&parts);
+        let told = PartDiff::default().tell(&parts);
         assert_eq!(
             told,
             [
                 TurnEvent::Notice("stand-in".into()),
-                TurnEvent::RoundBegun,
+                TurnEvent::RoundStarted,
                 TurnEvent::ToolCalled(call(None)),
-                TurnEvent::ToolAnswered(answered()),
+                TurnEvent::ToolCompleted(answered()),
                 TurnEvent::ToolCalled(call(None)),
-                TurnEvent::RoundEnded,
-                TurnEvent::RoundBegun,
+                TurnEvent::RoundFinished,
+                TurnEvent::RoundStarted,
                 TurnEvent::TextDelta("End.".into()),
             ]
         );

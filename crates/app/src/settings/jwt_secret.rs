@@ -15,7 +15,7 @@ use secrecy::zeroize::Zeroizing;
 use super::create_private_directory;
 
 /// Where a secret is kept that nobody has set.
-const KEPT_IN: &str = "data/jwt-secret";
+const GENERATED_SECRET_FILE: &str = "data/jwt-secret";
 
 /// Where the signing secret comes from.
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub enum JwtSecretSource {
     /// From the settings.
     Given(JwtSecret),
     /// From this file, which is made when it is first wanted.
-    Kept(PathBuf),
+    Generated(PathBuf),
 }
 
 /// Why the kept secret cannot be read or made.
@@ -54,7 +54,7 @@ pub enum KeptSecretError {
 
 impl JwtSecretSource {
     pub(super) fn kept() -> Self {
-        Self::Kept(PathBuf::from(KEPT_IN))
+        Self::Generated(PathBuf::from(GENERATED_SECRET_FILE))
     }
 
     /// The secret. If it is kept in a file that is not there, both are made; of several processes that do so at once
@@ -65,7 +65,7 @@ impl JwtSecretSource {
     pub fn obtain(&self) -> Result<JwtSecret, KeptSecretError> {
         match self {
             Self::Given(secret) => Ok(secret.clone()),
-            Self::Kept(path) => match read(path)? {
+            Self::Generated(path) => match read(path)? {
                 Some(secret) => Ok(secret),
                 None => make(path),
             },
@@ -77,7 +77,7 @@ impl fmt::Debug for JwtSecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given(_) => f.write_str("Given([REDACTED])"),
-            Self::Kept(path) => f.debug_tuple("Kept").field(path).finish(),
+            Self::Generated(path) => f.debug_tuple("Generated").field(path).finish(),
         }
     }
 }
@@ -130,14 +130,14 @@ mod tests {
     fn a_secret_is_made_once_and_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/data/jwt-secret");
-        let source = JwtSecretSource::Kept(path.clone());
+        let source = JwtSecretSource::Generated(path.clone());
         source.obtain().unwrap();
         let first = text(&path);
         assert_eq!(URL_SAFE_NO_PAD.decode(first.trim_end()).unwrap().len(), 48);
         source.obtain().unwrap();
         assert_eq!(text(&path), first);
         let other = directory.path().join("other");
-        JwtSecretSource::Kept(other.clone()).obtain().unwrap();
+        JwtSecretSource::Generated(other.clone()).obtain().unwrap();
         assert_ne!(text(&other), first);
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("data/jwt-secret");
-        JwtSecretSource::Kept(path.clone()).obtain().unwrap();
+        JwtSecretSource::Generated(path.clone()).obtain().unwrap();
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     }
 
@@ -189,7 +189,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("jwt-secret");
         fs::write(&path, "hunter2\n").unwrap();
-        let error = JwtSecretSource::Kept(path.clone()).obtain().unwrap_err();
+        let error = JwtSecretSource::Generated(path.clone()).obtain().unwrap_err();
         let told = format!("{error} {error:?}");
         assert!(told.contains("jwt-secret holds no secret") && !told.contains("hunter2"), "{told}");
         assert_eq!(text(&path), "hunter2\n");
@@ -200,7 +200,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = JwtSecretSource::Kept(file.join("jwt-secret")).obtain().unwrap_err();
+        let error = JwtSecretSource::Generated(file.join("jwt-secret")).obtain().unwrap_err();
         assert!(matches!(&error, KeptSecretError::File { path, .. } if path.starts_with(&file)), "{error:?}");
     }
 }

@@ -46,7 +46,7 @@ impl AccountService {
         let (session, refresh_token) = self.new_session(client, token_version.saturating_add(1))?;
         let (id, at) = (session.id, session.at);
         let change = PasswordChange { token_version, password_hash, session };
-        let forgetting = self.standings.forget_after();
+        let forgetting = self.token_cache.invalidate_on_drop();
         let user = self.users.change_password(who.user, change, at).await?;
         drop(forgetting);
         self.signed_in(user, id, refresh_token, at)
@@ -60,7 +60,7 @@ impl AccountService {
     /// [`AccountError::RateLimited`], [`AccountError::InsufficientScope`], or a failure of storage.
     pub async fn delete_me(&self, who: &Principal, password: Option<Password>) -> Result<(), AccountError> {
         let user = self.prove(who, password).await?;
-        let _forgetting = self.standings.forget_after();
+        let _forgetting = self.token_cache.invalidate_on_drop();
         Ok(self.users.delete(who.user, user.token_version).await?)
     }
 

@@ -14,26 +14,26 @@ use crate::error::storage;
 
 /// A connection (or a transaction, which has one) with the right to use it. Every statement is waited for within
 /// bounds: a server that hangs does not end its own statements.
-pub(crate) struct Held<'a, C> {
+pub(crate) struct PooledConnection<'a, C> {
     // Before the permit: what comes next must find the connection free.
     inner: C,
     answer_within: Duration,
     _permit: SemaphorePermit<'a>,
 }
 
-impl<'a, C> Held<'a, C> {
+impl<'a, C> PooledConnection<'a, C> {
     pub(super) fn new(inner: C, permit: SemaphorePermit<'a>, answer_within: Duration) -> Self {
         Self { inner, answer_within, _permit: permit }
     }
 }
 
-impl Held<'_, DatabaseConnection> {
+impl PooledConnection<'_, DatabaseConnection> {
     pub(super) async fn ping(&self) -> Result<(), DbErr> {
         within(self.answer_within, self.inner.ping()).await
     }
 }
 
-impl Held<'_, DatabaseTransaction> {
+impl PooledConnection<'_, DatabaseTransaction> {
     /// Makes it durable.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         within(self.answer_within, self.inner.commit()).await
@@ -52,7 +52,7 @@ impl Held<'_, DatabaseTransaction> {
 }
 
 #[async_trait]
-impl<C: ConnectionTrait + Send> ConnectionTrait for Held<'_, C> {
+impl<C: ConnectionTrait + Send> ConnectionTrait for PooledConnection<'_, C> {
     fn get_database_backend(&self) -> DbBackend {
         self.inner.get_database_backend()
     }

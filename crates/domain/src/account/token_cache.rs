@@ -3,7 +3,7 @@
 //! What this process itself voids is void at once: every entry is good for one epoch, and whatever voids a token begins
 //! the next one, after it is stored and before it is answered. An answer of storage that was asked for before then
 //! belongs to the epoch before, and is never believed. What another process voids is noticed after
-//! [`Standings::MEMORY`], and after the next question.
+//! [`TokenCache::TTL`], and after the next question.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +16,7 @@ use crate::secret::SecretHash;
 use crate::session::SessionStanding;
 
 /// What a check found, by what was checked.
-pub(super) struct Standings {
+pub(super) struct TokenCache {
     epoch: AtomicU64,
     sessions: Cache<(UserId, SessionId), Known<SessionStanding>>,
     api_tokens: Cache<SecretHash, Known<ApiTokenStanding>>,
@@ -27,9 +27,9 @@ pub(super) struct Standings {
 pub(super) struct Epoch(u64);
 
 /// Begins the next epoch when it is dropped.
-pub(super) struct Forgetting<'a>(&'a Standings);
+pub(super) struct InvalidateOnDrop<'a>(&'a TokenCache);
 
-impl Drop for Forgetting<'_> {
+impl Drop for InvalidateOnDrop<'_> {
     fn drop(&mut self) {
         self.0.epoch.fetch_add(1, Ordering::SeqCst);
     }
@@ -42,9 +42,9 @@ struct Known<T> {
     until: DateTime<Utc>,
 }
 
-impl Standings {
+impl TokenCache {
     /// How long something is remembered.
-    pub(super) const MEMORY: TimeDelta = TimeDelta::seconds(5);
+    pub(super) const TTL: TimeDelta = TimeDelta::seconds(5);
     /// The most sessions, and the most API tokens, that are remembered: some 150 bytes each.
     const CAPACITY: usize = 10_000;
 
@@ -54,8 +54,8 @@ impl Standings {
 
     /// Forgets everything when the guard is dropped: to be held around whatever voids a token, so that it is forgotten
     /// also if that fails half-way, or nobody waits for its end.
-    pub(super) fn forget_after(&self) -> Forgetting<'_> {
-        Forgetting(self)
+    pub(super) fn invalidate_on_drop(&self) -> InvalidateOnDrop<'_> {
+        InvalidateOnDrop(self)
     }
 
     pub(super) fn session(&self, user: UserId, id: SessionId, now: DateTime<Utc>) -> Option<SessionStanding> {
@@ -82,16 +82,16 @@ impl Standings {
 
     fn current<T>(&self, known: Known<T>, now: DateTime<Utc>) -> Option<T> {
         // A clock that was put back makes nothing good for longer.
-        let fresh = now < known.until && known.until - now <= Self::MEMORY;
+        let fresh = now < known.until && known.until - now <= Self::TTL;
         (fresh && known.epoch == self.epoch()).then_some(known.standing)
     }
 }
 
 fn known<T>(standing: T, (epoch, at): (Epoch, DateTime<Utc>)) -> Known<T> {
-    Known { standing, epoch, until: at + Standings::MEMORY }
+    Known { standing, epoch, until: at + TokenCache::TTL }
 }
 
-impl Default for Standings {
+impl Default for TokenCache {
     fn default() -> Self {
         Self { epoch: AtomicU64::new(0), sessions: Cache::new(Self::CAPACITY), api_tokens: Cache::new(Self::CAPACITY) }
     }
@@ -118,32 +118,32 @@ mod tests {
 
     #[test]
     fn what_was_found_is_remembered_for_its_time() {
-        let standings = Standings::default();
+        let token_cache = TokenCache::default();
         let (user, session) = key();
-        standings.know_session(user, session, standing(), (standings.epoch(), AT));
-        assert_eq!(standings.session(user, session, seconds(4)), Some(standing()));
-        assert_eq!(standings.session(user, session, seconds(5)), None);
-        assert_eq!(standings.session(user, session, seconds(-1)), None);
-        assert_eq!(standings.session(user, Uuid::from_u128(3).into(), AT), None);
+        token_cache.know_session(user, session, standing(), (token_cache.epoch(), AT));
+        assert_eq!(token_cache.session(user, session, seconds(4)), Some(standing()));
+        assert_eq!(token_cache.session(user, session, seconds(5)), None);
+        assert_eq!(token_cache.session(user, session, seconds(-1)), None);
+        assert_eq!(token_cache.session(user, Uuid::from_u128(3).into(), AT), None);
     }
 
     #[test]
     fn an_answer_that_was_asked_for_before_something_was_voided_is_never_believed() {
-        let standings = Standings::default();
+        let token_cache = TokenCache::default();
         let (user, session) = key();
-        let asked = (standings.epoch(), AT);
-        drop(standings.forget_after());
-        standings.know_session(user, session, standing(), asked);
-        assert_eq!(standings.session(user, session, AT), None);
+        let asked = (token_cache.epoch(), AT);
+        drop(token_cache.invalidate_on_drop());
+        token_cache.know_session(user, session, standing(), asked);
+        assert_eq!(token_cache.session(user, session, AT), None);
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let standings = Standings::default();
+        let token_cache = TokenCache::default();
         let (user, _) = key();
         for n in 0..100_000 {
-            standings.know_session(user, Uuid::from_u128(n).into(), standing(), (standings.epoch(), AT));
+            token_cache.know_session(user, Uuid::from_u128(n).into(), standing(), (token_cache.epoch(), AT));
         }
-        assert!(standings.sessions.len() <= Standings::CAPACITY, "{}", standings.sessions.len());
+        assert!(token_cache.sessions.len() <= TokenCache::CAPACITY, "{}", token_cache.sessions.len());
     }
 }

@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Whoever has a permit finds a connection free, or can open one. That tells two failures apart which `SQLx` reports
 /// alike: all connections in use (no permit in time), and a database that cannot be reached (a permit, and still no
 /// connection in time).
-pub(super) struct Lane {
+pub(super) struct BoundedPool {
     connection: DatabaseConnection,
     permits: Semaphore,
     size: u32,
@@ -33,7 +33,7 @@ struct AllInUse {
     waited: Duration,
 }
 
-impl Lane {
+impl BoundedPool {
     pub(super) fn new(mut connection: DatabaseConnection, size: u32, options: &DatabaseOptions) -> Self {
         let observer = options.observer.clone();
         connection.set_metric_callback(move |info| {
