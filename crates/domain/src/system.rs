@@ -63,7 +63,7 @@ pub trait SystemRepo: Send + Sync {
     /// Marks the running turns whose lease is over, and their messages, as failed. Returns how many there were.
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 
-    /// Returns at most 100 users whose trash has tasks that were deleted at `until` or before.
+    /// Returns at most 100 users whose trash has tasks that were deleted, and last changed, at `until` or before.
     async fn users_with_trash(&self, until: DateTime<Utc>) -> Result<Vec<UserId>, StorageError>;
 
     /// Deletes the ledger entries from before `until`, and the pending actions that expired before it. Returns how many

@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use crate::change::{Origin, Receipt};
 use crate::conversation::PendingItem;
-use crate::id::{ConversationId, TaskId};
+use crate::id::ConversationId;
 use crate::message::ToolCall;
 use crate::principal::InsufficientScope;
 use crate::storage::StorageError;
+use crate::task::Task;
 
 pub use task_tools::{TaskTools, confirm_pending_spec, specs};
 
@@ -41,8 +42,8 @@ pub struct ToolSpec {
 pub struct ToolContext {
     /// The acting user, and the tool call if it comes from a chat. The owner comes from here and from nowhere else.
     pub origin: Origin,
-    /// The task that the call's identifier was resolved to, if that was done beforehand.
-    pub target: Option<TaskId>,
+    /// What the call's identifier stands for, if it was resolved before.
+    pub target: Option<TaskMatch>,
 }
 
 impl ToolContext {
@@ -50,6 +51,26 @@ impl ToolContext {
     pub fn conversation(&self) -> Option<ConversationId> {
         self.origin.call.map(|call| call.conversation)
     }
+}
+
+/// What an identifier stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskMatch {
+    /// This task.
+    One(Box<Task>),
+    /// Each of these tasks, so none of them.
+    Several(Vec<Task>),
+    /// No task. These have the most similar titles.
+    None(Vec<Task>),
+}
+
+/// What a call is about, before it runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResolvedCall {
+    /// What its identifier stands for, if it has one.
+    pub target: Option<TaskMatch>,
+    /// The existing task that it would delete or overwrite, if it would.
+    pub overwrites: Option<PendingItem>,
 }
 
 /// What came of a tool call.
@@ -110,13 +131,9 @@ pub trait ToolExecutor: Send + Sync {
     /// Returns what the context's effect did, if it has happened. MUST change nothing.
     async fn find_effect(&self, context: &ToolContext, tool: &str) -> Result<Option<ToolOutcome>, ToolError>;
 
-    /// Returns for each of `calls` which existing task it would delete or overwrite, if it would: one that names exactly
-    /// one task. MUST change nothing.
-    async fn overwrites(
-        &self,
-        context: &ToolContext,
-        calls: &[ToolCall],
-    ) -> Result<Vec<Option<PendingItem>>, ToolError>;
+    /// Resolves the identifier of each of `calls`, in their order, and tells which existing task each would delete or
+    /// overwrite. MUST change nothing.
+    async fn resolve(&self, context: &ToolContext, calls: &[ToolCall]) -> Result<Vec<ResolvedCall>, ToolError>;
 
     /// Does what the user has confirmed, as one operation. MUST touch no other task, and none that is not at the version
     /// that was seen.

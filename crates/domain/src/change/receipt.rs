@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Entry, Row, Seq, UndoLink};
 use crate::id::{OperationId, TaskId};
-use crate::task::{Task, Title};
+use crate::task::{Task, Title, Version};
 
 /// One change that was committed. This is its form in stored messages too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Receipt {
     /// The title before the change, if the change gave it another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_title: Option<Title>,
+    /// The task's version after the change. It is not stored with messages.
+    #[serde(skip)]
+    pub version: Option<Version>,
 }
 
 /// A task by id and title.
@@ -52,6 +55,7 @@ impl Receipt {
             action: entry.action,
             task: current.into(),
             previous_title,
+            version: Some(current.version),
         })
     }
 

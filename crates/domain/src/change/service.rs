@@ -191,7 +191,9 @@ impl ChangeService {
             if let Some(last) = entries.iter().rev().find(standing) {
                 let Some(message) = last.message else { return Ok(None) };
                 let selector = EntrySelector::Message(call.conversation, message);
-                let turn = self.ledger.repo.find(owner, &selector).await?;
+                let mut turn = self.ledger.repo.find(owner, &selector).await?;
+                // What that turn itself has undone stays undone.
+                turn.retain(|entry| entry.undoes.is_none());
                 return self.undo_entries(origin, &turn, OnConflict::Fail).await.map(Some);
             }
             before = Some(oldest);
@@ -224,7 +226,7 @@ impl ChangeService {
             let rows = self.tasks.get_many(owner, &ids).await.map_err(storage)?;
             let rows = rows.into_iter().map(|task| (task.id, task)).collect();
             let Plan { writes, mut conflicts } = plan(&standing, rows, now);
-            self.name_later(owner, &mut conflicts).await?;
+            self.name_later(owner, &mut conflicts, &standing).await?;
             if !conflicts.is_empty() && on_conflict == OnConflict::Fail {
                 return Err(ChangeError::Conflicts(conflicts));
             }
@@ -240,11 +242,14 @@ impl ChangeService {
         Err(ChangeError::Contention)
     }
 
-    async fn name_later(&self, owner: UserId, conflicts: &mut [Conflict]) -> Result<(), ChangeError> {
+    /// Names what is in the way of each conflict, which none of the `undone` entries is.
+    async fn name_later(&self, owner: UserId, conflicts: &mut [Conflict], undone: &[Entry]) -> Result<(), ChangeError> {
         let Some(first) = conflicts.iter().map(|conflict| conflict.seq).min() else { return Ok(()) };
         let rows: BTreeSet<_> = conflicts.iter().map(|conflict| conflict.entity).collect();
         let selector = EntrySelector::Rows { rows: rows.into_iter().collect(), after: first, limit: SEARCH_PAGE };
-        name_later(conflicts, &self.ledger.repo.find(owner, &selector).await?);
+        let mut later = self.ledger.repo.find(owner, &selector).await?;
+        later.retain(|entry| undone.iter().all(|undone| undone.seq != entry.seq));
+        name_later(conflicts, &later);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What an undo writes: for each field that a change set, the value from before it, where the value is still the change's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -22,7 +22,7 @@ pub struct Conflict {
 }
 
 /// The fields of a task that a change can set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Field {
     Title,
     Completed,
@@ -69,14 +69,18 @@ pub(super) struct Plan {
     pub conflicts: Vec<Conflict>,
 }
 
-/// Plans the undo of `entries`, newest first, on the rows as they are now. Each entry is undone on what the undo of the
-/// later ones leaves, so that several changes of one row are no conflict with each other, and changes of others between
-/// them are.
+/// Plans the undo of `entries` on the rows as they are now: each is undone, newest first, on what the undo of the later
+/// ones leaves. So several changes of one row are no conflict with each other, and changes of others between them are.
+///
+/// A field is in conflict once, at its newest change. One that the entries leave as it was before them is in no conflict:
+/// there is nothing to undo in it, whoever changed it since.
 pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: DateTime<Utc>) -> Plan {
     let mut plan = Plan::default();
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
-    for entry in entries {
+    let mut blocked: HashSet<(TaskId, Field)> = HashSet::new();
+    let mut unchanged = Vec::new();
+    for entry in &entries {
         let EntityId::Task(id) = entry.entity;
         let conflict = |field: Option<Field>| Conflict {
             seq: entry.seq,
@@ -89,24 +93,44 @@ pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: D
             continue;
         };
         let (restored, changed) = match &entry.before {
-            Some(Row::Task(before)) => undo_fields(row, before, after),
+            Some(Row::Task(before)) => undo_fields(row, before, after, |field| blocked.contains(&(id, field))),
             None => undo_creation(row, after, now),
         };
-        plan.conflicts.extend(changed.into_iter().map(|field| conflict(Some(field))));
+        for field in changed.into_iter().filter(|field| blocked.insert((id, *field))) {
+            let conflicts = if is_net_zero(&entries, id, field) { &mut unchanged } else { &mut plan.conflicts };
+            conflicts.push(conflict(Some(field)));
+        }
         let restored = restored.touched(row, now);
         if restored != *row {
             let before = current.insert(id, restored.clone());
             plan.writes.push(Write::Task { before, after: Some(restored), undoes: Some(entry.seq) });
         }
     }
+    if plan.writes.is_empty() && plan.conflicts.is_empty() {
+        plan.conflicts = unchanged;
+    }
     plan
 }
 
-/// The row with the fields of a change as they were before it, and the fields that have another value by now.
-fn undo_fields(row: &Task, before: &Task, after: &Task) -> (Task, Vec<Field>) {
+/// Whether `entries`, newest first, change the field of a row in one chain that ends where it began.
+fn is_net_zero(entries: &[&Entry], id: TaskId, field: Field) -> bool {
+    let changes = entries.iter().filter(|entry| entry.entity == EntityId::Task(id));
+    let changes = changes.filter_map(|entry| match (&entry.before, &entry.after) {
+        (Some(Row::Task(before)), Some(Row::Task(after))) => field.differs(before, after).then_some((before, after)),
+        _ => None,
+    });
+    let changes: Vec<_> = changes.collect();
+    let is_chain = changes.windows(2).all(|pair| !field.differs(pair[0].0, pair[1].1));
+    let (Some((_, last)), Some((first, _))) = (changes.first(), changes.last()) else { return false };
+    is_chain && !field.differs(first, last)
+}
+
+/// The row with the fields of a change as they were before it, and the fields that have another value by now. Fields that
+/// are `blocked` stay.
+fn undo_fields(row: &Task, before: &Task, after: &Task, blocked: impl Fn(Field) -> bool) -> (Task, Vec<Field>) {
     let mut restored = row.clone();
     let mut changed = Vec::new();
-    for field in Field::ALL.into_iter().filter(|field| field.differs(before, after)) {
+    for field in Field::ALL.into_iter().filter(|field| field.differs(before, after) && !blocked(*field)) {
         if field.differs(row, after) {
             changed.push(field);
         } else {

@@ -25,8 +25,8 @@ use crate::conversation::{
     ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn, PendingAction,
     TurnStart,
 };
-use crate::id::ConversationId;
-use crate::message::{Part, ToolCall};
+use crate::id::{ConversationId, MessageId};
+use crate::message::{Message, Part, Role, ToolCall};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
 use crate::tool::CONFIRM_PENDING;
@@ -35,10 +35,10 @@ use crate::user::UserRepoError;
 
 pub use calls::MAX_CALLS;
 use calls::{Rounds, ran};
-use confirmation::PutOff;
+use confirmation::{PutOff, Written};
 use finish::Finished;
 use reply::{ModelRun, Prompt};
-use resume::{kept_parts, settle_calls};
+use resume::{complete_calls, kept_parts};
 pub(super) use work::Failure;
 use work::{Draft, Ran, TurnContext};
 
@@ -176,12 +176,14 @@ async fn work(
         }
         Err(UserRepoError::Storage(error)) => return Err(Failure::Storage(error)),
     };
-    let history = history(context).await?;
+    let messages = newest_messages(context).await?;
+    let pending = pending.filter(|pending| is_untouched(pending, &messages, context.turn.assistant_message));
+    let history = replay(&messages, context.options.history_tokens);
     let prompt = Prompt { system: system_text(zone.date_at(at)), history, tools: Vec::new().into() };
     if is_resumed {
-        settle_calls(context, draft, pending).await?;
+        complete_calls(context, draft).await?;
     }
-    Rounds { context, draft, model, put_off, pending, corrections: 0 }.run(prompt).await
+    Rounds { context, draft, model, put_off, pending, corrections: 0, written: Written::default() }.run(prompt).await
 }
 
 /// Runs what the user has confirmed by a request, without a model.
@@ -215,15 +217,25 @@ async fn ran_before(context: &TurnContext, call: &crate::tool::ToolContext) -> R
     found.transpose().map(ran).transpose()
 }
 
-/// The newest messages of the conversation up to the user's.
-async fn history(context: &TurnContext) -> Result<Vec<crate::llm::LlmMessage>, Failure> {
+/// Whether a model has said and called nothing since the action was put off: a turn in between that failed keeps the
+/// action, but what it read, such as a title, must not bring a model to confirm. `own` is the message of this turn.
+fn is_untouched(pending: &PendingAction, messages: &[Message], own: MessageId) -> bool {
+    let by_model = |part: &Part| matches!(part, Part::Text { .. } | Part::ToolCall(_));
+    let mut since = messages.iter().skip_while(|message| message.id != pending.message);
+    since.next().is_some()
+        && since
+            .all(|message| message.role != Role::Assistant || message.id == own || !message.parts.iter().any(by_model))
+}
+
+/// The newest messages of the conversation up to the user's, oldest first.
+async fn newest_messages(context: &TurnContext) -> Result<Vec<Message>, Failure> {
     let after = Some(MessageCursor(context.turn.position.saturating_add(1)));
     let newest = PageRequest { limit: MAX_MESSAGES, after };
     let (owner, conversation) = (context.owner(), context.turn.conversation);
     let page = context.ports.conversations.messages(owner, conversation, MessageOrder::Descending, newest).await;
     let mut messages = page.map_err(Failure::from)?.items;
     messages.reverse();
-    Ok(replay(&messages, context.options.history_tokens))
+    Ok(messages)
 }
 
 /// Prolongs the turn's lease again and again; returns when there is nothing left to prolong.

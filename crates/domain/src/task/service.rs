@@ -253,7 +253,8 @@ impl TaskService {
         Err(TaskError::Contention)
     }
 
-    /// Removes what is in the trash since `until` or longer for good. Returns how many tasks that were.
+    /// Removes the tasks for good that were deleted, and have not been changed since, at `until` or before: one that an undo
+    /// has put back into the trash is there since the undo. Returns how many tasks that were.
     ///
     /// # Errors
     /// [`TaskError`] without the scope `tasks:write`, or if storage fails. What was removed before stays removed.
@@ -261,12 +262,15 @@ impl TaskService {
         origin.principal.require(Scope::TasksWrite)?;
         let (mut purged, mut failures) = (0, 0);
         // Behind what is newer than `until`.
-        let oldest = TrashCursor { deleted_at: until, id: uuid::Uuid::max().into() };
+        let mut after = TrashCursor { deleted_at: until, id: uuid::Uuid::max().into() };
         while failures < MAX_ATTEMPTS {
-            let page = PageRequest { limit: PURGE_PAGE, after: Some(oldest) };
-            let tasks = self.tasks.list_trash(origin.principal.user, page).await?.items;
+            let page = PageRequest { limit: PURGE_PAGE, after: Some(after) };
+            let Page { items: mut tasks, next } = self.tasks.list_trash(origin.principal.user, page).await?;
+            tasks.retain(|task| task.updated_at <= until);
             if tasks.is_empty() {
-                return Ok(purged);
+                let Some(next) = next else { return Ok(purged) };
+                after = next;
+                continue;
             }
             let count = tasks.len() as u64;
             let writes: Vec<_> = tasks.into_iter().map(Write::purge).collect();

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::outcome::{done, in_words, refused, view};
 use super::parameters::{OneTask, UpdateTask, read};
-use super::resolve::Resolved;
-use super::{TaskTools, ToolContext, ToolError, ToolOutcome};
+use super::resolve::Titles;
+use super::{ResolvedCall, TaskMatch, TaskTools, ToolContext, ToolError, ToolOutcome};
 use crate::change::{ChangeRepoError, Entry, Receipt, Write};
 use crate::conversation::{PendingItem, PendingItemAction};
 use crate::id::TaskId;
@@ -17,31 +17,41 @@ use crate::principal::Scope;
 use crate::task::{MAX_ATTEMPTS, Task, TaskPatch, Title};
 
 impl TaskTools {
-    /// What a call would delete or overwrite, if it names exactly one existing task.
-    pub(super) async fn overwrite(
+    /// What a call is about. Parameters that do not fit are the call's own to refuse.
+    pub(super) async fn resolve_call(
         &self,
         context: &ToolContext,
         call: &ToolCall,
-    ) -> Result<Option<PendingItem>, ToolError> {
+        titles: &mut Titles,
+    ) -> Result<ResolvedCall, ToolError> {
+        let parameters = || call.parameters.clone();
         let (identifier, action) = match call.tool.as_str() {
-            "delete_task" => match read::<OneTask>(call.parameters.clone()) {
-                Ok(OneTask { task_identifier }) => (task_identifier, PendingItemAction::Delete),
-                Err(_) => return Ok(None),
+            "complete_task" => match read::<OneTask>(parameters()) {
+                Ok(OneTask { task_identifier }) => (task_identifier, None),
+                Err(_) => return Ok(ResolvedCall::default()),
             },
-            "update_task" => match read::<UpdateTask>(call.parameters.clone()) {
-                Ok(UpdateTask { task_identifier, new_title }) => match new_title.parse::<Title>() {
-                    Ok(new_title) => (task_identifier, PendingItemAction::Update { new_title }),
-                    Err(_) => return Ok(None),
-                },
-                Err(_) => return Ok(None),
+            "delete_task" => match read::<OneTask>(parameters()) {
+                Ok(OneTask { task_identifier }) => (task_identifier, Some(PendingItemAction::Delete)),
+                Err(_) => return Ok(ResolvedCall::default()),
             },
-            _ => return Ok(None),
+            "update_task" => match read::<UpdateTask>(parameters()) {
+                Ok(UpdateTask { task_identifier, new_title }) => {
+                    let title = new_title.parse::<Title>().ok();
+                    (task_identifier, title.map(|new_title| PendingItemAction::Update { new_title }))
+                }
+                Err(_) => return Ok(ResolvedCall::default()),
+            },
+            _ => return Ok(ResolvedCall::default()),
         };
         let owner = context.origin.principal.user;
-        Ok(match self.resolve(owner, context.conversation(), identifier.as_str()).await? {
-            Resolved::One(task) => Some(PendingItem::new(&task, action)),
-            Resolved::Several(_) | Resolved::None(_) => None,
-        })
+        let target = self.find_match(owner, context.conversation(), identifier.as_str(), titles).await?;
+        let overwrites = match (&target, action) {
+            // The title that the task has already overwrites nothing.
+            (TaskMatch::One(task), Some(PendingItemAction::Update { new_title })) if new_title == task.title => None,
+            (TaskMatch::One(task), Some(action)) => Some(PendingItem::new(task, action)),
+            _ => None,
+        };
+        Ok(ResolvedCall { target: Some(target), overwrites })
     }
 
     /// Does what the user has confirmed, to those tasks that are at the versions that were seen.

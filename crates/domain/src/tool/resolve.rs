@@ -3,23 +3,15 @@
 
 use std::num::NonZeroU16;
 
-use super::TaskTools;
+use super::{TaskMatch, TaskTools};
 use crate::id::{ConversationId, TaskId, UserId};
 use crate::page::PageRequest;
 use crate::storage::StorageError;
 use crate::task::{Task, TaskFilter, TaskRepoError, TaskStatus, TitleMatch};
 use crate::text::NormalizedText;
 
-/// What an identifier stands for.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Resolved {
-    /// This task.
-    One(Box<Task>),
-    /// Each of these, so none of them.
-    Several(Vec<Task>),
-    /// No task. The ones with the nearest titles come along.
-    None(Vec<Task>),
-}
+/// The newest tasks with the beginnings of their titles, read when the first identifier matches none of them.
+pub(super) type Titles = Option<Vec<(String, Task)>>;
 
 /// A place in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,21 +33,22 @@ const MAX_COMPARED_CHARACTERS: usize = 64;
 const NEAR: f64 = 0.75;
 
 impl TaskTools {
-    pub(super) async fn resolve(
+    pub(super) async fn find_match(
         &self,
         owner: UserId,
         conversation: Option<ConversationId>,
         identifier: &str,
-    ) -> Result<Resolved, StorageError> {
+        titles: &mut Titles,
+    ) -> Result<TaskMatch, StorageError> {
         if let Ok(id) = identifier.parse::<TaskId>()
             && let Some(task) = self.existing(owner, id).await?
         {
-            return Ok(Resolved::One(Box::new(task)));
+            return Ok(TaskMatch::One(Box::new(task)));
         }
         if let (Some(conversation), Some(position)) = (conversation, position(identifier))
             && let Some(task) = self.at(owner, conversation, position).await?
         {
-            return Ok(Resolved::One(Box::new(task)));
+            return Ok(TaskMatch::One(Box::new(task)));
         }
         let folded = NormalizedText::new(identifier);
         if !folded.as_str().is_empty() {
@@ -63,13 +56,19 @@ impl TaskTools {
                 let mut found = self.matching(owner, Some(title), MAX_CANDIDATES).await?;
                 match found.len() {
                     0 => {}
-                    1 => return Ok(Resolved::One(Box::new(found.remove(0)))),
-                    _ => return Ok(Resolved::Several(found)),
+                    1 => return Ok(TaskMatch::One(Box::new(found.remove(0)))),
+                    _ => return Ok(TaskMatch::Several(found)),
                 }
             }
         }
-        let others = self.matching(owner, None, MAX_COMPARED).await?;
-        Ok(Resolved::None(nearest(&folded, others)))
+        let titles = match titles {
+            Some(titles) => titles,
+            None => {
+                let tasks = self.matching(owner, None, MAX_COMPARED).await?;
+                titles.insert(tasks.into_iter().map(|task| (beginning(task.title.as_str()), task)).collect())
+            }
+        };
+        Ok(TaskMatch::None(nearest(&beginning(identifier), titles)))
     }
 
     pub(super) async fn existing(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
@@ -133,17 +132,19 @@ fn position(identifier: &str) -> Option<Position> {
     plain.then(|| digits.parse().ok().map(Position::Number)).flatten()
 }
 
-fn nearest(wanted: &NormalizedText, tasks: Vec<Task>) -> Vec<Task> {
-    let wanted = beginning(wanted);
-    let likeness = |task: &Task| strsim::jaro_winkler(&wanted, &beginning(&task.title.folded()));
-    let mut scored: Vec<_> = tasks.into_iter().map(|task| (likeness(&task), task)).collect();
+fn nearest(wanted: &str, titles: &[(String, Task)]) -> Vec<Task> {
+    let similarity = |(title, task)| (strsim::jaro_winkler(wanted, title), task);
+    let mut scored: Vec<(f64, &Task)> = titles.iter().map(|(title, task)| similarity((title, task))).collect();
     scored.retain(|(score, _)| *score >= NEAR);
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    scored.into_iter().take(MAX_NEAREST).map(|(_, task)| task).collect()
+    scored.into_iter().take(MAX_NEAREST).map(|(_, task)| task.clone()).collect()
 }
 
-fn beginning(text: &NormalizedText) -> String {
-    text.as_str().chars().take(MAX_COMPARED_CHARACTERS).collect()
+/// The beginning of a text as it is compared. It is cut before it is normalized, which costs more for a longer text, and
+/// again afterwards.
+fn beginning(text: &str) -> String {
+    let beginning: String = text.chars().take(MAX_COMPARED_CHARACTERS).collect();
+    NormalizedText::new(&beginning).as_str().chars().take(MAX_COMPARED_CHARACTERS).collect()
 }
 
 #[cfg(test)]
@@ -152,7 +153,7 @@ mod tests {
 
     #[test]
     fn long_texts_are_compared_by_their_beginning() {
-        assert_eq!(beginning(&NormalizedText::new(&"\u{FDFA}".repeat(500))).chars().count(), MAX_COMPARED_CHARACTERS);
+        assert_eq!(beginning(&"\u{FDFA}".repeat(500)).chars().count(), MAX_COMPARED_CHARACTERS);
     }
 
     #[test]

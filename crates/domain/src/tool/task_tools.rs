@@ -9,8 +9,10 @@ use super::outcome::{
     completed, created, deleted, done, not_undone, numbered, recorded, refuse, refused, renamed, undone, view,
 };
 use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, UpdateTask, read, schema};
-use super::resolve::Resolved;
-use super::{CONFIRM_PENDING, ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec, UNDO, confirmation};
+use super::{
+    CONFIRM_PENDING, ResolvedCall, TaskMatch, ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec, UNDO,
+    confirmation,
+};
 use crate::change::{ChangeService, Ledger, Undone};
 use crate::conversation::{ConversationRepo, PendingItem};
 use crate::id::TaskId;
@@ -19,7 +21,7 @@ use crate::page::PageRequest;
 use crate::patch::Patch;
 use crate::principal::Scope;
 use crate::storage::StorageError;
-use crate::task::{Task, TaskError, TaskFilter, TaskPatch, TaskRepo, TaskService, TaskStatus, Title};
+use crate::task::{Task, TaskFilter, TaskPatch, TaskRepo, TaskService, TaskStatus, Title};
 
 /// Maximum number of tasks that one list shows; its counts tell how many there are.
 const MAX_LISTED: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
@@ -74,16 +76,13 @@ impl ToolExecutor for TaskTools {
         })
     }
 
-    async fn overwrites(
-        &self,
-        context: &ToolContext,
-        calls: &[ToolCall],
-    ) -> Result<Vec<Option<PendingItem>>, ToolError> {
-        let mut items = Vec::with_capacity(calls.len());
+    async fn resolve(&self, context: &ToolContext, calls: &[ToolCall]) -> Result<Vec<ResolvedCall>, ToolError> {
+        let mut titles = None;
+        let mut resolved = Vec::with_capacity(calls.len());
         for call in calls {
-            items.push(self.overwrite(context, call).await?);
+            resolved.push(self.resolve_call(context, call, &mut titles).await?);
         }
-        Ok(items)
+        Ok(resolved)
     }
 
     async fn run_pending(&self, context: &ToolContext, items: &[PendingItem]) -> Result<ToolOutcome, ToolError> {
@@ -241,20 +240,18 @@ impl TaskTools {
     async fn one(&self, context: &ToolContext, identifier: &str) -> Result<Result<Task, ToolOutcome>, ToolError> {
         context.origin.principal.require(Scope::TasksWrite)?;
         let owner = context.origin.principal.user;
-        if let Some(id) = context.target {
-            return Ok(match self.existing(owner, id).await? {
-                Some(task) => Ok(task),
-                None => Err(refuse(TaskError::NotFound)?),
-            });
-        }
-        match self.resolve(owner, context.conversation(), identifier).await? {
-            Resolved::One(task) => Ok(Ok(*task)),
-            Resolved::Several(candidates) => {
+        let target = match &context.target {
+            Some(target) => target.clone(),
+            None => self.find_match(owner, context.conversation(), identifier, &mut None).await?,
+        };
+        match target {
+            TaskMatch::One(task) => Ok(Ok(*task)),
+            TaskMatch::Several(candidates) => {
                 self.remember(context, &candidates).await?;
                 let message = format!("Several tasks match '{identifier}'. Nothing was changed. Which one is meant?");
                 Ok(Err(refused(message, json!({"candidates": numbered(&candidates)}))))
             }
-            Resolved::None(nearest) => {
+            TaskMatch::None(nearest) => {
                 let nearest: Vec<_> = nearest.iter().map(view).collect();
                 Ok(Err(refused(
                     format!("No task matches '{identifier}'. Nothing was changed."),

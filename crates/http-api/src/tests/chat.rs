@@ -13,7 +13,7 @@ use domain::llm::{LlmError, ScriptedLlm, Step};
 use domain::message::{Message, Part, Role};
 use domain::page::Page;
 use domain::storage::StorageError;
-use domain::tool::ToolOutcome;
+use domain::tool::{ResolvedCall, ToolOutcome};
 use domain::turn::{Turn, TurnState, Usage};
 use serde_json::json;
 
@@ -48,6 +48,7 @@ pub(super) fn receipt(seq: u64, action: Action) -> Receipt {
         action,
         task: TaskRef { id: TASK.parse().unwrap(), title: "milk".parse().unwrap() },
         previous_title: None,
+        version: None,
     }
 }
 
@@ -73,7 +74,7 @@ pub(super) fn chatting(steps: impl IntoIterator<Item = Step>) -> Ports {
     ports.users.expect_get().returning(|_| Ok(user()));
     ports.llm = ScriptedLlm::new(steps);
     ports.tools.expect_tools().returning(Vec::new);
-    ports.tools.expect_overwrites().returning(|_, calls| Ok(vec![None; calls.len()]));
+    ports.tools.expect_resolve().returning(|_, calls| Ok(vec![ResolvedCall::default(); calls.len()]));
     ports
 }
 

@@ -12,7 +12,7 @@ use domain::llm::Step;
 use domain::message::{Message, Part, Role, ToolCall};
 use domain::page::Page;
 use domain::task::Version;
-use domain::tool::ToolOutcome;
+use domain::tool::{ResolvedCall, ToolOutcome};
 use domain::turn::TurnState;
 use serde_json::{Value, json};
 
@@ -165,11 +165,12 @@ async fn what_is_put_off_is_answered_as_pending_by_answer_and_stream() {
         ports.conversations = conversations();
         ports.tools.checkpoint();
         ports.tools.expect_tools().returning(Vec::new);
-        ports.tools.expect_overwrites().returning(|_, calls| {
+        ports.tools.expect_resolve().returning(|_, calls| {
             let item = |number: usize| {
                 let id = uuid::Uuid::from_u128(number as u128 + 1).into();
                 let task = TaskRef { id, title: "milk".parse().unwrap() };
-                Some(PendingItem { task, version: Version::FIRST, action: PendingItemAction::Delete })
+                let item = PendingItem { task, version: Version::FIRST, action: PendingItemAction::Delete };
+                ResolvedCall { overwrites: Some(item), target: None }
             };
             Ok((0..calls.len()).map(item).collect())
         });

@@ -25,6 +25,7 @@ pub(super) fn users_with_trash(until: Timestamp) -> SelectStatement {
         .from(task::Entity)
         .and_where(Column::DeletedAt.is_not_null())
         .and_where(Column::DeletedAt.lte(until))
+        .and_where(Column::UpdatedAt.lte(until))
         .limit(USERS);
     select
 }

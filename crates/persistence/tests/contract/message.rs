@@ -134,6 +134,7 @@ async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::
         action: Action::Updated,
         task: TaskRef { id: id(), title: "Oat milk".parse()? },
         previous_title: Some("Milk".parse()?),
+        version: None,
     };
     let call = |result| {
         Part::ToolCall(ToolCall {

@@ -155,7 +155,7 @@ async fn several_changes_of_one_row_are_no_conflict_with_each_other_but_those_of
     fixture.rename(&person(), 1, "x").await;
     fixture.rename(&turn(2, 1), 1, "c").await;
     let found = conflicts(fixture.undo(message(2)).await.unwrap_err());
-    assert_eq!(found, [(5, Some("title"), Some(7))], "the latest change of that field");
+    assert_eq!(found, [(5, Some("title"), Some(6))], "the other's change, not the turn's own later one");
     fixture.skip(message(2)).await;
     assert_eq!(fixture.state(1).unwrap().0, "x");
 }
@@ -331,4 +331,52 @@ async fn without_the_scope_nothing_is_read_or_undone() {
     let origin = Origin { principal: reader, ..person() };
     refused(fixture.changes.undo(&origin, message(1), OnConflict::Fail).await.unwrap_err());
     refused(fixture.changes.undo_last_turn(&Origin { call: turn(1, 0).call, ..origin }).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn what_a_turn_gave_back_itself_is_no_conflict_with_an_edit_since() {
+    let fixture = fixture([task(1, "a"), task(2, "b")]);
+    fixture.rename(&turn(1, 0), 1, "x").await;
+    fixture.rename(&turn(1, 1), 1, "a").await;
+    fixture.rename(&turn(1, 2), 2, "b2").await;
+    fixture.rename(&person(), 1, "edited").await;
+    fixture.undo(message(1)).await.unwrap();
+    assert_eq!((fixture.state(1).unwrap().0, fixture.state(2).unwrap().0), ("edited".to_owned(), "b".to_owned()));
+    // Where there is nothing else to undo, it is told why nothing happens.
+    fixture.rename(&turn(2, 0), 2, "y").await;
+    fixture.rename(&turn(2, 1), 2, "b").await;
+    fixture.rename(&person(), 2, "edited").await;
+    assert_eq!(conflicts(fixture.undo(message(2)).await.unwrap_err()).len(), 1);
+}
+
+#[tokio::test]
+async fn a_field_that_was_edited_since_is_one_conflict() {
+    let fixture = fixture([task(1, "a")]);
+    fixture.rename(&turn(1, 0), 1, "b").await;
+    fixture.rename(&turn(1, 1), 1, "c").await;
+    fixture.rename(&person(), 1, "edited").await;
+    assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(2, Some("title"), Some(3))]);
+}
+
+#[tokio::test]
+async fn what_the_last_turn_has_undone_itself_stays_undone() {
+    let fixture = fixture([task(1, "a")]);
+    fixture.rename(&turn(1, 0), 1, "b").await;
+    fixture.changes.undo_last_turn(&turn(2, 0)).await.unwrap().unwrap();
+    let added = fixture.tasks.create(&turn(2, 1), "two".parse().unwrap(), false).await.unwrap().after.id;
+    fixture.changes.undo_last_turn(&turn(3, 0)).await.unwrap().unwrap();
+    assert_eq!(fixture.state(1).unwrap().0, "a");
+    assert!(fixture.state(added.as_uuid().as_u128()).unwrap().2);
+}
+
+#[tokio::test]
+async fn a_task_that_an_undo_puts_into_the_trash_is_kept_there_from_then_on() {
+    let fixture = fixture([task(1, "a")]);
+    fixture.tasks.delete(&person(), id(1), None).await.unwrap();
+    fixture.tasks.restore(&person(), id(1)).await.unwrap();
+    fixture.undo(UndoTarget::Change(Seq(2))).await.unwrap();
+    let row = fixture.memory.row(1).unwrap();
+    assert!(row.deleted_at.unwrap() < row.updated_at);
+    assert_eq!(fixture.tasks.empty_trash(&person(), row.deleted_at.unwrap()).await.unwrap(), 0);
+    assert_eq!(fixture.tasks.empty_trash(&person(), row.updated_at).await.unwrap(), 1);
 }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 
 use super::arguments::parameters;
-use super::confirmation::{Allowance, PutOff, waiting};
+use super::confirmation::{Allowance, PutOff, Written, waiting};
 use super::reply::{ModelRun, Prompt, ask};
 use super::work::{Draft, Failure, Ran, TurnContext, on_tool_error};
-use crate::conversation::{PendingAction, PendingItem};
+use crate::conversation::PendingAction;
 use crate::llm::{LlmError, LlmToolCall};
 use crate::message::{Part, ToolCall, ToolResult, tool_calls};
-use crate::tool::{CONFIRM_PENDING, ToolContext, ToolError, ToolOutcome, ToolSpec, confirm_pending_spec};
+use crate::tool::{
+    CONFIRM_PENDING, ResolvedCall, TaskMatch, ToolContext, ToolError, ToolOutcome, ToolSpec, confirm_pending_spec,
+};
 
 /// Maximum number of times that the model is asked in one turn.
 pub(super) const MAX_ROUNDS: u8 = 8;
@@ -41,6 +43,8 @@ pub(super) struct Rounds<'t> {
     /// What waits for the user's confirmation, and may be confirmed in the first round.
     pub pending: Option<&'t PendingAction>,
     pub corrections: u8,
+    /// What the turn itself has written.
+    pub written: Written,
 }
 
 impl Rounds<'_> {
@@ -85,14 +89,13 @@ impl Rounds<'_> {
             made.push(ToolCall { id, round, tool: call.tool, parameters, result: None, changes: Vec::new() });
         }
         let mut allowance = Allowance::of(self.context, self.draft);
-        let targets = match self.context.ports.tools.overwrites(&self.context.tool_context(round, 0), &made).await {
-            Ok(targets) => targets,
-            // Each call says itself what is wrong with it.
-            Err(error) => on_tool_error(error).map(|_| vec![None; made.len()])?,
-        };
-        let allowed = allowance.admit(targets.iter().flatten());
+        let resolved = self.resolve(&self.context.tool_context(round, 0), &made).await?;
+        // Once something waits for confirmation, whatever else the turn wants to delete or overwrite waits too.
+        let allowed =
+            self.put_off.is_empty() && allowance.admit(resolved.iter().filter_map(|call| call.overwrites.as_ref()));
         let alone = made.len() == 1 && !self.spoke_in(round);
-        for (index, (call, target)) in made.into_iter().zip(targets).enumerate() {
+        let mut has_written = false;
+        for (index, (call, mut resolved)) in made.into_iter().zip(resolved).enumerate() {
             if let Some(reason) = self.context.stopped.clone().now_or_never() {
                 return Err(Failure::Stopped(reason));
             }
@@ -108,28 +111,28 @@ impl Rounds<'_> {
             self.draft.save(self.context).await?;
             let mut context = self.context.tool_context(round, index);
             let spec = tools.iter().find(|spec| spec.name == call.tool);
-            let (target, allowed) = match target {
-                Some(target) => (Some(target), allowed),
-                // An earlier call of the round may have made clear which task is meant.
-                None if spec.is_some_and(|spec| spec.destructive) => {
-                    let target = self.overwrite(&context, &call).await?;
-                    let admitted = allowed && allowance.admit(&target);
-                    (target, admitted)
-                }
-                None => (None, allowed),
-            };
-            let mut ran = match target {
+            let mut allowed = allowed;
+            // An earlier call of the round may have created or renamed the task that is meant.
+            if has_written && !matches!(resolved.target, Some(TaskMatch::One(_))) {
+                resolved = self.resolve(&context, std::slice::from_ref(&call)).await?.pop().unwrap_or_default();
+                allowed = allowed && allowance.admit(&resolved.overwrites);
+            }
+            let mut ran = match resolved.overwrites {
                 Some(item) if !allowed && allowance.counts(&item) => {
                     let ran = waiting(self.context, &item);
-                    self.put_off.add(self.context, item);
+                    self.put_off.add(self.context, self.written.seen(item));
                     ran
                 }
-                target => {
-                    context.target = target.map(|item| item.task.id);
+                _ => {
+                    context.target = resolved.target.map(|target| self.written.current(target));
                     self.run_call(&context, &call, alone).await?
                 }
             };
             ran.read_only = spec.is_some_and(|spec| spec.read_only);
+            has_written |= !ran.changes.is_empty();
+            allowance.record(&ran.changes);
+            self.written.record(&ran.changes);
+            self.put_off.record(&ran.changes);
             let mistaken = ran.mistaken;
             self.draft.answer_call(self.context, ran).await?;
             if mistaken {
@@ -143,11 +146,11 @@ impl Rounds<'_> {
         Ok(Next::Ask)
     }
 
-    /// What the call would delete or overwrite as things stand now.
-    async fn overwrite(&self, context: &ToolContext, call: &ToolCall) -> Result<Option<PendingItem>, Failure> {
-        match self.context.ports.tools.overwrites(context, std::slice::from_ref(call)).await {
-            Ok(mut targets) => Ok(targets.pop().flatten()),
-            Err(error) => on_tool_error(error).map(|_| None),
+    /// Resolves the identifiers of calls. Where that fails, each call reports itself what is wrong with it.
+    async fn resolve(&self, context: &ToolContext, calls: &[ToolCall]) -> Result<Vec<ResolvedCall>, Failure> {
+        match self.context.ports.tools.resolve(context, calls).await {
+            Ok(resolved) => Ok(resolved),
+            Err(error) => on_tool_error(error).map(|_| vec![ResolvedCall::default(); calls.len()]),
         }
     }
 
@@ -158,6 +161,10 @@ impl Rounds<'_> {
         }
         let tools = &self.context.ports.tools;
         match self.pending.filter(|_| call.tool == CONFIRM_PENDING) {
+            Some(_) if call.parameters.as_object().is_none_or(|parameters| !parameters.is_empty()) => {
+                let error = ToolError::BadParameters(format!("{CONFIRM_PENDING} has no parameters"));
+                on_tool_error(error)
+            }
             Some(pending) if alone => ran(tools.run_pending(context, &pending.items).await),
             Some(_) => Ok(Ran::failed(
                 "Nothing was confirmed: confirm_pending has to be the whole reply. The user has to be asked again.",

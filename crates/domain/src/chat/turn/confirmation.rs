@@ -3,23 +3,28 @@
 //! The server counts and reads no text: together with what the turn has done, a round may delete or overwrite a number of
 //! existing tasks. A round that would go beyond puts all of them off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
 use super::work::{Draft, Ran, TurnContext};
-use crate::change::Action;
-use crate::conversation::{PendingAction, PendingItem};
+use crate::change::{Action, Receipt};
+use crate::conversation::{PendingAction, PendingItem, PendingItemAction};
 use crate::id::TaskId;
 use crate::message::{ToolResult, receipts, tool_calls};
-use crate::tool::{CONFIRM_PENDING, UNDO};
+use crate::tool::{CONFIRM_PENDING, TaskMatch, UNDO};
 
 /// What a turn has put off.
 #[derive(Default)]
 pub(super) struct PutOff(Option<PendingAction>);
 
 impl PutOff {
-    /// Puts `item` off. A later one for the same task replaces it.
+    /// Whether nothing was put off.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Puts `item` off. Each task is in it once: a deletion replaces an edit, and a later edit an earlier one.
     pub fn add(&mut self, context: &TurnContext, item: PendingItem) {
         let action = self.0.get_or_insert_with(|| PendingAction {
             id: context.ports.ids.next().into(),
@@ -27,13 +32,58 @@ impl PutOff {
             items: Vec::new(),
             expires_at: context.now() + PendingAction::TTL,
         });
-        action.items.retain(|known| known.task.id != item.task.id);
+        let same_task = |known: &PendingItem| known.task.id == item.task.id;
+        if action.items.iter().any(|known| same_task(known) && known.action == PendingItemAction::Delete) {
+            return;
+        }
+        action.items.retain(|known| !same_task(known));
         action.items.push(item);
+    }
+
+    /// Takes note of what the turn itself has changed meanwhile: the user confirms what the turn left.
+    pub fn record(&mut self, changes: &[Receipt]) {
+        for receipt in changes {
+            let items = self.0.iter_mut().flat_map(|action| &mut action.items);
+            for item in items.filter(|item| item.task.id == receipt.task.id) {
+                item.task = receipt.task.clone();
+                item.version = receipt.version.unwrap_or(item.version);
+            }
+        }
     }
 
     /// What waits for confirmation once the turn is complete.
     pub fn take(&mut self) -> Option<PendingAction> {
         self.0.take()
+    }
+}
+
+/// The versions that the turn's own changes gave to tasks. A later call of the same round was resolved before them.
+#[derive(Default)]
+pub(super) struct Written(HashMap<TaskId, Receipt>);
+
+impl Written {
+    pub fn record(&mut self, changes: &[Receipt]) {
+        self.0.extend(changes.iter().map(|receipt| (receipt.task.id, receipt.clone())));
+    }
+
+    /// The match at the version that the turn itself has given to the task, so that only changes of others are in the way.
+    pub fn current(&self, target: TaskMatch) -> TaskMatch {
+        let TaskMatch::One(mut task) = target else { return target };
+        if let Some(version) = self.0.get(&task.id).and_then(|receipt| receipt.version) {
+            task.version = version;
+        }
+        TaskMatch::One(task)
+    }
+
+    /// The item at the version and with the title that the turn itself has given to the task.
+    pub fn seen(&self, item: PendingItem) -> PendingItem {
+        match self.0.get(&item.task.id) {
+            Some(receipt) => {
+                let version = receipt.version.unwrap_or(item.version);
+                PendingItem { task: receipt.task.clone(), version, ..item }
+            }
+            None => item,
+        }
     }
 }
 
@@ -63,6 +113,12 @@ impl Allowance {
     /// Whether a call on this task counts.
     pub fn counts(&self, item: &PendingItem) -> bool {
         !self.created.contains(&item.task.id)
+    }
+
+    /// Takes note of what a call has changed.
+    pub fn record(&mut self, changes: &[Receipt]) {
+        let created = changes.iter().filter(|receipt| receipt.action == Action::Created);
+        self.created.extend(created.map(|receipt| receipt.task.id));
     }
 
     /// Takes all of `items` into account, if they are not too many. Returns whether they are allowed.

@@ -3,9 +3,7 @@
 use super::calls::ran;
 use super::confirmation::is_waiting;
 use super::work::{Draft, Failure, Ran, TurnContext};
-use crate::conversation::PendingAction;
 use crate::message::{Part, tool_calls};
-use crate::tool::CONFIRM_PENDING;
 
 /// What is told of a call that a turn did not come to before it was cut short.
 const NOT_DONE: &str =
@@ -19,14 +17,10 @@ pub(super) fn kept_parts(mut parts: Vec<Part>) -> Vec<Part> {
     parts
 }
 
-/// Gives the calls on record that have no result theirs: those that have happened what they did, a confirmation what it
-/// does now, and the others that they were not done, for the model to make again. Those that waited for confirmation
-/// were not done either.
-pub(super) async fn settle_calls(
-    context: &TurnContext,
-    draft: &mut Draft,
-    pending: Option<&PendingAction>,
-) -> Result<(), Failure> {
+/// Completes the calls on record that have no result: with what the ledger knows that they did, or else as not done, for
+/// the model to make again. None is run here: whether a confirmation was the whole reply, for one, is not on record. Calls
+/// that waited for confirmation were not done either.
+pub(super) async fn complete_calls(context: &TurnContext, draft: &mut Draft) -> Result<(), Failure> {
     for place in 0..draft.parts.len() {
         let Part::ToolCall(call) = &draft.parts[place] else { continue };
         let (round, tool) = (call.round, call.tool.clone());
@@ -36,13 +30,10 @@ pub(super) async fn settle_calls(
             None => {
                 let index = tool_calls(&draft.parts[..place]).filter(|other| other.round == round).count();
                 let of_call = context.tool_context(round, index);
-                match (context.ports.tools.find_effect(&of_call, &tool).await, pending) {
-                    (Ok(Some(outcome)), _) => ran(Ok(outcome))?,
-                    (Ok(None), Some(pending)) if tool == CONFIRM_PENDING => {
-                        ran(context.ports.tools.run_pending(&of_call, &pending.items).await)?
-                    }
-                    (Ok(None), _) => Ran::failed(NOT_DONE),
-                    (Err(error), _) => ran(Err(error))?,
+                match context.ports.tools.find_effect(&of_call, &tool).await {
+                    Ok(Some(outcome)) => ran(Ok(outcome))?,
+                    Ok(None) => Ran::failed(NOT_DONE),
+                    Err(error) => ran(Err(error))?,
                 }
             }
         };

@@ -5,7 +5,7 @@ use crate::change::Action;
 use crate::conversation::{PendingItem, PendingItemAction};
 use crate::message::ToolCall;
 use crate::task::{Task, Title};
-use crate::tool::{ToolContext, ToolSpec};
+use crate::tool::{ResolvedCall, TaskMatch, ToolContext, ToolSpec};
 
 fn task(number: u128) -> Task {
     let title: Title = format!("t{number}").parse().unwrap();
@@ -40,11 +40,14 @@ fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
     tools
         .expect_tools()
         .returning(|| vec![spec("list_tasks", false), spec("delete_task", true), spec("add_task", false)]);
-    tools.expect_overwrites().returning(|_, calls: &[ToolCall]| {
-        Ok(calls
-            .iter()
-            .map(|call| number_in(&call.parameters).filter(|_| call.tool == "delete_task").map(item))
-            .collect())
+    tools.expect_resolve().returning(|_, calls: &[ToolCall]| {
+        let resolve = |call: &ToolCall| match number_in(&call.parameters).filter(|_| call.tool == "delete_task") {
+            Some(number) => {
+                ResolvedCall { target: Some(TaskMatch::One(Box::new(task(number)))), overwrites: Some(item(number)) }
+            }
+            None => ResolvedCall::default(),
+        };
+        Ok(calls.iter().map(resolve).collect())
     });
     let noted = deleted.clone();
     tools.expect_run().returning(move |context: &ToolContext, tool, parameters| {
@@ -54,7 +57,8 @@ fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
         let number = number_in(&parameters).filter(|_| tool == "delete_task");
         let changes = match number {
             Some(number) => {
-                assert_eq!(context.target, Some(task(number).id), "identifiers are resolved once");
+                let Some(TaskMatch::One(target)) = &context.target else { panic!("identifiers are resolved once") };
+                assert_eq!(target.id, task(number).id);
                 noted.lock().unwrap().push(number);
                 vec![receipt(Action::Deleted, number)]
             }
@@ -89,7 +93,21 @@ async fn turn(
     steps: Vec<Step>,
     input: ChatInput,
 ) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
+    turn_after(Vec::new(), waiting, options, steps, input).await
+}
+
+/// The same, where turns that failed with these parts came after the pending action.
+async fn turn_after(
+    failed: Vec<Vec<Part>>,
+    waiting: Option<PendingAction>,
+    options: ChatOptions,
+    steps: Vec<Step>,
+    input: ChatInput,
+) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
     let recorded = Recorded::default();
+    let asking = waiting.iter().map(|pending| (pending.message, vec![text("Shall I?")]));
+    let failed = failed.into_iter().enumerate().map(|(n, parts)| (Uuid::from_u128(600 + n as u128).into(), parts));
+    *recorded.earlier.lock().unwrap() = asking.chain(failed).collect();
     let mut repo = MockConversationRepo::new();
     let begun = recorded.begun.clone();
     repo.expect_begin_turn().returning(move |_, new| {
@@ -105,6 +123,10 @@ async fn turn(
     assert_eq!(recorded.ended().pending, answer.pending);
     let deleted = deleted.lock().unwrap().clone();
     (answer, deleted, llm)
+}
+
+fn text(text: &str) -> Part {
+    Part::Text { round: 0, text: text.to_owned() }
 }
 
 async fn says(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>) {
@@ -216,4 +238,80 @@ async fn what_was_confirmed_is_not_counted() {
     let confirm = Step::calls("confirm_pending", &json!({}));
     let (answer, deleted, _) = with_pending(vec![confirm, deletions(3..=5), Step::says("Done.")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3, 4, 5]));
+}
+
+#[tokio::test]
+async fn a_turn_that_failed_keeps_the_pending_action_unless_a_model_has_read_or_said_something_in_it() {
+    let confirm = || vec![Step::calls("confirm_pending", &json!({})), Step::says("Done.")];
+    let after = |failed: Vec<Vec<Part>>, input: ChatInput| {
+        turn_after(failed, Some(pending(vec![item(1)])), ChatOptions::default(), confirm(), input)
+    };
+    let yes = || ChatInput::Text("yes".parse().unwrap());
+    let notice = || vec![Part::Notice { text: "The assistant could not answer.".into() }];
+    assert_eq!(after(vec![notice(), vec![]], yes()).await.1, [1]);
+    let list = ToolCall {
+        id: "c".into(),
+        round: 0,
+        tool: "list_tasks".into(),
+        parameters: json!({}),
+        result: None,
+        changes: Vec::new(),
+    };
+    for parts in [vec![Part::ToolCall(list)], vec![text("Let me see.")]] {
+        let (answer, deleted, llm) = after(vec![notice(), parts.clone()], yes()).await;
+        assert!(deleted.is_empty(), "{answer:?}");
+        assert!(llm.requests()[0].tools.iter().all(|tool| tool.name != "confirm_pending"));
+        // The user's own request names the action, and no model is asked.
+        assert_eq!(after(vec![parts], ChatInput::Confirm(Uuid::from_u128(500).into())).await.1, [1]);
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_with_parameters_is_refused() {
+    let (answer, deleted, _) =
+        with_pending(vec![Step::calls("confirm_pending", &json!({"only": ["1"]})), Step::says("Sorry.")]).await;
+    assert_eq!((deleted, answer.tool_calls[0].result.as_ref().unwrap().success), (vec![], false));
+}
+
+#[tokio::test]
+async fn once_something_waits_every_later_deletion_of_the_turn_waits_too() {
+    let (answer, deleted) = says(vec![deletions(1..=4), deletions([5]), Step::says("Shall I?")]).await;
+    assert_eq!((waiting_for(&answer), deleted), (vec![1, 2, 3, 4, 5], vec![]));
+}
+
+#[test]
+fn a_pending_action_has_each_task_once_as_the_turn_itself_left_it() {
+    let recorded = Recorded::default();
+    let ports = ports(recorded.repo(), Arc::new(ScriptedLlm::new([])), idle());
+    let context = TurnContext {
+        ports,
+        options: ChatOptions::default(),
+        principal: who(),
+        request_id: "r".parse().unwrap(),
+        turn: Turn {
+            id: Uuid::from_u128(1).into(),
+            conversation: Uuid::from_u128(2).into(),
+            user_message: Uuid::from_u128(3).into(),
+            position: 1,
+            assistant_message: Uuid::from_u128(4).into(),
+            attempt: 1,
+        },
+        stopped: future::pending().boxed().shared(),
+    };
+    let edit = |number| {
+        let new_title = "new".parse().unwrap();
+        PendingItem::new(&task(number), PendingItemAction::Update { new_title })
+    };
+    let mut put_off = PutOff::default();
+    for item in [item(1), edit(1), edit(2), item(2), edit(3)] {
+        put_off.add(&context, item);
+    }
+    let completed = task(3).apply(
+        &crate::task::TaskPatch { completed: crate::patch::Patch::Set(true), ..Default::default() },
+        StoppedClock.now(),
+    );
+    put_off.record(&[crate::change::Receipt { version: Some(completed.version), ..receipt(Action::Completed, 3) }]);
+    let items = put_off.take().unwrap().items;
+    assert_eq!(items[..2], [item(1), item(2)], "a deletion replaces an edit and is replaced by none");
+    assert_eq!((items[2].version, &items[2].action), (completed.version, &edit(3).action));
 }

@@ -17,7 +17,7 @@ use crate::message::{Message, Role};
 use crate::page::Page;
 use crate::principal::Scopes;
 use crate::runtime::{Background, Clock, MockFailureLog, MockIdGenerator};
-use crate::tool::{MockToolExecutor, ToolOutcome};
+use crate::tool::{MockToolExecutor, ResolvedCall, ToolOutcome};
 use crate::turn::{Attempt, TurnEvents, TurnFinished, TurnSignals, TurnState};
 use crate::user::{MockUserRepo, User};
 
@@ -131,10 +131,12 @@ pub(super) fn turn_of(new: &NewTurn) -> Turn {
     }
 }
 
-/// A conversation whose one message is the user's, and what becomes of the turn in it.
+/// A conversation whose last message is the user's, and what becomes of the turn in it.
 #[derive(Clone, Default)]
 pub(super) struct Recorded {
     pub(super) begun: Arc<Mutex<Option<NewTurn>>>,
+    /// The assistant's messages before it, oldest first: their ids and parts.
+    pub(super) earlier: Arc<Mutex<Vec<(MessageId, Vec<Part>)>>>,
     pub(super) ended: Arc<Mutex<Option<TurnResult>>>,
     pub(super) progress: Arc<Mutex<Vec<Vec<Part>>>>,
 }
@@ -151,7 +153,7 @@ impl Recorded {
     }
 
     pub(super) fn expect_messages(&self, mut repo: MockConversationRepo) -> MockConversationRepo {
-        let begun = self.begun.clone();
+        let (begun, earlier) = (self.begun.clone(), self.earlier.clone());
         // The messages before the one that the turn writes.
         let before = |page: &PageRequest<MessageCursor>| page.after == Some(MessageCursor(2));
         repo.expect_messages().withf(move |user, _, _, page| *user == owner() && before(page)).returning(
@@ -166,8 +168,11 @@ impl Recorded {
                     status,
                     created_at: begun.at,
                 };
-                let items =
+                let mut items =
                     vec![message(begun.user_message, 1, Role::User, begun.user_parts.clone(), TurnState::Complete)];
+                // Newest first, as they were asked for.
+                let answers = earlier.lock().unwrap().clone().into_iter().rev();
+                items.extend(answers.map(|(id, parts)| message(id, 1, Role::Assistant, parts, TurnState::Complete)));
                 Ok(Page { items, next: None })
             },
         );
@@ -251,6 +256,7 @@ pub(super) fn receipt(action: Action, task: u128) -> Receipt {
         action,
         task: TaskRef { id: Uuid::from_u128(task).into(), title: format!("t{task}").parse().unwrap() },
         previous_title: None,
+        version: None,
     }
 }
 
@@ -270,7 +276,7 @@ pub(super) fn willing() -> MockToolExecutor {
 pub(super) fn idle() -> MockToolExecutor {
     let mut tools = MockToolExecutor::new();
     tools.expect_tools().returning(Vec::new);
-    tools.expect_overwrites().returning(|_, calls| Ok(vec![None; calls.len()]));
+    tools.expect_resolve().returning(|_, calls| Ok(vec![ResolvedCall::default(); calls.len()]));
     tools
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::change::Action;
-use crate::conversation::StoredAnswer;
+use crate::conversation::{PendingItem, PendingItemAction, StoredAnswer};
 use crate::message::{ToolCall, ToolResult};
 use crate::tool::ToolSpec;
 
@@ -20,6 +20,11 @@ fn call(round: u8, tool: &str, result: Option<&str>) -> Part {
 
 /// A conversation in which the turn came to `parts` and failed then.
 fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
+    failed_with_pending(recorded, parts, None)
+}
+
+/// The same, where something waits for confirmation.
+fn failed_with_pending(recorded: &Recorded, parts: Vec<Part>, pending: Option<PendingAction>) -> MockConversationRepo {
     let mut repo = MockConversationRepo::new();
     let begun = recorded.begun.clone();
     repo.expect_begin_turn().returning(move |_, new| {
@@ -31,7 +36,7 @@ fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
             parts: parts.clone(),
             usage,
             at,
-            pending: None,
+            pending: pending.clone(),
         })
     });
     recorded.expect_rest(repo)
@@ -207,4 +212,32 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
     });
     assert_eq!(texts.collect::<Vec<_>>(), ["Add", "ed."]);
     assert!(matches!(events.last(), Some(TurnEvent::Finished(ended)) if ended.answer.response == "Added."));
+}
+
+#[tokio::test]
+async fn a_confirmation_whose_end_is_not_known_is_not_run_again() {
+    let milk = crate::change::memory::task(1, "milk");
+    let pending = PendingAction {
+        id: Uuid::from_u128(500).into(),
+        message: Uuid::from_u128(501).into(),
+        items: vec![PendingItem::new(&milk, PendingItemAction::Delete)],
+        expires_at: StoppedClock.now() + PendingAction::TTL,
+    };
+    // Beside another call, and after words: neither was the whole reply, and a retry cannot tell.
+    let text = Part::Text { round: 0, text: "The list says: ".into() };
+    for parts in [
+        vec![call(0, "confirm_pending", None), call(0, "list_tasks", None)],
+        vec![text, call(0, "confirm_pending", None)],
+    ] {
+        let mut tools = idle();
+        tools.expect_find_effect().returning(|_, _| Ok(None));
+        tools.expect_run_pending().never();
+        let recorded = Recorded::default();
+        *recorded.earlier.lock().unwrap() = vec![(pending.message, vec![])];
+        let repo = failed_with_pending(&recorded, parts, Some(pending.clone()));
+        let llm = Arc::new(ScriptedLlm::new([Step::says("Shall I?")]));
+        let answer = send(ports(repo, llm.clone(), tools)).await.unwrap();
+        assert!(answer.tool_calls.iter().all(|call| !call.result.as_ref().unwrap().success), "{answer:?}");
+        assert!(llm.requests()[0].tools.iter().all(|tool| tool.name != "confirm_pending"));
+    }
 }

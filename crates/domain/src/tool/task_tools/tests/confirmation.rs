@@ -21,12 +21,14 @@ async fn calls_that_delete_or_overwrite_say_which_task_and_others_do_not() {
         call("delete_task", json!({"task_identifier": "egg"})),
         call("delete_task", json!({"task_identifier": "bread"})),
         call("update_task", json!({"task_identifier": "milk", "new_title": " "})),
+        call("update_task", json!({"task_identifier": "milk", "new_title": "milk"})),
         call("delete_task", json!({"wrong": 1})),
         call("complete_task", json!({"task_identifier": "milk"})),
         call("add_task", json!({"title": "milk"})),
         call("drop_tables", json!({})),
     ];
-    let found = tools.overwrites(&context(), &calls).await.unwrap();
+    let found: Vec<_> =
+        tools.resolve(&context(), &calls).await.unwrap().into_iter().map(|call| call.overwrites).collect();
     let new_title = "12 eggs".parse().unwrap();
     let renaming = PendingItem::new(&task(2, "eggs"), PendingItemAction::Update { new_title });
     let mut expected = vec![Some(deletion(1, "milk")), Some(renaming)];
@@ -82,4 +84,42 @@ async fn a_confirmation_of_nothing_that_stands_changes_nothing() {
     context.origin.principal.scopes = [Scope::TasksRead].into_iter().collect();
     let error = tools(&memory, showing(vec![])).run_pending(&context, &[deletion(1, "a")]).await.unwrap_err();
     assert!(matches!(error, ToolError::InsufficientScope(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_task_that_others_changed_since_it_was_resolved_is_left_alone() {
+    let memory = Memory::with([task(1, "milk")]);
+    let tools = tools(&memory, showing(vec![]));
+    let delete = call("delete_task", json!({"task_identifier": "milk"}));
+    let resolved = tools.resolve(&context(), std::slice::from_ref(&delete)).await.unwrap().remove(0);
+    let renamed = TaskPatch { title: Patch::Set("keep me".parse().unwrap()), ..TaskPatch::default() };
+    memory.put(task(1, "milk").apply(&renamed, at()));
+    let context = ToolContext { target: resolved.target, ..context() };
+    let outcome = tools.run(&context, &delete.tool, delete.parameters).await.unwrap();
+    assert!(message(&outcome).contains("has changed meanwhile"), "{outcome:?}");
+    assert!(memory.row(1).unwrap().deleted_at.is_none());
+}
+
+#[tokio::test]
+async fn a_round_of_identifiers_that_match_nothing_reads_the_titles_once() {
+    let mut tasks = crate::task::MockTaskRepo::new();
+    // The slowest text to normalize: each character decomposes, and marks have to be put in order.
+    let long = |number| task(number, &"\u{1E09}\u{0327}".repeat(250));
+    tasks.expect_list().withf(|_, filter, _| filter.title.is_some()).returning(|_, _, page| {
+        Ok(crate::page::Page::from_surplus(vec![], page.limit, |task: &Task| crate::task::TaskCursor(task.id)))
+    });
+    tasks
+        .expect_list()
+        .withf(|_, filter, _| filter.title.is_none())
+        .times(1)
+        .returning(move |_, _, _| Ok(crate::page::Page { items: (1..=1000).map(long).collect(), next: None }));
+    let memory = Memory::with([]);
+    let tools = TaskTools::new(Arc::new(tasks), Arc::new(showing(vec![])), memory.ledger());
+    let miss = |number: u8| {
+        let text = format!("{}{number}", "\u{1E09}\u{0327}".repeat(249));
+        call("delete_task", json!({"task_identifier": text}))
+    };
+    let calls: Vec<_> = (0..32).map(miss).collect();
+    let resolved = tools.resolve(&context(), &calls).await.unwrap();
+    assert!(resolved.iter().all(|call| matches!(&call.target, Some(TaskMatch::None(nearest)) if nearest.len() == 3)));
 }
