@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use domain::change::{EffectId, EntrySelector, Seq};
+use domain::change::{EffectId, EntityId, EntrySelector, Seq};
 use domain::id::UserId;
 use sea_orm::sea_query::{CommonTableExpression, Expr, Query, SelectStatement, UnionType, WithClause, WithQuery};
 use sea_orm::{
@@ -53,9 +53,12 @@ pub(super) fn entries(owner: UserId, selector: &EntrySelector) -> Vec<Select<Ent
             any_of(Column::MessageId, &messages.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
         }
         EntrySelector::Rows { rows, after, limit } => {
-            let selects = any_of(Column::EntityId, &rows.iter().map(|row| row.as_uuid()).collect::<Vec<_>>());
-            let behind = |select: Select<Entity>| newest(select.filter(Column::Seq.gt(number(*after))), *limit);
-            selects.into_iter().map(behind).collect()
+            // One for each row: for several at once, SQLite would read all entries of the owner after the number.
+            let of_row = |row: &EntityId| {
+                let entries = of(owner).filter(Column::EntityId.eq(row.as_uuid()));
+                newest(entries.filter(Column::Seq.gt(number(*after))), *limit)
+            };
+            rows.iter().map(of_row).collect()
         }
         EntrySelector::Turns { conversation, except, before, limit } => {
             let turns = of(owner)
