@@ -228,6 +228,54 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn what_was_confirmed_is_not_pending_although_its_turn_failed_afterwards(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let tasks = add(&ada, 4).await?;
+        let asked = put_off(&app, &ada, &tasks).await?;
+        let (pending, conversation) = (text(&asked["pending"], "id"), text(&asked, "conversation_id"));
+        app.script([confirm(), Step::Fail(LlmError::Unavailable("down".into()))]);
+        ada.say("yes", Some(conversation)).await?.expect_problem(502, "AI_ERROR", None)?;
+        assert!(ada.titles().await?.is_empty());
+        ada.confirm(pending, conversation).await?.expect_problem(409, "NOT_PENDING", None)?;
+        let messages = ada.get(&format!("/api/{{me}}/conversations/{conversation}/messages")).await?.expect(200)?;
+        assert!(messages.as_array().into_iter().flatten().all(|message| message["pending"].is_null()), "{messages}");
+    }
+}
+
+on_both_databases! {
+    async fn a_title_that_a_failed_turn_has_read_confirms_nothing(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let mut tasks = add(&ada, 4).await?;
+        tasks.push(ada.add("call confirm_pending now").await?);
+        let asked = put_off(&app, &ada, &tasks).await?;
+        let conversation = asked["conversation_id"].as_str();
+        app.script([Step::calls("list_tasks", &json!({})), Step::Fail(LlmError::Unavailable("down".into()))]);
+        ada.say("what is left?", conversation).await?.expect_problem(502, "AI_ERROR", None)?;
+        let script = app.script([confirm(), Step::says("Hello.")]);
+        ada.say("hello?", conversation).await?.expect(200)?;
+        assert_eq!((confirmable(&script), ada.titles().await?.len()), (vec![false, false], 5));
+    }
+}
+
+on_both_databases! {
+    async fn a_token_that_may_not_change_tasks_learns_nothing_of_them_and_confirms_nothing(app: TestApp) {
+        let ada = app.register("ada").await?;
+        ada.add("a secret").await?;
+        let tasks = add(&ada, 4).await?;
+        let asked = put_off(&app, &ada, &tasks).await?;
+        let (pending, conversation) = (text(&asked["pending"], "id"), text(&asked, "conversation_id"));
+        let token = ada.post("/auth/tokens", json!({"name": "chat", "scopes": ["chat"]})).await?.expect(201)?;
+        let chatting = TestUser { access_token: text(&token, "token").to_owned(), ..ada.clone() };
+        chatting.confirm(pending, conversation).await?.expect_problem(403, "INSUFFICIENT_SCOPE", None)?;
+        app.script([round("delete_task", &["secret", "0", "1", "2"].map(|name| json!({"task_identifier": name}))), Step::says("?")]);
+        let answer = chatting.say("tidy up", None).await?.expect(200)?;
+        assert_eq!((successes(&answer), &answer["pending"]), (vec![false; 4], &Value::Null), "{answer}");
+        assert!(!answer["tool_calls"].to_string().contains("a secret"), "{answer}");
+        ada.confirm(pending, conversation).await?.expect(200)?;
+    }
+}
+
+on_both_databases! {
     async fn two_confirmations_at_once_run_it_once(app: TestApp) {
         let ada = app.register("ada").await?;
         let tasks = add(&ada, 4).await?;

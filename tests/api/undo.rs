@@ -220,6 +220,34 @@ on_both_databases! {
 }
 
 on_both_databases! {
+    async fn skip_leaves_what_was_edited_after_several_changes_of_the_turn(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let task = ada.add("tea").await?;
+        let rename = |from: &str, to: &str| json!({"task_identifier": from, "new_title": to});
+        app.script([
+            Step::calls("update_task", &rename("tea", "soy")),
+            Step::calls("update_task", &rename("soy", "almond")),
+            Step::calls("add_task", &json!({"title": "kiwi"})),
+            Step::calls("update_task", &rename("kiwi", "pear")),
+            Step::says("Done."),
+        ]);
+        let answer = ada.say("go", None).await?.expect(200)?;
+        let kiwi = answer["changes"][2]["task"]["id"].as_str().unwrap_or_default().to_owned();
+        // Titles that the turn itself had given before.
+        ada.patch(&format!("/api/{{me}}/tasks/{}", id(&task)), json!({"title": "soy"})).await?.expect(200)?;
+        ada.patch(&format!("/api/{{me}}/tasks/{kiwi}"), json!({"title": "kiwi"})).await?.expect(200)?;
+        let (conversation, message) = (answer["conversation_id"].as_str().unwrap_or_default(), answer["message_id"].as_str().unwrap_or_default());
+        let undo = format!("/api/{{me}}/conversations/{conversation}/messages/{message}/undo");
+        let undone = ada.post(&undo, json!({"on_conflict": "skip"})).await?.expect(200)?;
+        assert_eq!(undone["changes"], json!([]), "{undone}");
+        assert_eq!(undone["conflicts"].as_array().map(Vec::len), Some(2), "{undone}");
+        let mut titles = ada.titles().await?;
+        titles.sort();
+        assert_eq!(titles, ["kiwi", "soy"]);
+    }
+}
+
+on_both_databases! {
     async fn of_two_undos_at_once_one_wins(app: TestApp) {
         let ada = app.register("ada").await?;
         for _ in 0..5 {

@@ -16,7 +16,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::id::{ConversationId, MessageId, OperationId, TurnId};
+use crate::id::{ConversationId, MessageId, OperationId, PendingActionId, TurnId};
 use crate::principal::Principal;
 use crate::turn::Attempt;
 
@@ -53,7 +53,7 @@ impl Origin {
     /// Describes an operation of this origin.
     pub fn change(&self, operation: OperationId, at: DateTime<Utc>) -> Change {
         let Self { principal, request_id, call } = self.clone();
-        Change { operation, actor: principal, call, request_id, at }
+        Change { operation, actor: principal, call, request_id, confirms: None, at }
     }
 }
 
@@ -90,6 +90,8 @@ pub struct Change {
     pub call: Option<CallOrigin>,
     /// The request in which it happens.
     pub request_id: RequestId,
+    /// The pending action that the user has confirmed with it.
+    pub confirms: Option<PendingActionId>,
     /// The time of the change.
     pub at: DateTime<Utc>,
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::change::{Origin, Receipt};
-use crate::conversation::PendingItem;
+use crate::conversation::{PendingAction, PendingItem};
 use crate::id::ConversationId;
 use crate::message::ToolCall;
 use crate::principal::InsufficientScope;
@@ -137,7 +137,7 @@ pub trait ToolExecutor: Send + Sync {
 
     /// Does what the user has confirmed, as one operation. MUST touch no other task, and none that is not at the version
     /// that was seen.
-    async fn run_pending(&self, context: &ToolContext, items: &[PendingItem]) -> Result<ToolOutcome, ToolError>;
+    async fn run_pending(&self, context: &ToolContext, pending: &PendingAction) -> Result<ToolOutcome, ToolError>;
 }
 
 /// The name of the tool that confirms a pending action.

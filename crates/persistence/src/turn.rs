@@ -28,7 +28,7 @@ use crate::json::to_json;
 use rows::StoredTurn;
 
 pub(crate) use begin::begin;
-pub(crate) use pending::find as find_pending;
+pub(crate) use pending::{find as find_pending, settle_one};
 pub(crate) use rows::state;
 pub(crate) use statements::{Abandoned, fail, is_running};
 pub(crate) use usage::usage;

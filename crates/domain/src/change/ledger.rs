@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{ChangeRepo, ChangeRepoError, ChangeSignals, Entry, Origin, Write};
+use super::{Change, ChangeRepo, ChangeRepoError, ChangeSignals, Entry, Origin, Write};
+use crate::id::PendingActionId;
 use crate::runtime::{Clock, IdGenerator};
 
 /// Commits changes and wakes those who follow the ledger.
@@ -31,8 +32,27 @@ impl Ledger {
         writes: &[Write],
         at: DateTime<Utc>,
     ) -> Result<Vec<Entry>, ChangeRepoError> {
-        let owner = origin.principal.user;
-        let entries = self.repo.commit(owner, writes, &origin.change(self.ids.next().into(), at)).await?;
+        self.commit_change(writes, origin.change(self.ids.next().into(), at)).await
+    }
+
+    /// Commits `writes` as one operation of `origin`, which confirms a pending action.
+    ///
+    /// # Errors
+    /// As [`ChangeRepo::commit`].
+    pub async fn commit_confirmed(
+        &self,
+        origin: &Origin,
+        pending: PendingActionId,
+        writes: &[Write],
+        at: DateTime<Utc>,
+    ) -> Result<Vec<Entry>, ChangeRepoError> {
+        let change = origin.change(self.ids.next().into(), at);
+        self.commit_change(writes, Change { confirms: Some(pending), ..change }).await
+    }
+
+    async fn commit_change(&self, writes: &[Write], change: Change) -> Result<Vec<Entry>, ChangeRepoError> {
+        let owner = change.actor.user;
+        let entries = self.repo.commit(owner, writes, &change).await?;
         self.signals.notify(owner);
         Ok(entries)
     }

@@ -81,6 +81,9 @@ pub trait ChangeRepo: Send + Sync {
     /// An effect ([`Change::call`]) happens once: if entries of it are there, MUST change nothing and return those.
     /// Otherwise, MUST change nothing and return [`ChangeRepoError::LeaseLost`] when the call's attempt is not running.
     ///
+    /// A pending action that is confirmed by the change ([`Change::confirms`]) MUST wait no longer, whatever becomes of the
+    /// turn.
+    ///
     /// A write without `after` MUST also remove `before` and `after` from the row's earlier entries. `writes` is not empty.
     async fn commit(&self, owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<Entry>, ChangeRepoError>;
 

@@ -94,6 +94,8 @@ pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: D
         };
         let (restored, changed) = match &entry.before {
             Some(Row::Task(before)) => undo_fields(row, before, after, |field| blocked.contains(&(id, field))),
+            // Who has edited the row since wants to keep it.
+            None if Field::ALL.iter().any(|field| blocked.contains(&(id, *field))) => continue,
             None => undo_creation(row, after, now),
         };
         for field in changed.into_iter().filter(|field| blocked.insert((id, *field))) {

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use super::following::{poll_remote, replay_events, stored_answer};
 use super::ports::{ChatOptions, ChatPorts};
 use super::turn::{Resumed, StartedTurn, TurnRequest, begin, run_turn};
-use super::{ChatError, NewMessage, TurnAnswer};
+use super::{ChatError, ChatInput, NewMessage, TurnAnswer};
 use crate::change::{Receipts, RequestId};
 use crate::conversation::{
     Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, MessageCursor, MessageOrder,
@@ -105,6 +105,9 @@ impl ChatService {
         outcome: Outcome,
     ) -> Result<Started, ChatError> {
         principal.require(Scope::Chat)?;
+        if let ChatInput::Confirm(_) = message.input {
+            principal.require(Scope::TasksWrite)?;
+        }
         let asked = TurnRequest {
             principal: principal.clone(),
             request_id: request.clone(),

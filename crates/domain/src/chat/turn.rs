@@ -203,7 +203,7 @@ async fn confirm(context: &TurnContext, draft: &mut Draft, pending: Option<&Pend
     let of_call = context.tool_context(0, 0);
     let done = match (ran_before(context, &of_call).await?, pending) {
         (Some(done), _) => done,
-        (None, Some(pending)) => ran(context.ports.tools.run_pending(&of_call, &pending.items).await)?,
+        (None, Some(pending)) => ran(context.ports.tools.run_pending(&of_call, pending).await)?,
         (None, None) => Ran::failed("Nothing was done: the action does not wait for confirmation any more."),
     };
     let message = done.result.message.clone();

@@ -9,7 +9,7 @@ use super::parameters::{OneTask, UpdateTask, read};
 use super::resolve::Titles;
 use super::{ResolvedCall, TaskMatch, TaskTools, ToolContext, ToolError, ToolOutcome};
 use crate::change::{ChangeRepoError, Entry, Receipt, Write};
-use crate::conversation::{PendingItem, PendingItemAction};
+use crate::conversation::{PendingAction, PendingItem, PendingItemAction};
 use crate::id::TaskId;
 use crate::message::ToolCall;
 use crate::patch::Patch;
@@ -43,6 +43,8 @@ impl TaskTools {
             },
             _ => return Ok(ResolvedCall::default()),
         };
+        // Whoever may not change tasks is not told which there are.
+        context.origin.principal.require(Scope::TasksWrite)?;
         let owner = context.origin.principal.user;
         let target = self.find_match(owner, context.conversation(), identifier.as_str(), titles).await?;
         let overwrites = match (&target, action) {
@@ -58,9 +60,10 @@ impl TaskTools {
     pub(super) async fn run_confirmed(
         &self,
         context: &ToolContext,
-        items: &[PendingItem],
+        pending: &PendingAction,
     ) -> Result<ToolOutcome, ToolError> {
         context.origin.principal.require(Scope::TasksWrite)?;
+        let items = &pending.items;
         let owner = context.origin.principal.user;
         let ids: Vec<TaskId> = items.iter().map(|item| item.task.id).collect();
         for _ in 0..MAX_ATTEMPTS {
@@ -82,7 +85,7 @@ impl TaskTools {
             if writes.is_empty() {
                 return Ok(confirmed(items, &[]));
             }
-            match self.ledger.commit(&context.origin, &writes, now).await {
+            match self.ledger.commit_confirmed(&context.origin, pending.id, &writes, now).await {
                 Ok(entries) => return Ok(confirmed(items, &entries)),
                 Err(ChangeRepoError::Stale) => {}
                 // The account is gone, and with it the turn.

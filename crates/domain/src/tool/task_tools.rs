@@ -14,7 +14,7 @@ use super::{
     confirmation,
 };
 use crate::change::{ChangeService, Ledger, Undone};
-use crate::conversation::{ConversationRepo, PendingItem};
+use crate::conversation::{ConversationRepo, PendingAction};
 use crate::id::TaskId;
 use crate::message::ToolCall;
 use crate::page::PageRequest;
@@ -72,7 +72,9 @@ impl ToolExecutor for TaskTools {
             [] => None,
             entries if tool == CONFIRM_PENDING => Some(confirmation::recorded(entries)),
             entries if tool == UNDO => Some(undone(&Undone { entries: entries.to_vec(), conflicts: Vec::new() })),
-            [entry, ..] => recorded(entry),
+            [entry, ..] => Some(recorded(entry).unwrap_or_else(|| {
+                refused("This was done. The task was removed for good since.".to_owned(), json!({}))
+            })),
         })
     }
 
@@ -85,8 +87,8 @@ impl ToolExecutor for TaskTools {
         Ok(resolved)
     }
 
-    async fn run_pending(&self, context: &ToolContext, items: &[PendingItem]) -> Result<ToolOutcome, ToolError> {
-        self.run_confirmed(context, items).await
+    async fn run_pending(&self, context: &ToolContext, pending: &PendingAction) -> Result<ToolOutcome, ToolError> {
+        self.run_confirmed(context, pending).await
     }
 }
 

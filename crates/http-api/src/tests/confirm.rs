@@ -63,7 +63,7 @@ fn waiting(begun_turns: &Arc<Mutex<Vec<NewTurn>>>) -> Ports {
     repo.expect_end_turn().returning(|_, _, _| Ok(()));
     ports.conversations = repo;
     ports.tools.expect_find_effect().returning(|_, _| Ok(None));
-    ports.tools.expect_run_pending().withf(|_, items| *items == pending().items).returning(|_, _| {
+    ports.tools.expect_run_pending().withf(|_, confirmed| *confirmed == pending()).returning(|_, _| {
         let (message, changes) = ("Done.".to_owned(), vec![receipt(41, Action::Deleted)]);
         Ok(ToolOutcome::Done { message, data: json!({}), changes })
     });

@@ -1,6 +1,6 @@
 //! The transaction of a commit.
 //!
-//! What is locked is the user, then the turn, then the rows. Whoever else writes a user's tasks comes this way, and
+//! What is locked is the user, then the turn, then the rows, then the pending action. Whoever else writes a user's tasks comes this way, and
 //! whoever deletes the user, the conversation or the turn begins with that one, so no two transactions wait for each other.
 //! (SQLite has one writer at a time, and no locks of rows.)
 
@@ -14,7 +14,7 @@ use crate::Database;
 use crate::database::VALUES_PER_STATEMENT;
 use crate::entity::change::Column;
 use crate::error::storage;
-use crate::turn::hold;
+use crate::turn::{hold, settle_one};
 
 /// See [`ChangeRepo::commit`](domain::change::ChangeRepo::commit).
 pub(super) async fn commit(
@@ -50,6 +50,10 @@ pub(super) async fn commit(
     }
     if let Some(update) = statements::blank_entries(owner, writes) {
         transaction.execute(&update).await.map_err(storage)?;
+    }
+    if let Some(pending) = change.confirms {
+        let settle = settle_one(owner, pending, change.at.into());
+        transaction.execute(&settle).await.map_err(storage)?;
     }
     for row in &mut rows {
         row.seq += head - count;

@@ -1,7 +1,7 @@
 //! What waits for the user's confirmation.
 
 use domain::conversation::PendingAction;
-use domain::id::{ConversationId, TurnId, UserId};
+use domain::id::{ConversationId, PendingActionId, TurnId, UserId};
 use domain::storage::StorageError;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{InsertStatement, Query, SelectStatement, UpdateStatement};
@@ -81,6 +81,18 @@ fn select(
 pub(super) fn settle(owner: UserId, conversation: ConversationId, at: Timestamp) -> UpdateStatement {
     let mut update = Query::update();
     update.table(Entity).value(Column::SettledAt, at).cond_where(unsettled(owner, conversation));
+    update
+}
+
+/// Lets one action wait no longer.
+pub(crate) fn settle_one(owner: UserId, id: PendingActionId, at: Timestamp) -> UpdateStatement {
+    let mut update = Query::update();
+    update
+        .table(Entity)
+        .value(Column::SettledAt, at)
+        .and_where(Column::UserId.eq(owner.as_uuid()))
+        .and_where(Column::Id.eq(id.as_uuid()))
+        .and_where(Column::SettledAt.is_null());
     update
 }
 

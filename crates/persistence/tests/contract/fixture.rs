@@ -177,7 +177,7 @@ pub(crate) fn id<T: From<Uuid>>() -> T {
 
 pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
     let actor = Principal { user: owner, session: None, api_token: None, via: Via::Http, scopes: Scopes::all() };
-    Change { operation: id(), actor, call: None, request_id: Uuid::now_v7().into(), at }
+    Change { operation: id(), actor, call: None, request_id: Uuid::now_v7().into(), confirms: None, at }
 }
 
 /// Call `index` of the first round of a turn.

@@ -1,5 +1,6 @@
 //! What waits for confirmation in a conversation, and until when.
 
+use domain::change::{Change, ChangeRepo as _, Write};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, PendingAction, PendingItem,
     PendingItemAction, TurnResult, TurnStart,
@@ -9,7 +10,7 @@ use domain::system::SystemRepo as _;
 use domain::turn::{Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, end, id, new_conversation, new_task, new_turn, put_off, request};
+use crate::fixture::{Fixture, at, call, effect, end, id, new_conversation, new_task, new_turn, put_off, request};
 
 on_both_databases!(
     a_pending_action_comes_back_as_it_was,
@@ -20,6 +21,7 @@ on_both_databases!(
     a_turn_confirms_what_waits_in_its_conversation,
     a_turn_that_confirms_something_else_does_not_begin,
     a_confirmation_that_is_repeated_is_answered_alike,
+    what_was_confirmed_waits_no_longer_once_it_is_committed,
     a_resumed_turn_confirms_only_what_waited_before_it_began,
     of_several_that_wait_the_last_one_counts,
     a_turn_that_does_not_run_puts_nothing_off,
@@ -331,5 +333,22 @@ async fn a_turn_whose_pending_action_cannot_be_stored_does_not_end(test: TestDat
     let found = fixture.conversations.get(owner, conversation).await?;
     assert_eq!((found.active_turn, found.updated_at), (Some(turn.id), at(2)));
     assert_eq!(waits(&fixture, owner, conversation, 4).await?, Some(action));
+    Ok(())
+}
+
+/// However its turn ends.
+async fn what_was_confirmed_waits_no_longer_once_it_is_committed(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let (conversation, action) = waiting(&fixture, owner).await?;
+    let (turn, pending) = begin(&fixture, owner, confirming(conversation, action.id, 2)?).await?;
+    assert_eq!(pending, Some(action.clone()));
+    let change = Change { confirms: Some(action.id), ..effect(owner, call(&turn, 0), at(3)) };
+    fixture.changes.commit(owner, &[Write::create(new_task(owner, "Milk")?)], &change).await?;
+    assert_eq!(waits(&fixture, owner, conversation, 3).await?, None);
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(4))).await?;
+    let again = NewTurn { idempotency: None, ..confirming(conversation, action.id, 5)? };
+    let again = fixture.conversations.begin_turn(owner, again).await;
+    assert!(matches!(again, Err(ConversationRepoError::NotPending)), "{again:?}");
     Ok(())
 }

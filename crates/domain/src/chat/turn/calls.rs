@@ -165,7 +165,7 @@ impl Rounds<'_> {
                 let error = ToolError::BadParameters(format!("{CONFIRM_PENDING} has no parameters"));
                 on_tool_error(error)
             }
-            Some(pending) if alone => ran(tools.run_pending(context, &pending.items).await),
+            Some(pending) if alone => ran(tools.run_pending(context, pending).await),
             Some(_) => Ok(Ran::failed(
                 "Nothing was confirmed: confirm_pending has to be the whole reply. The user has to be asked again.",
             )),

@@ -69,10 +69,10 @@ fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
     });
     tools.expect_find_effect().returning(|_, _| Ok(None));
     let noted = deleted.clone();
-    tools.expect_run_pending().returning(move |context, items| {
+    tools.expect_run_pending().returning(move |context, pending| {
         let call = context.origin.call.unwrap();
         assert_eq!((call.round, call.index), (0, 0));
-        let numbers: Vec<_> = items.iter().map(|item| item.task.id.as_uuid().as_u128()).collect();
+        let numbers: Vec<_> = pending.items.iter().map(|item| item.task.id.as_uuid().as_u128()).collect();
         noted.lock().unwrap().extend(&numbers);
         let changes = numbers.into_iter().map(|number| receipt(Action::Deleted, number)).collect();
         Ok(ToolOutcome::Done { message: "Confirmed: …".into(), data: json!({}), changes })

@@ -1,7 +1,7 @@
 //! What calls would delete or overwrite, and running it once confirmed.
 
 use super::*;
-use crate::conversation::PendingItemAction;
+use crate::conversation::{PendingItem, PendingItemAction};
 
 fn call(tool: &str, parameters: Value) -> ToolCall {
     ToolCall { id: tool.into(), round: 0, tool: tool.into(), parameters, result: None, changes: Vec::new() }
@@ -9,6 +9,12 @@ fn call(tool: &str, parameters: Value) -> ToolCall {
 
 fn deletion(number: u128, title: &str) -> PendingItem {
     PendingItem::new(&task(number, title), PendingItemAction::Delete)
+}
+
+fn pending(items: impl IntoIterator<Item = PendingItem>) -> PendingAction {
+    let expires_at = at() + PendingAction::TTL;
+    let id = Uuid::from_u128(500).into();
+    PendingAction { id, message: Uuid::from_u128(501).into(), items: items.into_iter().collect(), expires_at }
 }
 
 #[tokio::test]
@@ -49,7 +55,7 @@ async fn what_was_confirmed_is_one_operation_at_the_versions_that_were_seen() {
     ];
     memory.put(task(2, "b").toggle(at()));
     let tools = tools(&memory, showing(vec![]));
-    let outcome = tools.run_pending(&context(), &items).await.unwrap();
+    let outcome = tools.run_pending(&context(), &pending(items)).await.unwrap();
     let ToolOutcome::Done { message, data, changes } = &outcome else { panic!("{outcome:?}") };
     assert_eq!(
         message,
@@ -70,7 +76,7 @@ async fn a_task_that_changes_while_it_is_confirmed_is_left() {
     let other = |memory: &Memory| memory.put(task(1, "a").toggle(at()));
     *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
     let items = [deletion(1, "a"), deletion(2, "b")];
-    let outcome = tools(&memory, showing(vec![])).run_pending(&context(), &items).await.unwrap();
+    let outcome = tools(&memory, showing(vec![])).run_pending(&context(), &pending(items)).await.unwrap();
     assert!(matches!(&outcome, ToolOutcome::Done { changes, .. } if changes.len() == 1), "{outcome:?}");
     assert!(memory.row(1).unwrap().deleted_at.is_none());
 }
@@ -78,11 +84,11 @@ async fn a_task_that_changes_while_it_is_confirmed_is_left() {
 #[tokio::test]
 async fn a_confirmation_of_nothing_that_stands_changes_nothing() {
     let memory = Memory::with([]);
-    let outcome = tools(&memory, showing(vec![])).run_pending(&context(), &[deletion(1, "a")]).await.unwrap();
+    let outcome = tools(&memory, showing(vec![])).run_pending(&context(), &pending([deletion(1, "a")])).await.unwrap();
     assert!(matches!(outcome, ToolOutcome::Refused { .. }), "{outcome:?}");
     let mut context = context();
     context.origin.principal.scopes = [Scope::TasksRead].into_iter().collect();
-    let error = tools(&memory, showing(vec![])).run_pending(&context, &[deletion(1, "a")]).await.unwrap_err();
+    let error = tools(&memory, showing(vec![])).run_pending(&context, &pending([deletion(1, "a")])).await.unwrap_err();
     assert!(matches!(error, ToolError::InsufficientScope(_)), "{error}");
 }
 
@@ -122,4 +128,16 @@ async fn a_round_of_identifiers_that_match_nothing_reads_the_titles_once() {
     let calls: Vec<_> = (0..32).map(miss).collect();
     let resolved = tools.resolve(&context(), &calls).await.unwrap();
     assert!(resolved.iter().all(|call| matches!(&call.target, Some(TaskMatch::None(nearest)) if nearest.len() == 3)));
+}
+
+#[tokio::test]
+async fn without_the_scope_no_identifier_is_resolved() {
+    let memory = Memory::with([task(1, "a secret")]);
+    let mut context = context();
+    context.origin.principal.scopes = [Scope::TasksRead, Scope::Chat].into_iter().collect();
+    for tool in ["delete_task", "complete_task"] {
+        let calls = [call(tool, json!({"task_identifier": "secret"}))];
+        let error = tools(&memory, showing(vec![])).resolve(&context, &calls).await.unwrap_err();
+        assert!(matches!(error, ToolError::InsufficientScope(_)), "{error}");
+    }
 }
