@@ -265,7 +265,7 @@ on_both_databases! {
         let asked = put_off(&app, &ada, &tasks).await?;
         let (pending, conversation) = (text(&asked["pending"], "id"), text(&asked, "conversation_id"));
         let token = ada.post("/auth/tokens", json!({"name": "chat", "scopes": ["chat"]})).await?.expect(201)?;
-        let chatting = TestUser { access_token: text(&token, "token").to_owned(), ..ada.clone() };
+        let chatting = ada.with_token(text(&token, "token"));
         chatting.confirm(pending, conversation).await?.expect_problem(403, "INSUFFICIENT_SCOPE", None)?;
         app.script([round("delete_task", &["secret", "0", "1", "2"].map(|name| json!({"task_identifier": name}))), Step::says("?")]);
         let answer = chatting.say("tidy up", None).await?.expect(200)?;
