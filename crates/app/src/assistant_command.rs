@@ -49,7 +49,7 @@ pub async fn assistant(command: AssistantCommand) -> anyhow::Result<()> {
             write!(io::stdout().lock(), "{evaluation}")?;
         }
         AssistantCommand::Explain { sentence } => {
-            let explanation = llm::OfflineClient::new().explain(&sentence.join(" "));
+            let explanation = assistant::BuiltInAssistant::new().explain(&sentence.join(" "));
             write!(io::stdout().lock(), "{}", explain::Printed(&explanation))?;
         }
     }

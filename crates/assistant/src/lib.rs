@@ -43,9 +43,9 @@ const MAX_SWEPT: usize = domain::chat::MAX_CALLS;
 
 /// The built-in assistant.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OfflineClient;
+pub struct BuiltInAssistant;
 
-impl OfflineClient {
+impl BuiltInAssistant {
     /// The built-in assistant. It has no settings.
     pub fn new() -> Self {
         Self
@@ -58,7 +58,7 @@ impl OfflineClient {
 }
 
 #[async_trait]
-impl LlmClient for OfflineClient {
+impl LlmClient for BuiltInAssistant {
     fn provider(&self) -> &'static str {
         "offline"
     }

@@ -1,5 +1,5 @@
 //! `bench-understanding`: how long the built-in assistant takes to understand a sentence and answer it, over the sentences
-//! that its tests hold. `cargo run --release -p llm --example bench-understanding`.
+//! that its tests hold. `cargo run --release -p assistant --example bench-understanding`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use anyhow::Context as _;
 use domain::llm::{LlmClient as _, LlmMessage, LlmRequest, collect};
 use domain::tool::ToolSpec;
 use futures_util::FutureExt as _;
-use llm::OfflineClient;
+use assistant::BuiltInAssistant;
 
 /// How often every sentence is said.
 const ROUNDS: u32 = 20;
 
 #[expect(clippy::print_stdout, reason = "printing is what this command is for")]
 fn main() -> anyhow::Result<()> {
-    let table = include_str!("../tests/offline/sentences.txt");
+    let table = include_str!("../tests/assistant/sentences.txt");
     let sentences: Vec<&str> = table
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
 fn understand(sentence: &str, tools: &Arc<[ToolSpec]>) -> anyhow::Result<()> {
     let messages = vec![LlmMessage::User { text: sentence.to_owned() }];
     let request = LlmRequest { system: String::new(), messages, tools: Arc::clone(tools) };
-    let reply = async { collect(OfflineClient::new().respond(request).await?).await };
+    let reply = async { collect(BuiltInAssistant::new().respond(request).await?).await };
     reply.now_or_never().context("it never waits")??;
     Ok(())
 }

@@ -11,14 +11,14 @@ pub(super) type WordId = u16;
 
 /// Maximum number of steps that all programs together take over one message. An ordinary sentence takes 7,000; the most
 /// that one of the test table takes is 60,000.
-pub(in crate::offline) const MAX_STEPS: usize = 400_000;
+pub(crate) const MAX_STEPS: usize = 400_000;
 
 /// How many words a slip of the keyboard may stand for.
 const MAX_MEANT: usize = 3;
 
 /// The words that the grammar knows.
 #[derive(Debug, Default)]
-pub(in crate::offline) struct Vocabulary {
+pub(crate) struct Vocabulary {
     ids: HashMap<String, WordId>,
 }
 
@@ -68,7 +68,7 @@ impl Vocabulary {
 
 /// A word of a sentence as the machine sees it.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::offline) struct Word {
+pub(crate) struct Word {
     /// The word itself.
     pub exact: Option<WordId>,
     /// The words of which it may be a slip.
@@ -87,7 +87,7 @@ impl Word {
 /// The words of one message, and the steps that were taken over them. Whatever runs a program over them shares one budget:
 /// once it is spent, no program covers anything any more.
 #[derive(Debug)]
-pub(in crate::offline) struct Words {
+pub(crate) struct Words {
     words: Vec<Word>,
     steps: Cell<usize>,
 }
@@ -124,7 +124,7 @@ thread_local! {
 
 /// The number of steps that the machine takes for `work`, over whatever messages.
 #[cfg(test)]
-pub(in crate::offline) fn steps_of(work: impl FnOnce()) -> usize {
+pub(crate) fn steps_of(work: impl FnOnce()) -> usize {
     let before = STEPS.get();
     work();
     STEPS.get() - before

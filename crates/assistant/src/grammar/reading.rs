@@ -10,7 +10,7 @@ use super::Frame;
 
 /// What a sentence asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::offline) enum Intent {
+pub(crate) enum Intent {
     /// A new task.
     Add,
     /// What sounds like a task, with no word about adding it.
@@ -57,7 +57,7 @@ pub(in crate::offline) enum Intent {
 
 /// How a phrase points at a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::offline) enum Phrase {
+pub(crate) enum Phrase {
     /// By its place.
     Position,
     /// The first of the list.
@@ -78,7 +78,7 @@ pub(in crate::offline) enum Phrase {
 
 /// One way to understand a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::offline) struct Reading {
+pub(crate) struct Reading {
     /// What it asks for.
     pub intent: Intent,
     /// Whether it says so plainly.
@@ -103,7 +103,7 @@ pub(in crate::offline) struct Reading {
 
 /// How words point at a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::offline) struct Item {
+pub(crate) struct Item {
     /// In which way.
     pub phrase: Phrase,
     /// The words of the name, if it is one.

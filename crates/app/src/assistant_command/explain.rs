@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use llm::{ExplainedOutcome, Explanation};
+use assistant::{ExplainedOutcome, Explanation};
 
 /// An explanation, to be printed.
 pub(super) struct Printed<'e>(pub &'e Explanation);

@@ -113,7 +113,7 @@ fn assert_bounded(what: &str, messages: usize, work: impl FnOnce()) {
 
 #[test]
 fn ordinary_sentences_stay_far_within_the_budget() {
-    let table = include_str!("../../tests/offline/sentences.txt");
+    let table = include_str!("../tests/assistant/sentences.txt");
     for (sentence, _) in table.lines().filter_map(|line| line.split_once(" => ")) {
         let steps = steps_of(|| drop(decide(sentence, &Memory::default())));
         assert!(steps <= MAX_STEPS / 4, "{sentence}: {steps}");

@@ -3,12 +3,12 @@
 use anyhow::Result;
 use domain::llm::{FinishReason, LlmClient as _, LlmEvent, LlmRequest, LlmStream, collect};
 use futures_util::{StreamExt as _, stream};
-use llm::OfflineClient;
+use assistant::BuiltInAssistant;
 
 use crate::{named, request, tools, user};
 
 async fn events(text: &str) -> Result<Vec<LlmEvent>> {
-    let mut stream = OfflineClient::new().respond(request(vec![user(text)])).await?;
+    let mut stream = BuiltInAssistant::new().respond(request(vec![user(text)])).await?;
     let mut events = Vec::new();
     while let Some(event) = stream.next().await {
         events.push(event?);
@@ -60,7 +60,7 @@ async fn a_tool_that_is_missing_is_not_called() -> Result<()> {
     for (tools, text) in [(&["list_tasks"][..], "add milk"), (&["add_task"], "clear my list"), (&["add_task"], "undo")]
     {
         let request = LlmRequest { tools: named(tools), ..request(vec![user(text)]) };
-        let reply = collect(OfflineClient::new().respond(request).await?).await?;
+        let reply = collect(BuiltInAssistant::new().respond(request).await?).await?;
         assert!(reply.calls.is_empty(), "{text}: {:?}", reply.calls);
         assert_eq!(reply.text, "I can't do that here.", "{text}");
     }
@@ -69,7 +69,7 @@ async fn a_tool_that_is_missing_is_not_called() -> Result<()> {
 
 #[tokio::test]
 async fn it_has_a_name_and_a_model() {
-    let client = OfflineClient::new();
+    let client = BuiltInAssistant::new();
     assert_eq!((client.provider(), client.model()), ("offline", "doable-offline-1"));
     assert_eq!(tools().len(), 6);
 }

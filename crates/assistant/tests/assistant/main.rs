@@ -13,7 +13,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use domain::llm::{LlmClient as _, LlmMessage, LlmReply, LlmRequest, LlmToolCall, collect};
 use domain::tool::{CONFIRM_PENDING, ToolSpec, UNDO};
-use llm::OfflineClient;
+use assistant::BuiltInAssistant;
 use serde_json::{Value, json};
 
 /// The tools of the task list, by name: the offline assistant reads no more of them.
@@ -55,7 +55,7 @@ async fn reply(messages: Vec<LlmMessage>) -> Result<LlmReply> {
 }
 
 async fn answer(request: LlmRequest) -> Result<LlmReply> {
-    Ok(collect(OfflineClient::new().respond(request).await?).await?)
+    Ok(collect(BuiltInAssistant::new().respond(request).await?).await?)
 }
 
 /// Calls in short: `add: milk; list: all`, or `asks`, or `says`.
