@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use assistant::BuiltInAssistant;
 use domain::llm::{LlmClient as _, LlmMessage, LlmRequest, collect};
 use domain::tool::ToolSpec;
 use futures_util::FutureExt as _;
-use assistant::BuiltInAssistant;
 
 /// How often every sentence is said.
 const ROUNDS: u32 = 20;

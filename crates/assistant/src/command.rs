@@ -3,10 +3,12 @@
 //! Deliberately not here: how it was understood (`dialogue.rs`), and what is said about it (`wording.rs`).
 
 use domain::tool::{CONFIRM_PENDING, UNDO};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Which tasks a list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Status {
     /// All of them.
     All,
@@ -17,7 +19,8 @@ pub(super) enum Status {
 }
 
 /// What is done to a task that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Action {
     /// Mark it as done.
     Complete,
@@ -40,7 +43,7 @@ impl Action {
 }
 
 /// A task as the conversation has shown it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Known {
     /// Its id.
     pub id: String,
@@ -53,7 +56,7 @@ pub(super) struct Known {
 }
 
 /// A task as a tool is told which one it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Target {
     /// The tool's `task_identifier`.
     pub identifier: String,
@@ -89,7 +92,8 @@ pub(super) fn quoted(title: &str) -> String {
 }
 
 /// One call of one tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Command {
     /// Add a task.
     Add {
@@ -158,8 +162,9 @@ impl Command {
     }
 }
 
-/// A question to the user that the next message may answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A question to the user that the next message may answer. It is stored as JSON in the plan of the assistant's reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Question {
     /// What is the title of the new task?
     Title,

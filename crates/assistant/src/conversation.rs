@@ -22,8 +22,8 @@ const MAX_SEEN: usize = 200;
 pub(super) struct Exchange<'m> {
     /// What the user said.
     pub said: &'m str,
-    /// What was answered; texts from before a tool was called included.
-    pub answer: String,
+    /// The question of the assistant's reply, if it asked one.
+    pub question: Option<Question>,
     /// What came of the tools that were called, in order.
     pub outcomes: Vec<Outcome<'m>>,
 }
@@ -67,8 +67,9 @@ pub(super) fn exchanges(messages: &[LlmMessage]) -> Vec<Exchange<'_>> {
         let Some(exchange) = exchanges.last_mut() else { continue };
         match message {
             LlmMessage::User { .. } => {}
-            LlmMessage::Assistant { text, calls: made, .. } => {
-                exchange.answer.push_str(text);
+            LlmMessage::Assistant { plan, calls: made, .. } => {
+                // Plans of other providers are no questions of this assistant.
+                exchange.question = plan.as_deref().and_then(|plan| serde_json::from_str(plan).ok());
                 calls = made;
             }
             LlmMessage::ToolResult { call_id, tool, content } => {
@@ -159,11 +160,20 @@ struct SeenTask {
 }
 
 impl Memory {
-    /// Takes in what the tools have told. The question of the time before is over.
-    pub fn take_in(&mut self, outcomes: &[Outcome<'_>]) {
-        self.question = None;
-        // What waits for confirmation is remembered by the server.
-        for outcome in outcomes.iter().filter(|outcome| !outcome.waits()) {
+    /// Returns what is known after `exchanges`.
+    pub fn of(exchanges: Vec<Exchange<'_>>) -> Self {
+        let mut memory = Self::default();
+        for exchange in exchanges {
+            memory.add(exchange);
+        }
+        memory
+    }
+
+    /// Adds an exchange. Its question, or its last failed call, replaces the question of the exchange before.
+    fn add(&mut self, exchange: Exchange<'_>) {
+        self.question = exchange.question;
+        // The server remembers the actions that wait for confirmation.
+        for outcome in exchange.outcomes.iter().filter(|outcome| !outcome.waits()) {
             if outcome.success { self.see(outcome) } else { self.question = question_after(outcome) }
         }
     }

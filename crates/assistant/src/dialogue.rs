@@ -11,41 +11,20 @@ use std::ops::Range;
 use domain::chat::UserText;
 
 use super::command::{Action, Command, Decision, Question, Remark, Status, Target};
-use super::conversation::{Exchange, Memory};
-use super::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
+use super::conversation::Memory;
+use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
 use super::matching::Words;
 use super::reply;
 use super::sentence::{Sentence, Token};
-use super::wording;
 
 /// The longest message that is taken for a command, in words. A title has at most 500 characters.
 pub(super) const MAX_WORDS: usize = 250;
-
-/// Number of messages in a row whose question may lead to the next one.
-pub(super) const MAX_QUESTIONS: usize = 5;
 
 /// How many tasks one sentence may name.
 const MAX_TOGETHER: usize = 20;
 
 /// How much less another reading has to explain before it is out of the question: half a word.
 const CLOSE: i32 = 2;
-
-/// What is known at the end of `exchanges`.
-pub(super) fn remember(exchanges: &[Exchange<'_>]) -> Memory {
-    let mut memory = Memory::default();
-    let recent = exchanges.len().saturating_sub(MAX_QUESTIONS);
-    for (at, exchange) in exchanges.iter().enumerate() {
-        // A question leaves nothing behind but its text: what was meant with it is found by hearing the message again.
-        let may_ask = at >= recent && exchange.outcomes.is_empty() && exchange.answer.contains('?');
-        let asked = may_ask.then(|| decide(exchange.said, &memory));
-        memory.take_in(&exchange.outcomes);
-        if let Some(Decision::Ask(question)) = asked {
-            let was_asked = exchange.answer.contains(&wording::question(&question));
-            memory.question = was_asked.then_some(question);
-        }
-    }
-    memory
-}
 
 /// A message as the grammar knows it; none if it is too long to be one.
 pub(super) fn hear(text: &str) -> Option<(Sentence<'_>, Words)> {
@@ -266,7 +245,7 @@ impl Listener<'_> {
     fn belief(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Belief {
         let (sentence, words, span) = (self.sentence, self.words, item.name.clone());
         // "Mark X as done" is said of tasks alone, "complete X" and "delete X" of much else.
-        let may_be_other = !reading.has("<done>") && !reading.speaks_of_list;
+        let may_be_other = !reading.has(Feature::Done) && !reading.speaks_of_list;
         // What cannot be taken back needs the whole title, unless the sentence is plain.
         let needs_all = action == Action::Delete && !reading.sure;
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
@@ -380,7 +359,7 @@ pub(super) fn together(action: Action, targets: impl Iterator<Item = Target>) ->
 /// Whether a new task's words are likely things rather than a deed: "put milk, eggs and bread on the list", and not
 /// "remind me to buy milk, eggs and bread".
 fn names_things(reading: &Reading) -> bool {
-    ["<add>", "<put>", "<adding>"].iter().any(|family| reading.has(family))
+    reading.has(Feature::Add) || reading.has(Feature::Put)
 }
 
 /// What is said when several tasks are meant and it is not clear which.

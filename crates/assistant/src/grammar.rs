@@ -15,11 +15,12 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::matching::{Program, Vocabulary, Words};
-use super::notation::{NotationError, parse};
+use super::notation::{NotationError, Pattern, parse};
 use super::sentence::Sentence;
 
 pub(super) use super::command::Status;
-pub(super) use reading::{Intent, Item, Phrase, Reading};
+use reading::Features;
+pub(super) use reading::{Feature, Intent, Item, Phrase, Reading};
 
 /// Frames that ask for the same.
 pub(super) struct Frames {
@@ -36,9 +37,10 @@ pub(super) struct Frame {
     intent: Intent,
     sure: bool,
     line: &'static str,
+    features: Features,
     program: Program,
-    /// Whether a first word that nobody knows may be the name of whoever is told this. Not before what begins with any
-    /// words at all ("mop | the floor ..."), and not before what tells of a deed ("Bob | finished the report").
+    /// Whether an unknown first word may be a name by which the assistant is called. False for frames that begin with
+    /// any words ("mop | the floor ...") and for frames about the speaker ("Bob | finished the report").
     may_follow_name: bool,
 }
 
@@ -79,9 +81,20 @@ const DOUBTS: &[&str] = &[
 /// At how many places a frame may begin. Nobody puts that many leads before a command.
 const MAX_STARTS: usize = 12;
 
-/// Every table of frames. Among lines that explain a sentence equally well the first one counts.
-fn tables() -> impl Iterator<Item = &'static Frames> {
-    frames::COMMANDS.iter().chain(questions::QUESTIONS).chain(remarks::REMARKS)
+/// Every table of frames, and whether its frames are about the speaker. Among lines that explain a sentence equally well
+/// the first one wins.
+fn tables() -> impl Iterator<Item = (&'static Frames, bool)> {
+    let tables =
+        [(frames::COMMANDS, false), (frames::SPEAKER, true), (questions::QUESTIONS, false), (remarks::REMARKS, false)];
+    tables.into_iter().flat_map(|(table, is_about_speaker)| table.iter().map(move |frames| (frames, is_about_speaker)))
+}
+
+/// The features of the families that a line names.
+fn features(line: &Pattern) -> Features {
+    let mut families = Vec::new();
+    line.families(&mut families);
+    let has = |family: &str| families.contains(&family);
+    words::FEATURES.iter().filter(|(family, _)| has(family)).map(|(_, feature)| *feature).collect()
 }
 
 /// The one grammar.
@@ -92,17 +105,27 @@ impl Grammar {
     fn compile() -> Result<Self, NotationError> {
         let families = words::FAMILIES
             .iter()
-            .map(|(name, line)| Ok((*name, parse(line)?)))
+            .map(|(name, line)| {
+                let pattern = parse(line)?;
+                let names_list = words::LIST_NAMES.contains(name);
+                Ok((*name, if names_list { Pattern::ListName(Box::new(pattern)) } else { pattern }))
+            })
             .collect::<Result<HashMap<_, _>, NotationError>>()?;
         let mut vocabulary = Vocabulary::default();
         let mut compile = |line: &str| Program::compile(&parse(line)?, &families, &mut vocabulary);
         let mut frames = Vec::new();
-        for table in tables() {
+        for (table, is_about_speaker) in tables() {
             for (lines, sure) in [(table.sure, true), (table.unsure, false)] {
                 for line in lines {
-                    let tells = ["[i ", "[i|", "<did>", "<had>"].iter().any(|begin| line.starts_with(begin));
-                    let may_follow_name = !tells && !line.starts_with('{');
-                    frames.push(Frame { intent: table.intent, sure, line, program: compile(line)?, may_follow_name });
+                    let pattern = parse(line)?;
+                    frames.push(Frame {
+                        intent: table.intent,
+                        sure,
+                        line,
+                        features: features(&pattern),
+                        program: compile(line)?,
+                        may_follow_name: !is_about_speaker && !pattern.begins_with_slot(),
+                    });
                 }
             }
         }
@@ -314,7 +337,6 @@ mod tests {
     use proptest::strategy::{Strategy as _, ValueTree as _};
     use proptest::test_runner::TestRunner;
 
-    use super::super::notation::Pattern;
     use super::*;
 
     #[test]
@@ -353,7 +375,7 @@ mod tests {
     #[test]
     fn every_family_is_used() {
         let mut lines = String::new();
-        for table in tables() {
+        for (table, _) in tables() {
             lines.extend(table.sure.iter().chain(table.unsure).copied());
         }
         lines.extend(phrases::ITEMS.iter().map(|(_, line)| *line));
@@ -364,6 +386,9 @@ mod tests {
                 || lines.contains(&format!("<{name}>"));
             assert!(used, "<{name}>");
         }
+        let is_family = |name: &str| words::FAMILIES.iter().any(|(family, _)| *family == name);
+        assert!(words::LIST_NAMES.iter().all(|name| is_family(name)));
+        assert!(words::FEATURES.iter().all(|(name, _)| is_family(name)));
     }
 
     #[test]
@@ -372,7 +397,7 @@ mod tests {
             match pattern {
                 Pattern::Word(word) => found.push(word.clone()),
                 Pattern::Sequence(parts) | Pattern::Choice(parts) => parts.iter().for_each(|part| words(part, found)),
-                Pattern::Maybe(inner) => words(inner, found),
+                Pattern::Maybe(inner) | Pattern::ListName(inner) => words(inner, found),
                 Pattern::Family(_) | Pattern::Slot(_) | Pattern::Wild => {}
             }
         }
@@ -380,7 +405,7 @@ mod tests {
         for line in words::FAMILIES.iter().map(|(_, line)| line) {
             words(&parse(line).unwrap(), &mut found);
         }
-        for table in tables() {
+        for (table, _) in tables() {
             for line in table.sure.iter().chain(table.unsure) {
                 words(&parse(line).unwrap(), &mut found);
             }

@@ -34,8 +34,8 @@ use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmSt
 use domain::tool::CONFIRM_PENDING;
 use futures_util::{StreamExt as _, stream};
 
-use self::command::{Action, Command, Decision, Remark, Status, Target};
-use self::conversation::{Outcome, exchanges};
+use self::command::{Action, Command, Decision, Question, Remark, Status, Target};
+use self::conversation::{Memory, Outcome, exchanges};
 pub use self::explain::{ExplainedOutcome, ExplainedReading, Explanation};
 
 /// Maximum number of tasks that a sweep takes at once: as many as one reply may call tools.
@@ -73,10 +73,11 @@ impl LlmClient for BuiltInAssistant {
     }
 }
 
-/// What the assistant replies: words, or calls.
+/// A reply before it becomes events.
 #[derive(Debug, PartialEq, Eq)]
 enum Reply {
     Words(String),
+    Question(Question),
     Calls(Vec<Command>),
 }
 
@@ -90,7 +91,8 @@ fn reply(request: &LlmRequest) -> Reply {
         return Reply::Words(answer::answer(&now.outcomes, None));
     }
     let has_tool = |name: &str| request.tools.iter().any(|tool| tool.name == name);
-    let mut memory = dialogue::remember(&exchanges);
+    let turn = exchanges.len();
+    let mut memory = Memory::of(exchanges);
     memory.is_pending = has_tool(CONFIRM_PENDING);
     let decision = dialogue::decide(now.said, &memory);
     let there_is = |command: &Command| has_tool(command.tool());
@@ -104,8 +106,8 @@ fn reply(request: &LlmRequest) -> Reply {
             Reply::Words(answer::answer(&now.outcomes, about))
         }
         Decision::Act(commands) => only_with(there_is, Reply::Calls(commands)),
-        Decision::Ask(question) => Reply::Words(wording::question(&question)),
-        Decision::Say(remark) => Reply::Words(wording::remark(remark, exchanges.len()).to_owned()),
+        Decision::Ask(question) => Reply::Question(question),
+        Decision::Say(remark) => Reply::Words(wording::remark(remark, turn).to_owned()),
     }
 }
 
@@ -142,12 +144,21 @@ fn sweep(action: Action, status: Status, outcomes: &[Outcome<'_>]) -> Reply {
     }
 }
 
-/// The reply as the events of a stream: text word by word, calls one by one. Usage is unknown: there are no tokens.
+/// Returns the events of a reply: text word by word, calls one by one, a question also as a plan, which the conversation
+/// keeps for the next message. Usage is unknown: there are no tokens.
 fn events(reply: &Reply) -> Vec<LlmEvent> {
+    let words = |text: &str| -> Vec<LlmEvent> {
+        text.split_inclusive(char::is_whitespace).map(|word| LlmEvent::TextDelta(word.to_owned())).collect()
+    };
     let mut events = Vec::new();
     let reason = match reply {
-        Reply::Words(words) => {
-            events.extend(words.split_inclusive(char::is_whitespace).map(|word| LlmEvent::TextDelta(word.to_owned())));
+        Reply::Words(text) => {
+            events.extend(words(text));
+            FinishReason::Stop
+        }
+        Reply::Question(question) => {
+            events.extend(serde_json::to_string(question).ok().map(LlmEvent::PlanDelta));
+            events.extend(words(&wording::question(question)));
             FinishReason::Stop
         }
         Reply::Calls(commands) => {

@@ -23,9 +23,6 @@ pub(super) use self::words::{Vocabulary, Words};
 /// How many words `{*}` may cover.
 const WILD_WORDS: usize = 3;
 
-/// The word families that name the list. A command that does speaks of tasks and of nothing else.
-const LIST_FAMILIES: &[&str] = &["list", "the-list"];
-
 /// What a question begins with.
 const QUESTION_WORDS: &[&str] = &[
     "are", "can", "could", "did", "do", "does", "how", "is", "should", "what", "when", "where", "which", "who", "why",
@@ -73,7 +70,7 @@ pub(super) struct Cover {
     pub open_words: usize,
     /// How many words `{*}` covers.
     pub wild_words: usize,
-    /// Whether it speaks of the list: a word of [`LIST_FAMILIES`] is covered.
+    /// Whether a name of the list is covered ([`Pattern::ListName`]).
     pub speaks_of_list: bool,
     /// How many words had to be taken for a slip.
     pub slips: usize,
@@ -111,10 +108,11 @@ impl Program {
                 let unknown = || NotationError::UnknownFamily(name.clone());
                 // Deeper than any sensible table: the family contains itself.
                 let family = families.get(name.as_str()).filter(|_| depth < 16).ok_or_else(unknown)?;
-                if LIST_FAMILIES.contains(&name.as_str()) {
-                    self.steps.push(Step::List);
-                }
                 self.append(family, families, vocabulary, depth + 1)?;
+            }
+            Pattern::ListName(name) => {
+                self.steps.push(Step::List);
+                self.append(name, families, vocabulary, depth)?;
             }
             Pattern::Sequence(parts) => {
                 for part in parts {

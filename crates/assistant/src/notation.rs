@@ -47,6 +47,29 @@ pub(super) enum Pattern {
     Choice(Vec<Pattern>),
     /// It or nothing.
     Maybe(Box<Pattern>),
+    /// A name of the list. The notation has no sign for it: the grammar wraps the families that name the list.
+    ListName(Box<Pattern>),
+}
+
+impl Pattern {
+    /// Collects the names of the families in it.
+    pub fn families<'p>(&'p self, found: &mut Vec<&'p str>) {
+        match self {
+            Self::Family(name) => found.push(name),
+            Self::Sequence(parts) | Self::Choice(parts) => parts.iter().for_each(|part| part.families(found)),
+            Self::Maybe(inner) | Self::ListName(inner) => inner.families(found),
+            Self::Word(_) | Self::Slot(_) | Self::Wild => {}
+        }
+    }
+
+    /// Whether its first part is a slot.
+    pub fn begins_with_slot(&self) -> bool {
+        match self {
+            Self::Sequence(parts) => parts.first().is_some_and(Self::begins_with_slot),
+            Self::Slot(_) | Self::Wild => true,
+            Self::Word(_) | Self::Family(_) | Self::Choice(_) | Self::Maybe(_) | Self::ListName(_) => false,
+        }
+    }
 }
 
 /// Why a line of the grammar cannot be read.

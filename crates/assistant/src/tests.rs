@@ -6,9 +6,8 @@ use domain::llm::LlmMessage;
 use domain::task::Title;
 use serde_json::{Value, json};
 
-use super::command::{Known, Question};
-use super::conversation::Memory;
-use super::dialogue::{MAX_QUESTIONS, MAX_WORDS, decide, hear};
+use super::command::Known;
+use super::dialogue::{MAX_WORDS, decide, hear};
 use super::matching::{MAX_STEPS, steps_of};
 use super::*;
 
@@ -223,7 +222,7 @@ fn request(messages: Vec<LlmMessage>) -> LlmRequest {
 fn a_slow_history_delays_and_confirms_nothing() {
     for newest in ["what's left?", "add milk", "delete it", "thanks"] {
         let request = request(history(newest));
-        assert_bounded(newest, MAX_QUESTIONS + 1, || {
+        assert_bounded(newest, 1, || {
             let reply = reply(&request);
             assert!(!matches!(&reply, Reply::Calls(calls) if calls.contains(&Command::ConfirmPending)), "{newest}");
             if newest == "what's left?" {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::super::command::{Command, Decision, Remark, Target};
-use super::super::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
+use super::super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
 use super::Listener;
 
 /// What makes a command wait for something, which nothing here does.
@@ -42,7 +42,7 @@ impl Listener<'_> {
             let stands_alone = left.intent != Intent::Add
                 || matches!(right.intent, Intent::List(_))
                 || right.speaks_of_list
-                || (right.intent == Intent::Add && right.has("<add>"))
+                || (right.intent == Intent::Add && right.has(Feature::Add))
                 || right.item.as_ref().is_some_and(points);
             return Some(match (self.interpret(left), self.interpret(right)) {
                 (Decision::Act(first), Decision::Act(second)) if stands_alone => {
@@ -130,7 +130,7 @@ impl Listener<'_> {
         reading.intent == Intent::Add
             && matches!(first, Some("i" | "we"))
             && !reading.speaks_of_list
-            && !reading.has("remind")
+            && !reading.has(Feature::Reminder)
     }
 
     /// A command about "it", where that is what the sentence before has named. A new task may be called after anything;

@@ -55,6 +55,35 @@ pub(crate) enum Intent {
     Help,
 }
 
+/// A property of a frame that its intent does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feature {
+    /// A task is called done.
+    Done,
+    /// A verb that only adds: "add", "write down".
+    Add,
+    /// A verb that may add: "put", "including".
+    Put,
+    /// The speaker asks for a reminder.
+    Reminder,
+}
+
+/// A set of features.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Features(u8);
+
+impl Features {
+    fn contains(self, feature: Feature) -> bool {
+        self.0 & (1 << feature as u8) != 0
+    }
+}
+
+impl FromIterator<Feature> for Features {
+    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Self {
+        Self(features.into_iter().fold(0, |set, feature| set | 1 << feature as u8))
+    }
+}
+
 /// How a phrase points at a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phrase {
@@ -97,6 +126,8 @@ pub(crate) struct Reading {
     pub item_span: Option<Range<usize>>,
     /// How they do.
     pub item: Option<Item>,
+    /// Features of the frame.
+    pub features: Features,
     /// The line of the grammar.
     pub line: &'static str,
 }
@@ -136,13 +167,14 @@ impl Reading {
             new_title: cover.new,
             item_span: cover.item,
             item,
+            features: frame.features,
             line: frame.line,
         }
     }
 
-    /// Whether the line has this family, such as `<done>`: what a line speaks of stands in it.
-    pub fn has(&self, family: &str) -> bool {
-        self.line.contains(family)
+    /// Whether the frame has `feature`.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(feature)
     }
 
     /// Whether it leaves no word open.

@@ -53,7 +53,6 @@ pub(super) const REMARKS: &[Frames] = &[
         intent: Intent::CompleteAll,
         sure: &[
             "[<wish>] (<mark>|<check-off>|<complete>|<finish>) <everything> [off] [<done>] [<on-list>]",
-            "[i [have|am|just|have just]] <finished> <everything> [<on-list>]",
             "<everything> (is|are) <done>",
         ],
         unsure: &[],
@@ -130,7 +129,6 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::Help,
         sure: &[
-            "[i need|i want] help [me]",
             "what (can|could|do) you do [for me|here]",
             "what [sort of|kind of|kinds of] [things|tasks|stuff] can you (do|complete|help [me] with|help) [for me] [with] [exactly]",
             "what can (i|you) (say|ask|do|help [me] with|help with) [exactly] [here]",

@@ -3,6 +3,22 @@
 //! To teach a verb or a word for the list, add it here; to teach a way of saying something, add a line to
 //! `frames.rs`. The notation is told in `notation.rs`; contractions are written out ("do not", "what is").
 
+use super::reading::Feature;
+
+/// Word families that name the list.
+pub(super) const LIST_NAMES: &[&str] = &["list", "the-list"];
+
+/// Features of the frames whose line names a family.
+pub(super) const FEATURES: &[(&str, Feature)] = &[
+    ("done", Feature::Done),
+    ("add", Feature::Add),
+    ("put", Feature::Put),
+    ("adding", Feature::Put),
+    ("remind-me", Feature::Reminder),
+    ("be-reminded", Feature::Reminder),
+    ("reminder", Feature::Reminder),
+];
+
 /// Each family's name and what it matches.
 pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
@@ -99,6 +115,9 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "mark",
         "mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider",
     ),
+    ("remind-me", "remind me"),
+    ("be-reminded", "be reminded"),
+    ("reminder", "reminder"),
     ("check-off", "check off | tick off | cross off | mark off | check of"),
     (
         "done",

@@ -5,7 +5,7 @@ use domain::llm::{LlmMessage, LlmRequest, LlmToolCall};
 use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde_json::{Value, json};
 
-use crate::{answer, assistant, confirming, in_short, request, tools, user};
+use crate::{answer, confirming, in_short, request, stored, tools, user};
 
 /// Maximum number of tasks that a turn deletes or renames unasked.
 const CONFIRM_ABOVE: usize = 3;
@@ -59,7 +59,7 @@ impl Chat {
         for _ in 0..3 {
             let tools = if waiting.is_empty() { tools() } else { confirming() };
             let round = answer(LlmRequest { tools, ..request(self.messages.clone()) }).await?;
-            self.messages.push(assistant(&round.text, round.calls.clone()));
+            self.messages.push(stored(&round));
             if calls.is_empty() || !round.calls.is_empty() {
                 calls.push(in_short(&round)?);
             }

@@ -11,9 +11,9 @@ mod streaming;
 use std::sync::Arc;
 
 use anyhow::Result;
+use assistant::BuiltInAssistant;
 use domain::llm::{LlmClient as _, LlmMessage, LlmReply, LlmRequest, LlmToolCall, collect};
 use domain::tool::{CONFIRM_PENDING, ToolSpec, UNDO};
-use assistant::BuiltInAssistant;
 use serde_json::{Value, json};
 
 /// The tools of the task list, by name: the offline assistant reads no more of them.
@@ -48,6 +48,11 @@ fn user(text: &str) -> LlmMessage {
 
 fn assistant(text: &str, calls: Vec<LlmToolCall>) -> LlmMessage {
     LlmMessage::Assistant { text: text.to_owned(), plan: None, calls }
+}
+
+/// A reply as the conversation stores it.
+fn stored(reply: &LlmReply) -> LlmMessage {
+    LlmMessage::Assistant { text: reply.text.clone(), plan: reply.plan.clone(), calls: reply.calls.clone() }
 }
 
 async fn reply(messages: Vec<LlmMessage>) -> Result<LlmReply> {

@@ -1,9 +1,9 @@
 //! The shape of the event stream.
 
 use anyhow::Result;
+use assistant::BuiltInAssistant;
 use domain::llm::{FinishReason, LlmClient as _, LlmEvent, LlmRequest, LlmStream, collect};
 use futures_util::{StreamExt as _, stream};
-use assistant::BuiltInAssistant;
 
 use crate::{named, request, tools, user};
 
