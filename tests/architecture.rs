@@ -23,11 +23,12 @@ const WHO_MAY_KNOW_WHOM: &[MayKnow] = &[
     MayKnow { krate: "migrations", normal: &[], dev: &["test-database"] },
     MayKnow { krate: "persistence", normal: &["domain"], dev: &["domain", "migrations", "test-database"] },
     MayKnow { krate: "llm", normal: &["domain"], dev: &["domain"] },
+    MayKnow { krate: "assistant", normal: &["domain"], dev: &["domain"] },
     MayKnow { krate: "identity", normal: &["domain"], dev: &["domain", "test-openid"] },
     MayKnow { krate: "http-api", normal: &["domain"], dev: &["domain"] },
     MayKnow {
         krate: "app",
-        normal: &["domain", "persistence", "migrations", "llm", "identity", "http-api"],
+        normal: &["domain", "persistence", "migrations", "llm", "assistant", "identity", "http-api"],
         dev: &["domain", "test-database", "test-openid"],
     },
     // They serve tests alone: only dev-dependencies may name them, and `tests`, which is nothing but tests.
@@ -35,8 +36,8 @@ const WHO_MAY_KNOW_WHOM: &[MayKnow] = &[
     MayKnow { krate: "test-openid", normal: &[], dev: &[] },
     MayKnow {
         krate: "tests",
-        normal: &["app", "domain", "test-database", "test-openid"],
-        dev: &["app", "domain", "test-database", "test-openid"],
+        normal: &["app", "assistant", "domain", "test-database", "test-openid"],
+        dev: &["app", "assistant", "domain", "test-database", "test-openid"],
     },
 ];
 

@@ -24,7 +24,7 @@ async fn fails(user: &TestUser, status: u16, code: &str) -> anyhow::Result<Value
 
 /// Every answer has this fault.
 fn with(fault: Fault) -> Behaviour {
-    Behaviour::brain().fault(fault)
+    Behaviour::assistant().fault(fault)
 }
 
 /// A call that is whole if it comes whole.

@@ -86,15 +86,16 @@ fn settings(database_url: &str, name: &str, provider: &FakeProvider, timeout: &s
 
 async fn an_unclear_name_is_asked_about_and_the_second_is_deleted(database: TestDatabase) -> anyhow::Result<()> {
     for name in PROVIDERS {
-        let Scene { user, provider, .. } = Scene::set(&database, name, name, Behaviour::brain()).await?;
+        let Scene { user, provider, .. } = Scene::set(&database, name, name, Behaviour::assistant()).await?;
         for title in ["meeting with Bob", "prepare the meeting", "milk"] {
             user.add(title).await?;
         }
         let asked = user.say("Delete the meeting task", None).await?.expect(200)?;
         let question = asked["response"].as_str().context("a question")?;
         ensure!(question.contains("1. prepare the meeting\n2. meeting with Bob"), "{question}");
+        let second = &asked["tool_calls"][0]["result"]["data"]["candidates"][1]["id"];
         let gone = user.say("the second", asked["conversation_id"].as_str()).await?.expect(200)?;
-        ensure!(gone["tool_calls"][0]["parameters"] == json!({"task_identifier": "2"}), "{gone}");
+        ensure!(gone["tool_calls"][0]["parameters"] == json!({"task_identifier": second}), "{gone}");
         ensure!(user.titles().await? == ["milk", "prepare the meeting"], "{gone}");
         ensure!(gone["usage"]["tokens_in"].as_u64() > Some(0), "{gone}");
         ensure!(provider.requests().iter().all(|request| request.headers["authorization"] == "Bearer any"));
@@ -104,15 +105,15 @@ async fn an_unclear_name_is_asked_about_and_the_second_is_deleted(database: Test
 
 async fn three_steps_are_done_in_one_turn(database: TestDatabase) -> anyhow::Result<()> {
     for name in PROVIDERS {
-        let Scene { user, provider, .. } = Scene::set(&database, name, name, Behaviour::brain()).await?;
+        let Scene { user, provider, .. } = Scene::set(&database, name, name, Behaviour::assistant()).await?;
         user.add("buy milk").await?;
-        let turn = user.say("List my tasks, complete buy milk and add call Bob", None).await?.expect(200)?;
+        let turn = user.say("List my tasks. Complete buy milk. Add call Bob.", None).await?.expect(200)?;
         let calls = turn["tool_calls"].as_array().context("calls")?;
         let tools: Vec<_> = calls.iter().map(|call| (&call["tool"], &call["result"]["success"])).collect();
         let done = [json!("list_tasks"), json!("complete_task"), json!("add_task")];
         ensure!(tools == done.iter().map(|tool| (tool, &Value::Bool(true))).collect::<Vec<_>>(), "{turn}");
-        ensure!(turn["response"].as_str().is_some_and(|text| text.ends_with("Task 'call Bob' created successfully.")));
-        ensure!(provider.requests().len() == 4 && user.titles().await? == ["call Bob", "buy milk"], "{turn}");
+        ensure!(turn["response"].as_str().is_some_and(|text| text.ends_with("Added “call Bob” to your list.")));
+        ensure!(provider.requests().len() == 2 && user.titles().await? == ["call Bob", "buy milk"], "{turn}");
     }
     Ok(())
 }
@@ -139,7 +140,7 @@ async fn a_failing_provider_is_a_typed_error_and_an_honest_message(database: Tes
     for (number, (name, case)) in
         PROVIDERS.iter().flat_map(|name| cases.iter().map(move |case| (name, case))).enumerate()
     {
-        let behaviour = Behaviour::brain().fault(case.0.clone());
+        let behaviour = Behaviour::assistant().fault(case.0.clone());
         // Only what never ends has to be waited for.
         let timeout = if case.1 == 504 { "1s" } else { "2m" };
         let user = format!("user{number}");

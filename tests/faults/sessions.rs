@@ -11,7 +11,7 @@ fn calls(answer: &Value) -> Vec<(String, bool)> {
 }
 
 on_both_databases! {
-    async fn an_ambiguous_name_is_asked_about_and_a_position_answers(app: TestApp, _provider: FakeProvider = Behaviour::brain(), []) {
+    async fn an_ambiguous_name_is_asked_about_and_a_position_answers(app: TestApp, _provider: FakeProvider = Behaviour::assistant(), []) {
         let ada = app.register("ada").await?;
         for title in ["meeting with Bob", "prepare the meeting", "milk"] {
             ada.add(title).await?;

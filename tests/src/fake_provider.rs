@@ -1,9 +1,7 @@
-//! A language model provider that is none: a server on loopback that speaks Cohere's chat API v2 and OpenAI's chat
-//! completions, with scripted answers or a small rule-based mind, and with any fault that is asked for.
-//!
-//! Deliberately not here: a model. What it understands is enough to try the product on, and always the same.
+//! A fake language model provider: a server on loopback that speaks Cohere's chat API v2 and OpenAI's chat completions.
+//! Answers are scripted or come from the built-in assistant, with faults on request.
 
-mod brain;
+mod assistant;
 mod cohere;
 mod delivery;
 mod fault;
@@ -23,58 +21,58 @@ pub use reply::{Gate, Reply};
 
 use server::{Running, Shared};
 
-/// Is told a line about each request.
+/// Receives a log line per request.
 pub type Observer = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How a [`FakeProvider`] answers.
 #[derive(Clone, Default)]
 pub struct Behaviour {
-    /// What answers when no scripted reply is left.
+    /// Source of answers when no scripted reply is left.
     pub otherwise: Otherwise,
-    /// What is wrong with every answer whose reply does not say so itself.
+    /// Fault of every answer whose reply sets none.
     pub fault: Option<Fault>,
-    /// How long it takes before the first byte, unless the reply says so itself.
+    /// Delay before the first byte, unless the reply sets one.
     pub latency: Duration,
-    /// How long it takes between two pieces, unless the reply says so itself.
+    /// Delay between two pieces, unless the reply sets one.
     pub piece_gap: Duration,
-    /// Is told a line about each request.
+    /// Receives a log line per request.
     pub observer: Option<Observer>,
 }
 
-/// What answers when no scripted reply is left.
+/// Source of answers when no scripted reply is left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Otherwise {
-    /// The rule-based mind, which reads the conversation and calls the tools on tasks.
+    /// The built-in assistant.
     #[default]
-    Brain,
-    /// Nobody: status 500, which tells that a script was too short.
+    Assistant,
+    /// None: status 500, because the script was too short.
     Refuse,
 }
 
 impl Behaviour {
-    /// The rule-based mind answers, at once and without faults.
-    pub fn brain() -> Self {
+    /// The built-in assistant answers, without delay and faults.
+    pub fn assistant() -> Self {
         Self::default()
     }
 
-    /// Only the replies that are [pushed](FakeProvider::push) are given.
+    /// Only [pushed](FakeProvider::push) replies are sent.
     pub fn scripted() -> Self {
         Self { otherwise: Otherwise::Refuse, ..Self::default() }
     }
 
-    /// Every answer has this fault.
+    /// Adds a fault to every answer.
     #[must_use]
     pub fn fault(self, fault: Fault) -> Self {
         Self { fault: Some(fault), ..self }
     }
 
-    /// Every answer takes this long before its first byte.
+    /// Delays the first byte of every answer.
     #[must_use]
     pub fn latency(self, latency: Duration) -> Self {
         Self { latency, ..self }
     }
 
-    /// Every answer takes this long between two pieces.
+    /// Delays every piece of every answer.
     #[must_use]
     pub fn piece_gap(self, piece_gap: Duration) -> Self {
         Self { piece_gap, ..self }
@@ -94,24 +92,24 @@ impl fmt::Debug for Behaviour {
     }
 }
 
-/// A request that came in.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// The path.
+    /// Path of the URL.
     pub path: String,
-    /// The headers: an object, the names in lower case.
+    /// Headers: an object with names in lower case.
     pub headers: Value,
-    /// The body; a text if it was no JSON.
+    /// The body; a string if it was not JSON.
     pub body: Value,
-    /// What the user said last, as the body tells it.
+    /// Text of the newest user message in the body.
     pub user_text: String,
-    /// When it was there whole.
+    /// Time at which it was received completely.
     pub at: Instant,
-    /// When the last byte of the answer was handed to the socket; nothing if it never was.
+    /// Time at which the last byte of the answer was handed to the socket; `None` if it never was.
     pub answered: Option<Instant>,
 }
 
-/// The server. It ends, with whatever is still open, when this value is dropped.
+/// The server. Dropping it closes the server and its open connections.
 #[derive(Debug)]
 pub struct FakeProvider {
     shared: Arc<Shared>,
@@ -127,7 +125,7 @@ impl FakeProvider {
         Self::start_on(0, behaviour)
     }
 
-    /// Starts a server on this port of 127.0.0.1; on a free one if it is 0.
+    /// Starts a server on this port of 127.0.0.1; on a free port if 0.
     ///
     /// # Errors
     /// If it cannot listen.
@@ -137,27 +135,27 @@ impl FakeProvider {
         Ok(Self { shared, running })
     }
 
-    /// Where it listens, without a path: what `COHERE_BASE_URL` is set to.
+    /// Base URL without a path: the value of `COHERE_BASE_URL`.
     pub fn url(&self) -> String {
         format!("http://{}", self.running.address)
     }
 
-    /// What `OPENAI_BASE_URL` is set to.
+    /// The value of `OPENAI_BASE_URL`.
     pub fn openai_url(&self) -> String {
         format!("{}/v1", self.url())
     }
 
-    /// Adds a reply to the script. Each is given once, in order, and before anything else answers.
+    /// Adds a reply to the script. Each is sent once, in order, before any other source answers.
     pub fn push(&self, reply: Reply) {
         self.shared.push(reply);
     }
 
-    /// The requests so far, in the order in which they came.
+    /// The requests so far, in order of arrival.
     pub fn requests(&self) -> Vec<Received> {
         self.shared.received()
     }
 
-    /// Waits until so many requests have come in.
+    /// Waits until this many requests have arrived.
     pub async fn arrived(&self, requests: usize) {
         self.shared.arrived(requests).await;
     }

@@ -4,7 +4,7 @@
 //! `wiring.rs` is the one place where they meet.
 
 mod application;
-mod assistant;
+mod assistant_command;
 pub mod cli;
 mod migrate;
 mod readiness;
@@ -15,7 +15,7 @@ mod upkeep;
 mod wiring;
 
 pub use application::{Application, Overrides};
-pub use assistant::assistant;
+pub use assistant_command::assistant;
 pub use migrate::migrate;
 pub use persistence::StatementObserver;
 pub use wiring::built_in_assistant;

@@ -176,5 +176,5 @@ impl From<&ModelSettings> for llm::HttpOptions {
 
 /// The assistant that needs no key and no network.
 pub fn built_in_assistant() -> Arc<dyn LlmClient> {
-    Arc::new(llm::OfflineClient::new())
+    Arc::new(assistant::BuiltInAssistant::new())
 }

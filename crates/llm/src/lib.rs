@@ -1,14 +1,10 @@
-//! The assistants: adapters that fill the port [`domain::llm::LlmClient`].
-//!
-//! One module for each provider; [`OfflineClient`] is the one that needs no key and no network. Deliberately not
-//! here: what a tool does, how a chat turn runs (both in `domain`), and which provider is used (`app` decides).
+//! Clients of language models over HTTP: adapters of the port [`domain::llm::LlmClient`], one module for each provider.
 
 mod calls;
 mod cohere;
 mod content;
 mod failure;
 mod history;
-mod offline;
 mod openai;
 mod provider;
 mod reader;
@@ -18,7 +14,6 @@ mod transport;
 
 pub use cohere::Cohere;
 pub use failure::{ErrorBody, FailureContext, MAX_RETRY_AFTER, ReportedError, retry_after};
-pub use offline::{ExplainedOutcome, ExplainedReading, Explanation, OfflineClient};
 pub use openai::OpenAi;
 pub use provider::{Optional, Provider, ReplyDecoder};
 pub use reader::ReplyReader;

@@ -60,7 +60,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn measure(kind: Kind, arguments: &Arguments) -> anyhow::Result<()> {
     let database = TestDatabase::create(kind).await?;
-    let provider = FakeProvider::start(Behaviour::brain())?;
+    let provider = FakeProvider::start(Behaviour::assistant())?;
     let settings = settings(database.url(), &provider.url())?;
     let overrides = Overrides { cheap_passwords: true, ..Overrides::default() };
     let application = Application::build(settings, overrides).await?;

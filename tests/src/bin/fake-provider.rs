@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use tests::fake_provider::{Behaviour, FakeProvider, Fault, Otherwise};
 
-/// Speaks Cohere's chat API v2 and OpenAI's chat completions on 127.0.0.1, with a rule-based mind for to-do lists.
+/// Speaks Cohere's chat API v2 and OpenAI's chat completions on 127.0.0.1, with the built-in assistant.
 #[derive(Parser)]
 #[command(name = "fake-provider")]
 struct Arguments {
@@ -80,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
         drop(writeln!(std::io::stdout(), "{line}"));
     };
     let behaviour = Behaviour {
-        otherwise: Otherwise::Brain,
+        otherwise: Otherwise::Assistant,
         fault: fault.map(Fault::from),
         latency,
         piece_gap,

@@ -55,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let kind = if postgres { Kind::Postgres } else { Kind::Sqlite };
     let database = TestDatabase::create(kind).await?;
-    let provider = FakeProvider::start(Behaviour::brain().latency(latency))?;
+    let provider = FakeProvider::start(Behaviour::assistant().latency(latency))?;
     let start = || start(&server, database.url(), &provider.url(), connections);
     // Hashing passwords takes much memory, which the process keeps and would use for the turns: another one does it.
     let (users, watcher) = sign_up(&start()?, streams.div_ceil(TURNS_PER_USER)).await?;

@@ -1,5 +1,5 @@
-//! How an answer goes out: which bytes, when, and where it goes wrong. A plan is made first ([`plan`]), without a clock or
-//! a socket; [`deliver`] then carries it out.
+//! Delivery of an answer: bytes, pace and faults. [`plan`] computes the steps without a clock or a socket; [`deliver`]
+//! executes them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use super::reply::Gate;
 use super::server::Answering;
 use super::{Fault, Reply};
 
-/// Bytes that are sent in one go.
+/// Bytes that are sent at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub text: String,
     pub kind: Kind,
 }
 
-/// What a frame is for.
+/// Role of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// It carries nothing of the answer.
+    /// Carries no content.
     Around,
-    /// It carries a piece of the answer.
+    /// Carries a piece of the answer.
     Piece,
-    /// It carries a fragment of a tool call's arguments, which is a piece too.
+    /// Carries a fragment of a tool call's arguments; counts as a piece.
     Arguments,
-    /// It says that the answer is whole.
+    /// Ends the answer.
     Closing,
-    /// Nothing comes after it.
+    /// The last frame of the stream.
     Done,
 }
 
@@ -39,27 +39,27 @@ pub(super) enum Act {
     Send(Bytes),
     Sleep(Duration),
     Wait(Gate),
-    /// The connection is closed in the middle of the body.
+    /// Closes the connection in the middle of the body.
     Cut,
-    /// Nothing more happens.
+    /// Sends nothing more and keeps the connection open.
     Hang,
-    /// The same, for ever.
+    /// Sends the same bytes forever.
     Repeat(Bytes),
 }
 
-/// What the dialects say differently when something goes wrong.
-pub(super) struct Odd {
-    /// The event that tells of an error.
+/// Frames of faults, which differ by API.
+pub(super) struct FaultFrames {
+    /// An error event.
     pub error: Frame,
     /// A piece of text of about a kilobyte.
     pub filler: Frame,
 }
 
-/// So many bytes are in a piece of a line without end.
+/// Bytes per piece of an endless line.
 const ENDLESS_PIECE: usize = 16 * 1024;
 
 /// Plans the delivery of these frames with the pace, the gates and the fault of `reply`.
-pub(super) fn plan(frames: Vec<Frame>, reply: &Reply, odd: &Odd) -> VecDeque<Act> {
+pub(super) fn plan(frames: Vec<Frame>, reply: &Reply, odd: &FaultFrames) -> VecDeque<Act> {
     let fault = reply.fault.as_ref();
     let (frames, end) = faulty(frames, fault, odd);
     let gap = reply.piece_gap.unwrap_or_default();
@@ -81,8 +81,8 @@ pub(super) fn plan(frames: Vec<Frame>, reply: &Reply, odd: &Odd) -> VecDeque<Act
     acts
 }
 
-/// The frames that are sent in spite of the fault, and what happens instead of the others.
-fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, odd: &Odd) -> (Vec<Frame>, Option<Act>) {
+/// Returns the frames sent in spite of the fault, and the steps that replace the others.
+fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, odd: &FaultFrames) -> (Vec<Frame>, Option<Act>) {
     match fault {
         None | Some(Fault::Status { .. } | Fault::Silent | Fault::HtmlPage) => (frames, None),
         Some(Fault::CutAfter(pieces)) => (first_pieces(frames, *pieces), Some(Act::Cut)),
@@ -117,7 +117,7 @@ fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, odd: &Odd) -> (Vec<Fram
     }
 }
 
-/// What comes before piece number `pieces`, counted from 0; before the closing if there are fewer.
+/// Returns the number of frames before piece `pieces` (from 0), or before the closing frame if there are fewer.
 fn first_pieces(mut frames: Vec<Frame>, pieces: usize) -> Vec<Frame> {
     let is_piece = |frame: &Frame| matches!(frame.kind, Kind::Piece | Kind::Arguments);
     let mut ends = frames.iter().enumerate().filter(|(_, frame)| is_piece(frame)).map(|(at, _)| at).skip(pieces);
@@ -128,12 +128,12 @@ fn first_pieces(mut frames: Vec<Frame>, pieces: usize) -> Vec<Frame> {
     frames
 }
 
-/// The body was cut on purpose.
+/// The error of a body that a fault cuts.
 #[derive(Debug, thiserror::Error)]
 #[error("cut on purpose")]
 pub(super) struct CutOnPurpose;
 
-/// Carries a plan out. `answering` notes when the last byte has gone.
+/// Executes the steps. `answering` records when the last byte is sent.
 pub(super) fn deliver(acts: VecDeque<Act>, answering: Answering) -> impl Stream<Item = Result<Bytes, CutOnPurpose>> {
     stream::unfold((acts, answering), |(mut acts, answering)| async move {
         loop {
@@ -142,7 +142,7 @@ pub(super) fn deliver(acts: VecDeque<Act>, answering: Answering) -> impl Stream<
                 Some(Act::Sleep(time)) => tokio::time::sleep(time).await,
                 Some(Act::Wait(gate)) => gate.passed().await,
                 Some(Act::Cut) => {
-                    // The server flushes what it has whenever the body lets it wait.
+                    // The server flushes whenever the body is pending.
                     tokio::task::yield_now().await;
                     return Some((Err(CutOnPurpose), (acts, answering)));
                 }
@@ -178,7 +178,7 @@ mod tests {
             frame("finish", Kind::Closing),
             frame("done", Kind::Done),
         ];
-        let odd = Odd { error: frame("error", Kind::Closing), filler: frame("more", Kind::Piece) };
+        let odd = FaultFrames { error: frame("error", Kind::Closing), filler: frame("more", Kind::Piece) };
         let told = |act: Act| match act {
             Act::Send(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Act::Sleep(time) => format!("{time:?}"),

@@ -1,44 +1,44 @@
-//! What can be wrong with an answer. How each is brought about is in `delivery` and `server`.
+//! Faults of an answer. `delivery` and `server` implement them.
 
 use std::time::Duration;
 
-/// What is wrong with an answer. A piece is what carries content: a piece of text or of a plan, the beginning of a tool
-/// call, a fragment of its arguments.
+/// A fault of an answer. A piece is a frame with content: text, a plan, the start of a tool call, or a fragment of its
+/// arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Another status than 200, with the provider's error body.
+    /// A status other than 200, with the provider's error body.
     Status {
-        /// The status.
+        /// HTTP status code.
         status: u16,
-        /// The header `Retry-After`, as it is sent.
+        /// Value of the header `Retry-After`.
         retry_after: Option<String>,
     },
-    /// The connection is closed after so many pieces, without an end of the body.
+    /// Closes the connection after this many pieces, within the body.
     CutAfter(usize),
-    /// The connection is closed after the first fragment of a tool call's arguments.
+    /// Closes the connection after the first fragment of a tool call's arguments.
     CutInArguments,
-    /// The body ends after so many pieces, properly, without a finish reason and without `[DONE]`.
+    /// Ends the body properly after this many pieces, without a finish reason and without `[DONE]`.
     EndsAfter(usize),
-    /// Nothing more comes after so many pieces, and the connection stays open.
+    /// Sends nothing after this many pieces and keeps the connection open.
     HangsAfter(usize),
-    /// After so many pieces the stream tells of an error, and ends.
+    /// Sends an error event after this many pieces, then ends.
     ErrorAfter(usize),
-    /// Everything but the closing `[DONE]`.
+    /// Omits the closing `[DONE]`.
     NoDone,
-    /// Events whose data is no JSON.
+    /// Sends events whose data is not JSON.
     Garbage,
-    /// A page of HTML with status 200, as a proxy gives it.
+    /// Sends an HTML page with status 200, like some proxies.
     HtmlPage,
-    /// Text without end, in events of about a kilobyte.
+    /// Sends endless text in events of about a kilobyte.
     EndlessLines,
-    /// One line without end.
+    /// Sends one endless line.
     EndlessLine,
-    /// Not a byte, ever; the connection stays open.
+    /// Sends no byte and keeps the connection open.
     Silent,
 }
 
 impl Fault {
-    /// Another status than 200.
+    /// A status other than 200.
     pub fn status(status: u16) -> Self {
         Self::Status { status, retry_after: None }
     }

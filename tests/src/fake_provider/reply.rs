@@ -1,4 +1,4 @@
-//! An answer as a script gives it: what is said and called, in which pieces, how fast, and what is wrong with it.
+//! A scripted answer: text, calls, pieces, pace and fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::Fault;
 
-/// An answer.
+/// A scripted answer.
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     pub(super) plan: Vec<String>,
@@ -25,14 +25,14 @@ pub struct Reply {
 /// A tool call of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
-    /// The call's id; one that was never given before if there is none.
+    /// The call's id; a new one if `None`.
     pub id: Option<String>,
     pub name: String,
-    /// The arguments' text, in the fragments in which it is sent.
+    /// The arguments' text, in the fragments that are sent.
     pub arguments: Vec<String>,
 }
 
-/// The tokens that a reply says it took.
+/// The usage that a reply reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tokens {
     /// A quarter of the characters.
@@ -45,16 +45,16 @@ pub(super) enum Tokens {
     NotSaid,
 }
 
-/// So many characters are in a fragment of arguments.
-const FRAGMENT: usize = 5;
+/// Characters per fragment of arguments.
+const FRAGMENT_CHARS: usize = 5;
 
 impl Reply {
-    /// Says this, in pieces of a word.
+    /// Answers with text, one word per piece.
     pub fn says(text: &str) -> Self {
         Self { text: words(text), ..Self::default() }
     }
 
-    /// Says this, in these pieces.
+    /// Answers with text in these pieces.
     pub fn pieces<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Self {
         Self { text: pieces.into_iter().map(str::to_owned).collect(), ..Self::default() }
     }
@@ -82,7 +82,7 @@ impl Reply {
         self
     }
 
-    /// Gives the newest call this id, which another one may have too.
+    /// Sets the id of the newest call; it need not be unique.
     #[must_use]
     pub fn call_id(mut self, id: &str) -> Self {
         if let Some(call) = self.calls.last_mut() {
@@ -91,43 +91,43 @@ impl Reply {
         self
     }
 
-    /// Says first what it means to do. OpenAI's answers have no place for that and leave it out.
+    /// Adds a plan before the calls. OpenAI's answers have no field for it and omit it.
     #[must_use]
     pub fn plan(self, plan: &str) -> Self {
         Self { plan: words(plan), ..self }
     }
 
-    /// Says that it took so many tokens.
+    /// Reports this usage in tokens.
     #[must_use]
     pub fn usage(self, input: u64, output: u64) -> Self {
         Self { usage: Tokens::Exactly { input, output }, ..self }
     }
 
-    /// Does not say what it took.
+    /// Reports no usage.
     #[must_use]
     pub fn without_usage(self) -> Self {
         Self { usage: Tokens::NotSaid, ..self }
     }
 
-    /// Gives this finish reason, as the provider spells it, whatever the answer is.
+    /// Sets the finish reason in the spelling of the provider.
     #[must_use]
     pub fn finish_reason(self, reason: &str) -> Self {
         Self { finish_reason: Some(reason.to_owned()), ..self }
     }
 
-    /// Has this fault.
+    /// Adds a fault.
     #[must_use]
     pub fn fault(self, fault: Fault) -> Self {
         Self { fault: Some(fault), ..self }
     }
 
-    /// Takes this long before the first byte.
+    /// Sets the delay before the first byte.
     #[must_use]
     pub fn latency(self, latency: Duration) -> Self {
         Self { latency: Some(latency), ..self }
     }
 
-    /// Takes this long between two pieces.
+    /// Sets the delay between two pieces.
     #[must_use]
     pub fn piece_gap(self, gap: Duration) -> Self {
         Self { piece_gap: Some(gap), ..self }
@@ -139,14 +139,14 @@ impl Reply {
         self.held_after(0, gate)
     }
 
-    /// Waits at the gate after so many pieces; before the first byte if it is 0.
+    /// Waits at the gate after this many pieces; before the first byte if 0.
     #[must_use]
     pub fn held_after(mut self, pieces: usize, gate: &Gate) -> Self {
         self.holds.push((pieces, gate.clone()));
         self
     }
 
-    /// A few words for a log.
+    /// Summary for a log line.
     pub(super) fn summary(&self) -> String {
         if let Some(fault) = &self.fault {
             return format!("{fault:?}");
@@ -158,7 +158,7 @@ impl Reply {
     }
 }
 
-/// What an answer waits at until a test lets it go on. Its clones are the same gate.
+/// A gate that holds an answer until a test opens it. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<watch::Sender<bool>>);
 
@@ -168,14 +168,14 @@ impl Gate {
         Self(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Opens it for good.
+    /// Opens the gate permanently.
     pub fn open(&self) {
         self.0.send_replace(true);
     }
 
-    /// Waits until it is open.
+    /// Waits until the gate is open.
     pub(super) async fn passed(&self) {
-        // The sender is held here, so the wait ends with the gate open and in no other way.
+        // `self` holds the sender, so the wait cannot fail.
         drop(self.0.subscribe().wait_for(|open| *open).await);
     }
 }
@@ -186,14 +186,14 @@ impl Default for Gate {
     }
 }
 
-/// The text in pieces of a word each, the space before the next word with it.
+/// Splits text into words, each with its trailing space.
 fn words(text: &str) -> Vec<String> {
     text.split_inclusive(' ').map(str::to_owned).collect()
 }
 
 fn fragments(arguments: &str) -> Vec<String> {
     let characters: Vec<char> = arguments.chars().collect();
-    characters.chunks(FRAGMENT).map(|fragment| fragment.iter().collect()).collect()
+    characters.chunks(FRAGMENT_CHARS).map(|fragment| fragment.iter().collect()).collect()
 }
 
 #[cfg(test)]
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_lost_when_texts_and_arguments_are_cut_to_pieces() {
+    fn pieces_concatenate_to_the_original_text_and_arguments() {
         let text = " Zwei  Wörter,\n\nund 👩‍👩‍👧 mehr ";
         let reply = Reply::says(text).and_calls("add_task", &json!({"title": text}));
         assert!(reply.text.len() > 3 && reply.calls[0].arguments.len() > 3);

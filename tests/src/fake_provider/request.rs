@@ -1,48 +1,32 @@
-//! What a provider is asked, read from the body of either API: both have roles, contents, tool calls and their results.
+//! A provider's request, parsed from the body of either API: both have roles, contents, tool calls and their results.
 //!
-//! It is stricter than the providers are on some days: what any of them is known to refuse is refused.
+//! Parsing is stricter than any one provider: what one of them is known to refuse is refused.
 
+use domain::llm::{LlmMessage, LlmToolCall};
 use serde_json::Value;
 
-/// A request.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Asked {
+/// A chat request.
+#[derive(Clone, Debug)]
+pub(super) struct ChatRequest {
     pub model: String,
     pub stream: bool,
-    /// Whether a stream of OpenAI's tells its usage (`stream_options.include_usage`).
+    /// Whether a stream of OpenAI's ends with its usage (`stream_options.include_usage`).
     pub include_usage: bool,
-    pub messages: Vec<Said>,
-    /// The names of the tools that may be called.
+    /// The conversation without system messages.
+    pub messages: Vec<LlmMessage>,
+    /// Names of the tools that may be called.
     pub tools: Vec<String>,
 }
 
-/// A message of the conversation.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Said {
-    System,
-    User(String),
-    Assistant { calls: Vec<Made> },
-    Result { call_id: String, content: String },
-}
-
-/// A tool call that was made.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Made {
-    pub id: String,
-    pub name: String,
-    pub arguments: Value,
-}
-
-impl Asked {
-    /// Reads a body.
+impl ChatRequest {
+    /// Parses a body.
     ///
     /// # Errors
-    /// What a provider would refuse, in words.
+    /// The message with which a provider would refuse it.
     pub fn read(body: &Value) -> Result<Self, String> {
         let model = body["model"].as_str().filter(|model| !model.is_empty()).ok_or("model is required")?.to_owned();
         let messages = body["messages"].as_array().filter(|messages| !messages.is_empty());
-        let messages = messages.ok_or("messages must not be empty")?.iter().map(said).collect::<Result<Vec<_>, _>>()?;
-        check_pairs(&messages)?;
+        let messages = conversation(messages.ok_or("messages must not be empty")?)?;
         let tools = body["tools"].as_array().into_iter().flatten().map(tool_name).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             model,
@@ -53,33 +37,62 @@ impl Asked {
         })
     }
 
-    /// What the user said last.
+    /// The text of the newest user message.
     pub fn user_text(&self) -> &str {
         let mut backwards = self.messages.iter().rev();
-        backwards.find_map(|said| if let Said::User(text) = said { Some(text.as_str()) } else { None }).unwrap_or("")
+        let text = backwards.find_map(|message| match message {
+            LlmMessage::User { text } => Some(text.as_str()),
+            LlmMessage::Assistant { .. } | LlmMessage::ToolResult { .. } => None,
+        });
+        text.unwrap_or("")
     }
 }
 
-fn said(message: &Value) -> Result<Said, String> {
-    if message.get("tool_plan").is_some_and(Value::is_null) {
-        return Err("tool_plan must be a string or absent".to_owned());
-    }
-    match message["role"].as_str() {
-        Some("system" | "developer") => Ok(Said::System),
-        Some("user") => Ok(Said::User(text(&message["content"]))),
-        Some("assistant") => {
-            let calls = message["tool_calls"].as_array().into_iter().flatten().map(made).collect::<Result<_, _>>()?;
-            Ok(Said::Assistant { calls })
+/// Parses the messages. Every call MUST be followed by its result, and every result follow its call.
+fn conversation(messages: &[Value]) -> Result<Vec<LlmMessage>, String> {
+    let mut parsed = Vec::new();
+    let mut open: Vec<LlmToolCall> = Vec::new();
+    for message in messages {
+        if message.get("tool_plan").is_some_and(Value::is_null) {
+            return Err("tool_plan must be a string or absent".to_owned());
         }
-        Some("tool") => {
-            let call_id = message["tool_call_id"].as_str().ok_or("a tool result needs a tool_call_id")?;
-            Ok(Said::Result { call_id: call_id.to_owned(), content: text(&message["content"]) })
+        let role = message["role"].as_str();
+        if role != Some("tool") {
+            check_answered(&open)?;
         }
-        _ => Err(format!("no such role: {}", message["role"])),
+        match role {
+            Some("system" | "developer") => {}
+            Some("user") => parsed.push(LlmMessage::User { text: text(&message["content"]) }),
+            Some("assistant") => {
+                let calls = message["tool_calls"].as_array().into_iter().flatten();
+                open = calls.map(tool_call).collect::<Result<_, _>>()?;
+                parsed.push(LlmMessage::Assistant {
+                    text: text(&message["content"]),
+                    plan: message["tool_plan"].as_str().map(str::to_owned),
+                    calls: open.clone(),
+                });
+            }
+            Some("tool") => {
+                let id = message["tool_call_id"].as_str().ok_or("a tool result needs a tool_call_id")?;
+                let at = open.iter().position(|call| call.id == id);
+                let call = open.remove(at.ok_or_else(|| format!("no tool call is open for the result {id}"))?);
+                let content = text(&message["content"]);
+                let content = serde_json::from_str(&content).unwrap_or(Value::String(content));
+                parsed.push(LlmMessage::ToolResult { call_id: call.id, tool: call.tool, content });
+            }
+            _ => return Err(format!("unknown role: {}", message["role"])),
+        }
     }
+    check_answered(&open)?;
+    Ok(parsed)
 }
 
-/// A content's text: a string, or blocks of text or of documents, as Cohere's tool results have them.
+fn check_answered(open: &[LlmToolCall]) -> Result<(), String> {
+    let ids: Vec<_> = open.iter().map(|call| call.id.as_str()).collect();
+    if ids.is_empty() { Ok(()) } else { Err(format!("these tool calls have no result: {}", ids.join(", "))) }
+}
+
+/// The text of a content: a string, or blocks of text or of documents, which Cohere's tool results have.
 fn text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
@@ -96,40 +109,22 @@ fn block_text(block: &Value) -> String {
     }
 }
 
-fn made(call: &Value) -> Result<Made, String> {
+fn tool_call(call: &Value) -> Result<LlmToolCall, String> {
     let field = |value: &Value, name: &str| {
         value.as_str().map(str::to_owned).ok_or_else(|| format!("a tool call needs its {name}"))
     };
-    let arguments: Option<Value> =
-        call["function"]["arguments"].as_str().and_then(|text| serde_json::from_str(text).ok());
-    Ok(Made {
-        id: field(&call["id"], "id")?,
-        name: field(&call["function"]["name"], "name")?,
-        arguments: arguments.filter(Value::is_object).ok_or("arguments must be the text of a JSON object")?,
-    })
-}
-
-/// Every call has one result right after it, and every result its call.
-fn check_pairs(messages: &[Said]) -> Result<(), String> {
-    let mut open: Vec<&str> = Vec::new();
-    for said in messages {
-        match said {
-            Said::Result { call_id, .. } => {
-                let at = open.iter().position(|id| id == call_id);
-                open.remove(at.ok_or_else(|| format!("no tool call is open for the result {call_id}"))?);
-            }
-            _ if !open.is_empty() => return Err(format!("these tool calls have no result: {}", open.join(", "))),
-            Said::Assistant { calls } => open = calls.iter().map(|call| call.id.as_str()).collect(),
-            Said::System | Said::User(_) => {}
-        }
+    let arguments = field(&call["function"]["arguments"], "arguments")?;
+    let is_object = serde_json::from_str::<Value>(&arguments).is_ok_and(|arguments| arguments.is_object());
+    if !is_object {
+        return Err("arguments must be the text of a JSON object".to_owned());
     }
-    if open.is_empty() { Ok(()) } else { Err(format!("these tool calls have no result: {}", open.join(", "))) }
+    Ok(LlmToolCall { id: field(&call["id"], "id")?, tool: field(&call["function"]["name"], "name")?, arguments })
 }
 
 fn tool_name(tool: &Value) -> Result<String, String> {
     let name = tool["function"]["name"].as_str().unwrap_or_default();
-    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if plain && tool["function"]["parameters"].is_object() {
+    let is_valid = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_valid && tool["function"]["parameters"].is_object() {
         Ok(name.to_owned())
     } else {
         Err(format!("a tool needs a name of letters, digits and _, and parameters: {name:?}"))
@@ -151,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn contents_are_read_as_strings_as_blocks_and_as_documents() {
+    fn contents_are_strings_blocks_or_documents() {
         let text_block = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
         let document = json!([{"type": "document", "document": {"data": "{\"success\":true}"}}]);
         let object = json!([{"type": "document", "document": {"data": {"success": true}}}]);
@@ -160,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn the_users_newest_words_are_found_behind_tool_results() {
-        let asked = Asked::read(&with_messages(&json!([
+    fn the_newest_user_text_may_precede_tool_results() {
+        let request = ChatRequest::read(&with_messages(&json!([
             {"role": "system", "content": "be kind"},
             {"role": "user", "content": "old"},
             {"role": "assistant", "content": "yes"},
@@ -169,11 +164,11 @@ mod tests {
             call("c1"),
             {"role": "tool", "tool_call_id": "c1", "content": "{}"},
         ])));
-        assert_eq!(asked.unwrap().user_text(), "new");
+        assert_eq!(request.unwrap().user_text(), "new");
     }
 
     #[test]
-    fn what_providers_refuse_is_refused() {
+    fn requests_that_providers_refuse_are_refused() {
         let user = json!({"role": "user", "content": "hi"});
         let result = json!({"role": "tool", "tool_call_id": "c1", "content": "{}"});
         for messages in [
@@ -186,12 +181,12 @@ mod tests {
             json!([user, {"role": "assistant", "content": "x", "tool_plan": null}]),
             json!([user, {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "a", "arguments": "null"}}]}, result]),
         ] {
-            assert!(Asked::read(&with_messages(&messages)).is_err(), "{messages}");
+            assert!(ChatRequest::read(&with_messages(&messages)).is_err(), "{messages}");
         }
-        assert!(Asked::read(&with_messages(&json!([user, call("c1"), result]))).is_ok());
-        assert!(Asked::read(&json!({"messages": [user]})).is_err());
+        assert!(ChatRequest::read(&with_messages(&json!([user, call("c1"), result]))).is_ok());
+        assert!(ChatRequest::read(&json!({"messages": [user]})).is_err());
         let dashed =
             json!({"model": "m", "messages": [user], "tools": [{"function": {"name": "add-task", "parameters": {}}}]});
-        assert!(Asked::read(&dashed).is_err());
+        assert!(ChatRequest::read(&dashed).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The server on loopback: routes, the order of replies, what came in, and the faults that come before a body.
+//! The server on loopback: routes, the order of replies, recorded requests, and faults that precede a body.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -15,17 +15,17 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::delivery::{Frame, Kind, Odd, deliver, plan};
+use super::delivery::{FaultFrames, Frame, Kind, deliver, plan};
 use super::reply::Tokens;
-use super::request::Asked;
-use super::{Behaviour, Fault, Otherwise, Received, Reply, brain, cohere, openai};
+use super::request::ChatRequest;
+use super::{Behaviour, Fault, Otherwise, Received, Reply, assistant, cohere, openai};
 
-/// The most bytes of a request's body.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// So many characters of a whole answer are a piece of it.
-const PIECE_OF_WHOLE: usize = 24;
+/// Maximum bytes of a request body.
+const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+/// Characters per piece of an answer that is not streamed.
+const WHOLE_PIECE_CHARS: usize = 24;
 
-/// What the server and the test both see.
+/// State shared by the server and the test.
 #[derive(Debug)]
 pub(super) struct Shared {
     behaviour: Behaviour,
@@ -55,24 +55,24 @@ impl Shared {
     }
 
     pub async fn arrived(&self, requests: usize) {
-        // The sender is held here, so the wait ends with the number reached and in no other way.
+        // `self` holds the sender, so the wait cannot fail.
         drop(self.count.subscribe().wait_for(|count| *count >= requests).await);
     }
 
-    /// Notes a request and returns its place.
-    fn note(&self, request: Received) -> usize {
+    /// Records a request and returns its index.
+    fn record(&self, request: Received) -> usize {
         let mut received = locked(&self.received);
         received.push(request);
         self.count.send_replace(received.len());
         received.len() - 1
     }
 
-    /// The reply to a request; nothing if the script is over and nobody else answers.
-    fn reply(&self, asked: &Asked) -> Option<Reply> {
+    /// Returns the reply to a request; `None` if no scripted reply is left and nothing else answers.
+    fn reply(&self, chat_request: &ChatRequest) -> Option<Reply> {
         let scripted = locked(&self.script).pop_front();
         let mut reply = match (scripted, self.behaviour.otherwise) {
             (Some(reply), _) => reply,
-            (None, Otherwise::Brain) => brain::answer(asked),
+            (None, Otherwise::Assistant) => assistant::answer(chat_request),
             (None, Otherwise::Refuse) => return None,
         };
         reply.fault = reply.fault.or_else(|| self.behaviour.fault.clone());
@@ -85,7 +85,7 @@ impl Shared {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn named(&self, asked: &Asked, reply: &Reply, body: &Bytes) -> Named {
+    fn named(&self, chat_request: &ChatRequest, reply: &Reply, body: &Bytes) -> Named {
         let id = |call: &super::reply::Call| {
             call.id.clone().unwrap_or_else(|| format!("{}_{:08x}", call.name, self.next_id()))
         };
@@ -94,7 +94,7 @@ impl Shared {
         let estimated = || (body.len() as u64 / 4, said.map(String::len).sum::<usize>() as u64 / 4 + 1);
         Named {
             id: format!("answer-{:08x}", self.next_id()),
-            model: asked.model.clone(),
+            model: chat_request.model.clone(),
             call_ids: reply.calls.iter().map(id).collect(),
             tokens: match reply.usage {
                 Tokens::Estimated => Some(estimated()),
@@ -105,24 +105,24 @@ impl Shared {
     }
 }
 
-/// What an answer needs besides the reply.
+/// Ids, model and usage of an answer.
 pub(super) struct Named {
     pub id: String,
     pub model: String,
-    /// One for each call of the reply.
+    /// One id per call of the reply.
     pub call_ids: Vec<String>,
-    /// Input and output.
+    /// Input and output tokens.
     pub tokens: Option<(u64, u64)>,
 }
 
-/// An answer that is on its way.
+/// Marks a request as answered when its last byte is sent.
 pub(super) struct Answering {
     shared: Arc<Shared>,
     request: usize,
 }
 
 impl Answering {
-    /// Its last byte has gone.
+    /// Records the time at which the last byte was sent.
     pub fn done(&self) {
         if let Some(request) = locked(&self.shared.received).get_mut(self.request) {
             request.answered = Some(Instant::now());
@@ -130,7 +130,7 @@ impl Answering {
     }
 }
 
-/// A server in a thread of its own, so that no test's runtime has to keep it going or see its end.
+/// A server in its own thread, independent of the runtime of a test.
 #[derive(Debug)]
 pub(super) struct Running {
     pub address: SocketAddr,
@@ -142,32 +142,32 @@ impl Running {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("cannot listen on 127.0.0.1 port {port}"))?;
         let address = listener.local_addr()?;
-        let (tell, told) = mpsc::channel();
+        let (handle_sender, handle_receiver) = mpsc::channel();
         std::thread::Builder::new().name("fake-provider".to_owned()).spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let shared = Data::from(shared);
                 let app = move || {
                     App::new()
                         .app_data(shared.clone())
-                        .app_data(PayloadConfig::new(MOST_BYTES))
+                        .app_data(PayloadConfig::new(MAX_REQUEST_BYTES))
                         .route("/v2/chat", web::post().to(chat))
                         .route("/v1/chat/completions", web::post().to(completions))
                         .route("/chat/completions", web::post().to(completions))
                 };
                 let server = HttpServer::new(app).workers(1).disable_signals().listen(listener)?.run();
-                // Nobody waits any more if the start was given up.
-                let _nobody = tell.send(server.handle());
+                // Fails if the start was abandoned.
+                let _ignored = handle_sender.send(server.handle());
                 server.await
             })
         })?;
-        let handle = told.recv().context("the fake provider's server did not start")?;
+        let handle = handle_receiver.recv().context("the fake provider's server did not start")?;
         Ok(Self { address, handle })
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The command is given by the call itself; the future only waits for its end.
+        // The call itself stops the server; the future only waits for completion.
         drop(self.handle.stop(false));
     }
 }
@@ -180,7 +180,7 @@ async fn completions(request: HttpRequest, body: Bytes, shared: Data<Shared>) ->
     serve(&request, &body, shared.into_inner(), Dialect::OpenAi).await
 }
 
-/// Which API is spoken.
+/// The API of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
     Cohere,
@@ -188,20 +188,20 @@ enum Dialect {
 }
 
 impl Dialect {
-    fn frames(self, reply: &Reply, named: &Named, asked: &Asked) -> Vec<Frame> {
-        match (asked.stream, self) {
+    fn frames(self, reply: &Reply, named: &Named, chat_request: &ChatRequest) -> Vec<Frame> {
+        match (chat_request.stream, self) {
             (true, Self::Cohere) => cohere::stream(reply, named),
-            (true, Self::OpenAi) => openai::stream(reply, named, asked.include_usage),
+            (true, Self::OpenAi) => openai::stream(reply, named, chat_request.include_usage),
             (false, Self::Cohere) => pieces(&cohere::whole(reply, named)),
             (false, Self::OpenAi) => pieces(&openai::whole(reply, named)),
         }
     }
 
-    fn odd(self, named: &Named) -> Odd {
+    fn fault_frames(self, named: &Named) -> FaultFrames {
         let filler = "x".repeat(1000);
         match self {
-            Self::Cohere => Odd { error: cohere::error_event(), filler: cohere::text_delta(&filler) },
-            Self::OpenAi => Odd { error: openai::error_event(), filler: openai::text_delta(&filler, named) },
+            Self::Cohere => FaultFrames { error: cohere::error_event(), filler: cohere::text_delta(&filler) },
+            Self::OpenAi => FaultFrames { error: openai::error_event(), filler: openai::text_delta(&filler, named) },
         }
     }
 
@@ -214,22 +214,22 @@ impl Dialect {
     }
 }
 
-/// A whole answer in pieces, so that it can be cut like a stream.
+/// An answer that is not streamed, in pieces, so that it can be cut like a stream.
 fn pieces(whole: &Value) -> Vec<Frame> {
     let characters: Vec<char> = whole.to_string().chars().collect();
     let piece = |piece: &[char]| Frame { text: piece.iter().collect(), kind: Kind::Piece };
-    characters.chunks(PIECE_OF_WHOLE).map(piece).collect()
+    characters.chunks(WHOLE_PIECE_CHARS).map(piece).collect()
 }
 
 async fn serve(request: &HttpRequest, body: &Bytes, shared: Arc<Shared>, dialect: Dialect) -> HttpResponse {
     let at = Instant::now();
     let json = serde_json::from_slice(body).unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned().into());
-    let asked = Asked::read(&json);
-    let user_text = asked.as_ref().map(|asked| asked.user_text().to_owned()).unwrap_or_default();
+    let chat_request = ChatRequest::read(&json);
+    let user_text = chat_request.as_ref().map(|parsed| parsed.user_text().to_owned()).unwrap_or_default();
     let path = request.path().to_owned();
     let received =
         Received { path: path.clone(), headers: headers(request), body: json, user_text, at, answered: None };
-    let number = shared.note(received);
+    let number = shared.record(received);
     let line = |what: &str| {
         if let Some(observer) = &shared.behaviour.observer {
             observer(&format!("#{} POST {path} {what}", number + 1));
@@ -239,22 +239,22 @@ async fn serve(request: &HttpRequest, body: &Bytes, shared: Arc<Shared>, dialect
         line(&format!("-> {status} {message}"));
         dialect.error(status, shared.next_id(), message)
     };
-    let asked = match asked {
-        Ok(asked) => asked,
-        Err(why) => return refuse(400, &why),
+    let chat_request = match chat_request {
+        Ok(parsed) => parsed,
+        Err(message) => return refuse(400, &message),
     };
     if dialect == Dialect::Cohere && !request.headers().contains_key(header::AUTHORIZATION) {
         return refuse(401, "no api key supplied");
     }
-    let Some(reply) = shared.reply(&asked) else { return refuse(500, "the script is over") };
+    let Some(reply) = shared.reply(&chat_request) else { return refuse(500, "no scripted reply is left") };
     line(&format!(
         "model={} messages={} {:?} -> {}",
-        asked.model,
-        asked.messages.len(),
-        asked.user_text(),
+        chat_request.model,
+        chat_request.messages.len(),
+        chat_request.user_text(),
         reply.summary()
     ));
-    // The timer counts milliseconds: even a sleep of no time takes one.
+    // The timer has millisecond resolution: even a zero sleep takes one.
     if let Some(latency) = reply.latency.filter(|latency| !latency.is_zero()) {
         tokio::time::sleep(latency).await;
     }
@@ -263,7 +263,7 @@ async fn serve(request: &HttpRequest, body: &Bytes, shared: Arc<Shared>, dialect
     }
     match &reply.fault {
         Some(Fault::Status { status, retry_after }) => {
-            let mut answer = dialect.error(*status, shared.next_id(), &meaning(*status, &asked.model));
+            let mut answer = dialect.error(*status, shared.next_id(), &status_message(*status, &chat_request.model));
             if let Some(value) = retry_after.as_ref().and_then(|text| header::HeaderValue::from_str(text).ok()) {
                 answer.headers_mut().insert(header::RETRY_AFTER, value);
             }
@@ -275,9 +275,9 @@ async fn serve(request: &HttpRequest, body: &Bytes, shared: Arc<Shared>, dialect
         }
         _ => {}
     }
-    let named = shared.named(&asked, &reply, body);
-    let acts = plan(dialect.frames(&reply, &named, &asked), &reply, &dialect.odd(&named));
-    let content_type = if asked.stream { "text/event-stream" } else { "application/json" };
+    let named = shared.named(&chat_request, &reply, body);
+    let acts = plan(dialect.frames(&reply, &named, &chat_request), &reply, &dialect.fault_frames(&named));
+    let content_type = if chat_request.stream { "text/event-stream" } else { "application/json" };
     HttpResponse::Ok().content_type(content_type).streaming(deliver(acts, Answering { shared, request: number }))
 }
 
@@ -287,7 +287,7 @@ fn headers(request: &HttpRequest) -> Value {
     Value::Object(pairs.collect::<Map<_, _>>())
 }
 
-fn meaning(status: u16, model: &str) -> String {
+fn status_message(status: u16, model: &str) -> String {
     match status {
         401 => "invalid api token".to_owned(),
         404 => format!("model '{model}' was not found"),
@@ -298,7 +298,7 @@ fn meaning(status: u16, model: &str) -> String {
     }
 }
 
-/// A test that panicked while it held the lock has failed already.
+/// Locks in spite of poisoning: a test that panicked while holding the lock has already failed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

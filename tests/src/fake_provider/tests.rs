@@ -92,7 +92,7 @@ async fn openai_streams_chunks_and_tells_the_usage_without_a_choice() {
 
 #[tokio::test]
 async fn openai_tells_no_usage_in_a_stream_unless_it_is_asked_to() {
-    let provider = FakeProvider::start(Behaviour::brain()).unwrap();
+    let provider = FakeProvider::start(Behaviour::assistant()).unwrap();
     let mut body = body(true);
     body["stream_options"] = Value::Null;
     let text = post(&provider, OPENAI, &body).await.unwrap().text().await.unwrap();
@@ -117,7 +117,7 @@ async fn without_stream_both_answer_with_one_object() {
 #[tokio::test]
 async fn errors_have_the_bodies_of_their_provider() {
     let limited = Fault::rate_limited(Duration::from_secs(3));
-    let provider = FakeProvider::start(Behaviour::brain().fault(limited)).unwrap();
+    let provider = FakeProvider::start(Behaviour::assistant().fault(limited)).unwrap();
     for path in [COHERE, OPENAI] {
         let response = post(&provider, path, &body(true)).await.unwrap();
         assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"3".parse().unwrap()));
@@ -130,7 +130,7 @@ async fn errors_have_the_bodies_of_their_provider() {
 
 #[tokio::test]
 async fn what_no_provider_takes_is_refused_and_recorded() {
-    let provider = FakeProvider::start(Behaviour::brain()).unwrap();
+    let provider = FakeProvider::start(Behaviour::assistant()).unwrap();
     let orphan = json!({"model": "m", "messages": [{"role": "tool", "tool_call_id": "c", "content": "{}"}]});
     assert_eq!(post(&provider, OPENAI, &orphan).await.unwrap().status(), 400);
     let no_key = http_client().post(format!("{}{COHERE}", provider.url())).json(&body(true)).send().await.unwrap();
@@ -246,7 +246,7 @@ async fn hanging_and_silent_answers_stay_open_and_say_no_more() {
 
 #[tokio::test]
 async fn its_end_closes_what_is_open() {
-    let provider = FakeProvider::start(Behaviour::brain().fault(Fault::HangsAfter(1))).unwrap();
+    let provider = FakeProvider::start(Behaviour::assistant().fault(Fault::HangsAfter(1))).unwrap();
     let mut hanging = post(&provider, COHERE, &body(true)).await.unwrap();
     let url = provider.url();
     drop(provider);

@@ -1,0 +1,144 @@
+//! The frames of what is said to the assistant and asks nothing of the tools: yes and no, what it must not or cannot
+//! do, and small talk. They are read as those in `frames.rs` are, and a new one is one line.
+
+use super::{Frames, Intent};
+
+/// The frames of remarks.
+pub(super) const REMARKS: &[Frames] = &[
+    // What must not be done.
+    Frames {
+        intent: Intent::Leave,
+        sure: &[
+            "[no] (do not|never|please do not|not) [ever] (<add>|<put>|<make>|<delete>|<drop>|<complete>|<finish>|<mark>|<check-off>|<rename>|<change>|take) [{item}] [<on-list>]",
+            "[<lead>] (do not|never) remind me [of|about|to|that] [{item}]",
+            "no need to {item}",
+            "[no] [wait] (do not|never) [do] [that|it|this|anything] [any more|yet]",
+            "i (do not|never) (want|wanted|asked|meant) [<a>|it|that|you] [for you] to {item}",
+            "[no] (leave|keep) {item} [as (it is|they are)|alone|there] [<on-list>]",
+            "[no] [cancel] never mind [that|it|then]",
+            "(cancel|stop|abort|forget it|forget that|forget about it|nothing|no matter)",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Yes,
+        sure: &[
+            "(yes|yeah|yep|yup|sure|ok|okay|correct|right|exactly|absolutely|definitely|indeed|certainly|affirmative) [correct|please|sure|right|go ahead|do it|do that|that is (right|it|the one)]",
+            "[yes|yeah|ok|okay|sure] (go ahead|do it|do that|please do|confirmed|confirm it|that is (right|correct|it)|sounds good|of course|why not)",
+            "please",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::No,
+        sure: &[
+            "(no|nope|nah|negative|not now|not really|not right now|not yet|better not|neither|none [of them|of those]) [thanks|thank you|please|do not]",
+            "no [that is] (wrong|not it|not right|not what i (want|meant|said))",
+        ],
+        unsure: &[],
+    },
+    // What cannot be done here.
+    Frames {
+        intent: Intent::Everything,
+        sure: &[
+            "[<wish>] (<delete>|<drop>|empty|wipe|reset|purge) [out] <everything> [<on-list>]",
+            "[<wish>] (clear|empty|wipe|reset|clean) [out|up] [off] <list>",
+            "[<wish>] take <everything> off [of] <list>",
+            "[<wish>] (clear|<delete>) [out|all|all the|the] <closed>",
+            "start (over|from scratch|fresh)",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::CompleteAll,
+        sure: &[
+            "[<wish>] (<mark>|<check-off>|<complete>|<finish>) <everything> [off] [<done>] [<on-list>]",
+            "<everything> (is|are) <done>",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Undo,
+        sure: &[
+            "[<wish>] <undo> [all [of]] [it|that|this|them|these|those|everything]",
+            "[<wish>] <undo> (what you [have] [just] (did|done|changed)|[<det>] [very] [last|latest|previous] (change|changes|action|step|command|edit|deletion|deletions|operation|thing you did))",
+            "[<wish>] (bring|take|get|put|add|change|turn|roll) [all [of]] (it|that|this|them|these|those|everything) [all] back [<to-list>]",
+            "[<wish>] <undo> {item}",
+            "[<wish>] (bring|take|get|put) {item} back",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Reopen,
+        sure: &[
+            "[<wish>] (uncheck|untick|reopen|unmark|uncomplete|re open|un check|un complete) {item}",
+            "[<wish>] (mark|set|make) {item} [as|to|to be] (not (done|complete|completed|finished)|undone|incomplete|unfinished|pending|open|uncompleted|to do) [again]",
+            "{item} (is|was|are) not [yet] (done|complete|completed|finished) [yet|after all]",
+            "i (have not|did not) [actually] (finish|finished|complete|completed|done|do) {item} [yet|after all]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::OtherLists,
+        sure: &[
+            "[<wish>] (<make>|rename|build|form) (a|an|another|one|one more|the|my) [new|separate|second|fresh|blank|empty] ({*}|<topics>) (list|lists) [for|of|called|named|to|that|with] [{item}]",
+            "[<wish>] (<make>|build) [new] [<topics>] (list|lists) [for|of|called|named] [{item}]",
+            "[<wish>] <delete> (a|this|that|one|the|my|our) {*} (list|lists)",
+            "[<wish>] <delete> (a|this|that|one|the|my) [<topic>] (list|lists) [for|of|called|named] {item}",
+        ],
+        unsure: &[],
+    },
+    // What another program looks after, in frames that would else be a command.
+    Frames {
+        intent: Intent::Elsewhere,
+        sure: &[
+            "[<wish>] (<add>|<put>) [{item}] (to|on|onto|in|into) [<det>] {*} <container> [(for|on|at|by|from) {rest}]",
+            "i (need|want|would like) to (know|see|talk|hear|find out|learn|ask|speak|listen|watch) {item}",
+            "[<wish>] (<delete>|<drop>|take) {item} (from|off|off of|out of|on|in) [<det>] {*} (<container>|<elsewhere>)",
+            "(<make>|call|change|set) [<det>] name [to] {item}",
+            "[<wish>] (<add>|<make>|<put>) (a|an|another|my) [new] (event|alarm|timer|calendar entry|contact|playlist|appointment on my calendar) [{rest}]",
+            "call me {item}",
+            "play {item}",
+        ],
+        unsure: &[],
+    },
+    // Being polite.
+    Frames {
+        intent: Intent::Greet,
+        sure: &[
+            "(hi|hello|hey|hiya|howdy|yo|greetings|good (morning|afternoon|evening|day)) [there|again|assistant|doable|ai|everyone|friend|you]",
+            "[hi|hello|hey] (how are you [doing|today]|how is it going|what is up|how do you do|how have you been)",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Thanks,
+        sure: &[
+            "[ok|okay|great|perfect|cool|awesome|nice|many] (thanks|thank you|thx|ty|cheers) [a lot|so much|very much|again|for {item}|you] ",
+            "(great|perfect|awesome|cool|nice|wonderful|excellent|well done|good (job|work)|nice (job|work)) [thanks|thank you]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Bye,
+        sure: &[
+            "[ok] (bye [bye]|goodbye|good bye|good night|goodnight|see you [later|soon|tomorrow]|talk to you later|later|cya|that is all)",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Help,
+        sure: &[
+            "what (can|could|do) you do [for me|here]",
+            "what [sort of|kind of|kinds of] [things|tasks|stuff] can you (do|complete|help [me] with|help) [for me] [with] [exactly]",
+            "what can (i|you) (say|ask|do|help [me] with|help with) [exactly] [here]",
+            "how (do you|does this|does it|do i use (this|you|it)) [work|this]",
+            "what (commands|else) (can|do) you (know|understand|do|have)",
+            "how (do|can|could|would|should) i (<add>|<make>|<delete>|<complete>|<mark>|<rename>|<change>|<show>) [<a>] (<kind>|<kinds>) [<done>]",
+            "[can you|can i] (<add>|<delete>|<complete>|<rename>) (tasks|to dos|items)",
+            "who are you",
+            "what are you",
+        ],
+        unsure: &[],
+    },
+];

@@ -1,0 +1,223 @@
+//! The word families of the grammar: what may stand where a line says `<name>`.
+//!
+//! To teach a verb or a word for the list, add it here; to teach a way of saying something, add a line to
+//! `frames.rs`. The notation is told in `notation.rs`; contractions are written out ("do not", "what is").
+
+use super::reading::Feature;
+
+/// Word families that name the list.
+pub(super) const LIST_NAMES: &[&str] = &["list", "the-list"];
+
+/// Features of the frames whose line names a family.
+pub(super) const FEATURES: &[(&str, Feature)] = &[
+    ("done", Feature::Done),
+    ("add", Feature::Add),
+    ("put", Feature::Put),
+    ("adding", Feature::Put),
+    ("remind-me", Feature::Reminder),
+    ("be-reminded", Feature::Reminder),
+    ("reminder", Feature::Reminder),
+];
+
+/// Each family's name and what it matches.
+pub(super) const FAMILIES: &[(&str, &str)] = &[
+    // Around a command, as often as one likes. They say nothing about what is wanted.
+    (
+        "lead",
+        "please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+         | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
+         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to | you (can|may) \
+         | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
+         | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure (to|you) | (i|we) would appreciate it if you could | go ahead and | let us \
+         | do me a favor and | (good|nice) (morning|evening|day)",
+    ),
+    // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
+    (
+        "tail",
+        "please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
+         | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | can you tell me | so i can see (it|them) | so (i know|i can see) | as soon as (possible|you can) | when you (can|get a chance|have time)",
+    ),
+    // Behind any other command.
+    (
+        "loose-tail",
+        "<tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
+    ),
+    // Before a command that is clear anyway.
+    (
+        "wish",
+        "i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) \
+         | i need | (you|we) (should|must|need to|have to) | help | it is time to | time to",
+    ),
+    // Tasks and lists.
+    (
+        "det",
+        "the | my | our | your | this | that | these | those | todays | today's | tomorrows | tomorrow's | all [of] (the|my|our|these|those) | any of my",
+    ),
+    ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
+    ("kind", "task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line"),
+    (
+        "kinds",
+        "tasks | to dos | to do [items|tasks|entries] | items | reminders | entries | chores | errands | notes | things | jobs",
+    ),
+    ("a-task", "[<a>] [new] <kind>"),
+    (
+        "topic",
+        "to do | to dos | task | tasks | shopping | grocery | groceries | chore | chores | reminder | reminders | errand | errands \
+         | work | packing | wish | bucket | reading | household | daily | weekly",
+    ),
+    ("topics", "<topic> [<topic>] [<topic>]"),
+    (
+        "purpose",
+        "of (<kinds>|groceries|shopping|<topic>|stuff|mine) [to (do|buy|get|complete|remember|accomplish|finish)] [that] [i (need|have) to (do|buy|get)] \
+         | for (shopping|today|work|groceries|the week)",
+    ),
+    ("weekday", "monday | tuesday | wednesday | thursday | friday | saturday | sunday"),
+    (
+        "when",
+        "today | tonight | tomorrow | now | right now | [for|of|from|in|on] (today|tomorrow|now|[this|the|next] (week|weekend|month|day|morning|afternoon|evening|<weekday>)) \
+         | so far | currently | at the moment",
+    ),
+    // A list by that name, which may stand behind a title.
+    (
+        "the-list",
+        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for {*}] [<when>] \
+         | [the|my] (things|stuff) [that] (i|we) (need|have) to (buy|get|do|pick up) [(at|from) the (store|shop|market|supermarket)] \
+         | [<det>] <topics> app",
+    ),
+    // The list by any name.
+    ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
+    ("on-list", "(on|onto|in|into|to|at|off|from|of|out of) <list>"),
+    (
+        "to-list",
+        "[for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+    ),
+    (
+        "from-list",
+        "(from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
+    ),
+    // Verbs. A verb is in one family only.
+    ("add", "add | append | re add | insert | include | jot down | write down | note down | take down | tack on"),
+    (
+        "make",
+        "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | track | add | give me | get me | have | put",
+    ),
+    (
+        "put",
+        "put | place | throw | pop | toss | chuck | slap | stick | include | list | note | write | jot | jot down | put down | write down | mark down | get | enter | save | drop | set | keep | log",
+    ),
+    (
+        "show",
+        "show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
+         | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
+         | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
+    ),
+    (
+        "mark",
+        "mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider",
+    ),
+    ("remind-me", "remind me"),
+    ("be-reminded", "be reminded"),
+    ("reminder", "reminder"),
+    ("check-off", "check off | tick off | cross off | mark off | check of"),
+    (
+        "done",
+        "[as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
+    ),
+    ("complete", "complete | accomplish"),
+    ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
+    (
+        "finished",
+        "finished [up|off|with] | completed | done with | through with | done | accomplished | taken care of | took care of | wrapped up | got done with",
+    ),
+    (
+        "delete",
+        "delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
+    ),
+    (
+        "drop",
+        "cancel | drop | clear | forget [about] | omit | ditch | skip | strike | wipe | pull | cut | exclude | lose",
+    ),
+    // The same as what somebody is asked to be so kind to do: "would you mind adding milk".
+    ("adding", "adding | putting | including | writing [down] | placing | jotting down"),
+    (
+        "deleting",
+        "deleting | removing | erasing | dropping | clearing | getting rid of | taking off | taking out | crossing off | crossing out",
+    ),
+    // What stands for a thing that was just named.
+    ("pron", "it | that | this | them | those | these | this one | that one | some"),
+    // Why something goes on the list ...
+    (
+        "need",
+        "(i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
+         | (i|we) [just|have|almost|nearly|have just] (ran|run) (out of|low on) \
+         | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|grab|order|purchase|have|add|put)] [some|more|some more|another] \
+         | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|grab|order|purchase) [some|more|some more|another] \
+         | (i|we) (do not have|have no|have not got) [any|enough] [more] | (i|we) [have] used up [all] [of] [the|our|my]",
+    ),
+    // ... and why it goes off again.
+    (
+        "unneeded",
+        "(i|we) (no longer|do not) [really] (need|want|have) [to [get|buy|do]] | (i|we) (have|got) (plenty of|enough) \
+         | (i|we) (can not afford|do not have [enough] money (for|to (buy|get)))",
+    ),
+    ("had", "[i|we] [have] [already|just] (have|had|got|bought|purchased|own|ordered|picked up|found)"),
+    (
+        "did",
+        "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
+    ),
+    ("undo", "undo | revert | reverse | take back | roll back | bring back | restore | recover"),
+    ("rename", "rename | retitle | reword | rephrase | relabel"),
+    ("change", "change | update | edit | modify | revise | alter | correct | amend | replace"),
+    ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
+    ("into", "to | into"),
+    ("any-more", "any more | anymore | any longer | now | right now | after all | either"),
+    ("into-saying", "to say | to read | to be | to | into"),
+    ("in-list", "(on|in) <the-list>"),
+    ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
+    (
+        "named",
+        "about | regarding | [that is] (called|named|titled|labeled|labelled|saying|reading|that says|which says|that reads|with the (title|name|content|text))",
+    ),
+    ("naming", "to | for me to | for | <named> | about | of | that | which is"),
+    // States.
+    (
+        "open",
+        "open | pending | unfinished | remaining | incomplete | outstanding | active | undone | uncompleted | current | unchecked | not (done|finished|completed) [yet] | left [over]",
+    ),
+    ("closed", "completed | finished | done | complete | closed | accomplished | checked [off] | ticked [off]"),
+    (
+        "everything",
+        "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones) | all [of] [the|my|our] groceries | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)",
+    ),
+    // What another program looks after.
+    (
+        "elsewhere",
+        "alarm | alarms | timer | timers | stopwatch | reservation | reservations | booking | flight | hotel | ride | taxi \
+         | song | songs | music | playlist | playlists | album | radio | podcast | channel | recording \
+         | light | lights | lamp | tv | thermostat | volume | brightness | heating | screen \
+         | calendar | contacts | phone book | address book | events | subscription | purchase | payment | transaction | account | password | language | mode \
+         | voicemail | voicemails | texts | notification | notifications | app | apps | cookies | cache | browser | tab | tabs \
+         | movie | episode | wallpaper | battery \
+         | weather | forecast | temperature | news | emails | inbox | messages | settings | bluetooth | wifi \
+         | conversation | chat | history",
+    ),
+    // What may be a task and may be something of another program: without a word about the list, it is asked.
+    (
+        "doubtful",
+        "appointment | appointments | meeting | meetings | event | email | message | order | card | file | files | folder | photo \
+         | photos | picture | video | post | contact | document | ticket | address | number | plan | bill | account | profile",
+    ),
+    (
+        "container",
+        "playlist | playlists | contacts | calendar | cart | phone book | address book | library | favorites | queue | spreadsheet | document \
+         | order | card | account | wallet | folder | album | message | email | conversation | group chat | route | recipe \
+         | (mailing|waiting|guest|contact|contacts|friend|friends|block|blocked|email|dvr|phone) list",
+    ),
+    // What begins a clause rather than the name of a task.
+    (
+        "clause",
+        "for | with | about | from | i | you | we | he | she | they | it | what | when | where | why | who | how | which | if | is | are | was | were | do | does | did \
+         | can | could | will | would | should | not | never | nobody | nothing | because | so | but",
+    ),
+    ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),
+];
