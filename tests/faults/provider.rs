@@ -81,7 +81,7 @@ fn settings(database_url: &str, name: &str, provider: &FakeProvider, timeout: &s
     if name == "openai" {
         arguments.extend(["--openai-model", "fake"]);
     }
-    Ok(Cli::read(arguments, &Variables::default())?.settings.try_into()?)
+    Ok(Cli::read(arguments, &Variables::default())?.settings)
 }
 
 async fn an_unclear_name_is_asked_about_and_the_second_is_deleted(database: TestDatabase) -> anyhow::Result<()> {

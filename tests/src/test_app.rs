@@ -208,7 +208,7 @@ fn settings(database_url: &str, flags: &[&str]) -> anyhow::Result<Settings> {
     let secret = "a secret for tests, of more than 32 bytes";
     let mut arguments = vec!["app", "--port", "0", "--database-url", database_url, "--jwt-secret", secret];
     arguments.extend(flags);
-    Ok(Cli::read(arguments, &Variables::default())?.settings.try_into()?)
+    Ok(Cli::read(arguments, &Variables::default())?.settings)
 }
 
 /// The statements that a database was sent.

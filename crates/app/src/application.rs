@@ -1,7 +1,7 @@
-//! The server from its start to its end.
+//! The lifecycle of the server.
 //!
-//! Start: database, schema, upkeep, listening. End: no longer ready, requests and turns are finished within a time, then
-//! the database is closed.
+//! Start: database, migrations, upkeep, listeners. Shutdown: readiness is withdrawn, requests and turns finish within their
+//! timeouts, the database is closed.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -16,34 +16,34 @@ use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
 use tokio::task::JoinHandle;
-use url::Position;
+use url::{Position, Url};
 
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock};
-use crate::settings::{AssistantChoice, AssistantSettings, DatabaseSettings, Environment, Fallback, Settings};
+use crate::settings::{AssistantChoice, DatabaseSettings, Environment, Fallback, Settings};
 use crate::wiring::{self, Wired};
 use crate::{readiness::DatabaseReadiness, upkeep};
 
-/// So long chat turns may go on once a shutdown has begun. Then they are asked to end, which their readers are told.
-const TURNS: Duration = Duration::from_secs(3);
-/// So long requests that are being answered may take once a shutdown has begun: turns that were asked to end, too.
-const REQUESTS: Duration = Duration::from_secs(6);
-/// So long turns may take after that to be stored.
-const LAST_WRITES: Duration = Duration::from_secs(2);
+/// Maximum time that running chat turns may continue after a shutdown has begun. Then they are stopped.
+const TURN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum time that open requests may continue after a shutdown has begun, including those that wait for a stopped turn.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
+/// Maximum time after that for storing stopped turns.
+const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a test puts in the place of what the settings would give.
+/// Replacements that tests use for what the settings select.
 #[derive(Clone, Default)]
 pub struct Overrides {
-    /// Another assistant.
+    /// The assistant.
     pub assistant: Option<Arc<dyn LlmClient>>,
-    /// Is told every statement that the database is sent.
+    /// Observer of every statement that is sent to the database.
     pub on_statement: Option<StatementObserver>,
-    /// Another clock.
+    /// The wall clock.
     pub clock: Option<Arc<dyn Clock>>,
-    /// Hashes passwords at the least cost there is. Never for real passwords.
+    /// Whether passwords are hashed at the minimum cost, which is unsafe for real passwords.
     pub cheap_passwords: bool,
 }
 
-/// A server that listens and does not serve yet.
+/// A server whose listeners are bound, and which does not accept connections yet.
 pub struct Application {
     server: Server,
     address: SocketAddr,
@@ -57,52 +57,53 @@ pub struct Application {
 }
 
 impl Application {
-    /// Connects to the database, brings its schema up to date if the settings say so, and begins to listen.
+    /// Connects to the database, applies pending migrations if `MIGRATE_ON_START` is set, and binds the listeners.
     ///
     /// # Errors
-    /// If the database cannot be reached or migrated, or the address cannot be listened on.
+    /// If a setting that others require is missing, the database cannot be opened or migrated, or the address cannot be bound.
     pub async fn build(settings: Settings, overrides: Overrides) -> anyhow::Result<Self> {
+        let derived = settings.derive()?;
         let database = connect(&settings.database, overrides.on_statement).await?;
         if settings.database.migrate_on_start {
-            migrations::up(database.connection_for_migrations()).await.context("the database cannot be migrated")?;
+            migrations::up(database.connection_for_migrations()).await.context("cannot migrate the database")?;
         }
         let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let assistant = match overrides.assistant {
             Some(assistant) => assistant,
-            None => wiring::assistant(&settings.assistant, clock.clone())?,
+            None => wiring::assistant(&settings.assistant, &derived.assistant, clock.clone())?,
         };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
-        let announced = assistant.clone();
+        let started = Started::new(&settings, &derived.assistant, assistant.as_ref());
         let Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness } =
-            wiring::wire(&settings, &database, assistant, clock, cost)?;
-        // A schema that is not there yet has no turns to look after; `/health/ready` says that it is missing.
+            wiring::wire(&settings, &derived, &database, assistant, clock, cost)?;
+        // With pending migrations the table of turns may be missing; `/health/ready` reports them.
         if migrations::pending(database.connection_for_status()).await? == 0 {
             upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;
         }
         let options = HttpOptions {
-            public_url: settings.server.public_url.clone(),
+            public_url: derived.public_url,
             frontend_url: settings.server.frontend_url.clone(),
-            cors_origins: settings.server.cors_origins.clone(),
+            cors_origins: derived.cors_origins,
             trusted_proxies: settings.server.trusted_proxies.clone(),
-            production: settings.environment == Environment::Production,
+            production: settings.process.environment == Environment::Production,
         };
         let (host, port) = (settings.server.host.as_str(), settings.server.port);
         let listeners = http_api::listen(host, port)
             .with_context(|| format!("HOST and PORT: cannot listen on {host} port {port}"))?;
-        let address = listeners.first().context("the server listens nowhere")?.local_addr()?;
-        announce(address, &settings, announced.as_ref());
-        let server = http_api::serve(listeners, &services, &options, REQUESTS)?;
+        let address = listeners.first().context("HOST: resolves to no address")?.local_addr()?;
+        started.log(address);
+        let server = http_api::serve(listeners, &services, &options, REQUEST_TIMEOUT)?;
         let upkeep = tokio::spawn(upkeep.run_periodically());
         let change_poll = tokio::spawn(change_signals.clone().poll(system));
         Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, upkeep, change_poll })
     }
 
-    /// Where it listens, as a URL without a path.
+    /// The base URL of the address that it listens on.
     pub fn address(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Serves until `stop` is there, and then ends: within ten seconds, whatever is going on.
+    /// Serves until `stop` completes, and then shuts down within ten seconds.
     ///
     /// # Errors
     /// If the server fails.
@@ -117,10 +118,10 @@ impl Application {
             () = stop => {
                 tracing::info!("shutting down");
                 readiness.begin_shutdown();
-                // Readers of events wait for nothing any more: their streams end, and so do their requests.
+                // Ends the open event streams, and with them their requests.
                 change_signals.shut_down();
                 let turns = async {
-                    background.shutdown(TURNS).await;
+                    background.shutdown(TURN_TIMEOUT).await;
                     turn_signals.shut_down();
                 };
                 tokio::join!(handle.stop(true), turns);
@@ -129,89 +130,92 @@ impl Application {
         }
         upkeep.abort();
         change_poll.abort();
-        // A request that came in between may have begun another turn.
+        // A request that arrived in between may have started another turn.
         turn_signals.shut_down();
-        let unfinished = background.shutdown(LAST_WRITES).await;
+        let unfinished = background.shutdown(FINAL_WRITE_TIMEOUT).await;
         if unfinished > 0 {
-            tracing::warn!(unfinished, "chat turns were cut short; their leases will run out");
+            tracing::warn!(
+                unfinished,
+                "chat turns did not finish in time; they are marked as failed when their leases expire"
+            );
         }
         database.close().await;
         Ok(())
     }
 }
 
-/// Connects to the database that the settings name.
+/// Connects to the database of the settings.
 ///
 /// # Errors
-/// If it cannot be reached.
+/// If it cannot be opened.
 pub async fn connect(settings: &DatabaseSettings, observer: Option<StatementObserver>) -> anyhow::Result<Database> {
-    let defaults = DatabaseOptions::new(settings.url.expose().to_owned().into());
-    let options = DatabaseOptions { max_connections: settings.max_connections, observer, ..defaults };
-    Database::connect(&options).await.context("DATABASE_URL: the database cannot be opened")
+    let defaults = DatabaseOptions::new(settings.database_url.expose().to_owned().into());
+    let options = DatabaseOptions { max_connections: settings.database_max_connections, observer, ..defaults };
+    Database::connect(&options).await.context("DATABASE_URL: cannot open the database")
 }
 
-fn announce(address: SocketAddr, settings: &Settings, assistant: &dyn LlmClient) {
-    let database = settings.database.url.description();
-    let address = format!("http://{address}");
-    let (provider, model) = (assistant.provider(), assistant.model());
-    let (asked, fallback) = asked(&settings.assistant);
-    let asked_at = asked.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
-    let stands_in = fallback.map(|name| format!("; {name} stands in")).unwrap_or_default();
-    tracing::info!(
-        address,
-        database,
-        assistant = provider,
-        model,
-        asked,
-        fallback,
-        "Doable listens on {address}, documentation on {address}/docs. Database: {database} (DATABASE_URL changes it). \
-         Assistant: {provider}, model {model}{asked_at}{stands_in} (LLM_PROVIDER changes it)."
-    );
+/// What the line in the log says that reports the start.
+struct Started {
+    database: String,
+    provider: String,
+    model: String,
+    /// The URL of the model's server, without user, query and fragment.
+    provider_url: Option<String>,
+    fallback: Option<&'static str>,
 }
 
-/// Where the assistant is asked, if it is asked by network, and who stands in for it then. Of the address only what has
-/// no secrets in it: neither user nor query.
-fn asked(settings: &AssistantSettings) -> (Option<String>, Option<&'static str>) {
-    let (AssistantChoice::Cohere(model) | AssistantChoice::OpenAi(model)) = &settings.choice else {
-        return (None, None);
-    };
-    let url = &model.base_url;
-    let asked = format!("{}://{}{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort], url.path());
-    let fallback = match settings.fallback {
-        Fallback::None => None,
-        Fallback::Offline => Some("offline"),
-    };
-    (Some(asked.trim_end_matches('/').to_owned()), fallback)
+impl Started {
+    fn new(settings: &Settings, choice: &AssistantChoice, assistant: &dyn LlmClient) -> Self {
+        let model = match choice {
+            AssistantChoice::Offline => None,
+            AssistantChoice::Cohere(model) | AssistantChoice::OpenAi(model) => Some(model),
+        };
+        Self {
+            database: settings.database.database_url.description().to_owned(),
+            provider: assistant.provider().to_owned(),
+            model: assistant.model().to_owned(),
+            provider_url: model.map(|model| public_part(&model.base_url)),
+            fallback: model.filter(|_| settings.assistant.llm_fallback == Fallback::Offline).map(|_| "offline"),
+        }
+    }
+
+    fn log(self, address: SocketAddr) {
+        let Self { database, provider, model, provider_url, fallback } = self;
+        let address = format!("http://{address}");
+        let at = provider_url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
+        let fallback_text = fallback.map(|name| format!(", fallback {name}")).unwrap_or_default();
+        tracing::info!(
+            address,
+            database,
+            assistant = provider,
+            model,
+            provider_url,
+            fallback,
+            "doable is listening on {address}, documentation at {address}/docs. Database: {database} (DATABASE_URL). \
+             Assistant: {provider}, model {model}{at}{fallback_text} (LLM_PROVIDER)."
+        );
+    }
+}
+
+/// A URL without user, query and fragment, which may contain secrets.
+fn public_part(url: &Url) -> String {
+    let text = format!("{}://{}{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort], url.path());
+    text.trim_end_matches('/').to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::ModelSettings;
 
     #[test]
-    fn the_address_that_is_asked_is_told_without_its_secrets() {
-        let settings = |url: &str, fallback| {
-            let base_url = url.parse().unwrap();
-            let model = ModelSettings { base_url, key: None, model: "m".to_owned(), temperature: None };
-            AssistantSettings {
-                choice: AssistantChoice::OpenAi(model),
-                fallback,
-                history_tokens: 8000,
-                timeout: Duration::from_mins(2),
-                confirm_above: 3,
-            }
-        };
-        for (url, told) in [
+    fn the_logged_url_of_a_provider_contains_no_secret() {
+        for (url, logged) in [
             ("http://localhost:11434/v1", "http://localhost:11434/v1"),
             ("https://user:hush@example.com/v1/?key=hush#hush", "https://example.com/v1"),
             ("https://example.com", "https://example.com"),
             ("http://[::1]:80/v1", "http://[::1]/v1"),
         ] {
-            assert_eq!(asked(&settings(url, Fallback::None)), (Some(told.to_owned()), None));
+            assert_eq!(public_part(&url.parse().unwrap()), logged);
         }
-        assert_eq!(asked(&settings("http://a", Fallback::Offline)).1, Some("offline"));
-        let offline = AssistantSettings { choice: AssistantChoice::Offline, ..settings("http://a", Fallback::Offline) };
-        assert_eq!(asked(&offline), (None, None));
     }
 }

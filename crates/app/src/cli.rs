@@ -1,7 +1,4 @@
-//! The command line: what can be asked of the program, and how a setting finds its value.
-//!
-//! Deliberately not here: what the settings are ([`crate::settings::SettingsArgs`]) and what their values mean
-//! ([`crate::settings::Settings`]).
+//! The command line: the commands, and the sources of a setting's value.
 
 #[cfg(test)]
 mod tests;
@@ -9,60 +6,62 @@ mod tests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::ValueParser;
+use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::settings::{SettingsArgs, Variables};
+use crate::settings::{Settings, Variables, rejected_setting};
 
 const EXAMPLES: &str = "\
-Every setting is a flag, a variable of the environment, or a line NAME=value in the file .env, in this order of \
-precedence. An empty variable counts as unset.
+A setting is read from its flag, or else its environment variable, or else a line NAME=value in the file .env. An empty \
+variable counts as unset.
 
 Examples:
-  app                                    serve on http://127.0.0.1:8000, on SQLite in ./data
+  app                                    serve on http://127.0.0.1:8000, with SQLite in ./data
   PORT=9000 app                          serve on another port
-  DATABASE_URL=postgres://me@db/todo app serve from Postgres
-  app migrate status                     which migrations are applied
-  app assistant explain \"put milk on it\" how the built-in assistant understands that";
+  DATABASE_URL=postgres://me@db/todo app serve with Postgres
+  app migrate status                     list the migrations and whether they are applied
+  app assistant explain \"put milk on it\" show how the built-in assistant parses a sentence";
 
-/// Doable: a todo backend you can talk to. Without a command it serves.
+/// Doable: a todo backend with a chat assistant. Serves if no command is given.
 #[derive(Parser)]
-#[command(name = "app", version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "doable", version, after_help = EXAMPLES, max_term_width = 110)]
 #[command(subcommand_help_heading = "Commands", disable_help_subcommand = true)]
 pub struct Cli {
-    /// The settings, as texts.
+    /// All settings.
     #[command(flatten)]
-    pub settings: SettingsArgs,
-    /// What to do instead of serving.
+    pub settings: Settings,
+    /// The command; serves if absent.
     #[command(subcommand)]
     pub command: Option<CliCommand>,
 }
 
-/// What the program does instead of serving.
+/// A command other than serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum CliCommand {
-    /// Change the database's schema, or look at it
+    /// Show or change the database's schema
     #[command(subcommand)]
     Migrate(Migrate),
-    /// See how the built-in assistant understands sentences; needs no database
+    /// Inspect the built-in assistant; needs no database
     #[command(subcommand)]
     Assistant(AssistantCommand),
 }
 
-/// What is to be seen of the built-in assistant.
+/// Ways to inspect the built-in assistant.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum AssistantCommand {
-    /// Score it on sentences with known meaning: accuracy by tool and tag, the confusion table, the wrong rows, and how
-    /// many errors would have been harmful
+    /// Evaluate it on labelled sentences: accuracy by tool and tag, the confusion table, the wrong rows, and the number of
+    /// harmful errors
     Eval {
-        /// JSON Lines, in each an `id`, a `text`, what to `expect` (`tool` with `title`, `identifier`, `new_title` or
-        /// `status`), and `tags` if you like
+        /// JSON Lines file; each line has an `id`, a `text`, the call to `expect` (`tool` with `title`, `identifier`,
+        /// `new_title` or `status`), and optional `tags`
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
-        /// Also write what was understood, a JSON line for each row
+        /// Write the calls that it makes to a file, as one JSON line per row
         #[arg(long, value_name = "FILE")]
         predictions: Option<PathBuf>,
     },
-    /// Show the ways in which it can read a sentence, with their scores and the lines of the grammar, and what it does
+    /// Show the possible readings of a sentence with their scores and grammar lines, and the resulting action
     Explain {
         /// The sentence
         #[arg(required = true)]
@@ -70,45 +69,58 @@ pub enum AssistantCommand {
     },
 }
 
-/// What becomes of the schema.
+/// Schema migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub enum Migrate {
-    /// Apply every migration that is not applied yet
+    /// Apply all pending migrations
     Up,
-    /// Take back the migrations applied last. What they stored is lost
+    /// Revert the last migrations. The data that they stored is lost
     Down {
-        /// How many
+        /// Number of migrations to revert
         #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
     },
-    /// Say which migrations are applied
+    /// List the migrations and whether they are applied
     Status,
 }
 
 impl Cli {
-    /// Reads the command line (`arguments` begins with the program's name). A setting that has no flag takes its
-    /// variable's value, and else its default.
+    /// Parses the command line, whose first item is the program's name. A setting without a flag has its variable's value,
+    /// or else its default.
     ///
     /// # Errors
-    /// What clap has to say: a mistake, or the help that was asked for. `error.exit()` prints it and ends the program.
+    /// A mistake, with all invalid settings, or the requested help; `error.exit()` prints either and ends the program.
     pub fn read<I, A>(arguments: I, variables: &Variables) -> Result<Self, clap::Error>
     where
         I: IntoIterator<Item = A>,
-        A: Into<OsString> + Clone,
+        A: Into<OsString>,
     {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         let mut command = Self::command().mut_args(|argument| with_variable(argument, variables));
-        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        let mut problems = Vec::new();
+        let mut matches = loop {
+            match command.clone().try_get_matches_from(&arguments) {
+                Ok(matches) if problems.is_empty() => break matches,
+                Ok(_) => return Err(clap::Error::raw(ErrorKind::ValueValidation, problems.join("\n"))),
+                Err(error) => {
+                    // Parsing stops at the first invalid setting. It is parsed as any text the next time, to find the others.
+                    let Some((id, problem)) = rejected_setting(&error) else { return Err(error) };
+                    problems.push(problem);
+                    command = command.mut_arg(id, |argument| argument.value_parser(ValueParser::os_string()));
+                }
+            }
+        };
         Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
     }
 
-    /// The names of the variables that settings are read from.
+    /// The names of the settings' variables.
     pub fn variable_names() -> Vec<String> {
         Self::command().get_arguments().filter_map(variable_name).collect()
     }
 }
 
-/// Puts the variable's value in the place of the default. clap would read the process's environment by itself, but
-/// it knows no `.env`, takes an empty variable for a value, and a test cannot set one without setting it for all.
+/// Makes the variable's value the default. clap's own look-up of variables knows no `.env`, takes an empty variable for a
+/// value, and reads the environment of the process, which tests share.
 fn with_variable(argument: Arg, variables: &Variables) -> Arg {
     let Some(name) = variable_name(&argument) else { return argument };
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
@@ -119,6 +131,7 @@ fn with_variable(argument: Arg, variables: &Variables) -> Arg {
     }
 }
 
-fn variable_name(argument: &Arg) -> Option<String> {
+/// The name of a setting's variable; `None` if the argument is not a setting.
+pub(crate) fn variable_name(argument: &Arg) -> Option<String> {
     Some(argument.get_env()?.to_string_lossy().into_owned())
 }

@@ -1,7 +1,4 @@
-//! Doable's program: settings, wiring, the server's life, the command line.
-//!
-//! Deliberately not here: what Doable does. That is `domain`; the adapters around it are crates of their own, and
-//! `wiring.rs` is the one place where they meet.
+//! The program: settings, wiring, start and shutdown, command line.
 
 mod application;
 mod assistant_command;

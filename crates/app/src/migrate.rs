@@ -1,4 +1,4 @@
-//! The commands that look at the schema or change it.
+//! The command `migrate`.
 
 use std::io::{self, Write as _};
 
@@ -6,10 +6,10 @@ use crate::application::connect;
 use crate::cli::Migrate;
 use crate::settings::DatabaseSettings;
 
-/// Does what is asked and says on standard output how the schema stands then.
+/// Runs a migration command and prints the status of all migrations to standard output.
 ///
 /// # Errors
-/// If the database cannot be reached or a migration fails.
+/// If the database cannot be opened or a migration fails.
 pub async fn migrate(settings: &DatabaseSettings, command: Migrate) -> anyhow::Result<()> {
     let database = connect(settings, None).await?;
     match command {

@@ -1,4 +1,4 @@
-//! Whether this process can do its work: the database answers, its schema is the right one, no shutdown has begun.
+//! Readiness of this process: the database responds, all migrations are applied, and no shutdown has begun.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,25 +9,25 @@ use domain::health::{NotReady, Readiness};
 use persistence::Database;
 use tokio::sync::Mutex;
 
-/// So long the database may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Maximum time for the database to respond.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks the database and remembers whether a shutdown has begun.
+/// Readiness by a query and a flag for the shutdown.
 #[derive(Clone)]
 pub struct DatabaseReadiness {
     database: Database,
     shutting_down: Arc<AtomicBool>,
-    /// Anybody may ask, as often as they like: one at a time is let through, so that the rest takes no connection.
-    one_at_a_time: Arc<Mutex<()>>,
+    /// Held during a check. The endpoint is public, so concurrent checks must not exhaust the connection pool.
+    check: Arc<Mutex<()>>,
 }
 
 impl DatabaseReadiness {
-    /// Readiness of a process that works on `database`.
+    /// Creates the check of a process that uses `database`.
     pub fn new(database: Database) -> Self {
-        Self { database, shutting_down: Arc::default(), one_at_a_time: Arc::default() }
+        Self { database, shutting_down: Arc::default(), check: Arc::default() }
     }
 
-    /// From now on the process is not ready.
+    /// Makes every further check fail with [`NotReady::ShuttingDown`].
     pub fn begin_shutdown(&self) {
         self.shutting_down.store(true, Ordering::Relaxed);
     }
@@ -40,14 +40,14 @@ impl Readiness for DatabaseReadiness {
             return Err(NotReady::ShuttingDown);
         }
         let pending = async {
-            let _turn = self.one_at_a_time.lock().await;
+            let _guard = self.check.lock().await;
             migrations::pending(self.database.connection_for_status()).await
         };
-        match tokio::time::timeout(PATIENCE, pending).await {
+        match tokio::time::timeout(CHECK_TIMEOUT, pending).await {
             Ok(Ok(0)) => Ok(()),
             Ok(Ok(_)) => Err(NotReady::Migrations),
             Ok(Err(error)) => Err(NotReady::Database(error.into())),
-            Err(late) => Err(NotReady::Database(late.into())),
+            Err(elapsed) => Err(NotReady::Database(elapsed.into())),
         }
     }
 }

@@ -1,296 +1,330 @@
-//! The settings, checked: what the texts of the command line, the environment and `.env` mean.
+//! The registry of settings: the variable, flag, default, explanation and type of each.
 //!
-//! Two steps. [`SettingsArgs`] is the registry: every setting's name, default and explanation, with its value as a
-//! text. [`Settings`] is what those texts mean; whatever is wrong with them is reported at once, one problem a line,
-//! each with its variable's name and never with a secret's value.
-//! Deliberately not here: acting on the settings, which is the wiring's.
+//! A flag is its variable's name in lower case with hyphens. A test generates `docs/configuration.md` and `.env.example`
+//! from these definitions. What follows from several settings together is in [`derived`].
 
-mod args;
 mod assistant;
 mod database_url;
+mod derived;
 mod directory;
-mod google;
 mod jwt_secret;
+mod problems;
+#[cfg(test)]
+mod reference;
 mod value;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::time::Duration;
 
 use chrono::TimeDelta;
-use domain::account::TokenLifetimes;
+use clap::{ArgAction, Args};
 use domain::turn::InstanceId;
 use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
+use llm::Cohere;
+use secrecy::SecretString;
 use url::Url;
 
-use crate::runtime::RateLimits;
 use crate::telemetry::LogFilter;
+use value::Parse;
 
-pub use args::{
-    AssistantArgs, CohereArgs, DatabaseArgs, GoogleArgs, LimitArgs, OpenAiArgs, ProcessArgs, RetentionArgs, ServerArgs,
-    SettingsArgs, SignInArgs,
-};
-pub use assistant::{AssistantChoice, AssistantSettings, Fallback, ModelSettings};
+pub use assistant::{AssistantChoice, ModelSettings};
 pub use database_url::{DatabaseKind, DatabaseUrl};
+pub use derived::{DerivedSettings, OAuthClient};
 pub use directory::create_private_directory;
-pub use google::GoogleSettings;
-pub use jwt_secret::{JwtSecretSource, KeptSecretError};
-pub use value::ValueError;
+pub use jwt_secret::{GeneratedSecretError, JwtSecretSource};
+pub use problems::SettingsError;
+pub(crate) use value::rejected_setting;
+pub use value::{Environment, Fallback, ProviderName, ValueError};
 pub use variables::{Variables, VariablesError};
 
-/// Everything that can be set.
-#[derive(Clone, Debug)]
+/// All settings.
+#[derive(Args, Clone, Debug)]
 pub struct Settings {
-    /// Where it listens and who may call from a browser.
+    /// Settings of the server.
+    #[command(flatten)]
     pub server: ServerSettings,
-    /// Where the data is.
+    /// Settings of the database.
+    #[command(flatten)]
     pub database: DatabaseSettings,
-    /// How people are signed in.
+    /// Settings of authentication.
+    #[command(flatten)]
     pub sign_in: SignInSettings,
-    /// How often somebody may ask: `CHAT_REQUESTS_PER_MINUTE`, `API_REQUESTS_PER_MINUTE` and
-    /// `SIGN_IN_REQUESTS_PER_MINUTE`.
-    pub limits: RateLimits,
-    /// How long changes and deleted tasks are kept.
+    /// Settings of the rate limits.
+    #[command(flatten)]
+    pub limits: LimitSettings,
+    /// Settings of the retention.
+    #[command(flatten)]
     pub retention: RetentionSettings,
-    /// Which assistant answers.
+    /// Settings of the assistant.
+    #[command(flatten)]
     pub assistant: AssistantSettings,
-    /// What kind of place it runs in: `ENVIRONMENT`.
-    pub environment: Environment,
-    /// This process's name among others on the same database: `INSTANCE_ID`. Without one, it needs one that no
-    /// process had before.
-    pub instance: Option<InstanceId>,
-    /// What is logged: `RUST_LOG`, else `DEBUG`.
-    pub log: LogFilter,
+    /// Settings of the process.
+    #[command(flatten)]
+    pub process: ProcessSettings,
 }
 
-/// Where the server listens and who may call from a browser.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Settings of the server.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Server")]
 pub struct ServerSettings {
-    /// The address or host name to listen on, an IPv6 address without brackets: `HOST`.
+    /// Address or host name to listen on; 0.0.0.0 for all interfaces
+    #[arg(long, env = "HOST", value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(value_parser = Parse(value::host))]
     pub host: String,
-    /// The port to listen on; 0 is any free one: `PORT`.
+
+    /// Port to listen on; 0 for any free port
+    #[arg(long, env = "PORT", value_name = "NUMBER", default_value = "8000")]
+    #[arg(value_parser = Parse(value::port))]
     pub port: u16,
-    /// Where the frontend is: `FRONTEND_URL`.
+
+    /// URL of the frontend
+    #[arg(long, env = "FRONTEND_URL", value_name = "URL", default_value = "http://localhost:3000")]
+    #[arg(value_parser = Parse(value::web_url))]
     pub frontend_url: Url,
-    /// Where browsers reach this server: `PUBLIC_URL`, else `HOST` and `PORT`.
-    pub public_url: Url,
-    /// The origins whose pages may call: `CORS_ORIGINS`, else the frontend's.
+
+    /// URL at which browsers reach this server; http://HOST:PORT if unset. The identity provider redirects to
+    /// PUBLIC_URL/auth/google/callback
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL", value_parser = Parse(value::web_url))]
+    pub public_url: Option<Url>,
+
+    /// Origins that may call the API from a browser, separated by commas (scheme, host and port; no path, no wildcard);
+    /// the origin of FRONTEND_URL if unset
+    #[arg(long, env = "CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    #[arg(value_parser = Parse(value::origin))]
     pub cors_origins: Vec<CorsOrigin>,
-    /// The proxies that may say who their clients are: `TRUSTED_PROXIES`.
+
+    /// Reverse proxies whose X-Forwarded-For header is trusted, separated by commas: IP addresses, or networks such as
+    /// 10.0.0.0/8. The header is ignored if unset
+    #[arg(long, env = "TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
+    #[arg(value_parser = Parse(value::proxy))]
     pub trusted_proxies: Vec<TrustedProxy>,
 }
 
-/// Where the data is.
-#[derive(Clone, Debug)]
+/// Settings of the database.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
-    /// The database: `DATABASE_URL`.
-    pub url: DatabaseUrl,
-    /// The most connections that are open at once, 1 to 1,000: `DATABASE_MAX_CONNECTIONS`.
-    pub max_connections: u32,
-    /// Whether migrations run when the server starts: `MIGRATE_ON_START`.
+    /// Database URL: sqlite://path/to/file.db?mode=rwc (rwc creates the file if it is missing), or
+    /// postgres://user:password@host:5432/name with / @ # in the password written as %2F %40 %23
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", default_value = "sqlite://data/doable.db?mode=rwc")]
+    #[arg(global = true, hide_default_value = true, value_parser = Parse(str::parse::<DatabaseUrl>))]
+    pub database_url: DatabaseUrl,
+
+    /// Maximum number of open database connections, 1 to 1000
+    #[arg(long, env = "DATABASE_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "10")]
+    #[arg(value_parser = Parse(value::max_connections))]
+    pub database_max_connections: u32,
+
+    /// Whether to apply pending migrations at start; if false, run `app migrate up`
+    #[arg(long, env = "MIGRATE_ON_START", value_name = "BOOLEAN", default_value = "true", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Parse(value::boolean))]
     pub migrate_on_start: bool,
 }
 
-/// How people are signed in.
-#[derive(Clone, Debug)]
+/// Settings of authentication.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Sign-in")]
 pub struct SignInSettings {
-    /// What access tokens are signed with: `JWT_SECRET`.
-    pub jwt_secret: JwtSecretSource,
-    /// How long tokens are good, in whole seconds: `ACCESS_TOKEN_TTL` and `REFRESH_TOKEN_TTL`.
-    pub lifetimes: TokenLifetimes,
-    /// Signing in elsewhere, if it is set up.
-    pub google: Option<GoogleSettings>,
+    /// Key that signs access tokens, at least 32 bytes, such as `openssl rand -base64 48` prints. Required in production;
+    /// in development it is generated and stored in ./data/jwt-secret. Changing it invalidates all access tokens. Prefer
+    /// the variable to the flag, which other users of the machine can see
+    #[arg(long, env = "JWT_SECRET", value_name = "SECRET", hide_default_value = true)]
+    #[arg(value_parser = Parse(value::jwt_secret))]
+    pub jwt_secret: Option<JwtSecret>,
+
+    /// Lifetime of an access token, such as 15m or 24h (1s to 3650d)
+    #[arg(long, env = "ACCESS_TOKEN_TTL", value_name = "DURATION", default_value = "24h")]
+    #[arg(value_parser = Parse(value::duration))]
+    pub access_token_ttl: TimeDelta,
+
+    /// Lifetime of a refresh token, and of a session that is not used
+    #[arg(long, env = "REFRESH_TOKEN_TTL", value_name = "DURATION", default_value = "30d")]
+    #[arg(value_parser = Parse(value::duration))]
+    pub refresh_token_ttl: TimeDelta,
+
+    /// Settings of external sign-in.
+    #[command(flatten)]
+    pub google: GoogleSettings,
 }
 
-/// How long changes and deleted tasks are kept, in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Settings of external sign-in.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Sign-in with Google, or another OpenID provider")]
+pub struct GoogleSettings {
+    /// OAuth client id; external sign-in is disabled if unset
+    #[arg(long, env = "GOOGLE_CLIENT_ID", value_name = "ID", value_parser = Parse(value::client_id))]
+    pub google_client_id: Option<String>,
+
+    /// OAuth client secret; required with GOOGLE_CLIENT_ID. Prefer the variable to the flag
+    #[arg(long, env = "GOOGLE_CLIENT_SECRET", value_name = "SECRET", hide_default_value = true)]
+    #[arg(value_parser = Parse(value::client_secret))]
+    pub google_client_secret: Option<SecretString>,
+
+    /// Issuer of the OpenID provider, exactly as its discovery document has it
+    #[arg(long, env = "GOOGLE_ISSUER_URL", value_name = "URL", default_value = "https://accounts.google.com")]
+    #[arg(value_parser = Parse(value::issuer))]
+    pub google_issuer_url: String,
+}
+
+/// Settings of the rate limits: maximum requests per minute, 0 for no limit.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitSettings {
+    /// Maximum messages to the assistant per user and minute, 0 to 1000000; 0 for no limit
+    #[arg(long, env = "CHAT_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value = "20")]
+    #[arg(value_parser = Parse(value::per_minute))]
+    pub chat_requests_per_minute: u32,
+
+    /// Maximum other requests per user and minute, 0 to 1000000; 0 for no limit
+    #[arg(long, env = "API_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value = "600")]
+    #[arg(value_parser = Parse(value::per_minute))]
+    pub api_requests_per_minute: u32,
+
+    /// Maximum sign-in requests per network (IPv4 address or IPv6 /64) and minute, 0 to 1000000. 0 also disables the limit
+    /// on password attempts per account: for load tests only
+    #[arg(long, env = "SIGN_IN_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value = "30")]
+    #[arg(value_parser = Parse(value::per_minute))]
+    pub sign_in_requests_per_minute: u32,
+}
+
+/// Settings of the retention.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Retention")]
 pub struct RetentionSettings {
-    /// Ledger entries: `CHANGE_RETENTION`.
-    pub changes: TimeDelta,
-    /// Tasks in the trash: `TRASH_RETENTION`.
-    pub trash: TimeDelta,
+    /// Retention of ledger entries, such as 90d (1s to 3650d). Older changes can be neither undone nor read. Use at least
+    /// 24h, because a repeated message looks up its effects there
+    #[arg(long, env = "CHANGE_RETENTION", value_name = "DURATION", default_value = "90d")]
+    #[arg(value_parser = Parse(value::duration))]
+    pub change_retention: TimeDelta,
+
+    /// Retention of deleted tasks in the trash
+    #[arg(long, env = "TRASH_RETENTION", value_name = "DURATION", default_value = "30d")]
+    #[arg(value_parser = Parse(value::duration))]
+    pub trash_retention: TimeDelta,
 }
 
-/// What kind of place the program runs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Environment {
-    /// A developer's machine: what is missing is made up.
-    Development,
-    /// A place with real users: what is missing refuses to start.
-    Production,
+/// Settings of the assistant.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Assistant")]
+pub struct AssistantSettings {
+    /// Assistant: cohere, openai (OpenAI or a compatible server), offline (built in; needs no key and no network), or auto:
+    /// cohere if COHERE_API_KEY is set, else openai if OPENAI_API_KEY or OPENAI_BASE_URL is set, else offline
+    #[arg(long, env = "LLM_PROVIDER", value_name = "NAME", default_value = "auto")]
+    #[arg(value_parser = Parse(value::provider))]
+    pub llm_provider: ProviderName,
+
+    /// Assistant that answers when LLM_PROVIDER fails: none or offline. Its answers say so
+    #[arg(long, env = "LLM_FALLBACK", value_name = "NAME", default_value = "none")]
+    #[arg(value_parser = Parse(value::fallback))]
+    pub llm_fallback: Fallback,
+
+    /// Maximum length of the conversation history that is sent to the model, in estimated tokens, 500 to 200000. Must be
+    /// less than the model's context
+    #[arg(long, env = "LLM_HISTORY_TOKENS", value_name = "NUMBER", default_value = "8000")]
+    #[arg(value_parser = Parse(value::history_tokens))]
+    pub llm_history_tokens: usize,
+
+    /// Maximum time for one reply, retries included, 1s to 10m. At most half of it (or 1m, if that is more) may pass before
+    /// the first token, and at most a quarter (or 30s) between two
+    #[arg(long, env = "LLM_TIMEOUT", value_name = "DURATION", default_value = "120s")]
+    #[arg(value_parser = Parse(value::reply_time))]
+    pub llm_timeout: Duration,
+
+    /// Maximum number of existing tasks that the assistant deletes or edits in one turn without asking for a
+    /// confirmation; 0 asks for each
+    #[arg(long, env = "CHAT_CONFIRM_ABOVE", value_name = "NUMBER", default_value = "3")]
+    #[arg(value_parser = Parse(value::task_count))]
+    pub chat_confirm_above: usize,
+
+    /// Settings of Cohere.
+    #[command(flatten)]
+    pub cohere: CohereSettings,
+
+    /// Settings of OpenAI and compatible servers.
+    #[command(flatten)]
+    pub openai: OpenAiSettings,
 }
 
-/// What is wrong with the settings, one problem a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub struct SettingsError {
-    problems: Vec<String>,
+/// Settings of Cohere.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Assistant: Cohere")]
+pub struct CohereSettings {
+    /// API key from https://dashboard.cohere.com/api-keys. Prefer the variable to the flag
+    #[arg(long, env = "COHERE_API_KEY", value_name = "KEY", hide_default_value = true)]
+    #[arg(value_parser = Parse(value::api_key))]
+    pub cohere_api_key: Option<SecretString>,
+
+    /// Model name
+    #[arg(long, env = "COHERE_MODEL", value_name = "NAME", default_value = Cohere::DEFAULT_MODEL)]
+    #[arg(value_parser = Parse(value::model))]
+    pub cohere_model: String,
+
+    /// Sampling temperature, 0 to 1
+    #[arg(long, env = "COHERE_TEMPERATURE", value_name = "NUMBER", default_value = "0.3")]
+    #[arg(value_parser = Parse(value::cohere_temperature))]
+    pub cohere_temperature: f32,
+
+    /// Base URL of the API
+    #[arg(long, env = "COHERE_BASE_URL", value_name = "URL", default_value = Cohere::DEFAULT_BASE_URL)]
+    #[arg(hide_default_value = true, value_parser = Parse(value::web_url))]
+    pub cohere_base_url: Url,
 }
 
-impl SettingsError {
-    /// The problems. Each begins with the variable's name; none has a secret in it.
-    pub fn problems(&self) -> &[String] {
-        &self.problems
-    }
+/// Settings of OpenAI and compatible servers.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Assistant: OpenAI, Ollama, vLLM, llama.cpp, Groq, OpenRouter, ...")]
+pub struct OpenAiSettings {
+    /// API key, if the server needs one. Prefer the variable to the flag
+    #[arg(long, env = "OPENAI_API_KEY", value_name = "KEY", hide_default_value = true)]
+    #[arg(value_parser = Parse(value::api_key))]
+    pub openai_api_key: Option<SecretString>,
+
+    /// Base URL of the API, such as http://localhost:11434/v1; OpenAI's own if unset
+    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL", hide_default_value = true)]
+    #[arg(value_parser = Parse(value::web_url))]
+    pub openai_base_url: Option<Url>,
+
+    /// Name of a model that supports tool calls; required for openai
+    #[arg(long, env = "OPENAI_MODEL", value_name = "NAME", value_parser = Parse(value::model))]
+    pub openai_model: Option<String>,
+
+    /// Sampling temperature, 0 to 2; the server's default if unset
+    #[arg(long, env = "OPENAI_TEMPERATURE", value_name = "NUMBER", value_parser = Parse(value::openai_temperature))]
+    pub openai_temperature: Option<f32>,
 }
 
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problems.join("\n"))
-    }
+/// Settings of the process.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Process")]
+pub struct ProcessSettings {
+    /// development, or production, where JWT_SECRET is required
+    #[arg(long, env = "ENVIRONMENT", value_name = "NAME", default_value = "development")]
+    #[arg(value_parser = Parse(value::environment))]
+    pub environment: Environment,
+
+    /// Stable name of this process, 1 to 64 letters, digits or -_. and unique among the processes on one database. With it,
+    /// turns that a crash interrupted are marked as failed at the next start; without it, when their lease expires (15 s)
+    #[arg(long, env = "INSTANCE_ID", value_name = "NAME", value_parser = Parse(value::instance))]
+    pub instance_id: Option<InstanceId>,
+
+    /// Whether to log at debug level
+    #[arg(long, env = "DEBUG", value_name = "BOOLEAN", default_value = "false", global = true, action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Parse(value::boolean))]
+    pub debug: bool,
+
+    /// Log filter in the directives of tracing, such as info,llm=trace; overrides DEBUG. Libraries never log below info
+    #[arg(long, env = "RUST_LOG", value_name = "DIRECTIVES", global = true)]
+    #[arg(value_parser = Parse(value::log_filter))]
+    pub rust_log: Option<LogFilter>,
 }
 
-/// Collects problems, so that all are told at once.
-#[derive(Default)]
-struct Problems(Vec<String>);
-
-impl Problems {
-    /// The value, or nothing and a problem more.
-    fn read<T>(&mut self, variable: &str, value: Result<T, ValueError>) -> Option<T> {
-        value.map_err(|error| self.0.push(format!("{variable}: {error}"))).ok()
-    }
-
-    fn finish<T>(self, settings: Option<T>) -> Result<T, SettingsError> {
-        match settings {
-            Some(settings) if self.0.is_empty() => Ok(settings),
-            _ => Err(SettingsError { problems: self.0 }),
-        }
-    }
-}
-
-impl TryFrom<SettingsArgs> for Settings {
-    type Error = SettingsError;
-
-    fn try_from(args: SettingsArgs) -> Result<Self, SettingsError> {
-        let mut problems = Problems::default();
-        let settings = settings(args, &mut problems);
-        problems.finish(settings)
-    }
-}
-
-impl TryFrom<DatabaseArgs> for DatabaseSettings {
-    type Error = SettingsError;
-
-    fn try_from(args: DatabaseArgs) -> Result<Self, SettingsError> {
-        let mut problems = Problems::default();
-        let settings = database(&args, &mut problems);
-        problems.finish(settings)
-    }
-}
-
-impl TryFrom<&ProcessArgs> for LogFilter {
-    type Error = SettingsError;
-
-    fn try_from(args: &ProcessArgs) -> Result<Self, SettingsError> {
-        let mut problems = Problems::default();
-        let filter = log(args, &mut problems);
-        problems.finish(filter)
-    }
-}
-
-// Each of these reads all of its values before the first `?`, so that every problem is found.
-
-fn settings(args: SettingsArgs, problems: &mut Problems) -> Option<Settings> {
-    let environment = problems.read("ENVIRONMENT", value::environment(&args.process.environment));
-    let server = server(&args.server, problems);
-    let database = database(&args.database, problems);
-    let sign_in = sign_in(args.sign_in, args.server.public_url.as_deref(), environment, problems);
-    let limits = limits(&args.limits, problems);
-    let retention = retention(&args.retention, problems);
-    let assistant = assistant::read(&args.assistant, problems);
-    let instance = problems.read("INSTANCE_ID", value::instance(args.process.instance_id.as_deref()));
-    let log = log(&args.process, problems);
-    Some(Settings {
-        server: server?,
-        database: database?,
-        sign_in: sign_in?,
-        limits: limits?,
-        retention: retention?,
-        assistant: assistant?,
-        environment: environment?,
-        instance: instance?,
-        log: log?,
-    })
-}
-
-fn server(args: &ServerArgs, problems: &mut Problems) -> Option<ServerSettings> {
-    let host = problems.read("HOST", value::host(&args.host));
-    let port = problems.read("PORT", value::port(&args.port));
-    let frontend_url = problems.read("FRONTEND_URL", value::web_address(&args.frontend_url));
-    let public_url = match (value::given(args.public_url.as_deref()), &host, port) {
-        (Some(url), ..) => problems.read("PUBLIC_URL", value::web_address(url)),
-        (None, Some(host), Some(port)) => value::own_address(host, port),
-        (None, ..) => None,
-    };
-    let cors_origins = match value::given(args.cors_origins.as_deref()) {
-        Some(list) => problems.read("CORS_ORIGINS", value::origins(list)),
-        None => frontend_url
-            .as_ref()
-            .and_then(|url| problems.read("FRONTEND_URL", value::origin_of(url)))
-            .map(|origin| vec![origin]),
-    };
-    let trusted_proxies = match value::given(args.trusted_proxies.as_deref()) {
-        Some(list) => problems.read("TRUSTED_PROXIES", value::proxies(list)),
-        None => Some(Vec::new()),
-    };
-    Some(ServerSettings {
-        host: host?,
-        port: port?,
-        frontend_url: frontend_url?,
-        public_url: public_url?,
-        cors_origins: cors_origins?,
-        trusted_proxies: trusted_proxies?,
-    })
-}
-
-fn database(args: &DatabaseArgs, problems: &mut Problems) -> Option<DatabaseSettings> {
-    let url = problems.read("DATABASE_URL", args.database_url.parse());
-    let max_connections =
-        problems.read("DATABASE_MAX_CONNECTIONS", value::max_connections(&args.database_max_connections));
-    let migrate_on_start = problems.read("MIGRATE_ON_START", value::boolean(&args.migrate_on_start));
-    Some(DatabaseSettings { url: url?, max_connections: max_connections?, migrate_on_start: migrate_on_start? })
-}
-
-fn sign_in(
-    args: SignInArgs,
-    public_url: Option<&str>,
-    environment: Option<Environment>,
-    problems: &mut Problems,
-) -> Option<SignInSettings> {
-    let jwt_secret = match (args.jwt_secret.filter(|secret| !secret.is_empty()), environment) {
-        (Some(secret), _) => {
-            let secret = JwtSecret::new(secret.into()).map_err(|error| ValueError::Secret(error.to_string()));
-            problems.read("JWT_SECRET", secret).map(JwtSecretSource::Given)
-        }
-        (None, Some(Environment::Production)) => problems.read("JWT_SECRET", Err(ValueError::MissingSecret)),
-        (None, Some(Environment::Development) | None) => Some(JwtSecretSource::kept()),
-    };
-    let access = problems.read("ACCESS_TOKEN_TTL", value::duration(&args.access_token_ttl));
-    let refresh = problems.read("REFRESH_TOKEN_TTL", value::duration(&args.refresh_token_ttl));
-    let google = google::read(&args.google, public_url, environment, problems);
-    let lifetimes = TokenLifetimes { access: access?, refresh: refresh? };
-    Some(SignInSettings { jwt_secret: jwt_secret?, lifetimes, google: google.ok()? })
-}
-
-fn limits(args: &LimitArgs, problems: &mut Problems) -> Option<RateLimits> {
-    let chat = problems.read("CHAT_REQUESTS_PER_MINUTE", value::per_minute(&args.chat_requests_per_minute));
-    let api = problems.read("API_REQUESTS_PER_MINUTE", value::per_minute(&args.api_requests_per_minute));
-    let sign_in = problems.read("SIGN_IN_REQUESTS_PER_MINUTE", value::per_minute(&args.sign_in_requests_per_minute));
-    Some(RateLimits { chat: chat?, api: api?, sign_in: sign_in? })
-}
-
-fn retention(args: &RetentionArgs, problems: &mut Problems) -> Option<RetentionSettings> {
-    let changes = problems.read("CHANGE_RETENTION", value::duration(&args.change_retention));
-    let trash = problems.read("TRASH_RETENTION", value::duration(&args.trash_retention));
-    Some(RetentionSettings { changes: changes?, trash: trash? })
-}
-
-fn log(args: &ProcessArgs, problems: &mut Problems) -> Option<LogFilter> {
-    let debug = problems.read("DEBUG", value::boolean(&args.debug));
-    match value::given(args.rust_log.as_deref()) {
-        Some(directives) => debug.and(problems.read("RUST_LOG", value::log_filter(directives))),
-        None => debug.map(LogFilter::standard),
+impl ProcessSettings {
+    /// `RUST_LOG`, or else the standard filter at the level that `DEBUG` selects.
+    pub fn log_filter(&self) -> LogFilter {
+        self.rust_log.clone().unwrap_or_else(|| LogFilter::standard(self.debug))
     }
 }

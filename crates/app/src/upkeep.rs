@@ -1,5 +1,5 @@
-//! Upkeep: what happens periodically, whoever uses the service. Turns whose lease has expired are marked as failed; what
-//! has expired is deleted; the ledger is pruned and the trash is emptied.
+//! Periodic maintenance: marks turns with an expired lease as failed, deletes expired rows, prunes the ledger and empties
+//! the trash.
 
 #[cfg(test)]
 mod tests;
@@ -20,19 +20,22 @@ use crate::settings::RetentionSettings;
 /// Time between two runs.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Marks the turns as failed that this instance left running, which only its start can know. A failure is logged and does
-/// not stop the start: what is left is found when its lease expires.
+/// Marks the turns as failed that an earlier process with this instance id left running. A failure is logged and does not
+/// prevent the start, because these turns are also marked when their leases expire.
 pub async fn at_start(system: &dyn SystemRepo, clock: &dyn Clock, instance: &InstanceId) {
     match system.fail_turns_of(instance, clock.now()).await {
         Ok(0) => {}
-        Ok(turns) => tracing::warn!(turns, "marked turns as failed that this instance left running"),
+        Ok(turns) => tracing::warn!(turns, "marked interrupted turns of this instance as failed"),
         Err(error) => {
-            tracing::warn!(error = with_causes(&error), "turns that were left running are not marked yet");
+            tracing::warn!(
+                error = with_causes(&error),
+                "cannot mark interrupted turns of this instance as failed; they are marked when their leases expire"
+            );
         }
     }
 }
 
-/// What upkeep works with.
+/// The maintenance job and its ports.
 #[derive(Clone)]
 pub struct Upkeep {
     pub system: Arc<dyn SystemRepo>,
@@ -43,7 +46,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
-    /// Runs at once and then again and again, for ever.
+    /// Runs now and then once per [`INTERVAL`], until the future is dropped.
     pub async fn run_periodically(self) {
         let mut interval = tokio::time::interval(INTERVAL);
         loop {
@@ -52,32 +55,32 @@ impl Upkeep {
         }
     }
 
-    /// Does everything once. What fails is logged and tried again the next time; the rest is done all the same.
+    /// Runs all steps once. A step that fails is logged, and the others run nevertheless.
     async fn run(&self) {
         let now = self.clock.now();
-        let turns = logged("marking expired turns", self.system.fail_expired_turns(now).await);
-        let expired = logged("deleting what has expired", self.system.delete_expired(now).await);
-        let until = now - self.retention.changes;
+        let turns = logged("marking turns with expired leases", self.system.fail_expired_turns(now).await);
+        let expired = logged("deleting expired rows", self.system.delete_expired(now).await);
+        let until = now - self.retention.change_retention;
         let changes = logged("pruning the ledger", self.system.delete_changes(until).await);
-        let purged = self.empty_trash(now - self.retention.trash).await;
+        let purged = self.empty_trash(now - self.retention.trash_retention).await;
         tracing::debug!(turns, expired, changes, purged, "upkeep completed");
     }
 
-    /// Removes what was deleted at `until` or before for good. Returns how many tasks that were.
+    /// Purges the tasks that were deleted at `until` or before. Returns their number.
     async fn empty_trash(&self, until: DateTime<Utc>) -> u64 {
         let request_id: RequestId = self.ids.next().into();
         let mut purged = 0;
-        while let Some(users) = logged("looking for old trash", self.system.users_with_trash(until).await) {
+        while let Some(users) = logged("listing users with old trash", self.system.users_with_trash(until).await) {
             let before = purged;
             for user in users {
                 let origin = Origin::request(&Principal::system(user), &request_id);
                 purged += match self.tasks.empty_trash(&origin, until).await {
-                    // An account that was deleted meanwhile has no trash.
+                    // The account was deleted in the meantime.
                     Err(TaskError::NotFound) => 0,
-                    done => logged("emptying a trash", done).unwrap_or(0),
+                    done => logged("emptying the trash of a user", done).unwrap_or(0),
                 };
             }
-            // Without progress there is nothing left, or nothing that can be removed now.
+            // Without progress the remaining users failed, and are listed again.
             if purged == before {
                 break;
             }
@@ -86,12 +89,12 @@ impl Upkeep {
     }
 }
 
-/// The result of a step, unless it failed, which is logged.
+/// Returns the result of a step, or logs its failure.
 fn logged<T, E: std::error::Error>(step: &'static str, result: Result<T, E>) -> Option<T> {
     match result {
         Ok(done) => Some(done),
         Err(error) => {
-            tracing::warn!(error = with_causes(&error), "{step} failed and will be tried again");
+            tracing::warn!(error = with_causes(&error), "{step} failed, retrying at the next run");
             None
         }
     }

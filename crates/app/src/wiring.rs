@@ -1,14 +1,15 @@
-//! Which adapter fills which port: the whole wiring, on one screen, and the only place where two adapters meet.
+//! The composition root: creates the adapters and passes them to the services.
 
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use domain::account::{AccountPorts, AccountService, IdentityProvider};
+use domain::account::{AccountPorts, AccountService, IdentityProvider, TokenLifetimes};
 use domain::change::{ChangeService, Ledger};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::llm::LlmClient;
@@ -28,16 +29,18 @@ use persistence::{
 
 use crate::readiness::DatabaseReadiness;
 use crate::runtime::{
-    BackgroundTasks, GovernorRateLimiter, LocalChangeSignals, LocalTurnSignals, TracedFailures, UuidGenerator,
+    BackgroundTasks, GovernorRateLimiter, LocalChangeSignals, LocalTurnSignals, RateLimits, TracedFailures,
+    UuidGenerator,
 };
-use crate::settings::{AssistantChoice, AssistantSettings, Fallback, GoogleSettings, ModelSettings, Settings};
+use crate::settings::{
+    AssistantChoice, AssistantSettings, DerivedSettings, Fallback, LimitSettings, ModelSettings, OAuthClient, Settings,
+};
 use crate::upkeep::Upkeep;
 
-/// So much longer than the assistant's own deadline a chat turn waits for a reply, so that one that stands in then has
-/// its time.
+/// Time that a chat turn waits for a reply beyond `LLM_TIMEOUT`, so that the fallback can answer after it.
 const FALLBACK_GRACE: Duration = Duration::from_secs(10);
 
-/// The services, and what `app` itself needs of what is behind them.
+/// The services, and the adapters that the lifecycle of the application uses itself.
 pub(crate) struct Wired {
     pub services: Services,
     pub system: Arc<dyn SystemRepo>,
@@ -49,9 +52,10 @@ pub(crate) struct Wired {
     pub readiness: DatabaseReadiness,
 }
 
-/// Fills every port and builds the services over them.
+/// Creates all adapters and services.
 pub(crate) fn wire(
     settings: &Settings,
+    derived: &DerivedSettings,
     database: &Database,
     assistant: Arc<dyn LlmClient>,
     clock: Arc<dyn Clock>,
@@ -60,11 +64,11 @@ pub(crate) fn wire(
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidGenerator);
     let background = Arc::new(BackgroundTasks::new(tokio::runtime::Handle::current()));
     let (turn_signals, change_signals) = (LocalTurnSignals::default(), LocalChangeSignals::default());
-    let instance = match &settings.instance {
+    let instance = match &settings.process.instance_id {
         Some(instance) => instance.clone(),
         None => UuidGenerator.instance_id()?,
     };
-    let secret = settings.sign_in.jwt_secret.obtain().context("JWT_SECRET")?;
+    let secret = derived.jwt_secret.obtain().context("JWT_SECRET")?;
     let ledger = Ledger {
         repo: Arc::new(SeaChangeRepo::new(database.clone())),
         signals: Arc::new(change_signals.clone()),
@@ -78,7 +82,7 @@ pub(crate) fn wire(
     let users = Arc::new(SeaUserRepo::new(database.clone()));
     let system = Arc::new(SeaSystemRepo::new(database.clone()));
     let readiness = DatabaseReadiness::new(database.clone());
-    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(settings.limits, &clock));
+    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(rate_limits(settings.limits), &clock));
 
     let accounts = AccountPorts {
         users: users.clone(),
@@ -87,7 +91,7 @@ pub(crate) fn wire(
         system: system.clone(),
         hasher: Arc::new(Argon2Hasher::new(cost, HashingLimits::default())?),
         tokens: Arc::new(JwtIssuer::new(&secret, clock.clone(), ids.clone())),
-        provider: identity_provider(settings, &clock)?,
+        provider: identity_provider(derived, &clock)?,
         limiter: limiter.clone(),
         background: background.clone(),
         failures: Arc::new(TracedFailures),
@@ -108,9 +112,9 @@ pub(crate) fn wire(
         instance: instance.clone(),
     };
     let options = ChatOptions {
-        history_tokens: settings.assistant.history_tokens,
-        model_deadline: TimeDelta::from_std(settings.assistant.timeout + FALLBACK_GRACE)?,
-        confirm_above: settings.assistant.confirm_above,
+        history_tokens: settings.assistant.llm_history_tokens,
+        model_deadline: TimeDelta::from_std(settings.assistant.llm_timeout + FALLBACK_GRACE)?,
+        confirm_above: settings.assistant.chat_confirm_above,
     };
     let upkeep = Upkeep {
         system: system.clone(),
@@ -119,8 +123,10 @@ pub(crate) fn wire(
         ids: ids.clone(),
         retention: settings.retention,
     };
+    let lifetimes =
+        TokenLifetimes { access: settings.sign_in.access_token_ttl, refresh: settings.sign_in.refresh_token_ttl };
     let services = Services {
-        accounts: AccountService::new(accounts, settings.sign_in.lifetimes),
+        accounts: AccountService::new(accounts, lifetimes),
         tasks: task_service,
         changes,
         chat: ChatService::new(chat, options),
@@ -132,36 +138,53 @@ pub(crate) fn wire(
     Ok(Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness })
 }
 
-/// Where people sign in elsewhere, if the settings say so. Nothing is sent.
-fn identity_provider(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
-    let Some(GoogleSettings { client_id, client_secret, issuer }) = settings.sign_in.google.clone() else {
-        return Ok(None);
-    };
-    let mut redirect_url = settings.server.public_url.clone();
+/// 0 is no limit.
+fn rate_limits(settings: LimitSettings) -> RateLimits {
+    RateLimits {
+        chat: NonZeroU32::new(settings.chat_requests_per_minute),
+        api: NonZeroU32::new(settings.api_requests_per_minute),
+        sign_in: NonZeroU32::new(settings.sign_in_requests_per_minute),
+    }
+}
+
+/// Creates the client of the OpenID provider if external sign-in is enabled. Sends no request.
+fn identity_provider(
+    settings: &DerivedSettings,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
+    let Some(OAuthClient { id, secret, issuer }) = settings.oauth_client.clone() else { return Ok(None) };
+    let mut redirect_url = settings.public_url.clone();
     redirect_url.set_path(&format!("{}/auth/google/callback", redirect_url.path().trim_end_matches('/')));
-    let options = OidcOptions { issuer, client_id, client_secret, redirect_url };
+    let options = OidcOptions { issuer, client_id: id, client_secret: secret, redirect_url };
     let provider = OidcProvider::new(options, clock.clone(), Arc::new(TracedFailures)).context("GOOGLE_ISSUER_URL")?;
     Ok(Some(Arc::new(provider)))
 }
 
-/// The assistant that the settings ask for.
+/// Creates the chosen assistant with deadlines, retries, circuit breaker and fallback. Sends no request.
 ///
 /// # Errors
-/// If it cannot be made of them. Nothing is sent.
-pub(crate) fn assistant(settings: &AssistantSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn LlmClient>> {
-    if let AssistantChoice::Cohere(ModelSettings { model, .. }) = &settings.choice
+/// If its HTTP client cannot be created.
+pub(crate) fn assistant(
+    settings: &AssistantSettings,
+    choice: &AssistantChoice,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn LlmClient>> {
+    if let AssistantChoice::Cohere(ModelSettings { model, .. }) = choice
         && let Some(successor) = Cohere::successor_of(model)
     {
-        tracing::warn!("COHERE_MODEL: Cohere removed {model} on 2025-09-15; {successor} is asked in its place");
+        tracing::warn!(
+            "COHERE_MODEL: Cohere removed {model} on 2025-09-15, using {successor}; set COHERE_MODEL={successor}"
+        );
     }
-    let provider: Arc<dyn LlmClient> = match &settings.choice {
+    let provider: Arc<dyn LlmClient> = match choice {
         AssistantChoice::Offline => return Ok(built_in_assistant()),
         AssistantChoice::Cohere(model) => Arc::new(CohereClient::new(model.into()).context("cohere")?),
         AssistantChoice::OpenAi(model) => Arc::new(OpenAiClient::new(model.into()).context("openai")?),
     };
-    let options = ResilienceOptions { deadlines: Deadlines::within(settings.timeout), ..ResilienceOptions::default() };
+    let options =
+        ResilienceOptions { deadlines: Deadlines::within(settings.llm_timeout), ..ResilienceOptions::default() };
     let resilient = Arc::new(ResilientClient::new(provider, clock, options));
-    Ok(match settings.fallback {
+    Ok(match settings.llm_fallback {
         Fallback::None => resilient,
         Fallback::Offline => Arc::new(FallbackClient::new(resilient, built_in_assistant())),
     })
@@ -174,7 +197,7 @@ impl From<&ModelSettings> for llm::HttpOptions {
     }
 }
 
-/// The assistant that needs no key and no network.
+/// Creates the built-in assistant, which needs no key and no network.
 pub fn built_in_assistant() -> Arc<dyn LlmClient> {
     Arc::new(assistant::BuiltInAssistant::new())
 }

@@ -132,5 +132,5 @@ fn settings(database_url: &str, provider_url: &str) -> anyhow::Result<Settings> 
     let mut arguments = vec!["app", "--port", "0", "--database-url", database_url, "--jwt-secret", secret];
     arguments.extend(["--chat-requests-per-minute", "0", "--sign-in-requests-per-minute", "0"]);
     arguments.extend(["--llm-provider", "cohere", "--cohere-base-url", provider_url, "--cohere-api-key", "any"]);
-    Ok(Cli::read(arguments, &Variables::default())?.settings.try_into()?)
+    Ok(Cli::read(arguments, &Variables::default())?.settings)
 }

@@ -1,4 +1,4 @@
-//! How the command line, the variables and the defaults come together, and what the help says.
+//! Precedence of flags, variables and defaults; commands; help.
 
 use clap::error::ErrorKind;
 
@@ -9,50 +9,44 @@ fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Cli {
     Cli::read(arguments, &variables.iter().copied().collect()).map_err(|error| error.to_string()).unwrap()
 }
 
-fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> clap::Error {
+fn rejected(arguments: &[&str], variables: &[(&str, &str)]) -> clap::Error {
     let arguments = ["app"].iter().chain(arguments);
     Cli::read(arguments, &variables.iter().copied().collect()).err().unwrap()
 }
 
 #[test]
-fn without_arguments_it_serves_with_the_defaults() {
+fn no_arguments_mean_serving_with_the_defaults() {
     let Cli { settings, command } = read(&[], &[]);
     assert_eq!(command, None);
-    assert_eq!((settings.server.host.as_str(), settings.server.port.as_str()), ("127.0.0.1", "8000"));
-    assert_eq!(settings.sign_in.jwt_secret, None);
+    assert_eq!((settings.server.host.as_str(), settings.server.port), ("127.0.0.1", 8000));
+    assert!(settings.sign_in.jwt_secret.is_none());
 }
 
 #[test]
-fn a_flag_wins_over_a_variable_and_a_variable_over_the_default() {
-    assert_eq!(read(&[], &[("PORT", "9000")]).settings.server.port, "9000");
-    assert_eq!(read(&["--port", "7000"], &[("PORT", "9000")]).settings.server.port, "7000");
+fn a_flag_overrides_a_variable_and_a_variable_overrides_the_default() {
+    assert_eq!(read(&[], &[("PORT", "9000")]).settings.server.port, 9000);
+    assert_eq!(read(&["--port", "7000"], &[("PORT", "9000")]).settings.server.port, 7000);
     let cli = read(&[], &[("INSTANCE_ID", "one"), ("DEBUG", "yes")]);
-    assert_eq!(
-        (cli.settings.process.instance_id.as_deref(), cli.settings.process.debug.as_str()),
-        (Some("one"), "yes")
-    );
+    assert!(cli.settings.process.instance_id.is_some() && cli.settings.process.debug);
 }
 
 #[test]
 fn an_empty_variable_counts_as_unset() {
-    assert_eq!(read(&[], &[("PORT", "")]).settings.server.port, "8000");
-    assert_eq!(read(&[], &[("JWT_SECRET", "")]).settings.sign_in.jwt_secret, None);
+    assert_eq!(read(&[], &[("PORT", "")]).settings.server.port, 8000);
+    assert!(read(&[], &[("JWT_SECRET", "")]).settings.sign_in.jwt_secret.is_none());
 }
 
 #[test]
-fn a_switch_needs_no_value_and_takes_one_after_an_equals_sign_only() {
-    assert_eq!(read(&["--debug"], &[]).settings.process.debug, "true");
-    assert_eq!(read(&["--debug=off"], &[("DEBUG", "true")]).settings.process.debug, "off");
-    assert_eq!(read(&["--migrate-on-start=false"], &[]).settings.database.migrate_on_start, "false");
+fn a_switch_accepts_a_value_only_after_an_equals_sign() {
+    assert!(read(&["--debug"], &[]).settings.process.debug);
+    assert!(!read(&["--debug=off"], &[("DEBUG", "true")]).settings.process.debug);
+    assert!(!read(&["--migrate-on-start=false"], &[]).settings.database.migrate_on_start);
     let cli = read(&["--debug", "migrate", "status"], &[]);
-    assert_eq!(
-        (cli.settings.process.debug.as_str(), cli.command),
-        ("true", Some(CliCommand::Migrate(Migrate::Status)))
-    );
+    assert_eq!((cli.settings.process.debug, cli.command), (true, Some(CliCommand::Migrate(Migrate::Status))));
 }
 
 #[test]
-fn the_built_in_assistant_is_looked_at_by_assistant() {
+fn the_command_assistant_is_parsed() {
     let command = |arguments: &[&str]| match read(arguments, &[]).command {
         Some(CliCommand::Assistant(assistant)) => Some(assistant),
         Some(CliCommand::Migrate(_)) | None => None,
@@ -66,12 +60,12 @@ fn the_built_in_assistant_is_looked_at_by_assistant() {
     let sentence = vec!["put milk on it".to_owned()];
     assert_eq!(command(&["assistant", "explain", "put milk on it"]), Some(AssistantCommand::Explain { sentence }));
     for wrong in [&["assistant"][..], &["assistant", "eval"], &["assistant", "explain"]] {
-        assert_eq!(refused(wrong, &[]).exit_code(), 2, "{wrong:?}");
+        assert_eq!(rejected(wrong, &[]).exit_code(), 2, "{wrong:?}");
     }
 }
 
 #[test]
-fn the_schema_is_changed_by_migrate() {
+fn the_command_migrate_is_parsed() {
     let command = |arguments: &[&str]| match read(arguments, &[]).command {
         Some(CliCommand::Migrate(migrate)) => Some(migrate),
         Some(CliCommand::Assistant(_)) | None => None,
@@ -81,22 +75,25 @@ fn the_schema_is_changed_by_migrate() {
     assert_eq!(command(&["migrate", "down"]), Some(Migrate::Down { steps: 1 }));
     assert_eq!(command(&["migrate", "down", "--steps", "3"]), Some(Migrate::Down { steps: 3 }));
     for wrong in [&["migrate"][..], &["migrate", "sideways"], &["migrate", "down", "--steps", "0"], &["serve"]] {
-        assert_eq!(refused(wrong, &[]).exit_code(), 2, "{wrong:?}");
+        assert_eq!(rejected(wrong, &[]).exit_code(), 2, "{wrong:?}");
     }
 }
 
 #[test]
-fn a_setting_that_migrate_needs_may_stand_on_either_side_of_it() {
-    let url = "sqlite://other.db";
+fn the_database_url_may_precede_or_follow_migrate() {
+    let (url, description) = ("sqlite://other.db", "SQLite in other.db");
+    let described = |arguments: &[&str], variable| {
+        read(arguments, &[("DATABASE_URL", variable)]).settings.database.database_url.description().to_owned()
+    };
     for arguments in [["--database-url", url, "migrate", "up"], ["migrate", "up", "--database-url", url]] {
-        assert_eq!(read(&arguments, &[("DATABASE_URL", "sqlite://x.db")]).settings.database.database_url, url);
+        assert_eq!(described(&arguments, "sqlite://x.db"), description);
     }
-    assert_eq!(read(&["migrate", "up"], &[("DATABASE_URL", url)]).settings.database.database_url, url);
-    assert_eq!(refused(&["migrate", "up", "--port", "1"], &[]).kind(), ErrorKind::UnknownArgument);
+    assert_eq!(described(&["migrate", "up"], url), description);
+    assert_eq!(rejected(&["migrate", "up", "--port", "1"], &[]).kind(), ErrorKind::UnknownArgument);
 }
 
 #[test]
-fn every_settings_flag_is_its_variable_in_lower_case_with_hyphens() {
+fn the_flag_of_a_setting_is_its_variable_in_lower_case_with_hyphens() {
     let command = Cli::command();
     let flags: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     let expected: Vec<String> =
@@ -105,7 +102,7 @@ fn every_settings_flag_is_its_variable_in_lower_case_with_hyphens() {
 }
 
 #[test]
-fn the_help_names_every_variable_and_shows_no_secret() {
+fn the_help_names_every_variable_and_contains_no_secret() {
     let variables = [
         ("JWT_SECRET", "hunter2"),
         ("DATABASE_URL", "postgres://me:hunter3@db/todo"),
@@ -116,7 +113,7 @@ fn the_help_names_every_variable_and_shows_no_secret() {
         ("PORT", "9000"),
     ];
     for flag in ["-h", "--help"] {
-        let error = refused(&[flag], &variables);
+        let error = rejected(&[flag], &variables);
         assert_eq!(error.kind(), ErrorKind::DisplayHelp);
         let help = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         for name in Cli::variable_names() {
@@ -132,11 +129,13 @@ fn the_help_names_every_variable_and_shows_no_secret() {
 }
 
 #[test]
-fn the_version_is_told() {
-    assert_eq!(refused(&["--version"], &[]).kind(), ErrorKind::DisplayVersion);
+fn the_version_has_the_name_of_the_program() {
+    let version = rejected(&["--version"], &[]);
+    assert_eq!(version.kind(), ErrorKind::DisplayVersion);
+    assert!(version.to_string().starts_with("doable "), "{version}");
 }
 
 #[test]
-fn clap_finds_nothing_wrong_with_the_command() {
+fn the_definition_of_the_command_is_consistent() {
     Cli::command().debug_assert();
 }

@@ -1,6 +1,4 @@
-//! The database's URL: which kind it is, and what may be told of it.
-//!
-//! Deliberately not here: connecting, which is `persistence`'s.
+//! The database's URL, and a description of it that contains no secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,19 +6,19 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Position, Url};
 
-use super::ValueError;
+use super::value::ValueError;
 
 /// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseKind {
-    /// SQLite, in a file or in memory.
+    /// In a file or in memory.
     Sqlite,
-    /// Postgres.
+    /// Through TCP or a Unix socket.
     Postgres,
 }
 
-/// The URL of a database, often with a password in it. It never prints itself; [`description`](Self::description)
-/// is for people.
+/// The URL of a database, which may contain a password. Its `Debug` prints only the
+/// [`description`](Self::description).
 #[derive(Clone)]
 pub struct DatabaseUrl {
     url: SecretString,
@@ -31,7 +29,7 @@ pub struct DatabaseUrl {
 impl FromStr for DatabaseUrl {
     type Err = ValueError;
 
-    /// Fails with [`ValueError::Secret`], which does not quote the text.
+    /// Fails with [`ValueError::Secret`], which does not contain the text.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let text = text.trim();
         match text.split_once(':').map(|(scheme, _)| scheme) {
@@ -43,17 +41,17 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// The URL, for the driver alone.
+    /// The URL with its password, for the database driver.
     pub fn expose(&self) -> &str {
         self.url.expose_secret()
     }
 
-    /// Which kind of database it is.
+    /// The kind of database, as the URL's scheme says.
     pub fn kind(&self) -> DatabaseKind {
         self.kind
     }
 
-    /// The database in words, without user and password: "SQLite in data/doable.db", "Postgres at db:5432/todo".
+    /// A description for people, without user and password: "SQLite in data/doable.db", "Postgres at db:5432/todo".
     pub fn description(&self) -> &str {
         &self.description
     }
@@ -66,7 +64,7 @@ fn sqlite(text: &str) -> DatabaseUrl {
     DatabaseUrl { url: text.into(), kind: DatabaseKind::Sqlite, description }
 }
 
-/// What stands between the scheme and the parameters: a file's name, percent-encoded, or `:memory:`.
+/// The part between the scheme and the parameters: a percent-encoded file name, or `:memory:`.
 fn sqlite_file(text: &str) -> &str {
     let rest = text.trim_start_matches("sqlite:");
     let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -78,13 +76,13 @@ fn sqlite_parameters(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn postgres(text: &str) -> Result<DatabaseUrl, ValueError> {
-    // A URL's parse error names a rule and quotes nothing.
+    // A URL's parse error names a rule and does not contain the text.
     let url = Url::parse(text).map_err(|error| ValueError::Secret(format!("is not a URL: {error}")))?;
-    // A bare `/`, `?` or `#` in a password ends the host too early: the user would be taken for the host, and a part of
-    // the password for the database's name, a parameter or a fragment, all of which may be told.
+    // An unescaped `/`, `?` or `#` in the password ends the authority too early: the user is parsed as the host, and a part of
+    // the password as the database's name, a parameter or a fragment, all of which the description contains.
     let after_host = &url[Position::BeforePath..];
     if after_host.contains(['@', '#']) {
-        let problem = "has an @ or a # after the host: in a password, / ? # @ are written %2F %3F %23 %40";
+        let problem = "has an @ or a # after the host: write / ? # @ in a password as %2F %3F %23 %40";
         return Err(ValueError::Secret(problem.to_owned()));
     }
     let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_stays_as_it_is() {
+    fn a_url_is_passed_to_the_driver_unchanged() {
         for text in ["postgres://me@db/todo?sslmode=require&host=%2Frun", "sqlite://a%20b.db?mode=ro&cache=shared"] {
             assert_eq!(url(text).expose(), text);
         }

@@ -1,10 +1,9 @@
-//! Directories for what is nobody else's business.
+//! Directories that only the current user can read.
 
 use std::path::Path;
 use std::{fs, io};
 
-/// Creates a directory, with those above it, that only the program's own user can enter. One that is there stays as
-/// it is.
+/// Creates a directory and its parents with mode 0700. An existing directory is not changed.
 ///
 /// # Errors
 /// If it cannot be created.

@@ -1,8 +1,8 @@
-//! Where the signing secret comes from: a setting, or, in development, a file that is made once and kept.
+//! The source of the signing key: a setting, or, in development, a file that is generated once.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,96 +12,88 @@ use rand::rngs::{SysError, SysRng};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use super::create_private_directory;
+use super::directory::create_private_directory;
 
-/// Where a secret is kept that nobody has set.
+/// The file of the generated key.
 const GENERATED_SECRET_FILE: &str = "data/jwt-secret";
 
-/// Where the signing secret comes from.
-#[derive(Clone)]
+/// The source of the signing key.
+#[derive(Clone, Debug)]
 pub enum JwtSecretSource {
-    /// From the settings.
-    Given(JwtSecret),
-    /// From this file, which is made when it is first wanted.
+    /// `JWT_SECRET`.
+    Configured(JwtSecret),
+    /// This file, which is created when it is first used.
     Generated(PathBuf),
 }
 
-/// Why the kept secret cannot be read or made.
+/// Reasons why the generated key cannot be read or created.
 #[derive(Debug, thiserror::Error)]
-pub enum KeptSecretError {
+pub enum GeneratedSecretError {
     /// The file or its directory cannot be read or written.
-    #[error("{} cannot be read or made; set JWT_SECRET to do without it", path.display())]
+    #[error("{} cannot be read or created; make it accessible or set JWT_SECRET", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         #[source]
         cause: io::Error,
     },
-    /// The file holds too short a secret.
-    #[error("{} holds no secret; delete it to have another one made", path.display())]
+    /// The file's content is too short.
+    #[error("{} contains no valid key; delete it to generate another one", path.display())]
     TooShort {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The minimum length, in words.
         #[source]
         cause: JwtSecretTooShort,
     },
-    /// The operating system has no randomness.
-    #[error("no randomness is to be had from the operating system")]
+    /// The operating system's random number generator failed.
+    #[error("the operating system's random number generator failed")]
     Randomness(#[source] SysError),
 }
 
-impl JwtSecretSource {
-    pub(super) fn kept() -> Self {
+impl Default for JwtSecretSource {
+    fn default() -> Self {
         Self::Generated(PathBuf::from(GENERATED_SECRET_FILE))
     }
+}
 
-    /// The secret. If it is kept in a file that is not there, both are made; of several processes that do so at once
-    /// one wins, and all get the same secret.
+impl JwtSecretSource {
+    /// Returns the key, and creates its file if it is missing. Processes that do so at the same time get the same key.
     ///
     /// # Errors
-    /// [`KeptSecretError`].
-    pub fn obtain(&self) -> Result<JwtSecret, KeptSecretError> {
+    /// [`GeneratedSecretError`].
+    pub fn obtain(&self) -> Result<JwtSecret, GeneratedSecretError> {
         match self {
-            Self::Given(secret) => Ok(secret.clone()),
+            Self::Configured(secret) => Ok(secret.clone()),
             Self::Generated(path) => match read(path)? {
                 Some(secret) => Ok(secret),
-                None => make(path),
+                None => generate(path),
             },
         }
     }
 }
 
-impl fmt::Debug for JwtSecretSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Given(_) => f.write_str("Given([REDACTED])"),
-            Self::Generated(path) => f.debug_tuple("Generated").field(path).finish(),
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<Option<JwtSecret>, KeptSecretError> {
+fn read(path: &Path) -> Result<Option<JwtSecret>, GeneratedSecretError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(KeptSecretError::File { path: path.to_owned(), cause }),
+        Err(cause) => return Err(GeneratedSecretError::File { path: path.to_owned(), cause }),
     };
     JwtSecret::new(SecretString::from(text.trim()))
         .map(Some)
-        .map_err(|cause| KeptSecretError::TooShort { path: path.to_owned(), cause })
+        .map_err(|cause| GeneratedSecretError::TooShort { path: path.to_owned(), cause })
 }
 
-/// Writes a new secret to a file of its own, which only this user can read, and then gives it its name, if nobody
-/// else has taken that: the name never stands for half a secret.
-fn make(path: &Path) -> Result<JwtSecret, KeptSecretError> {
-    let file = |cause| KeptSecretError::File { path: path.to_owned(), cause };
+/// Writes a new key to a temporary file that only this user can read, and renames it unless the name exists by then, so
+/// that the file is never incomplete.
+fn generate(path: &Path) -> Result<JwtSecret, GeneratedSecretError> {
+    let file = |cause| GeneratedSecretError::File { path: path.to_owned(), cause };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_private_directory(directory).map_err(file)?;
 
     let mut random = Zeroizing::new([0; 48]);
-    SysRng.try_fill_bytes(random.as_mut_slice()).map_err(KeptSecretError::Randomness)?;
+    SysRng.try_fill_bytes(random.as_mut_slice()).map_err(GeneratedSecretError::Randomness)?;
     let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
 
     let mut written = tempfile::NamedTempFile::new_in(directory).map_err(file)?;
@@ -127,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_made_once_and_kept() {
+    fn a_key_is_generated_once_and_stored() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/data/jwt-secret");
         let source = JwtSecretSource::Generated(path.clone());
@@ -143,7 +135,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nobody_else_can_read_it() {
+    fn only_the_owner_can_read_the_file() {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let directory = tempfile::tempdir().unwrap();
@@ -153,18 +145,18 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_start_at_once_get_the_same_secret_and_leave_one_file() {
+    fn concurrent_starts_get_the_same_key_and_leave_one_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("jwt-secret");
         thread::scope(|scope| {
-            let makers: Vec<_> = (0..16).map(|_| scope.spawn(|| signature(&make(&path).unwrap()))).collect();
-            let signatures: Vec<String> = makers.into_iter().map(|maker| maker.join().unwrap()).collect();
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(|| signature(&generate(&path).unwrap()))).collect();
+            let signatures: Vec<String> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
             assert!(signatures.windows(2).all(|pair| pair[0] == pair[1]));
         });
         assert_eq!(directory.path().read_dir().unwrap().count(), 1);
     }
 
-    /// What a secret signs is all that can be seen of it.
+    /// A token that the key signs, because the key itself cannot be read.
     fn signature(secret: &JwtSecret) -> String {
         use domain::account::{AccessClaims, TokenIssuer as _};
         use secrecy::ExposeSecret as _;
@@ -185,22 +177,22 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_no_secret_is_named_and_left_alone() {
+    fn a_file_without_a_valid_key_is_named_and_not_overwritten() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("jwt-secret");
         fs::write(&path, "hunter2\n").unwrap();
         let error = JwtSecretSource::Generated(path.clone()).obtain().unwrap_err();
-        let told = format!("{error} {error:?}");
-        assert!(told.contains("jwt-secret holds no secret") && !told.contains("hunter2"), "{told}");
+        let message = format!("{error} {error:?}");
+        assert!(message.contains("jwt-secret contains no valid key") && !message.contains("hunter2"), "{message}");
         assert_eq!(text(&path), "hunter2\n");
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_is_named() {
+    fn a_file_that_cannot_be_created_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
         let error = JwtSecretSource::Generated(file.join("jwt-secret")).obtain().unwrap_err();
-        assert!(matches!(&error, KeptSecretError::File { path, .. } if path.starts_with(&file)), "{error:?}");
+        assert!(matches!(&error, GeneratedSecretError::File { path, .. } if path.starts_with(&file)), "{error:?}");
     }
 }

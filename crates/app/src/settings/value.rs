@@ -1,48 +1,72 @@
-//! What the text of one setting means. Every function here takes the text and says what is wrong with it, without the
-//! variable's name, which its caller knows.
+//! Parsers of single settings.
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use clap::builder::TypedValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
 use domain::turn::InstanceId;
 use http_api::{CorsOrigin, TrustedProxy};
+use identity::JwtSecret;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::{Environment, Fallback};
 use crate::telemetry::LogFilter;
 
-/// What is wrong with a setting's text.
+/// The problem with the value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// It is not what it has to be.
+    /// The value is not of the expected form.
     #[error("{text:?} is not {expected}")]
     Malformed {
-        /// The text.
+        /// The value.
         text: String,
-        /// What it has to be.
+        /// The expected form.
         expected: &'static str,
     },
-    /// A secret is not what it has to be. The text is withheld.
+    /// The value of a secret is not of the expected form. The message does not contain it.
     #[error("{0}")]
     Secret(String),
-    /// A secret is missing where none may be made up.
-    #[error("must be set in production: at least 32 bytes, such as `openssl rand -base64 48` prints")]
-    MissingSecret,
-    /// It is missing, and others want it.
-    #[error("must be set: {0}")]
-    Missing(&'static str),
+}
+
+/// Parses a setting for clap. The error's message begins with the variable's name, and contains the value only if it
+/// cannot be a secret, whereas clap's own messages always contain it.
+#[derive(Clone, Copy)]
+pub(super) struct Parse<T>(pub fn(&str) -> Result<T, ValueError>);
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Parse<T> {
+    type Value = T;
+
+    fn parse_ref(&self, _: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        let not_utf8 = || ValueError::Secret("is not UTF-8".to_owned());
+        value.to_str().ok_or_else(not_utf8).and_then(self.0).map_err(|problem| {
+            let id = argument.map(|argument| argument.get_id().to_string()).unwrap_or_default();
+            let problem = format!("{}: {problem}", id.to_ascii_uppercase());
+            let mut error = clap::Error::raw(ErrorKind::ValueValidation, &problem);
+            error.insert(ContextKind::InvalidArg, ContextValue::String(id));
+            error.insert(ContextKind::Custom, ContextValue::String(problem));
+            error
+        })
+    }
+}
+
+/// Returns the id of the setting that [`Parse`] rejected, and the problem.
+pub(crate) fn rejected_setting(error: &clap::Error) -> Option<(String, String)> {
+    match (error.get(ContextKind::InvalidArg)?, error.get(ContextKind::Custom)?) {
+        (ContextValue::String(id), ContextValue::String(problem)) => Some((id.clone(), problem.clone())),
+        _ => None,
+    }
 }
 
 fn expect<T>(value: Option<T>, text: &str, expected: &'static str) -> Result<T, ValueError> {
     value.ok_or_else(|| ValueError::Malformed { text: text.to_owned(), expected })
 }
 
-/// An optional setting's text, unless it is empty.
-pub(super) fn given(text: Option<&str>) -> Option<&str> {
-    text.map(str::trim).filter(|text| !text.is_empty())
+fn expect_secret<T>(value: Option<T>, problem: &str) -> Result<T, ValueError> {
+    value.ok_or_else(|| ValueError::Secret(problem.to_owned()))
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, ValueError> {
@@ -69,64 +93,45 @@ pub(super) fn port(text: &str) -> Result<u16, ValueError> {
     expect(text.trim().parse().ok(), text, "a port number (0 to 65535)")
 }
 
-/// An `http` or `https` URL with nothing in it that a frontend's address has no use for.
-pub(super) fn web_address(text: &str) -> Result<Url, ValueError> {
+/// An `http` or `https` URL. The error does not contain the text, which may contain a password.
+pub(super) fn web_url(text: &str) -> Result<Url, ValueError> {
     let url = Url::parse(text.trim()).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
+            && url.has_host()
             && url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none()
     });
-    expect(url, text, "an http or https URL such as https://app.example.com")
+    expect_secret(url, "is not an http or https URL such as https://app.example.com (no user, password, ? or #)")
 }
 
-/// Secrets go to this address: by TLS, or within this machine.
-pub(super) fn safe(url: &Url, text: &str) -> Result<(), ValueError> {
-    let local = match url.host() {
+/// The issuer of an OpenID provider: a URL that secrets can be sent to, that is, by TLS or within this machine.
+pub(super) fn issuer(text: &str) -> Result<String, ValueError> {
+    let url = web_url(text)?;
+    let is_local = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
     };
-    expect((url.scheme() == "https" || local).then_some(()), text, "an https URL (http is for this machine alone)")
+    let is_safe = url.scheme() == "https" || is_local;
+    expect(is_safe.then(|| text.trim().to_owned()), text, "an https URL (http is accepted for loopback addresses only)")
 }
 
-/// Where browsers reach a server that listens here, if nobody says.
-pub(super) fn own_address(host: &str, port: u16) -> Option<Url> {
-    let host = match host.parse::<IpAddr>() {
-        Ok(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
-        Ok(IpAddr::V6(address)) => format!("[{address}]"),
-        _ => host.to_owned(),
-    };
-    Url::parse(&format!("http://{host}:{port}")).ok()
-}
-
-/// Origins separated by commas, each once.
-pub(super) fn origins(text: &str) -> Result<Vec<CorsOrigin>, ValueError> {
-    let mut origins = Vec::new();
-    for item in text.split(',').map(str::trim) {
-        let origin = origin(item)?;
-        if !origins.contains(&origin) {
-            origins.push(origin);
-        }
-    }
-    Ok(origins)
-}
-
-/// The origin of a web address: its scheme, host and port.
+/// The origin of a URL: its scheme, host and port.
 pub(super) fn origin_of(url: &Url) -> Result<CorsOrigin, ValueError> {
     origin(&url.origin().ascii_serialization())
 }
 
-fn origin(text: &str) -> Result<CorsOrigin, ValueError> {
+pub(super) fn origin(text: &str) -> Result<CorsOrigin, ValueError> {
+    let text = text.trim();
     expect(text.parse().ok(), text, "an origin such as https://app.example.com (no path, no wildcard)")
 }
 
-/// Addresses and networks separated by commas.
-pub(super) fn proxies(text: &str) -> Result<Vec<TrustedProxy>, ValueError> {
-    let proxy = |item: &str| expect(item.parse().ok(), item.trim(), "an IP address or a network such as 10.0.0.0/8");
-    text.split(',').map(proxy).collect()
+pub(super) fn proxy(text: &str) -> Result<TrustedProxy, ValueError> {
+    let text = text.trim();
+    expect(text.parse().ok(), text, "an IP address or a network such as 10.0.0.0/8")
 }
 
 pub(super) fn max_connections(text: &str) -> Result<u32, ValueError> {
@@ -134,13 +139,16 @@ pub(super) fn max_connections(text: &str) -> Result<u32, ValueError> {
     expect(number, text, "a number of connections (1 to 1000)")
 }
 
-/// A number of requests a minute; none if there is no limit.
-pub(super) fn per_minute(text: &str) -> Result<Option<NonZeroU32>, ValueError> {
-    let number = text.trim().parse().ok().filter(|number| (..=1_000_000).contains(number));
-    expect(number.map(NonZeroU32::new), text, "a number of requests a minute (0 to 1000000; 0 is no limit)")
+pub(super) fn jwt_secret(text: &str) -> Result<JwtSecret, ValueError> {
+    JwtSecret::new(text.into()).map_err(|error| ValueError::Secret(error.to_string()))
 }
 
-/// Whole seconds, because that is what a token can say; not more than ten years, so that no time overflows.
+pub(super) fn per_minute(text: &str) -> Result<u32, ValueError> {
+    let number = text.trim().parse().ok().filter(|number| (..=1_000_000).contains(number));
+    expect(number, text, "a number of requests a minute (0 to 1000000; 0 for no limit)")
+}
+
+/// A duration in whole seconds, the precision of a token's times; at most ten years, so that no time overflows.
 pub(super) fn duration(text: &str) -> Result<TimeDelta, ValueError> {
     let whole_seconds = |length: &TimeDelta| length.subsec_nanos() == 0;
     let duration = humantime::parse_duration(text.trim())
@@ -150,12 +158,16 @@ pub(super) fn duration(text: &str) -> Result<TimeDelta, ValueError> {
     expect(duration, text, "a duration such as 15m, 24h or 30d (1s to 3650d, in whole seconds)")
 }
 
-/// What `LLM_PROVIDER` can say.
+/// A value of `LLM_PROVIDER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ProviderName {
+pub enum ProviderName {
+    /// Chosen by the keys and URLs that are set.
     Auto,
+    /// Cohere.
     Cohere,
+    /// OpenAI or a compatible server.
     OpenAi,
+    /// The built-in assistant.
     Offline,
 }
 
@@ -168,6 +180,15 @@ pub(super) fn provider(text: &str) -> Result<ProviderName, ValueError> {
         _ => None,
     };
     expect(name, text, "an assistant (auto, cohere, openai or offline)")
+}
+
+/// A value of `LLM_FALLBACK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// No fallback: the turn fails.
+    None,
+    /// The built-in assistant.
+    Offline,
 }
 
 pub(super) fn fallback(text: &str) -> Result<Fallback, ValueError> {
@@ -194,62 +215,52 @@ pub(super) fn reply_time(text: &str) -> Result<Duration, ValueError> {
     expect(time, text, "a duration such as 30s or 2m (1s to 10m)")
 }
 
-/// A key as a header takes it: visible ASCII characters.
-pub(super) fn api_key(text: Option<&str>) -> Result<Option<SecretString>, ValueError> {
-    let Some(text) = given(text) else { return Ok(None) };
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(Some(text.into()))
-    } else {
-        Err(ValueError::Secret("is no key: it has spaces or characters that are not visible ASCII".to_owned()))
-    }
+/// An API key: visible ASCII characters, because it is sent in a header.
+pub(super) fn api_key(text: &str) -> Result<SecretString, ValueError> {
+    let key = Some(text.trim()).filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
+    expect_secret(key.map(Into::into), "contains spaces or characters that are not visible ASCII")
 }
 
-/// What a provider calls a client: visible ASCII characters (RFC 6749, appendix A.1).
-pub(super) fn client_id(text: Option<&str>) -> Result<Option<String>, ValueError> {
-    let Some(text) = given(text) else { return Ok(None) };
-    let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-    expect(visible.then(|| text.to_owned()), text, "a client id (visible ASCII characters)").map(Some)
+/// An OAuth client id: visible ASCII characters (RFC 6749, appendix A.1).
+pub(super) fn client_id(text: &str) -> Result<String, ValueError> {
+    let id = Some(text.trim()).filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()));
+    expect(id.map(str::to_owned), text, "a client id (visible ASCII characters)")
 }
 
-/// What proves a client to a provider: ASCII without control characters (RFC 6749, appendix A.2).
-pub(super) fn client_secret(text: Option<&str>) -> Result<Option<SecretString>, ValueError> {
-    let Some(text) = given(text) else { return Ok(None) };
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        Ok(Some(text.into()))
-    } else {
-        Err(ValueError::Secret(
-            "is no client secret: it has characters that are not ASCII, or cannot be seen".to_owned(),
-        ))
-    }
-}
-
-/// Where a server is. What is no such URL may have a password in it, and is withheld.
-pub(super) fn server_address(text: &str) -> Result<Url, ValueError> {
-    web_address(text).ok().filter(Url::has_host).ok_or_else(|| {
-        let problem = "is not an http or https URL such as http://localhost:11434/v1 (no user, password, ? or #)";
-        ValueError::Secret(problem.to_owned())
-    })
+/// An OAuth client secret: ASCII without control characters (RFC 6749, appendix A.2).
+pub(super) fn client_secret(text: &str) -> Result<SecretString, ValueError> {
+    let secret = Some(text.trim()).filter(|secret| secret.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+    expect_secret(secret.map(Into::into), "contains control characters or characters that are not ASCII")
 }
 
 pub(super) fn model(text: &str) -> Result<String, ValueError> {
     let text = text.trim();
-    let name = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    expect(name.then(|| text.to_owned()), text, "a model's name (1 to 200 characters)")
+    let is_valid = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    expect(is_valid.then(|| text.to_owned()), text, "a model's name (1 to 200 characters)")
 }
 
-/// A temperature from 0 to 1. Cohere's reference (<https://docs.cohere.com/v2/reference/chat>) says that it is not
-/// negative and names no end; more than 1 is of no use to an assistant that has to name tools and tasks.
+/// A temperature from 0 to 1. Cohere's reference (<https://docs.cohere.com/v2/reference/chat>) has no upper bound; values
+/// above 1 are not useful where tools and tasks have to be named.
 pub(super) fn cohere_temperature(text: &str) -> Result<f32, ValueError> {
     expect(temperature(text, 1.0), text, "a temperature (0 to 1)")
 }
 
-/// A temperature from 0 to 2, as OpenAI's reference has it (<https://platform.openai.com/docs/api-reference/chat>).
+/// A temperature from 0 to 2, as in OpenAI's reference (<https://platform.openai.com/docs/api-reference/chat>).
 pub(super) fn openai_temperature(text: &str) -> Result<f32, ValueError> {
     expect(temperature(text, 2.0), text, "a temperature (0 to 2)")
 }
 
-fn temperature(text: &str, most: f32) -> Option<f32> {
-    text.trim().parse().ok().filter(|temperature| (0.0..=most).contains(temperature))
+fn temperature(text: &str, max: f32) -> Option<f32> {
+    text.trim().parse().ok().filter(|temperature| (0.0..=max).contains(temperature))
+}
+
+/// A value of `ENVIRONMENT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// A developer's machine: missing secrets are generated.
+    Development,
+    /// A deployment with real users: missing secrets are errors.
+    Production,
 }
 
 pub(super) fn environment(text: &str) -> Result<Environment, ValueError> {
@@ -261,11 +272,10 @@ pub(super) fn environment(text: &str) -> Result<Environment, ValueError> {
     expect(environment, text, "an environment (development or production)")
 }
 
-pub(super) fn instance(text: Option<&str>) -> Result<Option<InstanceId>, ValueError> {
-    let Some(text) = given(text) else { return Ok(None) };
-    expect(text.parse().ok(), text, "an instance's name (1 to 64 letters, digits or '-_.')").map(Some)
+pub(super) fn instance(text: &str) -> Result<InstanceId, ValueError> {
+    expect(text.trim().parse().ok(), text, "an instance's name (1 to 64 letters, digits or '-_.')")
 }
 
 pub(super) fn log_filter(text: &str) -> Result<LogFilter, ValueError> {
-    expect(text.parse().ok(), text, "a log filter such as info or info,http_api=debug")
+    expect(text.trim().parse().ok(), text, "a log filter such as info or info,http_api=debug")
 }

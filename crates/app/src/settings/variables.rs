@@ -1,6 +1,4 @@
-//! Where a setting's variable is looked up: in the process's environment, then in the file `.env`.
-//!
-//! Deliberately not here: writing to the process's environment. What `.env` says stays in this process's settings.
+//! Variables of the process's environment and of the file `.env`, which is not loaded into the environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,44 +6,43 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// The variables that are set and not empty.
+/// The variables that are set and not blank.
 #[derive(Clone, Default)]
 pub struct Variables(BTreeMap<String, String>);
 
-/// Why variables cannot be read. Never with their values.
+/// Reasons why variables cannot be read. No message contains a value.
 #[derive(Debug, thiserror::Error)]
 pub enum VariablesError {
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("{} cannot be read", path.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the file system.
         #[source]
         cause: io::Error,
     },
     /// A line of the file is not `NAME=value`.
-    #[error("{}: line {line} is not NAME=value; a value with spaces, quotes, # or $ goes in single quotes", path.display())]
+    #[error("{}: line {line} is not NAME=value; put a value with spaces, quotes, # or $ in single quotes", path.display())]
     Malformed {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The line, counted from 1.
+        /// The line number, from 1.
         line: usize,
     },
     /// A variable of the environment is not UTF-8.
     #[error("{variable}: is not UTF-8")]
     NotUtf8 {
-        /// Its name.
+        /// The name of the variable.
         variable: String,
     },
 }
 
 impl Variables {
-    /// Reads the variables of these names from the process's environment and from the file `dotenv`, which need not
-    /// be there.
+    /// Reads the variables of these names from the process's environment and from the file `dotenv`, which may be missing.
     ///
     /// # Errors
-    /// [`VariablesError`] if the file is there and broken, or a variable is not UTF-8.
+    /// [`VariablesError`] if the file is malformed or cannot be read, or a variable is not UTF-8.
     pub fn load(names: &[String], dotenv: &Path) -> Result<Self, VariablesError> {
         let text = match fs::read_to_string(dotenv) {
             Ok(text) => text,
@@ -55,7 +52,7 @@ impl Variables {
         Self::merge(names, |name| env::var_os(name), dotenv, &text)
     }
 
-    /// Takes each name from `environment`, else from the file's `text`. Empty is unset.
+    /// Takes each variable from `environment`, or else from the file's `text`. A blank value counts as unset.
     pub(super) fn merge(
         names: &[String],
         environment: impl Fn(&str) -> Option<OsString>,
@@ -63,20 +60,20 @@ impl Variables {
         text: &str,
     ) -> Result<Self, VariablesError> {
         let file = parse(path, text)?;
-        let mut found = BTreeMap::new();
+        let mut found = Vec::new();
         for name in names {
             let value = match environment(name).filter(|value| !value.is_empty()) {
                 Some(value) => {
-                    Some(value.into_string().map_err(|_value| VariablesError::NotUtf8 { variable: name.clone() })?)
+                    value.into_string().map_err(|_value| VariablesError::NotUtf8 { variable: name.clone() })?
                 }
-                None => file.get(name).filter(|value| !value.is_empty()).cloned(),
+                None => file.get(name).cloned().unwrap_or_default(),
             };
-            found.extend(value.map(|value| (name.clone(), value)));
+            found.push((name.clone(), value));
         }
-        Ok(Self(found))
+        Ok(found.into_iter().collect())
     }
 
-    /// The value of a variable that is set and not empty.
+    /// The value of a variable that is set and not blank.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -85,23 +82,23 @@ impl Variables {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Variables {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(variables.filter(|(_, value)| !value.is_empty()).collect())
+        Self(variables.filter(|(_, value)| !value.trim().is_empty()).collect())
     }
 }
 
-/// Reads a file's text. Of two lines with one name the first counts, as where this format comes from.
+/// Parses a file's text. Of two lines with the same name the first wins, as in other implementations of the format.
 fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>, VariablesError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = BTreeMap::new();
     for line in dotenvy::from_read_iter(text.as_bytes()) {
-        let (name, value) = line.map_err(|error| broken(path, text, error))?;
+        let (name, value) = line.map_err(|error| without_content(path, text, error))?;
         found.entry(name).or_insert(value);
     }
     Ok(found)
 }
 
-/// The library's message quotes the line, and with it perhaps a secret: only where it is may be told.
-fn broken(path: &Path, text: &str, error: dotenvy::Error) -> VariablesError {
+/// Converts the library's error, whose message contains the line and so possibly a secret.
+fn without_content(path: &Path, text: &str, error: dotenvy::Error) -> VariablesError {
     let path = path.to_owned();
     match error {
         dotenvy::Error::LineParse(quoted, _) => {
@@ -133,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_everywhere_is_unset() {
+    fn a_variable_that_is_blank_everywhere_is_unset() {
         let variables = merge(&[("PORT", "")], "PORT=\nHOST=''\n").unwrap();
         assert_eq!((variables.get("PORT"), variables.get("HOST")), (None, None));
     }
 
     #[test]
-    fn a_file_may_have_comments_quotes_exports_and_a_mark_at_its_beginning() {
+    fn a_file_may_contain_comments_quotes_exports_and_a_byte_order_mark() {
         let variables =
             merge(&[], "\u{feff}PORT=1 # why\n\n# no\nexport HOST=\"a b\"\nJWT_SECRET='a$b#c'\nPORT=2").unwrap();
         assert_eq!(
@@ -149,24 +146,24 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_a_setting_is_taken() {
+    fn variables_that_are_not_settings_are_ignored() {
         assert_eq!(merge(&[("PATH", "/bin")], "OTHER=1").unwrap().get("OTHER"), None);
     }
 
     #[test]
-    fn a_broken_line_is_told_by_its_number_and_not_quoted() {
-        for broken in
+    fn a_malformed_line_is_reported_by_its_number_without_its_content() {
+        for malformed in
             ["PORT=1\n\nJWT_SECRET hunter2\n", "A=1\nB=2\nJWT_SECRET='hunter2\n", "A=1\nB=2\nJWT_SECRET=hunter2 x y"]
         {
-            let error = merge(&[], broken).err().unwrap();
-            let told = format!("{error} {error:?}");
-            assert!(told.contains(".env: line 3 is not NAME=value") && !told.contains("hunter2"), "{told}");
+            let error = merge(&[], malformed).err().unwrap();
+            let message = format!("{error} {error:?}");
+            assert!(message.contains(".env: line 3 is not NAME=value") && !message.contains("hunter2"), "{message}");
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_no_text_is_named() {
+    fn a_variable_that_is_not_utf8_is_named() {
         use std::os::unix::ffi::OsStringExt as _;
         let lookup = |_: &str| Some(OsString::from_vec(vec![b'h', 0xff]));
         let error = Variables::merge(&["PORT".to_owned()], lookup, Path::new(".env"), "").err().unwrap();
@@ -174,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_need_not_be_there_but_must_be_one() {
+    fn the_file_may_be_missing_but_must_not_be_a_directory() {
         let directory = tempfile::tempdir().unwrap();
         assert!(Variables::load(&[], &directory.path().join(".env")).is_ok());
         let error = Variables::load(&[], directory.path()).err().unwrap();

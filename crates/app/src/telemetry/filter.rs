@@ -1,4 +1,4 @@
-//! What is logged.
+//! The filter of log events.
 
 use std::str::FromStr;
 
@@ -6,24 +6,25 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{EnvFilter, FilterFn, ParseError, filter_fn};
 
-/// Our own crates, as they stand in a line's target.
-pub(super) const HOUSE: [&str; 7] = ["app", "domain", "http_api", "identity", "llm", "migrations", "persistence"];
+/// The crates of this workspace as they appear in targets.
+pub(super) const WORKSPACE_CRATES: [&str; 7] =
+    ["app", "domain", "http_api", "identity", "llm", "migrations", "persistence"];
 
-/// What is logged, in the directives of `tracing_subscriber::EnvFilter`: `info,http_api=debug`.
+/// Directives of `tracing_subscriber::EnvFilter`, such as `info,http_api=debug`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(String);
 
-/// The text is no [`LogFilter`].
+/// The text is not a valid [`LogFilter`].
 #[derive(Debug, thiserror::Error)]
 #[error("not a log filter")]
 pub struct LogFilterError(#[source] ParseError);
 
 impl LogFilter {
-    /// Our own crates at info level, or at debug; libraries when they warn, and the migrations that are applied.
+    /// The crates of this workspace at info or debug level, libraries at warn level, and applied migrations.
     pub fn standard(debug: bool) -> Self {
         let level = if debug { "debug" } else { "info" };
-        let house = HOUSE.map(|name| format!(",{name}={level}")).concat();
-        Self(format!("warn,sea_orm_migration=info{house}"))
+        let workspace = WORKSPACE_CRATES.map(|name| format!(",{name}={level}")).concat();
+        Self(format!("warn,sea_orm_migration=info{workspace}"))
     }
 
     pub(super) fn directives(&self) -> Result<EnvFilter, LogFilterError> {
@@ -40,14 +41,15 @@ impl FromStr for LogFilter {
     }
 }
 
-/// Lets libraries say nothing below info level, whatever the directives: at debug and trace level some of them write
-/// what they are handed, and that may be a statement, a header or a body.
+/// Drops events of libraries below info level regardless of the directives, because at debug and trace level some libraries
+/// log statements, headers or bodies.
 pub(super) fn ceiling() -> FilterFn<fn(&Metadata<'_>) -> bool> {
-    let at_most: fn(&Metadata<'_>) -> bool = |metadata| *metadata.level() <= Level::INFO || is_ours(metadata.target());
+    let at_most: fn(&Metadata<'_>) -> bool =
+        |metadata| *metadata.level() <= Level::INFO || is_workspace_crate(metadata.target());
     filter_fn(at_most).with_max_level_hint(LevelFilter::TRACE)
 }
 
-fn is_ours(target: &str) -> bool {
+fn is_workspace_crate(target: &str) -> bool {
     let name = target.split_once("::").map_or(target, |(name, _)| name);
-    HOUSE.contains(&name)
+    WORKSPACE_CRATES.contains(&name)
 }

@@ -1,8 +1,7 @@
-//! Keeps an event on its line.
+//! Escapes control characters in an event's fields.
 //!
-//! tracing-subscriber (0.3.23) escapes what could drive a terminal (ESC, the C1 codes), but lets a line break in a
-//! message pass, and with it a second line of anybody's making. In JSON there is nothing to do: a string has no bare
-//! control characters there.
+//! tracing-subscriber (0.3.23) escapes terminal control sequences (ESC, the C1 codes), but not line breaks, so a message could
+//! forge a line. JSON escapes control characters anyway.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 
-/// Writes fields as `DefaultFields` does, uncoloured, with every control character escaped.
+/// Formats fields as `DefaultFields` does, without colours and with control characters escaped.
 #[derive(Debug, Default)]
 pub(super) struct OneLine(DefaultFields);
 
@@ -19,7 +18,7 @@ impl<'writer> FormatFields<'writer> for OneLine {
         let mut text = String::new();
         self.0.format_fields(Writer::new(&mut text), fields)?;
         for character in text.chars() {
-            if moves(character) {
+            if is_control(character) {
                 write!(writer, "{}", character.escape_default())?;
             } else {
                 writer.write_char(character)?;
@@ -29,9 +28,9 @@ impl<'writer> FormatFields<'writer> for OneLine {
     }
 }
 
-/// Whether a character ends a line, or changes where the next ones appear: the controls, the line and paragraph
-/// separators, and those that reverse the direction of writing (Unicode Standard Annex 9, 2).
-fn moves(character: char) -> bool {
+/// Whether a character ends a line or affects the position of others: control characters, line and paragraph separators, and
+/// bidirectional formatting characters (Unicode Standard Annex 9, 2).
+fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

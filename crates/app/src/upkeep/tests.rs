@@ -1,4 +1,4 @@
-//! What a run of the upkeep asks of storage, and what it does when storage fails.
+//! Calls of the repositories in a run, and failures of single steps.
 
 use std::sync::Mutex;
 
@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use super::*;
 
-const RETENTION: RetentionSettings = RetentionSettings { changes: TimeDelta::days(90), trash: TimeDelta::days(30) };
+const RETENTION: RetentionSettings =
+    RetentionSettings { change_retention: TimeDelta::days(90), trash_retention: TimeDelta::days(30) };
 
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(10_000)
@@ -25,13 +26,13 @@ fn user(n: u128) -> UserId {
     Uuid::from_u128(n).into()
 }
 
-/// The writes of an operation.
+/// The arguments of one commit.
 type Commit = (Vec<Write>, Change);
 
-/// The storage of a trash.
+/// An in-memory trash.
 #[derive(Clone, Default)]
 struct Trash {
-    /// How many old tasks each user still has.
+    /// Number of old tasks per user.
     left: Arc<Mutex<Vec<(UserId, u128)>>>,
     committed: Arc<Mutex<Vec<Commit>>>,
 }
@@ -42,7 +43,7 @@ impl Trash {
         Self { left: Arc::new(Mutex::new(users)), committed: Arc::default() }
     }
 
-    /// At most this many users with something left, as [`SystemRepo::users_with_trash`] lists them.
+    /// The first `limit` users with old tasks, as [`SystemRepo::users_with_trash`] lists them.
     fn users(&self, limit: usize) -> Vec<UserId> {
         let left = self.left.lock().unwrap();
         left.iter().filter(|(_, tasks)| *tasks > 0).map(|(user, _)| *user).take(limit).collect()
@@ -65,12 +66,12 @@ impl Trash {
     }
 }
 
-/// Upkeep over this trash, where every commit of a user in `refused` fails.
+/// Upkeep over this trash, in which the commits of the users in `refused` fail.
 fn upkeep(system: MockSystemRepo, trash: &Trash, refused: &'static [u128]) -> Upkeep {
     let mut tasks = MockTaskRepo::new();
     let stored = trash.clone();
     tasks.expect_list_trash().returning(move |owner, page| {
-        assert_eq!(page.after.unwrap().deleted_at, now() - RETENTION.trash);
+        assert_eq!(page.after.unwrap().deleted_at, now() - RETENTION.trash_retention);
         Ok(Page { items: stored.tasks(owner), next: None })
     });
     let mut repo = MockChangeRepo::new();
@@ -94,28 +95,28 @@ fn upkeep(system: MockSystemRepo, trash: &Trash, refused: &'static [u128]) -> Up
     Upkeep { system: Arc::new(system), tasks, clock, ids, retention: RETENTION }
 }
 
-/// A system whose lists of users come from `trash`, two at a time.
+/// A system repository that lists the users of `trash`, two at a time.
 fn system(trash: &Trash) -> MockSystemRepo {
     let mut system = MockSystemRepo::new();
     let stored = trash.clone();
     system.expect_users_with_trash().returning(move |until| {
-        assert_eq!(until, now() - RETENTION.trash);
+        assert_eq!(until, now() - RETENTION.trash_retention);
         Ok(stored.users(2))
     });
     system
 }
 
-fn away<T>() -> Result<T, StorageError> {
-    Err(StorageError::Unavailable("away".into()))
+fn unavailable<T>() -> Result<T, StorageError> {
+    Err(StorageError::Unavailable("down".into()))
 }
 
 #[tokio::test]
-async fn a_run_prunes_what_is_older_than_its_retention_and_empties_every_old_trash() {
+async fn a_run_prunes_old_ledger_entries_and_purges_all_old_trash() {
     let trash = Trash::of([(1, 3), (2, 1), (3, 2), (4, 1), (5, 1)]);
     let mut system = system(&trash);
     system.expect_fail_expired_turns().times(1).withf(|at| *at == now()).returning(|_| Ok(1));
     system.expect_delete_expired().times(1).withf(|at| *at == now()).returning(|_| Ok(1));
-    let until = now() - RETENTION.changes;
+    let until = now() - RETENTION.change_retention;
     system.expect_delete_changes().times(1).withf(move |at| *at == until).returning(|_| Ok(1));
     upkeep(system, &trash, &[]).run().await;
     assert_eq!(trash.users(5), []);
@@ -129,34 +130,34 @@ async fn a_run_prunes_what_is_older_than_its_retention_and_empties_every_old_tra
 }
 
 #[tokio::test]
-async fn a_step_that_fails_holds_up_no_other() {
+async fn a_failed_step_does_not_prevent_the_others() {
     let trash = Trash::of([(1, 1)]);
     let mut system = system(&trash);
-    system.expect_fail_expired_turns().times(1).returning(|_| away());
-    system.expect_delete_expired().times(1).returning(|_| away());
-    system.expect_delete_changes().times(1).returning(|_| away());
+    system.expect_fail_expired_turns().times(1).returning(|_| unavailable());
+    system.expect_delete_expired().times(1).returning(|_| unavailable());
+    system.expect_delete_changes().times(1).returning(|_| unavailable());
     upkeep(system, &trash, &[]).run().await;
     assert_eq!(trash.users(5), []);
 }
 
 #[tokio::test]
-async fn a_trash_that_cannot_be_emptied_is_left_for_the_next_time_and_holds_up_no_other() {
+async fn a_trash_that_cannot_be_emptied_does_not_prevent_the_others() {
     let trash = Trash::of([(1, 1), (2, 1), (3, 1), (4, 1)]);
     let upkeep = upkeep(system(&trash), &trash, &[2]);
-    assert_eq!(upkeep.empty_trash(now() - RETENTION.trash).await, 3);
+    assert_eq!(upkeep.empty_trash(now() - RETENTION.trash_retention).await, 3);
     assert_eq!(trash.users(5), [user(2)]);
 }
 
 #[tokio::test]
-async fn a_list_of_users_that_does_not_come_is_left_for_the_next_time() {
+async fn a_failure_to_list_users_ends_the_step() {
     let trash = Trash::of([(1, 1)]);
     let mut system = MockSystemRepo::new();
-    system.expect_users_with_trash().times(1).returning(|_| away());
-    assert_eq!(upkeep(system, &trash, &[]).empty_trash(now() - RETENTION.trash).await, 0);
+    system.expect_users_with_trash().times(1).returning(|_| unavailable());
+    assert_eq!(upkeep(system, &trash, &[]).empty_trash(now() - RETENTION.trash_retention).await, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_runs_at_once_and_every_minute() {
+async fn upkeep_runs_at_once_and_every_minute() {
     let trash = Trash::default();
     let mut system = system(&trash);
     system.expect_fail_expired_turns().times(3).returning(|_| Ok(0));
@@ -165,6 +166,6 @@ async fn it_runs_at_once_and_every_minute() {
     let running = tokio::spawn(upkeep(system, &trash, &[]).run_periodically());
     tokio::time::sleep(INTERVAL * 2 + INTERVAL / 2).await;
     running.abort();
-    // Mocks are checked when they are dropped.
+    // Expectations of mocks are verified when they are dropped.
     running.await.unwrap_err();
 }

@@ -1,4 +1,4 @@
-//! Which assistant comes of which settings, and what is around it.
+//! The assistant that the settings select, with deadlines and fallback.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::*;
 use crate::cli::Cli;
 
-/// No wait takes any time: every deadline passes as soon as it is waited for.
+/// A clock whose waits complete at once, so that every deadline is exceeded.
 struct HurriedClock;
 
 #[async_trait]
@@ -26,15 +26,15 @@ impl Clock for HurriedClock {
 
 fn assistant_of(variables: &[(&str, &str)]) -> Arc<dyn LlmClient> {
     let cli = Cli::read(["app"], &variables.iter().copied().collect()).map_err(|error| error.to_string()).unwrap();
-    let settings = Settings::try_from(cli.settings).unwrap();
-    assistant(&settings.assistant, Arc::new(HurriedClock)).unwrap()
+    let choice = cli.settings.derive().unwrap().assistant;
+    assistant(&cli.settings.assistant, &choice, Arc::new(HurriedClock)).unwrap()
 }
 
 const COHERE: [(&str, &str); 2] = [("COHERE_API_KEY", "c-key"), ("COHERE_BASE_URL", "http://127.0.0.1:1")];
 const LOCAL: [(&str, &str); 2] = [("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"), ("OPENAI_MODEL", "qwen3:8b")];
 
 #[test]
-fn the_assistant_has_the_names_of_the_one_that_is_chosen_whoever_would_stand_in() {
+fn provider_and_model_are_those_of_the_chosen_assistant_with_and_without_fallback() {
     for fallback in ["none", "offline"] {
         for (variables, provider, model) in [
             (&[][..], "offline", "doable-offline-1"),
@@ -48,7 +48,7 @@ fn the_assistant_has_the_names_of_the_one_that_is_chosen_whoever_would_stand_in(
 }
 
 #[tokio::test]
-async fn a_provider_has_deadlines_and_whoever_is_set_stands_in_for_it() {
+async fn a_provider_times_out_and_the_fallback_answers_if_it_is_set() {
     for variables in [COHERE, LOCAL] {
         let request = || LlmRequest {
             system: String::new(),
@@ -87,8 +87,8 @@ impl MakeWriter<'_> for Log {
 }
 
 #[test]
-fn a_model_that_cohere_removed_is_replaced_with_a_warning_and_no_other_is() {
-    for (set, asked) in [
+fn a_removed_cohere_model_is_replaced_with_a_warning() {
+    for (configured, used) in [
         ("command-r-plus", "command-r-plus-08-2024"),
         ("command-r-plus-04-2024", "command-r-plus-08-2024"),
         ("command-r-plus-08-2024", "command-r-plus-08-2024"),
@@ -97,11 +97,11 @@ fn a_model_that_cohere_removed_is_replaced_with_a_warning_and_no_other_is() {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
         let model = tracing::subscriber::with_default(subscriber, || {
-            assistant_of(&[&COHERE[..], &[("COHERE_MODEL", set)]].concat()).model().to_owned()
+            assistant_of(&[&COHERE[..], &[("COHERE_MODEL", configured)]].concat()).model().to_owned()
         });
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let warned = log.contains("WARN") && log.contains(&format!("COHERE_MODEL: Cohere removed {set} on"));
-        assert_eq!((model.as_str(), warned), (asked, set != asked), "{log}");
+        let warned = log.contains("WARN") && log.contains(&format!("COHERE_MODEL: Cohere removed {configured} on"));
+        assert_eq!((model.as_str(), warned), (used, configured != used), "{log}");
         assert!(!log.contains("c-key"), "{log}");
     }
 }

@@ -1,17 +1,17 @@
-//! Who is chosen, and what may not be missing then.
+//! The choice of the assistant, and the settings that it requires.
 
 use secrecy::ExposeSecret;
 
-use super::super::tests::{problems, settings};
+use super::super::tests::{derived, problems};
 use super::*;
 
-fn assistant(variables: &[(&str, &str)]) -> AssistantSettings {
-    settings(variables).assistant
+fn choice(variables: &[(&str, &str)]) -> AssistantChoice {
+    derived(variables).assistant
 }
 
 /// The chosen provider's name.
 fn chosen(variables: &[(&str, &str)]) -> &'static str {
-    match assistant(variables).choice {
+    match choice(variables) {
         AssistantChoice::Offline => "offline",
         AssistantChoice::Cohere(_) => "cohere",
         AssistantChoice::OpenAi(_) => "openai",
@@ -19,7 +19,7 @@ fn chosen(variables: &[(&str, &str)]) -> &'static str {
 }
 
 fn model(variables: &[(&str, &str)]) -> ModelSettings {
-    match assistant(variables).choice {
+    match choice(variables) {
         AssistantChoice::Cohere(model) | AssistantChoice::OpenAi(model) => model,
         AssistantChoice::Offline => panic!("the built-in assistant was chosen"),
     }
@@ -35,7 +35,7 @@ const LOCAL: (&str, &str) = ("OPENAI_BASE_URL", "http://localhost:11434/v1");
 const MODEL: (&str, &str) = ("OPENAI_MODEL", "qwen3:8b");
 
 #[test]
-fn auto_takes_cohere_with_a_key_then_openai_with_a_key_or_an_address_then_the_built_in_one() {
+fn auto_chooses_cohere_with_a_key_then_openai_with_a_key_or_a_url_then_the_built_in_assistant() {
     for (variables, expected) in [
         (&[][..], "offline"),
         (&[COHERE], "cohere"),
@@ -52,7 +52,7 @@ fn auto_takes_cohere_with_a_key_then_openai_with_a_key_or_an_address_then_the_bu
 }
 
 #[test]
-fn a_provider_that_is_named_is_taken_whatever_else_is_set_up() {
+fn a_named_provider_is_chosen_regardless_of_other_settings() {
     let all = [COHERE, OPENAI, LOCAL, MODEL];
     for name in ["offline", "cohere", "openai", " openai "] {
         assert_eq!(chosen(&[&all[..], &[("LLM_PROVIDER", name)]].concat()), name.trim());
@@ -60,14 +60,17 @@ fn a_provider_that_is_named_is_taken_whatever_else_is_set_up() {
 }
 
 #[test]
-fn a_provider_without_what_it_needs_refuses_to_start_and_names_the_variable() {
+fn a_missing_setting_of_the_chosen_provider_is_reported() {
     for (variables, expected) in [
-        (&[("LLM_PROVIDER", "cohere"), OPENAI][..], &["COHERE_API_KEY: must be set: "][..]),
-        (&[("LLM_PROVIDER", "openai"), COHERE], &["OPENAI_API_KEY: must be set: ", "OPENAI_MODEL: must be set: "]),
-        (&[("LLM_PROVIDER", "openai"), MODEL], &["OPENAI_API_KEY: must be set: "]),
-        (&[("OPENAI_BASE_URL", "https://eu.api.openai.com/v1"), MODEL], &["OPENAI_API_KEY: must be set: "]),
-        (&[OPENAI], &["OPENAI_MODEL: must be set: "]),
-        (&[LOCAL], &["OPENAI_MODEL: must be set: "]),
+        (&[("LLM_PROVIDER", "cohere"), OPENAI][..], &["COHERE_API_KEY is required when LLM_PROVIDER=cohere"][..]),
+        (
+            &[("LLM_PROVIDER", "openai"), COHERE],
+            &["OPENAI_API_KEY is required for OpenAI", "OPENAI_MODEL is required when LLM_PROVIDER=openai"],
+        ),
+        (&[("LLM_PROVIDER", "openai"), MODEL], &["OPENAI_API_KEY is required for OpenAI"]),
+        (&[("OPENAI_BASE_URL", "https://eu.api.openai.com/v1"), MODEL], &["OPENAI_API_KEY is required for OpenAI"]),
+        (&[OPENAI], &["OPENAI_MODEL is required when LLM_PROVIDER=openai"]),
+        (&[LOCAL], &["OPENAI_MODEL is required when LLM_PROVIDER=openai"]),
     ] {
         let problems = problems(variables);
         assert_eq!(problems.len(), expected.len(), "{problems:?}");
@@ -78,16 +81,16 @@ fn a_provider_without_what_it_needs_refuses_to_start_and_names_the_variable() {
 }
 
 #[test]
-fn a_server_of_ones_own_needs_no_key() {
+fn a_compatible_server_needs_no_key() {
     let local = model(&[LOCAL, MODEL]);
     assert_eq!((local.base_url.as_str(), key(&local)), ("http://localhost:11434/v1", None));
     assert_eq!((local.model.as_str(), local.temperature), ("qwen3:8b", None));
-    // A host that only looks like OpenAI's.
+    // A host whose name contains that of OpenAI.
     assert_eq!(chosen(&[("OPENAI_BASE_URL", "https://notapi.openai.com.example.com/v1"), MODEL]), "openai");
 }
 
 #[test]
-fn a_provider_s_defaults_are_its_vendor_s() {
+fn the_defaults_are_the_url_and_model_of_the_vendor() {
     let cohere = model(&[COHERE]);
     assert_eq!((cohere.base_url.as_str(), cohere.model.as_str()), ("https://api.cohere.com/", "command-a-03-2025"));
     assert_eq!((key(&cohere), cohere.temperature), (Some("c-key"), Some(0.3)));
@@ -95,7 +98,7 @@ fn a_provider_s_defaults_are_its_vendor_s() {
 }
 
 #[test]
-fn every_setting_of_a_provider_is_taken() {
+fn every_setting_of_a_provider_is_used() {
     let cohere = model(&[
         ("COHERE_API_KEY", " c-key "),
         ("COHERE_MODEL", " command-r7b-12-2024 "),
@@ -110,30 +113,17 @@ fn every_setting_of_a_provider_is_taken() {
 }
 
 #[test]
-fn history_time_and_fallback_have_defaults_and_bounds_that_are_taken() {
-    let AssistantSettings { fallback, history_tokens, timeout, .. } = assistant(&[]);
-    assert_eq!((fallback, history_tokens, timeout), (Fallback::None, 8000, Duration::from_mins(2)));
-    for (tokens, time, fallback, expected) in [
-        ("500", "1s", "offline", (Fallback::Offline, 500, Duration::from_secs(1))),
-        ("200000", "10m", "none", (Fallback::None, 200_000, Duration::from_mins(10))),
-    ] {
-        let set = assistant(&[("LLM_HISTORY_TOKENS", tokens), ("LLM_TIMEOUT", time), ("LLM_FALLBACK", fallback)]);
-        assert_eq!((set.fallback, set.history_tokens, set.timeout), expected);
-    }
-}
-
-#[test]
-fn a_bad_value_is_refused_whoever_is_chosen() {
+fn an_invalid_value_is_reported_even_if_its_provider_is_not_chosen() {
     let offline = ("LLM_PROVIDER", "offline");
-    for bad in [("COHERE_BASE_URL", "x"), ("OPENAI_BASE_URL", "x"), ("OPENAI_API_KEY", "a b")] {
-        let problems = problems(&[offline, bad]);
+    for invalid in [("COHERE_BASE_URL", "x"), ("OPENAI_BASE_URL", "x"), ("OPENAI_API_KEY", "a b")] {
+        let problems = problems(&[offline, invalid]);
         assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(problems[0].starts_with(bad.0), "{problems:?}");
+        assert!(problems[0].starts_with(invalid.0), "{problems:?}");
     }
 }
 
 #[test]
-fn what_is_missing_is_told_without_what_is_there() {
-    let told = problems(&[("LLM_PROVIDER", "openai"), ("OPENAI_API_KEY", "hunter2")]).join("\n");
-    assert!(told.contains("OPENAI_MODEL") && !told.contains("hunter2"), "{told}");
+fn a_missing_setting_is_reported_without_the_values_of_others() {
+    let message = problems(&[("LLM_PROVIDER", "openai"), ("OPENAI_API_KEY", "hunter2")]).join("\n");
+    assert!(message.contains("OPENAI_MODEL") && !message.contains("hunter2"), "{message}");
 }
