@@ -16,13 +16,13 @@ use crate::fixture::{Fixture, at, id, new_api_token, token};
 
 on_both_databases!(
     a_token_is_returned_as_it_is_stored,
-    a_token_is_made_in_a_living_session_alone,
-    a_token_outlives_the_session_that_it_was_made_in,
-    the_newest_token_comes_first_and_those_that_are_over_stay,
+    a_token_is_created_only_in_an_active_session,
+    a_token_outlives_the_session_that_created_it,
+    the_newest_token_is_listed_first_and_expired_ones_are_kept,
     a_page_continues_where_the_last_one_ended,
-    a_deleted_token_is_gone,
-    use_is_noted_and_never_set_back,
-    a_token_with_other_scopes_than_a_token_can_have_is_corrupt,
+    a_deleted_token_is_not_found,
+    last_use_is_recorded_and_never_decreases,
+    a_token_with_a_scope_that_cannot_be_granted_is_corrupt,
 );
 
 fn page(limit: u16, after: Option<ApiTokenId>) -> anyhow::Result<PageRequest<ApiTokenId>> {
@@ -65,7 +65,7 @@ async fn a_token_is_returned_as_it_is_stored(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-async fn a_token_is_made_in_a_living_session_alone(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_token_is_created_only_in_an_active_session(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let (session, others, ended) =
@@ -77,7 +77,7 @@ async fn a_token_is_made_in_a_living_session_alone(test: TestDatabase) -> anyhow
         (other, session, 1),
         (id(), session, 1),
         (owner, ended, 1),
-        // It is over by then.
+        // The session has expired by then.
         (owner, session, 100_000_000),
     ] {
         let outcome = fixture.api_tokens.create(user, session, new_api_token(at(made_at))?).await;
@@ -88,7 +88,7 @@ async fn a_token_is_made_in_a_living_session_alone(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn a_token_outlives_the_session_that_it_was_made_in(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_token_outlives_the_session_that_created_it(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let session = fixture.session(owner).await?;
@@ -99,7 +99,7 @@ async fn a_token_outlives_the_session_that_it_was_made_in(test: TestDatabase) ->
     Ok(())
 }
 
-async fn the_newest_token_comes_first_and_those_that_are_over_stay(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_newest_token_is_listed_first_and_expired_ones_are_kept(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     created(&fixture, other, 1).await?;
@@ -129,7 +129,7 @@ async fn a_page_continues_where_the_last_one_ended(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn a_deleted_token_is_gone(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_deleted_token_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let session = fixture.session(owner).await?;
@@ -141,13 +141,13 @@ async fn a_deleted_token_is_gone(test: TestDatabase) -> anyhow::Result<()> {
         let outcome = fixture.api_tokens.delete(user, token).await;
         assert!(matches!(outcome, Err(ApiTokenRepoError::NotFound)), "{outcome:?}");
     }
-    // A note of use that comes behind does not bring it back.
+    // A late recording of use does not recreate it.
     fixture.api_tokens.touch(owner, new.id, at(2)).await?;
     assert_eq!(listed(&fixture, owner).await?, kept);
     Ok(())
 }
 
-async fn use_is_noted_and_never_set_back(test: TestDatabase) -> anyhow::Result<()> {
+async fn last_use_is_recorded_and_never_decreases(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let tokens = created(&fixture, owner, 2).await?;
@@ -162,8 +162,8 @@ async fn use_is_noted_and_never_set_back(test: TestDatabase) -> anyhow::Result<(
     Ok(())
 }
 
-/// Most of all, nobody gives a token the whole account by writing so into its row.
-async fn a_token_with_other_scopes_than_a_token_can_have_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
+/// A token cannot gain the scope of the whole account by an edit of its row.
+async fn a_token_with_a_scope_that_cannot_be_granted_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let session = fixture.session(owner).await?;

@@ -1,4 +1,4 @@
-//! One-time codes, and the states of attempts to sign in elsewhere: each is good once.
+//! One-time codes and states of external sign-ins, each of which is valid once.
 
 use domain::id::{SessionId, UserId};
 use domain::session::{CodeOwner, CodePurpose, NewCode, SessionRepo as _, SessionRepoError};
@@ -8,18 +8,18 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, id, new_code, token};
 
 on_both_databases!(
-    a_code_tells_once_whose_it_is,
-    a_code_is_good_for_its_purpose_alone,
-    a_code_is_good_until_it_expires,
-    a_code_needs_its_user_and_a_living_session,
-    of_redemptions_at_the_same_time_one_gets_an_answer,
+    a_code_is_redeemed_once,
+    a_code_is_valid_for_its_purpose_only,
+    a_code_is_valid_until_it_expires,
+    a_code_requires_its_user_and_an_active_session,
+    of_concurrent_redemptions_one_succeeds,
     a_state_is_spent_once,
-    of_spendings_at_the_same_time_one_is_the_first,
+    of_concurrent_spends_of_a_state_one_succeeds,
 );
 
 const BOTH: [CodePurpose; 2] = [CodePurpose::SignIn, CodePurpose::Link];
 
-async fn a_code_tells_once_whose_it_is(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_code_is_redeemed_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let session = fixture.session(owner).await?;
@@ -38,20 +38,20 @@ async fn a_code_tells_once_whose_it_is(test: TestDatabase) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn a_code_is_good_for_its_purpose_alone(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_code_is_valid_for_its_purpose_only(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for (purpose, other) in [(BOTH[0], BOTH[1]), (BOTH[1], BOTH[0])] {
         let code = new_code(purpose, None);
         fixture.sessions.create_code(owner, code.clone()).await?;
         assert_eq!(fixture.system.redeem_code(&code.hash, other, at(1)).await?, None);
-        // It was not redeemed by that.
+        // The failed redemption did not use up the code.
         assert!(fixture.system.redeem_code(&code.hash, purpose, at(1)).await?.is_some());
     }
     Ok(())
 }
 
-async fn a_code_is_good_until_it_expires(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_code_is_valid_until_it_expires(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let code = new_code(CodePurpose::SignIn, None);
@@ -63,7 +63,7 @@ async fn a_code_is_good_until_it_expires(test: TestDatabase) -> anyhow::Result<(
     Ok(())
 }
 
-async fn a_code_needs_its_user_and_a_living_session(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_code_requires_its_user_and_an_active_session(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let (session, others) = (fixture.session(owner).await?, fixture.session(other).await?);
@@ -74,7 +74,7 @@ async fn a_code_needs_its_user_and_a_living_session(test: TestDatabase) -> anyho
         (owner, tied(id())),
         (owner, tied(others)),
         (other, tied(session)),
-        // The session is over by then.
+        // The session has expired by then.
         (owner, late),
     ];
     for (user, code) in cases {
@@ -86,7 +86,7 @@ async fn a_code_needs_its_user_and_a_living_session(test: TestDatabase) -> anyho
     Ok(())
 }
 
-async fn of_redemptions_at_the_same_time_one_gets_an_answer(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_redemptions_one_succeeds(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..10 {
@@ -114,7 +114,7 @@ async fn a_state_is_spent_once(test: TestDatabase) -> anyhow::Result<()> {
         assert!(!fixture.system.spend_state(&state, at(again)).await?);
     }
     assert!(fixture.system.spend_state(&other, at(5)).await?);
-    // It is kept until then, and no longer.
+    // It is stored until it expires.
     fixture.system.delete_expired(at(4)).await?;
     assert!(!fixture.system.spend_state(&state, at(5)).await?);
     assert_eq!(fixture.system.delete_expired(at(5)).await?, 2);
@@ -122,7 +122,7 @@ async fn a_state_is_spent_once(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn of_spendings_at_the_same_time_one_is_the_first(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_spends_of_a_state_one_succeeds(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for _ in 0..10 {
         let state = token();

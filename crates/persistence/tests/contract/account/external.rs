@@ -1,4 +1,4 @@
-//! Users: accounts at OpenID providers, and whose they are.
+//! Users: linked accounts of OpenID providers.
 
 use domain::session::SessionRepo as _;
 use domain::system::SystemRepo as _;
@@ -8,12 +8,12 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, external, id, new_user};
 
 on_both_databases!(
-    a_user_is_created_with_their_account_elsewhere,
-    an_account_elsewhere_is_compared_byte_for_byte,
-    an_address_or_an_account_that_is_taken_creates_nothing,
-    an_account_that_is_tied_signs_its_user_in,
-    an_account_is_tied_in_a_living_session_alone,
-    an_account_is_one_users_and_a_user_has_one_at_an_issuer,
+    a_user_is_created_with_an_external_account,
+    an_external_account_is_compared_byte_for_byte,
+    a_taken_address_or_account_creates_nothing,
+    a_linked_account_identifies_its_user,
+    an_account_is_linked_only_in_an_active_session,
+    an_account_has_one_user_and_a_user_one_account_per_issuer,
 );
 
 async fn user_of(fixture: &Fixture, account: &ExternalAccount) -> anyhow::Result<Option<User>> {
@@ -24,7 +24,7 @@ fn without_password(email: &str) -> anyhow::Result<NewUser> {
     Ok(NewUser { password_hash: None, at: at(5), ..new_user(email)? })
 }
 
-async fn a_user_is_created_with_their_account_elsewhere(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_user_is_created_with_an_external_account(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (new, account) = (without_password("Ada@Example.com")?, external("1")?);
     let created = fixture.users.create_external(new.clone(), account.clone()).await?;
@@ -44,7 +44,7 @@ async fn a_user_is_created_with_their_account_elsewhere(test: TestDatabase) -> a
     Ok(())
 }
 
-async fn an_account_elsewhere_is_compared_byte_for_byte(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_external_account_is_compared_byte_for_byte(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let accounts = [
         ("https://id.example", "café"),
@@ -65,13 +65,13 @@ async fn an_account_elsewhere_is_compared_byte_for_byte(test: TestDatabase) -> a
     Ok(())
 }
 
-async fn an_address_or_an_account_that_is_taken_creates_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_taken_address_or_account_creates_nothing(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (first, second) = (external("1")?, external("2")?);
     let ada = fixture.users.create_external(without_password("ada@example.com")?, first.clone()).await?;
     let taken = fixture.users.create_external(without_password("ADA@example.com")?, second.clone()).await;
     assert!(matches!(taken, Err(UserRepoError::EmailTaken)), "{taken:?}");
-    // Both are taken by the same person, who comes back: the account goes first.
+    // If the account and the address are both taken, the error about the account takes precedence.
     for email in ["eve@example.com", "ada@example.com"] {
         let taken = fixture.users.create_external(without_password(email)?, first.clone()).await;
         assert!(matches!(taken, Err(UserRepoError::ExternalAccountTaken)), "{taken:?}");
@@ -84,30 +84,30 @@ async fn an_address_or_an_account_that_is_taken_creates_nothing(test: TestDataba
     Ok(())
 }
 
-async fn an_account_that_is_tied_signs_its_user_in(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_linked_account_identifies_its_user(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     let (session, another) = (fixture.session(ada.id).await?, fixture.session(ada.id).await?);
-    // Once more is no error, in whichever session.
+    // Linking again is not an error, in any session.
     for session in [session, session, another] {
         fixture.users.link(ada.id, session, external("1")?, at(1)).await?;
     }
-    let elsewhere = ExternalAccount::new("https://other.example", "1")?;
-    fixture.users.link(ada.id, session, elsewhere.clone(), at(1)).await?;
-    for account in [external("1")?, elsewhere] {
+    let other_issuer = ExternalAccount::new("https://other.example", "1")?;
+    fixture.users.link(ada.id, session, other_issuer.clone(), at(1)).await?;
+    for account in [external("1")?, other_issuer] {
         assert_eq!(user_of(&fixture, &account).await?, Some(ada.clone()));
     }
-    // It outlives the session.
+    // The link outlives the session.
     fixture.sessions.end_all(ada.id).await?;
     assert_eq!(user_of(&fixture, &external("1")?).await?, Some(ada.clone()));
-    // A user who was created with an account ties others, too.
+    // A user who was created with an account can link it again.
     let bob = fixture.users.create_external(without_password("bob@example.com")?, external("2")?).await?;
     let session = fixture.session(bob.id).await?;
     fixture.users.link(bob.id, session, external("2")?, at(1)).await?;
     Ok(())
 }
 
-async fn an_account_is_tied_in_a_living_session_alone(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_account_is_linked_only_in_an_active_session(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let (session, others, ended) =
@@ -119,7 +119,7 @@ async fn an_account_is_tied_in_a_living_session_alone(test: TestDatabase) -> any
         (other, session, 1),
         (id(), session, 1),
         (owner, ended, 1),
-        // It is over by then.
+        // The session has expired by then.
         (owner, session, 100_000_000),
     ];
     for (user, session, when) in cases {
@@ -128,7 +128,7 @@ async fn an_account_is_tied_in_a_living_session_alone(test: TestDatabase) -> any
     }
     assert_eq!(user_of(&fixture, &external("1")?).await?, None);
     fixture.users.link(owner, session, external("1")?, at(99_999_999)).await?;
-    // Nor is it told, without such a session, that the account is tied already.
+    // Without an active session the error does not reveal that the account is linked.
     for (user, session, when) in cases {
         let outcome = fixture.users.link(user, session, external("1")?, at(when)).await;
         assert!(matches!(outcome, Err(UserRepoError::NotFound)), "{outcome:?}");
@@ -136,7 +136,7 @@ async fn an_account_is_tied_in_a_living_session_alone(test: TestDatabase) -> any
     Ok(())
 }
 
-async fn an_account_is_one_users_and_a_user_has_one_at_an_issuer(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_account_has_one_user_and_a_user_one_account_per_issuer(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     let bob = fixture.known_user("bob@example.com").await?;
@@ -149,7 +149,7 @@ async fn an_account_is_one_users_and_a_user_has_one_at_an_issuer(test: TestDatab
     assert_eq!(user_of(&fixture, &external("1")?).await?, Some(ada.clone()));
     assert_eq!(user_of(&fixture, &external("2")?).await?, None);
     fixture.users.link(bob.id, bobs, external("2")?, at(1)).await?;
-    // The account is free again when its user is gone.
+    // The account can be linked again after its user was deleted.
     fixture.users.delete(ada.id, 0).await?;
     assert_eq!(user_of(&fixture, &external("1")?).await?, None);
     fixture.users.create_external(without_password("ada@example.com")?, external("1")?).await?;

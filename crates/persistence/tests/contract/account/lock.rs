@@ -1,5 +1,5 @@
-//! Accounts: who waits for whom on PostgreSQL, where another transaction is under way. (SQLite has one writer at a time:
-//! what happens at the same time there is in `account_race`.)
+//! Accounts: row locks against a concurrent transaction on PostgreSQL. (SQLite has a single writer; `race` tests concurrency
+//! on both databases.)
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -20,7 +20,7 @@ use crate::fixture::{
     token,
 };
 
-/// Makes the test `name::postgres` out of each function.
+/// Creates the test `name::postgres` from each function.
 macro_rules! on_postgres {
     ($($name:ident),+ $(,)?) => {$(
         mod $name {
@@ -35,18 +35,18 @@ macro_rules! on_postgres {
 }
 
 on_postgres!(
-    what_is_begun_while_the_password_changes_waits_and_then_is_not,
-    what_is_begun_while_its_session_ends_waits_and_then_is_not,
-    what_is_begun_while_its_user_is_deleted_waits_and_then_is_not,
-    a_change_of_the_password_waits_for_what_is_being_begun_and_voids_it,
-    the_end_of_all_sessions_waits_for_one_that_is_being_created,
-    whoever_comes_with_an_account_that_is_being_tied_waits_and_then_hears_of_it,
-    what_is_over_and_in_somebodys_hands_is_not_waited_for,
-    a_turn_that_adds_a_task_is_not_in_the_way_of_its_users_deletion,
+    inserts_wait_for_a_password_change_and_then_insert_nothing,
+    inserts_wait_for_the_end_of_their_session_and_then_insert_nothing,
+    inserts_wait_for_the_deletion_of_their_user_and_then_insert_nothing,
+    a_password_change_waits_for_concurrent_inserts_and_revokes_them,
+    ending_all_sessions_waits_for_a_concurrent_creation,
+    a_sign_up_waits_for_a_concurrent_link_of_its_account_and_then_is_refused,
+    deleting_expired_rows_skips_locked_rows,
+    a_commit_and_the_deletion_of_its_user_do_not_deadlock,
 );
 
-/// A transaction of somebody else that has sent these statements.
-async fn somebody(fixture: &Fixture, statements: &[String]) -> anyhow::Result<DatabaseTransaction> {
+/// Begins a concurrent transaction that has executed these statements.
+async fn concurrent(fixture: &Fixture, statements: &[String]) -> anyhow::Result<DatabaseTransaction> {
     let transaction = fixture.database.connection_for_migrations().begin().await?;
     for sql in statements {
         transaction.execute_unprepared(sql).await?;
@@ -58,7 +58,7 @@ async fn end(transaction: DatabaseTransaction, commit: bool) -> Result<(), DbErr
     if commit { transaction.commit().await } else { transaction.rollback().await }
 }
 
-/// Begins `work`, and returns when it waits for a lock, as do `others` before it. Fails if it is done before that.
+/// Spawns `work` and returns once it waits for a lock, in addition to `others` that do. Fails if it finishes before.
 async fn waiting<T: Debug + Send + 'static>(
     fixture: &Fixture,
     others: i64,
@@ -68,16 +68,16 @@ async fn waiting<T: Debug + Send + 'static>(
     let locks = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while fixture.number(locks).await? <= others {
         if work.is_finished() {
-            anyhow::bail!("it did not wait: {:?}", work.await?);
+            anyhow::bail!("finished without waiting: {:?}", work.await?);
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(work)
 }
 
-/// What can be begun in somebody's name.
+/// What can be inserted in a user's name.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Beginning {
+enum Insertion {
     Session,
     ApiToken,
     Code,
@@ -85,13 +85,13 @@ enum Beginning {
     Link,
 }
 
-impl Beginning {
+impl Insertion {
     const ALL: [Self; 5] = [Self::Session, Self::ApiToken, Self::Code, Self::CodeInSession, Self::Link];
-    /// Those that need a session.
+    /// Those that require a session.
     const IN_SESSION: [Self; 3] = [Self::ApiToken, Self::CodeInSession, Self::Link];
 
-    /// Begins it. Returns whether it could be.
-    fn begin(
+    /// Inserts it. Returns `false` if it was refused.
+    fn insert(
         self,
         fixture: &Fixture,
         owner: UserId,
@@ -126,8 +126,8 @@ impl Beginning {
     }
 }
 
-async fn what_is_begun_while_the_password_changes_waits_and_then_is_not(fixture: Fixture) -> anyhow::Result<()> {
-    for beginning in Beginning::ALL {
+async fn inserts_wait_for_a_password_change_and_then_insert_nothing(fixture: Fixture) -> anyhow::Result<()> {
+    for insertion in Insertion::ALL {
         for made in [true, false] {
             let owner = fixture.user().await?;
             let session = fixture.session(owner).await?;
@@ -135,48 +135,47 @@ async fn what_is_begun_while_the_password_changes_waits_and_then_is_not(fixture:
                 format!("UPDATE users SET token_version = token_version + 1 WHERE id = '{owner}'"),
                 format!("DELETE FROM sessions WHERE user_id = '{owner}'"),
             ];
-            let change = somebody(&fixture, &change).await?;
-            let begun = waiting(&fixture, 0, beginning.begin(&fixture, owner, session)).await?;
+            let change = concurrent(&fixture, &change).await?;
+            let inserted = waiting(&fixture, 0, insertion.insert(&fixture, owner, session)).await?;
             end(change, made).await?;
-            // A code that is tied to nothing is made after the change then.
-            let expected = !made || beginning == Beginning::Code;
-            assert_eq!(begun.await??, expected, "{beginning:?} {made}");
+            // A code without a session does not depend on the password and is inserted after the change.
+            let expected = !made || insertion == Insertion::Code;
+            assert_eq!(inserted.await??, expected, "{insertion:?} {made}");
         }
     }
     Ok(())
 }
 
-async fn what_is_begun_while_its_session_ends_waits_and_then_is_not(fixture: Fixture) -> anyhow::Result<()> {
-    for beginning in Beginning::IN_SESSION {
+async fn inserts_wait_for_the_end_of_their_session_and_then_insert_nothing(fixture: Fixture) -> anyhow::Result<()> {
+    for insertion in Insertion::IN_SESSION {
         let owner = fixture.user().await?;
         let session = fixture.session(owner).await?;
-        let end = somebody(&fixture, &[format!("DELETE FROM sessions WHERE id = '{session}'")]).await?;
-        let begun = waiting(&fixture, 0, beginning.begin(&fixture, owner, session)).await?;
+        let end = concurrent(&fixture, &[format!("DELETE FROM sessions WHERE id = '{session}'")]).await?;
+        let inserted = waiting(&fixture, 0, insertion.insert(&fixture, owner, session)).await?;
         end.commit().await?;
-        assert!(!begun.await??, "{beginning:?}");
+        assert!(!inserted.await??, "{insertion:?}");
     }
     Ok(())
 }
 
-/// Both wait for the same transaction, the deletion before the other one. If that held anything by then, the two would
-/// wait for each other from then on.
-async fn what_is_begun_while_its_user_is_deleted_waits_and_then_is_not(fixture: Fixture) -> anyhow::Result<()> {
-    for beginning in Beginning::ALL {
+/// Both wait for the same transaction, the deletion first. If the insert held a lock while it waits, the two would deadlock.
+async fn inserts_wait_for_the_deletion_of_their_user_and_then_insert_nothing(fixture: Fixture) -> anyhow::Result<()> {
+    for insertion in Insertion::ALL {
         let owner = fixture.user().await?;
         let session = fixture.session(owner).await?;
-        // Nothing is changed, so that the two are let go in the order in which they came.
-        let lock = somebody(&fixture, &[format!("SELECT id FROM users WHERE id = '{owner}' FOR UPDATE")]).await?;
+        // A lock without an update, so that the waiters proceed in order.
+        let lock = concurrent(&fixture, &[format!("SELECT id FROM users WHERE id = '{owner}' FOR UPDATE")]).await?;
         let users = fixture.users.clone();
         let deleted = waiting(&fixture, 0, async move { users.delete(owner, 0).await }).await?;
-        let begun = waiting(&fixture, 1, beginning.begin(&fixture, owner, session)).await?;
+        let inserted = waiting(&fixture, 1, insertion.insert(&fixture, owner, session)).await?;
         lock.commit().await?;
         deleted.await??;
-        assert!(!begun.await??, "{beginning:?}");
+        assert!(!inserted.await??, "{insertion:?}");
     }
     Ok(())
 }
 
-async fn a_change_of_the_password_waits_for_what_is_being_begun_and_voids_it(fixture: Fixture) -> anyhow::Result<()> {
+async fn a_password_change_waits_for_concurrent_inserts_and_revokes_them(fixture: Fixture) -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     let zero = "'\\x0000000000000000000000000000000000000000000000000000000000000000'";
     let begin = [
@@ -185,7 +184,7 @@ async fn a_change_of_the_password_waits_for_what_is_being_begun_and_voids_it(fix
         format!("INSERT INTO api_tokens VALUES (gen_random_uuid(), '{owner}', 'CI', 'chat', {zero}, now())"),
         format!("INSERT INTO one_time_codes VALUES ({zero}, 'sign_in', '{owner}', NULL, now(), now())"),
     ];
-    let begin = somebody(&fixture, &begin).await?;
+    let begin = concurrent(&fixture, &begin).await?;
     let users = fixture.users.clone();
     let changed =
         waiting(&fixture, 0, async move { users.change_password(owner, new_password(0), at(1)).await }).await?;
@@ -197,14 +196,14 @@ async fn a_change_of_the_password_waits_for_what_is_being_begun_and_voids_it(fix
     Ok(())
 }
 
-async fn the_end_of_all_sessions_waits_for_one_that_is_being_created(fixture: Fixture) -> anyhow::Result<()> {
+async fn ending_all_sessions_waits_for_a_concurrent_creation(fixture: Fixture) -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     fixture.session(owner).await?;
     let begin = [
         format!("SELECT id FROM users WHERE id = '{owner}' FOR SHARE"),
         format!("INSERT INTO sessions VALUES ('{}', '{owner}', now(), now(), now())", id::<SessionId>()),
     ];
-    let begin = somebody(&fixture, &begin).await?;
+    let begin = concurrent(&fixture, &begin).await?;
     let sessions = fixture.sessions.clone();
     let ended = waiting(&fixture, 0, async move { sessions.end_all(owner).await }).await?;
     begin.commit().await?;
@@ -213,31 +212,31 @@ async fn the_end_of_all_sessions_waits_for_one_that_is_being_created(fixture: Fi
     Ok(())
 }
 
-async fn whoever_comes_with_an_account_that_is_being_tied_waits_and_then_hears_of_it(
+async fn a_sign_up_waits_for_a_concurrent_link_of_its_account_and_then_is_refused(
     fixture: Fixture,
 ) -> anyhow::Result<()> {
-    for (number, tied) in [true, false].into_iter().enumerate() {
+    for (number, linked) in [true, false].into_iter().enumerate() {
         let (email, subject, other) = (format!("ada{number}@example.com"), number.to_string(), id::<UserId>());
         let sign_in = [
             format!("INSERT INTO external_accounts VALUES ('https://id.example', '{subject}', '{other}', now())"),
             format!("INSERT INTO users VALUES ('{other}', '{email}', '{email}', 'Ada', 'UTC', NULL, 0, now(), now())"),
         ];
-        let sign_in = somebody(&fixture, &sign_in).await?;
+        let sign_in = concurrent(&fixture, &sign_in).await?;
         let (users, account) = (fixture.users.clone(), external(&subject)?);
         let new = NewUser { password_hash: None, ..new_user(&email)? };
         let created = waiting(&fixture, 0, async move { users.create_external(new, account).await }).await?;
-        end(sign_in, tied).await?;
+        end(sign_in, linked).await?;
         let created = created.await?;
-        // The address is taken, too, but that would sound as if it were by somebody else.
+        // The address is taken too, but the error about the account takes precedence.
         match created {
-            Ok(_) => assert!(!tied),
-            Err(why) => assert!(tied && matches!(why, UserRepoError::ExternalAccountTaken), "{why:?}"),
+            Ok(_) => assert!(!linked),
+            Err(why) => assert!(linked && matches!(why, UserRepoError::ExternalAccountTaken), "{why:?}"),
         }
     }
     Ok(())
 }
 
-async fn what_is_over_and_in_somebodys_hands_is_not_waited_for(fixture: Fixture) -> anyhow::Result<()> {
+async fn deleting_expired_rows_skips_locked_rows(fixture: Fixture) -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     for _ in 0..2 {
         fixture.sessions.create(owner, new_session(at(5))).await?;
@@ -248,31 +247,31 @@ async fn what_is_over_and_in_somebodys_hands_is_not_waited_for(fixture: Fixture)
     let one = |table: &str, key: &str, change: &str| {
         format!("UPDATE {table} SET {change} WHERE {key} = (SELECT {key} FROM {table} LIMIT 1)")
     };
-    let hands = [
-        // It is being refreshed.
+    let locks = [
+        // Extended by a concurrent refresh.
         one("sessions", "id", "expires_at = '2999-01-01'"),
         one("one_time_codes", "hash", "purpose = purpose"),
         one("spent_states", "hash", "expires_at = expires_at"),
     ];
-    let hands = somebody(&fixture, &hands).await?;
+    let locks = concurrent(&fixture, &locks).await?;
     assert_eq!(fixture.system.delete_expired(now).await?, 3);
-    hands.commit().await?;
+    locks.commit().await?;
     assert_eq!(fixture.system.delete_expired(now).await?, 2);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM sessions").await?, 1);
     Ok(())
 }
 
-/// The user is held before the turn: if the turn were held when the user is waited for, the two would wait for each other.
-async fn a_turn_that_adds_a_task_is_not_in_the_way_of_its_users_deletion(fixture: Fixture) -> anyhow::Result<()> {
+/// The commit locks the user before the turn; in the other order, the two would deadlock.
+async fn a_commit_and_the_deletion_of_its_user_do_not_deadlock(fixture: Fixture) -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
-    let lock = somebody(&fixture, &["LOCK TABLE tasks IN SHARE MODE".to_owned()]).await?;
+    let lock = concurrent(&fixture, &["LOCK TABLE tasks IN SHARE MODE".to_owned()]).await?;
     let (changes, users) = (fixture.changes.clone(), fixture.users.clone());
     let (write, change) = (Write::create(new_task(owner, "Milk")?), effect(owner, call(&turn, 0), at(1)));
     let added = waiting(&fixture, 0, async move { changes.commit(owner, &[write], &change).await }).await?;
     let deleted = waiting(&fixture, 1, async move { users.delete(owner, 0).await }).await?;
     lock.commit().await?;
-    // It came first, and goes with its user.
+    // The commit is first; the deletion cascades to its rows.
     assert_eq!(added.await??.len(), 1);
     deleted.await??;
     for table in ["tasks", "changes"] {

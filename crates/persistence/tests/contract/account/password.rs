@@ -1,4 +1,4 @@
-//! Users: credentials, and what a change of the password does to everything that was begun before.
+//! Users: credentials, and the effect of a password change on sessions, codes and tokens.
 
 use domain::api_token::ApiTokenRepo as _;
 use domain::id::UserId;
@@ -11,9 +11,9 @@ use crate::fixture::{Fixture, at, id, new_api_token, new_code, new_password, new
 
 on_both_databases!(
     credentials_are_the_user_and_the_hash,
-    a_changed_password_leaves_nothing_of_what_was_begun_before,
-    a_password_is_changed_at_the_token_version_alone,
-    an_account_without_a_password_gets_its_first,
+    a_password_change_deletes_sessions_codes_and_api_tokens,
+    a_password_is_changed_only_at_the_current_token_version,
+    a_user_without_a_password_can_set_one,
     a_session_for_another_token_version_changes_nothing,
 );
 
@@ -35,7 +35,7 @@ async fn credentials_are_the_user_and_the_hash(test: TestDatabase) -> anyhow::Re
     Ok(())
 }
 
-/// The number of sessions, refresh tokens, codes and API tokens.
+/// Returns the numbers of sessions, refresh tokens, codes and API tokens.
 async fn begun(fixture: &Fixture) -> anyhow::Result<[i64; 4]> {
     let mut counts = [0; 4];
     for (count, table) in counts.iter_mut().zip(["sessions", "refresh_tokens", "one_time_codes", "api_tokens"]) {
@@ -44,7 +44,7 @@ async fn begun(fixture: &Fixture) -> anyhow::Result<[i64; 4]> {
     Ok(counts)
 }
 
-/// Two sessions, a code of each kind, and an API token.
+/// Creates two sessions, a code of each kind, and an API token.
 async fn begin(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     let session = fixture.session(owner).await?;
     fixture.session(owner).await?;
@@ -54,7 +54,7 @@ async fn begin(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_changed_password_leaves_nothing_of_what_was_begun_before(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_password_change_deletes_sessions_codes_and_api_tokens(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     let other = fixture.user().await?;
@@ -68,7 +68,7 @@ async fn a_changed_password_leaves_nothing_of_what_was_begun_before(test: TestDa
     assert_eq!(changed, User { token_version: 1, updated_at: at(7), ..ada.clone() });
     assert_eq!(fixture.users.get(ada.id).await?, changed);
     assert_eq!(hash(&fixture, ada.id).await?.as_deref(), Some("$argon2id$another"));
-    // Of hers the new session with its token, of the other one's what there was.
+    // The owner has the new session with its refresh token; the other user's rows are unchanged.
     assert_eq!(begun(&fixture).await?, [1 + 2, 1 + 2, 2, 1]);
     let standing = fixture.sessions.standing(ada.id, session.id, at(8)).await?;
     let expected =
@@ -77,12 +77,12 @@ async fn a_changed_password_leaves_nothing_of_what_was_begun_before(test: TestDa
     let owner = RefreshTokenOwner { user: ada.id, session: session.id, expires_at: at(100_000_000) };
     assert_eq!(fixture.system.session_by_refresh_token(&session.refresh).await?, Some(owner));
     assert_eq!(hash(&fixture, other).await?.as_deref(), Some("$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA"));
-    // What is hers otherwise stays.
+    // Other rows of the owner are kept.
     domain::task::TaskRepo::get(&fixture.tasks, ada.id, task.id).await?;
     Ok(())
 }
 
-async fn a_password_is_changed_at_the_token_version_alone(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_password_is_changed_only_at_the_current_token_version(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     begin(&fixture, ada.id).await?;
@@ -101,7 +101,7 @@ async fn a_password_is_changed_at_the_token_version_alone(test: TestDatabase) ->
     Ok(())
 }
 
-async fn an_account_without_a_password_gets_its_first(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_user_without_a_password_can_set_one(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.users.create(NewUser { password_hash: None, ..new_user("ada@example.com")? }).await?.id;
     fixture.users.change_password(owner, new_password(0), at(7)).await?;

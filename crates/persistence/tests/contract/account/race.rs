@@ -1,4 +1,4 @@
-//! Accounts: what happens at the same time.
+//! Accounts: concurrent operations.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -16,13 +16,13 @@ use crate::fixture::{
 };
 
 on_both_databases!(
-    nothing_that_is_begun_while_the_password_changes_survives_it,
-    of_changes_of_one_password_exactly_one_is_made,
-    one_person_who_comes_twice_at_once_is_one_user,
-    of_two_people_with_one_address_one_gets_it,
-    an_account_that_two_tie_at_once_is_one_users,
-    of_two_accounts_that_one_user_ties_at_once_one_is_tied,
-    whatever_happens_at_once_nothing_fails_and_a_deleted_user_leaves_nothing,
+    nothing_created_during_a_password_change_survives_it,
+    of_concurrent_password_changes_exactly_one_succeeds,
+    concurrent_sign_ups_with_one_account_create_one_user,
+    of_concurrent_sign_ups_with_one_address_one_succeeds,
+    an_account_that_two_users_link_concurrently_is_linked_to_one,
+    of_accounts_that_one_user_links_concurrently_one_is_linked,
+    concurrent_account_operations_do_not_deadlock_and_deletion_leaves_no_rows,
 );
 
 const ROUNDS: u32 = 8;
@@ -32,7 +32,7 @@ fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> J
     tokio::spawn(work)
 }
 
-/// What came of works that were begun together.
+/// Returns the results of concurrent operations.
 async fn all<T>(together: Vec<JoinHandle<T>>) -> anyhow::Result<Vec<T>> {
     let mut outcomes = Vec::new();
     for one in together {
@@ -41,14 +41,14 @@ async fn all<T>(together: Vec<JoinHandle<T>>) -> anyhow::Result<Vec<T>> {
     Ok(outcomes)
 }
 
-/// Exactly one of them is done, and the others are told `why`.
-fn one_is_done<T: Debug>(outcomes: &[Result<T, UserRepoError>], why: fn(&UserRepoError) -> bool) {
+/// Asserts that exactly one succeeded and the others failed with the expected error.
+fn assert_one_succeeds<T: Debug>(outcomes: &[Result<T, UserRepoError>], why: fn(&UserRepoError) -> bool) {
     let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let told = outcomes.iter().filter(|outcome| outcome.as_ref().is_err_and(why)).count();
-    assert_eq!((done, told), (1, outcomes.len() - 1), "{outcomes:?}");
+    let refused = outcomes.iter().filter(|outcome| outcome.as_ref().is_err_and(why)).count();
+    assert_eq!((done, refused), (1, outcomes.len() - 1), "{outcomes:?}");
 }
 
-async fn nothing_that_is_begun_while_the_password_changes_survives_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn nothing_created_during_a_password_change_survives_it(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for round in 0..ROUNDS {
         let owner = fixture.user().await?;
@@ -64,7 +64,7 @@ async fn nothing_that_is_begun_while_the_password_changes_survives_it(test: Test
             spawn(async move { api_tokens.create(owner, session, token).await }),
             spawn(async move { codes.create_code(owner, code).await }),
         );
-        // As often as not it is the first of them.
+        // The order of the operations varies between rounds.
         let changed = spawn(async move { users.change_password(owner, change, at(2)).await });
         changed.await??;
         let (created, made, stored) = (begun.0.await?, begun.1.await?, begun.2.await?);
@@ -81,7 +81,7 @@ async fn nothing_that_is_begun_while_the_password_changes_survives_it(test: Test
     Ok(())
 }
 
-async fn of_changes_of_one_password_exactly_one_is_made(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_password_changes_exactly_one_succeeds(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for version in 0..ROUNDS {
@@ -90,31 +90,31 @@ async fn of_changes_of_one_password_exactly_one_is_made(test: TestDatabase) -> a
             spawn(async move { users.change_password(owner, change, at(1)).await })
         };
         let outcomes = all((0..TOGETHER).map(change).collect()).await?;
-        one_is_done(&outcomes, |why| matches!(why, UserRepoError::NotFound));
+        assert_one_succeeds(&outcomes, |why| matches!(why, UserRepoError::NotFound));
         assert_eq!(fixture.users.get(owner).await?.token_version, version + 1);
         assert_eq!(fixture.number("SELECT COUNT(*) FROM sessions").await?, 1);
     }
     Ok(())
 }
 
-fn come(fixture: &Fixture, email: &str, subject: &str) -> anyhow::Result<JoinHandle<Result<User, UserRepoError>>> {
+fn sign_up(fixture: &Fixture, email: &str, subject: &str) -> anyhow::Result<JoinHandle<Result<User, UserRepoError>>> {
     let (users, account) = (fixture.users.clone(), external(subject)?);
     let new = NewUser { password_hash: None, ..new_user(email)? };
     Ok(spawn(async move { users.create_external(new, account).await }))
 }
 
-async fn one_person_who_comes_twice_at_once_is_one_user(test: TestDatabase) -> anyhow::Result<()> {
+async fn concurrent_sign_ups_with_one_account_create_one_user(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for round in 0..ROUNDS {
         let subject = round.to_string();
         let mut together = Vec::new();
         for browser in 0..TOGETHER {
-            // Every other time the address has changed in between.
+            // In every other round the addresses differ.
             let number = if round % 2 == 0 { 0 } else { browser };
-            together.push(come(&fixture, &format!("ada{round}.{number}@example.com"), &subject)?);
+            together.push(sign_up(&fixture, &format!("ada{round}.{number}@example.com"), &subject)?);
         }
         let outcomes = all(together).await?;
-        one_is_done(&outcomes, |why| matches!(why, UserRepoError::ExternalAccountTaken));
+        assert_one_succeeds(&outcomes, |why| matches!(why, UserRepoError::ExternalAccountTaken));
         let user = fixture.system.user_by_external_account(&external(&subject)?).await?;
         assert_eq!(user.as_ref(), outcomes.iter().find_map(|outcome| outcome.as_ref().ok()));
         assert_eq!(fixture.number("SELECT COUNT(*) FROM users").await?, i64::from(round) + 1);
@@ -122,39 +122,43 @@ async fn one_person_who_comes_twice_at_once_is_one_user(test: TestDatabase) -> a
     Ok(())
 }
 
-async fn of_two_people_with_one_address_one_gets_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_sign_ups_with_one_address_one_succeeds(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for round in 0..ROUNDS {
         let email = format!("ada{round}@example.com");
         let (users, new) = (fixture.users.clone(), new_user(&email)?);
         let together = vec![
-            come(&fixture, &email, &format!("{round}a"))?,
-            come(&fixture, &email, &format!("{round}b"))?,
+            sign_up(&fixture, &email, &format!("{round}a"))?,
+            sign_up(&fixture, &email, &format!("{round}b"))?,
             spawn(async move { users.create(new).await }),
         ];
-        one_is_done(&all(together).await?, |why| matches!(why, UserRepoError::EmailTaken));
+        assert_one_succeeds(&all(together).await?, |why| matches!(why, UserRepoError::EmailTaken));
         let accounts = "SELECT COUNT(*) FROM external_accounts WHERE user_id NOT IN (SELECT id FROM users)";
         assert_eq!(fixture.number(accounts).await?, 0);
     }
     Ok(())
 }
 
-async fn tie(fixture: &Fixture, owner: UserId, subject: &str) -> anyhow::Result<JoinHandle<Result<(), UserRepoError>>> {
+async fn link(
+    fixture: &Fixture,
+    owner: UserId,
+    subject: &str,
+) -> anyhow::Result<JoinHandle<Result<(), UserRepoError>>> {
     let (users, account, session) = (fixture.users.clone(), external(subject)?, fixture.session(owner).await?);
     Ok(spawn(async move { users.link(owner, session, account, at(1)).await }))
 }
 
-async fn an_account_that_two_tie_at_once_is_one_users(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_account_that_two_users_link_concurrently_is_linked_to_one(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for round in 0..ROUNDS {
         let (ada, bob, subject) = (fixture.user().await?, fixture.user().await?, round.to_string());
         let mut outcomes = [Vec::new(), Vec::new()];
-        // Each of them asks twice, which is no error.
+        // Linking twice is not an error.
         let together = [
-            tie(&fixture, ada, &subject).await?,
-            tie(&fixture, bob, &subject).await?,
-            tie(&fixture, ada, &subject).await?,
-            tie(&fixture, bob, &subject).await?,
+            link(&fixture, ada, &subject).await?,
+            link(&fixture, bob, &subject).await?,
+            link(&fixture, ada, &subject).await?,
+            link(&fixture, bob, &subject).await?,
         ];
         for (number, one) in together.into_iter().enumerate() {
             outcomes[number % 2].push(one.await?);
@@ -171,23 +175,22 @@ async fn an_account_that_two_tie_at_once_is_one_users(test: TestDatabase) -> any
     Ok(())
 }
 
-async fn of_two_accounts_that_one_user_ties_at_once_one_is_tied(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_accounts_that_one_user_links_concurrently_one_is_linked(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for round in 0..ROUNDS {
         let owner = fixture.user().await?;
         let mut together = Vec::new();
         for number in 0..TOGETHER {
-            together.push(tie(&fixture, owner, &format!("{round}.{number}")).await?);
+            together.push(link(&fixture, owner, &format!("{round}.{number}")).await?);
         }
-        one_is_done(&all(together).await?, |why| matches!(why, UserRepoError::ExternalAccountTaken));
+        assert_one_succeeds(&all(together).await?, |why| matches!(why, UserRepoError::ExternalAccountTaken));
         assert_eq!(fixture.number("SELECT COUNT(*) FROM external_accounts").await?, i64::from(round) + 1);
     }
     Ok(())
 }
 
-/// Everything that begins, changes and ends something of one user, at once. Two who waited for each other would be told
-/// apart by an error of storage.
-async fn whatever_happens_at_once_nothing_fails_and_a_deleted_user_leaves_nothing(
+/// Runs every kind of write to one user's account concurrently. A deadlock would fail with a storage error.
+async fn concurrent_account_operations_do_not_deadlock_and_deletion_leaves_no_rows(
     test: TestDatabase,
 ) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
@@ -197,7 +200,7 @@ async fn whatever_happens_at_once_nothing_fails_and_a_deleted_user_leaves_nothin
         let (session, ended) = (new.id, fixture.session(owner).await?);
         fixture.sessions.create(owner, new.clone()).await?;
         for _ in 0..3 {
-            // These are over.
+            // Expired sessions.
             fixture.sessions.create(owner, NewSession { expires_at: at(1), ..new_session(at(1)) }).await?;
         }
         let (spent, next, client) = (new.refresh, token(), client("Phone", "::1")?);
@@ -246,7 +249,7 @@ async fn whatever_happens_at_once_nothing_fails_and_a_deleted_user_leaves_nothin
                 Err(other) => return Err(other.into()),
             }
         }
-        // Else the password was changed after the one and before the other.
+        // Otherwise the password was changed between the two deletions.
         if !deleted {
             fixture.users.delete(owner, 1).await?;
         }

@@ -1,4 +1,4 @@
-//! Sessions and refresh tokens: how they begin, go on and end.
+//! Sessions and refresh tokens: creation, rotation and end.
 
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
@@ -13,15 +13,15 @@ use crate::fixture::{Fixture, at, client, id, new_code, new_password, new_sessio
 
 on_both_databases!(
     a_session_is_returned_as_it_is_stored,
-    a_session_begins_only_at_its_users_token_version,
-    a_session_is_alive_until_it_expires,
-    a_session_that_is_not_there_does_not_stand,
-    rotating_prolongs_the_session_and_spends_the_token,
-    a_spent_token_is_reused_and_changes_nothing,
-    of_two_rotations_of_one_token_one_is_reuse,
+    a_session_is_created_only_at_the_users_token_version,
+    a_session_is_active_until_it_expires,
+    a_missing_session_is_not_found,
+    rotation_extends_the_session_and_spends_the_token,
+    rotating_a_spent_token_returns_reused_and_changes_nothing,
+    of_two_concurrent_rotations_of_one_token_one_returns_reused,
     an_unknown_token_or_session_cannot_be_rotated,
-    an_ended_session_stays_ended_with_its_tokens_and_codes,
-    all_sessions_end_and_nobody_elses,
+    ending_a_session_deletes_its_tokens_and_codes,
+    ending_all_sessions_affects_only_the_owner,
 );
 
 fn rotation(spent: SecretHash, next: SecretHash, seconds: i64) -> Rotation {
@@ -61,7 +61,7 @@ async fn a_session_is_returned_as_it_is_stored(test: TestDatabase) -> anyhow::Re
     Ok(())
 }
 
-async fn a_session_begins_only_at_its_users_token_version(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_session_is_created_only_at_the_users_token_version(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let new = |token_version| NewSession { token_version, ..new_session(at(9)) };
@@ -70,7 +70,7 @@ async fn a_session_begins_only_at_its_users_token_version(test: TestDatabase) ->
     }
     fixture.users.change_password(owner, new_password(0), at(1)).await?;
     not_found(fixture.sessions.create(owner, new(0)).await);
-    // The one that came with the password.
+    // The session that the password change created.
     assert_eq!(fixture.number("SELECT COUNT(*) FROM sessions").await?, 1);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM refresh_tokens").await?, 1);
     let created = fixture.sessions.create(owner, new(1)).await?;
@@ -78,7 +78,7 @@ async fn a_session_begins_only_at_its_users_token_version(test: TestDatabase) ->
     Ok(())
 }
 
-async fn a_session_is_alive_until_it_expires(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_session_is_active_until_it_expires(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, _) = session(&fixture).await?;
     for now in [at(0), at(99_999_999)] {
@@ -90,7 +90,7 @@ async fn a_session_is_alive_until_it_expires(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-async fn a_session_that_is_not_there_does_not_stand(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_missing_session_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, _) = session(&fixture).await?;
     let other = fixture.user().await?;
@@ -103,7 +103,7 @@ async fn a_session_that_is_not_there_does_not_stand(test: TestDatabase) -> anyho
     Ok(())
 }
 
-async fn rotating_prolongs_the_session_and_spends_the_token(test: TestDatabase) -> anyhow::Result<()> {
+async fn rotation_extends_the_session_and_spends_the_token(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, first) = session(&fixture).await?;
     let (second, third) = (token(), token());
@@ -120,7 +120,7 @@ async fn rotating_prolongs_the_session_and_spends_the_token(test: TestDatabase) 
         expires_at: at(160_000_000),
     };
     assert_eq!(fixture.sessions.standing(owner, session, at(159_999_999)).await?, expected);
-    // Spent or not, they all tell whose they are.
+    // Spent tokens identify their session, too.
     for token in [first, second, third] {
         let found = fixture.system.session_by_refresh_token(&token).await?;
         assert_eq!(found, Some(RefreshTokenOwner { user: owner, session, expires_at: at(160_000_000) }));
@@ -128,7 +128,7 @@ async fn rotating_prolongs_the_session_and_spends_the_token(test: TestDatabase) 
     Ok(())
 }
 
-async fn a_spent_token_is_reused_and_changes_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn rotating_a_spent_token_returns_reused_and_changes_nothing(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, first) = session(&fixture).await?;
     let (second, other) = (token(), token());
@@ -142,7 +142,7 @@ async fn a_spent_token_is_reused_and_changes_nothing(test: TestDatabase) -> anyh
     Ok(())
 }
 
-async fn of_two_rotations_of_one_token_one_is_reuse(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_two_concurrent_rotations_of_one_token_one_returns_reused(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for _ in 0..10 {
         let (owner, session, first) = session(&fixture).await?;
@@ -170,9 +170,9 @@ async fn an_unknown_token_or_session_cannot_be_rotated(test: TestDatabase) -> an
         (owner, id(), first.clone(), 50),
         (other, first_session, first.clone(), 50),
         (owner, other_session, other_token, 50),
-        // Of another session of the same user.
+        // A token of another session of the same user.
         (owner, mine.id, first.clone(), 50),
-        // The session is over.
+        // The session has expired.
         (owner, first_session, first.clone(), 100),
     ] {
         not_found(fixture.sessions.rotate(user, session, rotation(spent, token(), seconds)).await);
@@ -182,7 +182,7 @@ async fn an_unknown_token_or_session_cannot_be_rotated(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn an_ended_session_stays_ended_with_its_tokens_and_codes(test: TestDatabase) -> anyhow::Result<()> {
+async fn ending_a_session_deletes_its_tokens_and_codes(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, session, first) = session(&fixture).await?;
     let kept = fixture.session(owner).await?;
@@ -202,7 +202,7 @@ async fn an_ended_session_stays_ended_with_its_tokens_and_codes(test: TestDataba
     Ok(())
 }
 
-async fn all_sessions_end_and_nobody_elses(test: TestDatabase) -> anyhow::Result<()> {
+async fn ending_all_sessions_affects_only_the_owner(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, one, first) = session(&fixture).await?;
     let another = fixture.session(owner).await?;
@@ -215,7 +215,7 @@ async fn all_sessions_end_and_nobody_elses(test: TestDatabase) -> anyhow::Result
     assert_eq!(fixture.system.session_by_refresh_token(&first).await?, None);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM one_time_codes").await?, 0);
     fixture.sessions.standing(other, others, at(1)).await?;
-    // Whoever has none may say so, and so may somebody who is gone.
+    // Ending all sessions succeeds for users without sessions and for missing users.
     fixture.sessions.end_all(owner).await?;
     fixture.sessions.end_all(id()).await?;
     fixture.session(owner).await?;

@@ -1,4 +1,4 @@
-//! Sessions: the list of them.
+//! Sessions: the paged list.
 
 use std::num::NonZeroU16;
 
@@ -10,8 +10,8 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, client, new_session};
 
 on_both_databases!(
-    the_newest_session_comes_first,
-    sessions_that_are_over_are_not_listed,
+    the_newest_session_is_listed_first,
+    expired_sessions_are_not_listed,
     a_page_continues_where_the_last_one_ended,
 );
 
@@ -23,7 +23,7 @@ async fn listed(fixture: &Fixture, owner: UserId, limit: u16) -> anyhow::Result<
     Ok(fixture.sessions.list(owner, page(limit, None)?, at(1)).await?)
 }
 
-async fn the_newest_session_comes_first(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_newest_session_is_listed_first(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     fixture.session(other).await?;
@@ -37,14 +37,14 @@ async fn the_newest_session_comes_first(test: TestDatabase) -> anyhow::Result<()
     Ok(())
 }
 
-async fn sessions_that_are_over_are_not_listed(test: TestDatabase) -> anyhow::Result<()> {
+async fn expired_sessions_are_not_listed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let alive = fixture.sessions.create(owner, new_session(at(2))).await?;
     fixture.sessions.create(owner, new_session(at(1))).await?;
     let another = fixture.sessions.create(owner, new_session(at(3))).await?;
     fixture.sessions.create(owner, new_session(at(0))).await?;
-    // They take no room on a page either.
+    // They do not count towards the limit of a page.
     assert_eq!(listed(&fixture, owner, 2).await?, Page { items: vec![another, alive], next: None });
     assert_eq!(fixture.sessions.list(owner, page(9, None)?, at(3)).await?.items, []);
     Ok(())
@@ -59,7 +59,7 @@ async fn a_page_continues_where_the_last_one_ended(test: TestDatabase) -> anyhow
     }
     let first = listed(&fixture, owner, 2).await?;
     assert_eq!(first, Page { items: sessions[..2].to_vec(), next: Some(sessions[1].id) });
-    // What comes or goes in between neither shifts the next page nor is on it.
+    // Sessions that are created or ended between two pages do not shift the next one.
     fixture.session(owner).await?;
     fixture.sessions.end(owner, sessions[1].id).await?;
     let second = fixture.sessions.list(owner, page(2, first.next)?, at(1)).await?;

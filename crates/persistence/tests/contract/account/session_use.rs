@@ -1,4 +1,4 @@
-//! Sessions: who was seen to use them, and what is stored of that.
+//! Sessions: recording of the last use and its client.
 
 use std::num::NonZeroU16;
 
@@ -12,10 +12,10 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, client, id, new_session};
 
 on_both_databases!(
-    use_is_noted_with_who_it_was,
-    a_note_that_comes_late_leaves_a_later_one,
-    a_session_that_is_gone_is_not_brought_back_by_a_note,
-    a_stored_client_that_makes_no_sense_is_corrupt,
+    use_is_recorded_with_the_client,
+    an_older_use_does_not_overwrite_a_newer_one,
+    recording_use_does_not_recreate_an_ended_session,
+    an_invalid_stored_client_is_corrupt,
 );
 
 async fn only(fixture: &Fixture, owner: UserId) -> anyhow::Result<Session> {
@@ -24,7 +24,7 @@ async fn only(fixture: &Fixture, owner: UserId) -> anyhow::Result<Session> {
     Ok(listed.remove(0))
 }
 
-async fn use_is_noted_with_who_it_was(test: TestDatabase) -> anyhow::Result<()> {
+async fn use_is_recorded_with_the_client(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let laptop = client("Laptop", "192.0.2.7")?;
@@ -38,7 +38,7 @@ async fn use_is_noted_with_who_it_was(test: TestDatabase) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn a_note_that_comes_late_leaves_a_later_one(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_older_use_does_not_overwrite_a_newer_one(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let session = fixture.session(owner).await?;
@@ -51,7 +51,7 @@ async fn a_note_that_comes_late_leaves_a_later_one(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn a_session_that_is_gone_is_not_brought_back_by_a_note(test: TestDatabase) -> anyhow::Result<()> {
+async fn recording_use_does_not_recreate_an_ended_session(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let gone = fixture.session(owner).await?;
@@ -67,7 +67,7 @@ async fn a_session_that_is_gone_is_not_brought_back_by_a_note(test: TestDatabase
     Ok(())
 }
 
-async fn a_stored_client_that_makes_no_sense_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_invalid_stored_client_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.session(owner).await?;

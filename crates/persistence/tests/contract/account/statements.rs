@@ -1,4 +1,4 @@
-//! How many statements the calls about accounts send. (`BEGIN` and `COMMIT` are not among them.)
+//! Number of statements that account operations send, without `BEGIN` and `COMMIT`.
 
 use std::num::NonZeroU16;
 
@@ -12,12 +12,12 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, external, id, new_api_token, new_code, new_password, new_session, new_user, token};
 
 on_both_databases!(
-    what_every_request_asks_is_one_statement,
-    a_write_is_one_statement_and_a_miss_two,
-    a_write_of_several_tables_is_a_few_statements,
+    authentication_reads_are_one_statement,
+    a_write_is_one_statement_and_a_refused_link_two,
+    a_write_to_several_tables_takes_few_statements,
 );
 
-/// Asserts how many statements a call sends.
+/// Asserts the number of statements that a call sends.
 macro_rules! sends {
     ($count:literal, $fixture:ident . $repo:ident . $method:ident ( $($argument:expr),* $(,)? )) => {{
         $fixture.statements();
@@ -27,7 +27,7 @@ macro_rules! sends {
     }};
 }
 
-async fn what_every_request_asks_is_one_statement(test: TestDatabase) -> anyhow::Result<()> {
+async fn authentication_reads_are_one_statement(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let session = fixture.session(owner).await?;
@@ -46,7 +46,7 @@ async fn what_every_request_asks_is_one_statement(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn a_write_is_one_statement_and_a_miss_two(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_write_is_one_statement_and_a_refused_link_two(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = sends!(1, fixture.users.create(new_user("ada@example.com")?))?.id;
     let session = fixture.session(owner).await?;
@@ -70,7 +70,7 @@ async fn a_write_is_one_statement_and_a_miss_two(test: TestDatabase) -> anyhow::
     Ok(())
 }
 
-async fn a_write_of_several_tables_is_a_few_statements(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_write_to_several_tables_takes_few_statements(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let new = new_session(at(100_000_000));

@@ -10,11 +10,11 @@ use crate::fixture::{Fixture, at, id, new_user};
 
 on_both_databases!(
     a_created_user_is_read_as_returned,
-    a_folded_email_is_taken_once,
-    of_registrations_at_the_same_time_one_gets_the_email,
+    a_folded_email_is_unique,
+    of_concurrent_registrations_of_one_email_one_succeeds,
     a_missing_user_is_not_found,
-    a_user_is_changed_field_by_field,
-    a_patch_that_changes_nothing_keeps_the_time_of_change,
+    each_field_of_a_user_is_updated_separately,
+    a_patch_without_a_change_keeps_updated_at,
     a_user_may_have_no_password,
 );
 
@@ -36,7 +36,7 @@ async fn a_created_user_is_read_as_returned(test: TestDatabase) -> anyhow::Resul
     Ok(())
 }
 
-async fn a_folded_email_is_taken_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_folded_email_is_unique(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     for email in ["ada@example.com", "ADA@EXAMPLE.COM", "Ada@Example.Com"] {
@@ -48,7 +48,7 @@ async fn a_folded_email_is_taken_once(test: TestDatabase) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn of_registrations_at_the_same_time_one_gets_the_email(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_registrations_of_one_email_one_succeeds(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for round in 0..10 {
         let register = |local: &str| -> anyhow::Result<_> {
@@ -74,7 +74,7 @@ async fn a_missing_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_user_is_changed_field_by_field(test: TestDatabase) -> anyhow::Result<()> {
+async fn each_field_of_a_user_is_updated_separately(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     let zone: TimeZone = "Europe/Berlin".parse()?;
@@ -88,7 +88,7 @@ async fn a_user_is_changed_field_by_field(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-async fn a_patch_that_changes_nothing_keeps_the_time_of_change(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_patch_without_a_change_keeps_updated_at(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     let same = UserPatch { name: Patch::Set(ada.name.clone()), time_zone: Patch::Set(ada.time_zone) };

@@ -1,4 +1,4 @@
-//! Users: what is left when one is deleted.
+//! Users: deletion and its cascades.
 
 use domain::api_token::ApiTokenRepo as _;
 use domain::change::{ChangeRepo as _, Write};
@@ -16,11 +16,11 @@ use crate::fixture::{
 
 on_both_databases!(
     a_deleted_user_leaves_no_row_in_any_table,
-    a_user_is_deleted_at_the_token_version_alone,
-    an_address_is_free_again_when_its_user_is_gone,
+    a_user_is_deleted_only_at_the_current_token_version,
+    the_address_of_a_deleted_user_can_be_registered,
 );
 
-/// Puts something of the user's into every table.
+/// Inserts a row of the user into every table.
 async fn fill(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     let (_, turn) = fixture.conversation(owner).await?;
     let task = new_task(owner, "Milk")?;
@@ -37,10 +37,10 @@ async fn fill(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many rows of the user's are in each table.
+/// Returns the number of rows of the user in each table.
 async fn rows(fixture: &Fixture, owner: UserId) -> anyhow::Result<Vec<(String, i64)>> {
-    let (tables, nobodys) = fixture.tables().await?;
-    assert_eq!(nobodys, ["spent_states", "users"], "tables that are nobody's");
+    let (tables, others) = fixture.tables().await?;
+    assert_eq!(others, ["spent_states", "users"], "tables without an owner");
     let user = owner.as_uuid();
     let user = match fixture.test.kind() {
         Kind::Sqlite => format!("X'{}'", user.simple()),
@@ -74,7 +74,7 @@ async fn a_deleted_user_leaves_no_row_in_any_table(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn a_user_is_deleted_at_the_token_version_alone(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_user_is_deleted_only_at_the_current_token_version(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     fill(&fixture, ada.id).await?;
@@ -94,7 +94,7 @@ async fn a_user_is_deleted_at_the_token_version_alone(test: TestDatabase) -> any
     Ok(())
 }
 
-async fn an_address_is_free_again_when_its_user_is_gone(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_address_of_a_deleted_user_can_be_registered(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let User { id, email, .. } = fixture.known_user("ada@example.com").await?;
     fixture.users.delete(id, 0).await?;

@@ -1,4 +1,4 @@
-//! Changes: what is committed is in the rows and in the ledger, or in neither.
+//! Changes: commits write rows and ledger entries atomically.
 
 use domain::change::{
     Action, Change, ChangeRepo as _, ChangeRepoError, EntityId, Entry, EntrySelector, Row, Seq, Write,
@@ -14,24 +14,24 @@ use uuid::Uuid;
 use crate::fixture::{Fixture, at, call, change, effect, id, new_task};
 
 on_both_databases!(
-    every_action_is_an_entry_with_the_row_before_and_after,
-    who_asked_for_a_change_and_how_is_kept,
-    a_stale_row_leaves_nothing,
-    a_row_that_is_there_is_not_created_again,
-    writes_follow_each_other_on_one_row,
-    a_commit_for_nobody_is_not_found,
-    an_undo_names_what_it_undoes,
-    more_rows_than_a_statement_takes_are_one_commit,
-    a_row_in_an_unknown_form_is_corrupt,
-    names_of_the_future_are_corrupt,
-    each_call_takes_the_statements_that_it_needs,
+    every_action_adds_an_entry_with_the_row_before_and_after,
+    an_entry_records_the_origin_of_its_change,
+    a_stale_write_rolls_back_the_whole_commit,
+    creating_an_existing_row_returns_stale,
+    a_commit_may_write_one_row_several_times,
+    a_commit_for_a_missing_user_returns_not_found,
+    an_undo_entry_refers_to_the_undone_entry,
+    a_commit_may_exceed_the_parameters_of_one_statement,
+    a_row_in_an_unknown_format_is_corrupt,
+    unknown_stored_names_are_corrupt,
+    calls_send_the_expected_number_of_statements,
 );
 
 fn title(title: &str) -> anyhow::Result<TaskPatch> {
     Ok(TaskPatch { title: Some(title.parse()?).into(), ..TaskPatch::default() })
 }
 
-async fn every_action_is_an_entry_with_the_row_before_and_after(test: TestDatabase) -> anyhow::Result<()> {
+async fn every_action_adds_an_entry_with_the_row_before_and_after(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let created = new_task(owner, "Milk")?;
@@ -70,7 +70,7 @@ async fn every_action_is_an_entry_with_the_row_before_and_after(test: TestDataba
     Ok(())
 }
 
-async fn who_asked_for_a_change_and_how_is_kept(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_entry_records_the_origin_of_its_change(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
@@ -108,7 +108,7 @@ async fn who_asked_for_a_change_and_how_is_kept(test: TestDatabase) -> anyhow::R
     Ok(())
 }
 
-/// The only row with this number.
+/// Returns the row with this sequence number.
 async fn row(fixture: &Fixture, seq: Seq) -> anyhow::Result<sea_orm::QueryResult> {
     let db = fixture.database.connection_for_status();
     let sql = format!("SELECT * FROM changes WHERE seq = {seq}");
@@ -116,7 +116,7 @@ async fn row(fixture: &Fixture, seq: Seq) -> anyhow::Result<sea_orm::QueryResult
     row.ok_or_else(|| anyhow::anyhow!("no entry {seq}"))
 }
 
-async fn a_stale_row_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_stale_write_rolls_back_the_whole_commit(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (one, two) = (fixture.task(owner, "1").await?, fixture.task(owner, "2").await?);
@@ -133,7 +133,7 @@ async fn a_stale_row_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
         Write::purge(behind),
         Write::replace(gone.clone(), gone.toggle(at(1))),
         Write::purge(gone),
-        // Of another user; and by way of a row that says that it is the owner's.
+        // A row of another user, and the same with the owner's id in it.
         Write::replace(theirs.clone(), theirs.toggle(at(1))),
         Write::purge(Task { user_id: owner, ..theirs.clone() }),
         Write::create(Task { user_id: owner, ..theirs.clone() }),
@@ -155,13 +155,13 @@ async fn a_stale_row_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
         assert_eq!(fixture.tasks.get(owner, one.id).await?, one);
         assert_eq!(fixture.tasks.get(other, theirs.id).await?, theirs);
     }
-    // The numbers go on without a gap.
+    // Sequence numbers continue without a gap.
     let entry = fixture.write(owner, Write::replace(one.clone(), one.toggle(at(1)))).await?;
     assert_eq!(entry.seq, Seq(4));
     Ok(())
 }
 
-async fn a_row_that_is_there_is_not_created_again(test: TestDatabase) -> anyhow::Result<()> {
+async fn creating_an_existing_row_returns_stale(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
@@ -172,7 +172,7 @@ async fn a_row_that_is_there_is_not_created_again(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn writes_follow_each_other_on_one_row(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_commit_may_write_one_row_several_times(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let created = new_task(owner, "Milk")?;
@@ -193,7 +193,7 @@ async fn writes_follow_each_other_on_one_row(test: TestDatabase) -> anyhow::Resu
     );
     assert_eq!(fixture.entries(owner).await?, entries);
     assert_eq!(fixture.tasks.get(owner, created.id).await?, completed);
-    // Not in another order.
+    // The order of the writes matters.
     let (next, after) = (completed.toggle(at(2)), completed.toggle(at(2)).toggle(at(2)));
     let writes = [Write::replace(next.clone(), after), Write::replace(completed.clone(), next)];
     let crossed = fixture.changes.commit(owner, &writes, &change(owner, at(2))).await;
@@ -202,7 +202,7 @@ async fn writes_follow_each_other_on_one_row(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-async fn a_commit_for_nobody_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_commit_for_a_missing_user_returns_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (nobody, owner) = (id::<UserId>(), fixture.user().await?);
     let (_, turn) = fixture.conversation(owner).await?;
@@ -216,7 +216,7 @@ async fn a_commit_for_nobody_is_not_found(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-async fn an_undo_names_what_it_undoes(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_undo_entry_refers_to_the_undone_entry(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
@@ -227,7 +227,7 @@ async fn an_undo_names_what_it_undoes(test: TestDatabase) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn more_rows_than_a_statement_takes_are_one_commit(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_commit_may_exceed_the_parameters_of_one_statement(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let tasks: Vec<_> = (0..1_700).map(|_| new_task(owner, "Milk")).collect::<Result<_, _>>()?;
@@ -239,7 +239,7 @@ async fn more_rows_than_a_statement_takes_are_one_commit(test: TestDatabase) -> 
     Ok(())
 }
 
-async fn a_row_in_an_unknown_form_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_row_in_an_unknown_format_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.task(owner, "Milk").await?;
@@ -256,8 +256,8 @@ async fn a_row_in_an_unknown_form_is_corrupt(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-/// The schema has no such names either, but the next one may.
-async fn names_of_the_future_are_corrupt(test: TestDatabase) -> anyhow::Result<()> {
+/// The current schema does not allow these names, but a later version may.
+async fn unknown_stored_names_are_corrupt(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.task(owner, "Milk").await?;
@@ -281,7 +281,7 @@ async fn names_of_the_future_are_corrupt(test: TestDatabase) -> anyhow::Result<(
     Ok(())
 }
 
-async fn each_call_takes_the_statements_that_it_needs(test: TestDatabase) -> anyhow::Result<()> {
+async fn calls_send_the_expected_number_of_statements(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
@@ -292,7 +292,7 @@ async fn each_call_takes_the_statements_that_it_needs(test: TestDatabase) -> any
         assert_eq!(statements.len(), expected, "{what}: {statements:?}");
     };
     fixture.statements();
-    // The head, the row, the entry.
+    // Updates of the head and the row, and the insert of the entry.
     changes.commit(owner, &[create()?], &change(owner, at(1))).await?;
     sent("commit", 3);
     changes.commit(owner, &[create()?, create()?, create()?], &change(owner, at(1))).await?;
@@ -301,7 +301,7 @@ async fn each_call_takes_the_statements_that_it_needs(test: TestDatabase) -> any
     sent("purge", 4);
     changes.commit(owner, &[Write::purge(task)], &change(owner, at(1))).await.err();
     sent("stale", 2);
-    // And what a call is asked: whether it has happened, and whether it may.
+    // For a tool call also the look-ups of the effect and of the running attempt.
     changes.commit(owner, &[create()?], &effect(owner, call(&turn, 0), at(1))).await?;
     sent("effect", 5);
     changes.commit(owner, &[create()?], &effect(owner, call(&turn, 0), at(1))).await?;

@@ -1,4 +1,4 @@
-//! Changes that a turn's tool calls ask for: each effect happens once, and in a turn that runs alone.
+//! Changes made by a turn's tool calls: each effect happens once, and only while its turn is running.
 
 use domain::change::{CallOrigin, ChangeRepo as _, ChangeRepoError, EffectId, Entry, Write};
 use domain::conversation::{ConversationRepo as _, KeyReuse, NewTurn, TurnStart};
@@ -12,9 +12,9 @@ use crate::fixture::{Fixture, at, call, change, effect, id, new_conversation, ne
 on_both_databases!(
     an_effect_happens_once,
     an_effect_of_several_parts_happens_once,
-    an_effect_is_told_to_a_later_attempt_and_after_the_end,
-    effects_are_told_apart_by_turn_round_and_call,
-    an_effect_that_fails_may_still_happen,
+    a_recorded_effect_is_returned_to_later_attempts_and_after_the_end,
+    effects_are_identified_by_turn_round_and_call,
+    a_failed_effect_can_be_retried,
     an_effect_outlives_its_conversation,
 );
 
@@ -54,7 +54,7 @@ async fn an_effect_happens_once(test: TestDatabase) -> anyhow::Result<()> {
     let toggled = task.toggle(at(1));
     let done = case.commit(&[Write::replace(task.clone(), toggled.clone())], origin).await?;
     assert_eq!(case.found(origin.effect()).await?, done);
-    // The same write, which is stale by now; another one; and when the row is gone.
+    // The same write, which is stale by now; a different write; and after the row was purged.
     let same = Write::replace(task, toggled.clone());
     for writes in [vec![same], vec![Write::replace(toggled.clone(), toggled.toggle(at(2)))], vec![case.create()?; 3]] {
         assert_eq!(case.commit(&writes, origin).await?, done);
@@ -74,7 +74,7 @@ async fn an_effect_of_several_parts_happens_once(test: TestDatabase) -> anyhow::
     let done = case.commit(&writes, origin).await?;
     let written: Vec<_> = writes.iter().filter_map(Write::entity).collect();
     assert_eq!(done.iter().map(|entry| entry.entity).collect::<Vec<_>>(), written);
-    // In their order, of which there are more than digits.
+    // In order, with more parts than ten, so that an order by text would fail.
     assert_eq!(case.found(origin.effect()).await?, done);
     assert_eq!(case.commit(&writes, origin).await?, done);
     assert_eq!(case.commit(&writes[..1], origin).await?, done);
@@ -82,7 +82,7 @@ async fn an_effect_of_several_parts_happens_once(test: TestDatabase) -> anyhow::
     Ok(())
 }
 
-async fn an_effect_is_told_to_a_later_attempt_and_after_the_end(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_recorded_effect_is_returned_to_later_attempts_and_after_the_end(test: TestDatabase) -> anyhow::Result<()> {
     let case = Case::new(test).await?;
     let (fixture, owner) = (&case.fixture, case.owner);
     let keyed = |when| -> anyhow::Result<NewTurn> {
@@ -102,14 +102,14 @@ async fn an_effect_is_told_to_a_later_attempt_and_after_the_end(test: TestDataba
         for turn in [&first, &second] {
             assert_eq!(case.commit(&[case.create()?], call(turn, 0)).await?, done);
         }
-        // What has not happened does so for the running attempt alone.
+        // An effect that has not happened requires the running attempt.
         let late = case.commit(&[case.create()?], call(&first, 1)).await;
         assert!(matches!(late, Err(ChangeRepoError::LeaseLost)), "{late:?}");
     }
     Ok(())
 }
 
-async fn effects_are_told_apart_by_turn_round_and_call(test: TestDatabase) -> anyhow::Result<()> {
+async fn effects_are_identified_by_turn_round_and_call(test: TestDatabase) -> anyhow::Result<()> {
     let case = Case::new(test).await?;
     let (_, other) = case.fixture.conversation(case.owner).await?;
     let origin = call(&case.turn, 1);
@@ -131,7 +131,7 @@ async fn effects_are_told_apart_by_turn_round_and_call(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn an_effect_that_fails_may_still_happen(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_failed_effect_can_be_retried(test: TestDatabase) -> anyhow::Result<()> {
     let case = Case::new(test).await?;
     let origin = call(&case.turn, 0);
     let task: Task = case.fixture.task(case.owner, "Milk").await?;
@@ -140,7 +140,7 @@ async fn an_effect_that_fails_may_still_happen(test: TestDatabase) -> anyhow::Re
     let stale = case.commit(&[case.create()?, Write::replace(task.clone(), task.toggle(at(2)))], origin).await;
     assert!(matches!(stale, Err(ChangeRepoError::Stale)), "{stale:?}");
     assert_eq!(case.found(origin.effect()).await?, []);
-    // A turn that is nobody's.
+    // A turn that does not exist.
     let nowhere = CallOrigin { attempt: Attempt { turn: id(), number: 1 }, ..origin };
     let ended = case.commit(&[case.create()?], nowhere).await;
     assert!(matches!(ended, Err(ChangeRepoError::LeaseLost)), "{ended:?}");
@@ -155,7 +155,7 @@ async fn an_effect_outlives_its_conversation(test: TestDatabase) -> anyhow::Resu
     let done = case.commit(&[case.create()?], origin).await?;
     case.fixture.conversations.delete(case.owner, case.turn.conversation).await?;
     assert_eq!(case.found(origin.effect()).await?, done);
-    // What no call asks for needs no turn.
+    // A change without a call needs no turn.
     case.fixture.changes.commit(case.owner, &[case.create()?], &change(case.owner, at(2))).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Entries that are found by what they are about, and how undos hang together.
+//! Search of ledger entries, and the links between undos.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
@@ -14,15 +14,15 @@ use crate::fixture::{Fixture, at, call, change, effect, id, new_task, new_turn};
 
 on_both_databases!(
     entries_are_found_by_number_and_operation,
-    entries_are_found_by_the_message_of_their_turn,
+    entries_are_found_by_message,
     the_newest_entries_of_rows_are_found,
-    the_newest_entries_of_other_turns_are_found_but_for_undos,
-    more_ids_than_a_statement_takes_are_looked_for,
-    undos_are_followed_to_their_end,
-    a_long_chain_of_undos_is_one_statement,
+    the_newest_entries_of_other_turns_are_found_without_undos,
+    a_search_may_exceed_the_parameters_of_one_statement,
+    undo_links_are_followed_transitively,
+    a_long_chain_of_undos_is_read_in_one_statement,
 );
 
-/// No numbers.
+/// An empty list of sequence numbers.
 const NONE: [u64; 0] = [];
 
 async fn seqs(fixture: &Fixture, owner: UserId, selector: &EntrySelector) -> anyhow::Result<Vec<u64>> {
@@ -56,12 +56,12 @@ async fn entries_are_found_by_number_and_operation(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn entries_are_found_by_the_message_of_their_turn(test: TestDatabase) -> anyhow::Result<()> {
+async fn entries_are_found_by_message(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
     let (elsewhere, other) = fixture.conversation(owner).await?;
-    // Of two calls, with others in between.
+    // Entries of two calls with others between them.
     for (turn, index) in [(&turn, 0), (&other, 0), (&turn, 1)] {
         add(&fixture, owner, 2, &effect(owner, call(turn, index), at(1))).await?;
         add(&fixture, owner, 1, &change(owner, at(1))).await?;
@@ -70,7 +70,7 @@ async fn entries_are_found_by_the_message_of_their_turn(test: TestDatabase) -> a
     let message = |conversation, message| EntrySelector::Message(conversation, message);
     assert_eq!(seqs(&fixture, owner, &message(conversation, of(&turn))).await?, [1, 2, 7, 8]);
     assert_eq!(seqs(&fixture, owner, &message(elsewhere, of(&other))).await?, [4, 5]);
-    // Both have to fit.
+    // The conversation and the message must both match.
     assert_eq!(seqs(&fixture, owner, &message(elsewhere, of(&turn))).await?, NONE);
     assert_eq!(seqs(&fixture, owner, &message(conversation, turn.user_message)).await?, NONE);
     let messages = |messages: &[MessageId]| EntrySelector::Messages(messages.to_vec());
@@ -80,7 +80,7 @@ async fn entries_are_found_by_the_message_of_their_turn(test: TestDatabase) -> a
     Ok(())
 }
 
-/// Toggles the task and returns it.
+/// Toggles the task and returns the new task.
 async fn toggle(fixture: &Fixture, task: &Task) -> anyhow::Result<Task> {
     let after = task.toggle(at(1));
     fixture.write(task.user_id, Write::replace(task.clone(), after.clone())).await?;
@@ -106,7 +106,7 @@ async fn the_newest_entries_of_rows_are_found(test: TestDatabase) -> anyhow::Res
         (rows(&[&one, &two], 5, 100), &[6, 7]),
         (rows(&[&one, &two], 7, 100), &[]),
         (rows(&[&one, &two], u64::MAX, 100), &[]),
-        // The newest ones, and the oldest of them first.
+        // The newest entries in ascending order.
         (rows(&[&one, &two], 0, 3), &[5, 6, 7]),
         (rows(&[&one, &two], 5, 1), &[7]),
         (rows(&[&three], 0, 100), &[3, 4]),
@@ -117,7 +117,7 @@ async fn the_newest_entries_of_rows_are_found(test: TestDatabase) -> anyhow::Res
     Ok(())
 }
 
-async fn the_newest_entries_of_other_turns_are_found_but_for_undos(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_newest_entries_of_other_turns_are_found_without_undos(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
@@ -153,7 +153,7 @@ async fn the_newest_entries_of_other_turns_are_found_but_for_undos(test: TestDat
     Ok(())
 }
 
-async fn more_ids_than_a_statement_takes_are_looked_for(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_search_may_exceed_the_parameters_of_one_statement(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (one, other) = (fixture.task(owner, "1").await?, fixture.task(owner, "2").await?);
@@ -165,7 +165,7 @@ async fn more_ids_than_a_statement_takes_are_looked_for(test: TestDatabase) -> a
         let rows = many(first, last);
         EntrySelector::Rows { rows, after: Seq(0), limit: limit(most) }
     };
-    // Whichever statement finds it, the newest one is found.
+    // The newest entry is returned whichever statement selects it.
     let (one, other) = (EntityId::Task(one.id), EntityId::Task(other.id));
     assert_eq!(seqs(&fixture, owner, &rows(one, other, 1)).await?, [2]);
     assert_eq!(seqs(&fixture, owner, &rows(other, one, 1)).await?, [2]);
@@ -177,7 +177,7 @@ async fn more_ids_than_a_statement_takes_are_looked_for(test: TestDatabase) -> a
     Ok(())
 }
 
-/// Undoes the entry `undoes` by turning the task around, and returns it.
+/// Commits an undo of the entry `undoes` by toggling the task. Returns the new task.
 async fn undo(fixture: &Fixture, task: &Task, undoes: u64) -> anyhow::Result<Task> {
     let after = task.toggle(at(1));
     let write = Write::Task { before: Some(task.clone()), after: Some(after.clone()), undoes: Some(Seq(undoes)) };
@@ -193,7 +193,7 @@ async fn links(fixture: &Fixture, owner: UserId, seqs: &[u64]) -> anyhow::Result
     Ok(links)
 }
 
-async fn undos_are_followed_to_their_end(test: TestDatabase) -> anyhow::Result<()> {
+async fn undo_links_are_followed_transitively(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut task = fixture.task(owner, "1").await?;
@@ -206,14 +206,14 @@ async fn undos_are_followed_to_their_end(test: TestDatabase) -> anyhow::Result<(
     assert_eq!(links(&fixture, owner, &[1]).await?, chain);
     assert_eq!(links(&fixture, owner, &[2]).await?, BTreeSet::from([(6, 2)]));
     assert_eq!(links(&fixture, owner, &[4]).await?, BTreeSet::from([(5, 4)]));
-    // Those that are reached from two of them come once.
+    // A link that is reachable from two entries is returned once.
     assert_eq!(links(&fixture, owner, &[1, 3, 4]).await?, chain);
     assert_eq!(links(&fixture, owner, &[5, 6, 7, 99, u64::MAX]).await?, BTreeSet::new());
     assert_eq!(links(&fixture, owner, &[]).await?, BTreeSet::new());
     Ok(())
 }
 
-async fn a_long_chain_of_undos_is_one_statement(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_long_chain_of_undos_is_read_in_one_statement(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut task = fixture.task(owner, "1").await?;

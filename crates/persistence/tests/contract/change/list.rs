@@ -1,4 +1,4 @@
-//! The ledger in its order, and its head.
+//! Pages of the ledger, and its head.
 
 use std::num::NonZeroU16;
 
@@ -11,9 +11,9 @@ use crate::fixture::{Fixture, at, id, new_task};
 
 on_both_databases!(
     entries_follow_their_cursor_in_order,
-    the_head_is_the_newest_number_and_tells_the_zone,
-    a_user_who_is_not_there_has_no_ledger,
-    the_head_is_no_later_than_the_entries,
+    the_head_has_the_newest_number_and_the_time_zone,
+    the_ledger_of_a_missing_user_is_not_found,
+    the_head_is_read_no_later_than_the_entries,
 );
 
 async fn entries_follow_their_cursor_in_order(test: TestDatabase) -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ async fn entries_follow_their_cursor_in_order(test: TestDatabase) -> anyhow::Res
         assert_eq!(fixture.changes.list(owner, Seq(after), NonZeroU16::MAX).await?, empty);
     }
     let mut entries = Vec::new();
-    // More than digits, so that an order of texts would show.
+    // More than ten, so that an order by text would fail.
     for _ in 0..12 {
         entries.push(fixture.write(owner, Write::create(new_task(owner, "Milk")?)).await?);
         fixture.task(other, "Bread").await?;
@@ -45,7 +45,7 @@ async fn entries_follow_their_cursor_in_order(test: TestDatabase) -> anyhow::Res
     Ok(())
 }
 
-async fn the_head_is_the_newest_number_and_tells_the_zone(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_head_has_the_newest_number_and_the_time_zone(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let head = fixture.changes.head(owner).await?;
@@ -58,7 +58,7 @@ async fn the_head_is_the_newest_number_and_tells_the_zone(test: TestDatabase) ->
     Ok(())
 }
 
-async fn a_user_who_is_not_there_has_no_ledger(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_ledger_of_a_missing_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (gone, nobody) = (fixture.user().await?, id::<UserId>());
     fixture.task(gone, "Milk").await?;
@@ -73,8 +73,8 @@ async fn a_user_who_is_not_there_has_no_ledger(test: TestDatabase) -> anyhow::Re
     Ok(())
 }
 
-/// While somebody writes, the entries that a page shows go up to the head that it tells.
-async fn the_head_is_no_later_than_the_entries(test: TestDatabase) -> anyhow::Result<()> {
+/// During concurrent commits, the entries of a page reach at least the head that it returns.
+async fn the_head_is_read_no_later_than_the_entries(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let changes = fixture.changes.clone();

@@ -1,4 +1,4 @@
-//! Tasks that are removed for good leave nothing of what they were.
+//! Purged tasks: their contents are erased from the ledger.
 
 use domain::change::{Action, ChangeRepo as _, ChangeRepoError, EntityId, Entry, Row, Write};
 use domain::task::{Task, TaskPatch, TaskRepo as _};
@@ -7,18 +7,18 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, change, new_task};
 
 on_both_databases!(
-    a_purge_removes_the_row_and_what_the_ledger_has_of_it,
-    a_purge_removes_what_its_own_commit_wrote,
-    a_purge_of_a_stale_row_removes_nothing,
-    many_rows_are_purged_at_once,
+    a_purge_deletes_the_row_and_its_contents_in_the_ledger,
+    a_purge_erases_entries_of_its_own_commit,
+    a_purge_of_a_stale_row_changes_nothing,
+    many_rows_are_purged_in_one_commit,
 );
 
-/// An entry without the row before and after.
+/// Returns the entry without `before` and `after`.
 fn blank(entry: &Entry) -> Entry {
     Entry { before: None, after: None, ..entry.clone() }
 }
 
-async fn a_purge_removes_the_row_and_what_the_ledger_has_of_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_purge_deletes_the_row_and_its_contents_in_the_ledger(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let (task, kept) = (fixture.task(owner, "Secret milk").await?, fixture.task(owner, "Bread").await?);
@@ -40,13 +40,13 @@ async fn a_purge_removes_the_row_and_what_the_ledger_has_of_it(test: TestDatabas
     let left = "SELECT COUNT(*) FROM changes \
                 WHERE CAST(\"before\" AS text) LIKE '%Secret%' OR CAST(\"after\" AS text) LIKE '%Secret%'";
     assert_eq!(fixture.number(left).await?, 0);
-    // It was purged once.
+    // It can be purged only once.
     let again = fixture.write(owner, Write::purge(deleted)).await;
     assert!(matches!(again, Err(ChangeRepoError::Stale)), "{again:?}");
     Ok(())
 }
 
-async fn a_purge_removes_what_its_own_commit_wrote(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_purge_erases_entries_of_its_own_commit(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (created, other) = (new_task(owner, "Milk")?, new_task(owner, "Bread")?);
@@ -66,7 +66,7 @@ async fn a_purge_removes_what_its_own_commit_wrote(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn a_purge_of_a_stale_row_removes_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_purge_of_a_stale_row_changes_nothing(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
@@ -81,7 +81,7 @@ async fn a_purge_of_a_stale_row_removes_nothing(test: TestDatabase) -> anyhow::R
     Ok(())
 }
 
-async fn many_rows_are_purged_at_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn many_rows_are_purged_in_one_commit(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let tasks: Vec<Task> = (0..500).map(|_| new_task(owner, "Milk")).collect::<Result<_, _>>()?;

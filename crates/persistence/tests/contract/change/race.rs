@@ -1,4 +1,4 @@
-//! Changes: what is committed at the same time.
+//! Changes: concurrent commits.
 
 use std::num::NonZeroU16;
 
@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 use crate::fixture::{Fixture, at, call, change, effect, new_task};
 
 on_both_databases!(
-    of_many_writers_none_leaves_a_gap_or_a_duplicate,
-    of_two_writes_at_the_same_version_one_is_stale,
-    one_effect_that_is_committed_at_once_happens_once,
-    one_effect_of_several_parts_that_is_committed_at_once_happens_once,
-    a_write_comes_before_the_deletion_of_its_user_or_after_it,
-    a_purge_and_upkeep_of_the_same_entries_do_not_wait_for_each_other,
+    concurrent_commits_number_entries_without_gaps_or_duplicates,
+    of_two_concurrent_writes_at_one_version_one_is_stale,
+    an_effect_that_is_committed_concurrently_happens_once,
+    an_effect_of_several_parts_that_is_committed_concurrently_happens_once,
+    a_commit_is_serialized_with_the_deletion_of_its_user,
+    a_purge_and_upkeep_of_the_same_entries_do_not_deadlock,
 );
 
 const WRITERS: usize = 8;
@@ -31,8 +31,8 @@ fn commit(fixture: &Fixture, owner: UserId, writes: Vec<Write>) -> JoinHandle<Ou
     tokio::spawn(async move { changes.commit(owner, &writes, &change).await })
 }
 
-/// Every writer commits one, two or three rows at a time, and now and then one that is refused.
-async fn of_many_writers_none_leaves_a_gap_or_a_duplicate(test: TestDatabase) -> anyhow::Result<()> {
+/// Every writer commits one, two or three rows at a time, and sometimes a stale write.
+async fn concurrent_commits_number_entries_without_gaps_or_duplicates(test: TestDatabase) -> anyhow::Result<()> {
     const EACH: usize = 12;
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
@@ -49,7 +49,7 @@ async fn of_many_writers_none_leaves_a_gap_or_a_duplicate(test: TestDatabase) ->
                 continue;
             }
             let committed = changes.commit(owner, &writes, &change(owner, at(1))).await?;
-            // The numbers of one commit follow each other.
+            // The sequence numbers of one commit are consecutive.
             for (entry, number) in committed.iter().zip(committed[0].seq.0..) {
                 anyhow::ensure!(entry.seq == Seq(number), "{committed:?}");
             }
@@ -72,7 +72,7 @@ async fn of_many_writers_none_leaves_a_gap_or_a_duplicate(test: TestDatabase) ->
     Ok(())
 }
 
-async fn of_two_writes_at_the_same_version_one_is_stale(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_two_concurrent_writes_at_one_version_one_is_stale(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut task = fixture.task(owner, "Milk").await?;
@@ -90,8 +90,8 @@ async fn of_two_writes_at_the_same_version_one_is_stale(test: TestDatabase) -> a
     Ok(())
 }
 
-/// Two attempts at a turn, of which one lost its lease without noticing, or one that is repeated: all are told the same.
-async fn alike(fixture: &Fixture, owner: UserId, parts: usize) -> anyhow::Result<()> {
+/// Commits one effect concurrently, as repeated calls do. All of them must return the same entries.
+async fn assert_same_entries(fixture: &Fixture, owner: UserId, parts: usize) -> anyhow::Result<()> {
     let (_, turn) = fixture.conversation(owner).await?;
     for round in 0..ROUNDS {
         let change = effect(owner, call(&turn, u8::try_from(round)?), at(1));
@@ -113,20 +113,22 @@ async fn alike(fixture: &Fixture, owner: UserId, parts: usize) -> anyhow::Result
     Ok(())
 }
 
-async fn one_effect_that_is_committed_at_once_happens_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_effect_that_is_committed_concurrently_happens_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    alike(&fixture, owner, 1).await
+    assert_same_entries(&fixture, owner, 1).await
 }
 
-async fn one_effect_of_several_parts_that_is_committed_at_once_happens_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_effect_of_several_parts_that_is_committed_concurrently_happens_once(
+    test: TestDatabase,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    alike(&fixture, owner, 5).await
+    assert_same_entries(&fixture, owner, 5).await
 }
 
-/// Two who waited for each other would be told by an error of storage.
-async fn a_write_comes_before_the_deletion_of_its_user_or_after_it(test: TestDatabase) -> anyhow::Result<()> {
+/// A deadlock would fail with a storage error.
+async fn a_commit_is_serialized_with_the_deletion_of_its_user(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for round in 0..ROUNDS * 2 {
         let owner = fixture.user().await?;
@@ -139,7 +141,7 @@ async fn a_write_comes_before_the_deletion_of_its_user_or_after_it(test: TestDat
         };
         let users = fixture.users.clone();
         let delete = || tokio::spawn(async move { users.delete(owner, 0).await });
-        // As often as not the deletion is sent first.
+        // The order of the operations varies between rounds.
         let (deleted, written) = if round % 2 == 0 {
             let deleted = delete();
             (
@@ -162,8 +164,8 @@ async fn a_write_comes_before_the_deletion_of_its_user_or_after_it(test: TestDat
     Ok(())
 }
 
-/// Both change the same entries, and neither in an order that is known.
-async fn a_purge_and_upkeep_of_the_same_entries_do_not_wait_for_each_other(test: TestDatabase) -> anyhow::Result<()> {
+/// Both change the same entries in an unspecified order; the lock of the user's row prevents a deadlock.
+async fn a_purge_and_upkeep_of_the_same_entries_do_not_deadlock(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {

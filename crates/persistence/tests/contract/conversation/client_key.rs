@@ -1,4 +1,4 @@
-//! Conversations that the client has a key for.
+//! Conversations with a client key.
 
 use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, TurnResult, TurnStart};
 use domain::turn::TurnState;
@@ -6,13 +6,13 @@ use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, end, id, new_task, new_turn, put_off};
 
-on_both_databases!(a_conversation_is_found_by_the_clients_key, the_same_clients_key_of_two_users_is_two_conversations,);
+on_both_databases!(a_conversation_is_found_by_its_client_key, client_keys_are_scoped_to_the_user,);
 
 fn slug(slug: &str, title: &str) -> anyhow::Result<ConversationTarget> {
     Ok(ConversationTarget::Keyed(slug.parse()?, id(), title.parse()?))
 }
 
-async fn a_conversation_is_found_by_the_clients_key(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_conversation_is_found_by_its_client_key(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let new = new_turn(slug("one", "Groceries")?, at(0))?;
@@ -33,10 +33,10 @@ async fn a_conversation_is_found_by_the_clients_key(test: TestDatabase) -> anyho
     let found = fixture.conversations.get(owner, first.conversation).await?;
     assert_eq!((found.title.as_str(), found.message_count), ("Groceries", 4));
     assert_eq!((found.created_at, found.updated_at), (at(0), at(3)));
-    // A dead turn in it makes room.
+    // A turn whose lease has expired does not block it.
     let third = fixture.begin(owner, new_turn(slug("one", "Else")?, at(15_000_003))?).await?;
     assert_eq!((third.conversation, third.position), (first.conversation, 5));
-    // Another key is another conversation, and so is a deleted one's.
+    // Another key, and the key of a deleted conversation, create a new conversation.
     let other = fixture.begin(owner, new_turn(slug("two", "Else")?, at(3))?).await?;
     assert_ne!(other.conversation, first.conversation);
     fixture.conversations.delete(owner, first.conversation).await?;
@@ -45,7 +45,7 @@ async fn a_conversation_is_found_by_the_clients_key(test: TestDatabase) -> anyho
     Ok(())
 }
 
-async fn the_same_clients_key_of_two_users_is_two_conversations(test: TestDatabase) -> anyhow::Result<()> {
+async fn client_keys_are_scoped_to_the_user(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let one = fixture.begin(ada, new_turn(slug("one", "Groceries")?, at(0))?).await?;

@@ -1,4 +1,4 @@
-//! Conversations: reading, listing, renaming, deleting, and what they last showed.
+//! Conversations: reading, listing, renaming, deleting, and the tasks that were last shown.
 
 use std::num::NonZeroU16;
 
@@ -13,14 +13,14 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, end, id, new_turn};
 
 on_both_databases!(
-    a_conversation_is_read_as_it_was_begun,
+    a_conversation_is_read_as_it_was_created,
     a_missing_conversation_is_not_found,
-    the_last_active_conversation_comes_first,
-    pages_show_every_conversation_once_also_of_one_instant,
-    renaming_keeps_the_time_of_activity,
-    a_title_comes_back_byte_for_byte,
-    deleting_takes_turns_and_messages_along_even_while_one_runs,
-    shown_tasks_are_kept_in_their_order,
+    the_most_recently_active_conversation_is_listed_first,
+    pages_contain_every_conversation_once_despite_equal_times,
+    renaming_keeps_updated_at,
+    a_title_is_stored_byte_for_byte,
+    deleting_a_conversation_deletes_its_turns_and_messages_while_one_is_running,
+    shown_tasks_keep_their_order,
 );
 
 async fn begin(fixture: &Fixture, owner: UserId, title: &str, microseconds: i64) -> anyhow::Result<Conversation> {
@@ -43,7 +43,7 @@ async fn all(fixture: &Fixture, owner: UserId, size: u16) -> anyhow::Result<Vec<
     }
 }
 
-async fn a_conversation_is_read_as_it_was_begun(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_conversation_is_read_as_it_was_created(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
@@ -85,11 +85,11 @@ async fn a_missing_conversation_is_not_found(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-async fn the_last_active_conversation_comes_first(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_most_recently_active_conversation_is_listed_first(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     assert_eq!(all(&fixture, owner, 1).await?, []);
-    // Fractions of no, three and six digits, in an order that is not that of their texts' lengths.
+    // Fractions of no, three and six digits, in an order that differs from the lengths of the texts.
     let mut begun = Vec::new();
     for microseconds in [500_000, 499_999, 0, 1_000_000, 500_001, 100_000, 999_999, 10] {
         begun.push(begin(&fixture, owner, "Groceries", microseconds).await?);
@@ -99,7 +99,7 @@ async fn the_last_active_conversation_comes_first(test: TestDatabase) -> anyhow:
     for size in [1, 3, 8, 9] {
         assert_eq!(titles(all(&fixture, owner, size).await?), expected, "pages of {size}");
     }
-    // Something is said in the oldest one.
+    // A new turn in the oldest conversation.
     let oldest = &begun[2];
     let turn = new_turn(ConversationTarget::Existing(oldest.id), at(60_000_000))?;
     fixture.conversations.begin_turn(owner, turn).await?;
@@ -107,7 +107,7 @@ async fn the_last_active_conversation_comes_first(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn pages_show_every_conversation_once_also_of_one_instant(test: TestDatabase) -> anyhow::Result<()> {
+async fn pages_contain_every_conversation_once_despite_equal_times(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut begun = Vec::new();
@@ -122,7 +122,7 @@ async fn pages_show_every_conversation_once_also_of_one_instant(test: TestDataba
     Ok(())
 }
 
-async fn renaming_keeps_the_time_of_activity(test: TestDatabase) -> anyhow::Result<()> {
+async fn renaming_keeps_updated_at(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let before = begin(&fixture, owner, "Groceries", 7).await?;
@@ -135,7 +135,7 @@ async fn renaming_keeps_the_time_of_activity(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-async fn a_title_comes_back_byte_for_byte(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_title_is_stored_byte_for_byte(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for title in ["🧑\u{200D}🚀", "‏שלום‏", "cafe\u{301}", "'; DROP TABLE conversations; --", &"é".repeat(200)]
@@ -148,7 +148,9 @@ async fn a_title_comes_back_byte_for_byte(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-async fn deleting_takes_turns_and_messages_along_even_while_one_runs(test: TestDatabase) -> anyhow::Result<()> {
+async fn deleting_a_conversation_deletes_its_turns_and_messages_while_one_is_running(
+    test: TestDatabase,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let kept = begin(&fixture, owner, "Kept", 0).await?;
@@ -170,7 +172,7 @@ async fn deleting_takes_turns_and_messages_along_even_while_one_runs(test: TestD
     Ok(())
 }
 
-async fn shown_tasks_are_kept_in_their_order(test: TestDatabase) -> anyhow::Result<()> {
+async fn shown_tasks_keep_their_order(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let before = begin(&fixture, owner, "Groceries", 7).await?;

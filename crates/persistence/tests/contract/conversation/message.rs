@@ -1,4 +1,4 @@
-//! Messages: their pages, and what they are made of.
+//! Messages: pages and parts.
 
 use std::num::NonZeroU16;
 
@@ -14,11 +14,11 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, end, id, new_turn, text};
 
 on_both_databases!(
-    a_turn_leaves_the_question_and_the_answer,
-    pages_show_every_message_once_in_either_order,
-    a_page_behind_the_last_message_is_empty,
-    every_kind_of_part_comes_back_as_it_was,
-    nul_is_removed_before_storage,
+    a_turn_stores_a_user_message_and_an_assistant_message,
+    pages_contain_every_message_once_in_either_order,
+    a_page_after_the_last_message_is_empty,
+    every_kind_of_part_is_read_as_it_was_stored,
+    nul_characters_are_removed_before_storage,
 );
 
 async fn page(
@@ -45,7 +45,7 @@ fn complete(parts: Vec<Part>, microseconds: i64) -> TurnResult {
     TurnResult { parts, ..end(TurnState::Complete, at(microseconds)) }
 }
 
-async fn a_turn_leaves_the_question_and_the_answer(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_stores_a_user_message_and_an_assistant_message(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
@@ -83,7 +83,7 @@ async fn a_turn_leaves_the_question_and_the_answer(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn pages_show_every_message_once_in_either_order(test: TestDatabase) -> anyhow::Result<()> {
+async fn pages_contain_every_message_once_in_either_order(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
@@ -105,7 +105,7 @@ async fn pages_show_every_message_once_in_either_order(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn a_page_behind_the_last_message_is_empty(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_page_after_the_last_message_is_empty(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, _) = fixture.conversation(owner).await?;
@@ -119,7 +119,7 @@ async fn a_page_behind_the_last_message_is_empty(test: TestDatabase) -> anyhow::
     Ok(())
 }
 
-async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::Result<()> {
+async fn every_kind_of_part_is_read_as_it_was_stored(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
@@ -170,7 +170,7 @@ async fn every_kind_of_part_comes_back_as_it_was(test: TestDatabase) -> anyhow::
     Ok(())
 }
 
-async fn nul_is_removed_before_storage(test: TestDatabase) -> anyhow::Result<()> {
+async fn nul_characters_are_removed_before_storage(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;

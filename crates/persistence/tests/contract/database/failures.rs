@@ -1,4 +1,4 @@
-//! What a caller hears when the database is busy, stuck or away.
+//! Errors when the database is busy, slow or unreachable.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use test_database::{Kind, TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, change, id, new_task, options};
 
 on_both_databases!(
-    a_database_answers_a_ping_and_is_named,
-    writes_wait_in_line_and_are_told_when_it_takes_too_long,
-    a_row_that_makes_no_sense_is_corrupt,
+    a_database_responds_to_a_ping_and_returns_its_name,
+    writes_queue_and_return_exhausted_after_the_acquire_timeout,
+    an_invalid_row_is_corrupt,
     a_closed_database_is_unavailable,
-    a_write_that_fails_only_at_its_commit_is_told,
-    a_transaction_that_is_dropped_leaves_nothing_and_frees_its_connection,
+    a_write_that_fails_at_commit_returns_an_error,
+    a_dropped_transaction_is_rolled_back_and_releases_its_connection,
 );
 
 fn error<T: std::fmt::Debug>(outcome: Result<T, TaskRepoError>) -> anyhow::Result<StorageError> {
@@ -27,7 +27,7 @@ fn error<T: std::fmt::Debug>(outcome: Result<T, TaskRepoError>) -> anyhow::Resul
     }
 }
 
-async fn a_database_answers_a_ping_and_is_named(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_database_responds_to_a_ping_and_returns_its_name(test: TestDatabase) -> anyhow::Result<()> {
     let name = if test.kind() == Kind::Sqlite { "SQLite" } else { "PostgreSQL" };
     let fixture = Fixture::new(test).await?;
     fixture.database.ping().await?;
@@ -35,8 +35,8 @@ async fn a_database_answers_a_ping_and_is_named(test: TestDatabase) -> anyhow::R
     Ok(())
 }
 
-/// The pool of one connection is busy with a statement that waits for a lock.
-async fn writes_wait_in_line_and_are_told_when_it_takes_too_long(test: TestDatabase) -> anyhow::Result<()> {
+/// The only connection is in use by a statement that waits for a lock.
+async fn writes_queue_and_return_exhausted_after_the_acquire_timeout(test: TestDatabase) -> anyhow::Result<()> {
     let short = |options: &mut DatabaseOptions| {
         options.max_connections = 1;
         options.acquire_timeout = Duration::from_millis(200);
@@ -51,7 +51,7 @@ async fn writes_wait_in_line_and_are_told_when_it_takes_too_long(test: TestDatab
         let (changes, write) = (fixture.changes.clone(), Write::create(new_task(owner, title)?));
         Ok(tokio::spawn(async move { changes.commit(owner, &[write], &change(owner, at(0))).await }))
     };
-    // One of them has the connection and waits for the lock; the other waits for the connection.
+    // One waits for the lock on the only connection, the other waits for the connection.
     let (mut first, mut second) = (create("Milk")?, create("Bread")?);
     let (refused, waiting) = tokio::select! {
         refused = &mut first => (refused?, second),
@@ -64,12 +64,12 @@ async fn writes_wait_in_line_and_are_told_when_it_takes_too_long(test: TestDatab
     Ok(())
 }
 
-async fn a_row_that_makes_no_sense_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_invalid_row_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
     let db = fixture.database.connection_for_migrations();
-    // Only spaces: no title has them.
+    // A title of spaces is invalid.
     db.execute_unprepared("UPDATE tasks SET title = '   '").await?;
     let error = error(fixture.tasks.get(owner, task.id).await)?;
     assert!(matches!(error, StorageError::Corrupt(_)), "{error:?}");
@@ -86,8 +86,8 @@ async fn a_closed_database_is_unavailable(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-/// The statement has returned its row by then.
-async fn a_write_that_fails_only_at_its_commit_is_told(test: TestDatabase) -> anyhow::Result<()> {
+/// A deferred constraint fails at commit, after the statement has returned its row.
+async fn a_write_that_fails_at_commit_returns_an_error(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
@@ -104,15 +104,13 @@ async fn a_write_that_fails_only_at_its_commit_is_told(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn a_transaction_that_is_dropped_leaves_nothing_and_frees_its_connection(
-    test: TestDatabase,
-) -> anyhow::Result<()> {
+async fn a_dropped_transaction_is_rolled_back_and_releases_its_connection(test: TestDatabase) -> anyhow::Result<()> {
     use domain::conversation::ConversationRepo as _;
     let fixture = Fixture::with(test, |options| options.max_connections = 1).await?;
     let owner = fixture.user().await?;
     for number in 0..40 {
         let new = crate::fixture::new_turn(crate::fixture::new_conversation()?, at(0))?;
-        // A request that goes away after some steps of its transaction.
+        // Cancelled after some steps of its transaction.
         let begin = fixture.conversations.begin_turn(owner, new);
         tokio::time::timeout(Duration::from_micros(number * 50), begin).await.ok();
     }
@@ -125,8 +123,8 @@ async fn a_transaction_that_is_dropped_leaves_nothing_and_frees_its_connection(
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long_is_ended_by_the_server() -> anyhow::Result<()> {
-    let name = "a_statement_that_takes_too_long_is_ended_by_the_server";
+async fn a_slow_statement_is_cancelled_by_the_server() -> anyhow::Result<()> {
+    let name = "a_slow_statement_is_cancelled_by_the_server";
     let Some(test) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
     let fixture = Fixture::with(test, |options| options.statement_timeout = Duration::from_millis(200)).await?;
     let owner = fixture.user().await?;
@@ -135,7 +133,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() -> anyhow::Res
     lock.execute_unprepared("LOCK TABLE tasks").await?;
     let error = error(fixture.tasks.get(owner, id()).await)?;
     assert!(matches!(error, StorageError::Unavailable(_)), "{error:?}");
-    // query_canceled: it is the server that gave up.
+    // SQLSTATE query_canceled, from the server's statement timeout.
     assert!(format!("{error:?}").contains("57014"), "{error:?}");
     lock.rollback().await?;
     fixture.task(owner, "Milk").await?;
@@ -143,7 +141,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_never_answers_is_unavailable() -> anyhow::Result<()> {
+async fn a_server_that_never_responds_is_unavailable() -> anyhow::Result<()> {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("postgres://ada:hunter2@{}/doable", silent.local_addr()?);
     let mut options = DatabaseOptions::new(url.into());
@@ -157,7 +155,7 @@ async fn a_server_that_accepts_and_never_answers_is_unavailable() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable() -> anyhow::Result<()> {
+async fn an_unreachable_server_is_unavailable() -> anyhow::Result<()> {
     let address = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let mut options = DatabaseOptions::new(format!("postgres://ada:hunter2@{address}/doable").into());
     options.acquire_timeout = Duration::from_millis(200);

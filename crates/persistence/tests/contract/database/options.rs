@@ -1,9 +1,9 @@
-//! What a database is opened with: bad URLs, and options that keep their secret.
+//! Database options: invalid URLs and redaction of the password.
 
 use persistence::{ConnectError, Database, DatabaseOptions};
 
 #[tokio::test]
-async fn a_url_of_another_database_or_of_none_is_refused() {
+async fn an_unsupported_or_invalid_url_is_refused() {
     for url in ["", "mysql://ada:hunter2@localhost/x", "data/doable.db", "http://x", "Postgres://x"] {
         let outcome = Database::connect(&DatabaseOptions::new(url.into())).await.map(|_| ());
         assert!(matches!(outcome, Err(ConnectError::Scheme)), "{url}: {outcome:?}");

@@ -1,4 +1,4 @@
-//! What only SQLite needs: pragmas, the single writer, a full disk, the file's folder.
+//! SQLite only: pragmas, the single writer, a full disk, the folder of the file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,17 +24,17 @@ async fn pragma(db: &impl sea_orm::ConnectionTrait, name: &str) -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn every_connection_has_its_pragmas() -> anyhow::Result<()> {
+async fn every_connection_has_the_configured_pragmas() -> anyhow::Result<()> {
     let fixture = fixture().await?;
     let pools: [(&DatabaseConnection, usize, &str); 2] =
         [(fixture.database.connection_for_migrations(), 1, "0"), (fixture.database.connection_for_status(), 9, "1")];
     for (pool, connections, query_only) in pools {
-        // All of them at once, so that each is another one.
-        let mut held = Vec::new();
+        // All connections at once, so that they are distinct.
+        let mut connections_in_use = Vec::new();
         for _ in 0..connections {
-            held.push(pool.begin().await?);
+            connections_in_use.push(pool.begin().await?);
         }
-        for connection in &held {
+        for connection in &connections_in_use {
             for (name, expected) in [
                 ("journal_mode", "wal"),
                 ("foreign_keys", "1"),
@@ -50,20 +50,20 @@ async fn every_connection_has_its_pragmas() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn reads_go_on_while_something_is_written() -> anyhow::Result<()> {
+async fn reads_proceed_during_a_write() -> anyhow::Result<()> {
     let fixture = fixture().await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
     let writing = fixture.database.connection_for_migrations().begin().await?;
     writing.execute_unprepared("UPDATE tasks SET title = 'Bread'").await?;
-    // What is not committed is not seen.
+    // Uncommitted changes are invisible.
     assert_eq!(fixture.tasks.get(owner, task.id).await?, task);
     writing.commit().await?;
     assert_eq!(fixture.tasks.get(owner, task.id).await?.title.as_str(), "Bread");
     Ok(())
 }
 
-/// A second process has the file open and writes to it all the time.
+/// A second pool, as of another process, writes to the file continuously.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_after_a_read_does_not_fail_under_contention() -> anyhow::Result<()> {
     let fixture = fixture().await?;
@@ -90,13 +90,13 @@ async fn a_write_after_a_read_does_not_fail_under_contention() -> anyhow::Result
 }
 
 #[tokio::test]
-async fn another_process_that_writes_for_long_is_told_as_exhaustion() -> anyhow::Result<()> {
+async fn a_long_write_of_another_process_returns_exhausted() -> anyhow::Result<()> {
     let fixture = fixture().await?;
     let owner = fixture.user().await?;
     let other = Database::connect(&options(&fixture.test)).await?;
     let lock = other.connection_for_migrations().begin().await?;
     lock.execute_unprepared("UPDATE users SET name = 'Eve'").await?;
-    // Instead of waiting for the 5 s that are set.
+    // Shortens the busy timeout of 5 s.
     fixture.database.connection_for_migrations().execute_unprepared("PRAGMA busy_timeout = 50").await?;
     let outcome = fixture.write(owner, Write::create(new_task(owner, "Milk")?)).await;
     assert!(matches!(outcome, Err(ChangeRepoError::Storage(StorageError::Exhausted(_)))), "{outcome:?}");
@@ -111,7 +111,7 @@ async fn another_process_that_writes_for_long_is_told_as_exhaustion() -> anyhow:
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyhow::Result<()> {
+async fn a_full_disk_returns_full_and_keeps_the_database_intact() -> anyhow::Result<()> {
     let fixture = fixture().await?;
     let owner = fixture.user().await?;
     let db = fixture.database.connection_for_migrations();
@@ -124,10 +124,10 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
             Ok(_) => created += 1,
             Err(error) => break error,
         }
-        anyhow::ensure!(created < 1000, "the disk is never full");
+        anyhow::ensure!(created < 1000, "the disk did not become full");
     };
     assert!(matches!(error, ChangeRepoError::Storage(StorageError::Full(_))), "{error:?}");
-    // The limit is the connection's, which may be another one by now.
+    // The limit belongs to the connection, which may have been replaced.
     db.execute_unprepared(&limit).await?;
     let mut begun = 0;
     let error = loop {
@@ -135,7 +135,7 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
             Ok(_) => begun += 1,
             Err(error) => break error,
         }
-        anyhow::ensure!(begun < 1000, "the disk is never full");
+        anyhow::ensure!(begun < 1000, "the disk did not become full");
     };
     assert!(matches!(error, ConversationRepoError::Storage(StorageError::Full(_))), "{error:?}");
     let page = domain::page::PageRequest::first(std::num::NonZeroU16::MAX);
@@ -143,17 +143,17 @@ async fn a_full_disk_is_told_and_reads_go_on_and_the_file_stays_sound() -> anyho
     assert_eq!(fixture.tasks.counts(owner).await?.pending, created);
     assert_eq!(fixture.changes.head(owner).await?.seq, Seq(created));
     assert_eq!(pragma(db, "integrity_check").await?, "ok");
-    // There is room again.
+    // The disk has space again.
     db.execute_unprepared("PRAGMA max_page_count = 1000000").await?;
     fixture.task(owner, "Milk").await?;
-    // Also for other connections: what is told as done is not part of a transaction that is never committed.
+    // Visible to other connections, so that the write was committed and is not part of a transaction left open.
     assert_eq!(fixture.tasks.counts(owner).await?.pending, created + 1);
     assert_eq!(fixture.changes.head(owner).await?.seq, Seq(created + 1));
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_file_is_opened_by_two_at_once() -> anyhow::Result<()> {
+async fn two_processes_open_a_new_file_concurrently() -> anyhow::Result<()> {
     for _ in 0..20 {
         let test = TestDatabase::create(Kind::Sqlite).await?;
         let open = || {
@@ -171,9 +171,9 @@ async fn a_new_file_is_opened_by_two_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The switch to WAL does not wait for a lock by itself.
+/// The switch to WAL ignores the busy timeout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn opening_waits_for_whoever_is_making_the_file() -> anyhow::Result<()> {
+async fn opening_waits_for_the_process_that_creates_the_file() -> anyhow::Result<()> {
     let test = TestDatabase::create(Kind::Sqlite).await?;
     let maker = sea_orm::Database::connect(test.url()).await?;
     let making = maker.begin().await?;
@@ -188,7 +188,7 @@ async fn opening_waits_for_whoever_is_making_the_file() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_missing_file_is_made_with_its_folder() -> anyhow::Result<()> {
+async fn a_missing_file_is_created_with_its_folder() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     for (path, parameters) in [("a/b/one.db", ""), ("two.db", "?mode=rwc")] {
         let file = folder.path().join(path);
@@ -199,7 +199,7 @@ async fn a_missing_file_is_made_with_its_folder() -> anyhow::Result<()> {
         assert!(file.is_file());
     }
     assert_private(&folder.path().join("a/b"))?;
-    // Unless the URL says otherwise.
+    // Unless the URL forbids it.
     let url = format!("sqlite://{}?mode=rw", folder.path().join("three.db").display());
     assert!(Database::connect(&DatabaseOptions::new(url.into())).await.is_err());
     Ok(())
@@ -212,7 +212,7 @@ fn assert_private(folder: &Path) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_database_in_memory_is_one_database() -> anyhow::Result<()> {
+async fn an_in_memory_database_is_shared_by_reads_and_writes() -> anyhow::Result<()> {
     for url in ["sqlite::memory:", "sqlite://?mode=memory"] {
         let mut options = DatabaseOptions::new(url.into());
         options.acquire_timeout = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! Look-ups and upkeep without an owner.
+//! Look-ups without an owner, failing of turns, and deletion of expired rows.
 
 use std::num::NonZeroU16;
 
@@ -17,10 +17,10 @@ use crate::fixture::{Fixture, at, new_code, new_conversation, new_session, new_t
 on_both_databases!(
     credentials_are_found_by_the_folded_email,
     a_session_is_found_by_its_refresh_token,
-    an_instance_that_starts_fails_its_own_turns,
-    turns_whose_lease_is_over_are_failed,
-    why_a_turn_was_failed_is_kept,
-    what_is_over_is_deleted,
+    a_restarted_instance_fails_its_own_turns,
+    turns_with_an_expired_lease_are_failed,
+    the_reason_of_a_failed_turn_is_stored,
+    expired_rows_are_deleted,
 );
 
 async fn states(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow::Result<(bool, Vec<TurnState>)> {
@@ -51,14 +51,14 @@ async fn a_session_is_found_by_its_refresh_token(test: TestDatabase) -> anyhow::
     let new = new_session(at(9));
     fixture.sessions.create(owner, new.clone()).await?;
     fixture.sessions.create(owner, new_session(at(9))).await?;
-    // Also when it is over: the caller knows the time.
+    // An expired session is returned, too: the caller compares the time.
     let found = fixture.system.session_by_refresh_token(&new.refresh).await?;
     assert_eq!(found, Some(RefreshTokenOwner { user: owner, session: new.id, expires_at: at(9) }));
     assert_eq!(fixture.system.session_by_refresh_token(&token()).await?, None);
     Ok(())
 }
 
-async fn an_instance_that_starts_fails_its_own_turns(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_restarted_instance_fails_its_own_turns(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, bob) = (fixture.user().await?, fixture.user().await?);
     let mut own = Vec::new();
@@ -81,7 +81,7 @@ async fn an_instance_that_starts_fails_its_own_turns(test: TestDatabase) -> anyh
     Ok(())
 }
 
-async fn turns_whose_lease_is_over_are_failed(test: TestDatabase) -> anyhow::Result<()> {
+async fn turns_with_an_expired_lease_are_failed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, bob) = (fixture.user().await?, fixture.user().await?);
     let (dead, _) = fixture.conversation(ada).await?;
@@ -95,7 +95,7 @@ async fn turns_whose_lease_is_over_are_failed(test: TestDatabase) -> anyhow::Res
     Ok(())
 }
 
-async fn why_a_turn_was_failed_is_kept(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_reason_of_a_failed_turn_is_stored(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let failed = |code: FailureCode| format!("SELECT COUNT(*) FROM turns WHERE error_code = '{code}'");
@@ -105,17 +105,17 @@ async fn why_a_turn_was_failed_is_kept(test: TestDatabase) -> anyhow::Result<()>
     fixture.conversation(owner).await?;
     fixture.system.fail_expired_turns(at(15_000_000)).await?;
     assert_eq!(fixture.number(&failed(FailureCode::LeaseExpired)).await?, 1);
-    // The next message finds a dead turn, too.
+    // A new turn also fails an earlier one whose lease has expired.
     let (conversation, _) = fixture.conversation(owner).await?;
     fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(15_000_000))?).await?;
     assert_eq!(fixture.number(&failed(FailureCode::LeaseExpired)).await?, 2);
     Ok(())
 }
 
-/// Else two instances that clean up at the same time could wait for each other for ever.
+/// Otherwise concurrent upkeep of two instances could deadlock.
 #[tokio::test]
-async fn a_dead_turn_that_somebody_has_is_not_waited_for() -> anyhow::Result<()> {
-    let name = "a_dead_turn_that_somebody_has_is_not_waited_for";
+async fn failing_expired_turns_skips_locked_turns() -> anyhow::Result<()> {
+    let name = "failing_expired_turns_skips_locked_turns";
     let Some(test) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
@@ -130,7 +130,7 @@ async fn a_dead_turn_that_somebody_has_is_not_waited_for() -> anyhow::Result<()>
     Ok(())
 }
 
-async fn what_is_over_is_deleted(test: TestDatabase) -> anyhow::Result<()> {
+async fn expired_rows_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (over, alive) = (new_session(at(5)), new_session(at(6)));

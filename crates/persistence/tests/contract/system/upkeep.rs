@@ -1,4 +1,4 @@
-//! Upkeep of the trash, the ledger and what waits for confirmation, and what is asked of many users at once.
+//! Upkeep of the trash, the ledger and pending actions, and the heads of many users.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, change, end, id, new_task, put_off};
 
 on_both_databases!(
-    users_are_found_by_what_is_in_their_trash_for_long,
-    a_hundred_users_with_trash_are_found_at_most,
-    entries_are_deleted_with_their_time,
-    entries_behind_one_that_is_kept_are_kept,
-    many_entries_are_deleted,
-    numbers_go_on_where_entries_were_deleted,
-    pending_actions_are_deleted_when_they_have_expired,
-    heads_are_told_of_the_users_that_are_there,
+    users_with_old_trash_are_found,
+    at_most_a_hundred_users_with_trash_are_found,
+    entries_older_than_the_limit_are_deleted,
+    entries_after_a_kept_entry_are_kept,
+    entries_are_deleted_in_batches,
+    numbering_continues_after_a_deletion,
+    expired_pending_actions_are_deleted,
+    heads_of_existing_users_are_returned,
 );
 
-/// No numbers.
+/// An empty list of sequence numbers.
 const NONE: [u64; 0] = [];
 
 async fn with_trash(fixture: &Fixture, until: i64) -> anyhow::Result<BTreeSet<UserId>> {
@@ -33,7 +33,7 @@ async fn with_trash(fixture: &Fixture, until: i64) -> anyhow::Result<BTreeSet<Us
     Ok(users)
 }
 
-async fn users_are_found_by_what_is_in_their_trash_for_long(test: TestDatabase) -> anyhow::Result<()> {
+async fn users_with_old_trash_are_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, bob, eve) = (fixture.user().await?, fixture.user().await?, fixture.user().await?);
     for (owner, when) in [(ada, 5), (ada, 5), (ada, 1_000_000), (bob, 6)] {
@@ -46,7 +46,7 @@ async fn users_are_found_by_what_is_in_their_trash_for_long(test: TestDatabase) 
     Ok(())
 }
 
-async fn a_hundred_users_with_trash_are_found_at_most(test: TestDatabase) -> anyhow::Result<()> {
+async fn at_most_a_hundred_users_with_trash_are_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for _ in 0..101 {
         let owner = fixture.user().await?;
@@ -56,7 +56,7 @@ async fn a_hundred_users_with_trash_are_found_at_most(test: TestDatabase) -> any
     Ok(())
 }
 
-/// Commits a change of one row at this time.
+/// Commits a change at this time.
 async fn changed(fixture: &Fixture, owner: UserId, when: i64) -> anyhow::Result<()> {
     fixture.changes.commit(owner, &[Write::create(new_task(owner, "Milk")?)], &change(owner, at(when))).await?;
     Ok(())
@@ -66,7 +66,7 @@ async fn seqs(fixture: &Fixture, owner: UserId) -> anyhow::Result<Vec<u64>> {
     Ok(fixture.entries(owner).await?.iter().map(|entry| entry.seq.0).collect())
 }
 
-async fn entries_are_deleted_with_their_time(test: TestDatabase) -> anyhow::Result<()> {
+async fn entries_older_than_the_limit_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, bob, eve) = (fixture.user().await?, fixture.user().await?, fixture.user().await?);
     for when in [1, 2, 3, 3, 1_000_000] {
@@ -84,8 +84,8 @@ async fn entries_are_deleted_with_their_time(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-/// A clock was set back: the numbers stay without a gap.
-async fn entries_behind_one_that_is_kept_are_kept(test: TestDatabase) -> anyhow::Result<()> {
+/// Sequence numbers stay gapless even if a clock was set back.
+async fn entries_after_a_kept_entry_are_kept(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for when in [1, 1, 9, 1, 9, 1] {
@@ -99,7 +99,7 @@ async fn entries_behind_one_that_is_kept_are_kept(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn many_entries_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
+async fn entries_are_deleted_in_batches(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut task = new_task(owner, "Milk")?;
@@ -119,7 +119,7 @@ async fn many_entries_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn numbers_go_on_where_entries_were_deleted(test: TestDatabase) -> anyhow::Result<()> {
+async fn numbering_continues_after_a_deletion(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     changed(&fixture, owner, 1).await?;
@@ -131,7 +131,7 @@ async fn numbers_go_on_where_entries_were_deleted(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn pending_actions_are_deleted_when_they_have_expired(test: TestDatabase) -> anyhow::Result<()> {
+async fn expired_pending_actions_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut conversations = Vec::new();
@@ -149,7 +149,7 @@ async fn pending_actions_are_deleted_when_they_have_expired(test: TestDatabase) 
     Ok(())
 }
 
-async fn heads_are_told_of_the_users_that_are_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn heads_of_existing_users_are_returned(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, bob, gone) = (fixture.user().await?, fixture.user().await?, fixture.user().await?);
     fixture.user().await?;

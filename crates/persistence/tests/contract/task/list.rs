@@ -12,20 +12,20 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, id};
 
 on_both_databases!(
-    the_newest_task_comes_first,
-    pages_show_every_task_once,
-    a_page_is_not_moved_by_tasks_that_come_and_go,
-    a_list_shows_one_status,
-    a_title_is_matched_folded,
-    every_character_of_a_search_stands_for_itself,
-    an_exact_title_is_matched_whole,
+    the_newest_task_is_listed_first,
+    pages_contain_every_task_once,
+    pages_are_stable_when_tasks_are_added_and_deleted,
+    a_list_is_filtered_by_status,
+    titles_are_matched_case_insensitively,
+    search_text_is_matched_literally,
+    an_exact_match_compares_the_whole_title,
 );
 
 fn limit(limit: u16) -> NonZeroU16 {
     NonZeroU16::new(limit).unwrap_or(NonZeroU16::MIN)
 }
 
-/// Every task that `filter` shows, in pages of `size`.
+/// Returns every task that `filter` selects, read in pages of `size`.
 async fn all(fixture: &Fixture, owner: UserId, filter: &TaskFilter, size: u16) -> anyhow::Result<Vec<Task>> {
     let (mut shown, mut request) = (Vec::new(), PageRequest::first(limit(size)));
     loop {
@@ -51,7 +51,7 @@ fn exactly(title: &str) -> TaskFilter {
     TaskFilter { title: Some(TitleMatch::Exactly(NormalizedText::new(title))), ..TaskFilter::default() }
 }
 
-async fn the_newest_task_comes_first(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_newest_task_is_listed_first(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     assert_eq!(all(&fixture, owner, &TaskFilter::default(), 1).await?, []);
@@ -62,12 +62,12 @@ async fn the_newest_task_comes_first(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn pages_show_every_task_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn pages_contain_every_task_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut created = Vec::new();
     for number in 0..7 {
-        // All at one instant: the order is that of the ids.
+        // All at the same time, so that the order is by id.
         created.push(fixture.task(owner, &number.to_string()).await?);
     }
     created.reverse();
@@ -79,7 +79,7 @@ async fn pages_show_every_task_once(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_page_is_not_moved_by_tasks_that_come_and_go(test: TestDatabase) -> anyhow::Result<()> {
+async fn pages_are_stable_when_tasks_are_added_and_deleted(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut tasks = Vec::new();
@@ -88,7 +88,7 @@ async fn a_page_is_not_moved_by_tasks_that_come_and_go(test: TestDatabase) -> an
     }
     let first = fixture.tasks.list(owner, &TaskFilter::default(), PageRequest::first(limit(2))).await?;
     fixture.task(owner, "new").await?;
-    // The very task that the cursor names goes away.
+    // The task that the cursor refers to is deleted.
     fixture.trash(&tasks[2], at(1)).await?;
     let request = PageRequest { limit: limit(2), after: first.next };
     let second = fixture.tasks.list(owner, &TaskFilter::default(), request).await?;
@@ -96,7 +96,7 @@ async fn a_page_is_not_moved_by_tasks_that_come_and_go(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn a_list_shows_one_status(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_list_is_filtered_by_status(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for (title, completed) in [("a", true), ("b", false), ("c", true), ("d", false)] {
@@ -118,7 +118,7 @@ async fn a_list_shows_one_status(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_title_is_matched_folded(test: TestDatabase) -> anyhow::Result<()> {
+async fn titles_are_matched_case_insensitively(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for title in ["STRASSE fegen", "CAFE\u{301} zahlen", "ÄPFEL", "Apfel"] {
@@ -130,7 +130,7 @@ async fn a_title_is_matched_folded(test: TestDatabase) -> anyhow::Result<()> {
         assert_eq!(titles(&fixture, owner, containing(words)).await?, [expected], "{words}");
     }
     assert_eq!(titles(&fixture, owner, exactly("äpfel")).await?, ["ÄPFEL"]);
-    // A title that changes is found by its new words only.
+    // A changed title is found by its new words only.
     let apple = all(&fixture, owner, &exactly("apfel"), 9).await?.remove(0);
     let patch = domain::task::TaskPatch { title: Some("Birne".parse()?).into(), ..Default::default() };
     fixture.write(owner, Write::replace(apple.clone(), apple.apply(&patch, at(1)))).await?;
@@ -139,7 +139,7 @@ async fn a_title_is_matched_folded(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn every_character_of_a_search_stands_for_itself(test: TestDatabase) -> anyhow::Result<()> {
+async fn search_text_is_matched_literally(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for title in ["100% wool", "1000 wool", "a_b", "axb", "back\\slash", "really!", "it's", "[a-z]*"] {
@@ -165,10 +165,10 @@ async fn every_character_of_a_search_stands_for_itself(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn an_exact_title_is_matched_whole(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_exact_match_compares_the_whole_title(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    // Alike in everything that the index holds.
+    // Equal in the indexed prefix.
     let (one, other) = (format!("{}a", "é".repeat(499)), format!("{}b", "é".repeat(499)));
     for title in ["milk", "milk 2", &one, &other] {
         fixture.task(owner, title).await?;

@@ -1,4 +1,4 @@
-//! Tasks as they are read.
+//! Tasks: reads by id and counts.
 
 use domain::change::{ChangeRepo as _, Write};
 use domain::id::TaskId;
@@ -10,12 +10,12 @@ use crate::fixture::{Fixture, at, change, id, new_task};
 
 on_both_databases!(
     a_task_is_read_as_it_was_written,
-    a_title_comes_back_byte_for_byte,
-    times_are_kept_in_whole_microseconds,
+    a_title_is_stored_byte_for_byte,
+    times_are_stored_in_whole_microseconds,
     a_missing_task_is_not_found,
-    many_tasks_are_read_at_once_and_missing_ones_left_out,
-    more_ids_than_a_statement_takes_are_read,
-    tasks_are_counted_by_whether_they_are_done,
+    get_many_omits_missing_tasks,
+    get_many_may_exceed_the_parameters_of_one_statement,
+    tasks_are_counted_by_status,
     each_read_takes_one_statement,
 );
 
@@ -35,7 +35,7 @@ async fn a_task_is_read_as_it_was_written(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-async fn a_title_comes_back_byte_for_byte(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_title_is_stored_byte_for_byte(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     // Joined emoji, both directions, a combining mark, SQL's and LIKE's own characters, the longest title, and the
@@ -54,7 +54,7 @@ async fn a_title_comes_back_byte_for_byte(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-async fn times_are_kept_in_whole_microseconds(test: TestDatabase) -> anyhow::Result<()> {
+async fn times_are_stored_in_whole_microseconds(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for kept in [at(0), at(123_456), at(120_000)] {
@@ -63,7 +63,7 @@ async fn times_are_kept_in_whole_microseconds(test: TestDatabase) -> anyhow::Res
         let entries = fixture.changes.commit(owner, &[Write::create(task.clone())], &change(owner, fine)).await?;
         let task = Task { completed_at: Some(kept), created_at: kept, updated_at: kept, ..task };
         assert_eq!(fixture.tasks.get(owner, task.id).await?, task);
-        // What is committed is told as it is kept.
+        // The committed entry has the rounded times that are stored.
         assert_eq!((entries[0].at, entries[0].after.as_ref().and_then(|row| row.as_task())), (kept, Some(&task)));
     }
     Ok(())
@@ -78,12 +78,12 @@ async fn a_missing_task_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn many_tasks_are_read_at_once_and_missing_ones_left_out(test: TestDatabase) -> anyhow::Result<()> {
+async fn get_many_omits_missing_tasks(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (one, other) = (fixture.task(owner, "Milk").await?, fixture.task(owner, "Bread").await?);
     fixture.task(owner, "Butter").await?;
-    // Also what is in the trash.
+    // Includes tasks in the trash.
     let one = fixture.trash(&one, at(1)).await?;
     let mut found = fixture.tasks.get_many(owner, &[other.id, id(), one.id]).await?;
     found.sort_by_key(|task| task.id);
@@ -92,7 +92,7 @@ async fn many_tasks_are_read_at_once_and_missing_ones_left_out(test: TestDatabas
     Ok(())
 }
 
-async fn more_ids_than_a_statement_takes_are_read(test: TestDatabase) -> anyhow::Result<()> {
+async fn get_many_may_exceed_the_parameters_of_one_statement(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let there = fixture.task(owner, "Milk").await?;
@@ -102,7 +102,7 @@ async fn more_ids_than_a_statement_takes_are_read(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn tasks_are_counted_by_whether_they_are_done(test: TestDatabase) -> anyhow::Result<()> {
+async fn tasks_are_counted_by_status(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     assert_eq!(fixture.tasks.counts(owner).await?, TaskCounts::default());

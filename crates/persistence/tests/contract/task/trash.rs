@@ -1,4 +1,4 @@
-//! The trash: how it is paged, and that no other read of tasks sees what is in it.
+//! The trash: pages, restoring, and exclusion from other reads.
 
 use std::num::NonZeroU16;
 
@@ -13,11 +13,11 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, id};
 
 on_both_databases!(
-    what_is_in_the_trash_is_not_there_for_other_reads,
-    a_task_comes_back_from_the_trash,
-    a_task_in_the_trash_can_be_changed_there,
-    pages_show_the_last_deleted_first_and_each_once,
-    a_page_of_the_trash_begins_at_a_time,
+    other_reads_exclude_the_trash,
+    a_task_is_restored_from_the_trash,
+    a_task_in_the_trash_can_be_updated,
+    pages_contain_each_deleted_task_once_and_the_newest_deletion_first,
+    a_page_of_the_trash_starts_at_a_time,
 );
 
 async fn all(fixture: &Fixture, owner: UserId, size: u16) -> anyhow::Result<Vec<Task>> {
@@ -34,7 +34,7 @@ async fn all(fixture: &Fixture, owner: UserId, size: u16) -> anyhow::Result<Vec<
     }
 }
 
-async fn what_is_in_the_trash_is_not_there_for_other_reads(test: TestDatabase) -> anyhow::Result<()> {
+async fn other_reads_exclude_the_trash(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut gone = Vec::new();
@@ -66,7 +66,7 @@ async fn what_is_in_the_trash_is_not_there_for_other_reads(test: TestDatabase) -
     Ok(())
 }
 
-async fn a_task_comes_back_from_the_trash(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_task_is_restored_from_the_trash(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
@@ -79,7 +79,7 @@ async fn a_task_comes_back_from_the_trash(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-async fn a_task_in_the_trash_can_be_changed_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_task_in_the_trash_can_be_updated(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let deleted = fixture.trash(&fixture.task(owner, "Milk").await?, at(1)).await?;
@@ -90,11 +90,11 @@ async fn a_task_in_the_trash_can_be_changed_there(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn pages_show_the_last_deleted_first_and_each_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn pages_contain_each_deleted_task_once_and_the_newest_deletion_first(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let mut expected = Vec::new();
-    // Some at one instant, some with a fraction that ends in zeros, and not in the order in which they were created.
+    // Some times are equal, some have a fraction that ends in zeros, and the order differs from that of creation.
     for when in [5, 1_000_000, 5, 500_000, 5, 3] {
         let task = fixture.task(owner, "Milk").await?;
         expected.push(fixture.trash(&task, at(when)).await?);
@@ -107,14 +107,14 @@ async fn pages_show_the_last_deleted_first_and_each_once(test: TestDatabase) -> 
     Ok(())
 }
 
-async fn a_page_of_the_trash_begins_at_a_time(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_page_of_the_trash_starts_at_a_time(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut deleted = Vec::new();
     for when in [1, 2, 3] {
         deleted.push(fixture.trash(&fixture.task(owner, "Milk").await?, at(when)).await?);
     }
-    // As upkeep asks: what was deleted at that time, or before.
+    // As upkeep does: tasks that were deleted at or before that time.
     let after = Some(TrashCursor { deleted_at: at(2), id: uuid::Uuid::max().into() });
     let page = fixture.tasks.list_trash(owner, PageRequest { limit: NonZeroU16::MAX, after }).await?;
     assert_eq!(page.items, [deleted[1].clone(), deleted[0].clone()]);

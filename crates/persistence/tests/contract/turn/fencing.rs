@@ -1,4 +1,4 @@
-//! Turns: whoever works on one that has ended, or on an earlier attempt at it, writes nothing any more.
+//! Turns: fencing of writes by an ended turn or by an earlier attempt.
 
 use std::future::Future;
 
@@ -13,33 +13,33 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, effect, end, id, new_conversation, new_task, new_turn, request, text};
 
 on_both_databases!(
-    who_works_on_an_earlier_attempt_writes_nothing,
-    an_attempt_that_was_never_begun_writes_nothing,
-    a_turn_that_has_ended_changes_no_task,
-    a_stop_comes_before_a_change_or_after_it,
-    a_stop_comes_before_a_change_of_several_or_after_it,
-    a_next_attempt_comes_before_a_change_or_after_it,
-    a_next_attempt_comes_before_progress_or_after_it,
-    a_deletion_of_the_conversation_comes_before_a_change_or_after_it,
+    writes_of_an_earlier_attempt_are_fenced,
+    writes_of_an_unknown_attempt_are_fenced,
+    writes_of_an_ended_turn_are_fenced,
+    a_stop_is_serialized_with_a_commit,
+    a_stop_is_serialized_with_a_commit_of_several_rows,
+    the_next_attempt_is_serialized_with_a_commit,
+    the_next_attempt_is_serialized_with_saving_progress,
+    deleting_the_conversation_is_serialized_with_a_commit,
 );
 
-/// A lease is 15 s long.
-const DEAD: i64 = 15_000_000;
+/// `Lease::LENGTH` in microseconds.
+const LEASE: i64 = 15_000_000;
 const ROUNDS: usize = 12;
 
 fn keyed(key: &str, when: i64) -> anyhow::Result<NewTurn> {
     Ok(NewTurn { idempotency: Some(request(key, 1, KeyReuse::Refuse)?), ..new_turn(new_conversation()?, at(when))? })
 }
 
-/// The next attempt at the turn that was begun by this key, once its lease is over.
-async fn next(fixture: &Fixture, owner: UserId, key: &str, when: i64) -> anyhow::Result<Turn> {
+/// Begins the next attempt at the turn with this key, after its lease has expired.
+async fn next_attempt(fixture: &Fixture, owner: UserId, key: &str, when: i64) -> anyhow::Result<Turn> {
     match fixture.conversations.begin_turn(owner, keyed(key, when)?).await? {
         TurnStart::Resumed { turn, .. } => Ok(turn),
         other => anyhow::bail!("{other:?}"),
     }
 }
 
-/// A change that call `index` of the attempt asks for. The turn alone says whether it may.
+/// Returns a change by call `index` of the attempt, with a conversation and a message that do not matter.
 fn call(owner: UserId, attempt: Attempt, index: u8) -> Change {
     let (conversation, message) = (id::<ConversationId>(), id::<MessageId>());
     effect(owner, CallOrigin { conversation, message, attempt, round: 0, index }, at(1))
@@ -49,12 +49,12 @@ fn first_effect(turn: Attempt) -> EffectId {
     EffectId { turn: turn.turn, round: 0, index: 0 }
 }
 
-/// Neither the turn nor a task can be written by this attempt.
-async fn is_shut_out(fixture: &Fixture, owner: UserId, turn: Attempt, task: &Task) -> anyhow::Result<()> {
+/// Asserts that this attempt can write neither the turn nor a task.
+async fn assert_fenced(fixture: &Fixture, owner: UserId, turn: Attempt, task: &Task) -> anyhow::Result<()> {
     let refused = [
-        fixture.conversations.renew_lease(owner, turn, at(9 * DEAD)).await.err(),
+        fixture.conversations.renew_lease(owner, turn, at(9 * LEASE)).await.err(),
         fixture.conversations.save_progress(owner, turn, &text("Late")).await.err(),
-        fixture.conversations.end_turn(owner, turn, end(TurnState::Complete, at(9 * DEAD))).await.err(),
+        fixture.conversations.end_turn(owner, turn, end(TurnState::Complete, at(9 * LEASE))).await.err(),
     ];
     for outcome in refused {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -66,7 +66,7 @@ async fn is_shut_out(fixture: &Fixture, owner: UserId, turn: Attempt, task: &Tas
         vec![Write::replace(task.clone(), task.toggle(at(1)))],
         vec![Write::purge(task.clone())],
         vec![Write::create(new_task(owner, "Late")?), Write::replace(task.clone(), task.delete(at(1)))],
-        // Nor is it told what is there.
+        // A stale write does not reveal the state of the row.
         vec![Write::replace(stale.clone(), stale.toggle(at(1)))],
     ] {
         let outcome = fixture.changes.commit(owner, &writes, &call(owner, turn, 100)).await;
@@ -77,66 +77,66 @@ async fn is_shut_out(fixture: &Fixture, owner: UserId, turn: Attempt, task: &Tas
     Ok(())
 }
 
-async fn who_works_on_an_earlier_attempt_writes_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn writes_of_an_earlier_attempt_are_fenced(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
     let first = fixture.begin(owner, keyed("key", 0)?).await?;
     fixture.conversations.save_progress(owner, first.attempt(), &text("Add")).await?;
-    let second = next(&fixture, owner, "key", DEAD).await?;
-    is_shut_out(&fixture, owner, first.attempt(), &task).await?;
-    let third = next(&fixture, owner, "key", 2 * DEAD).await?;
+    let second = next_attempt(&fixture, owner, "key", LEASE).await?;
+    assert_fenced(&fixture, owner, first.attempt(), &task).await?;
+    let third = next_attempt(&fixture, owner, "key", 2 * LEASE).await?;
     for earlier in [&first, &second] {
-        is_shut_out(&fixture, owner, earlier.attempt(), &task).await?;
+        assert_fenced(&fixture, owner, earlier.attempt(), &task).await?;
     }
     assert_eq!(fixture.conversations.answer(owner, first.id).await?.message.parts, text("Add"));
-    // Its lease is its own still; and it may write all of it.
-    assert_eq!(fixture.system.fail_expired_turns(at(3 * DEAD - 1)).await?, 0);
-    fixture.conversations.renew_lease(owner, third.attempt(), at(4 * DEAD)).await?;
+    // The running attempt still has its lease and can write.
+    assert_eq!(fixture.system.fail_expired_turns(at(3 * LEASE - 1)).await?, 0);
+    fixture.conversations.renew_lease(owner, third.attempt(), at(4 * LEASE)).await?;
     fixture.conversations.save_progress(owner, third.attempt(), &text("More")).await?;
     assert_eq!(fixture.conversations.answer(owner, first.id).await?.message.parts, text("More"));
     let toggle = Write::replace(task.clone(), task.toggle(at(1)));
     fixture.changes.commit(owner, &[toggle], &call(owner, third.attempt(), 0)).await?;
-    fixture.conversations.end_turn(owner, third.attempt(), end(TurnState::Complete, at(3 * DEAD))).await?;
+    fixture.conversations.end_turn(owner, third.attempt(), end(TurnState::Complete, at(3 * LEASE))).await?;
     Ok(())
 }
 
-async fn an_attempt_that_was_never_begun_writes_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn writes_of_an_unknown_attempt_are_fenced(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
     let (_, turn) = fixture.conversation(owner).await?;
     for number in [0, 2] {
-        is_shut_out(&fixture, owner, Attempt { number, ..turn.attempt() }, &task).await?;
+        assert_fenced(&fixture, owner, Attempt { number, ..turn.attempt() }, &task).await?;
     }
-    // Another user's turn runs, too.
+    // The running turn belongs to another user.
     let eve = fixture.user().await?;
     let theirs = fixture.task(eve, "Milk").await?;
-    is_shut_out(&fixture, eve, turn.attempt(), &theirs).await
+    assert_fenced(&fixture, eve, turn.attempt(), &theirs).await
 }
 
-async fn a_turn_that_has_ended_changes_no_task(test: TestDatabase) -> anyhow::Result<()> {
+async fn writes_of_an_ended_turn_are_fenced(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
     for state in [TurnState::Complete, TurnState::Stopped, TurnState::Failed] {
         let (_, turn) = fixture.conversation(owner).await?;
         fixture.conversations.end_turn(owner, turn.attempt(), end(state, at(1))).await?;
-        is_shut_out(&fixture, owner, turn.attempt(), &task).await?;
+        assert_fenced(&fixture, owner, turn.attempt(), &task).await?;
     }
     let (_, stopped) = fixture.conversation(owner).await?;
     fixture.conversations.stop_turn(owner, stopped.id, at(1)).await?;
     let (conversation, deleted) = fixture.conversation(owner).await?;
     fixture.conversations.delete(owner, conversation).await?;
-    let (_, dead) = fixture.conversation(owner).await?;
-    assert_eq!(fixture.system.fail_expired_turns(at(DEAD)).await?, 1);
-    for turn in [stopped, deleted, dead] {
-        is_shut_out(&fixture, owner, turn.attempt(), &task).await?;
+    let (_, expired) = fixture.conversation(owner).await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(LEASE)).await?, 1);
+    for turn in [stopped, deleted, expired] {
+        assert_fenced(&fixture, owner, turn.attempt(), &task).await?;
     }
     Ok(())
 }
 
-/// A toggle in the turn that is under way; what it tells, and whether it is done, is [`agrees`]'s to say.
+/// Spawns a commit that toggles the task in the running turn. [`assert_consistent`] checks its result.
 fn toggle(
     fixture: &Fixture,
     owner: UserId,
@@ -149,8 +149,8 @@ fn toggle(
     async move { Ok(toggled.await?.map(|mut entries| entries.remove(0))) }
 }
 
-/// The task is changed and that is on the ledger, or neither.
-async fn agrees(
+/// Asserts that the task is changed and the ledger has the entry, or neither.
+async fn assert_consistent(
     fixture: &Fixture,
     owner: UserId,
     toggled: Result<Entry, ChangeRepoError>,
@@ -169,7 +169,7 @@ async fn agrees(
     Ok(())
 }
 
-async fn a_stop_comes_before_a_change_or_after_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_stop_is_serialized_with_a_commit(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
@@ -177,16 +177,16 @@ async fn a_stop_comes_before_a_change_or_after_it(test: TestDatabase) -> anyhow:
         let turn = fixture.conversation(owner).await?.1.attempt();
         let toggled = toggle(&fixture, owner, turn, &task);
         fixture.conversations.stop_turn(owner, turn.turn, at(1)).await?;
-        // What is not on record when the stop is done never will be.
+        // After the stop, no further effect is recorded.
         let recorded = !fixture.changes.find_effect(owner, first_effect(turn)).await?.is_empty();
         let toggled = toggled.await?;
         assert_eq!(toggled.is_ok(), recorded, "{toggled:?}");
-        agrees(&fixture, owner, toggled, (&task, turn)).await?;
+        assert_consistent(&fixture, owner, toggled, (&task, turn)).await?;
     }
     Ok(())
 }
 
-async fn a_stop_comes_before_a_change_of_several_or_after_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_stop_is_serialized_with_a_commit_of_several_rows(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
@@ -211,7 +211,7 @@ async fn a_stop_comes_before_a_change_of_several_or_after_it(test: TestDatabase)
     Ok(())
 }
 
-async fn a_next_attempt_comes_before_a_change_or_after_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_next_attempt_is_serialized_with_a_commit(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for round in 0..ROUNDS {
@@ -219,8 +219,8 @@ async fn a_next_attempt_comes_before_a_change_or_after_it(test: TestDatabase) ->
         let task = fixture.task(owner, "Milk").await?;
         let turn = fixture.begin(owner, keyed(&key, 0)?).await?.attempt();
         let toggled = toggle(&fixture, owner, turn, &task);
-        // It makes the same call, and is told what the earlier attempt did, or does it itself.
-        let second = next(&fixture, owner, &key, DEAD).await?.attempt();
+        // The next attempt makes the same call and gets the recorded entries, or commits them itself.
+        let second = next_attempt(&fixture, owner, &key, LEASE).await?.attempt();
         let again = toggle(&fixture, owner, second, &task).await??;
         let toggled = toggled.await?;
         assert!(matches!(&toggled, Ok(_) | Err(ChangeRepoError::LeaseLost)), "{toggled:?}");
@@ -230,14 +230,14 @@ async fn a_next_attempt_comes_before_a_change_or_after_it(test: TestDatabase) ->
     Ok(())
 }
 
-async fn a_next_attempt_comes_before_progress_or_after_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_next_attempt_is_serialized_with_saving_progress(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for round in 0..ROUNDS {
         let key = round.to_string();
         let turn = fixture.begin(owner, keyed(&key, 0)?).await?.attempt();
         let conversations = fixture.conversations.clone();
-        // It saves for as long as it may.
+        // Saves until it is fenced.
         let saved = tokio::spawn(async move {
             let mut last = Vec::new();
             for number in 0.. {
@@ -250,18 +250,18 @@ async fn a_next_attempt_comes_before_progress_or_after_it(test: TestDatabase) ->
             }
             Ok(last)
         });
-        let TurnStart::Resumed { parts, .. } = fixture.conversations.begin_turn(owner, keyed(&key, DEAD)?).await?
+        let TurnStart::Resumed { parts, .. } = fixture.conversations.begin_turn(owner, keyed(&key, LEASE)?).await?
         else {
             anyhow::bail!("not resumed")
         };
-        // The next attempt goes on from what was saved, and nothing is saved behind its back.
+        // The next attempt resumes from the last saved parts, and nothing is saved afterwards.
         assert_eq!(parts, saved.await??);
         assert_eq!(fixture.conversations.answer(owner, turn.turn).await?.message.parts, parts);
     }
     Ok(())
 }
 
-async fn a_deletion_of_the_conversation_comes_before_a_change_or_after_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn deleting_the_conversation_is_serialized_with_a_commit(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
@@ -269,7 +269,7 @@ async fn a_deletion_of_the_conversation_comes_before_a_change_or_after_it(test: 
         let (conversation, turn) = fixture.conversation(owner).await?;
         let toggled = toggle(&fixture, owner, turn.attempt(), &task);
         fixture.conversations.delete(owner, conversation).await?;
-        agrees(&fixture, owner, toggled.await?, (&task, turn.attempt())).await?;
+        assert_consistent(&fixture, owner, toggled.await?, (&task, turn.attempt())).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Turns: requests that come again.
+//! Turns: idempotency keys.
 
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, StoredAnswer, TurnStart,
@@ -11,25 +11,25 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, as_new, at, end, new_conversation, new_turn, request};
 
 on_both_databases!(
-    a_key_costs_no_statement,
-    a_request_that_was_answered_is_answered_alike,
-    a_request_that_is_being_answered_is_in_progress,
-    a_key_that_is_used_for_something_else_is_refused,
-    a_key_that_was_inferred_and_fits_something_else_is_none,
-    a_key_that_is_known_tells_more_than_what_else_is_in_the_way,
-    a_key_is_free_after_a_day,
-    a_key_is_free_when_its_conversation_is_deleted,
-    the_same_key_of_two_users_is_two_turns,
+    an_idempotency_key_adds_no_statement,
+    a_repeated_request_returns_the_stored_answer,
+    a_repeated_request_of_a_running_turn_is_in_progress,
+    a_key_with_another_fingerprint_is_refused,
+    an_inferred_key_with_another_fingerprint_is_ignored,
+    the_result_for_a_known_key_takes_precedence,
+    a_key_is_released_after_a_day,
+    a_key_is_released_with_its_conversation,
+    idempotency_keys_are_scoped_to_the_user,
 );
 
-/// A lease is 15 s long.
-const DEAD: i64 = 15_000_000;
+/// `Lease::LENGTH` in microseconds.
+const LEASE: i64 = 15_000_000;
 /// `IDEMPOTENCY_KEPT` in microseconds.
 const DAY: i64 = 86_400_000_000;
 
 type Outcome = Result<TurnStart, ConversationRepoError>;
 
-/// A request with the key "key" that asks for `what` in a conversation of its own.
+/// Returns a request with the key "key" and the fingerprint `what`, in a new conversation.
 fn keyed(what: u8, reuse: KeyReuse, when: i64) -> anyhow::Result<NewTurn> {
     Ok(NewTurn { idempotency: Some(request("key", what, reuse)?), ..new_turn(new_conversation()?, at(when))? })
 }
@@ -57,15 +57,15 @@ fn repeated(outcome: Outcome) -> anyhow::Result<StoredAnswer> {
     }
 }
 
-async fn a_key_costs_no_statement(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_idempotency_key_adds_no_statement(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.statements();
-    // The conversation, the turn, the messages.
+    // Inserts of the conversation, the turn and the messages.
     let turn = begun(&fixture, owner).await?;
     assert_eq!(fixture.statements().len(), 3);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
-    // And, where a conversation goes on, what is dead in it and what waits for confirmation.
+    // In an existing conversation also the check for an expired turn and for a pending action.
     let mut next = new_turn(ConversationTarget::Existing(turn.conversation), at(2))?;
     next.idempotency = Some(request("next", 1, KeyReuse::Refuse)?);
     fixture.statements();
@@ -74,7 +74,7 @@ async fn a_key_costs_no_statement(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_request_that_was_answered_is_answered_alike(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_repeated_request_returns_the_stored_answer(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     for state in [TurnState::Complete, TurnState::Stopped] {
         let owner = fixture.user().await?;
@@ -89,7 +89,7 @@ async fn a_request_that_was_answered_is_answered_alike(test: TestDatabase) -> an
             let here = within(turn.conversation, keyed(1, KeyReuse::Refuse, when)?);
             assert_eq!(repeated(fixture.conversations.begin_turn(owner, here).await)?, stored);
         }
-        // Nothing is left of them.
+        // Refused requests store nothing.
         assert_eq!(fixture.conversations.get(owner, turn.conversation).await?, before);
         assert_eq!(conversations(&fixture, owner).await?, 1);
     }
@@ -98,11 +98,11 @@ async fn a_request_that_was_answered_is_answered_alike(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn a_request_that_is_being_answered_is_in_progress(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_repeated_request_of_a_running_turn_is_in_progress(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
-    for when in [1, DEAD - 1] {
+    for when in [1, LEASE - 1] {
         let elsewhere = send(&fixture, owner, 1, KeyReuse::Anew, when).await?;
         assert!(matches!(elsewhere, Err(ConversationRepoError::IdempotencyInProgress)), "{elsewhere:?}");
         let here = within(turn.conversation, keyed(1, KeyReuse::Refuse, when)?);
@@ -114,7 +114,7 @@ async fn a_request_that_is_being_answered_is_in_progress(test: TestDatabase) -> 
     Ok(())
 }
 
-async fn a_key_that_is_used_for_something_else_is_refused(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_key_with_another_fingerprint_is_refused(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
@@ -122,7 +122,7 @@ async fn a_key_that_is_used_for_something_else_is_refused(test: TestDatabase) ->
         if let Some(state) = state {
             fixture.conversations.end_turn(owner, turn.attempt(), end(state, at(1))).await?;
         }
-        for when in [2, DEAD, DAY - 1] {
+        for when in [2, LEASE, DAY - 1] {
             let outcome = send(&fixture, owner, 2, KeyReuse::Refuse, when).await?;
             assert!(matches!(outcome, Err(ConversationRepoError::IdempotencyKeyReused)), "{outcome:?}");
         }
@@ -131,7 +131,7 @@ async fn a_key_that_is_used_for_something_else_is_refused(test: TestDatabase) ->
     Ok(())
 }
 
-async fn a_key_that_was_inferred_and_fits_something_else_is_none(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_inferred_key_with_another_fingerprint_is_ignored(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
@@ -139,7 +139,7 @@ async fn a_key_that_was_inferred_and_fits_something_else_is_none(test: TestDatab
     let here = fixture.conversations.begin_turn(owner, here).await;
     assert!(matches!(here, Err(ConversationRepoError::TurnInProgress)), "{here:?}");
     let one = as_new(send(&fixture, owner, 2, KeyReuse::Anew, 1).await??);
-    // Again as if there were no key: it names the first turn still.
+    // The key still refers to the first turn, so that it is ignored again.
     let other = as_new(send(&fixture, owner, 2, KeyReuse::Anew, 1).await??);
     assert!(one.id != other.id && one.conversation != other.conversation);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
@@ -147,12 +147,12 @@ async fn a_key_that_was_inferred_and_fits_something_else_is_none(test: TestDatab
     Ok(())
 }
 
-async fn a_key_that_is_known_tells_more_than_what_else_is_in_the_way(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_result_for_a_known_key_takes_precedence(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
-    // Another turn runs there.
+    // Another turn is running in that conversation.
     fixture.begin(owner, new_turn(ConversationTarget::Existing(turn.conversation), at(2))?).await?;
     let missing = crate::fixture::id();
     for conversation in [turn.conversation, missing] {
@@ -167,7 +167,7 @@ async fn a_key_that_is_known_tells_more_than_what_else_is_in_the_way(test: TestD
         let other = fixture.conversations.begin_turn(owner, other).await;
         assert!(matches!(other, Err(ConversationRepoError::NotFound)), "{other:?}");
     }
-    // A key that is not known tells nothing.
+    // An unknown key changes no error.
     for (conversation, found) in [(turn.conversation, true), (missing, false)] {
         let mut other = within(conversation, keyed(1, KeyReuse::Refuse, 3)?);
         other.idempotency = Some(request("other", 1, KeyReuse::Refuse)?);
@@ -180,20 +180,20 @@ async fn a_key_that_is_known_tells_more_than_what_else_is_in_the_way(test: TestD
     Ok(())
 }
 
-async fn a_key_is_free_after_a_day(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_key_is_released_after_a_day(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     assert_eq!(at(DAY) - at(0), IDEMPOTENCY_KEPT);
     let old = begun(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, old.attempt(), end(TurnState::Complete, at(DAY - 1))).await?;
     assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Refuse, DAY - 1).await?)?.turn, old);
-    // The day is counted from the turn's beginning, whatever is asked for.
+    // The day is counted from the beginning of the turn, for any fingerprint.
     let new = as_new(send(&fixture, owner, 2, KeyReuse::Refuse, DAY).await??);
     let outcome = send(&fixture, owner, 1, KeyReuse::Refuse, DAY + 1).await?;
     assert!(matches!(outcome, Err(ConversationRepoError::IdempotencyKeyReused)), "{outcome:?}");
     fixture.conversations.end_turn(owner, new.attempt(), end(TurnState::Complete, at(DAY + 2))).await?;
     assert_eq!(repeated(send(&fixture, owner, 2, KeyReuse::Refuse, 2 * DAY - 1).await?)?.turn, new);
-    // The old turn is there, without its key; a turn that runs for longer than a day loses it, too.
+    // The old turn still exists, without its key. A turn that runs for longer than a day loses its key, too.
     assert_eq!(fixture.conversations.answer(owner, old.id).await?.turn, old);
     let running = as_new(send(&fixture, owner, 1, KeyReuse::Refuse, 2 * DAY).await??);
     fixture.conversations.renew_lease(owner, running.attempt(), at(4 * DAY)).await?;
@@ -205,7 +205,7 @@ async fn a_key_is_free_after_a_day(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn a_key_is_free_when_its_conversation_is_deleted(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_key_is_released_with_its_conversation(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let old = begun(&fixture, owner).await?;
@@ -217,7 +217,7 @@ async fn a_key_is_free_when_its_conversation_is_deleted(test: TestDatabase) -> a
     Ok(())
 }
 
-async fn the_same_key_of_two_users_is_two_turns(test: TestDatabase) -> anyhow::Result<()> {
+async fn idempotency_keys_are_scoped_to_the_user(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let turn = begun(&fixture, ada).await?;
@@ -226,7 +226,7 @@ async fn the_same_key_of_two_users_is_two_turns(test: TestDatabase) -> anyhow::R
     assert_eq!(repeated(send(&fixture, ada, 1, KeyReuse::Refuse, 2).await?)?.turn, turn);
     let outcome = send(&fixture, eve, 1, KeyReuse::Refuse, 2).await?;
     assert!(matches!(outcome, Err(ConversationRepoError::IdempotencyInProgress)), "{outcome:?}");
-    // A key that is too old is taken from its owner's turn alone.
+    // An expired key is released only from the owner's turn.
     as_new(send(&fixture, ada, 1, KeyReuse::Refuse, DAY).await??);
     fixture.conversations.end_turn(eve, other.attempt(), end(TurnState::Complete, at(DAY))).await?;
     assert_eq!(repeated(send(&fixture, eve, 1, KeyReuse::Refuse, DAY - 1).await?)?.turn, other);

@@ -1,4 +1,4 @@
-//! Turns: requests that come again at the same time.
+//! Turns: concurrent requests with one idempotency key.
 
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, TurnStart,
@@ -11,11 +11,11 @@ use tokio::task::JoinHandle;
 use crate::fixture::{Fixture, as_new, at, end, id, new_conversation, new_turn, request};
 
 on_both_databases!(
-    of_the_same_requests_exactly_one_begins,
-    of_the_same_requests_exactly_one_goes_on,
-    of_the_same_requests_exactly_one_takes_over_an_old_key,
-    conversations_with_one_name_that_begin_together_are_one,
-    a_request_that_comes_again_while_its_turn_ends_is_told_one_or_the_other,
+    of_concurrent_equal_requests_exactly_one_begins,
+    of_concurrent_equal_requests_exactly_one_resumes,
+    of_concurrent_equal_requests_exactly_one_takes_an_expired_key,
+    concurrent_conversations_with_one_client_key_are_one,
+    a_request_repeated_during_the_end_of_its_turn_is_in_progress_or_answered,
 );
 
 const ROUNDS: usize = 8;
@@ -33,7 +33,7 @@ fn send(fixture: &Fixture, owner: UserId, turn: NewTurn) -> JoinHandle<Outcome> 
     tokio::spawn(async move { conversations.begin_turn(owner, turn).await })
 }
 
-/// What came of requests of which exactly one is to begin, or to go on; the others hear that it is being answered.
+/// Returns the result of the one request that begins or resumes; the others must be in progress.
 async fn one_wins(handles: Vec<JoinHandle<Outcome>>) -> anyhow::Result<TurnStart> {
     let mut winners = Vec::new();
     for handle in handles {
@@ -47,14 +47,14 @@ async fn one_wins(handles: Vec<JoinHandle<Outcome>>) -> anyhow::Result<TurnStart
     Ok(winners.remove(0))
 }
 
-async fn of_the_same_requests_exactly_one_begins(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_equal_requests_exactly_one_begins(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for round in 0..ROUNDS {
         let key = round.to_string();
         let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, 0)?));
         as_new(one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?);
-        // Likewise where they are in one conversation.
+        // The same in an existing conversation.
         let (conversation, turn) = fixture.conversation(owner).await?;
         fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
         let target = || ConversationTarget::Existing(conversation);
@@ -68,13 +68,13 @@ async fn of_the_same_requests_exactly_one_begins(test: TestDatabase) -> anyhow::
     Ok(())
 }
 
-async fn of_the_same_requests_exactly_one_goes_on(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_equal_requests_exactly_one_resumes(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for round in 0..ROUNDS {
         let key = round.to_string();
         let turn = fixture.begin(owner, keyed(&key, new_conversation()?, 0)?).await?;
-        // Every other time nobody has found it dead before.
+        // In every other round the expired turn is already failed.
         if round % 2 == 0 {
             fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
         }
@@ -88,7 +88,7 @@ async fn of_the_same_requests_exactly_one_goes_on(test: TestDatabase) -> anyhow:
     Ok(())
 }
 
-async fn of_the_same_requests_exactly_one_takes_over_an_old_key(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_equal_requests_exactly_one_takes_an_expired_key(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for round in 0..ROUNDS {
@@ -102,7 +102,7 @@ async fn of_the_same_requests_exactly_one_takes_over_an_old_key(test: TestDataba
     Ok(())
 }
 
-async fn conversations_with_one_name_that_begin_together_are_one(test: TestDatabase) -> anyhow::Result<()> {
+async fn concurrent_conversations_with_one_client_key_are_one(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for round in 0..ROUNDS {
@@ -126,7 +126,7 @@ async fn conversations_with_one_name_that_begin_together_are_one(test: TestDatab
     Ok(())
 }
 
-async fn a_request_that_comes_again_while_its_turn_ends_is_told_one_or_the_other(
+async fn a_request_repeated_during_the_end_of_its_turn_is_in_progress_or_answered(
     test: TestDatabase,
 ) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
@@ -140,9 +140,9 @@ async fn a_request_that_comes_again_while_its_turn_ends_is_told_one_or_the_other
         let ended =
             tokio::spawn(async move { conversations.end_turn(owner, attempt, end(TurnState::Complete, at(1))).await });
         let again = again.await?;
-        let told =
+        let expected =
             matches!(again, Ok(TurnStart::AlreadyAnswered(_)) | Err(ConversationRepoError::IdempotencyInProgress));
-        assert!(told, "{again:?}");
+        assert!(expected, "{again:?}");
         ended.await??;
         assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Complete);
     }

@@ -1,4 +1,4 @@
-//! Turns: how they begin, go on and end.
+//! Turns: beginning, lease and end.
 
 use std::num::NonZeroU16;
 
@@ -14,16 +14,16 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, id, new_conversation, new_turn, text};
 
 on_both_databases!(
-    a_turn_begins_a_conversation_or_goes_on_with_it,
-    a_second_turn_is_refused_and_leaves_nothing,
-    a_dead_turn_makes_room_and_is_marked_failed,
-    a_renewed_lease_keeps_the_turn_alive,
-    a_turn_ends_in_each_of_its_ways_and_only_once,
-    a_turn_that_is_not_there_cannot_go_on,
+    a_turn_creates_or_continues_a_conversation,
+    a_second_turn_is_refused_and_stores_nothing,
+    a_turn_with_an_expired_lease_is_failed_by_the_next_one,
+    a_renewed_lease_keeps_the_turn_running,
+    a_turn_ends_once_in_any_final_state,
+    a_missing_turn_cannot_be_continued,
 );
 
-/// A lease is 15 s long.
-const DEAD: i64 = 15_000_000;
+/// `Lease::LENGTH` in microseconds.
+const LEASE: i64 = 15_000_000;
 
 fn end(state: TurnState, microseconds: i64) -> TurnResult {
     crate::fixture::end(state, at(microseconds))
@@ -39,7 +39,7 @@ async fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) 
     fixture.begin(owner, turn).await
 }
 
-async fn a_turn_begins_a_conversation_or_goes_on_with_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_creates_or_continues_a_conversation(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let first = new_turn(new_conversation()?, at(0))?;
@@ -67,57 +67,57 @@ async fn a_turn_begins_a_conversation_or_goes_on_with_it(test: TestDatabase) -> 
     Ok(())
 }
 
-async fn a_second_turn_is_refused_and_leaves_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_second_turn_is_refused_and_stores_nothing(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, _) = fixture.conversation(owner).await?;
     let before =
         (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
-    for when in [1, DEAD - 1] {
+    for when in [1, LEASE - 1] {
         let outcome = begin(&fixture, owner, conversation, when).await;
         assert!(matches!(outcome, Err(ConversationRepoError::TurnInProgress)), "{outcome:?}");
     }
     let after = (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
     assert_eq!(before, after);
-    // Another conversation of the same user is not concerned.
+    // Another conversation of the same user is not affected.
     fixture.conversation(owner).await?;
     Ok(())
 }
 
-async fn a_dead_turn_makes_room_and_is_marked_failed(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_with_an_expired_lease_is_failed_by_the_next_one(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let (conversation, dead) = fixture.conversation(owner).await?;
-    fixture.conversations.save_progress(owner, dead.attempt(), &text("Add")).await?;
+    let (conversation, expired) = fixture.conversation(owner).await?;
+    fixture.conversations.save_progress(owner, expired.attempt(), &text("Add")).await?;
     let (other, other_turn) = fixture.conversation(owner).await?;
-    let next = begin(&fixture, owner, conversation, DEAD).await?;
+    let next = begin(&fixture, owner, conversation, LEASE).await?;
     let messages = messages(&fixture, owner, conversation).await?;
     let states: Vec<_> = messages.iter().map(|message| message.status).collect();
     let expected = [TurnState::Complete, TurnState::Failed, TurnState::Complete, TurnState::Running];
     assert_eq!(states, expected);
-    // What was written until then is kept.
+    // Saved progress is kept.
     assert_eq!(messages[1].parts, text("Add"));
     assert_eq!(fixture.conversations.get(owner, conversation).await?.active_turn, Some(next.id));
-    let too_late = fixture.conversations.end_turn(owner, dead.attempt(), end(TurnState::Complete, DEAD)).await;
+    let too_late = fixture.conversations.end_turn(owner, expired.attempt(), end(TurnState::Complete, LEASE)).await;
     assert!(matches!(too_late, Err(ConversationRepoError::NoTurn)), "{too_late:?}");
     assert_eq!(fixture.conversations.get(owner, other).await?.active_turn, Some(other_turn.id));
     Ok(())
 }
 
-async fn a_renewed_lease_keeps_the_turn_alive(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_renewed_lease_keeps_the_turn_running(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
     fixture.statements();
-    fixture.conversations.renew_lease(owner, turn.attempt(), at(DEAD + 5)).await?;
+    fixture.conversations.renew_lease(owner, turn.attempt(), at(LEASE + 5)).await?;
     assert_eq!(fixture.statements().len(), 1);
-    let outcome = begin(&fixture, owner, conversation, DEAD + 4).await;
+    let outcome = begin(&fixture, owner, conversation, LEASE + 4).await;
     assert!(matches!(outcome, Err(ConversationRepoError::TurnInProgress)), "{outcome:?}");
-    begin(&fixture, owner, conversation, DEAD + 5).await?;
+    begin(&fixture, owner, conversation, LEASE + 5).await?;
     Ok(())
 }
 
-async fn a_turn_ends_in_each_of_its_ways_and_only_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_ends_once_in_any_final_state(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for state in [TurnState::Complete, TurnState::Stopped, TurnState::Failed] {
@@ -129,7 +129,7 @@ async fn a_turn_ends_in_each_of_its_ways_and_only_once(test: TestDatabase) -> an
         let again = [
             fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, 2)).await.err(),
             fixture.conversations.save_progress(owner, turn.attempt(), &text("More")).await.err(),
-            fixture.conversations.renew_lease(owner, turn.attempt(), at(DEAD)).await.err(),
+            fixture.conversations.renew_lease(owner, turn.attempt(), at(LEASE)).await.err(),
         ];
         for outcome in again {
             assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -141,7 +141,7 @@ async fn a_turn_ends_in_each_of_its_ways_and_only_once(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn a_turn_that_is_not_there_cannot_go_on(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_missing_turn_cannot_be_continued(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let missing = id::<TurnId>();
@@ -152,7 +152,7 @@ async fn a_turn_that_is_not_there_cannot_go_on(test: TestDatabase) -> anyhow::Re
             .await
             .err(),
         fixture.conversations.save_progress(owner, Attempt { turn: missing, number: 1 }, &[]).await.err(),
-        fixture.conversations.renew_lease(owner, Attempt { turn: missing, number: 1 }, at(DEAD)).await.err(),
+        fixture.conversations.renew_lease(owner, Attempt { turn: missing, number: 1 }, at(LEASE)).await.err(),
     ];
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");

@@ -1,4 +1,4 @@
-//! Turns: what happens at the same time.
+//! Turns: concurrent operations.
 
 use std::num::NonZeroU16;
 
@@ -13,16 +13,16 @@ use tokio::task::JoinHandle;
 use crate::fixture::{Fixture, as_new, at, end as end_of, new_turn};
 
 on_both_databases!(
-    of_turns_that_begin_together_exactly_one_wins,
-    of_turns_that_replace_a_dead_one_together_exactly_one_wins,
-    a_dead_turn_that_ends_while_it_is_replaced_ends_once,
-    a_conversation_that_is_deleted_while_its_turn_ends_is_gone,
-    clean_up_and_renewal_at_the_same_time_agree,
-    clean_ups_at_the_same_time_fail_each_turn_once,
+    of_concurrent_turns_exactly_one_begins,
+    of_concurrent_replacements_of_an_expired_turn_exactly_one_begins,
+    an_expired_turn_that_ends_while_it_is_replaced_ends_once,
+    deleting_a_conversation_is_serialized_with_the_end_of_its_turn,
+    upkeep_is_serialized_with_lease_renewal,
+    concurrent_upkeep_fails_each_turn_once,
 );
 
 const ROUNDS: usize = 10;
-const DEAD: i64 = 15_000_000;
+const LEASE: i64 = 15_000_000;
 
 type Outcome<T> = Result<T, ConversationRepoError>;
 
@@ -33,7 +33,7 @@ fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> any
 
 fn end(fixture: &Fixture, owner: UserId, turn: Attempt) -> JoinHandle<Outcome<()>> {
     let conversations = fixture.conversations.clone();
-    let end = end_of(TurnState::Complete, at(DEAD));
+    let end = end_of(TurnState::Complete, at(LEASE));
     tokio::spawn(async move { conversations.end_turn(owner, turn, end).await })
 }
 
@@ -46,7 +46,7 @@ async fn states(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyhow:
     Ok(messages.into_iter().map(|message| message.status).collect())
 }
 
-/// Exactly one begins; the others hear that a turn is in progress.
+/// Returns the one turn that begins; the others must fail with `TurnInProgress`.
 async fn one_wins(handles: Vec<JoinHandle<Outcome<Turn>>>) -> anyhow::Result<Turn> {
     let mut winners = Vec::new();
     for handle in handles {
@@ -60,7 +60,7 @@ async fn one_wins(handles: Vec<JoinHandle<Outcome<Turn>>>) -> anyhow::Result<Tur
     Ok(winners.remove(0))
 }
 
-async fn of_turns_that_begin_together_exactly_one_wins(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_turns_exactly_one_begins(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
@@ -75,12 +75,12 @@ async fn of_turns_that_begin_together_exactly_one_wins(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn of_turns_that_replace_a_dead_one_together_exactly_one_wins(test: TestDatabase) -> anyhow::Result<()> {
+async fn of_concurrent_replacements_of_an_expired_turn_exactly_one_begins(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
         let (conversation, _) = fixture.conversation(owner).await?;
-        let together = (0..3).map(|_| begin(&fixture, owner, conversation, DEAD)).collect::<Result<_, _>>()?;
+        let together = (0..3).map(|_| begin(&fixture, owner, conversation, LEASE)).collect::<Result<_, _>>()?;
         one_wins(together).await?;
         let expected = [TurnState::Complete, TurnState::Failed, TurnState::Complete, TurnState::Running];
         assert_eq!(states(&fixture, owner, conversation).await?, expected);
@@ -88,13 +88,13 @@ async fn of_turns_that_replace_a_dead_one_together_exactly_one_wins(test: TestDa
     Ok(())
 }
 
-async fn a_dead_turn_that_ends_while_it_is_replaced_ends_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_expired_turn_that_ends_while_it_is_replaced_ends_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
-        let (conversation, dead) = fixture.conversation(owner).await?;
-        let next = begin(&fixture, owner, conversation, DEAD)?;
-        let ended = end(&fixture, owner, dead.attempt());
+        let (conversation, expired) = fixture.conversation(owner).await?;
+        let next = begin(&fixture, owner, conversation, LEASE)?;
+        let ended = end(&fixture, owner, expired.attempt());
         next.await??;
         let first = match ended.await? {
             Ok(()) => TurnState::Complete,
@@ -107,7 +107,7 @@ async fn a_dead_turn_that_ends_while_it_is_replaced_ends_once(test: TestDatabase
     Ok(())
 }
 
-async fn a_conversation_that_is_deleted_while_its_turn_ends_is_gone(test: TestDatabase) -> anyhow::Result<()> {
+async fn deleting_a_conversation_is_serialized_with_the_end_of_its_turn(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
@@ -116,7 +116,7 @@ async fn a_conversation_that_is_deleted_while_its_turn_ends_is_gone(test: TestDa
         let conversations = fixture.conversations.clone();
         let failed = {
             let system = fixture.system.clone();
-            tokio::spawn(async move { system.fail_expired_turns(at(DEAD)).await })
+            tokio::spawn(async move { system.fail_expired_turns(at(LEASE)).await })
         };
         let deleted = tokio::spawn(async move { conversations.delete(owner, conversation).await });
         deleted.await??;
@@ -129,16 +129,17 @@ async fn a_conversation_that_is_deleted_while_its_turn_ends_is_gone(test: TestDa
     Ok(())
 }
 
-async fn clean_up_and_renewal_at_the_same_time_agree(test: TestDatabase) -> anyhow::Result<()> {
+async fn upkeep_is_serialized_with_lease_renewal(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
         let (conversation, turn) = fixture.conversation(owner).await?;
         let (system, conversations) = (fixture.system.clone(), fixture.conversations.clone());
-        let failed = tokio::spawn(async move { system.fail_expired_turns(at(DEAD)).await });
-        let renewed = tokio::spawn(async move { conversations.renew_lease(owner, turn.attempt(), at(2 * DEAD)).await });
+        let failed = tokio::spawn(async move { system.fail_expired_turns(at(LEASE)).await });
+        let renewed =
+            tokio::spawn(async move { conversations.renew_lease(owner, turn.attempt(), at(2 * LEASE)).await });
         let (failed, renewed) = (failed.await??, renewed.await?);
-        // The turn and its message tell the same, whoever came first.
+        // The states of the turn and of its message agree in either order.
         let expected = if renewed.is_ok() && failed == 0 { TurnState::Running } else { TurnState::Failed };
         assert_eq!(states(&fixture, owner, conversation).await?, [TurnState::Complete, expected]);
         let active = fixture.conversations.get(owner, conversation).await?.active_turn;
@@ -148,7 +149,7 @@ async fn clean_up_and_renewal_at_the_same_time_agree(test: TestDatabase) -> anyh
     Ok(())
 }
 
-async fn clean_ups_at_the_same_time_fail_each_turn_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn concurrent_upkeep_fails_each_turn_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
@@ -157,10 +158,11 @@ async fn clean_ups_at_the_same_time_fail_each_turn_once(test: TestDatabase) -> a
         }
         let (expired, restarted) = (fixture.system.clone(), fixture.system.clone());
         let here: domain::turn::InstanceId = "here".parse()?;
-        let sweep =
-            |system: persistence::SeaSystemRepo| tokio::spawn(async move { system.fail_expired_turns(at(DEAD)).await });
+        let sweep = |system: persistence::SeaSystemRepo| {
+            tokio::spawn(async move { system.fail_expired_turns(at(LEASE)).await })
+        };
         let sweeps = [sweep(expired.clone()), sweep(expired)];
-        let restart = tokio::spawn(async move { restarted.fail_turns_of(&here, at(DEAD)).await });
+        let restart = tokio::spawn(async move { restarted.fail_turns_of(&here, at(LEASE)).await });
         let mut failed = restart.await??;
         for sweep in sweeps {
             failed += sweep.await??;

@@ -1,4 +1,4 @@
-//! Turns: failed ones that go on.
+//! Turns: resuming failed ones.
 
 use chrono::TimeDelta;
 use domain::conversation::{
@@ -14,15 +14,15 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, as_new, at, end, new_conversation, new_turn, request, text};
 
 on_both_databases!(
-    a_failed_turn_goes_on_with_what_it_has,
-    a_dead_turn_goes_on,
-    a_turn_goes_on_more_than_once,
-    a_turn_goes_on_in_the_midst_of_its_conversation,
-    a_turn_does_not_go_on_beside_another_one,
-    what_a_turn_took_is_added_up,
+    a_failed_turn_is_resumed_with_its_parts,
+    a_turn_with_an_expired_lease_is_resumed,
+    a_turn_is_resumed_more_than_once,
+    a_turn_is_resumed_before_later_messages,
+    a_turn_is_not_resumed_while_another_is_running,
+    usage_of_attempts_is_summed,
 );
 
-const DEAD: i64 = 15_000_000;
+const LEASE: i64 = 15_000_000;
 
 fn keyed(when: i64) -> anyhow::Result<NewTurn> {
     let idempotency = Some(request("key", 1, KeyReuse::Refuse)?);
@@ -44,20 +44,20 @@ fn nth(attempt: u32, turn: &Turn) -> Turn {
     Turn { attempt, ..turn.clone() }
 }
 
-/// The only turn.
+/// Returns the row of the only turn.
 async fn row(fixture: &Fixture) -> anyhow::Result<QueryResult> {
     let db = fixture.database.connection_for_status();
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), "SELECT * FROM turns")).await?;
     row.ok_or_else(|| anyhow::anyhow!("no turn"))
 }
 
-async fn a_failed_turn_goes_on_with_what_it_has(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_failed_turn_is_resumed_with_its_parts(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
-    let mut again = keyed(DEAD)?;
-    again.lease = Lease { instance: "elsewhere".parse()?, until: at(2 * DEAD) };
+    let mut again = keyed(LEASE)?;
+    again.lease = Lease { instance: "elsewhere".parse()?, until: at(2 * LEASE) };
     (again.provider, again.model) = ("cohere".into(), "v2".into());
     let again = resumed(&fixture, owner, again).await?;
     assert_eq!(again, (nth(2, &turn), text("Done.")));
@@ -74,37 +74,37 @@ async fn a_failed_turn_goes_on_with_what_it_has(test: TestDatabase) -> anyhow::R
     assert_eq!((answer.message.status, answer.message.parts), (TurnState::Running, text("Done.")));
     let conversation = fixture.conversations.get(owner, turn.conversation).await?;
     assert_eq!((conversation.active_turn, conversation.message_count), (Some(turn.id), 2));
-    assert_eq!(conversation.updated_at, at(DEAD));
-    // It runs like any other: it is in progress, its lease counts, and it can end.
-    let again = fixture.conversations.begin_turn(owner, keyed(2 * DEAD - 1)?).await;
+    assert_eq!(conversation.updated_at, at(LEASE));
+    // It behaves like any running turn: it is in progress, has a lease, and can end.
+    let again = fixture.conversations.begin_turn(owner, keyed(2 * LEASE - 1)?).await;
     assert!(matches!(again, Err(ConversationRepoError::IdempotencyInProgress)), "{again:?}");
-    assert_eq!(fixture.system.fail_expired_turns(at(2 * DEAD - 1)).await?, 0);
+    assert_eq!(fixture.system.fail_expired_turns(at(2 * LEASE - 1)).await?, 0);
     fixture.conversations.save_progress(owner, turn.attempt(), &text("More")).await?;
-    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(2 * DEAD))).await?;
-    let again = fixture.conversations.begin_turn(owner, keyed(2 * DEAD)?).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(2 * LEASE))).await?;
+    let again = fixture.conversations.begin_turn(owner, keyed(2 * LEASE)?).await?;
     assert!(matches!(&again, TurnStart::AlreadyAnswered(answer) if answer.turn == turn), "{again:?}");
     Ok(())
 }
 
-async fn a_dead_turn_goes_on(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_with_an_expired_lease_is_resumed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
     fixture.conversations.save_progress(owner, turn.attempt(), &text("Add")).await?;
-    // Nobody has found it dead yet.
-    assert_eq!(resumed(&fixture, owner, keyed(DEAD)?).await?, (nth(2, &turn), text("Add")));
-    // Somebody has; and the request names the conversation now.
-    assert_eq!(fixture.system.fail_expired_turns(at(2 * DEAD)).await?, 1);
-    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(2 * DEAD)? };
+    // It is not marked as failed yet.
+    assert_eq!(resumed(&fixture, owner, keyed(LEASE)?).await?, (nth(2, &turn), text("Add")));
+    // It is marked as failed, and the request names the conversation.
+    assert_eq!(fixture.system.fail_expired_turns(at(2 * LEASE)).await?, 1);
+    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(2 * LEASE)? };
     assert_eq!(resumed(&fixture, owner, here).await?, (nth(3, &turn), text("Add")));
-    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(3 * DEAD)? };
+    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(3 * LEASE)? };
     assert_eq!(resumed(&fixture, owner, here).await?, (nth(4, &turn), text("Add")));
     assert_eq!(fixture.number("SELECT COUNT(*) FROM conversations").await?, 1);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM messages").await?, 2);
     Ok(())
 }
 
-async fn a_turn_goes_on_more_than_once(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_is_resumed_more_than_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut turn = begun(&fixture, owner).await?;
@@ -120,7 +120,7 @@ async fn a_turn_goes_on_more_than_once(test: TestDatabase) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn a_turn_goes_on_in_the_midst_of_its_conversation(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_is_resumed_before_later_messages(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, first) = fixture.conversation(owner).await?;
@@ -138,7 +138,7 @@ async fn a_turn_goes_on_in_the_midst_of_its_conversation(test: TestDatabase) -> 
     Ok(())
 }
 
-async fn a_turn_does_not_go_on_beside_another_one(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_is_not_resumed_while_another_is_running(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
@@ -151,17 +151,17 @@ async fn a_turn_does_not_go_on_beside_another_one(test: TestDatabase) -> anyhow:
     }
     assert_eq!(fixture.conversations.get(owner, turn.conversation).await?.active_turn, Some(other.id));
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Failed);
-    // When the other one is dead, it is failed and makes room.
-    assert_eq!(resumed(&fixture, owner, keyed(2 + DEAD)?).await?.0, nth(2, &turn));
+    // When the lease of the other turn has expired, that turn is failed.
+    assert_eq!(resumed(&fixture, owner, keyed(2 + LEASE)?).await?.0, nth(2, &turn));
     assert_eq!(fixture.conversations.answer(owner, other.id).await?.message.status, TurnState::Failed);
     Ok(())
 }
 
-async fn what_a_turn_took_is_added_up(test: TestDatabase) -> anyhow::Result<()> {
+async fn usage_of_attempts_is_summed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut turn = begun(&fixture, owner).await?;
-    // The clock was set back while it ran for the third time.
+    // The clock was set back during the third attempt.
     for (round, waited, first_token) in [(1, 70, None), (2, 700, Some(5)), (3, -1, Some(9))] {
         let failed = TurnResult {
             first_token_at: first_token.map(at),
@@ -178,7 +178,7 @@ async fn what_a_turn_took_is_added_up(test: TestDatabase) -> anyhow::Result<()> 
         };
         assert_eq!((so_far, first), (usage, at(0)));
         turn = again;
-        // While it runs, nobody knows.
+        // Usage is unknown while the turn is running.
         assert_eq!(fixture.conversations.answer(owner, turn.id).await?.usage, Usage::default());
     }
     let row = row(&fixture).await?;

@@ -1,4 +1,4 @@
-//! Turns: what is stored of them can be read, and one can be stopped from outside.
+//! Turns: stored answers, stopping, and usage.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::conversation::{
@@ -13,15 +13,15 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, end, id, new_conversation, new_turn, text};
 
 on_both_databases!(
-    an_answer_is_what_is_stored_now,
-    a_turn_is_stopped_with_what_it_has,
-    what_is_not_there_is_neither_answered_nor_stopped,
-    whoever_answered_and_why_it_failed_is_kept,
-    usage_is_told_by_day_provider_and_model,
-    usage_begins_where_it_is_asked_to,
+    an_answer_is_read_in_its_current_state,
+    a_stopped_turn_keeps_its_parts,
+    a_missing_turn_has_no_answer_and_cannot_be_stopped,
+    the_provider_and_the_failure_code_are_stored,
+    usage_is_grouped_by_day_provider_and_model,
+    usage_starts_at_the_requested_time,
 );
 
-async fn an_answer_is_what_is_stored_now(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_answer_is_read_in_its_current_state(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, first) = fixture.conversation(owner).await?;
@@ -49,7 +49,7 @@ async fn an_answer_is_what_is_stored_now(test: TestDatabase) -> anyhow::Result<(
     Ok(())
 }
 
-async fn a_turn_is_stopped_with_what_it_has(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_stopped_turn_keeps_its_parts(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
@@ -72,13 +72,13 @@ async fn a_turn_is_stopped_with_what_it_has(test: TestDatabase) -> anyhow::Resul
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
     }
     assert_eq!(fixture.conversations.get(owner, conversation).await?, found);
-    // The next one may begin; another conversation's goes on.
+    // The next turn may begin; the turn of another conversation is still running.
     fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(6))?).await?;
     assert_eq!(fixture.conversations.answer(owner, other.id).await?.message.status, TurnState::Running);
     Ok(())
 }
 
-async fn what_is_not_there_is_neither_answered_nor_stopped(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_missing_turn_has_no_answer_and_cannot_be_stopped(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, gone) = fixture.conversation(owner).await?;
@@ -92,7 +92,7 @@ async fn what_is_not_there_is_neither_answered_nor_stopped(test: TestDatabase) -
     Ok(())
 }
 
-async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_provider_and_the_failure_code_are_stored(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
@@ -117,7 +117,7 @@ async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyho
     let numbers = numbers.into_iter().collect::<Result<Vec<_>, _>>()?;
     assert_eq!(numbers, [3, i64::from(u32::MAX) + 1, 1_234_567]);
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.error_code, Some(FailureCode::RateLimited));
-    // A code of another version is none that this one knows.
+    // A failure code of another version is read as unknown.
     let db = fixture.database.connection_for_migrations();
     db.execute_unprepared("UPDATE turns SET error_code = 'of_the_future'").await?;
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.error_code, None);
@@ -127,10 +127,10 @@ async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyho
     Ok(())
 }
 
-/// Ends a turn of a conversation of its own that began then.
+/// Begins a turn at `when` in a new conversation, and ends it.
 async fn ended(fixture: &Fixture, owner: UserId, when: DateTime<Utc>, end: TurnResult) -> anyhow::Result<()> {
     let turn = fixture.begin(owner, new_turn(new_conversation()?, when)?).await?;
-    // The day counts on which it began.
+    // Usage belongs to the day on which the turn began.
     let end = TurnResult { at: when + TimeDelta::days(3), ..end };
     Ok(fixture.conversations.end_turn(owner, turn.attempt(), end).await?)
 }
@@ -140,7 +140,7 @@ fn of_day(day: NaiveDate, provider: &str, model: &str, turns: u64) -> UsageOfDay
     UsageOfDay { day, provider: provider.into(), model: model.into(), turns, usage }
 }
 
-async fn usage_is_told_by_day_provider_and_model(test: TestDatabase) -> anyhow::Result<()> {
+async fn usage_is_grouped_by_day_provider_and_model(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
     let midnight = at(0).date_naive().and_time(chrono::NaiveTime::MIN).and_utc();
@@ -162,7 +162,7 @@ async fn usage_is_told_by_day_provider_and_model(test: TestDatabase) -> anyhow::
     ] {
         ended(&fixture, owner, when, end).await?;
     }
-    // Neither what runs nor what is another user's counts.
+    // Running turns and other users' turns are not counted.
     fixture.conversation(owner).await?;
     ended(&fixture, other, first, by("openai", "a", TurnState::Complete)).await?;
     let expected = [
@@ -178,7 +178,7 @@ async fn usage_is_told_by_day_provider_and_model(test: TestDatabase) -> anyhow::
     Ok(())
 }
 
-async fn usage_begins_where_it_is_asked_to(test: TestDatabase) -> anyhow::Result<()> {
+async fn usage_starts_at_the_requested_time(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for when in [0, 1, 2] {
