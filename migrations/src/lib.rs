@@ -3,9 +3,9 @@
 //! A landed migration is never edited, which a test of the files' checksums enforces. Later changes are migrations of
 //! their own.
 //!
-//! Rules of the schema: ids are UUIDs, times are in UTC with microseconds, enumerations are text with a CHECK. Every table
-//! with a user's rows has `user_id`, and its composite foreign keys include `user_id`, so that a row cannot refer to a row
-//! of another user, and is deleted with its user. Every query of the API and every cascade has an index.
+//! Rules of the schema: ids are UUIDs, times are in UTC with microseconds, enumerations are text with a CHECK. Every
+//! table with a user's rows has `user_id`, and its composite foreign keys include `user_id`, so that a row cannot refer
+//! to a row of another user, and is deleted with its user. Every query of the API and every cascade has an index.
 //!
 //! Crate `persistence` reads and writes the tables.
 
@@ -74,8 +74,8 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Applies every pending migration in one transaction. Concurrent calls, also of other processes, are serialized; the second
-/// one finds nothing to do.
+/// Applies every pending migration in one transaction. Concurrent calls, also of other processes, are serialized; the
+/// second one finds nothing to do.
 ///
 /// # Errors
 /// If the database fails, or has a migration of a newer version that this version does not know.
@@ -105,8 +105,8 @@ pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbEr
     Ok(migrations.iter().map(|known| (known.name().to_owned(), applied.contains(known.name()))).collect())
 }
 
-/// Returns the number of pending migrations. Takes no locks, so that it is suitable for readiness checks. Migrations of a
-/// newer version do not count, so that the older version stays ready during an upgrade.
+/// Returns the number of pending migrations. Takes no locks, so that it is suitable for readiness checks. Migrations of
+/// a newer version do not count, so that the older version stays ready during an upgrade.
 ///
 /// # Errors
 /// If the database fails.

@@ -9,10 +9,10 @@
 //! | `entity` | SeaORM entities, one per table |
 //! | `error` | the mapping of database errors to [`StorageError`](domain::storage::StorageError) |
 //!
-//! Rules, enforced by the tests in `tests/`: a read is one statement; a write is one statement that is filtered by owner,
-//! or one transaction where several rows change together. Business rules are in `domain`, which reads a task, computes the
-//! new row and commits it under optimistic locking on the version that it read. Every statement on a user's table is
-//! filtered by the owner, except those of [`SeaSystemRepo`].
+//! Rules, enforced by the tests in `tests/`: a read is one statement; a write is one statement that is filtered by
+//! owner, or one transaction where several rows change together. Business rules are in `domain`, which reads a task,
+//! computes the new row and commits it under optimistic locking on the version that it read. Every statement on a
+//! user's table is filtered by the owner, except those of [`SeaSystemRepo`].
 //!
 //! The schema is in crate `migrations`.
 

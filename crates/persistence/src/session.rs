@@ -167,8 +167,8 @@ impl SessionRepo for SeaSessionRepo {
     }
 
     async fn end_all(&self, owner: UserId) -> Result<(), SessionRepoError> {
-        // The lock of the user's row serializes this with itself, because concurrent deletions could lock the sessions in
-        // different orders, and with the creation of sessions, so that none survives.
+        // The lock of the user's row serializes this with itself, because concurrent deletions could lock the sessions
+        // in different orders, and with the creation of sessions, so that none survives.
         let mut lock = lock_user(owner);
         lock.column((user::Entity, user::Column::Id)).lock(LockType::NoKeyUpdate);
         let transaction = self.database.begin().await?;

@@ -214,7 +214,8 @@ fn expired<T: EntityTrait, C: ColumnTrait>(table: T, key: C, expires_at: C, now:
     delete
 }
 
-/// Selects the running turns that match `filter`; the caller adds a lock. (SQLite has a single writer and no row locks.)
+/// Selects the running turns that match `filter`; the caller adds a lock. (SQLite has a single writer and no row
+/// locks.)
 fn running_turns(filter: Expr) -> SelectStatement {
     let mut select = Query::select();
     select.column(turn::Column::Id).from(turn::Entity).and_where(filter).and_where(is_running());

@@ -51,8 +51,8 @@ impl UserRepo for SeaUserRepo {
     async fn create_external(&self, user: NewUser, account: ExternalAccount) -> Result<User, UserRepoError> {
         let zone = TimeZone::default();
         let transaction = self.database.begin().await?;
-        // The account is inserted first: a concurrent sign-up with the same account, and so with the same address, waits
-        // here and fails with the error about the account instead of the address.
+        // The account is inserted first: a concurrent sign-up with the same account, and so with the same address,
+        // waits here and fails with the error about the account instead of the address.
         let insert = statements::insert_external(user.id, &account, user.at);
         if transaction.execute(&insert).await.map_err(storage)?.rows_affected() == 0 {
             return transaction.abort(UserRepoError::ExternalAccountTaken).await;
@@ -99,8 +99,8 @@ impl UserRepo for SeaUserRepo {
         let PasswordChange { token_version, password_hash, session } = change;
         let update = statements::change_password(owner, token_version, &password_hash, at.into());
         let transaction = self.database.begin().await?;
-        // The user is updated first: concurrent inserts in the user's name either wait for this lock, or have committed and
-        // are deleted below.
+        // The user is updated first: concurrent inserts in the user's name either wait for this lock, or have committed
+        // and are deleted below.
         let Some(row) = transaction.query_one(&update).await.map_err(storage)? else {
             return transaction.abort(UserRepoError::NotFound).await;
         };

@@ -1,5 +1,5 @@
-//! `test-database <command> [arguments]` starts a PostgreSQL server, runs the command with `TEST_DATABASE_URL` set, and stops
-//! the server when the command exits. It is for test runners that run each test in a process of its own.
+//! `test-database <command> [arguments]` starts a PostgreSQL server, runs the command with `TEST_DATABASE_URL` set, and
+//! stops the server when the command exits. It is for test runners that run each test in a process of its own.
 
 use std::process::{Command, ExitCode};
 

@@ -1,7 +1,7 @@
 //! A PostgreSQL server that stops with the process that started it.
 //!
-//! A supervising shell reads from a pipe to this process. When the process ends, even by SIGKILL, the pipe closes, and the
-//! shell stops the server and deletes its folder. (Drop is not enough: statics are not dropped at exit.)
+//! A supervising shell reads from a pipe to this process. When the process ends, even by SIGKILL, the pipe closes, and
+//! the shell stops the server and deletes its folder. (Drop is not enough: statics are not dropped at exit.)
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -1,5 +1,5 @@
-//! Checksums of landed migrations, which are never edited, because databases that have applied one would not get the change.
-//! A new migration gets a line here.
+//! Checksums of landed migrations, which are never edited, because databases that have applied one would not get the
+//! change. A new migration gets a line here.
 
 use sha2::{Digest as _, Sha256};
 

@@ -48,8 +48,8 @@ async fn every_cascade_has_an_index(test: TestDatabase) -> anyhow::Result<()> {
     let db = migrated(&test).await?;
     let indexes = indexes(&db).await?;
     for key in foreign_keys(&db).await? {
-        // The last column is the id of the parent row. An index on the owner alone would read all rows of the user for each
-        // deleted parent.
+        // The last column is the id of the parent row. An index on the owner alone would read all rows of the user for
+        // each deleted parent.
         let parent = key.columns.last();
         let serves = indexes.iter().filter(|index| index.table == key.table).any(|index| {
             index.columns.iter().take_while(|column| key.columns.contains(column)).any(|column| Some(column) == parent)

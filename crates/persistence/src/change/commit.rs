@@ -1,9 +1,9 @@
 //! The transaction of a commit.
 //!
 //! Lock order on PostgreSQL: the user's row, the turn's row, the rows that are written. The update of the user's row
-//! serializes the commits of one user. A transaction that deletes the user, a conversation or a turn takes that row's lock
-//! first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a single writer and no row
-//! locks.)
+//! serializes the commits of one user. A transaction that deletes the user, a conversation or a turn takes that row's
+//! lock first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a single writer and
+//! no row locks.)
 
 use domain::change::{Change, ChangeRepoError, Entry, Write};
 use domain::id::UserId;

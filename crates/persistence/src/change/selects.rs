@@ -89,8 +89,8 @@ fn newest(select: Select<Entity>, limit: NonZeroU16) -> Select<Entity> {
     select.order_by_desc(Column::Seq).limit(u64::from(limit.get()))
 }
 
-/// Selects the owner's newest sequence number and at most `limit` entries after `after`, or one row without an entry. One
-/// statement reads both from one snapshot. The entry's columns begin with its sequence number.
+/// Selects the owner's newest sequence number and at most `limit` entries after `after`, or one row without an entry.
+/// One statement reads both from one snapshot. The entry's columns begin with its sequence number.
 pub(super) fn page(owner: UserId, after: Seq, limit: NonZeroU16) -> SelectStatement {
     // Limited before the join, which would otherwise read and sort all entries.
     let mut page = Query::select();

@@ -16,8 +16,9 @@ use super::stored_row::task_to_json;
 use crate::entity::{Timestamp, change, task, user};
 use crate::error::storage;
 
-/// Adds `entries` to the owner's newest sequence number and returns it. As the first statement of the transaction it takes
-/// the lock of the user's row, which serializes the user's commits with each other and with the deletion of the user.
+/// Adds `entries` to the owner's newest sequence number and returns it. As the first statement of the transaction it
+/// takes the lock of the user's row, which serializes the user's commits with each other and with the deletion of the
+/// user.
 pub(super) fn reserve_seqs(owner: UserId, entries: i64) -> UpdateStatement {
     use user::{Column, Entity};
     let mut update = Query::update();

@@ -31,8 +31,8 @@ impl Pools {
 
 /// A pool with as many permits as connections.
 ///
-/// The holder of a permit gets an idle connection or opens one. This distinguishes two failures that `SQLx` reports alike:
-/// an exhausted pool (no permit in time) and an unreachable database (a permit, but no connection in time).
+/// The holder of a permit gets an idle connection or opens one. This distinguishes two failures that `SQLx` reports
+/// alike: an exhausted pool (no permit in time) and an unreachable database (a permit, but no connection in time).
 pub(super) struct BoundedPool {
     connection: DatabaseConnection,
     permits: Semaphore,

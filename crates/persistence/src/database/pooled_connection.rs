@@ -12,8 +12,8 @@ use tokio::sync::SemaphorePermit;
 
 use crate::error::storage;
 
-/// A connection (or a transaction, which has one) with its permit. Every statement has a timeout on the client, because a
-/// server that hangs does not enforce its own.
+/// A connection (or a transaction, which has one) with its permit. Every statement has a timeout on the client, because
+/// a server that hangs does not enforce its own.
 pub(crate) struct PooledConnection<'a, C> {
     // Dropped before the permit, so that the next holder finds the connection idle.
     inner: C,
@@ -39,7 +39,8 @@ impl PooledConnection<'_, DatabaseTransaction> {
         with_timeout(self.response_timeout, self.inner.commit()).await
     }
 
-    /// Rolls back and waits for completion, so that the locks are released on return. (Dropping only queues a rollback.)
+    /// Rolls back and waits for completion, so that the locks are released on return. (Dropping only queues a
+    /// rollback.)
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         with_timeout(self.response_timeout, self.inner.rollback()).await
     }
@@ -65,8 +66,8 @@ impl<C: ConnectionTrait + Send> ConnectionTrait for PooledConnection<'_, C> {
         with_timeout(self.response_timeout, self.inner.execute_unprepared(sql)).await
     }
 
-    /// Fetches all rows and returns the first: to fetch a single row, `SQLx` resets an SQLite statement as soon as it has
-    /// one, and an error of the implicit commit of a write would be lost.
+    /// Fetches all rows and returns the first: to fetch a single row, `SQLx` resets an SQLite statement as soon as it
+    /// has one, and an error of the implicit commit of a write would be lost.
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         Ok(self.query_all_raw(statement).await?.into_iter().next())
     }

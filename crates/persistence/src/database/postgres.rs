@@ -43,8 +43,8 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Pool
     Ok(Pools::single(BoundedPool::new(connection, size, options)))
 }
 
-/// Returns the driver's options for `url`. Parameters that the driver does not support are left out, because it would log
-/// them with their values.
+/// Returns the driver's options for `url`. Parameters that the driver does not support are left out, because it would
+/// log them with their values.
 fn connect_options(url: &str) -> Result<PgConnectOptions, ConnectError> {
     let mut url = parse(url)?;
     let mut supported = Vec::new();

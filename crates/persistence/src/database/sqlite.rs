@@ -59,9 +59,9 @@ fn pool(options: &DatabaseOptions) -> SqlitePoolOptions {
 
 /// Opens the pool of the single connection for writes.
 ///
-/// SQLite may roll back a transaction by itself when a statement fails, for example on a full disk. The driver's ROLLBACK
-/// fails then, and the driver still counts the transaction as open, so that later ones would become savepoints in it and
-/// never be committed. A connection that is released in this state is closed and replaced.
+/// SQLite may roll back a transaction by itself when a statement fails, for example on a full disk. The driver's
+/// ROLLBACK fails then, and the driver still counts the transaction as open, so that later ones would become savepoints
+/// in it and never be committed. A connection that is released in this state is closed and replaced.
 async fn open_writer(connect: SqliteConnectOptions, options: &DatabaseOptions) -> Result<SqlitePool, ConnectError> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {

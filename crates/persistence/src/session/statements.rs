@@ -1,8 +1,8 @@
 //! The statements on sessions, their refresh tokens and codes. Each of them is filtered by the owner.
 //!
-//! Sessions, API tokens, codes and links are inserted from a SELECT … FOR SHARE of their user, which serializes the insert
-//! with a change of the user's password. Lock order: the user, then the session, then the rows that refer to it, which is
-//! also the order of the cascade when a user is deleted. (SQLite has a single writer and no row locks.)
+//! Sessions, API tokens, codes and links are inserted from a SELECT … FOR SHARE of their user, which serializes the
+//! insert with a change of the user's password. Lock order: the user, then the session, then the rows that refer to it,
+//! which is also the order of the cascade when a user is deleted. (SQLite has a single writer and no row locks.)
 
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;

@@ -78,8 +78,8 @@ pub(crate) async fn begin(
     Err(ConversationRepoError::TurnInProgress)
 }
 
-/// Begins the turn. Returns [`ConversationRepoError::TurnInProgress`] if another turn is running in the conversation or has
-/// the same idempotency key.
+/// Begins the turn. Returns [`ConversationRepoError::TurnInProgress`] if another turn is running in the conversation or
+/// has the same idempotency key.
 async fn try_begin(
     database: &Database,
     owner: UserId,
@@ -123,8 +123,8 @@ async fn try_begin(
     Ok(TurnStart::New { turn, pending })
 }
 
-/// Creates the conversation or locks the existing one, and adds the turn's messages to its message count. Returns its id and
-/// the new count; `None` if it does not exist.
+/// Creates the conversation or locks the existing one, and adds the turn's messages to its message count. Returns its
+/// id and the new count; `None` if it does not exist.
 async fn lock_conversation<C: ConnectionTrait>(
     db: &C,
     owner: UserId,
@@ -176,8 +176,8 @@ async fn find_by_key(
     Ok(row.map(|row| StoredTurn::read(&row)).transpose()?)
 }
 
-/// Begins the next attempt at a failed turn; `None` if the turn is no longer failed. A pending action that was created after
-/// the turn began cannot be confirmed by the turn's message.
+/// Begins the next attempt at a failed turn; `None` if the turn is no longer failed. A pending action that was created
+/// after the turn began cannot be confirmed by the turn's message.
 async fn resume(
     database: &Database,
     owner: UserId,

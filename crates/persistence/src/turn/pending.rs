@@ -47,8 +47,8 @@ pub(super) fn insert(
     Ok(insert)
 }
 
-/// Returns the conversation's pending action at `now`, created before `created_before` if that is given; `None` if there is
-/// none.
+/// Returns the conversation's pending action at `now`, created before `created_before` if that is given; `None` if
+/// there is none.
 pub(crate) async fn find<C: ConnectionTrait>(
     db: &C,
     (owner, conversation): (UserId, ConversationId),

@@ -1,5 +1,5 @@
-//! The statements on turns. Each of them is filtered by the owner, except the ones of [`fail`], which takes its filter from
-//! the caller.
+//! The statements on turns. Each of them is filtered by the owner, except the ones of [`fail`], which takes its filter
+//! from the caller.
 
 use domain::conversation::{ClientKey, ConversationTitle, IdempotencyKey, NewTurn};
 use domain::id::{ConversationId, TurnId, UserId};
@@ -11,8 +11,8 @@ use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, ExprTrait as 
 
 use crate::entity::{Timestamp, conversation, message, turn};
 
-/// Whether a turn is running. The state is a literal, as in the partial indexes on running turns, which a parameter would not
-/// match.
+/// Whether a turn is running. The state is a literal, because a parameter would not match the partial indexes on
+/// running turns.
 pub(crate) fn is_running() -> Expr {
     Expr::col((turn::Entity, turn::Column::State)).eq(Expr::cust("'running'"))
 }
@@ -52,8 +52,8 @@ pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: 
     Ok(failed.len() as u64)
 }
 
-/// Inserts the conversation, or adds `messages` to the message count of the one that already has the client's key. Returns
-/// the id and the message count.
+/// Inserts the conversation, or adds `messages` to the message count of the one that already has the client's key.
+/// Returns the id and the message count.
 pub(super) fn insert_conversation(
     owner: UserId,
     id: ConversationId,
@@ -176,9 +176,9 @@ pub(super) fn release_key(owner: UserId, key: &IdempotencyKey, until: Timestamp)
     update
 }
 
-/// Begins the next attempt at a failed turn for `new`, if the turn still has its idempotency key and no other turn is running
-/// in its conversation, whose row must be locked. Returns the number of the attempt, the input and output tokens so far, and
-/// when the first attempt began.
+/// Begins the next attempt at a failed turn for `new`, if the turn still has its idempotency key and no other turn is
+/// running in its conversation, whose row must be locked. Returns the number of the attempt, the input and output
+/// tokens so far, and when the first attempt began.
 pub(super) fn resume_turn(owner: UserId, turn: &Turn, key: &IdempotencyKey, new: &NewTurn) -> UpdateStatement {
     use turn::Column;
     let mut running = Query::select();

@@ -13,7 +13,8 @@ use crate::entity::user::{Column, Entity};
 use crate::entity::{Timestamp, api_token, external_account, one_time_code, session};
 use crate::session::{is_active, lock_session};
 
-/// Inserts nothing if the address is taken. ON CONFLICT instead of an error, which would abort a transaction on PostgreSQL.
+/// Inserts nothing if the address is taken. ON CONFLICT instead of an error, which would abort a transaction on
+/// PostgreSQL.
 pub(super) fn insert(user: &NewUser, zone: TimeZone) -> InsertStatement {
     let at = Timestamp::from(user.at);
     let mut insert = Query::insert();
@@ -70,8 +71,8 @@ pub(super) fn update(owner: UserId, patch: &UserPatch, at: Timestamp) -> Option<
     Some(update)
 }
 
-/// Changes the password of a user who is at this token version, and increments the version, which revokes the access tokens
-/// that carry it.
+/// Changes the password of a user who is at this token version, and increments the version, which revokes the access
+/// tokens that carry it.
 pub(super) fn change_password(
     owner: UserId,
     token_version: u32,
@@ -108,8 +109,8 @@ pub(super) fn delete(owner: UserId, token_version: u32) -> DeleteStatement {
     delete
 }
 
-/// Links the account to a user, who may be inserted later in the transaction (deferred foreign key). Inserts nothing if the
-/// account is linked already.
+/// Links the account to a user, who may be inserted later in the transaction (deferred foreign key). Inserts nothing if
+/// the account is linked already.
 pub(super) fn insert_external(owner: UserId, account: &ExternalAccount, at: DateTime<Utc>) -> InsertStatement {
     let mut insert = insert_into_external_accounts();
     insert.values_panic([
@@ -121,8 +122,8 @@ pub(super) fn insert_external(owner: UserId, account: &ExternalAccount, at: Date
     insert
 }
 
-/// Links the account to a user in an active session. Inserts nothing if the session is not active, the account is linked
-/// already, or the user has an account of the same issuer.
+/// Links the account to a user in an active session. Inserts nothing if the session is not active, the account is
+/// linked already, or the user has an account of the same issuer.
 pub(super) fn link(
     owner: UserId,
     session: SessionId,

@@ -1,5 +1,5 @@
-//! Isolation of two users: every method of every port that takes an owner treats the rows of another user as missing and does
-//! not change them.
+//! Isolation of two users: every method of every port that takes an owner treats the rows of another user as missing
+//! and does not change them.
 
 use std::num::NonZeroU16;
 
@@ -252,7 +252,7 @@ async fn an_api_token_of_another_user_is_not_found(test: TestDatabase) -> anyhow
     assert!(matches!(deleted, Err(ApiTokenRepoError::NotFound)), "{deleted:?}");
     fixture.api_tokens.touch(eve, token.id, at(2)).await?;
     for after in [None, Some(id())] {
-        let page = PageRequest { after: after, ..page() };
+        let page = PageRequest { after, ..page() };
         assert_eq!(fixture.api_tokens.list(eve, page).await?.items, []);
     }
     assert_eq!(fixture.api_tokens.list(ada, page()).await?.items, [token]);

@@ -1,5 +1,5 @@
-//! Records every statement of the repositories and fails if one on a user's table is not filtered by the owner. Only the
-//! listed methods of `SystemRepo` may lack the filter.
+//! Records every statement of the repositories and fails if one on a user's table is not filtered by the owner. Only
+//! the listed methods of `SystemRepo` may lack the filter.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;

@@ -33,8 +33,8 @@ async fn no_statement_scans_a_table(test: TestDatabase) -> anyhow::Result<()> {
     record.statements.extend(drive_system(&fixture, owner).await?.statements);
     for (method, statement) in record.statements {
         for line in plan(&fixture, &statement).await? {
-            // SQLite: SEARCH uses an index, SCAN does not; it also SCANs literal values and subqueries. PostgreSQL: Index
-            // Scan or Seq Scan.
+            // SQLite: SEARCH uses an index, SCAN does not; it also SCANs literal values and subqueries. PostgreSQL:
+            // Index Scan or Seq Scan.
             let values = ["VALUES CLAUSE", "CONSTANT ROW"].iter().any(|words| line.contains(words));
             let found = values || ["SCAN page", "SCAN links"].iter().any(|words| line.starts_with(words));
             let reads_all = line.starts_with("SCAN") && !found || line.contains("Seq Scan");
@@ -44,7 +44,8 @@ async fn no_statement_scans_a_table(test: TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fills and analyzes only the ledger: on an empty one, all indexes of a user's entries have the same cost on PostgreSQL.
+/// Fills and analyzes only the ledger: on an empty one, all indexes of a user's entries have the same cost on
+/// PostgreSQL.
 async fn fill_ledger(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     let mut owners = vec![owner];
     for _ in 0..9 {

@@ -1,5 +1,5 @@
-//! Accounts: row locks against a concurrent transaction on PostgreSQL. (SQLite has a single writer; `race` tests concurrency
-//! on both databases.)
+//! Accounts: row locks against a concurrent transaction on PostgreSQL. (SQLite has a single writer; `race` tests
+//! concurrency on both databases.)
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -158,7 +158,8 @@ async fn inserts_wait_for_the_end_of_their_session_and_then_insert_nothing(fixtu
     Ok(())
 }
 
-/// Both wait for the same transaction, the deletion first. If the insert held a lock while it waits, the two would deadlock.
+/// Both wait for the same transaction, the deletion first. If the insert held a lock while it waits, the two would
+/// deadlock.
 async fn inserts_wait_for_the_deletion_of_their_user_and_then_insert_nothing(fixture: Fixture) -> anyhow::Result<()> {
     for insertion in Insertion::ALL {
         let owner = fixture.user().await?;

@@ -204,10 +204,10 @@ async fn a_commit_may_write_one_row_several_times(test: TestDatabase) -> anyhow:
 
 async fn a_commit_for_a_missing_user_returns_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
-    let (nobody, owner) = (id::<UserId>(), fixture.user().await?);
+    let (missing, owner) = (id::<UserId>(), fixture.user().await?);
     let (_, turn) = fixture.conversation(owner).await?;
-    for change in [change(nobody, at(1)), effect(nobody, call(&turn, 0), at(1))] {
-        let outcome = fixture.changes.commit(nobody, &[Write::create(new_task(nobody, "Milk")?)], &change).await;
+    for change in [change(missing, at(1)), effect(missing, call(&turn, 0), at(1))] {
+        let outcome = fixture.changes.commit(missing, &[Write::create(new_task(missing, "Milk")?)], &change).await;
         assert!(matches!(outcome, Err(ChangeRepoError::NotFound)), "{outcome:?}");
     }
     for table in ["tasks", "changes"] {

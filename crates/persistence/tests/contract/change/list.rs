@@ -60,10 +60,10 @@ async fn the_head_has_the_newest_number_and_the_time_zone(test: TestDatabase) ->
 
 async fn the_ledger_of_a_missing_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
-    let (gone, nobody) = (fixture.user().await?, id::<UserId>());
-    fixture.task(gone, "Milk").await?;
-    fixture.users.delete(gone, 0).await?;
-    for user in [gone, nobody] {
+    let (deleted, missing) = (fixture.user().await?, id::<UserId>());
+    fixture.task(deleted, "Milk").await?;
+    fixture.users.delete(deleted, 0).await?;
+    for user in [deleted, missing] {
         let listed = fixture.changes.list(user, Seq(0), NonZeroU16::MAX).await;
         assert!(matches!(listed, Err(ChangeRepoError::NotFound)), "{listed:?}");
         let head = fixture.changes.head(user).await;

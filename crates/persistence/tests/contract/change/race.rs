@@ -58,13 +58,13 @@ async fn concurrent_commits_number_entries_without_gaps_or_duplicates(test: Test
         Ok(entries)
     };
     let writers: Vec<_> = (0..WRITERS).map(|_| tokio::spawn(write(fixture.changes.clone(), taken.clone()))).collect();
-    let mut told = vec![Seq(1)];
+    let mut numbers = vec![Seq(1)];
     for writer in writers {
-        told.extend(writer.await??.into_iter().map(|entry| entry.seq));
+        numbers.extend(writer.await??.into_iter().map(|entry| entry.seq));
     }
-    told.sort_unstable();
-    let expected: Vec<_> = (1..=told.len() as u64).map(Seq).collect();
-    assert_eq!(told, expected);
+    numbers.sort_unstable();
+    let expected: Vec<_> = (1..=numbers.len() as u64).map(Seq).collect();
+    assert_eq!(numbers, expected);
     let page = fixture.changes.list(owner, Seq(0), NonZeroU16::MAX).await?;
     assert_eq!(page.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), expected);
     assert_eq!(page.head.0, expected.len() as u64);

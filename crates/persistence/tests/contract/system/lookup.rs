@@ -119,10 +119,10 @@ async fn failing_expired_turns_skips_locked_turns() -> anyhow::Result<()> {
     let Some(test) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let (_, held) = fixture.conversation(owner).await?;
+    let (_, locked) = fixture.conversation(owner).await?;
     fixture.conversation(owner).await?;
     let other = fixture.database.connection_for_migrations().begin().await?;
-    let lock = format!("UPDATE turns SET lease_until = lease_until WHERE id = '{}'", held.id);
+    let lock = format!("UPDATE turns SET lease_until = lease_until WHERE id = '{}'", locked.id);
     other.execute_unprepared(&lock).await?;
     assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
     other.rollback().await?;
