@@ -1,14 +1,13 @@
-//! The database's schema, one reversible migration per file, for SQLite and PostgreSQL alike.
+//! The database schema for SQLite and PostgreSQL, one reversible migration per file.
 //!
-//! A migration that has landed is never edited; a test compares the files' checksums. What must change later changes in
-//! a migration of its own.
+//! A landed migration is never edited, which a test of the files' checksums enforces. Later changes are migrations of
+//! their own.
 //!
 //! Rules of the schema: ids are UUIDs, times are in UTC with microseconds, enumerations are text with a CHECK. Every
-//! table of a user's rows has `user_id`, and its foreign keys take `user_id` along, so that a row of one user cannot
-//! hang on a row of another, and goes when its user goes. Every query of the API has an index that serves it, and so has
-//! every cascade.
+//! table with a user's rows has `user_id`, and its composite foreign keys include `user_id`, so that a row cannot refer
+//! to a row of another user, and is deleted with its user. Every query of the API and every cascade has an index.
 //!
-//! Deliberately not here: what is read and written, which is crate `persistence`.
+//! Crate `persistence` reads and writes the tables.
 
 mod m20261123_000001_create_users;
 mod m20261123_000002_create_sessions;
@@ -41,8 +40,8 @@ use sea_orm_migration::sea_orm::{
 };
 use sea_orm_migration::seaql_migrations;
 
-/// Names the lock under which migrations run on PostgreSQL: "doable" in ASCII.
-const LOCK: i64 = 0x0000_646f_6162_6c65;
+/// Key of the advisory lock for migrations on PostgreSQL: "doable" in ASCII.
+const ADVISORY_LOCK_KEY: i64 = 0x0000_646f_6162_6c65;
 
 struct Migrator;
 
@@ -75,18 +74,18 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Applies every pending migration, or none of them. Of two calls at the same time, by two processes even, the second
-/// waits for the first and then finds nothing to do.
+/// Applies every pending migration in one transaction. Concurrent calls, also of other processes, are serialized; the
+/// second one finds nothing to do.
 ///
 /// # Errors
-/// If the database fails, or has a migration that this version does not know: then a newer version has used it.
+/// If the database fails, or has a migration of a newer version that this version does not know.
 pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = begin(db).await?;
     Migrator::up(&transaction, None).await?;
     transaction.commit().await
 }
 
-/// Takes back the last `steps` migrations, with the data that only they made room for, or none of them.
+/// Reverts the last `steps` migrations in one transaction. Data in the tables and columns that they added is lost.
 ///
 /// # Errors
 /// As [`up`].
@@ -96,7 +95,7 @@ pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
-/// Every migration by name, in order, and whether it is applied. Changes nothing.
+/// Returns every migration by name, in order, and whether it is applied. Changes nothing.
 ///
 /// # Errors
 /// If the database fails.
@@ -106,8 +105,8 @@ pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbEr
     Ok(migrations.iter().map(|known| (known.name().to_owned(), applied.contains(known.name()))).collect())
 }
 
-/// How many migrations are to be applied. Changes nothing and locks nothing, so it may be asked often. Migrations of a
-/// newer version do not count: while versions change, the older one still serves.
+/// Returns the number of pending migrations. Takes no locks, so that it is suitable for readiness checks. Migrations of
+/// a newer version do not count, so that the older version stays ready during an upgrade.
 ///
 /// # Errors
 /// If the database fails.
@@ -116,7 +115,7 @@ pub async fn pending(db: &DatabaseConnection) -> Result<usize, DbErr> {
 }
 
 async fn applied(db: &DatabaseConnection) -> Result<HashSet<String>, DbErr> {
-    // Asked for first, because `MigratorTrait` would create it.
+    // Checked first, because `MigratorTrait` would create the table.
     if !SchemaManager::new(db).has_table("seaql_migrations").await? {
         return Ok(HashSet::new());
     }
@@ -124,7 +123,7 @@ async fn applied(db: &DatabaseConnection) -> Result<HashSet<String>, DbErr> {
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-/// Begins the transaction that all of it happens in, after whoever is at it already.
+/// Begins a transaction that holds the lock for migrations: the write lock on SQLite, an advisory lock on PostgreSQL.
 async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let transaction = db
         .begin_with_options(TransactionOptions {
@@ -133,10 +132,10 @@ async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
         })
         .await?;
     if transaction.get_database_backend() == DbBackend::Postgres {
-        // Waiting for another instance, or for a big table, may take longer than a request may.
+        // Waiting for another instance, or changing a large table, may exceed the statement timeout of requests.
         transaction.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
-        // A session's lock would not survive a transaction pooler; this one ends with the transaction.
-        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+        // A transaction-level lock, because a session-level lock does not work through a transaction pooler.
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK_KEY})")).await?;
     }
     Ok(transaction)
 }

@@ -1,4 +1,4 @@
-//! API tokens. Looking one up before its owner is known is in `system`.
+//! API tokens. `system` looks one up before its owner is known.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -13,11 +13,11 @@ use sea_orm::{
     QuerySelect as _,
 };
 
-use crate::Database;
+use crate::database::Database;
 use crate::entity::api_token::{Column, Entity, Model};
 use crate::entity::{Timestamp, user};
 use crate::error::{corrupt, storage};
-use crate::session::hold_session;
+use crate::session::lock_session;
 
 /// [`ApiTokenRepo`] on SeaORM.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub struct SeaApiTokenRepo {
 }
 
 impl SeaApiTokenRepo {
-    /// API tokens in `database`.
+    /// Creates the repository on `database`.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -52,7 +52,7 @@ impl ApiTokenRepo for SeaApiTokenRepo {
             scopes: token.scopes,
             created_at: Timestamp::from(token.at).into(),
             last_used_at: None,
-            expires_at: token.expires_at.map(|end| Timestamp::from(end).into()),
+            expires_at: token.expires_at.map(|at| Timestamp::from(at).into()),
         })
     }
 
@@ -95,10 +95,10 @@ impl ApiTokenRepo for SeaApiTokenRepo {
     }
 }
 
-/// Inserts nothing if the owner has no such session that has not ended.
+/// Inserts nothing if the owner has no such active session.
 fn insert(owner: UserId, session: SessionId, token: &NewApiToken) -> Result<InsertStatement, StorageError> {
     let at = Timestamp::from(token.at);
-    let mut select = hold_session(owner, session, at);
+    let mut select = lock_session(owner, session, at);
     select.exprs([
         Expr::val(token.id.as_uuid()),
         Expr::col((user::Entity, user::Column::Id)),
@@ -129,7 +129,7 @@ fn guard(owner: UserId, id: ApiTokenId) -> Condition {
     Condition::all().add(Column::UserId.eq(owner.as_uuid())).add(Column::Id.eq(id.as_uuid()))
 }
 
-/// The scopes that are stored as `names`.
+/// Parses stored scopes.
 pub(crate) fn scopes(names: &str) -> Result<Scopes, StorageError> {
     Scopes::granted(names.split(' ')).map_err(corrupt)
 }

@@ -1,4 +1,4 @@
-//! Changes: the one way to write tasks, and the ledger of what was written.
+//! Changes: every write of a task, with its ledger entry.
 
 mod commit;
 mod entries;
@@ -16,7 +16,7 @@ use domain::id::UserId;
 use domain::storage::StorageError;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult as _, QuerySelect as _};
 
-use crate::Database;
+use crate::database::Database;
 use crate::database::VALUES_PER_STATEMENT;
 use crate::entity::change::Model;
 use crate::entity::user;
@@ -30,7 +30,7 @@ pub struct SeaChangeRepo {
 }
 
 impl SeaChangeRepo {
-    /// Changes in `database`.
+    /// Creates the repository on `database`.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -43,7 +43,7 @@ impl ChangeRepo for SeaChangeRepo {
     }
 
     async fn find_effect(&self, owner: UserId, effect: EffectId) -> Result<Vec<Entry>, StorageError> {
-        entries::of_effect(&self.database.reader().await?, owner, effect).await
+        entries::find_effect(&self.database.reader().await?, owner, effect).await
     }
 
     async fn find(&self, owner: UserId, selector: &EntrySelector) -> Result<Vec<Entry>, StorageError> {
@@ -67,7 +67,7 @@ impl ChangeRepo for SeaChangeRepo {
         let head: i64 = first.try_get_by_index(0).map_err(storage)?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in &rows {
-            // A user without entries behind the cursor is one row without an entry.
+            // A user without entries after the cursor yields one row whose entry is NULL.
             let number: Option<i64> = row.try_get_by_index(1).map_err(storage)?;
             if number.is_some() {
                 entries.push(Model::from_query_result(row, "").map_err(storage)?.try_into()?);
@@ -89,12 +89,12 @@ impl ChangeRepo for SeaChangeRepo {
 
     async fn undo_links(&self, owner: UserId, seqs: &[Seq]) -> Result<Vec<UndoLink>, StorageError> {
         let mut links = Vec::new();
-        for some in seqs.chunks(VALUES_PER_STATEMENT) {
+        for chunk in seqs.chunks(VALUES_PER_STATEMENT) {
             let reader = self.database.reader().await?;
-            for row in reader.query_all(&selects::undo_links(owner, some)).await.map_err(storage)? {
-                let (by, undone): (i64, i64) =
+            for row in reader.query_all(&selects::undo_links(owner, chunk)).await.map_err(storage)? {
+                let (undoing, undone): (i64, i64) =
                     (row.try_get_by_index(0).map_err(storage)?, row.try_get_by_index(1).map_err(storage)?);
-                links.push(UndoLink { seq: seq(by)?, undoes: seq(undone)? });
+                links.push(UndoLink { seq: seq(undoing)?, undoes: seq(undone)? });
             }
         }
         Ok(links)

@@ -1,4 +1,4 @@
-//! Conversations and their messages. The writes of turns are in `turn`.
+//! Conversations and their messages. `turn` writes turns.
 
 mod rows;
 
@@ -16,7 +16,7 @@ use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
 
-use crate::Database;
+use crate::database::Database;
 use crate::entity::Timestamp;
 use crate::entity::conversation::{Column, Entity};
 use crate::error::storage;
@@ -31,7 +31,7 @@ pub struct SeaConversationRepo {
 }
 
 impl SeaConversationRepo {
-    /// Conversations in `database`.
+    /// Creates the repository on `database`.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -110,7 +110,7 @@ impl ConversationRepo for SeaConversationRepo {
         if rows.is_empty() {
             return Err(ConversationRepoError::NotFound);
         }
-        // A conversation without messages behind the cursor is one row without a message.
+        // A conversation without messages after the cursor yields one row whose message is NULL.
         let messages = rows.iter().filter_map(|row| MessageRow::read(row).transpose()).collect::<Result<_, _>>()?;
         Ok(Page::from_surplus(messages, page.limit, |last: &Message| MessageCursor(last.position)))
     }

@@ -1,15 +1,14 @@
-//! The way to the database: [`Database`].
+//! [`Database`]: connection pools for reads and writes.
 //!
-//! Every statement of the repositories goes through a [`PooledConnection`] connection, which bounds how long it is waited for.
-//! Deliberately not here: what the statements say.
+//! Every statement of the repositories is sent through a [`PooledConnection`], which limits its response time.
 
 mod bounded_pool;
+mod connect_error;
 mod options;
 mod pooled_connection;
 mod postgres;
 mod sqlite;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,124 +20,137 @@ use sea_orm::{
 use secrecy::ExposeSecret as _;
 
 use crate::error::storage;
-use bounded_pool::BoundedPool;
+use bounded_pool::Pools;
 pub(crate) use pooled_connection::PooledConnection;
 
+pub use connect_error::ConnectError;
 pub use options::{DatabaseOptions, StatementObserver};
 
-/// How many values a list in one statement has at most: SQLite allows 32 766 parameters.
+/// Maximum number of values in one statement; SQLite allows 32 766 parameters.
 pub(crate) const VALUES_PER_STATEMENT: usize = 10_000;
 
-/// How long [`Database::ping`] waits: whoever asks wants to know now.
+/// Maximum duration of [`Database::ping`].
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long [`Database::close`] waits for statements that are under way.
+/// Maximum time that [`Database::close`] waits for running statements.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a database cannot be used. The URL is not in it.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The URL begins with something else than `sqlite:`, `postgres:` or `postgresql:`.
-    #[error("must begin with sqlite:, postgres: or postgresql:")]
-    Scheme,
-    /// The URL cannot be understood.
-    #[error("is not a valid database URL")]
-    Url(#[source] sqlx::Error),
-    /// The folder of an SQLite file cannot be made.
-    #[error("the folder of the database's file cannot be made")]
-    Folder(#[source] io::Error),
-    /// The database cannot be opened or reached.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-/// A database with its connections. Clones share them.
+/// A database with its connection pools. Clones share them.
 ///
-/// PostgreSQL has one pool. SQLite has a single connection for writing, so that writers wait in line instead of being
-/// refused, and a few for reading, which WAL lets go on beside it.
+/// PostgreSQL has one pool. SQLite has a single connection for writes, so that writers queue instead of failing with
+/// `SQLITE_BUSY`, and several connections for reads, which run concurrently in WAL mode.
 #[derive(Clone)]
 pub struct Database {
-    reads: Arc<BoundedPool>,
-    writes: Arc<BoundedPool>,
+    pools: Arc<Pools>,
 }
 
 impl Database {
-    /// Opens the database. The file of an SQLite database is made if it is missing, with its folder.
+    /// Opens the database. Creates the file of an SQLite database, and its folder, if they are missing.
     ///
     /// # Errors
-    /// [`ConnectError`].
+    /// If the URL is invalid, or the database cannot be opened or reached.
     pub async fn connect(options: &DatabaseOptions) -> Result<Self, ConnectError> {
         let url = options.url.expose_secret();
-        match url.split_once(':') {
-            Some(("sqlite", _)) => sqlite::connect(options, url).await,
-            Some(("postgres" | "postgresql", _)) => postgres::connect(options, url).await,
-            _ => Err(ConnectError::Scheme),
-        }
+        let pools = match url.split_once(':') {
+            Some(("sqlite", _)) => sqlite::connect(options, url).await?,
+            Some(("postgres" | "postgresql", _)) => postgres::connect(options, url).await?,
+            _ => return Err(ConnectError::Scheme),
+        };
+        Ok(Self { pools: Arc::new(pools) })
     }
 
-    /// "SQLite" or "PostgreSQL".
+    /// Returns "SQLite" or "PostgreSQL".
     pub fn backend_name(&self) -> &'static str {
-        if self.writes.backend() == DbBackend::Sqlite { "SQLite" } else { "PostgreSQL" }
+        if self.pools.writes.backend() == DbBackend::Sqlite { "SQLite" } else { "PostgreSQL" }
     }
 
-    /// Whether the database answers, within 3 s.
+    /// Checks that the database responds within 3 s.
     ///
     /// # Errors
-    /// If it does not, or if no connection was free.
+    /// If it does not respond, or no connection is available.
     pub async fn ping(&self) -> Result<(), StorageError> {
         let ping = async {
             let connection = self.reader().await?;
             connection.ping().await.map_err(storage)
         };
         match tokio::time::timeout(PING_TIMEOUT, ping).await {
-            Ok(answer) => answer,
+            Ok(result) => result,
             Err(elapsed) => Err(StorageError::Unavailable(elapsed.into())),
         }
     }
 
-    /// The connection that migrations are to be applied through.
+    /// Returns the connection that migrations are applied on.
     pub fn connection_for_migrations(&self) -> &DatabaseConnection {
-        self.writes.connection()
+        self.pools.writes.connection()
     }
 
-    /// The connection through which to ask which migrations are applied: it does not wait for writers.
+    /// Returns the connection to read the status of migrations from; it does not wait for writers.
     pub fn connection_for_status(&self) -> &DatabaseConnection {
-        self.reads.connection()
+        self.pools.reads.connection()
     }
 
-    /// Waits for what is under way, 1 s at most, and closes every connection.
+    /// Closes every connection, after waiting at most 1 s for running statements.
     pub async fn close(&self) {
         let close = async {
-            self.reads.close().await;
-            self.writes.close().await;
+            self.pools.reads.close().await;
+            self.pools.writes.close().await;
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
-            tracing::warn!("database connections were still in use when they were closed");
+            tracing::warn!("closed database connections that were still in use");
         }
     }
 
-    /// A connection for one or more statements that only read.
+    /// Acquires a connection for statements that only read.
     pub(crate) async fn reader(&self) -> Result<PooledConnection<'_, DatabaseConnection>, StorageError> {
-        let permit = self.reads.permit().await?;
-        Ok(PooledConnection::new(self.reads.connection().clone(), permit, self.reads.answer_within()))
+        let permit = self.pools.reads.permit().await?;
+        Ok(PooledConnection::new(self.pools.reads.connection().clone(), permit, self.pools.reads.response_timeout()))
     }
 
-    /// A connection for a single statement that writes.
+    /// Acquires a connection for a single statement that writes.
     pub(crate) async fn writer(&self) -> Result<PooledConnection<'_, DatabaseConnection>, StorageError> {
-        let permit = self.writes.permit().await?;
-        Ok(PooledConnection::new(self.writes.connection().clone(), permit, self.writes.answer_within()))
+        let permit = self.pools.writes.permit().await?;
+        Ok(PooledConnection::new(self.pools.writes.connection().clone(), permit, self.pools.writes.response_timeout()))
     }
 
-    /// A transaction. It is rolled back unless it is committed.
+    /// Begins a transaction that is rolled back unless it is committed. On SQLite it takes the write lock immediately.
     pub(crate) async fn begin(&self) -> Result<PooledConnection<'_, DatabaseTransaction>, StorageError> {
-        let permit = self.writes.permit().await?;
+        let permit = self.pools.writes.permit().await?;
         let options = TransactionOptions {
-            // A deferred one that reads before it writes fails with SQLITE_BUSY_SNAPSHOT, however long it may wait.
+            // A deferred transaction that reads before it writes fails with SQLITE_BUSY_SNAPSHOT, which no busy timeout
+            // prevents.
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let begin = self.writes.connection().begin_with_options(options);
-        let transaction = pooled_connection::within(self.writes.answer_within(), begin).await.map_err(storage)?;
-        Ok(PooledConnection::new(transaction, permit, self.writes.answer_within()))
+        let begin = self.pools.writes.connection().begin_with_options(options);
+        let transaction =
+            pooled_connection::with_timeout(self.pools.writes.response_timeout(), begin).await.map_err(storage)?;
+        Ok(PooledConnection::new(transaction, permit, self.pools.writes.response_timeout()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait as _;
+
+    use super::*;
+
+    /// A deferred transaction would fail with `SQLITE_BUSY_SNAPSHOT` after the other connection's write.
+    #[tokio::test]
+    async fn an_sqlite_transaction_may_write_after_it_has_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("one.db").display());
+        let options = DatabaseOptions::new(url.into());
+        let database = Database::connect(&options).await.unwrap();
+        database.connection_for_migrations().execute_unprepared("CREATE TABLE t (i integer)").await.unwrap();
+        let other = Database::connect(&options).await.unwrap();
+        other.connection_for_migrations().execute_unprepared("PRAGMA busy_timeout = 1").await.unwrap();
+
+        let transaction = database.begin().await.unwrap();
+        transaction.execute_unprepared("SELECT * FROM t").await.unwrap();
+        let insert = "INSERT INTO t VALUES (1)";
+        let concurrent = other.writer().await.unwrap().execute_unprepared(insert).await.map_err(storage);
+        assert!(matches!(concurrent, Err(StorageError::Exhausted(_))), "{concurrent:?}");
+        transaction.execute_unprepared(insert).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 }

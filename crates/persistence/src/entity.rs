@@ -1,4 +1,4 @@
-//! The tables as SeaORM sees them. Their rules (keys, checks, indexes) are in crate `migrations`.
+//! SeaORM entities, one per table. Keys, checks and indexes are in crate `migrations`.
 
 pub(crate) mod api_token;
 pub(crate) mod change;

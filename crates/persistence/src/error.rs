@@ -1,4 +1,4 @@
-//! Which failure of a database is which [`StorageError`], in one place.
+//! The mapping of database errors to [`StorageError`].
 
 use domain::storage::{Cause, StorageError};
 use sea_orm::sqlx::Error as SqlxError;
@@ -6,32 +6,31 @@ use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 
-/// A kind of failure, before it has its cause.
+/// The constructor of a [`StorageError`] variant.
 type Kind = fn(Cause) -> StorageError;
 
-/// What SeaORM's error means. The error is kept as the cause.
+/// Maps an error of SeaORM. The error is kept as the cause.
 pub(crate) fn storage(error: DbErr) -> StorageError {
     kind(&error)(error.into())
 }
 
-/// What the driver's error means. The error is kept as the cause.
+/// Maps an error of the driver. The error is kept as the cause.
 pub(crate) fn sqlx_storage(error: SqlxError) -> StorageError {
     sqlx_kind(&error)(error.into())
 }
 
-/// A stored value does not fit the domain's types.
+/// The error for a stored value that the domain's types reject.
 pub(crate) fn corrupt(error: impl Into<Cause>) -> StorageError {
     StorageError::Corrupt(error.into())
 }
 
 #[warn(clippy::wildcard_enum_match_arm)]
-#[expect(clippy::match_same_arms, reason = "what is known is told from what may come")]
+#[expect(clippy::match_same_arms, reason = "known variants are listed apart from the wildcard")]
 fn kind(error: &DbErr) -> Kind {
     match error {
         DbErr::Conn(error) => runtime_kind(error, StorageError::Unavailable),
         DbErr::Exec(error) | DbErr::Query(error) => runtime_kind(error, StorageError::Other),
-        // Whoever waits for the pool has a permit for one of its connections (see `BoundedPool`), so it is not that too many
-        // are in use: no connection could be opened.
+        // The caller holds a permit of `BoundedPool`, so the pool is not exhausted: no connection could be opened.
         DbErr::ConnectionAcquire(_) => StorageError::Unavailable,
         DbErr::TryIntoErr { .. } | DbErr::ConvertFromU64(_) | DbErr::Type(_) | DbErr::Json(_) => StorageError::Corrupt,
         DbErr::UnpackInsertId
@@ -48,7 +47,7 @@ fn kind(error: &DbErr) -> Kind {
         | DbErr::RbacError(_)
         | DbErr::AccessDenied { .. }
         | DbErr::MutexPoisonError => StorageError::Other,
-        // The enum is open.
+        // The enum is non-exhaustive.
         _ => StorageError::Other,
     }
 }
@@ -61,7 +60,7 @@ fn runtime_kind(error: &RuntimeErr, internal: Kind) -> Kind {
 }
 
 #[warn(clippy::wildcard_enum_match_arm)]
-#[expect(clippy::match_same_arms, reason = "what is known is told from what may come")]
+#[expect(clippy::match_same_arms, reason = "known variants are listed apart from the wildcard")]
 fn sqlx_kind(error: &SqlxError) -> Kind {
     match error {
         SqlxError::Database(error) if error.try_downcast_ref::<PgDatabaseError>().is_some() => postgres_kind(&**error),
@@ -86,39 +85,38 @@ fn sqlx_kind(error: &SqlxError) -> Kind {
         | SqlxError::InvalidSavePointStatement
         | SqlxError::BeginFailed
         | SqlxError::ConfigFile(_) => StorageError::Other,
-        // The enum is open.
+        // The enum is non-exhaustive.
         _ => StorageError::Other,
     }
 }
 
-/// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+/// Maps an SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 fn postgres_kind(error: &dyn DatabaseError) -> Kind {
     let code = error.code().unwrap_or_default();
     match (code.get(..2).unwrap_or_default(), &*code) {
         (_, "53100") => StorageError::Full,
-        // Too many connections, out of memory.
+        // Insufficient resources: too many connections, out of memory.
         ("53", _) => StorageError::Exhausted,
-        // Lost connections; roles and databases that are not there (any more); shutdown, start-up and statements that
-        // took too long; failures of the server's system.
+        // Connection failures; unknown roles and databases; shutdown, start-up and cancelled statements; system errors.
         ("08" | "28" | "3D" | "57" | "58", _)
-        // A deadlock or its like, which the next attempt will not meet; a lock that is not to be had; a standby.
+        // Serialization failures and deadlocks, which a retry resolves; lock timeouts; a read-only standby.
         | (_, "40001" | "40P01" | "55P03" | "25006" | "25P03") => StorageError::Unavailable,
         (_, "XX001" | "XX002") => StorageError::Corrupt,
         _ => StorageError::Other,
     }
 }
 
-/// By result code, whose lowest byte is the primary one: <https://www.sqlite.org/rescode.html>
+/// Maps a result code, whose lowest byte is the primary code: <https://www.sqlite.org/rescode.html>
 fn sqlite_kind(error: &dyn DatabaseError) -> Kind {
     let code: u32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
     match (code & 0xFF, code) {
-        // Busy or locked: another process was writing for longer than the busy timeout.
+        // SQLITE_BUSY, SQLITE_LOCKED: another process held the write lock for longer than the busy timeout.
         (5 | 6, _) => StorageError::Exhausted,
-        // The disk is full, or has no room for the file of the shared memory (SQLITE_IOERR_SHMSIZE).
+        // SQLITE_FULL; SQLITE_IOERR_SHMSIZE: no space for the shared memory file.
         (13, _) | (_, 4874) => StorageError::Full,
-        // Input and output, and files that cannot be opened.
+        // SQLITE_IOERR, SQLITE_CANTOPEN.
         (10 | 14, _) => StorageError::Unavailable,
-        // A damaged file, or one that is no database.
+        // SQLITE_CORRUPT, SQLITE_NOTADB.
         (11 | 26, _) => StorageError::Corrupt,
         _ => StorageError::Other,
     }

@@ -1,18 +1,17 @@
-//! Values that are stored as JSON.
+//! Conversion of values to and from JSON columns.
 
 use domain::storage::StorageError;
 use sea_orm::prelude::Json;
 
 use crate::error::corrupt;
 
-/// `value` as JSON without NUL characters, wherever they are in it: PostgreSQL cannot hold them, and both databases are
-/// to hold the same.
+/// Serializes `value` without NUL characters, which PostgreSQL cannot store, so that both databases store the same.
 pub(crate) fn to_json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Json, StorageError> {
     let json = serde_json::to_value(value).map_err(|error| StorageError::Other(error.into()))?;
     Ok(without_nul(json))
 }
 
-/// What [`to_json`] made.
+/// Deserializes a value that [`to_json`] serialized.
 pub(crate) fn from_json<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, StorageError> {
     serde_json::from_value(json).map_err(corrupt)
 }
@@ -36,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nul_is_removed_wherever_it_is_and_nothing_else() {
+    fn only_nul_characters_are_removed_from_keys_and_values() {
         let json = serde_json::json!({"a\0": ["\0b", {"c": "d\0\0e\u{1}", "f": 1.5, "g": null, "h": true}]});
         let expected = serde_json::json!({"a": ["b", {"c": "de\u{1}", "f": 1.5, "g": null, "h": true}]});
         assert_eq!(to_json(&json).unwrap(), expected);

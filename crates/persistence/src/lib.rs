@@ -2,18 +2,19 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `database` | [`Database`]: connections, how many there are and how long they are waited for |
-//! | `change` | the repository of changes: every write of a task, and the ledger that it is entered in |
+//! | `database` | [`Database`]: connection pools, their sizes and timeouts |
+//! | `change` | the repository of changes: writes tasks together with their ledger entries |
 //! | `task`, `conversation`, `user`, `session`, `api_token`, `system` | the repository of that noun |
-//! | `entity` | the tables as SeaORM sees them |
-//! | `error` | which failure of a database is which [`StorageError`](domain::storage::StorageError) |
+//! | `turn` | the statements and transactions on turns, used by `conversation`, `change` and `system` |
+//! | `entity` | SeaORM entities, one per table |
+//! | `error` | the mapping of database errors to [`StorageError`](domain::storage::StorageError) |
 //!
-//! Rules: a read is one statement; a write is one statement that guards itself by owner, or one transaction where several
-//! rows change together. What a change makes of a task is decided in `domain`: it reads the row, applies its rule, and
-//! commits whole rows, each guarded by the version that was read. Every statement on a user's table has the owner in it,
-//! [`SeaSystemRepo`]'s aside. Tests in `tests/` hold these rules.
+//! Rules, enforced by the tests in `tests/`: a read is one statement; a write is one statement that is filtered by
+//! owner, or one transaction where several rows change together. Business rules are in `domain`, which reads a task,
+//! computes the new row and commits it under optimistic locking on the version that it read. Every statement on a
+//! user's table is filtered by the owner, except those of [`SeaSystemRepo`].
 //!
-//! Deliberately not here: the schema, which is crate `migrations`.
+//! The schema is in crate `migrations`.
 
 mod api_token;
 mod change;

@@ -16,13 +16,13 @@ use sea_orm::{
     QueryResult, QuerySelect as _,
 };
 
-use crate::Database;
+use crate::database::Database;
 use crate::entity::session::{Column, Entity, Model};
 use crate::entity::{Timestamp, refresh_token, user};
 use crate::error::{corrupt, storage};
 use statements::{insert_token, of_user};
 
-pub(crate) use statements::{alive, delete_all, hold_session, hold_user};
+pub(crate) use statements::{delete_all, is_active, lock_session, lock_user};
 
 /// [`SessionRepo`] on SeaORM.
 #[derive(Clone)]
@@ -31,13 +31,13 @@ pub struct SeaSessionRepo {
 }
 
 impl SeaSessionRepo {
-    /// Sessions in `database`.
+    /// Creates the repository on `database`.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 }
 
-/// Inserts a session with its first refresh token. Returns whether it has: its user is at that token version.
+/// Inserts a session with its first refresh token. Returns `false` if the user is not at that token version.
 pub(crate) async fn insert<C: ConnectionTrait>(
     transaction: &C,
     owner: UserId,
@@ -57,7 +57,7 @@ impl SessionRepo for SeaSessionRepo {
     async fn create(&self, owner: UserId, new: NewSession) -> Result<Session, SessionRepoError> {
         let transaction = self.database.begin().await?;
         if !insert(&transaction, owner, &new).await? {
-            return transaction.undo(SessionRepoError::NotFound).await;
+            return transaction.abort(SessionRepoError::NotFound).await;
         }
         transaction.commit().await.map_err(storage)?;
         let (at, expires_at) = (Timestamp::from(new.at).into(), Timestamp::from(new.expires_at).into());
@@ -76,10 +76,10 @@ impl SessionRepo for SeaSessionRepo {
             .columns([Column::CreatedAt, Column::LastUsedAt, Column::ExpiresAt].map(|column| (Entity, column)))
             .from(Entity)
             .inner_join(user::Entity, of_user())
-            .cond_where(alive(owner, id, now.into()));
+            .cond_where(is_active(owner, id, now.into()));
         let reader = self.database.reader().await?;
         let row = reader.query_one(&select).await.map_err(storage)?.ok_or(SessionRepoError::NotFound)?;
-        let (version, created_at, last_used_at, expires_at) = standing(&row).map_err(storage)?;
+        let (version, created_at, last_used_at, expires_at) = read_standing(&row).map_err(storage)?;
         Ok(SessionStanding {
             token_version: u32::try_from(version).map_err(corrupt)?,
             created_at: created_at.into(),
@@ -96,7 +96,7 @@ impl SessionRepo for SeaSessionRepo {
         at: DateTime<Utc>,
     ) -> Result<(), SessionRepoError> {
         let at = Timestamp::from(at);
-        let mut update = statements::note_use(&client, at);
+        let mut update = statements::record_use(&client, at);
         update
             .and_where(Column::UserId.eq(owner.as_uuid()))
             .and_where(Column::Id.eq(id.as_uuid()))
@@ -129,9 +129,10 @@ impl SessionRepo for SeaSessionRepo {
     async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<(), SessionRepoError> {
         let Rotation { spent, next, client, at, expires_at } = rotation;
         let at = Timestamp::from(at);
-        // The session comes first, so that of two calls the second waits here, and finds the token spent.
-        let mut prolong = statements::note_use(&client, at);
-        prolong.value(Column::ExpiresAt, Timestamp::from(expires_at)).cond_where(alive(owner, id, at));
+        // The session is updated first: its row lock serializes concurrent rotations, so that the second one finds the
+        // token spent.
+        let mut extend = statements::record_use(&client, at);
+        extend.value(Column::ExpiresAt, Timestamp::from(expires_at)).cond_where(is_active(owner, id, at));
         let token = Condition::all()
             .add(refresh_token::Column::UserId.eq(owner.as_uuid()))
             .add(refresh_token::Column::SessionId.eq(id.as_uuid()))
@@ -144,15 +145,15 @@ impl SessionRepo for SeaSessionRepo {
             .and_where(refresh_token::Column::SpentAt.is_null());
 
         let transaction = self.database.begin().await?;
-        if transaction.execute(&prolong).await.map_err(storage)?.rows_affected() == 0 {
-            return transaction.undo(SessionRepoError::NotFound).await;
+        if transaction.execute(&extend).await.map_err(storage)?.rows_affected() == 0 {
+            return transaction.abort(SessionRepoError::NotFound).await;
         }
         if transaction.execute(&spend).await.map_err(storage)?.rows_affected() == 0 {
             let mut exists = Query::select();
             exists.column(refresh_token::Column::SessionId).from(refresh_token::Entity).cond_where(token);
-            let there = transaction.query_one(&exists).await.map_err(storage)?;
-            let reason = if there.is_some() { SessionRepoError::Reused } else { SessionRepoError::NotFound };
-            return transaction.undo(reason).await;
+            let found = transaction.query_one(&exists).await.map_err(storage)?;
+            let error = if found.is_some() { SessionRepoError::Reused } else { SessionRepoError::NotFound };
+            return transaction.abort(error).await;
         }
         transaction.execute(&insert_token(owner, id, &next, at)).await.map_err(storage)?;
         Ok(transaction.commit().await.map_err(storage)?)
@@ -166,12 +167,12 @@ impl SessionRepo for SeaSessionRepo {
     }
 
     async fn end_all(&self, owner: UserId) -> Result<(), SessionRepoError> {
-        // Held alone: two who delete the same sessions would wait for each other if they met them in another order, and
-        // a session that is being created is among those that end.
-        let mut hold = hold_user(owner);
-        hold.column((user::Entity, user::Column::Id)).lock(LockType::NoKeyUpdate);
+        // The lock of the user's row serializes this with itself, because concurrent deletions could lock the sessions
+        // in different orders, and with the creation of sessions, so that none survives.
+        let mut lock = lock_user(owner);
+        lock.column((user::Entity, user::Column::Id)).lock(LockType::NoKeyUpdate);
         let transaction = self.database.begin().await?;
-        transaction.query_one(&hold).await.map_err(storage)?;
+        transaction.query_one(&lock).await.map_err(storage)?;
         transaction.execute(&delete_all(owner)).await.map_err(storage)?;
         Ok(transaction.commit().await.map_err(storage)?)
     }
@@ -183,15 +184,15 @@ impl SessionRepo for SeaSessionRepo {
     }
 }
 
-/// A user's token version, and when a session began, was used and ends.
-fn standing(row: &QueryResult) -> Result<(i64, Timestamp, Timestamp, Timestamp), DbErr> {
+/// The user's token version, and when the session was created, was last used and expires.
+fn read_standing(row: &QueryResult) -> Result<(i64, Timestamp, Timestamp, Timestamp), DbErr> {
     Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
 }
 
 impl TryFrom<Model> for Session {
     type Error = StorageError;
     fn try_from(row: Model) -> Result<Self, StorageError> {
-        let device = |name: String| Device::new(&name).ok_or("a device without a name").map_err(corrupt);
+        let device = |name: String| Device::new(&name).ok_or("device has no name").map_err(corrupt);
         Ok(Self {
             id: row.id.into(),
             user_id: row.user_id.into(),

@@ -1,6 +1,6 @@
-//! The look-ups and the upkeep without an owner.
+//! Look-ups and upkeep without an owner.
 //!
-//! This file and the one below it, and the part of `turn` that it calls, are the only places whose statements may lack an owner.
+//! Only the statements of this module and of [`fail`] may lack a filter by owner.
 
 mod upkeep;
 
@@ -23,14 +23,14 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::Database;
 use crate::api_token::scopes;
+use crate::database::Database;
 use crate::database::VALUES_PER_STATEMENT;
 use crate::entity::{
     Timestamp, api_token, external_account, one_time_code, refresh_token, session, spent_state, turn, user,
 };
 use crate::error::{corrupt, storage};
-use crate::turn::{Abandoned, fail, is_running};
+use crate::turn::{AbandonedTurns, fail, is_running};
 
 /// [`SystemRepo`] on SeaORM.
 #[derive(Clone)]
@@ -39,21 +39,21 @@ pub struct SeaSystemRepo {
 }
 
 impl SeaSystemRepo {
-    /// What is in `database`.
+    /// Creates the repository on `database`.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// Marks the turns that `which` selects, and their messages, as failed.
+    /// Marks the selected turns, and their messages, as failed.
     async fn fail_turns(
         &self,
-        which: SelectStatement,
+        turns: SelectStatement,
         code: FailureCode,
         now: DateTime<Utc>,
     ) -> Result<u64, StorageError> {
-        let which = Condition::all().add(turn::Column::Id.in_subquery(which));
+        let filter = Condition::all().add(turn::Column::Id.in_subquery(turns));
         let transaction = self.database.begin().await?;
-        let count = fail(&transaction, Abandoned { which, code }, now.into()).await.map_err(storage)?;
+        let count = fail(&transaction, AbandonedTurns { filter, code }, now.into()).await.map_err(storage)?;
         transaction.commit().await.map_err(storage)?;
         Ok(count)
     }
@@ -150,15 +150,15 @@ impl SystemRepo for SeaSystemRepo {
     }
 
     async fn fail_turns_of(&self, instance: &InstanceId, now: DateTime<Utc>) -> Result<u64, StorageError> {
-        let mut turns = abandoned(turn::Column::Instance.eq(instance.as_str()));
-        // In one order always, so that two that start by the same name do not wait for each other.
+        let mut turns = running_turns(turn::Column::Instance.eq(instance.as_str()));
+        // Locked in the order of ids, so that two processes with the same instance name do not deadlock.
         turns.order_by(turn::Column::Id, Order::Asc).lock(LockType::Update);
         self.fail_turns(turns, FailureCode::InstanceRestarted, now).await
     }
 
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {
-        let mut turns = abandoned(turn::Column::LeaseUntil.lte(Timestamp::from(now)));
-        // Not waited for: whoever holds such a turn ends it, or lets it go on. It may be another instance at the same.
+        let mut turns = running_turns(turn::Column::LeaseUntil.lte(Timestamp::from(now)));
+        // SKIP LOCKED: the holder of the lock ends the turn or renews its lease, or is another instance's upkeep.
         turns.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         self.fail_turns(turns, FailureCode::LeaseExpired, now).await
     }
@@ -175,11 +175,11 @@ impl SystemRepo for SeaSystemRepo {
 
     async fn change_heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Seq)>, StorageError> {
         let mut heads = Vec::with_capacity(users.len());
-        for some in users.chunks(VALUES_PER_STATEMENT) {
+        for chunk in users.chunks(VALUES_PER_STATEMENT) {
             let select = user::Entity::find()
                 .select_only()
                 .columns([user::Column::Id, user::Column::ChangeSeq])
-                .filter(user::Column::Id.is_in(some.iter().map(|id| id.as_uuid())))
+                .filter(user::Column::Id.is_in(chunk.iter().map(|id| id.as_uuid())))
                 .into_tuple();
             let found: Vec<(Uuid, i64)> = select.all(&self.database.reader().await?).await.map_err(storage)?;
             for (id, head) in found {
@@ -202,24 +202,23 @@ impl SystemRepo for SeaSystemRepo {
     }
 }
 
-/// Deletes the rows of `table` that are over. One that somebody else has is not waited for: it is being deleted, or it
-/// goes on.
+/// Deletes the expired rows of `table`. Skips locked rows, which are being deleted or extended.
 fn expired<T: EntityTrait, C: ColumnTrait>(table: T, key: C, expires_at: C, now: DateTime<Utc>) -> DeleteStatement {
-    let mut over = Query::select();
-    over.column(key)
+    let mut rows = Query::select();
+    rows.column(key)
         .from(table)
         .and_where(expires_at.lte(Timestamp::from(now)))
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let mut delete = Query::delete();
-    delete.from_table(table).and_where(key.in_subquery(over));
+    delete.from_table(table).and_where(key.in_subquery(rows));
     delete
 }
 
-/// The running turns of which `which` is true, to be locked before they are changed. (SQLite has one writer at a time,
-/// and no locks of rows.)
-fn abandoned(which: Expr) -> SelectStatement {
+/// Selects the running turns that match `filter`; the caller adds a lock. (SQLite has a single writer and no row
+/// locks.)
+fn running_turns(filter: Expr) -> SelectStatement {
     let mut select = Query::select();
-    select.column(turn::Column::Id).from(turn::Entity).and_where(which).and_where(is_running());
+    select.column(turn::Column::Id).from(turn::Entity).and_where(filter).and_where(is_running());
     select
 }
 

@@ -1,4 +1,4 @@
-//! Reads of tasks. They are written in `change`.
+//! Reads of tasks. `change` writes them.
 
 mod statements;
 
@@ -12,7 +12,7 @@ use sea_orm::{
     QuerySelect as _,
 };
 
-use crate::Database;
+use crate::database::Database;
 use crate::database::VALUES_PER_STATEMENT;
 use crate::entity::task::{Column, Entity, Model};
 use crate::error::{corrupt, storage};
@@ -24,7 +24,7 @@ pub struct SeaTaskRepo {
 }
 
 impl SeaTaskRepo {
-    /// Tasks in `database`.
+    /// Creates the repository on `database`.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -34,19 +34,19 @@ impl SeaTaskRepo {
 impl TaskRepo for SeaTaskRepo {
     async fn get(&self, owner: UserId, id: TaskId) -> Result<Task, TaskRepoError> {
         let reader = self.database.reader().await?;
-        let select = Entity::find().filter(statements::live(owner)).filter(Column::Id.eq(id.as_uuid()));
+        let select = Entity::find().filter(statements::not_deleted(owner)).filter(Column::Id.eq(id.as_uuid()));
         let found = select.one(&reader).await.map_err(storage)?;
         Ok(Task::try_from(found.ok_or(TaskRepoError::NotFound)?)?)
     }
 
     async fn get_many(&self, owner: UserId, ids: &[TaskId]) -> Result<Vec<Task>, TaskRepoError> {
         let mut tasks = Vec::with_capacity(ids.len());
-        for some in ids.chunks(VALUES_PER_STATEMENT) {
+        for chunk in ids.chunks(VALUES_PER_STATEMENT) {
             let reader = self.database.reader().await?;
-            let these = Entity::find()
+            let select = Entity::find()
                 .filter(Column::UserId.eq(owner.as_uuid()))
-                .filter(Column::Id.is_in(some.iter().map(|id| id.as_uuid())));
-            for row in these.all(&reader).await.map_err(storage)? {
+                .filter(Column::Id.is_in(chunk.iter().map(|id| id.as_uuid())));
+            for row in select.all(&reader).await.map_err(storage)? {
                 tasks.push(Task::try_from(row)?);
             }
         }
@@ -61,7 +61,7 @@ impl TaskRepo for SeaTaskRepo {
     ) -> Result<Page<Task, TaskCursor>, TaskRepoError> {
         let PageRequest { limit, after } = page;
         let mut select = Entity::find()
-            .filter(statements::live(owner))
+            .filter(statements::not_deleted(owner))
             .filter(statements::matches(filter))
             .order_by_desc(Column::Id)
             .limit(u64::from(limit.get()) + 1);
@@ -84,7 +84,7 @@ impl TaskRepo for SeaTaskRepo {
         let reader = self.database.reader().await?;
         let rows = select.all(&reader).await.map_err(storage)?;
         let tasks = rows.into_iter().map(Task::try_from).collect::<Result<_, _>>()?;
-        // What is in the trash has a time of deletion.
+        // Every row in the trash has `deleted_at`.
         let cursor = |last: &Task| TrashCursor { deleted_at: last.deleted_at.unwrap_or(last.updated_at), id: last.id };
         Ok(Page::from_surplus(tasks, limit, cursor))
     }
@@ -112,7 +112,7 @@ impl TryFrom<Model> for Task {
             title: row.title.parse().map_err(corrupt)?,
             completed_at: row.completed_at.map(Into::into),
             deleted_at: row.deleted_at.map(Into::into),
-            version: Version::new(version).ok_or("a task at version 0").map_err(corrupt)?,
+            version: Version::new(version).ok_or("task has version 0").map_err(corrupt)?,
             created_at: row.created_at.into(),
             updated_at: row.updated_at.into(),
         })

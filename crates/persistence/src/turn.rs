@@ -1,9 +1,8 @@
-//! Turns: how they go on and end, with the conversations and messages that change along with them.
+//! Leases, progress and ends of turns, with the conversations and messages that change along with them.
 //!
-//! Whatever changes several of them locks the conversation first, then the turn, then the message, so that no two
-//! transactions wait for each other.
+//! Lock order: a transaction that changes several of them locks the conversation, then the turn, then the message.
 //!
-//! Who works on a turn names the attempt at it: where another one runs, it may write nothing any more.
+//! The number of the attempt at a turn is a fencing token: a write of an earlier attempt has no effect.
 
 mod begin;
 mod pending;
@@ -21,7 +20,7 @@ use sea_orm::sea_query::{Expr, Func, LockType, Query, SelectStatement, UpdateSta
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
 use uuid::Uuid;
 
-use crate::Database;
+use crate::database::Database;
 use crate::entity::{Timestamp, message, turn};
 use crate::error::{corrupt, storage};
 use crate::json::to_json;
@@ -30,7 +29,7 @@ use rows::StoredTurn;
 pub(crate) use begin::begin;
 pub(crate) use pending::{find as find_pending, settle_one};
 pub(crate) use rows::state;
-pub(crate) use statements::{Abandoned, fail, is_running};
+pub(crate) use statements::{AbandonedTurns, fail, is_running};
 pub(crate) use usage::usage;
 
 /// See [`ConversationRepo::renew_lease`](domain::conversation::ConversationRepo::renew_lease).
@@ -41,7 +40,7 @@ pub(crate) async fn renew_lease(
     until: Timestamp,
 ) -> Result<(), ConversationRepoError> {
     let mut update = Query::update();
-    update.table(turn::Entity).value(turn::Column::LeaseUntil, until).cond_where(running_at(owner, attempt));
+    update.table(turn::Entity).value(turn::Column::LeaseUntil, until).cond_where(running_attempt(owner, attempt));
     let updated = database.writer().await?.execute(&update).await.map_err(storage)?;
     if updated.rows_affected() == 0 { Err(ConversationRepoError::NoTurn) } else { Ok(()) }
 }
@@ -58,8 +57,9 @@ pub(crate) async fn save_progress(
         .table(message::Entity)
         .value(message::Column::Parts, to_json(parts)?)
         .cond_where(statements::answer(owner, attempt.turn))
-        // Held until this is done: the message runs on when the next attempt begins, and would not tell them apart.
-        .and_where(message::Column::TurnId.in_subquery(hold(owner, attempt)));
+        // The share lock delays the next attempt until this statement has committed: the message itself carries no
+        // fencing token.
+        .and_where(message::Column::TurnId.in_subquery(lock_attempt(owner, attempt)));
     let updated = database.writer().await?.execute(&update).await.map_err(storage)?;
     if updated.rows_affected() == 0 { Err(ConversationRepoError::NoTurn) } else { Ok(()) }
 }
@@ -73,23 +73,23 @@ pub(crate) async fn end(
 ) -> Result<(), ConversationRepoError> {
     use turn::Column;
     let at = Timestamp::from(end.at);
-    // What it took before it was resumed stays.
-    let more = |column: Column, more: i64| column.into_expr().add(more);
+    // Usage of earlier attempts is kept.
+    let increase = |column: Column, by: i64| column.into_expr().add(by);
     let first_token_at = Expr::value(end.first_token_at.map(Timestamp::from));
     let mut update = Query::update();
     update
         .table(turn::Entity)
         .value(Column::State, end.state.as_str())
         .value(Column::EndedAt, at)
-        .value(Column::TokensIn, more(Column::TokensIn, count(end.usage.tokens_in)?))
-        .value(Column::TokensOut, more(Column::TokensOut, count(end.usage.tokens_out)?))
+        .value(Column::TokensIn, increase(Column::TokensIn, count(end.usage.tokens_in)?))
+        .value(Column::TokensOut, increase(Column::TokensOut, count(end.usage.tokens_out)?))
         .value(Column::ErrorCode, end.error_code.map(FailureCode::as_str))
         .value(Column::Provider, end.provider)
         .value(Column::Model, end.model)
         .value(Column::FirstTokenAt, Func::coalesce([Column::FirstTokenAt.into_expr(), first_token_at]))
-        .value(Column::ModelTimeUs, more(Column::ModelTimeUs, microseconds(end.model_time)?))
-        .cond_where(running_at(owner, attempt));
-    let touch = statements::touch_conversation_of(owner, running_at(owner, attempt), at);
+        .value(Column::ModelTimeUs, increase(Column::ModelTimeUs, microseconds(end.model_time)?))
+        .cond_where(running_attempt(owner, attempt));
+    let touch = statements::touch_conversation_of(owner, running_attempt(owner, attempt), at);
     let mut message = ended_message(owner, attempt.turn, end.state);
     message.value(message::Column::Parts, to_json(&end.parts)?);
     finish(database, (owner, attempt.turn), (end.state, at), [touch, update, message], end.pending).await
@@ -113,8 +113,8 @@ pub(crate) async fn stop(
     finish(database, (owner, id), (TurnState::Stopped, at), [touch, update, message], None).await
 }
 
-/// Releases the conversation of a running turn by the updates of it, of the turn and of its message, in this order. Unless
-/// the turn fails, what waited for confirmation there lapses.
+/// Ends a running turn by the updates of its conversation, of itself and of its message, in this order. Unless the turn
+/// has failed, the pending action of the conversation lapses.
 async fn finish(
     database: &Database,
     (owner, id): (UserId, TurnId),
@@ -152,7 +152,7 @@ pub(crate) async fn answer(
     Ok(StoredTurn::read(&row)?.into_answer()?)
 }
 
-/// The turn, if it runs.
+/// Matches the turn while it is running.
 fn running(owner: UserId, id: TurnId) -> Condition {
     Condition::all()
         .add(turn::Column::UserId.eq(owner.as_uuid()))
@@ -160,20 +160,24 @@ fn running(owner: UserId, id: TurnId) -> Condition {
         .add(is_running())
 }
 
-/// The turn, if this attempt at it runs.
-fn running_at(owner: UserId, attempt: Attempt) -> Condition {
+/// Matches the turn while this attempt at it is running.
+fn running_attempt(owner: UserId, attempt: Attempt) -> Condition {
     running(owner, attempt.turn).add(turn::Column::Attempt.eq(i64::from(attempt.number)))
 }
 
-/// The turn's id, if this attempt at it runs; and so it does until the transaction is over. (SQLite has one writer at a
-/// time, and no locks of rows.)
-pub(crate) fn hold(owner: UserId, attempt: Attempt) -> SelectStatement {
+/// Selects the turn's id while this attempt at it is running, with a share lock that keeps it so until the transaction
+/// ends. (SQLite has a single writer and no row locks.)
+pub(crate) fn lock_attempt(owner: UserId, attempt: Attempt) -> SelectStatement {
     let mut select = Query::select();
-    select.column(turn::Column::Id).from(turn::Entity).cond_where(running_at(owner, attempt)).lock(LockType::Share);
+    select
+        .column(turn::Column::Id)
+        .from(turn::Entity)
+        .cond_where(running_attempt(owner, attempt))
+        .lock(LockType::Share);
     select
 }
 
-/// The update of the assistant's message of a turn that ends.
+/// Updates the status of the assistant's message of a turn that ends.
 fn ended_message(owner: UserId, id: TurnId, state: TurnState) -> UpdateStatement {
     let mut update = Query::update();
     update
@@ -187,8 +191,8 @@ fn count(tokens: u64) -> Result<i64, StorageError> {
     i64::try_from(tokens).map_err(corrupt)
 }
 
-/// None at all if a clock was set back meanwhile.
+/// Converts a duration to microseconds; a negative one, from a clock that was set back, becomes zero.
 fn microseconds(time: TimeDelta) -> Result<i64, StorageError> {
     let time = time.max(TimeDelta::zero());
-    time.num_microseconds().ok_or("a time of 290 000 years").map_err(corrupt)
+    time.num_microseconds().ok_or("duration is out of range").map_err(corrupt)
 }

@@ -1,4 +1,4 @@
-//! Users, and which accounts elsewhere are theirs.
+//! Users and their linked external accounts.
 
 mod statements;
 
@@ -13,10 +13,11 @@ use domain::user::{
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult as _, QueryResult};
 use uuid::Uuid;
 
+use crate::database::Database;
 use crate::entity::Timestamp;
 use crate::entity::user::{Entity, Model};
 use crate::error::{corrupt, storage};
-use crate::{Database, session};
+use crate::session;
 
 /// [`UserRepo`] on SeaORM.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub struct SeaUserRepo {
 }
 
 impl SeaUserRepo {
-    /// Users in `database`.
+    /// Creates the repository on `database`.
     pub fn new(database: Database) -> Self {
         Self { database }
     }
@@ -44,23 +45,23 @@ impl UserRepo for SeaUserRepo {
         if writer.execute(&statements::insert(&user, zone)).await.map_err(storage)?.rows_affected() == 0 {
             return Err(UserRepoError::EmailTaken);
         }
-        Ok(created(user, zone))
+        Ok(created_user(user, zone))
     }
 
     async fn create_external(&self, user: NewUser, account: ExternalAccount) -> Result<User, UserRepoError> {
         let zone = TimeZone::default();
         let transaction = self.database.begin().await?;
-        // The account first: whoever comes at the same time with the same account, and so with the same address, waits
-        // here and hears that it is the account that is taken.
-        let tie = statements::insert_external(user.id, &account, user.at);
-        if transaction.execute(&tie).await.map_err(storage)?.rows_affected() == 0 {
-            return transaction.undo(UserRepoError::ExternalAccountTaken).await;
+        // The account is inserted first: a concurrent sign-up with the same account, and so with the same address,
+        // waits here and fails with the error about the account instead of the address.
+        let insert = statements::insert_external(user.id, &account, user.at);
+        if transaction.execute(&insert).await.map_err(storage)?.rows_affected() == 0 {
+            return transaction.abort(UserRepoError::ExternalAccountTaken).await;
         }
         if transaction.execute(&statements::insert(&user, zone)).await.map_err(storage)?.rows_affected() == 0 {
-            return transaction.undo(UserRepoError::EmailTaken).await;
+            return transaction.abort(UserRepoError::EmailTaken).await;
         }
         transaction.commit().await.map_err(storage)?;
-        Ok(created(user, zone))
+        Ok(created_user(user, zone))
     }
 
     async fn link(
@@ -77,8 +78,8 @@ impl UserRepo for SeaUserRepo {
         }
         let linked = statements::linked(owner, session, &account, at);
         let row = self.database.reader().await?.query_one(&linked).await.map_err(storage)?;
-        let theirs: Option<Uuid> = row.ok_or(UserRepoError::NotFound)?.try_get_by_index(0).map_err(storage)?;
-        theirs.map(|_| ()).ok_or(UserRepoError::ExternalAccountTaken)
+        let linked_to: Option<Uuid> = row.ok_or(UserRepoError::NotFound)?.try_get_by_index(0).map_err(storage)?;
+        linked_to.map(|_| ()).ok_or(UserRepoError::ExternalAccountTaken)
     }
 
     async fn get(&self, owner: UserId) -> Result<User, UserRepoError> {
@@ -98,9 +99,10 @@ impl UserRepo for SeaUserRepo {
         let PasswordChange { token_version, password_hash, session } = change;
         let update = statements::change_password(owner, token_version, &password_hash, at.into());
         let transaction = self.database.begin().await?;
-        // The user comes first: whoever begins something in their name waits here, or is waited for and then seen below.
+        // The user is updated first: concurrent inserts in the user's name either wait for this lock, or have committed
+        // and are deleted below.
         let Some(row) = transaction.query_one(&update).await.map_err(storage)? else {
-            return transaction.undo(UserRepoError::NotFound).await;
+            return transaction.abort(UserRepoError::NotFound).await;
         };
         let user = read(&row)?;
         for delete in
@@ -109,7 +111,7 @@ impl UserRepo for SeaUserRepo {
             transaction.execute(&delete).await.map_err(storage)?;
         }
         if !session::insert(&transaction, owner, &session).await? {
-            return transaction.undo(UserRepoError::NotFound).await;
+            return transaction.abort(UserRepoError::NotFound).await;
         }
         transaction.commit().await.map_err(storage)?;
         Ok(user)
@@ -129,7 +131,7 @@ impl UserRepo for SeaUserRepo {
     }
 }
 
-fn created(user: NewUser, time_zone: TimeZone) -> User {
+fn created_user(user: NewUser, time_zone: TimeZone) -> User {
     let NewUser { id, email, name, at, .. } = user;
     let at = Timestamp::from(at).into();
     User { id, email, name, time_zone, token_version: 0, created_at: at, updated_at: at }

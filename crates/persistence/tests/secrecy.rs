@@ -1,4 +1,4 @@
-//! No secret is in the log, at any level. This has a process of its own, because everything in it is logged.
+//! No secret is logged at any level. A test binary of its own, because it installs a global subscriber at TRACE.
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -21,9 +21,9 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use uuid::Uuid;
 
-on_both_databases!(no_secret_is_in_the_log_at_any_level);
+on_both_databases!(no_secret_is_logged_at_any_level);
 
-/// Where everything is logged to.
+/// The log of this process.
 static LOG: LazyLock<anyhow::Result<Log>> = LazyLock::new(|| {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
@@ -55,7 +55,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Stores every kind of secret, each of the same bytes.
+/// Stores every kind of secret, each with the same bytes.
 async fn account(database: &Database, owner: UserId, at: DateTime<Utc>) -> anyhow::Result<()> {
     let (hash, expires_at) = (SecretHash::new([0xAB; 32]), at + TimeDelta::days(1));
     let client = Client { device: Device::new("Hidden device"), peer: Some("192.0.2.77".parse()?) };
@@ -72,18 +72,19 @@ async fn account(database: &Database, owner: UserId, at: DateTime<Utc>) -> anyho
     let system = SeaSystemRepo::new(database.clone());
     system.spend_state(&hash, expires_at).await?;
     anyhow::ensure!(system.redeem_code(&hash, purpose, at).await?.is_some());
-    // A failure is logged, too: this code was there already.
+    // Covers the log of a failure: the code exists already.
     sessions.create_code(owner, NewCode { hash: hash.clone(), purpose, session: None, at, expires_at }).await?;
     let again = sessions.create_code(owner, NewCode { hash, purpose, session: None, at, expires_at }).await;
     anyhow::ensure!(again.is_err());
     Ok(())
 }
 
-async fn no_secret_is_in_the_log_at_any_level(test: TestDatabase) -> anyhow::Result<()> {
+async fn no_secret_is_logged_at_any_level(test: TestDatabase) -> anyhow::Result<()> {
     let log = LOG.as_ref().map_err(|error| anyhow::anyhow!("{error}"))?;
     let url = match test.kind() {
         Kind::Sqlite => test.url().to_owned(),
-        // A server for tests trusts everybody, so any password will do; and a parameter that the driver does not know.
+        // The test server uses trust authentication, so that any password is accepted. The driver does not support
+        // `sslpassword`.
         Kind::Postgres => {
             let mut url = url::Url::parse(test.url())?;
             if url.password().is_none() {
@@ -113,7 +114,7 @@ async fn no_secret_is_in_the_log_at_any_level(test: TestDatabase) -> anyhow::Res
     changes.commit(owner, &[Write::create(task.clone())], &change).await?;
     let purge = [Write::replace(task.clone(), renamed.clone()), Write::purge(renamed)];
     changes.commit(owner, &purge, &change).await?;
-    // A failure is logged, too: the row is gone.
+    // Covers the log of a failure: the row does not exist.
     anyhow::ensure!(changes.commit(owner, &[Write::purge(task)], &change).await.is_err());
     account(&database, owner, at).await?;
     database.close().await;

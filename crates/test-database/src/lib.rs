@@ -1,10 +1,9 @@
-//! Throwaway databases for tests: an SQLite file, or a fresh database on a PostgreSQL server.
+//! Temporary databases for tests: an SQLite file, or a new database on a PostgreSQL server.
 //!
-//! The server is the one that `TEST_DATABASE_URL` names, else one that is started for this test process alone from
-//! installed server programs ([`Server`]). Without either, tests on PostgreSQL are skipped with a line on stderr; where
-//! `CI` is `true` they fail instead, so that nobody mistakes silence for success.
+//! The server is the one at `TEST_DATABASE_URL`, or else one that is started for this process from installed programs
+//! ([`Server`]). If there is neither, tests on PostgreSQL are skipped with a line on stderr, or fail if `CI` is `true`.
 //!
-//! Deliberately not here: the schema. Tests run the migrations themselves.
+//! The databases are empty; tests apply the migrations themselves.
 
 mod programs;
 mod server;
@@ -19,32 +18,32 @@ use url::Url;
 
 pub use server::Server;
 
-/// Which database.
+/// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A file.
+    /// A file in a temporary folder.
     Sqlite,
-    /// A database of its own on a server.
+    /// A new database on a server.
     Postgres,
 }
 
-/// An empty database that is gone when this value is dropped.
+/// An empty database that is deleted on drop.
 #[derive(Debug)]
 pub struct TestDatabase {
     kind: Kind,
     url: String,
-    _keeper: Keeper,
+    _cleanup: Cleanup,
 }
 
-/// What removes the database.
+/// Deletes the database on drop.
 #[derive(Debug)]
-enum Keeper {
-    File(#[expect(dead_code, reason = "held for its Drop")] TempDir),
-    Server(#[expect(dead_code, reason = "held for its Drop")] DropsDatabase),
+enum Cleanup {
+    File(#[expect(dead_code, reason = "kept for its Drop")] TempDir),
+    Server(#[expect(dead_code, reason = "kept for its Drop")] DropDatabase),
 }
 
 impl TestDatabase {
-    /// An empty database of this kind.
+    /// Creates an empty database of this kind.
     ///
     /// # Errors
     /// If there is no PostgreSQL (see [`postgres_is_missing`]), or it cannot be started or reached.
@@ -55,7 +54,7 @@ impl TestDatabase {
         }
     }
 
-    /// An empty database of this kind; `None`, and a line on stderr, where a test on it has to be skipped.
+    /// Creates an empty database; returns `None` and writes a line to stderr if the test has to be skipped.
     ///
     /// # Errors
     /// As [`create`](Self::create), and if there is no PostgreSQL although `CI` is `true`.
@@ -64,19 +63,19 @@ impl TestDatabase {
             if std::env::var("CI").is_ok_and(|value| value == "true") {
                 bail!("no PostgreSQL for {test}: set TEST_DATABASE_URL or install the server's programs");
             }
-            // Not by a macro: the test runner would keep that to itself.
+            // Not `eprintln!`, which the test runner captures.
             writeln!(std::io::stderr(), "SKIPPED (no PostgreSQL): {test}")?;
             return Ok(None);
         }
         Self::create(kind).await.map(Some)
     }
 
-    /// Which database it is.
+    /// Returns the kind of database.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Where it is, as `DATABASE_URL` names it.
+    /// Returns the URL in the format of `DATABASE_URL`.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -85,34 +84,35 @@ impl TestDatabase {
         let folder = TempDir::with_prefix("doable-test-")?;
         let path = folder.path().join("doable.db");
         let path = path.to_str().context("the temporary folder's path is not UTF-8")?;
-        Ok(Self { kind: Kind::Sqlite, url: format!("sqlite://{path}?mode=rwc"), _keeper: Keeper::File(folder) })
+        Ok(Self { kind: Kind::Sqlite, url: format!("sqlite://{path}?mode=rwc"), _cleanup: Cleanup::File(folder) })
     }
 
     async fn create_on_server() -> anyhow::Result<Self> {
-        // Starting a server takes seconds and blocks; other tests of the process wait for the same one.
+        // Starting a server blocks for seconds; other tests of the process wait for the same server.
         let server = tokio::task::spawn_blocking(server_url).await??;
         let name = format!("doable_test_{}", uuid::Uuid::new_v4().simple());
-        let mut connection = PgConnection::connect(server.as_str()).await.context("the test server is not reached")?;
+        let mut connection =
+            PgConnection::connect(server.as_str()).await.context("cannot connect to the test server")?;
         connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await?;
         connection.close().await?;
         let mut url = server.clone();
         url.set_path(&name);
-        Ok(Self { kind: Kind::Postgres, url: url.into(), _keeper: Keeper::Server(DropsDatabase { server, name }) })
+        Ok(Self { kind: Kind::Postgres, url: url.into(), _cleanup: Cleanup::Server(DropDatabase { server, name }) })
     }
 }
 
-/// Drops a database with whatever is still connected to it.
+/// Drops a database and closes the connections to it.
 #[derive(Debug)]
-struct DropsDatabase {
+struct DropDatabase {
     server: Url,
     name: String,
 }
 
-impl Drop for DropsDatabase {
+impl Drop for DropDatabase {
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), std::mem::take(&mut self.name));
-        // The test's own runtime may be this very thread, so the work needs another one. Nothing is told of a failure:
-        // what is left behind lies on a server for tests.
+        // This thread may belong to the test's runtime, so the work needs another one. Errors are ignored, because a
+        // database that remains on a test server does no harm.
         let work = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
@@ -125,12 +125,12 @@ impl Drop for DropsDatabase {
     }
 }
 
-/// Whether there is neither `TEST_DATABASE_URL` nor an installed server.
+/// Whether neither `TEST_DATABASE_URL` nor an installed server is available.
 pub fn postgres_is_missing() -> bool {
     std::env::var_os("TEST_DATABASE_URL").is_none() && programs::find().is_none()
 }
 
-/// The server of this process.
+/// Returns the URL of the server, which is started on the first call unless `TEST_DATABASE_URL` is set.
 fn server_url() -> anyhow::Result<Url> {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
     if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
@@ -138,11 +138,11 @@ fn server_url() -> anyhow::Result<Url> {
     }
     match SERVER.get_or_init(|| Server::start().map_err(|error| format!("{error:#}"))) {
         Ok(server) => Ok(server.url().clone()),
-        Err(error) => Err(anyhow!("the test server does not start: {error}")),
+        Err(error) => Err(anyhow!("cannot start the test server: {error}")),
     }
 }
 
-/// Makes two tests out of each function `async fn(TestDatabase) -> anyhow::Result<()>`: `name::sqlite` and
+/// Creates two tests from each function `async fn(TestDatabase) -> anyhow::Result<()>`: `name::sqlite` and
 /// `name::postgres`.
 #[macro_export]
 macro_rules! on_both_databases {

@@ -1,5 +1,5 @@
-//! `test-database <command> [arguments]` starts a PostgreSQL server, runs the command with `TEST_DATABASE_URL` set to it
-//! and stops the server when the command is done. It serves test runners that give each test a process of its own.
+//! `test-database <command> [arguments]` starts a PostgreSQL server, runs the command with `TEST_DATABASE_URL` set, and
+//! stops the server when the command exits. It is for test runners that run each test in a process of its own.
 
 use std::process::{Command, ExitCode};
 
@@ -16,7 +16,7 @@ fn main() -> anyhow::Result<ExitCode> {
         .status()
         .with_context(|| program.display().to_string())?;
     drop(server);
-    // A command that a signal ended has no code.
+    // A command that was killed by a signal has no exit code.
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok(ExitCode::from(code))
 }

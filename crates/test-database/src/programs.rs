@@ -1,10 +1,10 @@
-//! Where PostgreSQL's server programs are installed.
+//! Search for installed PostgreSQL server programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The folder that holds `initdb`, `pg_ctl` and `postgres`, if there is one.
+/// Returns the folder with `initdb`, `pg_ctl` and `postgres`.
 pub(crate) fn find() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOUND.get_or_init(|| candidates().into_iter().find(|folder| is_complete(folder))).as_deref()
@@ -20,7 +20,7 @@ fn candidates() -> Vec<PathBuf> {
         folders.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
     if let Some(path) = std::env::var_os("PATH") {
-        // A link on the PATH leads to the folder where the server's other files are looked for.
+        // Resolves symbolic links, because the server locates its other files relative to its own.
         folders.extend(std::env::split_paths(&path).filter_map(|folder| {
             let server = folder.join("postgres").canonicalize().ok()?;
             server.parent().map(Path::to_owned)
@@ -34,7 +34,7 @@ fn candidates() -> Vec<PathBuf> {
     folders
 }
 
-/// `<prefix>/<version>/<folder>`, the newest version first.
+/// Returns `<prefix>/<version>/<folder>`, newest version first.
 fn versions(prefix: &str, folder: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(prefix) else { return Vec::new() };
     let mut found: Vec<PathBuf> =
@@ -43,7 +43,7 @@ fn versions(prefix: &str, folder: &str) -> Vec<PathBuf> {
     found.into_iter().map(|path| path.join(folder)).collect()
 }
 
-/// Debian names the folder `15`, Homebrew `postgresql@15`.
+/// Matches `15` (Debian) and `postgresql@15` (Homebrew).
 fn is_postgres(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.starts_with("postgresql") || name.parse::<u32>().is_ok()
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_version_comes_first_by_number() {
+    fn versions_are_sorted_numerically_newest_first() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["9", "15", "postgresql@16", "other"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();

@@ -1,8 +1,7 @@
-//! A PostgreSQL server that lives as long as the process that started it.
+//! A PostgreSQL server that stops with the process that started it.
 //!
-//! A shell holds the reading end of a pipe from this process. The pipe closes however the process ends, by SIGKILL too;
-//! then the shell stops the server and removes its folder. (A static is not dropped at the end of a Rust process, and
-//! after SIGKILL nothing of it runs.)
+//! A supervising shell reads from a pipe to this process. When the process ends, even by SIGKILL, the pipe closes, and
+//! the shell stops the server and deletes its folder. (Drop is not enough: statics are not dropped at exit.)
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -18,7 +17,7 @@ use url::Url;
 
 use crate::programs;
 
-/// Starts the server, says so, waits for the pipe to close, stops the server and removes its folder.
+/// Starts the server, prints "ready", waits for the pipe to close, stops the server and deletes its folder.
 const SUPERVISOR: &str = r#"
 "$1/pg_ctl" start -w -t 60 -s -D "$2/data" -l "$2/log" >/dev/null 2>&1 || exit 1
 echo ready
@@ -27,25 +26,25 @@ cat >/dev/null
 cd / && rm -rf "$2"
 "#;
 
-/// The role and the database that a fresh cluster has.
+/// The role and the database of a new cluster.
 const ROLE: &str = "postgres";
 
-/// How often another port is tried when somebody else took the free one meanwhile.
-const ATTEMPTS: u32 = 5;
+/// Maximum number of ports to try, because another process may take a free port.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// A running server of this process alone, listening on 127.0.0.1. It ends with the process, or when this is dropped.
+/// A running server on 127.0.0.1. It stops on drop and at the end of the process.
 #[derive(Debug)]
 pub struct Server {
     url: Url,
-    /// Its standard input is the pipe.
+    /// The shell whose standard input is the pipe.
     supervisor: Child,
 }
 
 impl Server {
-    /// Makes a cluster in the temporary folder and starts it.
+    /// Creates a cluster in a temporary folder and starts a server.
     ///
     /// # Errors
-    /// If no server is installed, or it does not start; the server's log is in the error then.
+    /// If no server is installed, or it does not start; the error contains the server's log.
     pub fn start() -> anyhow::Result<Self> {
         let programs = programs::find().context("initdb, pg_ctl and postgres are not installed")?;
         let folder = TempDir::with_prefix("doable-pg-")?;
@@ -54,23 +53,23 @@ impl Server {
             chown(folder.path(), Some(user.uid), Some(user.gid))?;
         }
         make_cluster(programs, folder.path(), user.as_ref())?;
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let port = free_port()?;
             let mut file = OpenOptions::new().append(true).open(folder.path().join("data/postgresql.conf"))?;
-            // The last line wins, so a second attempt needs no other file.
+            // The last line takes precedence, so that another attempt can append its own.
             writeln!(file, "port = {port}")?;
             if let Some(supervisor) = supervise(programs, folder.path(), user.as_ref())? {
-                // From here on the supervisor removes it.
+                // From here on the supervisor deletes the folder.
                 let _: PathBuf = folder.keep();
                 let url = Url::parse(&format!("postgres://{ROLE}@127.0.0.1:{port}/{ROLE}"))?;
                 return Ok(Self { url, supervisor });
             }
         }
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-        bail!("the server does not start:\n{log}")
+        bail!("cannot start the server:\n{log}")
     }
 
-    /// Where it listens, with the role and the database to connect to.
+    /// Returns the URL with the role and the database to connect to.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -83,14 +82,14 @@ impl Drop for Server {
     }
 }
 
-/// Who runs the server when this process is root, whom it refuses.
+/// The user that runs the server if this process is root, because PostgreSQL refuses to run as root.
 #[derive(Debug)]
 struct User {
     uid: u32,
     gid: u32,
 }
 
-/// `None` if this process, who owns `folder`, is not root and can run the server itself.
+/// Returns `None` if the owner of `folder`, which is this process's user, is not root.
 fn unprivileged_user(folder: &Path) -> anyhow::Result<Option<User>> {
     if folder.metadata()?.uid() != 0 {
         return Ok(None);
@@ -100,14 +99,13 @@ fn unprivileged_user(folder: &Path) -> anyhow::Result<Option<User>> {
     user.map(Some).context("PostgreSQL does not run as root, and there is neither a user postgres nor nobody")
 }
 
-/// One line of passwd(5): `name:password:uid:gid:...`.
+/// Parses the line of `name` in passwd(5): `name:password:uid:gid:...`.
 fn find_user(accounts: &str, name: &str) -> Option<User> {
     let mut fields = accounts.lines().map(|line| line.split(':')).find(|line| line.clone().next() == Some(name))?;
     Some(User { uid: fields.nth(2)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
 }
 
-/// A command that runs as `user` in `folder`, apart from the terminal's process group: Ctrl-C is for the tests, whose
-/// end the supervisor sees.
+/// Returns a command that runs as `user` in `folder`, in its own process group, so that Ctrl-C ends only the tests.
 fn command(program: &Path, folder: &Path, user: Option<&User>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).process_group(0).stdin(Stdio::null());
@@ -128,7 +126,7 @@ fn make_cluster(programs: &Path, folder: &Path, user: Option<&User>) -> anyhow::
     }
     let path = folder.join("data/postgresql.conf");
     let mut file: File = OpenOptions::new().append(true).open(&path)?;
-    // Nothing here outlives the process, so nothing has to reach the disk.
+    // Durability is not needed for temporary data.
     writeln!(
         file,
         "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\nfsync = off\n\
@@ -168,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_is_found_by_its_whole_name() {
+    fn an_account_is_found_by_its_full_name() {
         let accounts = "root:x:0:0::/root:/bin/sh\npostgresql:x:1:1::/:/bin/sh\npostgres:x:103:105:,,:/var:/bin/sh\n";
         let user = find_user(accounts, "postgres").unwrap();
         assert_eq!((user.uid, user.gid), (103, 105));

@@ -1,4 +1,4 @@
-//! Throwaway databases are there, are empty, are apart from each other, and go away.
+//! Temporary databases exist, are empty and separate, and are deleted.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -8,12 +8,12 @@ use anyhow::Context as _;
 use sqlx::{Connection as _, Executor as _, PgConnection, SqliteConnection};
 use test_database::{Kind, TestDatabase, on_both_databases, postgres_is_missing};
 
-on_both_databases!(a_database_is_empty_and_apart_from_others);
+on_both_databases!(a_database_is_empty_and_separate_from_others);
 
-async fn a_database_is_empty_and_apart_from_others(first: TestDatabase) -> anyhow::Result<()> {
+async fn a_database_is_empty_and_separate_from_others(first: TestDatabase) -> anyhow::Result<()> {
     let second = TestDatabase::create(first.kind()).await?;
     for database in [&first, &second] {
-        // The second would fail if the two were one.
+        // Fails for the second database if both are the same.
         create_table(database).await?;
     }
     Ok(())
@@ -34,7 +34,7 @@ async fn create_table(database: &TestDatabase) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_dropped_file_is_gone() -> anyhow::Result<()> {
+async fn dropping_deletes_the_file() -> anyhow::Result<()> {
     let database = TestDatabase::create(Kind::Sqlite).await?;
     create_table(&database).await?;
     let path = database.url().trim_start_matches("sqlite://").trim_end_matches("?mode=rwc").to_owned();
@@ -45,8 +45,8 @@ async fn a_dropped_file_is_gone() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_dropped_database_is_gone_from_its_server() -> anyhow::Result<()> {
-    let test = "a_dropped_database_is_gone_from_its_server";
+async fn dropping_deletes_the_database_on_the_server() -> anyhow::Result<()> {
+    let test = "dropping_deletes_the_database_on_the_server";
     let Some(database) = TestDatabase::create_or_skip(Kind::Postgres, test).await? else { return Ok(()) };
     let url = database.url().to_owned();
     let connected = PgConnection::connect(&url).await?;
@@ -57,7 +57,7 @@ async fn a_dropped_database_is_gone_from_its_server() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_server_ends_with_its_process_even_when_that_is_killed() -> anyhow::Result<()> {
+fn a_server_stops_when_its_process_is_killed() -> anyhow::Result<()> {
     if postgres_is_missing() || std::env::var_os("TEST_DATABASE_URL").is_some() {
         return Ok(());
     }
@@ -75,10 +75,10 @@ fn a_server_ends_with_its_process_even_when_that_is_killed() -> anyhow::Result<(
     process.wait()?;
     let deadline = Instant::now() + Duration::from_secs(20);
     while std::net::TcpStream::connect(&address).is_ok() {
-        assert!(Instant::now() < deadline, "the server at {address} is still there");
+        assert!(Instant::now() < deadline, "the server at {address} is still running");
         std::thread::sleep(Duration::from_millis(20));
     }
-    // Until here the command was waiting for a line.
+    // Kept open until here, so that the command does not exit by itself.
     drop(stdin);
     Ok(())
 }

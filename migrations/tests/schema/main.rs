@@ -1,4 +1,4 @@
-//! The schema goes up and down on both databases, keeps wrong rows out, and does not change once it has landed.
+//! Tests of the schema on both databases: migrations up and down, constraints, ownership, checksums.
 
 mod checksums;
 mod owner;

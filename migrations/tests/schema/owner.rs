@@ -1,4 +1,4 @@
-//! Every row that is a user's goes with the user, and no cascade on that way reads a whole table.
+//! Ownership: every row of a user is deleted with the user, and every cascade uses an index.
 
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use test_database::{TestDatabase, on_both_databases};
@@ -8,10 +8,10 @@ use crate::rows::{id, two_users};
 use crate::walk::{count, foreign_keys, indexes, owned, tables};
 
 on_both_databases!(
-    every_table_is_its_users_but_for_these,
-    every_row_of_a_user_hangs_on_the_user,
-    every_cascade_has_an_index_that_serves_it,
-    what_belongs_to_a_user_goes_with_the_user,
+    every_table_has_an_owner_except_the_listed_ones,
+    every_owned_table_references_its_user_with_a_cascade,
+    every_cascade_has_an_index,
+    deleting_a_user_deletes_all_of_its_rows,
 );
 
 async fn migrated(test: &TestDatabase) -> anyhow::Result<DatabaseConnection> {
@@ -20,21 +20,21 @@ async fn migrated(test: &TestDatabase) -> anyhow::Result<DatabaseConnection> {
     Ok(db)
 }
 
-async fn every_table_is_its_users_but_for_these(test: TestDatabase) -> anyhow::Result<()> {
+async fn every_table_has_an_owner_except_the_listed_ones(test: TestDatabase) -> anyhow::Result<()> {
     let db = migrated(&test).await?;
     let (mut others, owned) = (tables(&db).await?, owned(&db).await?);
     others.retain(|table| !owned.contains(table));
-    // Whose a state is, is not known when it is spent.
+    // The user of a spent state is not known when it is spent.
     assert_eq!(others, ["seaql_migrations", "spent_states", "users"]);
     Ok(())
 }
 
-async fn every_row_of_a_user_hangs_on_the_user(test: TestDatabase) -> anyhow::Result<()> {
+async fn every_owned_table_references_its_user_with_a_cascade(test: TestDatabase) -> anyhow::Result<()> {
     let db = migrated(&test).await?;
     let (owned, keys) = (owned(&db).await?, foreign_keys(&db).await?);
     for key in &keys {
         assert!(key.cascades, "{key:?}");
-        // Its owner first: that is what keeps two users' rows apart.
+        // The composite key includes the owner, so that rows of two users cannot be mixed.
         assert_eq!(key.columns[0], "user_id", "{key:?}");
         assert!(key.parent == "users" || owned.contains(&key.parent), "{key:?}");
     }
@@ -44,12 +44,12 @@ async fn every_row_of_a_user_hangs_on_the_user(test: TestDatabase) -> anyhow::Re
     Ok(())
 }
 
-async fn every_cascade_has_an_index_that_serves_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn every_cascade_has_an_index(test: TestDatabase) -> anyhow::Result<()> {
     let db = migrated(&test).await?;
     let indexes = indexes(&db).await?;
     for key in foreign_keys(&db).await? {
-        // The last column is the id of the row that it hangs on: an index that only knows whose it is would find all of
-        // the user's rows, for each row that goes.
+        // The last column is the id of the parent row. An index on the owner alone would read all rows of the user for
+        // each deleted parent.
         let parent = key.columns.last();
         let serves = indexes.iter().filter(|index| index.table == key.table).any(|index| {
             index.columns.iter().take_while(|column| key.columns.contains(column)).any(|column| Some(column) == parent)
@@ -59,7 +59,7 @@ async fn every_cascade_has_an_index_that_serves_it(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn what_belongs_to_a_user_goes_with_the_user(test: TestDatabase) -> anyhow::Result<()> {
+async fn deleting_a_user_deletes_all_of_its_rows(test: TestDatabase) -> anyhow::Result<()> {
     let db = migrated(&test).await?;
     let (ada, bob) = two_users(&db).await?;
     let owned = owned(&db).await?;
@@ -67,7 +67,7 @@ async fn what_belongs_to_a_user_goes_with_the_user(test: TestDatabase) -> anyhow
         count(&db, format!("SELECT COUNT(*) FROM {table} WHERE user_id = {}", id(&db, user))).await
     };
     for table in &owned {
-        assert!(rows(table, ada.user).await? > 0, "nothing in {table}");
+        assert!(rows(table, ada.user).await? > 0, "no row in {table}");
     }
     db.execute_unprepared(&format!("DELETE FROM users WHERE id = {}", id(&db, ada.user))).await?;
     for table in &owned {

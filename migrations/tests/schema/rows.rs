@@ -1,4 +1,4 @@
-//! Rows for the other tests: two users, each with something in every table.
+//! Rows for the other tests: two users with a row in every table.
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ impl Owned {
     }
 }
 
-/// Puts two users and their rows into a database.
+/// Inserts two users with their rows.
 pub(crate) async fn fill(db: &DatabaseConnection) -> anyhow::Result<()> {
     two_users(db).await.map(|_| ())
 }
@@ -74,7 +74,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     Ok(owned)
 }
 
-/// A change of a task, with the columns of the call that made it, from `turn_id` to `part`.
+/// A change of a task, with the columns of its tool call from `turn_id` to `part`.
 pub(crate) fn change(db: &DatabaseConnection, user: &str, seq: i64, of_call: &str, undoes: &str) -> String {
     let new = || id(db, Uuid::new_v4());
     format!(
@@ -89,10 +89,10 @@ pub(crate) async fn insert(db: &DatabaseConnection, table: &str, values: &str) -
     Ok(())
 }
 
-/// A moment, as both databases understand it.
+/// A time literal of both databases.
 pub(crate) const NOW: &str = "'2026-11-23T09:30:00+00:00'";
 
-/// A UUID as the database spells it.
+/// A UUID literal of the database.
 pub(crate) fn id(db: &DatabaseConnection, id: Uuid) -> String {
     match db.get_database_backend() {
         DbBackend::Sqlite => format!("X'{}'", id.simple()),
@@ -100,7 +100,7 @@ pub(crate) fn id(db: &DatabaseConnection, id: Uuid) -> String {
     }
 }
 
-/// Some SHA-256.
+/// A unique SHA-256 literal of the database.
 pub(crate) fn hash(db: &DatabaseConnection) -> String {
     let digits = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     match db.get_database_backend() {

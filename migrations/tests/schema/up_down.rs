@@ -1,4 +1,4 @@
-//! Up, down, and up again, on empty databases and filled ones, alone and together.
+//! Migrations up and down, on empty and filled databases, and concurrently.
 
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use test_database::{TestDatabase, on_both_databases};
@@ -8,18 +8,18 @@ use crate::rows::{NOW, fill, id, insert, two_users};
 use crate::walk::{count, tables};
 
 on_both_databases!(
-    up_down_and_up_again_on_an_empty_database,
-    up_down_and_up_again_on_a_filled_database,
-    each_migration_can_be_taken_back_by_itself,
-    rows_are_kept_when_a_migration_comes_later,
-    the_ledger_and_the_trash_come_to_filled_tables,
-    two_instances_that_start_together_do_not_collide,
-    a_failing_migration_leaves_nothing_behind,
-    asking_what_is_pending_changes_nothing,
-    a_newer_schema_is_not_pending_and_cannot_be_migrated,
+    migrations_go_up_down_and_up_on_an_empty_database,
+    migrations_go_up_down_and_up_on_a_filled_database,
+    each_migration_can_be_reverted,
+    later_migrations_keep_existing_rows,
+    the_ledger_and_the_trash_are_added_to_filled_tables,
+    concurrent_migrations_do_not_conflict,
+    a_failing_migration_is_rolled_back,
+    reading_the_status_changes_nothing,
+    a_newer_schema_has_no_pending_migrations_and_is_refused,
 );
 
-async fn up_down_and_up_again_on_an_empty_database(test: TestDatabase) -> anyhow::Result<()> {
+async fn migrations_go_up_down_and_up_on_an_empty_database(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     let schema = tables(&db).await?;
@@ -47,7 +47,7 @@ async fn up_down_and_up_again_on_an_empty_database(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn up_down_and_up_again_on_a_filled_database(test: TestDatabase) -> anyhow::Result<()> {
+async fn migrations_go_up_down_and_up_on_a_filled_database(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     for _ in 0..2 {
         migrations::up(&db).await?;
@@ -57,14 +57,14 @@ async fn up_down_and_up_again_on_a_filled_database(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn each_migration_can_be_taken_back_by_itself(test: TestDatabase) -> anyhow::Result<()> {
+async fn each_migration_can_be_reverted(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     let count = migrations::status(&db).await?.len();
-    for gone in 1..=count {
+    for reverted in 1..=count {
         fill(&db).await.ok();
         migrations::down(&db, 1).await?;
-        assert_eq!(migrations::pending(&db).await?, gone);
+        assert_eq!(migrations::pending(&db).await?, reverted);
     }
     for _ in 0..2 {
         migrations::up(&db).await?;
@@ -73,19 +73,19 @@ async fn each_migration_can_be_taken_back_by_itself(test: TestDatabase) -> anyho
     fill(&db).await
 }
 
-async fn rows_are_kept_when_a_migration_comes_later(test: TestDatabase) -> anyhow::Result<()> {
+async fn later_migrations_keep_existing_rows(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     fill(&db).await?;
-    // Those behind the table of messages.
+    // The migrations after the one of messages.
     let added = u32::try_from(migrations::status(&db).await?.len())? - 6;
     migrations::down(&db, added).await?;
     migrations::up(&db).await?;
-    // A turn that is older than the count of its attempts was begun once.
+    // Turns from before the column of attempts have one attempt.
     assert_eq!(count(&db, "SELECT COUNT(*) FROM turns WHERE attempt = 1".to_owned()).await?, 2);
-    // A session that is older than what is noted of its client is used by nobody known.
-    let nobody = "SELECT COUNT(*) FROM sessions WHERE device IS NULL AND peer IS NULL".to_owned();
-    assert_eq!(count(&db, nobody).await?, 2);
+    // Sessions from before the columns of clients have no client.
+    let without_client = "SELECT COUNT(*) FROM sessions WHERE device IS NULL AND peer IS NULL".to_owned();
+    assert_eq!(count(&db, without_client).await?, 2);
     for (table, kept) in
         [("users", 2), ("sessions", 2), ("refresh_tokens", 2), ("conversations", 2), ("turns", 2), ("messages", 4)]
     {
@@ -94,8 +94,8 @@ async fn rows_are_kept_when_a_migration_comes_later(test: TestDatabase) -> anyho
     fill(&db).await
 }
 
-/// The migrations from the trash on, taken back and applied to rows of the earlier forms.
-async fn the_ledger_and_the_trash_come_to_filled_tables(test: TestDatabase) -> anyhow::Result<()> {
+/// Reverts the migrations from the trash on, and applies them to rows of the earlier schema.
+async fn the_ledger_and_the_trash_are_added_to_filled_tables(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     let (ada, bob) = two_users(&db).await?;
@@ -103,7 +103,7 @@ async fn the_ledger_and_the_trash_come_to_filled_tables(test: TestDatabase) -> a
         .await?;
     migrations::down(&db, 5).await?;
     let rows = async |table: &str| count(&db, format!("SELECT COUNT(*) FROM {table}")).await;
-    // What was in the trash does not come back to the lists.
+    // Tasks in the trash are not restored by the revert.
     assert_eq!((rows("tasks").await?, rows("pending_actions").await?, rows("effects").await?), (1, 0, 0));
     let [user, conversation, turn] = [bob.user, bob.conversation, bob.turn].map(|uuid| id(&db, uuid));
     let new = || id(&db, Uuid::new_v4());
@@ -122,10 +122,10 @@ async fn the_ledger_and_the_trash_come_to_filled_tables(test: TestDatabase) -> a
     Ok(())
 }
 
-async fn two_instances_that_start_together_do_not_collide(test: TestDatabase) -> anyhow::Result<()> {
+async fn concurrent_migrations_do_not_conflict(test: TestDatabase) -> anyhow::Result<()> {
     let (one, other) = (Database::connect(test.url()).await?, Database::connect(test.url()).await?);
     let up = |db: DatabaseConnection| tokio::spawn(async move { migrations::up(&db).await });
-    // The first time there is not even the table of migrations, the next times it is there and empty.
+    // In the first round the table of migrations does not exist; later it is empty.
     for _ in 0..5 {
         let (first, second) = (up(one.clone()), up(other.clone()));
         first.await??;
@@ -137,9 +137,9 @@ async fn two_instances_that_start_together_do_not_collide(test: TestDatabase) ->
     Ok(())
 }
 
-async fn a_failing_migration_leaves_nothing_behind(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_failing_migration_is_rolled_back(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
-    // A migration fails after many others went well.
+    // A late migration fails after many others have succeeded.
     db.execute_unprepared("CREATE TABLE changes (i integer)").await?;
     assert!(migrations::up(&db).await.is_err());
     assert_eq!(tables(&db).await?, ["changes"]);
@@ -148,7 +148,7 @@ async fn a_failing_migration_leaves_nothing_behind(test: TestDatabase) -> anyhow
     Ok(())
 }
 
-async fn asking_what_is_pending_changes_nothing(test: TestDatabase) -> anyhow::Result<()> {
+async fn reading_the_status_changes_nothing(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     let status = migrations::status(&db).await?;
     assert!(status.iter().all(|(_, applied)| !applied));
@@ -159,7 +159,7 @@ async fn asking_what_is_pending_changes_nothing(test: TestDatabase) -> anyhow::R
     Ok(())
 }
 
-async fn a_newer_schema_is_not_pending_and_cannot_be_migrated(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_newer_schema_has_no_pending_migrations_and_is_refused(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     db.execute_unprepared("INSERT INTO seaql_migrations VALUES ('m29990101_000001_of_the_future', 0)").await?;

@@ -1,8 +1,8 @@
-//! What the schema says of itself: its tables, indexes and foreign keys, as the database has them.
+//! Introspection of the schema: tables, indexes and foreign keys.
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
 
-/// A foreign key, and what becomes of its row when the other one goes.
+/// A foreign key and its action on deletion.
 #[derive(Debug)]
 pub(crate) struct ForeignKey {
     pub(crate) table: String,
@@ -11,21 +11,21 @@ pub(crate) struct ForeignKey {
     pub(crate) cascades: bool,
 }
 
-/// An index on all rows of its table. An expression in it is called `?`.
+/// An index on all rows of a table. An expression in it is represented as `?`.
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) table: String,
     pub(crate) columns: Vec<String>,
 }
 
-/// The names of all tables.
+/// Returns the names of all tables.
 pub(crate) async fn tables(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let sqlite = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
     let postgres = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename";
     Ok(rows::<1>(db, sqlite, postgres).await?.into_iter().flatten().collect())
 }
 
-/// The names of the tables whose rows are a user's.
+/// Returns the names of the tables that have an owner.
 pub(crate) async fn owned(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     let sqlite = "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
                   WHERE m.type = 'table' AND c.name = 'user_id' ORDER BY m.name";
@@ -66,7 +66,7 @@ pub(crate) async fn indexes(db: &DatabaseConnection) -> Result<Vec<Index>, DbErr
     Ok(rows(db, sqlite, postgres).await?.into_iter().map(read).collect())
 }
 
-/// How many rows `sql` counts.
+/// Returns the count that `sql` selects.
 pub(crate) async fn count(db: &DatabaseConnection, sql: String) -> anyhow::Result<i64> {
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
     Ok(row.ok_or_else(|| anyhow::anyhow!("no row"))?.try_get_by_index(0)?)

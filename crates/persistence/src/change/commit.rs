@@ -1,8 +1,10 @@
 //! The transaction of a commit.
 //!
-//! What is locked is the user, then the turn, then the rows, then the pending action. Whoever else writes a user's tasks comes this way, and
-//! whoever deletes the user, the conversation or the turn begins with that one, so no two transactions wait for each other.
-//! (SQLite has one writer at a time, and no locks of rows.)
+//! Lock order on PostgreSQL: the user's row, the turn's row, the rows that are written, the pending
+//! action. The update of the user's row
+//! serializes the commits of one user. A transaction that deletes the user, a conversation or a turn takes that row's
+//! lock first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a single writer and
+//! no row locks.)
 
 use domain::change::{Change, ChangeRepoError, Entry, Write};
 use domain::id::UserId;
@@ -10,11 +12,11 @@ use domain::storage::StorageError;
 use sea_orm::{ConnectionTrait as _, Iterable as _};
 
 use super::{entries, writes as statements};
-use crate::Database;
+use crate::database::Database;
 use crate::database::VALUES_PER_STATEMENT;
 use crate::entity::change::Column;
 use crate::error::storage;
-use crate::turn::{hold, settle_one};
+use crate::turn::{lock_attempt, settle_one};
 
 /// See [`ChangeRepo::commit`](domain::change::ChangeRepo::commit).
 pub(super) async fn commit(
@@ -23,32 +25,32 @@ pub(super) async fn commit(
     writes: &[Write],
     change: &Change,
 ) -> Result<Vec<Entry>, ChangeRepoError> {
-    // Before the transaction, which is not to be held for it.
+    // Serialized before the transaction begins, to keep it short.
     let mut rows = statements::entries(owner, writes, change)?;
     let count = i64::try_from(rows.len()).map_err(|error| StorageError::Other(error.into()))?;
 
     let transaction = database.begin().await?;
-    let raised = transaction.query_one(&statements::raise_head(owner, count)).await.map_err(storage)?;
-    let Some(raised) = raised else { return transaction.undo(ChangeRepoError::NotFound).await };
-    let head: i64 = raised.try_get_by_index(0).map_err(storage)?;
+    let reserved = transaction.query_one(&statements::reserve_seqs(owner, count)).await.map_err(storage)?;
+    let Some(reserved) = reserved else { return transaction.abort(ChangeRepoError::NotFound).await };
+    let head: i64 = reserved.try_get_by_index(0).map_err(storage)?;
     if let Some(call) = &change.call {
-        let recorded = entries::of_effect(&transaction, owner, call.effect()).await?;
+        let recorded = entries::find_effect(&transaction, owner, call.effect()).await?;
         if !recorded.is_empty() {
             transaction.rollback().await.map_err(storage)?;
             return Ok(recorded);
         }
-        // The turn stays as it is until the transaction ends: whoever ends it, or begins another attempt, comes before or
-        // after all of this.
-        if transaction.query_one(&hold(owner, call.attempt)).await.map_err(storage)?.is_none() {
-            return transaction.undo(ChangeRepoError::LeaseLost).await;
+        // The attempt is the fencing token: the share lock delays the turn's end, or its next attempt, until this
+        // transaction ends.
+        if transaction.query_one(&lock_attempt(owner, call.attempt)).await.map_err(storage)?.is_none() {
+            return transaction.abort(ChangeRepoError::LeaseLost).await;
         }
     }
     for write in writes {
         if !statements::write_row(&transaction, owner, write).await? {
-            return transaction.undo(ChangeRepoError::Stale).await;
+            return transaction.abort(ChangeRepoError::Stale).await;
         }
     }
-    if let Some(update) = statements::blank_entries(owner, writes) {
+    if let Some(update) = statements::erase_purged_rows(owner, writes) {
         transaction.execute(&update).await.map_err(storage)?;
     }
     if let Some(pending) = change.confirms {
@@ -58,8 +60,8 @@ pub(super) async fn commit(
     for row in &mut rows {
         row.seq += head - count;
     }
-    for some in rows.chunks(VALUES_PER_STATEMENT / Column::iter().count()) {
-        transaction.execute(&statements::insert_entries(some)).await.map_err(storage)?;
+    for chunk in rows.chunks(VALUES_PER_STATEMENT / Column::iter().count()) {
+        transaction.execute(&statements::insert_entries(chunk)).await.map_err(storage)?;
     }
     let entries = rows.into_iter().map(Entry::try_from).collect::<Result<_, StorageError>>()?;
     transaction.commit().await.map_err(storage)?;

@@ -1,4 +1,4 @@
-//! Entries as they are read.
+//! Conversion of rows to ledger entries.
 
 use domain::change::{Action, EffectId, EntityId, Entry, Seq};
 use domain::id::UserId;
@@ -10,8 +10,8 @@ use super::{selects, stored_row};
 use crate::entity::change::Model;
 use crate::error::{corrupt, storage};
 
-/// The entries of an effect in their order; none if it has not happened.
-pub(super) async fn of_effect<C: ConnectionTrait>(
+/// Returns the entries of an effect in their order; none if it has not happened.
+pub(super) async fn find_effect<C: ConnectionTrait>(
     db: &C,
     owner: UserId,
     effect: EffectId,
@@ -20,7 +20,7 @@ pub(super) async fn of_effect<C: ConnectionTrait>(
     rows.into_iter().map(Entry::try_from).collect()
 }
 
-/// The number that is stored so.
+/// Converts a stored sequence number.
 pub(super) fn seq(number: i64) -> Result<Seq, StorageError> {
     Ok(Seq(u64::try_from(number).map_err(corrupt)?))
 }
@@ -30,7 +30,7 @@ impl TryFrom<Model> for Entry {
     fn try_from(row: Model) -> Result<Self, StorageError> {
         let entity = match row.entity.as_str() {
             "task" => EntityId::Task(row.entity_id.into()),
-            other => return Err(corrupt(format!("a change of a '{other}'"))),
+            other => return Err(corrupt(format!("unknown entity '{other}'"))),
         };
         let stored = |json| stored_row::from_stored(row.user_id.into(), entity, json);
         Ok(Self {
@@ -38,10 +38,11 @@ impl TryFrom<Model> for Entry {
             at: row.at.into(),
             operation: row.operation_id.into(),
             entity,
-            action: Action::from_name(&row.action).ok_or_else(|| corrupt(format!("an action '{}'", row.action)))?,
+            action: Action::from_name(&row.action)
+                .ok_or_else(|| corrupt(format!("unknown action '{}'", row.action)))?,
             before: row.before.map(stored).transpose()?,
             after: row.after.map(stored).transpose()?,
-            via: Via::from_name(&row.via).ok_or_else(|| corrupt(format!("a change by way of '{}'", row.via)))?,
+            via: Via::from_name(&row.via).ok_or_else(|| corrupt(format!("unknown channel '{}'", row.via)))?,
             turn: row.turn_id.map(Into::into),
             conversation: row.conversation_id.map(Into::into),
             message: row.message_id.map(Into::into),

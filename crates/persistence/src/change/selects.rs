@@ -1,4 +1,4 @@
-//! The statements that read the ledger. Each of them has the owner in it.
+//! The statements that read the ledger. Each of them is filtered by the owner.
 
 use std::num::NonZeroU16;
 
@@ -15,37 +15,39 @@ use crate::database::VALUES_PER_STATEMENT;
 use crate::entity::change::{Column, Entity};
 use crate::entity::user;
 
-/// What the entries of a page are called while they are joined.
+/// Alias of the subquery that selects a page.
 const PAGE: &str = "page";
 
-/// What the links that are found are called while more are looked for.
+/// Name of the recursive common table expression.
 const LINKS: &str = "links";
 
-/// A number as a value. One that no entry can have becomes the highest.
+/// Converts a sequence number to a column value; one that is out of range becomes the highest.
 pub(super) fn number(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
 }
 
-/// The entries of an effect in their order.
+/// Selects the entries of an effect in their order.
 pub(super) fn effect(owner: UserId, effect: EffectId) -> Select<Entity> {
-    of(owner)
+    of_owner(owner)
         .filter(Column::TurnId.eq(effect.turn.as_uuid()))
         .filter(Column::Round.eq(i32::from(effect.round)))
         .filter(Column::CallIndex.eq(i32::from(effect.index)))
         .order_by_asc(Column::Part)
 }
 
-/// The selected entries in any order: what they find together, of which only the newest are wanted where there is a
-/// [`limit`].
+/// Statements whose results together contain the selected entries, in any order. Where there is a [`limit`], only the
+/// newest of them all are selected.
 pub(super) fn entries(owner: UserId, selector: &EntrySelector) -> Vec<Select<Entity>> {
     let any_of = |column: Column, ids: &[Uuid]| -> Vec<Select<Entity>> {
-        ids.chunks(VALUES_PER_STATEMENT).map(|some| of(owner).filter(column.is_in(some.iter().copied()))).collect()
+        ids.chunks(VALUES_PER_STATEMENT)
+            .map(|chunk| of_owner(owner).filter(column.is_in(chunk.iter().copied())))
+            .collect()
     };
     match selector {
-        EntrySelector::Seq(seq) => vec![of(owner).filter(Column::Seq.eq(number(*seq)))],
-        EntrySelector::Operation(id) => vec![of(owner).filter(Column::OperationId.eq(id.as_uuid()))],
+        EntrySelector::Seq(seq) => vec![of_owner(owner).filter(Column::Seq.eq(number(*seq)))],
+        EntrySelector::Operation(id) => vec![of_owner(owner).filter(Column::OperationId.eq(id.as_uuid()))],
         EntrySelector::Message(conversation, message) => vec![
-            of(owner)
+            of_owner(owner)
                 .filter(Column::ConversationId.eq(conversation.as_uuid()))
                 .filter(Column::MessageId.eq(message.as_uuid())),
         ],
@@ -53,15 +55,15 @@ pub(super) fn entries(owner: UserId, selector: &EntrySelector) -> Vec<Select<Ent
             any_of(Column::MessageId, &messages.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())
         }
         EntrySelector::Rows { rows, after, limit } => {
-            // One for each row: for several at once, SQLite would read all entries of the owner after the number.
+            // One query per row: with several ids, SQLite would read all entries of the owner after the number.
             let of_row = |row: &EntityId| {
-                let entries = of(owner).filter(Column::EntityId.eq(row.as_uuid()));
+                let entries = of_owner(owner).filter(Column::EntityId.eq(row.as_uuid()));
                 newest(entries.filter(Column::Seq.gt(number(*after))), *limit)
             };
             rows.iter().map(of_row).collect()
         }
         EntrySelector::Turns { conversation, except, before, limit } => {
-            let turns = of(owner)
+            let turns = of_owner(owner)
                 .filter(Column::ConversationId.eq(conversation.as_uuid()))
                 .filter(Column::TurnId.ne(except.as_uuid()))
                 .filter(Column::Undoes.is_null())
@@ -71,7 +73,7 @@ pub(super) fn entries(owner: UserId, selector: &EntrySelector) -> Vec<Select<Ent
     }
 }
 
-/// How many entries are selected at most.
+/// Maximum number of entries of the selector.
 pub(super) fn limit(selector: &EntrySelector) -> Option<NonZeroU16> {
     match selector {
         EntrySelector::Rows { limit, .. } | EntrySelector::Turns { limit, .. } => Some(*limit),
@@ -82,7 +84,7 @@ pub(super) fn limit(selector: &EntrySelector) -> Option<NonZeroU16> {
     }
 }
 
-fn of(owner: UserId) -> Select<Entity> {
+fn of_owner(owner: UserId) -> Select<Entity> {
     Entity::find().filter(Column::UserId.eq(owner.as_uuid()))
 }
 
@@ -90,10 +92,10 @@ fn newest(select: Select<Entity>, limit: NonZeroU16) -> Select<Entity> {
     select.order_by_desc(Column::Seq).limit(u64::from(limit.get()))
 }
 
-/// The owner's newest number, and at most `limit` entries after `after` or one row without an entry: in one statement,
-/// and so as of one moment. The columns of entries begin with the number.
+/// Selects the owner's newest sequence number and at most `limit` entries after `after`, or one row without an entry.
+/// One statement reads both from one snapshot. The entry's columns begin with its sequence number.
 pub(super) fn page(owner: UserId, after: Seq, limit: NonZeroU16) -> SelectStatement {
-    // Limited before it is joined: joined rows would all be read and then sorted.
+    // Limited before the join, which would otherwise read and sort all entries.
     let mut page = Query::select();
     page.columns(Column::iter())
         .from(Entity)
@@ -107,7 +109,7 @@ pub(super) fn page(owner: UserId, after: Seq, limit: NonZeroU16) -> SelectStatem
         .column((PAGE, Column::Seq))
         .columns(Column::iter().filter(|column| !matches!(column, Column::Seq)).map(|column| (PAGE, column)))
         .from(user::Entity)
-        // A left join, so that a user without entries there differs from one who is gone.
+        // A left join, so that a user without entries differs from a missing user.
         .join_subquery(
             JoinType::LeftJoin,
             page,
@@ -119,7 +121,7 @@ pub(super) fn page(owner: UserId, after: Seq, limit: NonZeroU16) -> SelectStatem
     select
 }
 
-/// Which entries undo one of `seqs`, which undo one of those, and so on.
+/// Selects the entries that undo one of `seqs`, those that undo one of these, and so on.
 pub(super) fn undo_links(owner: UserId, seqs: &[Seq]) -> WithQuery {
     let link = || {
         let mut select = Query::select();
@@ -129,15 +131,15 @@ pub(super) fn undo_links(owner: UserId, seqs: &[Seq]) -> WithQuery {
             .and_where(Column::UserId.eq(owner.as_uuid()));
         select
     };
-    let mut further = link();
-    further.inner_join(LINKS, Expr::col((Entity, Column::Undoes)).equals((LINKS, Column::Seq)));
-    let mut found = link();
-    found
+    let mut recursive = link();
+    recursive.inner_join(LINKS, Expr::col((Entity, Column::Undoes)).equals((LINKS, Column::Seq)));
+    let mut direct = link();
+    direct
         .and_where(Column::Undoes.is_in(seqs.iter().copied().map(number)))
-        // Without those that were found before, so that it ends.
-        .union(UnionType::Distinct, further);
+        // UNION instead of UNION ALL, so that the recursion terminates.
+        .union(UnionType::Distinct, recursive);
     let mut links = CommonTableExpression::new();
-    links.table_name(LINKS).columns([Column::Seq, Column::Undoes]).query(found);
+    links.table_name(LINKS).columns([Column::Seq, Column::Undoes]).query(direct);
     let mut all = Query::select();
     all.columns([Column::Seq, Column::Undoes]).from(LINKS);
     let mut clause = WithClause::new();

@@ -1,4 +1,4 @@
-//! A row in the ledger: JSON in a form of its own, so that entries outlive changes of the domain's types.
+//! The JSON format of rows in the ledger. It is versioned, so that entries outlive changes of the domain's types.
 
 use chrono::{DateTime, Utc};
 use domain::change::{EntityId, Row};
@@ -12,10 +12,10 @@ use uuid::Uuid;
 use crate::error::corrupt;
 use crate::json::{from_json, to_json};
 
-/// The only form so far. A server that meets a later one cannot read it.
-const FORM: u32 = 1;
+/// Version of the format. Other versions are rejected.
+const FORMAT_VERSION: u32 = 1;
 
-/// A task. Times are in microseconds since 1970.
+/// A task. Times are in microseconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
 struct StoredTask {
     v: u32,
@@ -31,7 +31,7 @@ struct StoredTask {
 pub(super) fn task_to_json(task: &Task) -> Result<Json, StorageError> {
     let microseconds = |at: DateTime<Utc>| at.timestamp_micros();
     to_json(&StoredTask {
-        v: FORM,
+        v: FORMAT_VERSION,
         id: task.id.as_uuid(),
         title: task.title.as_str().to_owned(),
         completed_at: task.completed_at.map(microseconds),
@@ -42,11 +42,11 @@ pub(super) fn task_to_json(task: &Task) -> Result<Json, StorageError> {
     })
 }
 
-/// The owner's row of this kind that is stored as `json`.
+/// Deserializes a row of the owner.
 pub(super) fn from_stored(owner: UserId, entity: EntityId, json: Json) -> Result<Row, StorageError> {
-    let form = &json["v"];
-    if *form != FORM {
-        return Err(corrupt(format!("a {} in the form {form}", entity.kind())));
+    let version = &json["v"];
+    if *version != FORMAT_VERSION {
+        return Err(corrupt(format!("unknown format version {version} of a {}", entity.kind())));
     }
     match entity {
         EntityId::Task(_) => Ok(Row::Task(from_json::<StoredTask>(json)?.into_task(owner)?)),
@@ -61,7 +61,7 @@ impl StoredTask {
             title: self.title.parse().map_err(corrupt)?,
             completed_at: self.completed_at.map(time).transpose()?,
             deleted_at: self.deleted_at.map(time).transpose()?,
-            version: Version::new(self.version).ok_or("a task at version 0").map_err(corrupt)?,
+            version: Version::new(self.version).ok_or("task has version 0").map_err(corrupt)?,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })
@@ -69,7 +69,7 @@ impl StoredTask {
 }
 
 fn time(microseconds: i64) -> Result<DateTime<Utc>, StorageError> {
-    DateTime::from_timestamp_micros(microseconds).ok_or("a time out of range").map_err(corrupt)
+    DateTime::from_timestamp_micros(microseconds).ok_or("time is out of range").map_err(corrupt)
 }
 
 #[cfg(test)]
@@ -92,9 +92,9 @@ mod tests {
         }
     }
 
-    /// What is stored has landed: it is read as long as it is kept.
+    /// Stored entries are never rewritten, so the format must stay readable.
     #[test]
-    fn a_task_is_stored_in_this_form() {
+    fn a_task_has_a_stable_format() {
         let stored = serde_json::json!({
             "v": 1,
             "id": "00000000-0000-0000-0000-000000000001",
@@ -111,11 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn another_form_is_corrupt() {
+    fn an_unknown_format_version_is_corrupt() {
         let task = example();
         let mut stored = task_to_json(&task).unwrap();
-        for form in [serde_json::json!(2), serde_json::json!("1"), Json::Null] {
-            stored["v"] = form;
+        for version in [serde_json::json!(2), serde_json::json!("1"), Json::Null] {
+            stored["v"] = version;
             let read = from_stored(task.user_id, EntityId::Task(task.id), stored.clone());
             assert!(matches!(read, Err(StorageError::Corrupt(_))), "{read:?}");
         }

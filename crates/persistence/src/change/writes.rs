@@ -1,4 +1,4 @@
-//! The statements of a commit. Each of them has the owner in it.
+//! The statements of a commit. Each of them is filtered by the owner.
 
 use domain::change::{Change, EntityId, Write};
 use domain::id::{ApiTokenId, SessionId, UserId};
@@ -16,9 +16,10 @@ use super::stored_row::task_to_json;
 use crate::entity::{Timestamp, change, task, user};
 use crate::error::storage;
 
-/// Raises the number of the owner's newest entry and returns it. It comes first: it makes a user's commits wait for each
-/// other, and for whoever deletes the user.
-pub(super) fn raise_head(owner: UserId, entries: i64) -> UpdateStatement {
+/// Adds `entries` to the owner's newest sequence number and returns it. As the first statement of the transaction it
+/// takes the lock of the user's row, which serializes the user's commits with each other and with the deletion of the
+/// user.
+pub(super) fn reserve_seqs(owner: UserId, entries: i64) -> UpdateStatement {
     use user::{Column, Entity};
     let mut update = Query::update();
     update
@@ -29,7 +30,7 @@ pub(super) fn raise_head(owner: UserId, entries: i64) -> UpdateStatement {
     update
 }
 
-/// Writes one row. Returns whether it has: the row is as the write expects it.
+/// Writes one row. Returns `false` if the stored row is not at the expected version.
 pub(super) async fn write_row<C: ConnectionTrait>(db: &C, owner: UserId, write: &Write) -> Result<bool, StorageError> {
     let Write::Task { before, after, .. } = write;
     let written = match (before, after) {
@@ -41,7 +42,7 @@ pub(super) async fn write_row<C: ConnectionTrait>(db: &C, owner: UserId, write: 
     Ok(written.map_err(storage)?.rows_affected() > 0)
 }
 
-/// Inserts nothing if the id is taken.
+/// Inserts nothing if the id exists.
 fn insert(owner: UserId, task: &Task) -> InsertStatement {
     use task::{Column, Entity, Model};
     let row = Model {
@@ -89,7 +90,7 @@ fn at_version(owner: UserId, id: Uuid, version: Version) -> Condition {
         .add(Column::Version.eq(i64::from(version.get())))
 }
 
-/// The entries of `writes`, in their order, numbered from 1.
+/// Returns the entries of `writes` in their order, with sequence numbers from 1.
 pub(super) fn entries(owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<change::Model>, StorageError> {
     let mut entries: Vec<change::Model> = Vec::with_capacity(writes.len());
     for (part, write) in (0..).zip(writes) {
@@ -105,7 +106,7 @@ pub(super) fn entries(owner: UserId, writes: &[Write], change: &Change) -> Resul
 }
 
 fn entry(owner: UserId, write: &Write, change: &Change, part: i32) -> Result<change::Model, StorageError> {
-    let entity = write.entity().ok_or_else(|| StorageError::Other("a write of nothing".into()))?;
+    let entity = write.entity().ok_or_else(|| StorageError::Other("write has neither before nor after".into()))?;
     let Write::Task { before, after, .. } = write;
     let before = if is_purge(write) { &None } else { before };
     let call = change.call;
@@ -137,8 +138,8 @@ pub(super) fn insert_entries(entries: &[change::Model]) -> InsertStatement {
     change::Entity::insert_many(entries.iter().cloned().map(change::Model::into_active_model)).into_query()
 }
 
-/// Removes the rows from the entries of what `writes` purge; `None` if they purge nothing.
-pub(super) fn blank_entries(owner: UserId, writes: &[Write]) -> Option<UpdateStatement> {
+/// Clears `before` and `after` in the entries of the rows that `writes` purge; `None` if they purge nothing.
+pub(super) fn erase_purged_rows(owner: UserId, writes: &[Write]) -> Option<UpdateStatement> {
     use change::{Column, Entity};
     let purged = writes.iter().filter(|write| is_purge(write)).filter_map(Write::entity);
     let purged: Vec<Uuid> = purged.map(EntityId::as_uuid).collect();
@@ -155,7 +156,7 @@ pub(super) fn blank_entries(owner: UserId, writes: &[Write]) -> Option<UpdateSta
     Some(update)
 }
 
-/// Whether the write removes its row for good.
+/// Whether the write deletes its row permanently.
 fn is_purge(write: &Write) -> bool {
     let Write::Task { after, .. } = write;
     after.is_none()

@@ -1,4 +1,4 @@
-//! Rows of conversations and messages, and how they are asked for.
+//! Rows of conversations and messages, and the statements that select them.
 
 use domain::conversation::{Conversation, MessageCursor, MessageOrder};
 use domain::id::{ConversationId, UserId};
@@ -15,11 +15,11 @@ use crate::error::{corrupt, storage};
 use crate::json::from_json;
 use crate::turn::{is_running, state};
 
-/// A conversation with the turn that runs in it.
+/// A conversation with its running turn.
 pub(super) struct Row;
 
 impl Row {
-    /// Read by their place, because RETURNING has no names for expressions. The active turn comes last.
+    /// Read by position, because RETURNING does not name expressions. The active turn follows them.
     const COLUMNS: [Column; 6] =
         [Column::Id, Column::UserId, Column::Title, Column::MessageCount, Column::CreatedAt, Column::UpdatedAt];
 
@@ -52,7 +52,7 @@ impl Row {
         })
     }
 
-    /// There is one at most, which an index on running turns finds.
+    /// Selects the id of the running turn. A unique partial index ensures that there is at most one.
     fn active_turn() -> Expr {
         let mut running = Query::select();
         running
@@ -65,10 +65,10 @@ impl Row {
     }
 }
 
-/// What the messages of a page are called while they are joined.
+/// Alias of the subquery that selects a page.
 const PAGE: &str = "page";
 
-/// A message, or the want of one, of a conversation that is there.
+/// A message of an existing conversation, or NULLs if the page is empty.
 #[derive(FromQueryResult)]
 pub(super) struct MessageRow {
     id: Option<Uuid>,
@@ -81,7 +81,7 @@ pub(super) struct MessageRow {
 }
 
 impl MessageRow {
-    /// At most `limit` messages of a conversation behind the cursor, or one row without a message.
+    /// Selects at most `limit` messages of a conversation after the cursor, or one row without a message.
     pub(super) fn select(
         owner: UserId,
         id: ConversationId,
@@ -91,24 +91,24 @@ impl MessageRow {
     ) -> SelectStatement {
         use message::Column as M;
         let columns = [M::Id, M::ConversationId, M::Position, M::Role, M::Parts, M::Status, M::CreatedAt];
-        let (direction, behind) = match order {
+        let (direction, after) = match order {
             MessageOrder::Ascending => (Order::Asc, after.map(|last| M::Position.gt(i64::from(last.0)))),
             MessageOrder::Descending => (Order::Desc, after.map(|last| M::Position.lt(i64::from(last.0)))),
         };
-        // Limited before it is joined: joined rows would all be read and then sorted.
+        // Limited before the join, which would otherwise read and sort all messages.
         let mut page = Query::select();
         page.columns(columns.into_iter().chain([M::UserId]))
             .from(message::Entity)
             .and_where(M::UserId.eq(owner.as_uuid()))
             .and_where(M::ConversationId.eq(id.as_uuid()))
-            .and_where_option(behind)
+            .and_where_option(after)
             .order_by(M::Position, direction.clone())
             .limit(limit);
         let mut select = Query::select();
         select
             .columns(columns.map(|column| (PAGE, column)))
             .from(Entity)
-            // A left join, so that a conversation without messages differs from one that is not there.
+            // A left join, so that a conversation without messages differs from a missing one.
             .join_subquery(
                 JoinType::LeftJoin,
                 page,
@@ -123,7 +123,7 @@ impl MessageRow {
         select
     }
 
-    /// `None` for the want of a message.
+    /// Returns `None` for the row without a message.
     pub(super) fn read(row: &QueryResult) -> Result<Option<Message>, StorageError> {
         let row = Self::from_query_result(row, "").map_err(storage)?;
         let Self {
@@ -152,5 +152,5 @@ impl MessageRow {
 
 fn role(text: &str) -> Result<Role, StorageError> {
     let found = [Role::User, Role::Assistant].into_iter().find(|role| role.as_str() == text);
-    found.ok_or_else(|| corrupt(format!("a role '{text}'")))
+    found.ok_or_else(|| corrupt(format!("unknown role '{text}'")))
 }

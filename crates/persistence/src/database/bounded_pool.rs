@@ -1,4 +1,4 @@
-//! A pool and the line before it.
+//! A connection pool with a bounded waiting time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,28 +7,44 @@ use domain::storage::StorageError;
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::DatabaseOptions;
+use super::options::DatabaseOptions;
 
-/// How much longer than the server's own limit a statement is waited for.
-const GRACE: Duration = Duration::from_secs(2);
+/// Time added to the server's statement timeout before a response is no longer awaited.
+const RESPONSE_MARGIN: Duration = Duration::from_secs(2);
 
-/// A pool with as many permits as it has connections.
+/// The pools for reads and writes, which may be one.
+pub(super) struct Pools {
+    pub(super) reads: Arc<BoundedPool>,
+    pub(super) writes: Arc<BoundedPool>,
+}
+
+impl Pools {
+    pub(super) fn single(pool: BoundedPool) -> Self {
+        let pool = Arc::new(pool);
+        Self { reads: Arc::clone(&pool), writes: pool }
+    }
+
+    pub(super) fn separate(reads: BoundedPool, writes: BoundedPool) -> Self {
+        Self { reads: Arc::new(reads), writes: Arc::new(writes) }
+    }
+}
+
+/// A pool with as many permits as connections.
 ///
-/// Whoever has a permit finds a connection free, or can open one. That tells two failures apart which `SQLx` reports
-/// alike: all connections in use (no permit in time), and a database that cannot be reached (a permit, and still no
-/// connection in time).
+/// The holder of a permit gets an idle connection or opens one. This distinguishes two failures that `SQLx` reports
+/// alike: an exhausted pool (no permit in time) and an unreachable database (a permit, but no connection in time).
 pub(super) struct BoundedPool {
     connection: DatabaseConnection,
     permits: Semaphore,
     size: u32,
-    acquire_within: Duration,
-    answer_within: Duration,
+    acquire_timeout: Duration,
+    response_timeout: Duration,
 }
 
-/// Every connection was in use.
+/// The cause of [`StorageError::Exhausted`]: no permit was free in time.
 #[derive(Debug, thiserror::Error)]
 #[error("all {size} connections were in use for {waited:?}")]
-struct AllInUse {
+struct PoolExhausted {
     size: u32,
     waited: Duration,
 }
@@ -37,7 +53,7 @@ impl BoundedPool {
     pub(super) fn new(mut connection: DatabaseConnection, size: u32, options: &DatabaseOptions) -> Self {
         let observer = options.observer.clone();
         connection.set_metric_callback(move |info| {
-            // The values stay out of the log: they are the users'.
+            // The values are personal data and must not be logged.
             tracing::trace!(sql = info.statement.sql, elapsed = ?info.elapsed, failed = info.failed, "statement");
             if let Some(observer) = &observer {
                 observer(info.statement);
@@ -47,13 +63,9 @@ impl BoundedPool {
             connection,
             permits: Semaphore::new(size as usize),
             size,
-            acquire_within: options.acquire_timeout,
-            answer_within: options.statement_timeout + GRACE,
+            acquire_timeout: options.acquire_timeout,
+            response_timeout: options.statement_timeout + RESPONSE_MARGIN,
         }
-    }
-
-    pub(super) fn shared(self) -> Arc<Self> {
-        Arc::new(self)
     }
 
     pub(super) fn backend(&self) -> DbBackend {
@@ -64,22 +76,24 @@ impl BoundedPool {
         &self.connection
     }
 
-    pub(super) fn answer_within(&self) -> Duration {
-        self.answer_within
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.response_timeout
     }
 
     pub(super) async fn permit(&self) -> Result<SemaphorePermit<'_>, StorageError> {
-        match tokio::time::timeout(self.acquire_within, self.permits.acquire()).await {
+        match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(closed)) => Err(StorageError::Unavailable(closed.into())),
-            Err(_) => Err(StorageError::Exhausted(AllInUse { size: self.size, waited: self.acquire_within }.into())),
+            Err(_) => {
+                Err(StorageError::Exhausted(PoolExhausted { size: self.size, waited: self.acquire_timeout }.into()))
+            }
         }
     }
 
     pub(super) async fn close(&self) {
         self.permits.close();
         if let Err(error) = self.connection.close_by_ref().await {
-            tracing::debug!(%error, "a database pool did not close");
+            tracing::debug!(%error, "database pool was not closed");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a [`Database`](super::Database) is opened with.
+//! The options of a [`Database`](super::Database).
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,28 +7,27 @@ use std::time::Duration;
 use sea_orm::Statement;
 use secrecy::SecretString;
 
-/// Is shown every statement that is sent, with its values, after it was answered. The values are the users' data, so an
-/// observer must not log them.
+/// Receives every statement with its values after it was executed. The values are personal data and must not be logged.
 pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
 
-/// What a database is opened with.
+/// Options to open a database with.
 #[derive(Clone)]
 pub struct DatabaseOptions {
-    /// Where it is: `sqlite:<path>`, `postgres://…` or `postgresql://…`.
+    /// `sqlite:<path>`, `postgres://…` or `postgresql://…`.
     pub url: SecretString,
-    /// At most this many connections, of at least 1. (SQLite takes one of them for writing, and one more for reading if
-    /// there is none left.)
+    /// Maximum number of connections, at least 1. (SQLite uses one of them for writes, and opens a second one for reads
+    /// even if the maximum is 1.)
     pub max_connections: u32,
-    /// How long a free connection is waited for.
+    /// Maximum time to wait for a connection.
     pub acquire_timeout: Duration,
-    /// How long a statement may take.
+    /// Maximum duration of a statement.
     pub statement_timeout: Duration,
-    /// Is shown every statement, for tests.
+    /// Receives every statement, in tests.
     pub observer: Option<StatementObserver>,
 }
 
 impl DatabaseOptions {
-    /// Options for a database with the defaults: 10 connections, 5 s for one of them, 10 s for a statement.
+    /// Creates options with the defaults: 10 connections, 5 s to acquire one, 10 s for a statement.
     pub fn new(url: SecretString) -> Self {
         Self {
             url,

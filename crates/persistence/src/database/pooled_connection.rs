@@ -1,4 +1,4 @@
-//! A connection or a transaction while a repository has it.
+//! A connection or transaction that is checked out of a pool.
 
 use std::time::Duration;
 
@@ -12,42 +12,43 @@ use tokio::sync::SemaphorePermit;
 
 use crate::error::storage;
 
-/// A connection (or a transaction, which has one) with the right to use it. Every statement is waited for within
-/// bounds: a server that hangs does not end its own statements.
+/// A connection (or a transaction, which has one) with its permit. Every statement has a timeout on the client, because
+/// a server that hangs does not enforce its own.
 pub(crate) struct PooledConnection<'a, C> {
-    // Before the permit: what comes next must find the connection free.
+    // Dropped before the permit, so that the next holder finds the connection idle.
     inner: C,
-    answer_within: Duration,
+    response_timeout: Duration,
     _permit: SemaphorePermit<'a>,
 }
 
 impl<'a, C> PooledConnection<'a, C> {
-    pub(super) fn new(inner: C, permit: SemaphorePermit<'a>, answer_within: Duration) -> Self {
-        Self { inner, answer_within, _permit: permit }
+    pub(super) fn new(inner: C, permit: SemaphorePermit<'a>, response_timeout: Duration) -> Self {
+        Self { inner, response_timeout, _permit: permit }
     }
 }
 
 impl PooledConnection<'_, DatabaseConnection> {
     pub(super) async fn ping(&self) -> Result<(), DbErr> {
-        within(self.answer_within, self.inner.ping()).await
+        with_timeout(self.response_timeout, self.inner.ping()).await
     }
 }
 
 impl PooledConnection<'_, DatabaseTransaction> {
-    /// Makes it durable.
+    /// Commits the transaction.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        within(self.answer_within, self.inner.commit()).await
+        with_timeout(self.response_timeout, self.inner.commit()).await
     }
 
-    /// Undoes it, and waits until that is done: its locks are gone when this returns. (Dropping it only asks for that.)
+    /// Rolls back and waits for completion, so that the locks are released on return. (Dropping only queues a
+    /// rollback.)
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
-        within(self.answer_within, self.inner.rollback()).await
+        with_timeout(self.response_timeout, self.inner.rollback()).await
     }
 
-    /// Undoes it, for `reason`.
-    pub(crate) async fn undo<T, E: From<StorageError>>(self, reason: E) -> Result<T, E> {
+    /// Rolls back and returns `error`.
+    pub(crate) async fn abort<T, E: From<StorageError>>(self, error: E) -> Result<T, E> {
         self.rollback().await.map_err(storage)?;
-        Err(reason)
+        Err(error)
     }
 }
 
@@ -58,28 +59,28 @@ impl<C: ConnectionTrait + Send> ConnectionTrait for PooledConnection<'_, C> {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        within(self.answer_within, self.inner.execute_raw(statement)).await
+        with_timeout(self.response_timeout, self.inner.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        within(self.answer_within, self.inner.execute_unprepared(sql)).await
+        with_timeout(self.response_timeout, self.inner.execute_unprepared(sql)).await
     }
 
-    /// The first row of all: for a single one, `SQLx` leaves an SQLite statement as soon as it has its row. Where that
-    /// statement writes, what fails when it then ends, which is its commit, would not be told.
+    /// Fetches all rows and returns the first: to fetch a single row, `SQLx` resets an SQLite statement as soon as it
+    /// has one, and an error of the implicit commit of a write would be lost.
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        within(self.answer_within, self.inner.query_all_raw(statement)).await
+        with_timeout(self.response_timeout, self.inner.query_all_raw(statement)).await
     }
 }
 
-/// `work`'s result, unless it takes longer than `limit`.
-pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+/// Returns the result of `work`, or an error if it takes longer than `limit`.
+pub(super) async fn with_timeout<T>(limit: Duration, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
-        Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!("no answer within {limit:?}")))),
+        Err(_) => Err(DbErr::Conn(RuntimeErr::Internal(format!("no response within {limit:?}")))),
     }
 }

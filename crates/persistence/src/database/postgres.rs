@@ -7,81 +7,74 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
 
-use super::{BoundedPool, ConnectError, Database, DatabaseOptions};
+use super::bounded_pool::{BoundedPool, Pools};
+use super::connect_error::ConnectError;
+use super::options::DatabaseOptions;
 use crate::error::sqlx_storage;
 
-/// A connection that was idle for this long may have lost its server, and is asked before it is used.
-const SUSPICIOUS_IDLE: Duration = Duration::from_secs(1);
+/// A connection that was idle for longer is pinged before use.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-/// The query parameters that the driver knows, of which `options[…]` is a family
-/// (`PgConnectOptions::parse_from_url` of `SQLx` 0.9).
-const KNOWN_PARAMETERS: [&str; 18] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-];
-
-pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Database, ConnectError> {
+pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Pools, ConnectError> {
     let connect = connect_options(url)?;
     let size = options.max_connections.max(1);
-    // The server's limit. It is set by a statement, because connection poolers refuse it as a start-up parameter.
-    let limit = format!("SET statement_timeout = {}", options.statement_timeout.as_millis());
+    // Set by a statement, because connection poolers reject it as a startup parameter.
+    let set_timeout = format!("SET statement_timeout = {}", options.statement_timeout.as_millis());
     let pool = PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(options.acquire_timeout)
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
             Box::pin(async move {
-                if meta.idle_for >= SUSPICIOUS_IDLE {
+                if meta.idle_for >= PING_AFTER_IDLE {
                     connection.ping().await?;
                 }
                 Ok(true)
             })
         })
         .after_connect(move |connection, _| {
-            let limit = sqlx::AssertSqlSafe(limit.clone());
-            Box::pin(async move { connection.execute(limit).await.map(|_| ()) })
+            let set_timeout = sqlx::AssertSqlSafe(set_timeout.clone());
+            Box::pin(async move { connection.execute(set_timeout).await.map(|_| ()) })
         })
         .connect_with(connect)
         .await
         .map_err(sqlx_storage)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    let lane = BoundedPool::new(connection, size, options).shared();
-    Ok(Database { reads: lane.clone(), writes: lane })
+    Ok(Pools::single(BoundedPool::new(connection, size, options)))
 }
 
-/// The driver's options for `url`, without the parameters that it does not know: it would print them with their values.
+/// Returns the driver's options for `url`. Parameters that the driver does not support are left out, because it would
+/// log them with their values.
 fn connect_options(url: &str) -> Result<PgConnectOptions, ConnectError> {
-    let mut url = Url::parse(url).map_err(|error| ConnectError::Url(sqlx::Error::Configuration(error.into())))?;
-    let (known, unknown): (Vec<_>, Vec<_>) = url.query_pairs().into_owned().partition(|(key, _)| is_known(key));
-    url.set_query(None);
-    if !known.is_empty() {
-        url.query_pairs_mut().extend_pairs(known);
+    let mut url = parse(url)?;
+    let mut supported = Vec::new();
+    for (key, value) in url.query_pairs().into_owned() {
+        if is_supported(&key)? {
+            supported.push((key, value));
+        }
     }
-    for (key, _) in unknown {
-        tracing::warn!(parameter = key, "the database driver does not support this parameter of DATABASE_URL");
+    url.set_query(None);
+    if !supported.is_empty() {
+        url.query_pairs_mut().extend_pairs(supported);
     }
     let options = PgConnectOptions::from_url(&url).map_err(ConnectError::Url)?.disable_statement_logging();
     Ok(if options.get_application_name().is_none() { options.application_name("doable") } else { options })
 }
 
-fn is_known(key: &str) -> bool {
-    KNOWN_PARAMETERS.contains(&key) || key.starts_with("options[")
+/// Whether the driver supports a query parameter: it rejects an empty value, or its options change. If neither, it has
+/// logged a warning with the name and the empty value.
+fn is_supported(key: &str) -> Result<bool, ConnectError> {
+    // Every field that a parameter can change has a value other than the empty one.
+    let without = parse("postgres://user:password@localhost:5432/database")?;
+    let mut with = without.clone();
+    with.query_pairs_mut().append_pair(key, "");
+    let Ok(with) = PgConnectOptions::from_url(&with) else { return Ok(true) };
+    let without = PgConnectOptions::from_url(&without).map_err(ConnectError::Url)?;
+    Ok(format!("{with:?}") != format!("{without:?}"))
+}
+
+fn parse(url: &str) -> Result<Url, ConnectError> {
+    Url::parse(url).map_err(|error| ConnectError::Url(sqlx::Error::Configuration(error.into())))
 }
 
 #[cfg(test)]
@@ -91,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_of_neon_is_understood_without_channel_binding() {
+    fn unsupported_parameters_of_a_neon_url_are_ignored() {
         let url = "postgresql://ada:p%40ss@ep-x-pooler.eu-central-1.aws.neon.tech/doable\
                    ?sslmode=verify-full&channel_binding=require";
         let options = connect_options(url).unwrap();
@@ -102,10 +95,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_bad_url_is_not_in_the_error() {
+    fn the_error_of_an_invalid_url_does_not_contain_the_password() {
         for url in ["postgres://ada:hunter2@:x/", "postgres://ada:hunter2@h/d?sslmode=hunter3"] {
             let error = connect_options(url).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_parameters_that_the_driver_supports_are_recognized() {
+        let supported =
+            ["sslmode", "ssl-ca", "sslkey", "statement-cache-capacity", "host", "hostaddr", "port", "dbname"];
+        for key in supported.iter().chain(&["user", "password", "application_name", "options", "options[geqo]"]) {
+            assert!(is_supported(key).unwrap(), "{key}");
+        }
+        for key in ["channel_binding", "sslpassword", "", "SSLMODE"] {
+            assert!(!is_supported(key).unwrap(), "{key}");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! A time in a column.
+//! The type of time columns.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use sea_orm::DeriveValueType;
 
-/// A time in UTC, in whole microseconds: `timestamptz` on PostgreSQL, text such as `2026-11-23T09:30:00.000250+00:00` on
-/// SQLite.
+/// A time in UTC, in whole microseconds: `timestamptz` on PostgreSQL, text such as `2026-11-23T09:30:00.000250+00:00`
+/// on SQLite.
 ///
-/// SQLite compares these texts, and `SQLx` leaves out a fraction of zero and its last three digits if they are zero. The
-/// order of the texts is that of the times nevertheless: where one text is longer, the shorter one goes on with `+`,
-/// which sorts before `.` and before every digit. It holds for the years 0 to 9999.
+/// SQLite compares the texts. `SQLx` omits a fraction of zero, and the last three digits of a fraction if they are
+/// zero, but the order of the texts is still that of the times: where one text is longer, the shorter one continues
+/// with `+`, which sorts before `.` and before every digit. This is true for the years 0 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub(crate) struct Timestamp(DateTime<Utc>);
 

@@ -15,7 +15,7 @@ pub(crate) struct Model {
     pub(crate) instance: String,
     pub(crate) lease_until: Timestamp,
     pub(crate) provider: String,
-    #[expect(clippy::struct_field_names, reason = "the language model is meant")]
+    #[expect(clippy::struct_field_names, reason = "the name of the language model")]
     pub(crate) model: String,
     pub(crate) tokens_in: i64,
     pub(crate) tokens_out: i64,
@@ -23,7 +23,7 @@ pub(crate) struct Model {
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
     pub(crate) first_token_at: Option<Timestamp>,
-    #[expect(clippy::struct_field_names, reason = "the time that the language model was waited for")]
+    #[expect(clippy::struct_field_names, reason = "the response time of the language model")]
     pub(crate) model_time_us: i64,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) fingerprint: Option<Vec<u8>>,

@@ -27,7 +27,7 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Without the password's hash, and without whose it is.
+/// Prints the id only: no password hash and no personal data.
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Model").field("id", &self.id).finish_non_exhaustive()
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_does_not_print_the_hash_of_its_password() {
+    fn debug_output_contains_the_id_only() {
         let at = Timestamp::from(DateTime::UNIX_EPOCH);
         let row = Model {
             id: Uuid::nil(),

@@ -1,9 +1,8 @@
-//! The statements about sessions, their refresh tokens and their codes. Each of them has the owner in it.
+//! The statements on sessions, their refresh tokens and codes. Each of them is filtered by the owner.
 //!
-//! Whatever is begun in somebody's name is inserted out of a SELECT that finds them and holds them, so that it comes
-//! before or after all of a change of their password, and never in between. What is held is the user first, then the
-//! session, then what hangs on it: the order in which rows are deleted with the user, so that no two transactions wait
-//! for each other. (SQLite has one writer at a time, and no locks of rows.)
+//! Sessions, API tokens, codes and links are inserted from a SELECT … FOR SHARE of their user, which serializes the
+//! insert with a change of the user's password. Lock order: the user, then the session, then the rows that refer to it,
+//! which is also the order of the cascade when a user is deleted. (SQLite has a single writer and no row locks.)
 
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
@@ -14,39 +13,40 @@ use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _};
 
 use crate::entity::{Timestamp, one_time_code, refresh_token, session, user};
 
-/// The session, unless it has ended.
-pub(crate) fn alive(owner: UserId, id: SessionId, now: Timestamp) -> Condition {
+/// Matches the session unless it has expired.
+pub(crate) fn is_active(owner: UserId, id: SessionId, now: Timestamp) -> Condition {
     Condition::all()
         .add(session::Column::UserId.eq(owner.as_uuid()))
         .add(session::Column::Id.eq(id.as_uuid()))
         .add(session::Column::ExpiresAt.gt(now))
 }
 
-/// Finds the user and holds them: nobody changes their password, or deletes them, until the transaction is over.
-pub(crate) fn hold_user(owner: UserId) -> SelectStatement {
+/// Selects the user with a share lock, which delays a change of the password and the deletion of the user until the
+/// transaction ends.
+pub(crate) fn lock_user(owner: UserId) -> SelectStatement {
     let mut select = Query::select();
     select.from(user::Entity).and_where(user::Column::Id.eq(owner.as_uuid())).lock(LockType::Share);
     select
 }
 
-/// Finds the user in a session that has not ended, and holds both. (Rows are locked in the order of the tables.)
-pub(crate) fn hold_session(owner: UserId, id: SessionId, now: Timestamp) -> SelectStatement {
-    let mut select = hold_user(owner);
-    select.inner_join(session::Entity, of_user()).cond_where(alive(owner, id, now));
+/// Selects the user of an active session with a share lock on both. (Rows are locked in the order of the tables.)
+pub(crate) fn lock_session(owner: UserId, id: SessionId, now: Timestamp) -> SelectStatement {
+    let mut select = lock_user(owner);
+    select.inner_join(session::Entity, of_user()).cond_where(is_active(owner, id, now));
     select
 }
 
-/// How sessions and users are joined.
+/// The join condition of users and sessions.
 pub(crate) fn of_user() -> Expr {
     Expr::col((user::Entity, user::Column::Id)).equals((session::Entity, session::Column::UserId))
 }
 
-/// Inserts nothing if there is no such user at that token version.
+/// Inserts nothing if the user is not at that token version.
 pub(super) fn insert(owner: UserId, new: &NewSession) -> Result<InsertStatement, StorageError> {
     use session::Column;
     let at = Timestamp::from(new.at);
-    let (device, peer) = columns(&new.client);
-    let mut select = hold_user(owner);
+    let (device, peer) = client_columns(&new.client);
+    let mut select = lock_user(owner);
     select.and_where(user::Column::TokenVersion.eq(i64::from(new.token_version))).exprs([
         Expr::val(new.id.as_uuid()),
         Expr::col((user::Entity, user::Column::Id)),
@@ -87,11 +87,11 @@ pub(super) fn insert_token(owner: UserId, session: SessionId, hash: &SecretHash,
     insert
 }
 
-/// Inserts nothing if there is no such user, or no such session that has not ended.
+/// Inserts nothing if the user does not exist, or the session is not active.
 pub(super) fn insert_code(owner: UserId, code: &NewCode) -> Result<InsertStatement, StorageError> {
     use one_time_code::Column;
     let at = Timestamp::from(code.at);
-    let mut select = code.session.map_or_else(|| hold_user(owner), |session| hold_session(owner, session, at));
+    let mut select = code.session.map_or_else(|| lock_user(owner), |session| lock_session(owner, session, at));
     select.exprs([
         Expr::val(code.hash.as_bytes().to_vec()),
         Expr::val(code.purpose.as_str()),
@@ -116,9 +116,9 @@ pub(super) fn insert_code(owner: UserId, code: &NewCode) -> Result<InsertStateme
     Ok(insert)
 }
 
-/// Notes that the session was used, of whatever session its caller names.
-pub(super) fn note_use(client: &Client, at: Timestamp) -> UpdateStatement {
-    let (device, peer) = columns(client);
+/// Records the use of a session, which the caller selects.
+pub(super) fn record_use(client: &Client, at: Timestamp) -> UpdateStatement {
+    let (device, peer) = client_columns(client);
     let mut update = Query::update();
     update
         .table(session::Entity)
@@ -128,14 +128,14 @@ pub(super) fn note_use(client: &Client, at: Timestamp) -> UpdateStatement {
     update
 }
 
-/// Deletes every session of the owner, with what hangs on it.
+/// Deletes every session of the owner. Refresh tokens and codes are deleted by cascade.
 pub(crate) fn delete_all(owner: UserId) -> DeleteStatement {
     let mut delete = Query::delete();
     delete.from_table(session::Entity).and_where(session::Column::UserId.eq(owner.as_uuid()));
     delete
 }
 
-/// The columns of who uses a session.
-fn columns(client: &Client) -> (Option<&str>, Option<String>) {
+/// The columns `device` and `peer`.
+fn client_columns(client: &Client) -> (Option<&str>, Option<String>) {
     (client.device.as_ref().map(domain::session::Device::as_str), client.peer.map(|peer| peer.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Upkeep of the trash, the ledger and what waits for confirmation.
+//! Upkeep of the trash, the ledger and pending actions.
 
 use domain::id::UserId;
 use domain::storage::StorageError;
@@ -6,15 +6,15 @@ use sea_orm::sea_query::{DeleteStatement, Expr, Func, LockType, Query, SelectSta
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbErr, ExprTrait as _, Order, QueryResult};
 use uuid::Uuid;
 
-use crate::Database;
+use crate::database::Database;
 use crate::entity::{Timestamp, change, pending_action, task, user};
 use crate::error::storage;
 
-/// Maximum number of users whose trash is purged before others are looked for.
-const USERS: u64 = 100;
+/// Maximum number of users with trash per call.
+const MAX_USERS: u64 = 100;
 
-/// Maximum number of entries that one statement deletes: a user's writes wait for it.
-const BATCH: u64 = 5_000;
+/// Maximum number of entries that one statement deletes; the user's commits wait for it.
+const BATCH_SIZE: u64 = 5_000;
 
 pub(super) fn users_with_trash(until: Timestamp) -> SelectStatement {
     use task::Column;
@@ -26,11 +26,11 @@ pub(super) fn users_with_trash(until: Timestamp) -> SelectStatement {
         .and_where(Column::DeletedAt.is_not_null())
         .and_where(Column::DeletedAt.lte(until))
         .and_where(Column::UpdatedAt.lte(until))
-        .limit(USERS);
+        .limit(MAX_USERS);
     select
 }
 
-/// The user that `row` begins with.
+/// Reads the user id in the first column.
 pub(super) fn user_id(row: &QueryResult) -> Result<UserId, DbErr> {
     let id: Uuid = row.try_get_by_index(0)?;
     Ok(id.into())
@@ -42,7 +42,7 @@ fn users_with_changes(until: Timestamp) -> SelectStatement {
     let mut select = Query::select();
     select
         .distinct()
-        // An expression, because SQLite would read the whole ledger for the column, in the order of its users.
+        // An expression instead of the column, for which SQLite would scan the primary key of the whole ledger.
         .expr(Func::coalesce([user(), user()]))
         .from(change::Entity)
         .and_where(Column::At.lt(until));
@@ -59,7 +59,7 @@ pub(super) async fn delete_changes(database: &Database, until: Timestamp) -> Res
             let delete = delete_oldest(user, until);
             let deleted = database.writer().await?.execute(&delete).await.map_err(storage)?.rows_affected();
             count += deleted;
-            if deleted < BATCH {
+            if deleted < BATCH_SIZE {
                 break;
             }
         }
@@ -69,8 +69,8 @@ pub(super) async fn delete_changes(database: &Database, until: Timestamp) -> Res
     Ok(count + database.writer().await?.execute(&expired).await.map_err(storage)?.rows_affected())
 }
 
-/// Deletes the user's oldest entries up to the first one that is kept, so that the numbers stay without a gap whatever
-/// clocks said. The user is locked first, as by whoever else changes entries.
+/// Deletes the user's oldest entries up to the first one that is not older than `until`, so that sequence numbers stay
+/// gapless even if a clock was set back. The user's row is locked first, as in every transaction that changes entries.
 fn delete_oldest(user: UserId, until: Timestamp) -> DeleteStatement {
     use change::{Column, Entity};
     let mut locked = Query::select();
@@ -79,20 +79,20 @@ fn delete_oldest(user: UserId, until: Timestamp) -> DeleteStatement {
         .from(user::Entity)
         .and_where(user::Column::Id.eq(user.as_uuid()))
         .lock(LockType::NoKeyUpdate);
-    let number_of = |which: Expr, offset: u64| {
+    let seq_of = |filter: Expr, offset: u64| {
         let mut select = Query::select();
         select
             .column(Column::Seq)
             .from(Entity)
             .and_where(Column::UserId.eq(user.as_uuid()))
-            .and_where(which)
+            .and_where(filter)
             .order_by(Column::Seq, Order::Asc)
             .limit(1)
             .offset(offset);
         Expr::from(select)
     };
-    let first_kept = Func::coalesce([number_of(Column::At.gte(until), 0), i64::MAX.into()]);
-    let first_of_next_batch = Func::coalesce([number_of(Column::Seq.gte(1_i64), BATCH), i64::MAX.into()]);
+    let first_kept = Func::coalesce([seq_of(Column::At.gte(until), 0), i64::MAX.into()]);
+    let first_of_next_batch = Func::coalesce([seq_of(Column::Seq.gte(1_i64), BATCH_SIZE), i64::MAX.into()]);
     let mut delete = Query::delete();
     delete
         .from_table(Entity)

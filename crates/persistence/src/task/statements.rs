@@ -1,4 +1,4 @@
-//! The statements that read tasks. Each of them has the owner in it.
+//! The statements that read tasks. Each of them is filtered by the owner.
 
 use domain::id::UserId;
 use domain::task::{TaskFilter, TaskStatus, TitleMatch, TrashCursor};
@@ -10,40 +10,42 @@ use sea_orm::{
 use crate::entity::Timestamp;
 use crate::entity::task::{Column, Entity};
 
-/// How much of a folded title is in its index, in characters, and how the index spells it.
-const INDEXED: usize = 64;
+/// Length of the indexed prefix of a folded title, in characters.
+const INDEXED_PREFIX: usize = 64;
+
+/// The indexed expression, spelled as in the index.
 const INDEXED_TITLE: &str = "substr(title_folded, 1, 64)";
 
-/// Stands before a character of a LIKE pattern that means itself.
+/// Escape character of LIKE patterns.
 const ESCAPE: char = '!';
 
-/// The owner's tasks that are not in the trash.
-pub(super) fn live(owner: UserId) -> Condition {
+/// Matches the owner's tasks that are not in the trash.
+pub(super) fn not_deleted(owner: UserId) -> Condition {
     Condition::all().add(Column::UserId.eq(owner.as_uuid())).add(Column::DeletedAt.is_null())
 }
 
-/// The owner's trash behind the cursor, last deleted first.
+/// Selects the owner's trash after the cursor, last deleted first.
 pub(super) fn trash(owner: UserId, after: Option<TrashCursor>) -> Select<Entity> {
-    let behind = after.map(|last| {
+    let after = after.map(|last| {
         let key = Expr::tuple([Column::DeletedAt.into_expr(), Column::Id.into_expr()]);
         key.lt(Expr::tuple([Timestamp::from(last.deleted_at).into(), last.id.as_uuid().into()]))
     });
     Entity::find()
         .filter(Column::UserId.eq(owner.as_uuid()))
         .filter(Column::DeletedAt.is_not_null())
-        .filter(Condition::all().add_option(behind))
+        .filter(Condition::all().add_option(after))
         .order_by_desc(Column::DeletedAt)
         .order_by_desc(Column::Id)
 }
 
-/// How many there are, and how many of them are done.
+/// Counts all tasks and the completed ones.
 pub(super) fn counts(owner: UserId) -> SelectStatement {
     let mut select = Query::select();
-    select.expr(Column::Id.count()).expr(Column::CompletedAt.count()).from(Entity).cond_where(live(owner));
+    select.expr(Column::Id.count()).expr(Column::CompletedAt.count()).from(Entity).cond_where(not_deleted(owner));
     select
 }
 
-/// The rows that `filter` shows, whoever's they are.
+/// Matches the rows that `filter` selects, of any owner.
 pub(super) fn matches(filter: &TaskFilter) -> Condition {
     let mut matches = Condition::all();
     match filter.status {
@@ -54,19 +56,19 @@ pub(super) fn matches(filter: &TaskFilter) -> Condition {
     match &filter.title {
         None => {}
         Some(TitleMatch::Exactly(title)) => {
-            let beginning: String = title.as_str().chars().take(INDEXED).collect();
-            matches = matches.add(Expr::cust(INDEXED_TITLE).eq(beginning)).add(Column::TitleFolded.eq(title.as_str()));
+            let prefix: String = title.as_str().chars().take(INDEXED_PREFIX).collect();
+            matches = matches.add(Expr::cust(INDEXED_TITLE).eq(prefix)).add(Column::TitleFolded.eq(title.as_str()));
         }
         Some(TitleMatch::Containing(words)) => {
-            let pattern = LikeExpr::new(format!("%{}%", literal(words.as_str()))).escape(ESCAPE);
+            let pattern = LikeExpr::new(format!("%{}%", escape(words.as_str()))).escape(ESCAPE);
             matches = matches.add(Column::TitleFolded.like(pattern));
         }
     }
     matches
 }
 
-/// `text` as a part of a LIKE pattern in which every character stands for itself.
-fn literal(text: &str) -> String {
+/// Escapes the wildcards of LIKE in `text`.
+fn escape(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {
         if matches!(c, '%' | '_' | ESCAPE) {

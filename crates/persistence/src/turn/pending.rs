@@ -1,4 +1,4 @@
-//! What waits for the user's confirmation.
+//! Pending actions, which wait for the user's confirmation.
 
 use domain::conversation::PendingAction;
 use domain::id::{ConversationId, PendingActionId, TurnId, UserId};
@@ -13,7 +13,7 @@ use crate::entity::pending_action::{Column, Entity};
 use crate::error::storage;
 use crate::json::{from_json, to_json};
 
-/// Lets `action`, which the turn put off, wait.
+/// Inserts a pending action of the turn.
 pub(super) fn insert(
     owner: UserId,
     conversation: ConversationId,
@@ -47,23 +47,24 @@ pub(super) fn insert(
     Ok(insert)
 }
 
-/// What waits in the conversation at `now`, if it was put off before `made_before`; `None` if nothing does.
+/// Returns the conversation's pending action at `now`, created before `created_before` if that is given; `None` if
+/// there is none.
 pub(crate) async fn find<C: ConnectionTrait>(
     db: &C,
     (owner, conversation): (UserId, ConversationId),
     now: Timestamp,
-    made_before: Option<Timestamp>,
+    created_before: Option<Timestamp>,
 ) -> Result<Option<PendingAction>, StorageError> {
-    let select = select(owner, conversation, now, made_before);
+    let select = select(owner, conversation, now, created_before);
     db.query_one(&select).await.map_err(storage)?.map(|row| read(&row)).transpose()
 }
 
-/// A turn that fails leaves what waits, so there may be several: the last one counts.
+/// Selects the newest pending action. A failed turn does not settle earlier ones, so there may be several.
 fn select(
     owner: UserId,
     conversation: ConversationId,
     now: Timestamp,
-    made_before: Option<Timestamp>,
+    created_before: Option<Timestamp>,
 ) -> SelectStatement {
     let mut select = Query::select();
     select
@@ -71,13 +72,13 @@ fn select(
         .from(Entity)
         .cond_where(unsettled(owner, conversation))
         .and_where(Column::ExpiresAt.gt(now))
-        .and_where_option(made_before.map(|until| Column::CreatedAt.lt(until)))
+        .and_where_option(created_before.map(|at| Column::CreatedAt.lt(at)))
         .order_by(Column::CreatedAt, Order::Desc)
         .limit(1);
     select
 }
 
-/// Lets what waits in the conversation wait no longer. The conversation must be locked.
+/// Settles the pending actions of the conversation, whose row must be locked.
 pub(super) fn settle(owner: UserId, conversation: ConversationId, at: Timestamp) -> UpdateStatement {
     let mut update = Query::update();
     update.table(Entity).value(Column::SettledAt, at).cond_where(unsettled(owner, conversation));

@@ -1,4 +1,4 @@
-//! Rows of turns with their messages, and how they are asked for.
+//! Rows of turns with their messages, and the statement that selects them.
 
 use chrono::{DateTime, Utc};
 use domain::conversation::{Fingerprint, StoredAnswer};
@@ -15,10 +15,10 @@ use crate::entity::{Timestamp, message, turn};
 use crate::error::{corrupt, storage};
 use crate::json::from_json;
 
-/// What the user's message is called beside the assistant's.
+/// Alias of the user's message in the join.
 const QUESTION: &str = "question";
 
-/// A turn with the user's message, of which little is told, and the assistant's.
+/// A turn with the id and position of the user's message, and with the assistant's message.
 #[derive(FromQueryResult)]
 pub(super) struct StoredTurn {
     id: Uuid,
@@ -41,8 +41,8 @@ pub(super) struct StoredTurn {
 }
 
 impl StoredTurn {
-    /// The owner's turn that `which` names.
-    pub(super) fn select(owner: UserId, which: Expr) -> SelectStatement {
+    /// Selects the owner's turn that matches `filter`.
+    pub(super) fn select(owner: UserId, filter: Expr) -> SelectStatement {
         use message::Column as M;
         use turn::Column as T;
         let own = [T::Id, T::ConversationId, T::State, T::LeaseUntil, T::StartedAt, T::Fingerprint, T::Attempt];
@@ -73,7 +73,7 @@ impl StoredTurn {
                     .add(M::Role.eq(Role::Assistant.as_str())),
             )
             .and_where(T::UserId.eq(owner.as_uuid()))
-            .and_where(which);
+            .and_where(filter);
         select
     }
 
@@ -81,18 +81,18 @@ impl StoredTurn {
         Self::from_query_result(row, "").map_err(storage)
     }
 
-    /// When it began, which is not when it was resumed.
+    /// When the first attempt began.
     pub(super) fn started_at(&self) -> DateTime<Utc> {
         self.started_at.into()
     }
 
-    /// When it may be taken for dead, if it runs.
+    /// When the lease expires, while the turn is running.
     pub(super) fn lease_until(&self) -> DateTime<Utc> {
         self.lease_until.into()
     }
 
-    pub(super) fn asked_for(&self, what: Fingerprint) -> bool {
-        self.fingerprint.as_deref() == Some(what.0.as_slice())
+    pub(super) fn has_fingerprint(&self, fingerprint: Fingerprint) -> bool {
+        self.fingerprint.as_deref() == Some(fingerprint.0.as_slice())
     }
 
     pub(super) fn state(&self) -> Result<TurnState, StorageError> {
@@ -116,7 +116,7 @@ impl StoredTurn {
             TurnState::Running => Usage::default(),
             TurnState::Complete | TurnState::Stopped | TurnState::Failed => usage(self.tokens_in, self.tokens_out)?,
         };
-        // A newer version may know codes that this one does not.
+        // A newer version of the server may have stored a code that this one does not know.
         let error_code = self.error_code.as_deref().and_then(FailureCode::from_name);
         let message = Message {
             id: self.answer_id.into(),
@@ -131,14 +131,14 @@ impl StoredTurn {
     }
 }
 
-/// The state with this name.
+/// Parses a stored state.
 pub(crate) fn state(text: &str) -> Result<TurnState, StorageError> {
     let states = [TurnState::Running, TurnState::Complete, TurnState::Stopped, TurnState::Failed];
     let found = states.into_iter().find(|state| state.as_str() == text);
-    found.ok_or_else(|| corrupt(format!("a state '{text}'")))
+    found.ok_or_else(|| corrupt(format!("unknown turn state '{text}'")))
 }
 
-/// What stored counts of tokens say.
+/// Converts stored token counts.
 pub(super) fn usage(tokens_in: i64, tokens_out: i64) -> Result<Usage, StorageError> {
     Ok(Usage {
         tokens_in: u64::try_from(tokens_in).map_err(corrupt)?,

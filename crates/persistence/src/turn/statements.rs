@@ -1,4 +1,5 @@
-//! The statements about turns. Each of them has the owner in it; [`fail`] has whatever its caller puts there.
+//! The statements on turns. Each of them is filtered by the owner, except the ones of [`fail`], which takes its filter
+//! from the caller.
 
 use domain::conversation::{ClientKey, ConversationTitle, IdempotencyKey, NewTurn};
 use domain::id::{ConversationId, TurnId, UserId};
@@ -10,29 +11,30 @@ use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, ExprTrait as 
 
 use crate::entity::{Timestamp, conversation, message, turn};
 
-/// Whether a turn runs, in the words of the indexes on running turns: a parameter would not be recognised.
+/// Whether a turn is running. The state is a literal, because a parameter would not match the partial indexes on
+/// running turns.
 pub(crate) fn is_running() -> Expr {
     Expr::col((turn::Entity, turn::Column::State)).eq(Expr::cust("'running'"))
 }
 
-/// Running turns that nobody works on any more.
-pub(crate) struct Abandoned {
-    /// Which, of those that run.
-    pub(crate) which: Condition,
-    /// The code of the error that they end with.
+/// Running turns whose instance has restarted or whose lease has expired.
+pub(crate) struct AbandonedTurns {
+    /// Selects them among the running turns.
+    pub(crate) filter: Condition,
+    /// The error code that they end with.
     pub(crate) code: FailureCode,
 }
 
-/// Marks turns, and then their messages, as failed. Returns how many turns there were.
-pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: Abandoned, at: Timestamp) -> Result<u64, DbErr> {
-    let Abandoned { which, code } = turns;
+/// Marks turns, and then their messages, as failed. Returns the number of turns.
+pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: Timestamp) -> Result<u64, DbErr> {
+    let AbandonedTurns { filter, code } = turns;
     let mut update = Query::update();
     update
         .table(turn::Entity)
         .value(turn::Column::State, TurnState::Failed.as_str())
         .value(turn::Column::EndedAt, at)
         .value(turn::Column::ErrorCode, code.as_str())
-        .cond_where(which)
+        .cond_where(filter)
         .and_where(is_running())
         .returning(Query::returning().columns([turn::Column::UserId, turn::Column::Id]));
     let failed = db.query_all(&update).await?;
@@ -50,8 +52,8 @@ pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: Abandoned, at: Times
     Ok(failed.len() as u64)
 }
 
-/// Makes the conversation, or makes room for more messages in the one that the client calls so already. Returns its id
-/// and how many messages there are with them.
+/// Inserts the conversation, or adds `messages` to the message count of the one that already has the client's key.
+/// Returns the id and the message count.
 pub(super) fn insert_conversation(
     owner: UserId,
     id: ConversationId,
@@ -84,16 +86,16 @@ pub(super) fn insert_conversation(
         ])
         .returning(Query::returning().columns([Column::Id, Column::MessageCount]));
     if key.is_some() {
-        let called_so = OnConflict::columns([Column::UserId, Column::ClientKey])
+        let same_key = OnConflict::columns([Column::UserId, Column::ClientKey])
             .value(Column::MessageCount, Expr::col((Entity, Column::MessageCount)).add(messages))
             .value(Column::UpdatedAt, at)
             .to_owned();
-        insert.on_conflict(called_so);
+        insert.on_conflict(same_key);
     }
     insert
 }
 
-/// Makes room for more messages, and returns the conversation's id and how many there are with them.
+/// Adds `messages` to the message count of the conversation. Returns the id and the message count.
 pub(super) fn extend_conversation(owner: UserId, id: ConversationId, messages: i64, at: Timestamp) -> UpdateStatement {
     use conversation::Column;
     let mut update = touch_conversation(owner, id, at);
@@ -103,7 +105,7 @@ pub(super) fn extend_conversation(owner: UserId, id: ConversationId, messages: i
     update
 }
 
-/// Marks a conversation as active.
+/// Sets the conversation's time of last activity.
 pub(super) fn touch_conversation(owner: UserId, id: ConversationId, at: Timestamp) -> UpdateStatement {
     use conversation::Column;
     let mut update = Query::update();
@@ -115,7 +117,7 @@ pub(super) fn touch_conversation(owner: UserId, id: ConversationId, at: Timestam
     update
 }
 
-/// Inserts nothing if another turn runs in the conversation, or has the same key.
+/// Inserts nothing if another turn is running in the conversation or has the same idempotency key.
 pub(super) fn insert_turn(
     owner: UserId,
     conversation: ConversationId,
@@ -155,13 +157,13 @@ pub(super) fn insert_turn(
             request.map(|request| request.fingerprint.0.to_vec()).into(),
             1_i64.into(),
         ])
-        // Whichever of the two: one target could not name both.
+        // Without a target, because either unique index may conflict.
         .on_conflict(OnConflict::new().do_nothing().to_owned());
     insert
 }
 
-/// Lets another turn have a key whose turn began at `until` or before.
-pub(super) fn forget_key(owner: UserId, key: &IdempotencyKey, until: Timestamp) -> UpdateStatement {
+/// Releases the idempotency key of a turn that began at or before `until`.
+pub(super) fn release_key(owner: UserId, key: &IdempotencyKey, until: Timestamp) -> UpdateStatement {
     use turn::Column;
     let mut update = Query::update();
     update
@@ -174,8 +176,9 @@ pub(super) fn forget_key(owner: UserId, key: &IdempotencyKey, until: Timestamp) 
     update
 }
 
-/// Lets a turn that failed run again for `new`, if its key is still its own and no other turn runs in its conversation,
-/// which must be locked. Returns which attempt that is, the tokens in and out so far and when the first one began.
+/// Begins the next attempt at a failed turn for `new`, if the turn still has its idempotency key and no other turn is
+/// running in its conversation, whose row must be locked. Returns the number of the attempt, the input and output
+/// tokens so far, and when the first attempt began.
 pub(super) fn resume_turn(owner: UserId, turn: &Turn, key: &IdempotencyKey, new: &NewTurn) -> UpdateStatement {
     use turn::Column;
     let mut running = Query::select();
@@ -208,7 +211,7 @@ pub(super) fn resume_turn(owner: UserId, turn: &Turn, key: &IdempotencyKey, new:
     update
 }
 
-/// The turn's id, if it has failed.
+/// Selects the turn's id if it has failed.
 pub(super) fn failed_turn(owner: UserId, id: TurnId) -> SelectStatement {
     let mut select = Query::select();
     select.column(turn::Column::Id).from(turn::Entity).cond_where(failed(owner, id));
@@ -222,7 +225,7 @@ fn failed(owner: UserId, id: TurnId) -> Condition {
         .add(turn::Column::State.eq(TurnState::Failed.as_str()))
 }
 
-/// Lets the assistant's message of a turn run again, and returns what it is made of.
+/// Marks the assistant's message of a turn as running. Returns its parts.
 pub(super) fn resume_message(owner: UserId, turn: TurnId) -> UpdateStatement {
     let mut update = Query::update();
     update
@@ -233,7 +236,7 @@ pub(super) fn resume_message(owner: UserId, turn: TurnId) -> UpdateStatement {
     update
 }
 
-/// The assistant's message of the turn.
+/// Matches the assistant's message of the turn.
 pub(super) fn answer(owner: UserId, turn: TurnId) -> Condition {
     Condition::all()
         .add(message::Column::UserId.eq(owner.as_uuid()))
@@ -241,7 +244,7 @@ pub(super) fn answer(owner: UserId, turn: TurnId) -> Condition {
         .add(message::Column::Role.eq(Role::Assistant.as_str()))
 }
 
-/// The user's message and the assistant's empty one, as the last two of `message_count`.
+/// Inserts the user's message and the assistant's empty one as the last two of `message_count`.
 pub(super) fn insert_messages(
     owner: UserId,
     conversation: ConversationId,
@@ -291,11 +294,11 @@ pub(super) fn insert_messages(
     insert
 }
 
-/// Marks the conversation of the owner's turn that `which` names as active, and returns its id.
-pub(super) fn touch_conversation_of(owner: UserId, which: Condition, at: Timestamp) -> UpdateStatement {
+/// Sets the time of last activity of the conversation of the owner's turn that matches `filter`. Returns its id.
+pub(super) fn touch_conversation_of(owner: UserId, filter: Condition, at: Timestamp) -> UpdateStatement {
     use conversation::Column;
     let mut of_turn = Query::select();
-    of_turn.column(turn::Column::ConversationId).from(turn::Entity).cond_where(which);
+    of_turn.column(turn::Column::ConversationId).from(turn::Entity).cond_where(filter);
     let mut update = Query::update();
     update
         .table(conversation::Entity)

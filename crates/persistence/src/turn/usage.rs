@@ -1,4 +1,4 @@
-//! What a user's turns took.
+//! Token usage of a user's turns by day, provider and model.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::conversation::{ConversationRepoError, UsageOfDay};
@@ -9,7 +9,7 @@ use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbBackend, FromQueryResult, QueryResult};
 
 use super::rows::usage as tokens;
-use crate::Database;
+use crate::database::Database;
 use crate::entity::Timestamp;
 use crate::entity::turn::{Column, Entity};
 use crate::error::{corrupt, storage};
@@ -34,18 +34,18 @@ pub(crate) async fn usage(
     let select = select(reader.get_database_backend(), owner, since.into());
     let rows = reader.query_all(&select).await.map_err(storage)?;
     let mut days = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    // Here, because databases do not order texts alike.
+    // Sorted here, because the collations of the databases differ.
     days.sort_by(|a, b| (b.day, &a.provider, &a.model).cmp(&(a.day, &b.provider, &b.model)));
     Ok(days)
 }
 
 fn select(backend: DbBackend, owner: UserId, since: Timestamp) -> SelectStatement {
     let day = match backend {
-        // The text of a time begins with its day in UTC.
+        // The stored text begins with the UTC date.
         DbBackend::Sqlite => "substr(started_at, 1, 10)",
         _ => "to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
     };
-    // PostgreSQL's sum of big integers is no integer.
+    // On PostgreSQL, the sum of bigint is numeric.
     let sum = |column: &str| Expr::cust(format!("CAST(SUM({column}) AS bigint)"));
     let mut select = Query::select();
     select

@@ -1,4 +1,4 @@
-//! The statements about users and their accounts elsewhere. Each of them has the owner in it.
+//! The statements on users and their external accounts. Each of them is filtered by the owner.
 
 use chrono::{DateTime, Utc};
 use domain::id::{SessionId, UserId};
@@ -11,10 +11,10 @@ use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, Iterable as _};
 
 use crate::entity::user::{Column, Entity};
 use crate::entity::{Timestamp, api_token, external_account, one_time_code, session};
-use crate::session::{alive, hold_session};
+use crate::session::{is_active, lock_session};
 
-/// Inserts nothing if the address is taken: that is no error to be caught, so of two calls that race the second one
-/// goes on.
+/// Inserts nothing if the address is taken. ON CONFLICT instead of an error, which would abort a transaction on
+/// PostgreSQL.
 pub(super) fn insert(user: &NewUser, zone: TimeZone) -> InsertStatement {
     let at = Timestamp::from(user.at);
     let mut insert = Query::insert();
@@ -46,7 +46,7 @@ pub(super) fn insert(user: &NewUser, zone: TimeZone) -> InsertStatement {
     insert
 }
 
-/// The update of `patch`, or `None` if it keeps everything.
+/// Returns the update for `patch`, or `None` if it sets no field.
 pub(super) fn update(owner: UserId, patch: &UserPatch, at: Timestamp) -> Option<UpdateStatement> {
     let mut update = Query::update();
     update.table(Entity);
@@ -62,7 +62,7 @@ pub(super) fn update(owner: UserId, patch: &UserPatch, at: Timestamp) -> Option<
     if changed.is_empty() {
         return None;
     }
-    // The columns on the right-hand side are the old ones.
+    // The columns of the right-hand side have the old values.
     let updated_at = CaseStatement::new().case(changed, at).finally(Column::UpdatedAt.into_expr());
     update
         .value(Column::UpdatedAt, updated_at)
@@ -71,7 +71,8 @@ pub(super) fn update(owner: UserId, patch: &UserPatch, at: Timestamp) -> Option<
     Some(update)
 }
 
-/// Changes the password of a user who is at this token version, and voids what carries it.
+/// Changes the password of a user who is at this token version, and increments the version, which revokes the access
+/// tokens that carry it.
 pub(super) fn change_password(
     owner: UserId,
     token_version: u32,
@@ -101,14 +102,15 @@ pub(super) fn delete_api_tokens(owner: UserId) -> DeleteStatement {
     delete
 }
 
-/// Deletes a user who is at this token version. All other rows of theirs go along.
+/// Deletes a user who is at this token version. The user's other rows are deleted by cascade.
 pub(super) fn delete(owner: UserId, token_version: u32) -> DeleteStatement {
     let mut delete = Query::delete();
     delete.from_table(Entity).cond_where(at_version(owner, token_version));
     delete
 }
 
-/// Ties the account to a user who need not be there before the transaction ends. Inserts nothing if somebody has it.
+/// Links the account to a user, who may be inserted later in the transaction (deferred foreign key). Inserts nothing if
+/// the account is linked already.
 pub(super) fn insert_external(owner: UserId, account: &ExternalAccount, at: DateTime<Utc>) -> InsertStatement {
     let mut insert = insert_into_external_accounts();
     insert.values_panic([
@@ -120,15 +122,15 @@ pub(super) fn insert_external(owner: UserId, account: &ExternalAccount, at: Date
     insert
 }
 
-/// Ties the account to a user in a session that has not ended. Inserts nothing if there is none, if somebody has the
-/// account, or if the user has one at the same issuer.
+/// Links the account to a user in an active session. Inserts nothing if the session is not active, the account is
+/// linked already, or the user has an account of the same issuer.
 pub(super) fn link(
     owner: UserId,
     session: SessionId,
     account: &ExternalAccount,
     at: Timestamp,
 ) -> Result<InsertStatement, StorageError> {
-    let mut select = hold_session(owner, session, at);
+    let mut select = lock_session(owner, session, at);
     select.exprs([
         Expr::val(account.issuer()),
         Expr::val(account.subject()),
@@ -140,10 +142,10 @@ pub(super) fn link(
     Ok(insert)
 }
 
-/// A row if the session has not ended; in it whose the account is, if it is the owner's.
+/// Selects one row if the session is active, with the owner's id if the account is linked to the owner.
 pub(super) fn linked(owner: UserId, session: SessionId, account: &ExternalAccount, now: Timestamp) -> SelectStatement {
     use external_account::{Column, Entity};
-    let theirs = Condition::all()
+    let linked_account = Condition::all()
         .add(Column::UserId.eq(owner.as_uuid()))
         .add(Column::Issuer.eq(account.issuer()))
         .add(Column::Subject.eq(account.subject()));
@@ -151,8 +153,8 @@ pub(super) fn linked(owner: UserId, session: SessionId, account: &ExternalAccoun
     select
         .column((Entity, Column::UserId))
         .from(session::Entity)
-        .left_join(Entity, theirs)
-        .cond_where(alive(owner, session, now));
+        .left_join(Entity, linked_account)
+        .cond_where(is_active(owner, session, now));
     select
 }
 

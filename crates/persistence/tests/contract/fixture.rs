@@ -1,4 +1,4 @@
-//! A migrated database with its repositories, and the values that tests are about.
+//! A migrated database with its repositories, and builders of test values.
 
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +45,7 @@ impl Fixture {
         Self::with(test, |_| {}).await
     }
 
-    /// One whose options are changed before it is opened.
+    /// Creates a fixture with changed options.
     pub(crate) async fn with(test: TestDatabase, change: impl FnOnce(&mut DatabaseOptions)) -> anyhow::Result<Self> {
         let statements = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&statements);
@@ -70,14 +70,14 @@ impl Fixture {
         })
     }
 
-    /// The number that `sql` selects.
+    /// Returns the integer that `sql` selects.
     pub(crate) async fn number(&self, sql: &str) -> anyhow::Result<i64> {
         let db = self.database.connection_for_status();
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
         Ok(row.ok_or_else(|| anyhow::anyhow!("no row"))?.try_get_by_index(0)?)
     }
 
-    /// The tables whose rows are a user's, and all others but the one of migrations.
+    /// Returns the tables with a `user_id`, and all others except the one of migrations.
     pub(crate) async fn tables(&self) -> anyhow::Result<(Vec<String>, Vec<String>)> {
         let sql = match self.test.kind() {
             Kind::Sqlite => {
@@ -99,7 +99,7 @@ impl Fixture {
         Ok((owned, others))
     }
 
-    /// The statements that were sent since this was last asked.
+    /// Returns and clears the recorded statements.
     pub(crate) fn statements(&self) -> Vec<Statement> {
         std::mem::take(&mut *self.statements.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -112,61 +112,61 @@ impl Fixture {
         Ok(self.users.create(new_user(email)?).await?)
     }
 
-    /// A session from `at(0)` until `at(100_000_000)`, of a user whose password was never changed.
+    /// Creates a session from `at(0)` until `at(100_000_000)` at token version 0.
     pub(crate) async fn session(&self, owner: UserId) -> anyhow::Result<SessionId> {
         Ok(self.sessions.create(owner, new_session(at(100_000_000))).await?.id)
     }
 
-    /// A task that was created at `at(0)`.
+    /// Creates a task at `at(0)`.
     pub(crate) async fn task(&self, owner: UserId, title: &str) -> anyhow::Result<Task> {
         let task = new_task(owner, title)?;
         self.write(owner, Write::create(task.clone())).await?;
         Ok(task)
     }
 
-    /// Commits one write at `at(0)`, as an operation that no tool call asks for.
+    /// Commits one write at `at(0)` that is not made by a tool call.
     pub(crate) async fn write(&self, owner: UserId, write: Write) -> Result<Entry, ChangeRepoError> {
         Ok(self.changes.commit(owner, &[write], &change(owner, at(0))).await?.remove(0))
     }
 
-    /// Every entry of the owner, as they are stored.
+    /// Returns every entry of the owner.
     pub(crate) async fn entries(&self, owner: UserId) -> anyhow::Result<Vec<Entry>> {
         Ok(self.changes.list(owner, Seq(0), NonZeroU16::MAX).await?.entries)
     }
 
-    /// Moves a task to the trash, and returns it as it is there.
+    /// Moves a task to the trash and returns the deleted task.
     pub(crate) async fn trash(&self, task: &Task, at: DateTime<Utc>) -> anyhow::Result<Task> {
         let deleted = task.delete(at);
         self.write(task.user_id, Write::replace(task.clone(), deleted.clone())).await?;
         Ok(deleted)
     }
 
-    /// A conversation of one turn that runs until `at(15_000_000)`.
+    /// Creates a conversation with one running turn whose lease ends at `at(15_000_000)`.
     pub(crate) async fn conversation(&self, owner: UserId) -> anyhow::Result<(ConversationId, Turn)> {
         let turn = self.begin(owner, new_turn(new_conversation()?, at(0))?).await?;
         Ok((turn.conversation, turn))
     }
 
-    /// A turn that is new.
+    /// Begins a turn, which must be new.
     pub(crate) async fn begin(&self, owner: UserId, turn: NewTurn) -> Result<Turn, ConversationRepoError> {
         Ok(as_new(self.conversations.begin_turn(owner, turn).await?))
     }
 }
 
-/// Options for a test: a database that is at hand answers soon.
+/// Returns the options of the test database.
 pub(crate) fn options(test: &TestDatabase) -> DatabaseOptions {
     DatabaseOptions::new(test.url().into())
 }
 
-/// The turn that begins.
-pub(crate) fn as_new(begun: TurnStart) -> Turn {
-    match begun {
+/// Returns the turn, which must be new.
+pub(crate) fn as_new(started: TurnStart) -> Turn {
+    match started {
         TurnStart::New { turn, .. } => turn,
         other => panic!("not a new turn: {other:?}"),
     }
 }
 
-/// So many microseconds after some moment.
+/// Returns the time that is `microseconds` after the start of the test.
 pub(crate) fn at(microseconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_790_000_000) + TimeDelta::microseconds(microseconds)
 }
@@ -180,13 +180,13 @@ pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
     Change { operation: id(), actor, call: None, request_id: Uuid::now_v7().into(), confirms: None, at }
 }
 
-/// Call `index` of the first round of a turn.
+/// Returns call `index` of the first round of a turn.
 pub(crate) fn call(turn: &Turn, index: u8) -> CallOrigin {
     let Turn { conversation, assistant_message: message, .. } = *turn;
     CallOrigin { conversation, message, attempt: turn.attempt(), round: 0, index }
 }
 
-/// A change that a tool call asks for.
+/// Returns a change that is made by a tool call.
 pub(crate) fn effect(owner: UserId, call: CallOrigin, at: DateTime<Utc>) -> Change {
     Change { call: Some(call), ..change(owner, at) }
 }
@@ -196,7 +196,7 @@ pub(crate) fn new_user(email: &str) -> anyhow::Result<NewUser> {
     Ok(NewUser { id: id(), email: email.parse()?, name: "Ada".parse()?, password_hash, at: at(0) })
 }
 
-/// A task of `at(0)` that is not stored yet.
+/// Returns a task that is not stored.
 pub(crate) fn new_task(owner: UserId, title: &str) -> anyhow::Result<Task> {
     Ok(Task::new(id(), owner, title.parse::<Title>()?, false, at(0)))
 }
@@ -209,31 +209,31 @@ pub(crate) fn client(device: &str, peer: &str) -> anyhow::Result<Client> {
     Ok(Client { device: Device::new(device), peer: Some(peer.parse()?) })
 }
 
-/// The hash of a secret that nobody else has.
+/// Returns a unique hash.
 pub(crate) fn token() -> SecretHash {
     let mut digest = [0; 32];
     digest[..16].copy_from_slice(Uuid::now_v7().as_bytes());
     SecretHash::new(digest)
 }
 
-/// A token for everything that can be granted, made at `at`, that is good until it is deleted.
+/// Returns an API token with all grantable scopes and without an expiry.
 pub(crate) fn new_api_token(at: DateTime<Utc>) -> anyhow::Result<NewApiToken> {
     let scopes = Scopes::granted(["tasks:read", "tasks:write", "chat"])?;
     Ok(NewApiToken { id: id(), name: "CI".parse()?, scopes, hash: token(), at, expires_at: None })
 }
 
-/// A code from `at(0)` until `at(60_000_000)`.
+/// Returns a code that is valid from `at(0)` until `at(60_000_000)`.
 pub(crate) fn new_code(purpose: CodePurpose, session: Option<SessionId>) -> NewCode {
     NewCode { hash: token(), purpose, session, at: at(0), expires_at: at(60_000_000) }
 }
 
-/// Another password for a user at this token version, and a session until `at(100_000_000)`.
+/// Returns a new password for a user at this token version, with a session until `at(100_000_000)`.
 pub(crate) fn new_password(token_version: u32) -> PasswordChange {
     let session = NewSession { token_version: token_version + 1, ..new_session(at(100_000_000)) };
     PasswordChange { token_version, password_hash: PasswordHash::new("$argon2id$another".into()), session }
 }
 
-/// An account at a provider that everybody in the tests uses.
+/// Returns an account of the issuer that all tests use.
 pub(crate) fn external(subject: &str) -> anyhow::Result<ExternalAccount> {
     Ok(ExternalAccount::new("https://id.example", subject)?)
 }
@@ -246,7 +246,7 @@ pub(crate) fn text(words: &str) -> Vec<Part> {
     vec![Part::Text { round: 0, text: words.to_owned() }]
 }
 
-/// A turn of the instance `here` whose lease ends in 15 s.
+/// Returns a turn of the instance `here` with a lease of 15 s.
 pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow::Result<NewTurn> {
     Ok(NewTurn {
         id: id(),
@@ -267,13 +267,13 @@ pub(crate) fn request(key: &str, what: u8, reuse: KeyReuse) -> anyhow::Result<Id
     Ok(Idempotency { key: key.parse()?, fingerprint: Fingerprint([what; 32]), reuse })
 }
 
-/// The deletion of tasks, which the turn of this message has put off until `expires_at`.
+/// Returns a pending deletion of tasks, created by the turn of `message`.
 pub(crate) fn put_off(message: MessageId, tasks: &[Task], expires_at: DateTime<Utc>) -> PendingAction {
     let items = tasks.iter().map(|task| PendingItem::new(task, PendingItemAction::Delete)).collect();
     PendingAction { id: id(), message, items, expires_at }
 }
 
-/// An end with the words "Done." and 3 and 4 tokens.
+/// Returns a result with the text "Done.", 3 input and 4 output tokens.
 pub(crate) fn end(state: TurnState, at: DateTime<Utc>) -> TurnResult {
     TurnResult {
         state,

@@ -1,5 +1,5 @@
-//! Two users: every method of every port with an owner, asked by one user about the rows of the other, answers as if
-//! they were not there, and leaves them as they are.
+//! Isolation of two users: every method of every port that takes an owner treats the rows of another user as missing
+//! and does not change them.
 
 use std::num::NonZeroU16;
 
@@ -22,17 +22,17 @@ use crate::fixture::{
 };
 
 on_both_databases!(
-    a_task_of_another_user_is_not_there,
-    a_change_of_another_user_is_not_there,
-    a_conversation_of_another_user_is_not_there,
-    a_turn_of_another_user_is_not_there,
-    what_a_turn_left_of_another_user_is_not_there,
-    a_session_of_another_user_is_not_there,
-    an_api_token_of_another_user_is_not_there,
-    a_user_changes_nobody_else,
+    a_task_of_another_user_is_not_found,
+    a_change_of_another_user_is_not_found,
+    a_conversation_of_another_user_is_not_found,
+    a_turn_of_another_user_is_not_found,
+    the_answer_and_pending_action_of_another_user_are_not_found,
+    a_session_of_another_user_is_not_found,
+    an_api_token_of_another_user_is_not_found,
+    changes_of_a_user_affect_no_other_user,
 );
 
-async fn a_task_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_task_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (tasks, task) = (&fixture.tasks, fixture.task(ada, "Milk").await?);
@@ -54,7 +54,7 @@ async fn a_task_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
             std::slice::from_ref(&task)
         );
     }
-    // Nor is it written, whoever the row says that it belongs to.
+    // It is not written either, whatever owner the row names.
     for user_id in [ada, eve] {
         let mine = Task { user_id, ..task.clone() };
         for write in [Write::replace(mine.clone(), mine.toggle(at(2))), Write::purge(mine.clone()), Write::create(mine)]
@@ -67,7 +67,7 @@ async fn a_task_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-async fn a_change_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_change_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (conversation, turn) = fixture.conversation(ada).await?;
@@ -77,7 +77,7 @@ async fn a_change_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Re
     let mut entries = changes.commit(ada, &[Write::create(task.clone())], &added).await?;
     let undo = Write::Task { before: Some(task.clone()), after: Some(task.delete(at(2))), undoes: Some(Seq(1)) };
     entries.push(fixture.write(ada, undo).await?);
-    // Hers has the same number.
+    // The other user's entry has the same sequence number.
     let hers = fixture.write(eve, Write::create(new_task(eve, "Bread")?)).await?;
 
     let rows = || vec![EntityId::Task(task.id)];
@@ -98,7 +98,7 @@ async fn a_change_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Re
     let page = changes.list(eve, Seq(0), NonZeroU16::MAX).await?;
     assert_eq!((page.head, page.entries), (Seq(1), vec![hers]));
 
-    // Neither her writes nor her purges reach it, and the effect of another user's call is not hers to have.
+    // The other user can neither write nor purge the task, nor commit an effect of a call of the owner's turn.
     let bread = new_task(eve, "Eggs")?;
     for call in [origin, call(&turn, 1)] {
         let outcome = changes.commit(eve, &[Write::create(bread.clone())], &effect(eve, call, at(2))).await;
@@ -111,7 +111,7 @@ async fn a_change_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Re
     Ok(())
 }
 
-async fn a_conversation_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_conversation_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (id, turn) = fixture.conversation(ada).await?;
@@ -128,7 +128,7 @@ async fn a_conversation_of_another_user_is_not_there(test: TestDatabase) -> anyh
         conversations.delete(eve, id).await.err(),
         conversations.messages(eve, id, MessageOrder::Ascending, page()).await.err(),
         conversations.begin_turn(eve, new_turn(ConversationTarget::Existing(id), at(1))?).await.err(),
-        // Its turn is dead by then, and not hers to replace.
+        // The lease of its turn has expired by then, but only the owner may replace it.
         conversations.begin_turn(eve, new_turn(ConversationTarget::Existing(id), at(99_000_000))?).await.err(),
         conversations.set_shown_tasks(eve, id, &[]).await.err(),
         conversations.shown_tasks(eve, id).await.err(),
@@ -136,9 +136,9 @@ async fn a_conversation_of_another_user_is_not_there(test: TestDatabase) -> anyh
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NotFound)), "{outcome:?}");
     }
-    // An id that is taken is not taken over either.
-    let over = new_turn(ConversationTarget::New(id, "Mine".parse()?), at(1))?;
-    assert!(conversations.begin_turn(eve, over).await.is_err());
+    // Creating a conversation with an existing id does not change its owner.
+    let existing_id = new_turn(ConversationTarget::New(id, "Mine".parse()?), at(1))?;
+    assert!(conversations.begin_turn(eve, existing_id).await.is_err());
     assert_eq!(conversations.list(eve, PageRequest::first(NonZeroU16::MIN)).await?.items, []);
 
     assert_eq!(conversations.get(ada, id).await?, before);
@@ -148,7 +148,7 @@ async fn a_conversation_of_another_user_is_not_there(test: TestDatabase) -> anyh
     Ok(())
 }
 
-async fn a_turn_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_turn_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (id, turn) = fixture.conversation(ada).await?;
@@ -166,12 +166,12 @@ async fn a_turn_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Resu
     }
     assert_eq!(fixture.conversations.messages(ada, id, MessageOrder::Ascending, page()).await?, before);
     assert_eq!(fixture.conversations.get(ada, id).await?.active_turn, Some(turn.id));
-    // The lease, too, is what it was.
+    // The lease is unchanged.
     assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
     Ok(())
 }
 
-async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn the_answer_and_pending_action_of_another_user_are_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (conversation, turn) = fixture.conversation(ada).await?;
@@ -186,7 +186,7 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
     let ended = TurnResult { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(ada, turn.attempt(), ended).await?;
     assert_eq!(fixture.conversations.pending(eve, conversation, at(4)).await?, None);
-    // Nor can it be confirmed in a conversation of hers. (The turn there is dead by then.)
+    // It cannot be confirmed in a conversation of the other user. (The lease of the turn there has expired by then.)
     let next = |id, confirms| -> anyhow::Result<NewTurn> {
         Ok(NewTurn { confirms, ..new_turn(ConversationTarget::Existing(id), at(15_000_000))? })
     };
@@ -196,7 +196,7 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
         let begun = fixture.conversations.begin_turn(owner, next(id, None)?).await?;
         let TurnStart::New { turn, pending } = begun else { anyhow::bail!("{begun:?}") };
         assert_eq!(pending, expected);
-        // What ends in her conversation lets nothing lapse elsewhere.
+        // The end of the other user's turn does not settle the owner's pending action.
         if owner == eve {
             fixture.conversations.end_turn(eve, turn.attempt(), end(TurnState::Complete, at(15_000_001))).await?;
         }
@@ -204,7 +204,7 @@ async fn what_a_turn_left_of_another_user_is_not_there(test: TestDatabase) -> an
     Ok(())
 }
 
-async fn a_session_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn a_session_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (sessions, new) = (&fixture.sessions, new_session(at(100_000_000)));
@@ -234,15 +234,15 @@ async fn a_session_of_another_user_is_not_there(test: TestDatabase) -> anyhow::R
     sessions.touch(eve, new.id, client("Phone", "::1")?, at(1)).await?;
     sessions.end_all(eve).await?;
     assert_eq!(sessions.list(eve, page(), at(1)).await?.items, []);
-    // A cursor of hers leads nobody else to her rows.
-    let behind = PageRequest { after: Some(id()), ..page() };
-    assert_eq!(sessions.list(eve, behind, at(1)).await?.items, []);
+    // A cursor does not give access to another user's rows.
+    let after = PageRequest { after: Some(id()), ..page() };
+    assert_eq!(sessions.list(eve, after, at(1)).await?.items, []);
     assert_eq!(sessions.list(ada, page(), at(1)).await?, before);
     sessions.rotate(ada, new.id, rotation(token())).await?;
     Ok(())
 }
 
-async fn an_api_token_of_another_user_is_not_there(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_api_token_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let session = fixture.session(ada).await?;
@@ -251,15 +251,15 @@ async fn an_api_token_of_another_user_is_not_there(test: TestDatabase) -> anyhow
     let deleted = fixture.api_tokens.delete(eve, token.id).await;
     assert!(matches!(deleted, Err(ApiTokenRepoError::NotFound)), "{deleted:?}");
     fixture.api_tokens.touch(eve, token.id, at(2)).await?;
-    for behind in [None, Some(id())] {
-        let page = PageRequest { after: behind, ..page() };
+    for after in [None, Some(id())] {
+        let page = PageRequest { after, ..page() };
         assert_eq!(fixture.api_tokens.list(eve, page).await?.items, []);
     }
     assert_eq!(fixture.api_tokens.list(ada, page()).await?.items, [token]);
     Ok(())
 }
 
-async fn a_user_changes_nobody_else(test: TestDatabase) -> anyhow::Result<()> {
+async fn changes_of_a_user_affect_no_other_user(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let ada = fixture.known_user("ada@example.com").await?;
     let eve = fixture.user().await?;

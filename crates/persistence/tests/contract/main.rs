@@ -1,44 +1,66 @@
-//! What the ports of `domain` promise about storage, on SQLite and on PostgreSQL, and what this crate promises beyond.
+//! Contract tests of the storage ports of `domain`, run on SQLite and on PostgreSQL, and tests of what this crate
+//! guarantees beyond the ports.
 
-mod account_lock;
-mod account_race;
-mod account_statements;
-mod api_token;
-mod away;
-mod change;
-mod change_effect;
-mod change_find;
-mod change_list;
-mod change_purge;
-mod change_race;
-mod client_key;
-mod code;
-mod conversation;
-mod external;
 mod fixture;
 mod isolation;
-mod limits;
-mod message;
-mod options;
 mod owner;
-mod password;
-mod pending_action;
 mod plans;
-mod session;
-mod session_list;
-mod session_use;
-mod sqlite;
-mod system;
-mod task;
-mod task_list;
-mod trash;
-mod turn;
-mod turn_fence;
-mod turn_once;
-mod turn_once_race;
-mod turn_race;
-mod turn_resume;
-mod turn_stored;
-mod upkeep;
-mod user;
-mod user_delete;
+
+mod account {
+    mod api_token;
+    mod code;
+    mod external;
+    mod lock;
+    mod password;
+    mod race;
+    mod session;
+    mod session_list;
+    mod session_use;
+    mod statements;
+    mod user;
+    mod user_delete;
+}
+
+mod change {
+    mod commit;
+    mod effect;
+    mod find;
+    mod list;
+    mod purge;
+    mod race;
+}
+
+mod conversation {
+    mod client_key;
+    mod lifecycle;
+    mod message;
+    mod pending_action;
+}
+
+mod database {
+    mod failures;
+    mod options;
+    mod outage;
+    mod sqlite;
+}
+
+mod system {
+    mod lookup;
+    mod upkeep;
+}
+
+mod task {
+    mod list;
+    mod read;
+    mod trash;
+}
+
+mod turn {
+    mod fencing;
+    mod idempotency;
+    mod idempotency_race;
+    mod lifecycle;
+    mod race;
+    mod resume;
+    mod stored;
+}

@@ -1,5 +1,5 @@
-//! Every statement of the repositories is recorded, and one on a user's table that lacks the owner fails the test.
-//! `SystemRepo`'s methods, whose names are here, may lack it.
+//! Records every statement of the repositories and fails if one on a user's table is not filtered by the owner. Only
+//! the listed methods of `SystemRepo` may lack the filter.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
@@ -25,9 +25,9 @@ use crate::fixture::{
     new_password, new_session, new_task, new_turn, new_user, put_off, request, text, token,
 };
 
-on_both_databases!(every_statement_has_the_owner_in_it, only_the_named_look_ups_lack_the_owner);
+on_both_databases!(every_statement_is_filtered_by_the_owner, only_the_listed_methods_lack_the_owner);
 
-/// The tables whose rows are a user's, with the column that says whose.
+/// The tables that have an owner, with the column of the owner's id.
 const OWNED: [(&str, &str); 12] = [
     ("users", "id"),
     ("sessions", "user_id"),
@@ -43,7 +43,7 @@ const OWNED: [(&str, &str); 12] = [
     ("changes", "user_id"),
 ];
 
-/// The ports whose every method takes the owner.
+/// The sources of the ports whose methods all take an owner.
 const PORTS: [&str; 6] = [
     include_str!("../../../domain/src/task/repo.rs"),
     include_str!("../../../domain/src/change/repo.rs"),
@@ -53,7 +53,7 @@ const PORTS: [&str; 6] = [
     include_str!("../../../domain/src/api_token.rs"),
 ];
 
-/// What may lack the owner, by name.
+/// The methods whose statements may lack the owner.
 const SYSTEM: [&str; 12] = [
     "credentials_by_email",
     "session_by_refresh_token",
@@ -69,10 +69,10 @@ const SYSTEM: [&str; 12] = [
     "delete_expired",
 ];
 
-/// It touches nothing that is anybody's.
+/// Uses no table that has an owner.
 const SPEND_STATE: &str = "spend_state";
 
-/// The statements that were sent, with the method that sent them.
+/// The recorded statements with the method that sent them.
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) statements: Vec<(&'static str, Statement)>,
@@ -88,7 +88,7 @@ impl Record {
     }
 }
 
-/// Calls a method and records what it sends.
+/// Calls a method and records its statements.
 macro_rules! drive {
     ($record:ident, $fixture:ident, $repo:ident . $method:ident ( $($argument:expr),* $(,)? )) => {{
         let answer = $fixture.$repo.$method($($argument),*).await;
@@ -97,15 +97,15 @@ macro_rules! drive {
     }};
 }
 
-/// The methods of the traits in `source`.
+/// Returns the methods of the traits in `source`.
 fn methods(source: &str) -> BTreeSet<&str> {
     source.split("async fn ").skip(1).filter_map(|rest| rest.split('(').next()).collect()
 }
 
-/// Why `statement` may touch another user's rows than `owner`'s, if it may.
+/// Returns why `statement` may use rows of other users than `owner`; `None` if it cannot.
 fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
     let sql = &statement.sql;
-    // By the word before it, because there is a column that is called as a table is.
+    // Includes the preceding keyword, because a column has the same name as a table.
     let is_in = |table: &str| {
         ["FROM", "INTO", "UPDATE", "JOIN"].iter().any(|word| sql.contains(&format!("{word} \"{table}\"")))
     };
@@ -120,7 +120,7 @@ fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
         if !named {
             return Some(format!("no condition on {table}.{column}"));
         }
-        // The same table once more, by another name.
+        // The same table under an alias.
         let renamed = format!("\"{table}\" AS \"");
         for other in sql.split(&renamed).skip(1).filter_map(|rest| rest.split('"').next()) {
             if !sql.contains(&format!("\"{other}\".\"{column}\" = ")) {
@@ -134,7 +134,7 @@ fn lacks_owner(statement: &Statement, owner: UserId) -> Option<String> {
     (touches && !bound).then(|| "the owner is not among the values".to_owned())
 }
 
-/// Drives every method of the ports with an owner, on its ways to success and to failure.
+/// Calls every method of the ports that take an owner, with success and with failure.
 pub(crate) async fn drive_owned(fixture: &Fixture, owner: UserId) -> anyhow::Result<Record> {
     let mut record = Record::default();
     fixture.statements();
@@ -189,7 +189,7 @@ async fn drive_users(fixture: &Fixture, owner: UserId, record: &mut Record) -> a
     drive!(record, fixture, users.update(owner, UserPatch::default(), at(1)))?;
     drive!(record, fixture, users.change_password(owner, new_password(0), at(1)))?;
     drive!(record, fixture, users.delete(owner, 0)).err();
-    // Whoever is created is the owner.
+    // The created user is the owner.
     fixture.users.delete(owner, 1).await?;
     fixture.statements();
     let new = NewUser { id: owner, ..new_user(&format!("{owner}@example.com"))? };
@@ -233,7 +233,7 @@ async fn drive_changes(fixture: &Fixture, owner: UserId, record: &mut Record) ->
     drive!(record, fixture, changes.commit(owner, &replace, &now))?;
     drive!(record, fixture, changes.commit(owner, &replace, &now)).err();
     drive!(record, fixture, changes.commit(owner, &[Write::purge(renamed)], &now))?;
-    // It happens, and then has happened; and one that may not.
+    // An effect that is new, one that is recorded, and one of an attempt that is not running.
     let (origin, create) = (call(&turn, 0), [Write::create(new_task(owner, "Eggs")?)]);
     for _ in 0..2 {
         drive!(record, fixture, changes.commit(owner, &create, &effect(owner, origin, at(1))))?;
@@ -283,7 +283,7 @@ async fn drive_conversations(fixture: &Fixture, owner: UserId, record: &mut Reco
     }
     drive!(record, fixture, conversations.renew_lease(owner, turn.attempt(), at(10)))?;
     drive!(record, fixture, conversations.save_progress(owner, turn.attempt(), &text("Add")))?;
-    // The first one is dead by now.
+    // The lease of the first turn has expired by now.
     let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(11)?))?);
     drive!(record, fixture, conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(12))))?;
     drive!(record, fixture, conversations.delete(owner, conversation))?;
@@ -317,7 +317,7 @@ async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> an
     Ok(())
 }
 
-/// Drives every method of `SystemRepo`, with turns and sessions to find.
+/// Calls every method of `SystemRepo`, with turns and sessions that match.
 pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Result<Record> {
     let mut record = Record::default();
     fixture.conversation(owner).await?;
@@ -343,12 +343,12 @@ pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Re
     Ok(record)
 }
 
-async fn every_statement_has_the_owner_in_it(test: TestDatabase) -> anyhow::Result<()> {
+async fn every_statement_is_filtered_by_the_owner(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let record = drive_owned(&fixture, owner).await?;
     let expected: BTreeSet<&str> = PORTS.iter().flat_map(|port| methods(port)).collect();
-    assert_eq!(record.methods(), expected, "every method of the ports is driven");
+    assert_eq!(record.methods(), expected, "every method of the ports is called");
     let tables: BTreeSet<String> = fixture.tables().await?.0.into_iter().chain(["users".to_owned()]).collect();
     assert_eq!(OWNED.map(|(table, _)| table.to_owned()).into_iter().collect::<BTreeSet<_>>(), tables);
     for (method, statement) in &record.statements {
@@ -357,17 +357,17 @@ async fn every_statement_has_the_owner_in_it(test: TestDatabase) -> anyhow::Resu
     Ok(())
 }
 
-async fn only_the_named_look_ups_lack_the_owner(test: TestDatabase) -> anyhow::Result<()> {
+async fn only_the_listed_methods_lack_the_owner(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let record = drive_system(&fixture, owner).await?;
     let named = BTreeSet::from(SYSTEM);
     assert_eq!(methods(include_str!("../../../domain/src/system.rs")), named);
     assert_eq!(record.methods(), named);
-    // It shows that the check above can fail, too.
+    // Also proves that `lacks_owner` can fail.
     let lacking = record.statements.iter().filter(|(_, statement)| lacks_owner(statement, owner).is_some());
     let mut lacking: BTreeSet<_> = lacking.map(|(method, _)| *method).collect();
-    assert!(lacking.insert(SPEND_STATE), "a state is nobody's");
+    assert!(lacking.insert(SPEND_STATE), "spent states have no owner");
     assert_eq!(lacking, named);
     Ok(())
 }

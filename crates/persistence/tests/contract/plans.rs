@@ -1,4 +1,4 @@
-//! No query of the API reads a whole table: every statement has an index that serves it.
+//! Query plans: every statement uses an index instead of scanning a table.
 
 use domain::change::{ChangeRepo as _, Write};
 use domain::id::UserId;
@@ -8,16 +8,16 @@ use test_database::{Kind, TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, at, call, change, effect, new_task};
 use crate::owner::{drive_owned, drive_system};
 
-on_both_databases!(no_statement_reads_a_whole_table, lists_use_the_indexes_that_are_made_for_them);
+on_both_databases!(no_statement_scans_a_table, lists_use_the_intended_indexes);
 
-/// How the database would go about `statement`, line by line.
+/// Returns the lines of the query plan of `statement`.
 async fn plan(fixture: &Fixture, statement: &Statement) -> anyhow::Result<Vec<String>> {
     let mut explain = statement.clone();
     let postgres = statement.db_backend == DbBackend::Postgres;
     explain.sql = format!("{} {}", if postgres { "EXPLAIN" } else { "EXPLAIN QUERY PLAN" }, statement.sql);
     let transaction = fixture.database.connection_for_migrations().begin().await?;
     if postgres {
-        // A small table is read as a whole although an index would serve it.
+        // The planner prefers a sequential scan of a small table.
         transaction.execute_unprepared("SET LOCAL enable_seqscan = off").await?;
         transaction.execute_unprepared("SET LOCAL enable_bitmapscan = off").await?;
     }
@@ -26,15 +26,15 @@ async fn plan(fixture: &Fixture, statement: &Statement) -> anyhow::Result<Vec<St
     Ok(rows.iter().map(|row| row.try_get_by_index(column)).collect::<Result<_, _>>()?)
 }
 
-async fn no_statement_reads_a_whole_table(test: TestDatabase) -> anyhow::Result<()> {
+async fn no_statement_scans_a_table(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let mut record = drive_owned(&fixture, owner).await?;
     record.statements.extend(drive_system(&fixture, owner).await?.statements);
     for (method, statement) in record.statements {
         for line in plan(&fixture, &statement).await? {
-            // SQLite: a table is SEARCHed by an index or SCANned, as are the values in a statement and what was
-            // found before. PostgreSQL: Index Scan or Seq Scan.
+            // SQLite: SEARCH uses an index, SCAN does not; it also SCANs literal values and subqueries. PostgreSQL:
+            // Index Scan or Seq Scan.
             let values = ["VALUES CLAUSE", "CONSTANT ROW"].iter().any(|words| line.contains(words));
             let found = values || ["SCAN page", "SCAN links"].iter().any(|words| line.starts_with(words));
             let reads_all = line.starts_with("SCAN") && !found || line.contains("Seq Scan");
@@ -44,8 +44,8 @@ async fn no_statement_reads_a_whole_table(test: TestDatabase) -> anyhow::Result<
     Ok(())
 }
 
-/// Fills the ledger alone and lets PostgreSQL look at it: in an empty one, it finds each index of a user's entries as good
-/// as the others.
+/// Fills and analyzes only the ledger: on an empty one, all indexes of a user's entries have the same cost on
+/// PostgreSQL.
 async fn fill_ledger(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     let mut owners = vec![owner];
     for _ in 0..9 {
@@ -67,7 +67,7 @@ async fn fill_ledger(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn lists_use_the_indexes_that_are_made_for_them(test: TestDatabase) -> anyhow::Result<()> {
+async fn lists_use_the_intended_indexes(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let record = drive_owned(&fixture, owner).await?;
@@ -108,19 +108,18 @@ async fn lists_use_the_indexes_that_are_made_for_them(test: TestDatabase) -> any
         }) {
             found += 1;
             let plan = plan(&fixture, statement).await?;
-            // In an empty table PostgreSQL finds each index on running turns as good as the others, and each index of
-            // an owner's turns.
+            // On an empty table, the indexes on running turns have the same cost, and so have the indexes on an owner's
+            // turns.
             let postgres = statement.db_backend == DbBackend::Postgres;
-            let as_good = match index {
+            let alternative = match index {
                 "turns_running_key" => "turns_lease",
                 "turns_usage_idx" if postgres => "turns_idempotency_key",
                 "turns_idempotency_key" if postgres => "turns_usage_idx",
                 _ => index,
             };
-            let found = |line: &String| line.contains(index) || line.contains(as_good);
+            let found = |line: &String| line.contains(index) || line.contains(alternative);
             assert!(plan.iter().any(found), "{index} is not in {plan:?} of {}", statement.sql);
-            // The page of messages is sorted once more when it is joined, which is no more than a page; and groups are
-            // found by sorting. The entries of one row are few.
+            // A page of messages is sorted again after the join, usage is grouped by sorting, and one row has few entries.
             let may_sort = ["messages", "usage"].contains(&method) || index == "changes_entity_idx";
             let sorts = |line: &String| (line.contains("TEMP B-TREE") || line.contains("Sort")) && !may_sort;
             assert!(!plan.iter().any(sorts), "{plan:?} sorts in {}", statement.sql);
