@@ -1,9 +1,9 @@
-// Starts what `chat.mjs` needs on free ports of this machine, runs it, and stops everything again:
-// a server with the built-in assistant, one whose model is slow and one whose model fails.
+// Starts the servers that `chat.mjs` needs on free ports of this machine, runs it, and stops them: one with the
+// built-in assistant, one whose model is slow and one whose model fails.
 //
 //   node run.mjs [path of the binary `app` [path of the binary `fake-provider`]]
 //
-// Without paths: where `cargo build -p app -p tests` puts them. Only processes that it started are ended.
+// The default paths are those of `cargo build -p app -p tests`.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -12,14 +12,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** How long a process may take to listen, in milliseconds. */
-const START = 30_000;
-/** How long a process may take to end before it is ended the hard way, in milliseconds. */
-const END = 12_000;
+/** Maximum time until a process listens, in milliseconds. */
+const START_TIMEOUT = 30_000;
+/** Maximum time between SIGTERM and SIGKILL, in milliseconds. */
+const STOP_TIMEOUT = 12_000;
 
 const here = dirname(fileURLToPath(import.meta.url));
 
-function built() {
+/** The folder of the debug binaries. */
+function targetDirectory() {
   const metadata = execFileSync('cargo', ['metadata', '--format-version', '1', '--no-deps'], {
     cwd: here,
     maxBuffer: 1 << 26,
@@ -37,20 +38,20 @@ async function freePort() {
 
 const children = [];
 
-/** Starts `program` and returns when something listens on `port`. What it says is shown only if it ends too early. */
+/** Starts `program` and returns when it listens on `port`. Its output is shown only if it does not. */
 async function start(program, args, env, cwd, port) {
   const child = spawn(program, args, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
-  let said = '';
-  const hear = (bytes) => (said = (said + bytes).slice(-4000));
-  child.stdout.on('data', hear);
-  child.stderr.on('data', hear);
+  let output = '';
+  const record = (bytes) => (output = (output + bytes).slice(-4000));
+  child.stdout.on('data', record);
+  child.stderr.on('data', record);
   let ended;
   child.once('error', (error) => (ended = error.message));
-  child.once('exit', (code, signal) => (ended ??= `it ended with ${code ?? signal}`));
-  for (const begun = Date.now(); !(await listens(port)); await new Promise((done) => setTimeout(done, 50))) {
-    if (ended) throw new Error(`${program}: ${ended}\n${said}`);
-    if (Date.now() - begun > START) throw new Error(`${program} does not listen on ${port}\n${said}`);
+  child.once('exit', (code, signal) => (ended ??= `exited with ${code ?? signal}`));
+  for (const started = Date.now(); !(await listens(port)); await new Promise((done) => setTimeout(done, 50))) {
+    if (ended) throw new Error(`${program}: ${ended}\n${output}`);
+    if (Date.now() - started > START_TIMEOUT) throw new Error(`${program} does not listen on ${port}\n${output}`);
   }
 }
 
@@ -66,17 +67,17 @@ async function stop(child) {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const exit = new Promise((done) => child.once('exit', done));
   child.kill('SIGTERM');
-  const hard = setTimeout(() => child.kill('SIGKILL'), END);
+  const timeout = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT);
   await exit;
-  clearTimeout(hard);
+  clearTimeout(timeout);
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'doable-chat-'));
 try {
-  const app = resolve(process.argv[2] ?? join(built(), 'app'));
-  const fakeProvider = resolve(process.argv[3] ?? join(built(), 'fake-provider'));
+  const app = resolve(process.argv[2] ?? join(targetDirectory(), 'app'));
+  const fakeProvider = resolve(process.argv[3] ?? join(targetDirectory(), 'fake-provider'));
 
-  /** A server with a database of its own; with these settings. */
+  /** Starts a server with its own database and these settings, and returns its URL. */
   const server = async (name, settings) => {
     const port = await freePort();
     const env = {
@@ -89,7 +90,7 @@ try {
     await start(app, [], env, directory, port);
     return `http://127.0.0.1:${port}`;
   };
-  /** The settings for a provider that behaves as `args` say. */
+  /** Starts a fake provider with these arguments, and returns the settings of a server that uses it. */
   const provider = async (...args) => {
     const port = await freePort();
     await start(fakeProvider, ['--port', String(port), ...args], {}, directory, port);
@@ -103,8 +104,8 @@ try {
     SLOW_URL: await server('slow', await provider('--latency', '2s')),
     FAILING_URL: await server('failing', await provider('--fault', 'unavailable')),
   };
-  const probe = spawn(process.execPath, [join(here, 'chat.mjs')], { env, stdio: 'inherit' });
-  process.exitCode = await new Promise((done) => probe.once('exit', (code) => done(code ?? 1)));
+  const tests = spawn(process.execPath, [join(here, 'chat.mjs')], { env, stdio: 'inherit' });
+  process.exitCode = await new Promise((done) => tests.once('exit', (code) => done(code ?? 1)));
 } finally {
   await Promise.all(children.map(stop));
   await rm(directory, { recursive: true, force: true });

@@ -339,7 +339,7 @@ async fn ending_a_turn_is_rolled_back_when_its_pending_action_is_refused(test: T
 async fn committing_a_confirmation_settles_the_pending_action_even_if_the_turn_fails(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let (conversation, action) = waiting(&fixture, owner).await?;
+    let (conversation, action) = with_pending(&fixture, owner).await?;
     let (turn, pending) = begin(&fixture, owner, confirming(conversation, action.id, 2)?).await?;
     assert_eq!(pending, Some(action.clone()));
     let change = Change { confirms: Some(action.id), ..effect(owner, call(&turn, 0), at(3)) };
