@@ -65,7 +65,7 @@ impl Background for Nothing {
 }
 
 impl FailureLog for Nothing {
-    fn failed(&self, _: &'static str, _: &dyn std::error::Error) {}
+    fn record(&self, _: &'static str, _: &dyn std::error::Error) {}
 }
 
 fn say(line: &str) -> std::io::Result<()> {
@@ -124,7 +124,7 @@ async fn measure(kind: Kind) -> anyhow::Result<()> {
     let accounts = AccountService::new(ports, lifetimes);
     let registration = Registration {
         email: "ada@example.com".parse()?,
-        password: Password::chosen("correct horse battery")?,
+        password: Password::new("correct horse battery")?,
         name: None,
     };
     let session = accounts.register(registration, Client::default()).await?;

@@ -23,7 +23,7 @@ use crate::session::SessionRepoError;
 use crate::storage::StorageError;
 use crate::user::{DisplayName, Email, Password, User, UserRepoError};
 
-pub use attempt::{BegunSignIn, Callback, ExternalSignInError, SignInAttempt};
+pub use attempt::{Callback, ExternalSignInError, SignInAttempt, StartedSignIn};
 #[cfg(any(test, feature = "mock"))]
 pub use identity_provider::MockIdentityProvider;
 pub use identity_provider::{
@@ -103,10 +103,10 @@ pub enum AccountError {
     WrongPassword,
     /// The account has a password, and it was not given.
     #[error("the password is needed")]
-    PasswordNeeded,
+    PasswordRequired,
     /// The account has no password, and the sign-in is too long ago to do without.
     #[error("the sign-in is too long ago")]
-    SignInAgain,
+    RecentSignInRequired,
     /// It was tried too often.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),

@@ -98,7 +98,7 @@ pub struct NewApiToken {
 
 /// What whoever shows an API token may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiTokenStanding {
+pub struct ApiTokenStatus {
     /// The token.
     pub id: ApiTokenId,
     /// In whose name.

@@ -15,8 +15,8 @@ pub use pending_action::{PendingAction, PendingItem, PendingItemAction};
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockConversationRepo;
 pub use repo::{
-    ConversationRepo, ConversationRepoError, ConversationTarget, NewTurn, StoredAnswer, TurnResult, TurnStart,
-    UsageOfDay,
+    ConversationRepo, ConversationRepoError, ConversationTarget, DailyUsage, NewTurn, StoredAnswer, TurnResult,
+    TurnStart,
 };
 pub use title::{ConversationTitle, ConversationTitleError};
 

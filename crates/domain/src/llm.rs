@@ -81,7 +81,7 @@ pub enum LlmEvent {
     /// The model thinks: a sign of life, without what it thinks.
     Thinking,
     /// The call at `index` has begun.
-    ToolCallBegun {
+    ToolCallStarted {
         /// Its place among the reply's calls, from 0.
         index: usize,
         /// The provider's id of it.

@@ -50,5 +50,5 @@ pub fn with_causes(error: &dyn Error) -> String {
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 pub trait FailureLog: Send + Sync {
     /// `what` failed because of `error`, whose causes MUST be kept too.
-    fn failed(&self, what: &'static str, error: &dyn Error);
+    fn record(&self, what: &'static str, error: &dyn Error);
 }

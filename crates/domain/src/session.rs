@@ -65,7 +65,7 @@ pub struct Rotation {
 
 /// Whether a session's tokens are good, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionStanding {
+pub struct SessionStatus {
     /// Its user's token version: tokens that carry another one are void.
     pub token_version: u32,
     /// When it began.
@@ -100,12 +100,8 @@ pub trait SessionRepo: Send + Sync {
 
     /// How a session stands at `now`. MUST return [`SessionRepoError::NotFound`] for an ended or expired session, another
     /// owner's, and a deleted user's. Asked on every request: one statement.
-    async fn standing(
-        &self,
-        owner: UserId,
-        id: SessionId,
-        now: DateTime<Utc>,
-    ) -> Result<SessionStanding, SessionRepoError>;
+    async fn status(&self, owner: UserId, id: SessionId, now: DateTime<Utc>)
+    -> Result<SessionStatus, SessionRepoError>;
 
     /// Notes that a session was used at `at`, by whom. One that is gone stays gone: no error. A note that comes late MUST
     /// leave a later one as it is.

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 use crate::change::Seq;
 use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
@@ -41,7 +41,7 @@ pub trait SystemRepo: Send + Sync {
     async fn user_by_external_account(&self, account: &ExternalAccount) -> Result<Option<User>, StorageError>;
 
     /// What an API token allows, whether its time is over or not.
-    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStanding>, StorageError>;
+    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStatus>, StorageError>;
 
     /// Redeems a one-time code: whose it is, if it was made for `purpose`, was not redeemed and is not over at `now`. Of
     /// two calls with the same code at most one MUST get an answer.

@@ -112,7 +112,7 @@ pub trait ToolExecutor: Send + Sync {
 
     /// Returns for each of `calls` which existing task it would delete or overwrite, if it would: one that names exactly
     /// one task. MUST change nothing.
-    async fn overwrites(
+    async fn overwrite_targets(
         &self,
         context: &ToolContext,
         calls: &[ToolCall],

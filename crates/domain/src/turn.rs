@@ -87,9 +87,9 @@ pub struct Lease {
 
 impl Lease {
     /// How long a lease holds.
-    pub const LENGTH: TimeDelta = TimeDelta::seconds(15);
+    pub const TTL: TimeDelta = TimeDelta::seconds(15);
     /// How often it is renewed.
-    pub const RENEWAL: TimeDelta = TimeDelta::seconds(5);
+    pub const RENEWAL_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 }
 
 /// The name of one running process: 1 to 64 characters out of letters, digits and `-_.`.
@@ -127,7 +127,7 @@ impl fmt::Display for InstanceId {
 }
 
 /// How long an idempotency key names its turn.
-pub const IDEMPOTENCY_KEPT: TimeDelta = TimeDelta::hours(24);
+pub const IDEMPOTENCY_TTL: TimeDelta = TimeDelta::hours(24);
 
 /// How many tokens of a language model something took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

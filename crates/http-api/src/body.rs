@@ -233,7 +233,7 @@ pub(crate) fn chosen_password<'de, D>(input: D) -> Result<domain::user::Password
 where
     D: serde::Deserializer<'de>,
 {
-    domain::user::Password::chosen(&String::deserialize(input)?).map_err(D::Error::custom)
+    domain::user::Password::new(&String::deserialize(input)?).map_err(D::Error::custom)
 }
 
 /// Deserializes a password that somebody signs in with.
@@ -241,5 +241,5 @@ pub(crate) fn typed_password<'de, D>(input: D) -> Result<domain::user::Password,
 where
     D: serde::Deserializer<'de>,
 {
-    Ok(domain::user::Password::typed(&String::deserialize(input)?))
+    Ok(domain::user::Password::unvalidated(&String::deserialize(input)?))
 }

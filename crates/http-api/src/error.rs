@@ -188,7 +188,7 @@ fn account(error: &AccountError) -> Problem {
     match error {
         AccountError::InvalidCredentials => Problem::new(Code::InvalidCredentials).challenge(Challenge::Bare),
         AccountError::WrongPassword => credentials("The password is wrong"),
-        AccountError::SignInAgain => credentials(
+        AccountError::RecentSignInRequired => credentials(
             "Sign in again first: the account has no password, and this sign-in is more than 10 minutes old",
         ),
         AccountError::EmailTaken => Problem::new(Code::EmailTaken).field(Some("email".to_owned())),
@@ -200,7 +200,7 @@ fn account(error: &AccountError) -> Problem {
         AccountError::RateLimited(limited) => rate_limited(limited),
         AccountError::SessionNotFound => Code::SessionNotFound.into(),
         AccountError::ApiTokens(ApiTokenRepoError::NotFound) => Code::TokenNotFound.into(),
-        AccountError::PasswordNeeded => invalid("password", "password is required"),
+        AccountError::PasswordRequired => invalid("password", "password is required"),
         AccountError::ExpiryInThePast => invalid("expires_at", "expires_at must be in the future"),
         AccountError::InvalidState => invalid("state", "This sign-in was not begun in this browser, or it is over"),
         AccountError::InvalidCode => invalid("code", "code was used, is over, or never was good"),

@@ -27,16 +27,16 @@ pub struct SignInAttempt {
 
 /// An attempt that was just begun.
 #[derive(Clone)]
-pub struct BegunSignIn {
+pub struct StartedSignIn {
     /// Where the browser has to go. State and nonce are in it, so it is not printed.
     pub url: Url,
     /// The sealed attempt, which the browser has to bring back.
     pub sealed: SecretString,
 }
 
-impl fmt::Debug for BegunSignIn {
+impl fmt::Debug for StartedSignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BegunSignIn").field("sealed", &self.sealed).finish_non_exhaustive()
+        f.debug_struct("StartedSignIn").field("sealed", &self.sealed).finish_non_exhaustive()
     }
 }
 
@@ -85,9 +85,9 @@ mod tests {
     fn where_a_browser_has_to_go_is_not_printed() -> Result<(), url::ParseError> {
         let url: Url = "https://provider.example/authorize?state=hunter2&nonce=hunter2".parse()?;
         let proof = SignInProof { nonce: "hunter2".into(), pkce_verifier: "hunter2".into() };
-        let begun = BegunSignIn { url: url.clone(), sealed: "hunter2".into() };
+        let begun = StartedSignIn { url: url.clone(), sealed: "hunter2".into() };
         let printed = format!("{begun:?} {:?}", AuthorizationRequest { url, proof });
-        assert!(printed.contains("BegunSignIn") && !printed.contains("hunter2"), "{printed}");
+        assert!(printed.contains("StartedSignIn") && !printed.contains("hunter2"), "{printed}");
         Ok(())
     }
 }

@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{AccessClaims, AccountError, AccountService, TokenError};
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 use crate::principal::{Principal, Scopes, Via};
 use crate::secret::SecretKind;
-use crate::session::{Client, SessionRepoError, SessionStanding};
+use crate::session::{Client, SessionRepoError, SessionStatus};
 
 /// Use is noted when the last note is older than this.
 const NOTE: TimeDelta = TimeDelta::minutes(1);
@@ -45,14 +45,14 @@ impl AccountService {
         })
     }
 
-    async fn session_standing(&self, claims: &AccessClaims, client: Client) -> Result<SessionStanding, AccountError> {
+    async fn session_standing(&self, claims: &AccessClaims, client: Client) -> Result<SessionStatus, AccountError> {
         let AccessClaims { user, session, .. } = *claims;
         let now = self.clock.now();
         if let Some(standing) = self.token_cache.session(user, session, now) {
             return Ok(standing);
         }
         let asked = (self.token_cache.epoch(), now);
-        let mut standing = match self.sessions.standing(user, session, now).await {
+        let mut standing = match self.sessions.status(user, session, now).await {
             Ok(standing) => standing,
             Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
             Err(error @ (SessionRepoError::Reused | SessionRepoError::Storage(_))) => return Err(error.into()),
@@ -62,7 +62,7 @@ impl AccountService {
             let (sessions, failures) = (self.sessions.clone(), self.failures.clone());
             self.background.spawn(Box::pin(async move {
                 if let Err(error) = sessions.touch(user, session, client, now).await {
-                    failures.failed("noting that a session is used", &error);
+                    failures.record("noting that a session is used", &error);
                 }
             }));
         }
@@ -94,7 +94,7 @@ impl AccountService {
         })
     }
 
-    fn note_use(&self, standing: &mut ApiTokenStanding, now: DateTime<Utc>) {
+    fn note_use(&self, standing: &mut ApiTokenStatus, now: DateTime<Utc>) {
         let over = standing.expires_at.is_some_and(|end| end <= now);
         if over || !is_due(standing.last_used_at, now) {
             return;
@@ -104,7 +104,7 @@ impl AccountService {
         let (api_tokens, failures) = (self.api_tokens.clone(), self.failures.clone());
         self.background.spawn(Box::pin(async move {
             if let Err(error) = api_tokens.touch(user, id, now).await {
-                failures.failed("noting that an API token is used", &error);
+                failures.record("noting that an API token is used", &error);
             }
         }));
     }

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    AccountError, AccountService, AuthorizationRequest, BegunSignIn, Callback, ExternalSignInError, IdentityProvider,
-    ProviderIdentity, SignInAttempt, SignedIn, TokenError,
+    AccountError, AccountService, AuthorizationRequest, Callback, ExternalSignInError, IdentityProvider,
+    ProviderIdentity, SignInAttempt, SignedIn, StartedSignIn, TokenError,
 };
 use crate::id::{SessionId, UserId};
 use crate::principal::{Principal, Scope};
@@ -41,7 +41,7 @@ impl AccountService {
     /// # Errors
     /// [`AccountError::OAuthNotConfigured`], [`AccountError::InvalidCode`], [`AccountError::External`] if the provider
     /// cannot be reached, or a failure of storage.
-    pub async fn begin_external(&self, link: Option<&str>) -> Result<BegunSignIn, AccountError> {
+    pub async fn begin_external(&self, link: Option<&str>) -> Result<StartedSignIn, AccountError> {
         let provider = self.provider()?;
         let link = match link {
             Some(code) => Some(self.redeem_link(code).await?),
@@ -53,7 +53,7 @@ impl AccountService {
         let issued_at = self.clock.now();
         let attempt = SignInAttempt { state, proof, link, issued_at, expires_at: issued_at + ATTEMPT };
         let sealed = self.tokens.seal_attempt(&attempt).map_err(AccountError::Token)?;
-        Ok(BegunSignIn { url, sealed })
+        Ok(StartedSignIn { url, sealed })
     }
 
     /// Ends an attempt when the browser is back: finds, makes or ties the account, and returns a one-time code for

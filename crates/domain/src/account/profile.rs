@@ -55,8 +55,8 @@ impl AccountService {
     /// Deletes the account with everything in it.
     ///
     /// # Errors
-    /// [`AccountError::PasswordNeeded`] and [`AccountError::WrongPassword`] where the account has a password, and
-    /// [`AccountError::SignInAgain`] where it has none and the sign-in is more than 10 minutes ago;
+    /// [`AccountError::PasswordRequired`] and [`AccountError::WrongPassword`] where the account has a password, and
+    /// [`AccountError::RecentSignInRequired`] where it has none and the sign-in is more than 10 minutes ago;
     /// [`AccountError::RateLimited`], [`AccountError::InsufficientScope`], or a failure of storage.
     pub async fn delete_me(&self, who: &Principal, password: Option<Password>) -> Result<(), AccountError> {
         let user = self.prove(who, password).await?;
@@ -72,7 +72,7 @@ impl AccountService {
             self.require_recent_sign_in(who).await?;
             return Ok(user);
         };
-        let password = password.ok_or(AccountError::PasswordNeeded)?;
+        let password = password.ok_or(AccountError::PasswordRequired)?;
         self.count_attempt(&user.email).await?;
         if self.hasher.verify(password, Some(hash)).await? { Ok(user) } else { Err(AccountError::WrongPassword) }
     }
@@ -80,9 +80,9 @@ impl AccountService {
     async fn require_recent_sign_in(&self, who: &Principal) -> Result<(), AccountError> {
         let now = self.clock.now();
         let session = who.session.ok_or(AccountError::InvalidToken)?;
-        match self.sessions.standing(who.user, session, now).await {
+        match self.sessions.status(who.user, session, now).await {
             Ok(standing) if now - standing.created_at <= RECENTLY => Ok(()),
-            Ok(_) => Err(AccountError::SignInAgain),
+            Ok(_) => Err(AccountError::RecentSignInRequired),
             Err(SessionRepoError::NotFound) => Err(AccountError::InvalidToken),
             Err(error) => Err(error.into()),
         }

@@ -100,7 +100,7 @@ impl AccountService {
 
     /// Counts one more attempt to prove that one is the owner of the account with this address.
     pub(super) async fn count_attempt(&self, email: &Email) -> Result<(), AccountError> {
-        Ok(self.limiter.take(RateKey::SignInAccount(email.folded())).await.permitted()?)
+        Ok(self.limiter.take(RateKey::SignInAccount(email.normalized())).await.permitted()?)
     }
 
     /// Begins a session of `user` as they were when it was found out that it is them.

@@ -34,7 +34,7 @@ impl AccountService {
         let credentials = match email {
             Some(email) => {
                 self.count_attempt(email).await?;
-                self.system.credentials_by_email(&email.folded()).await?
+                self.system.credentials_by_email(&email.normalized()).await?
             }
             None => None,
         };

@@ -20,7 +20,7 @@ use crate::principal::{Principal, Scope, Scopes, Via};
 use crate::rate_limit::{MockRateLimiter, RateDecision, RateKey, RatePolicy};
 use crate::runtime::{MockBackground, MockClock, MockFailureLog, MockIdGenerator};
 use crate::secret::{NewSecret, SecretHash, SecretKind};
-use crate::session::{Client, MockSessionRepo, Rotation, Session, SessionStanding};
+use crate::session::{Client, MockSessionRepo, Rotation, Session, SessionStatus};
 use crate::system::{MockSystemRepo, RefreshTokenOwner};
 use crate::user::{Credentials, MockUserRepo, PasswordHash, TimeZone};
 
@@ -48,8 +48,8 @@ fn session() -> SessionId {
     Uuid::from_u128(8).into()
 }
 
-fn standing(token_version: u32) -> SessionStanding {
-    SessionStanding { token_version, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
+fn standing(token_version: u32) -> SessionStatus {
+    SessionStatus { token_version, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
 }
 
 fn hash(byte: u8) -> SecretHash {

@@ -10,16 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::Cache;
 
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
-use crate::session::SessionStanding;
+use crate::session::SessionStatus;
 
 /// What a check found, by what was checked.
 pub(super) struct TokenCache {
     epoch: AtomicU64,
-    sessions: Cache<(UserId, SessionId), Known<SessionStanding>>,
-    api_tokens: Cache<SecretHash, Known<ApiTokenStanding>>,
+    sessions: Cache<(UserId, SessionId), Known<SessionStatus>>,
+    api_tokens: Cache<SecretHash, Known<ApiTokenStatus>>,
 }
 
 /// A point in the order of what was voided: to be taken before storage is asked.
@@ -58,7 +58,7 @@ impl TokenCache {
         InvalidateOnDrop(self)
     }
 
-    pub(super) fn session(&self, user: UserId, id: SessionId, now: DateTime<Utc>) -> Option<SessionStanding> {
+    pub(super) fn session(&self, user: UserId, id: SessionId, now: DateTime<Utc>) -> Option<SessionStatus> {
         self.current(self.sessions.get(&(user, id))?, now)
     }
 
@@ -66,17 +66,17 @@ impl TokenCache {
         &self,
         user: UserId,
         id: SessionId,
-        standing: SessionStanding,
+        standing: SessionStatus,
         asked: (Epoch, DateTime<Utc>),
     ) {
         self.sessions.insert((user, id), known(standing, asked));
     }
 
-    pub(super) fn api_token(&self, hash: &SecretHash, now: DateTime<Utc>) -> Option<ApiTokenStanding> {
+    pub(super) fn api_token(&self, hash: &SecretHash, now: DateTime<Utc>) -> Option<ApiTokenStatus> {
         self.current(self.api_tokens.get(hash)?, now)
     }
 
-    pub(super) fn know_api_token(&self, hash: SecretHash, standing: ApiTokenStanding, asked: (Epoch, DateTime<Utc>)) {
+    pub(super) fn know_api_token(&self, hash: SecretHash, standing: ApiTokenStatus, asked: (Epoch, DateTime<Utc>)) {
         self.api_tokens.insert(hash, known(standing, asked));
     }
 
@@ -104,8 +104,8 @@ mod tests {
 
     const AT: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-    fn standing() -> SessionStanding {
-        SessionStanding { token_version: 1, created_at: AT, last_used_at: AT, expires_at: AT + TimeDelta::days(1) }
+    fn standing() -> SessionStatus {
+        SessionStatus { token_version: 1, created_at: AT, last_used_at: AT, expires_at: AT + TimeDelta::days(1) }
     }
 
     fn key() -> (UserId, SessionId) {

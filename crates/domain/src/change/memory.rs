@@ -126,8 +126,8 @@ impl TaskRepo for Memory {
         assert_eq!(user, owner());
         let fits = |task: &&Task| match &filter.title {
             None => true,
-            Some(TitleMatch::Exactly(text)) => task.title.folded() == *text,
-            Some(TitleMatch::Containing(text)) => task.title.folded().as_str().contains(text.as_str()),
+            Some(TitleMatch::Exactly(text)) => task.title.normalized() == *text,
+            Some(TitleMatch::Containing(text)) => task.title.normalized().as_str().contains(text.as_str()),
         };
         let found = self.locked().values().filter(|task| visible(task)).filter(fits).cloned().collect();
         Ok(Page::from_surplus(found, page.limit, |task: &Task| TaskCursor(task.id)))

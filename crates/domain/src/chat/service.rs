@@ -13,8 +13,8 @@ use super::turn::{Resumed, StartedTurn, TurnRequest, begin, run_turn};
 use super::{ChatError, NewMessage, TurnAnswer};
 use crate::change::{Receipts, RequestId};
 use crate::conversation::{
-    Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, MessageCursor, MessageOrder,
-    PendingAction, StoredAnswer, TurnStart, UsageOfDay,
+    Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, DailyUsage, MessageCursor,
+    MessageOrder, PendingAction, StoredAnswer, TurnStart,
 };
 use crate::id::ConversationId;
 use crate::message::Message;
@@ -143,7 +143,7 @@ impl ChatService {
     ///
     /// # Errors
     /// [`ChatError`] without the scope `chat`, or if storage fails.
-    pub async fn usage(&self, principal: &Principal, days: u16) -> Result<Vec<UsageOfDay>, ChatError> {
+    pub async fn usage(&self, principal: &Principal, days: u16) -> Result<Vec<DailyUsage>, ChatError> {
         principal.require(Scope::Chat)?;
         let today = self.ports.clock.now().date_naive();
         let first = today.checked_sub_days(Days::new(u64::from(days.max(1)) - 1)).unwrap_or(today);
@@ -257,7 +257,7 @@ async fn work(
     let _gone = start.send(Ok(Started::Running(events, answered)));
     let outcome = run_turn(ports.clone(), options, asked, begun, open.stopped.clone()).await;
     if let Err(Err(error)) = answer.send(outcome) {
-        ports.failures.failed("a turn", &error);
+        ports.failures.record("a turn", &error);
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) async fn begin(ports: &ChatPorts, request: &TurnRequest) -> Result<Tu
         user_message: ports.ids.next().into(),
         user_parts: vec![Part::Text { round: 0, text: text.to_owned() }],
         assistant_message: ports.ids.next().into(),
-        lease: Lease { instance: ports.instance.clone(), until: request.at + Lease::LENGTH },
+        lease: Lease { instance: ports.instance.clone(), until: request.at + Lease::TTL },
         provider: ports.llm.provider().to_owned(),
         model: ports.llm.model().to_owned(),
         confirms,
@@ -228,10 +228,10 @@ async fn history(context: &TurnContext) -> Result<Vec<crate::llm::LlmMessage>, F
 
 /// Prolongs the turn's lease again and again; returns when there is nothing left to prolong.
 async fn keep_lease(ports: &ChatPorts, principal: &Principal, turn: &Turn, begun: DateTime<Utc>) {
-    let mut held_until = begun + Lease::LENGTH;
+    let mut held_until = begun + Lease::TTL;
     loop {
-        ports.clock.sleep_until(ports.clock.now() + Lease::RENEWAL).await;
-        let until = ports.clock.now() + Lease::LENGTH;
+        ports.clock.sleep_until(ports.clock.now() + Lease::RENEWAL_INTERVAL).await;
+        let until = ports.clock.now() + Lease::TTL;
         match ports.conversations.renew_lease(principal.user, turn.attempt(), until).await {
             Ok(()) => held_until = until,
             Err(error) => match error.into_storage() {

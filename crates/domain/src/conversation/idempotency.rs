@@ -85,7 +85,7 @@ pub enum KeyReuse {
     /// The request is refused: the client chose the key for this purpose.
     Refuse,
     /// The request is taken for another one: the key was only inferred.
-    Anew,
+    StartNew,
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub struct StoredAnswer {
 
 /// What one model did for a user on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageOfDay {
+pub struct DailyUsage {
     /// The day, in UTC, on which the turns began.
     pub day: NaiveDate,
     /// The provider.
@@ -215,9 +215,9 @@ pub trait ConversationRepo: Send + Sync {
     /// confirmation in that conversation at `turn.at`.
     ///
     /// An idempotency key names at most one turn of an owner, whatever became of the conversation since. A key that named
-    /// a turn which first began less than [`IDEMPOTENCY_KEPT`](crate::turn::IDEMPOTENCY_KEPT) before MUST NOT begin
+    /// a turn which first began less than [`IDEMPOTENCY_TTL`](crate::turn::IDEMPOTENCY_TTL) before MUST NOT begin
     /// another: with another fingerprint it is [`ConversationRepoError::IdempotencyKeyReused`], or as if there were no key
-    /// where [`KeyReuse::Anew`](super::KeyReuse::Anew) says so; while the turn runs, its lease not over, it is
+    /// where [`KeyReuse::StartNew`](super::KeyReuse::StartNew) says so; while the turn runs, its lease not over, it is
     /// [`ConversationRepoError::IdempotencyInProgress`]; a turn that is complete or was stopped is
     /// [`TurnStart::AlreadyAnswered`]; one that failed runs again, with a new lease, as [`TurnStart::Resumed`], unless another
     /// turn runs there. An older key is as one that was never used.
@@ -259,7 +259,7 @@ pub trait ConversationRepo: Send + Sync {
 
     /// What the owner's turns took that began at `since` or later and have ended, newest day first, then by provider
     /// and model.
-    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<UsageOfDay>, ConversationRepoError>;
+    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<DailyUsage>, ConversationRepoError>;
 
     /// Remembers the tasks that the conversation last showed, in their order, so that positions can be resolved.
     async fn set_shown_tasks(

@@ -58,7 +58,7 @@ impl ReplyBudget {
                 };
                 (size, LlmEvent::ToolCallComplete { index, call })
             }
-            LlmEvent::ToolCallBegun { ref id, ref tool, .. } => (id.len() + tool.len(), event),
+            LlmEvent::ToolCallStarted { ref id, ref tool, .. } => (id.len() + tool.len(), event),
             // Thoughts are not kept; the transport bounds how long they may be.
             LlmEvent::Thinking => return Ok(event),
             LlmEvent::FallbackUsed { .. } | LlmEvent::Finished { .. } => (0, event),
@@ -85,7 +85,7 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
             LlmEvent::TextDelta(text) => reply.text.push_str(&text),
             LlmEvent::PlanDelta(text) => reply.plan.get_or_insert_default().push_str(&text),
             LlmEvent::Thinking
-            | LlmEvent::ToolCallBegun { .. }
+            | LlmEvent::ToolCallStarted { .. }
             | LlmEvent::ToolCallArguments { .. }
             | LlmEvent::FallbackUsed { .. } => {}
             LlmEvent::ToolCallComplete { call, .. } => reply.calls.push(call),
@@ -134,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_stream_is_no_reply() {
-        let begun = LlmEvent::ToolCallBegun { index: 0, id: "1".into(), tool: "add_task".into() };
+        let begun = LlmEvent::ToolCallStarted { index: 0, id: "1".into(), tool: "add_task".into() };
         assert!(matches!(collected(vec![Ok(begun)]).await, Err(LlmError::BadReply(_))));
         let cut = vec![Ok(LlmEvent::TextDelta("a".into())), Err(LlmError::Unavailable("cut".into()))];
         assert!(matches!(collected(cut).await, Err(LlmError::Unavailable(_))));

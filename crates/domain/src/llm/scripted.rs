@@ -44,7 +44,7 @@ impl Step {
             let call =
                 LlmToolCall { id: format!("call_{index}"), tool: tool.to_owned(), arguments: arguments.to_owned() };
             [
-                LlmEvent::ToolCallBegun { index, id: call.id.clone(), tool: call.tool.clone() },
+                LlmEvent::ToolCallStarted { index, id: call.id.clone(), tool: call.tool.clone() },
                 LlmEvent::ToolCallArguments { index, fragment: call.arguments.clone() },
                 LlmEvent::ToolCallComplete { index, call },
             ]

@@ -23,7 +23,7 @@ impl Title {
     }
 
     /// The title as titles are compared.
-    pub fn folded(&self) -> NormalizedText {
+    pub fn normalized(&self) -> NormalizedText {
         NormalizedText::new(&self.0)
     }
 }

@@ -135,7 +135,7 @@ fn position(identifier: &str) -> Option<Position> {
 
 fn nearest(wanted: &NormalizedText, tasks: Vec<Task>) -> Vec<Task> {
     let wanted = beginning(wanted);
-    let likeness = |task: &Task| strsim::jaro_winkler(&wanted, &beginning(&task.title.folded()));
+    let likeness = |task: &Task| strsim::jaro_winkler(&wanted, &beginning(&task.title.normalized()));
     let mut scored: Vec<_> = tasks.into_iter().map(|task| (likeness(&task), task)).collect();
     scored.retain(|(score, _)| *score >= NEAR);
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));

@@ -74,7 +74,7 @@ impl ToolExecutor for TaskTools {
         })
     }
 
-    async fn overwrites(
+    async fn overwrite_targets(
         &self,
         context: &ToolContext,
         calls: &[ToolCall],

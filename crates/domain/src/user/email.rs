@@ -24,7 +24,7 @@ impl Email {
     }
 
     /// The address as addresses are compared.
-    pub fn folded(&self) -> NormalizedText {
+    pub fn normalized(&self) -> NormalizedText {
         NormalizedText::new(&self.0)
     }
 
@@ -80,7 +80,7 @@ mod tests {
     fn an_address_is_trimmed_kept_and_compared_folded() {
         let email: Email = " Ada@Example.COM ".parse().unwrap();
         assert_eq!(email.as_str(), "Ada@Example.COM");
-        assert_eq!(email.folded(), "ada@example.com".parse::<Email>().unwrap().folded());
+        assert_eq!(email.normalized(), "ada@example.com".parse::<Email>().unwrap().normalized());
         assert_eq!(email.local_part(), "Ada");
     }
 

@@ -20,7 +20,7 @@ impl DisplayName {
     /// The name of somebody who gave none: the local part of their address.
     pub fn from_email(email: &Email) -> Self {
         let local: String = email.local_part().chars().take(Self::MAX).collect();
-        if is_blank(&local) { Self(email.folded().as_str().chars().take(Self::MAX).collect()) } else { Self(local) }
+        if is_blank(&local) { Self(email.normalized().as_str().chars().take(Self::MAX).collect()) } else { Self(local) }
     }
 
     /// The name as text.

@@ -21,12 +21,16 @@ impl Password {
     ///
     /// # Errors
     /// [`PasswordError`] if it is shorter than [`MIN`](Self::MIN) or longer than [`MAX`](Self::MAX).
-    pub fn chosen(raw: &str) -> Result<Self, PasswordError> {
-        if (Self::MIN..=Self::MAX).contains(&raw.chars().count()) { Ok(Self::typed(raw)) } else { Err(PasswordError) }
+    pub fn new(raw: &str) -> Result<Self, PasswordError> {
+        if (Self::MIN..=Self::MAX).contains(&raw.chars().count()) {
+            Ok(Self::unvalidated(raw))
+        } else {
+            Err(PasswordError)
+        }
     }
 
     /// A password that somebody types to sign in: any text, because a wrong one is wrong whatever its length.
-    pub fn typed(raw: &str) -> Self {
+    pub fn unvalidated(raw: &str) -> Self {
         Self(raw.nfkc().collect::<String>().into())
     }
 
@@ -75,20 +79,20 @@ mod tests {
 
     #[test]
     fn a_chosen_password_has_8_to_128_characters() {
-        assert!(Password::chosen(&"é".repeat(8)).is_ok());
-        assert!(Password::chosen(&"é".repeat(128)).is_ok());
-        assert_eq!(Password::chosen("1234567").unwrap_err(), PasswordError);
-        assert_eq!(Password::chosen(&"x".repeat(129)).unwrap_err(), PasswordError);
+        assert!(Password::new(&"é".repeat(8)).is_ok());
+        assert!(Password::new(&"é".repeat(128)).is_ok());
+        assert_eq!(Password::new("1234567").unwrap_err(), PasswordError);
+        assert_eq!(Password::new(&"x".repeat(129)).unwrap_err(), PasswordError);
     }
 
     #[test]
     fn the_same_password_in_another_composition_is_the_same() {
-        assert_eq!(Password::typed("cafe\u{301}").expose(), Password::typed("café").expose());
+        assert_eq!(Password::unvalidated("cafe\u{301}").expose(), Password::unvalidated("café").expose());
     }
 
     #[test]
     fn neither_password_nor_hash_prints_itself() {
-        let printed = format!("{:?} {:?}", Password::typed("hunter2!"), PasswordHash::new("$argon2id$x".into()));
+        let printed = format!("{:?} {:?}", Password::unvalidated("hunter2!"), PasswordHash::new("$argon2id$x".into()));
         assert!(!printed.contains("hunter2") && !printed.contains("argon2id"), "{printed}");
     }
 }

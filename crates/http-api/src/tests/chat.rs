@@ -73,7 +73,7 @@ pub(super) fn chatting(steps: impl IntoIterator<Item = Step>) -> Ports {
     ports.users.expect_get().returning(|_| Ok(user()));
     ports.llm = ScriptedLlm::new(steps);
     ports.tools.expect_tools().returning(Vec::new);
-    ports.tools.expect_overwrites().returning(|_, calls| Ok(vec![None; calls.len()]));
+    ports.tools.expect_overwrite_targets().returning(|_, calls| Ok(vec![None; calls.len()]));
     ports
 }
 

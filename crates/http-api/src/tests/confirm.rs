@@ -165,7 +165,7 @@ async fn what_is_put_off_is_answered_as_pending_by_answer_and_stream() {
         ports.conversations = conversations();
         ports.tools.checkpoint();
         ports.tools.expect_tools().returning(Vec::new);
-        ports.tools.expect_overwrites().returning(|_, calls| {
+        ports.tools.expect_overwrite_targets().returning(|_, calls| {
             let item = |number: usize| {
                 let id = uuid::Uuid::from_u128(number as u128 + 1).into();
                 let task = TaskRef { id, title: "milk".parse().unwrap() };

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use domain::account::{AccessClaims, TokenError};
 use domain::change::{Action, ChangeRepoError};
 use domain::id::UserId;
-use domain::session::{SessionRepoError, SessionStanding};
+use domain::session::{SessionRepoError, SessionStatus};
 use domain::storage::StorageError;
 use domain::task::Task;
 use futures_util::stream::{self, StreamExt as _};
@@ -273,11 +273,11 @@ async fn a_stream_ends_soon_after_its_token_has_expired_or_was_revoked() {
         let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let is_ended = Arc::clone(&ended);
         revoked.sessions.expect_touch().returning(|_, _, _, _| Ok(()));
-        revoked.sessions.expect_standing().returning(move |_, _, at| {
+        revoked.sessions.expect_status().returning(move |_, _, at| {
             if is_ended.load(std::sync::atomic::Ordering::Relaxed) {
                 return Err(error());
             }
-            Ok(SessionStanding { last_used_at: at, ..standing() })
+            Ok(SessionStatus { last_used_at: at, ..standing() })
         });
         let end = move || ended.store(true, std::sync::atomic::Ordering::Relaxed);
         let after = seconds_until_the_end(revoked, ask(Method::GET, EVENTS), &ledger, end).await;
@@ -292,7 +292,7 @@ async fn a_reader_that_was_not_there_while_its_token_expired_gets_nothing_more()
     ports.system.checkpoint();
     let expires_at = Some(now() + TimeDelta::minutes(1));
     ports.system.expect_api_token().returning(move |_| {
-        Ok(Some(domain::api_token::ApiTokenStanding {
+        Ok(Some(domain::api_token::ApiTokenStatus {
             id: Uuid::from_u128(11).into(),
             user: me(),
             scopes: domain::principal::Scopes::granted(["tasks:read"]).unwrap(),

@@ -42,7 +42,7 @@ use domain::account::{
     AccessClaims, AccountPorts, AccountService, IdentityProvider, MockIdentityProvider, MockPasswordHasher,
     MockTokenIssuer, TokenError, TokenLifetimes,
 };
-use domain::api_token::{ApiTokenStanding, MockApiTokenRepo};
+use domain::api_token::{ApiTokenStatus, MockApiTokenRepo};
 use domain::change::{ChangeService, Head, Ledger, MockChangeRepo, MockChangeSignals, Seq};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::conversation::MockConversationRepo;
@@ -53,7 +53,7 @@ use domain::principal::Scopes;
 use domain::rate_limit::{MockRateLimiter, RateDecision};
 use domain::runtime::{Background, Clock, FailureLog, IdGenerator};
 use domain::secret::{SecretHash, SecretKind};
-use domain::session::{MockSessionRepo, SessionStanding};
+use domain::session::{MockSessionRepo, SessionStatus};
 use domain::system::MockSystemRepo;
 use domain::task::{MockTaskRepo, Task, TaskService, Version};
 use domain::tool::MockToolExecutor;
@@ -106,7 +106,7 @@ impl IdGenerator for CountingIds {
 struct ForgottenFailures;
 
 impl FailureLog for ForgottenFailures {
-    fn failed(&self, _what: &'static str, _error: &dyn std::error::Error) {}
+    fn record(&self, _what: &'static str, _error: &dyn std::error::Error) {}
 }
 
 struct RuntimeBackground;
@@ -176,7 +176,7 @@ impl Ports {
             "old-token" => Err(TokenError::Expired),
             _ => Err(TokenError::Invalid("marked cause".into())),
         });
-        ports.sessions.expect_standing().returning(|_, _, _| Ok(standing()));
+        ports.sessions.expect_status().returning(|_, _, _| Ok(standing()));
         ports
     }
 
@@ -188,7 +188,7 @@ impl Ports {
         self.system.expect_api_token().returning(move |_| {
             let scopes = Scopes::granted(scopes.iter().copied()).unwrap();
             let id = Uuid::from_u128(11).into();
-            Ok(Some(ApiTokenStanding { id, user: me(), scopes, last_used_at: Some(now()), expires_at: None }))
+            Ok(Some(ApiTokenStatus { id, user: me(), scopes, last_used_at: Some(now()), expires_at: None }))
         });
         self
     }
@@ -308,13 +308,8 @@ fn json(request: TestRequest, body: impl Into<String>) -> TestRequest {
     request.insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body.into())
 }
 
-fn standing() -> SessionStanding {
-    SessionStanding {
-        token_version: 0,
-        created_at: now(),
-        last_used_at: now(),
-        expires_at: now() + TimeDelta::days(30),
-    }
+fn standing() -> SessionStatus {
+    SessionStatus { token_version: 0, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
 }
 
 fn me() -> UserId {

@@ -82,7 +82,7 @@ impl Directory {
         match self.soon(self.fetch()).await {
             Ok(newer) => newer,
             Err(failure) => {
-                self.failures.failed("fetching what the OpenID provider publishes", &failure);
+                self.failures.record("fetching what the OpenID provider publishes", &failure);
                 usable
             }
         }

@@ -25,7 +25,7 @@ pub const REDIRECT_URL: &str = "http://127.0.0.1:8000/auth/google/callback";
 pub struct Heard(Mutex<Vec<String>>);
 
 impl FailureLog for Heard {
-    fn failed(&self, what: &'static str, error: &dyn Error) {
+    fn record(&self, what: &'static str, error: &dyn Error) {
         self.0.lock().unwrap().push(format!("{what}: {}", with_causes(error)));
     }
 }

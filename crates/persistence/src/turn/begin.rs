@@ -6,7 +6,7 @@
 use domain::conversation::{ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn, TurnStart};
 use domain::id::{ConversationId, UserId};
 use domain::storage::StorageError;
-use domain::turn::{FailureCode, IDEMPOTENCY_KEPT, Turn, TurnState};
+use domain::turn::{FailureCode, IDEMPOTENCY_TTL, Turn, TurnState};
 use sea_orm::prelude::Json;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, QueryResult};
 
@@ -46,7 +46,7 @@ pub(crate) async fn begin(
         }
         // A key that is known tells more than that.
         let Some(earlier) = of_key(database, owner, request).await? else { return outcome };
-        if new.at - earlier.started_at() >= IDEMPOTENCY_KEPT {
+        if new.at - earlier.started_at() >= IDEMPOTENCY_TTL {
             if forget_key || !matches!(outcome, Err(ConversationRepoError::TurnInProgress)) {
                 return outcome;
             }
@@ -56,7 +56,7 @@ pub(crate) async fn begin(
         if !earlier.asked_for(request.fingerprint) {
             match request.reuse {
                 KeyReuse::Refuse => return Err(ConversationRepoError::IdempotencyKeyReused),
-                KeyReuse::Anew => new.idempotency = None,
+                KeyReuse::StartNew => new.idempotency = None,
             }
             continue;
         }
@@ -101,7 +101,7 @@ async fn attempt(
         return transaction.undo(ConversationRepoError::NotPending).await;
     }
     if let Some(request) = new.idempotency.as_ref().filter(|_| forget_key) {
-        let forget = statements::forget_key(owner, &request.key, (new.at - IDEMPOTENCY_KEPT).into());
+        let forget = statements::forget_key(owner, &request.key, (new.at - IDEMPOTENCY_TTL).into());
         transaction.execute(&forget).await.map_err(storage)?;
     }
     let insert = statements::insert_turn(owner, conversation, new, at);

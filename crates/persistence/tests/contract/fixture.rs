@@ -254,7 +254,7 @@ pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow:
         user_message: id(),
         user_parts: text("Add milk"),
         assistant_message: id(),
-        lease: Lease { instance: "here".parse()?, until: at + Lease::LENGTH },
+        lease: Lease { instance: "here".parse()?, until: at + Lease::TTL },
         provider: "offline".into(),
         model: "v1".into(),
         confirms: None,

@@ -26,7 +26,7 @@ on_both_databases!(
     a_turn_whose_pending_action_cannot_be_stored_does_not_end,
 );
 
-/// `Lease::LENGTH` in microseconds.
+/// `Lease::TTL` in microseconds.
 const LEASE: i64 = 15_000_000;
 /// Later than what the tests do.
 const LATER: i64 = 9 * LEASE;
@@ -243,7 +243,7 @@ async fn a_confirmation_that_is_repeated_is_answered_alike(test: TestDatabase) -
     let other = fixture.conversations.begin_turn(owner, other).await;
     assert!(matches!(other, Err(ConversationRepoError::IdempotencyKeyReused)), "{other:?}");
     let anew =
-        NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::Anew)?), ..confirming(conversation, id(), 6)? };
+        NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::StartNew)?), ..confirming(conversation, id(), 6)? };
     let day = 86_400_000_000;
     for turn in [anew, confirming(conversation, action.id, day + 2)?] {
         let outcome = fixture.conversations.begin_turn(owner, turn).await;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::conversation::{
-    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnResult, UsageOfDay,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, DailyUsage, MessageOrder, TurnResult,
 };
 use domain::id::{TurnId, UserId};
 use domain::page::PageRequest;
@@ -135,9 +135,9 @@ async fn ended(fixture: &Fixture, owner: UserId, when: DateTime<Utc>, end: TurnR
     Ok(fixture.conversations.end_turn(owner, turn.attempt(), end).await?)
 }
 
-fn of_day(day: NaiveDate, provider: &str, model: &str, turns: u64) -> UsageOfDay {
+fn of_day(day: NaiveDate, provider: &str, model: &str, turns: u64) -> DailyUsage {
     let usage = Usage { tokens_in: 3 * turns, tokens_out: 4 * turns };
-    UsageOfDay { day, provider: provider.into(), model: model.into(), turns, usage }
+    DailyUsage { day, provider: provider.into(), model: model.into(), turns, usage }
 }
 
 async fn usage_is_told_by_day_provider_and_model(test: TestDatabase) -> anyhow::Result<()> {

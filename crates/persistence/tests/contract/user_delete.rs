@@ -98,7 +98,7 @@ async fn an_address_is_free_again_when_its_user_is_gone(test: TestDatabase) -> a
     let fixture = Fixture::new(test).await?;
     let User { id, email, .. } = fixture.known_user("ada@example.com").await?;
     fixture.users.delete(id, 0).await?;
-    assert!(fixture.system.credentials_by_email(&email.folded()).await?.is_none());
+    assert!(fixture.system.credentials_by_email(&email.normalized()).await?.is_none());
     let another = fixture.known_user("ada@example.com").await?;
     assert_ne!(another.id, id);
     Ok(())

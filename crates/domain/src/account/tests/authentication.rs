@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 
 fn showing_a_token() -> Ports {
     let mut ports = Ports::new();
@@ -42,7 +42,7 @@ async fn a_token_of_a_living_session_tells_who_acts() {
     let mut ports = showing_a_token();
     ports
         .sessions
-        .expect_standing()
+        .expect_status()
         .withf(|user, id, at| (*user, *id, *at) == (ada().id, session(), now()))
         .returning(|_, _, _| Ok(standing(3)));
     assert_eq!(authenticate(&ports.service(), "good").await.unwrap(), signed_in());
@@ -51,12 +51,12 @@ async fn a_token_of_a_living_session_tells_who_acts() {
 #[tokio::test]
 async fn a_token_is_void_once_its_session_ended_or_its_version_changed() {
     let mut ports = showing_a_token();
-    ports.sessions.expect_standing().returning(|_, _, _| Err(SessionRepoError::NotFound));
+    ports.sessions.expect_status().returning(|_, _, _| Err(SessionRepoError::NotFound));
     let error = authenticate(&ports.service(), "good").await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
 
     let mut ports = showing_a_token();
-    ports.sessions.expect_standing().returning(|_, _, _| Ok(standing(4)));
+    ports.sessions.expect_status().returning(|_, _, _| Ok(standing(4)));
     let error = authenticate(&ports.service(), "good").await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
 }
@@ -73,7 +73,7 @@ async fn a_bad_token_is_refused_before_storage_is_asked() {
 #[tokio::test]
 async fn storage_is_asked_once_in_5_seconds() {
     let (mut ports, seconds) = with_time(showing_a_token());
-    ports.sessions.expect_standing().times(2).returning(|_, _, _| Ok(standing(3)));
+    ports.sessions.expect_status().times(2).returning(|_, _, _| Ok(standing(3)));
     let service = ports.service();
     for second in [0, 1, 4, 5, 9] {
         seconds.store(second, Ordering::SeqCst);
@@ -84,8 +84,8 @@ async fn storage_is_asked_once_in_5_seconds() {
 #[tokio::test]
 async fn what_is_remembered_does_not_outlive_the_session_itself() {
     let (mut ports, seconds) = with_time(showing_a_token());
-    let ends = SessionStanding { expires_at: now() + TimeDelta::seconds(2), ..standing(3) };
-    ports.sessions.expect_standing().times(1).returning(move |_, _, _| Ok(ends));
+    let ends = SessionStatus { expires_at: now() + TimeDelta::seconds(2), ..standing(3) };
+    ports.sessions.expect_status().times(1).returning(move |_, _, _| Ok(ends));
     let service = ports.service();
     authenticate(&service, "good").await.unwrap();
     seconds.store(2, Ordering::SeqCst);
@@ -102,11 +102,11 @@ async fn a_token_that_this_process_voids_is_void_at_once() {
         ("one session", |service| Box::pin(async move { service.end_session(&signed_in(), session()).await.unwrap() })),
         ("all sessions", |service| Box::pin(async move { service.end_sessions(&signed_in()).await.unwrap() })),
         ("deletion", |service| {
-            Box::pin(async move { service.delete_me(&signed_in(), Some(Password::typed("x"))).await.unwrap() })
+            Box::pin(async move { service.delete_me(&signed_in(), Some(Password::unvalidated("x"))).await.unwrap() })
         }),
         ("password", |service| {
             Box::pin(async move {
-                let (old, new) = (Password::typed("x"), Password::typed("y"));
+                let (old, new) = (Password::unvalidated("x"), Password::unvalidated("y"));
                 service.change_password(&signed_in(), Some(old), new, Client::default()).await.unwrap();
             })
         }),
@@ -119,7 +119,7 @@ async fn a_token_that_this_process_voids_is_void_at_once() {
     for (name, void) in ways {
         let mut ports = showing_a_token().issuing();
         let mut asked = 0;
-        ports.sessions.expect_standing().times(2).returning(move |_, _, _| {
+        ports.sessions.expect_status().times(2).returning(move |_, _, _| {
             asked += 1;
             if asked == 1 { Ok(standing(3)) } else { Err(SessionRepoError::NotFound) }
         });
@@ -144,7 +144,7 @@ async fn a_token_that_this_process_voids_is_void_at_once() {
 #[tokio::test]
 async fn use_is_noted_once_a_minute() {
     let (mut ports, seconds) = with_time(showing_a_token());
-    ports.sessions.expect_standing().times(3).returning(|_, _, _| Ok(standing(3)));
+    ports.sessions.expect_status().times(3).returning(|_, _, _| Ok(standing(3)));
     let client = Client { peer: Some("192.0.2.7".parse().unwrap()), ..Client::default() };
     let noted = client.clone();
     let (told, mut done) = tokio::sync::mpsc::unbounded_channel();
@@ -167,9 +167,9 @@ async fn use_is_noted_once_a_minute() {
     done.recv().await.unwrap();
 }
 
-fn api_token(expires_at: Option<DateTime<Utc>>, last_used_at: Option<DateTime<Utc>>) -> ApiTokenStanding {
+fn api_token(expires_at: Option<DateTime<Utc>>, last_used_at: Option<DateTime<Utc>>) -> ApiTokenStatus {
     let scopes = Scopes::granted(["tasks:read"]).unwrap();
-    ApiTokenStanding { id: Uuid::from_u128(11).into(), user: ada().id, scopes, last_used_at, expires_at }
+    ApiTokenStatus { id: Uuid::from_u128(11).into(), user: ada().id, scopes, last_used_at, expires_at }
 }
 
 #[tokio::test]

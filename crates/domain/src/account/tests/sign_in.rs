@@ -12,7 +12,7 @@ async fn registering_hashes_the_password_and_signs_in() {
     });
     let registration = Registration {
         email: "ada@example.com".parse().unwrap(),
-        password: Password::chosen("correct horse").unwrap(),
+        password: Password::new("correct horse").unwrap(),
         name: None,
     };
     let signed_in = ports.service().register(registration, Client::default()).await.unwrap();
@@ -26,7 +26,7 @@ async fn a_taken_email_begins_no_session() {
     ports.hasher.expect_hash().returning(|_| Ok(PasswordHash::new("phc".into())));
     ports.users.expect_create().returning(|_| Err(UserRepoError::EmailTaken));
     let registration =
-        Registration { email: ada().email, password: Password::chosen("correct horse").unwrap(), name: None };
+        Registration { email: ada().email, password: Password::new("correct horse").unwrap(), name: None };
     let error = ports.service().register(registration, Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::EmailTaken), "{error:?}");
 }
@@ -40,8 +40,10 @@ async fn the_right_password_signs_in() {
         .withf(|email| email.as_str() == "ada@example.com")
         .returning(|_| Ok(Some(Credentials { user: ada(), password_hash: Some(PasswordHash::new("phc".into())) })));
     ports.hasher.expect_verify().times(1).returning(|_, hash| Ok(hash.is_some()));
-    let signed_in =
-        ports.service().login(Some(&"ADA@example.com".parse().unwrap()), Password::typed("x"), Client::default()).await;
+    let signed_in = ports
+        .service()
+        .login(Some(&"ADA@example.com".parse().unwrap()), Password::unvalidated("x"), Client::default())
+        .await;
     assert_eq!(signed_in.unwrap().user, ada());
 }
 
@@ -54,13 +56,16 @@ async fn an_unknown_email_costs_a_hash_and_is_answered_as_a_wrong_password() {
         let mut ports = Ports::new();
         ports.system.expect_credentials_by_email().returning(move |_| Ok(found()));
         ports.hasher.expect_verify().times(1).returning(|_, _| Ok(false));
-        let error =
-            ports.service().login(Some(&ada().email), Password::typed("wrong"), Client::default()).await.unwrap_err();
+        let error = ports
+            .service()
+            .login(Some(&ada().email), Password::unvalidated("wrong"), Client::default())
+            .await
+            .unwrap_err();
         assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
     }
     let mut ports = Ports::new();
     ports.hasher.expect_verify().times(1).returning(|_, _| Ok(false));
-    let error = ports.service().login(None, Password::typed("wrong"), Client::default()).await.unwrap_err();
+    let error = ports.service().login(None, Password::unvalidated("wrong"), Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
 }
 
@@ -141,15 +146,16 @@ async fn a_password_that_was_changed_while_it_was_compared_signs_nobody_in() {
         .withf(|_, new| new.token_version == ada().token_version)
         .times(1)
         .returning(|_, _| Err(SessionRepoError::NotFound));
-    let error = ports.service().login(Some(&ada().email), Password::typed("x"), Client::default()).await.unwrap_err();
+    let error =
+        ports.service().login(Some(&ada().email), Password::unvalidated("x"), Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
 }
 
 #[tokio::test]
 async fn too_many_attempts_at_an_account_are_refused_before_anything_is_computed() {
-    let key = RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().folded());
+    let key = RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().normalized());
     let ports = Ports::new().limiting(key);
     let email: Email = "ADA@example.com".parse().unwrap();
-    let error = ports.service().login(Some(&email), Password::typed("x"), Client::default()).await.unwrap_err();
+    let error = ports.service().login(Some(&email), Password::unvalidated("x"), Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
 }

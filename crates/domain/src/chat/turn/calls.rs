@@ -85,11 +85,12 @@ impl Rounds<'_> {
             made.push(ToolCall { id, round, tool: call.tool, parameters, result: None, changes: Vec::new() });
         }
         let mut allowance = Allowance::of(self.context, self.draft);
-        let targets = match self.context.ports.tools.overwrites(&self.context.tool_context(round, 0), &made).await {
-            Ok(targets) => targets,
-            // Each call says itself what is wrong with it.
-            Err(error) => on_tool_error(error).map(|_| vec![None; made.len()])?,
-        };
+        let targets =
+            match self.context.ports.tools.overwrite_targets(&self.context.tool_context(round, 0), &made).await {
+                Ok(targets) => targets,
+                // Each call says itself what is wrong with it.
+                Err(error) => on_tool_error(error).map(|_| vec![None; made.len()])?,
+            };
         let allowed = allowance.admit(targets.iter().flatten());
         let alone = made.len() == 1 && !self.spoke_in(round);
         for (index, (call, target)) in made.into_iter().zip(targets).enumerate() {
@@ -145,7 +146,7 @@ impl Rounds<'_> {
 
     /// What the call would delete or overwrite as things stand now.
     async fn overwrite(&self, context: &ToolContext, call: &ToolCall) -> Result<Option<PendingItem>, Failure> {
-        match self.context.ports.tools.overwrites(context, std::slice::from_ref(call)).await {
+        match self.context.ports.tools.overwrite_targets(context, std::slice::from_ref(call)).await {
             Ok(mut targets) => Ok(targets.pop().flatten()),
             Err(error) => on_tool_error(error).map(|_| None),
         }

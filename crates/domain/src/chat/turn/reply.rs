@@ -153,7 +153,7 @@ impl Reply<'_> {
                 self.first_token();
                 self.plan.push_str(&delta);
             }
-            LlmEvent::ToolCallBegun { .. } => self.first_token(),
+            LlmEvent::ToolCallStarted { .. } => self.first_token(),
             LlmEvent::ToolCallComplete { call, .. } => {
                 self.first_token();
                 self.calls.push(call);

@@ -69,7 +69,7 @@ async fn a_new_conversation_is_called_by_its_first_message() {
     let begun = recorded.begun.lock().unwrap().clone().unwrap();
     assert!(matches!(begun.target, ConversationTarget::New(_, title) if title.as_str() == "Add milk"));
     assert_eq!((begun.provider.as_str(), begun.model.as_str()), ("scripted", "script"));
-    assert_eq!(begun.lease.until - begun.at, Lease::LENGTH);
+    assert_eq!(begun.lease.until - begun.at, Lease::TTL);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ impl Clock for LeaseOnlyClock {
         StoppedClock.now()
     }
     async fn sleep_until(&self, until: DateTime<Utc>) {
-        if until > self.now() + Lease::RENEWAL {
+        if until > self.now() + Lease::RENEWAL_INTERVAL {
             future::pending::<()>().await;
         }
     }

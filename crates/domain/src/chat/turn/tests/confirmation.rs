@@ -40,7 +40,7 @@ fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
     tools
         .expect_tools()
         .returning(|| vec![spec("list_tasks", false), spec("delete_task", true), spec("add_task", false)]);
-    tools.expect_overwrites().returning(|_, calls: &[ToolCall]| {
+    tools.expect_overwrite_targets().returning(|_, calls: &[ToolCall]| {
         Ok(calls
             .iter()
             .map(|call| number_in(&call.parameters).filter(|_| call.tool == "delete_task").map(item))

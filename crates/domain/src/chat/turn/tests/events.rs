@@ -174,7 +174,7 @@ async fn a_model_that_is_gone_tells_the_setting_and_why_goes_to_the_log() {
     let gone = || LlmError::ModelRetired { model: "m".into(), setting: "COHERE_MODEL", source: "404".into() };
     let signals = Arc::new(RecordedSignals::default());
     let mut failures = crate::runtime::MockFailureLog::new();
-    failures.expect_failed().withf(|_, error| format!("{error:?}").contains("404")).times(1).returning(|_, _| ());
+    failures.expect_record().withf(|_, error| format!("{error:?}").contains("404")).times(1).returning(|_, _| ());
     let base = ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new([Step::Fail(gone())])), idle());
     let (over, is_over) = futures_channel::oneshot::channel();
     let ports = ChatPorts {

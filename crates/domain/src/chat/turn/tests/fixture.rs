@@ -223,7 +223,7 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
     });
     // Whether somebody waited for a failure is another test's question.
     let mut failures = MockFailureLog::new();
-    failures.expect_failed().returning(|_, _| ());
+    failures.expect_record().returning(|_, _| ());
     ChatPorts {
         conversations: Arc::new(conversations),
         users: Arc::new(users),
@@ -270,7 +270,7 @@ pub(super) fn willing() -> MockToolExecutor {
 pub(super) fn idle() -> MockToolExecutor {
     let mut tools = MockToolExecutor::new();
     tools.expect_tools().returning(Vec::new);
-    tools.expect_overwrites().returning(|_, calls| Ok(vec![None; calls.len()]));
+    tools.expect_overwrite_targets().returning(|_, calls| Ok(vec![None; calls.len()]));
     tools
 }
 

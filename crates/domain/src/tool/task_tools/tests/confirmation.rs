@@ -26,7 +26,7 @@ async fn calls_that_delete_or_overwrite_say_which_task_and_others_do_not() {
         call("add_task", json!({"title": "milk"})),
         call("drop_tables", json!({})),
     ];
-    let found = tools.overwrites(&context(), &calls).await.unwrap();
+    let found = tools.overwrite_targets(&context(), &calls).await.unwrap();
     let new_title = "12 eggs".parse().unwrap();
     let renaming = PendingItem::new(&task(2, "eggs"), PendingItemAction::Update { new_title });
     let mut expected = vec![Some(deletion(1, "milk")), Some(renaming)];
