@@ -11,14 +11,14 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use anyhow::Context as _;
 use domain::llm::LlmClient;
-use domain::runtime::Clock;
+use domain::runtime::{Clock, Timer};
 use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
 use tokio::task::JoinHandle;
 use url::Position;
 
-use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock};
+use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock, TokioTimer};
 use crate::settings::{AssistantChoice, AssistantSettings, DatabaseSettings, Environment, Fallback, Settings};
 use crate::wiring::{self, Wired};
 use crate::{readiness::DatabaseReadiness, upkeep};
@@ -67,14 +67,15 @@ impl Application {
             migrations::up(database.connection_for_migrations()).await.context("the database cannot be migrated")?;
         }
         let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let timer: Arc<dyn Timer> = Arc::new(TokioTimer::default());
         let assistant = match overrides.assistant {
             Some(assistant) => assistant,
-            None => wiring::assistant(&settings.assistant, clock.clone())?,
+            None => wiring::assistant(&settings.assistant, timer.clone())?,
         };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
         let announced = assistant.clone();
         let Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness } =
-            wiring::wire(&settings, &database, assistant, clock, cost)?;
+            wiring::wire(&settings, &database, assistant, clock, timer, cost)?;
         // A schema that is not there yet has no turns to look after; `/health/ready` says that it is missing.
         if migrations::pending(database.connection_for_status()).await? == 0 {
             upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;

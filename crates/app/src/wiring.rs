@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::TimeDelta;
 use domain::account::{AccountPorts, AccountService, IdentityProvider};
 use domain::change::{ChangeService, Ledger};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::llm::LlmClient;
 use domain::rate_limit::RateLimiter;
-use domain::runtime::{Clock, IdGenerator};
+use domain::runtime::{Clock, IdGenerator, Timer};
 use domain::system::SystemRepo;
 use domain::task::TaskService;
 use domain::tool::TaskTools;
@@ -55,6 +54,7 @@ pub(crate) fn wire(
     database: &Database,
     assistant: Arc<dyn LlmClient>,
     clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     cost: Argon2Cost,
 ) -> anyhow::Result<Wired> {
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidGenerator);
@@ -78,7 +78,7 @@ pub(crate) fn wire(
     let users = Arc::new(SeaUserRepo::new(database.clone()));
     let system = Arc::new(SeaSystemRepo::new(database.clone()));
     let readiness = DatabaseReadiness::new(database.clone());
-    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(settings.limits, &clock));
+    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(settings.limits, &timer));
 
     let accounts = AccountPorts {
         users: users.clone(),
@@ -87,11 +87,12 @@ pub(crate) fn wire(
         system: system.clone(),
         hasher: Arc::new(Argon2Hasher::new(cost, HashingLimits::default())?),
         tokens: Arc::new(JwtIssuer::new(&secret, clock.clone(), ids.clone())),
-        provider: identity_provider(settings, &clock)?,
+        provider: identity_provider(settings, &clock, &timer)?,
         limiter: limiter.clone(),
         background: background.clone(),
         failures: Arc::new(TracedFailures),
         clock: clock.clone(),
+        timer: timer.clone(),
         ids: ids.clone(),
     };
     let chat = ChatPorts {
@@ -104,12 +105,13 @@ pub(crate) fn wire(
         signals: Arc::new(turn_signals.clone()),
         failures: Arc::new(TracedFailures),
         clock: clock.clone(),
+        timer: timer.clone(),
         ids: ids.clone(),
         instance: instance.clone(),
     };
     let options = ChatOptions {
         history_tokens: settings.assistant.history_tokens,
-        model_deadline: TimeDelta::from_std(settings.assistant.timeout + FALLBACK_GRACE)?,
+        model_deadline: settings.assistant.timeout + FALLBACK_GRACE,
         confirm_above: settings.assistant.confirm_above,
     };
     let upkeep = Upkeep {
@@ -127,20 +129,26 @@ pub(crate) fn wire(
         limiter,
         readiness: Arc::new(readiness.clone()),
         clock,
+        timer,
         ids,
     };
     Ok(Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness })
 }
 
 /// Where people sign in elsewhere, if the settings say so. Nothing is sent.
-fn identity_provider(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
+fn identity_provider(
+    settings: &Settings,
+    clock: &Arc<dyn Clock>,
+    timer: &Arc<dyn Timer>,
+) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
     let Some(GoogleSettings { client_id, client_secret, issuer }) = settings.sign_in.google.clone() else {
         return Ok(None);
     };
     let mut redirect_url = settings.server.public_url.clone();
     redirect_url.set_path(&format!("{}/auth/google/callback", redirect_url.path().trim_end_matches('/')));
     let options = OidcOptions { issuer, client_id, client_secret, redirect_url };
-    let provider = OidcProvider::new(options, clock.clone(), Arc::new(TracedFailures)).context("GOOGLE_ISSUER_URL")?;
+    let provider = OidcProvider::new(options, clock.clone(), timer.clone(), Arc::new(TracedFailures));
+    let provider = provider.context("GOOGLE_ISSUER_URL")?;
     Ok(Some(Arc::new(provider)))
 }
 
@@ -148,7 +156,7 @@ fn identity_provider(settings: &Settings, clock: &Arc<dyn Clock>) -> anyhow::Res
 ///
 /// # Errors
 /// If it cannot be made of them. Nothing is sent.
-pub(crate) fn assistant(settings: &AssistantSettings, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<dyn LlmClient>> {
+pub(crate) fn assistant(settings: &AssistantSettings, timer: Arc<dyn Timer>) -> anyhow::Result<Arc<dyn LlmClient>> {
     if let AssistantChoice::Cohere(ModelSettings { model, .. }) = &settings.choice
         && let Some(successor) = Cohere::successor_of(model)
     {
@@ -160,7 +168,7 @@ pub(crate) fn assistant(settings: &AssistantSettings, clock: Arc<dyn Clock>) -> 
         AssistantChoice::OpenAi(model) => Arc::new(OpenAiClient::new(model.into()).context("openai")?),
     };
     let options = ResilienceOptions { deadlines: Deadlines::within(settings.timeout), ..ResilienceOptions::default() };
-    let resilient = Arc::new(ResilientClient::new(provider, clock, options));
+    let resilient = Arc::new(ResilientClient::new(provider, timer, options));
     Ok(match settings.fallback {
         Fallback::None => resilient,
         Fallback::Offline => Arc::new(FallbackClient::new(resilient, built_in_assistant())),

@@ -6,6 +6,7 @@ mod signals;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -89,7 +90,7 @@ impl Lease {
     /// How long a lease holds.
     pub const TTL: TimeDelta = TimeDelta::seconds(15);
     /// How often it is renewed.
-    pub const RENEWAL_INTERVAL: TimeDelta = TimeDelta::seconds(5);
+    pub const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 }
 
 /// The name of one running process: 1 to 64 characters out of letters, digits and `-_.`.

@@ -11,7 +11,8 @@ mod rows;
 mod statements;
 mod usage;
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, TurnResult};
 use domain::id::{TurnId, UserId};
 use domain::message::Part;
@@ -187,8 +188,6 @@ fn count(tokens: u64) -> Result<i64, StorageError> {
     i64::try_from(tokens).map_err(corrupt)
 }
 
-/// None at all if a clock was set back meanwhile.
-fn microseconds(time: TimeDelta) -> Result<i64, StorageError> {
-    let time = time.max(TimeDelta::zero());
-    time.num_microseconds().ok_or("a time of 290 000 years").map_err(corrupt)
+fn microseconds(time: Duration) -> Result<i64, StorageError> {
+    i64::try_from(time.as_micros()).map_err(corrupt)
 }

@@ -10,7 +10,7 @@ use super::{AccessClaims, AccountError, IdentityProvider, PasswordHasher, Signed
 use crate::api_token::ApiTokenRepo;
 use crate::id::SessionId;
 use crate::rate_limit::{RateKey, RateLimiter};
-use crate::runtime::{Background, Clock, FailureLog, IdGenerator};
+use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, NewSession, SessionRepo, SessionRepoError};
 use crate::system::SystemRepo;
@@ -57,8 +57,10 @@ pub struct AccountPorts {
     pub background: Arc<dyn Background>,
     /// What fails there.
     pub failures: Arc<dyn FailureLog>,
-    /// Time.
+    /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Measures the age of cached tokens.
+    pub timer: Arc<dyn Timer>,
     /// Ids.
     pub ids: Arc<dyn IdGenerator>,
 }
@@ -78,6 +80,7 @@ impl AccountService {
             background,
             failures,
             clock,
+            timer,
             ids,
         } = ports;
         Self {
@@ -94,7 +97,7 @@ impl AccountService {
             clock,
             ids,
             lifetimes,
-            token_cache: Arc::default(),
+            token_cache: Arc::new(TokenCache::new(timer)),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::api_token::MockApiTokenRepo;
 use crate::id::SessionId;
 use crate::principal::{Principal, Scope, Scopes, Via};
 use crate::rate_limit::{MockRateLimiter, RateDecision, RateKey, RatePolicy};
-use crate::runtime::{MockBackground, MockClock, MockFailureLog, MockIdGenerator};
+use crate::runtime::{ManualClock, MockBackground, MockFailureLog, MockIdGenerator};
 use crate::secret::{NewSecret, SecretHash, SecretKind};
 use crate::session::{Client, MockSessionRepo, Rotation, Session, SessionStatus};
 use crate::system::{MockSystemRepo, RefreshTokenOwner};
@@ -76,7 +76,7 @@ struct Ports {
     tokens: MockTokenIssuer,
     provider: Option<MockIdentityProvider>,
     limiter: MockRateLimiter,
-    clock: MockClock,
+    clock: Arc<ManualClock>,
 }
 
 impl Ports {
@@ -90,7 +90,7 @@ impl Ports {
             tokens: MockTokenIssuer::new(),
             provider: None,
             limiter: MockRateLimiter::new(),
-            clock: MockClock::new(),
+            clock: Arc::new(ManualClock::at(now())),
         }
     }
 
@@ -129,7 +129,6 @@ impl Ports {
     }
 
     fn service(mut self) -> AccountService {
-        self.clock.expect_now().returning(now);
         self.limiter.expect_take().return_const(RateDecision::Unlimited);
         let mut ids = MockIdGenerator::new();
         ids.expect_next().returning(|| ada().id.as_uuid());
@@ -148,7 +147,8 @@ impl Ports {
             limiter: Arc::new(self.limiter),
             background: Arc::new(background),
             failures: Arc::new(MockFailureLog::new()),
-            clock: Arc::new(self.clock),
+            clock: self.clock.clone(),
+            timer: self.clock,
             ids: Arc::new(ids),
         };
         AccountService::new(ports, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) })

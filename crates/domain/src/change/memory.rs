@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::id::{MessageId, TaskId, UserId};
 use crate::page::{Page, PageRequest};
-use crate::runtime::{MockClock, MockIdGenerator};
+use crate::runtime::{ManualClock, MockIdGenerator};
 use crate::storage::StorageError;
 use crate::task::{Task, TaskCounts, TaskCursor, TaskFilter, TaskRepo, TaskRepoError, TitleMatch, TrashCursor};
 use crate::user::TimeZone;
@@ -80,14 +80,8 @@ impl Memory {
         self.entries.lock().unwrap().drain(..count);
     }
 
-    /// A ledger over this store, on a clock that goes on by a second each time that it is looked at.
+    /// A ledger over this store.
     pub(crate) fn ledger(self: &Arc<Self>) -> Ledger {
-        let mut now = at();
-        let mut clock = MockClock::new();
-        clock.expect_now().returning(move || {
-            now += TimeDelta::seconds(1);
-            now
-        });
         let mut next = 1000;
         let mut ids = MockIdGenerator::new();
         ids.expect_next().returning(move || {
@@ -97,7 +91,12 @@ impl Memory {
         let mut signals = MockChangeSignals::new();
         signals.expect_notify().withf(|user| *user == owner()).returning(|_| ());
         signals.expect_subscribe().returning(|_| futures_util::stream::repeat(()).take(3).boxed());
-        Ledger { repo: self.clone(), signals: Arc::new(signals), clock: Arc::new(clock), ids: Arc::new(ids) }
+        Ledger {
+            repo: self.clone(),
+            signals: Arc::new(signals),
+            clock: Arc::new(ManualClock::at(at())),
+            ids: Arc::new(ids),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Following a turn that does not run here: one that has ended, or that another process works on.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, stream};
 
 use super::part_diff::PartDiff;
@@ -11,7 +12,7 @@ use crate::message::{content, tool_calls};
 use crate::turn::{FailureCode, TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished, TurnState};
 
 /// How often storage is asked what another process has written.
-const INTERVAL: TimeDelta = TimeDelta::milliseconds(500);
+const INTERVAL: Duration = Duration::from_millis(500);
 
 /// The answer as it is stored, with what became of its changes.
 pub(super) async fn stored_answer(
@@ -68,7 +69,7 @@ pub(super) fn poll_remote(ports: ChatPorts, owner: UserId, turn: TurnId) -> Turn
     stream::unfold(Some(watch), move |watch| async move {
         let mut watch = watch?;
         if watch.begun {
-            watch.ports.clock.sleep_until(watch.ports.clock.now() + INTERVAL).await;
+            watch.ports.timer.sleep(INTERVAL).await;
         }
         // A conversation that was deleted, or storage that is away, ends the account without an end; the client may
         // ask again.

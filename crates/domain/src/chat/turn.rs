@@ -142,7 +142,7 @@ pub(super) async fn run_turn(
     let principal = Principal { via: Via::Chat, ..principal };
     let context = TurnContext { ports, options, principal, request_id, turn, stopped };
     context.publish(TurnEvent::Started(context.turn.clone()));
-    let draft = Draft::new(resumed.map(|resumed| kept_parts(resumed.parts)).unwrap_or_default(), at);
+    let draft = Draft::new(resumed.map(|resumed| kept_parts(resumed.parts)).unwrap_or_default(), context.elapsed());
     let mut turn = Finished { context, draft, model, put_off: PutOff::default(), earlier_usage, begun };
     let (ports, owner) = (turn.context.ports.clone(), turn.context.principal.clone());
     let running = turn.context.turn.clone();
@@ -150,7 +150,7 @@ pub(super) async fn run_turn(
         // What the work has written so far is whole between any two steps, so it may be looked at after a panic.
         let working = work(&mut turn, &message.input, at, is_resumed, pending.as_ref());
         let working = Box::pin(AssertUnwindSafe(working).catch_unwind());
-        match future::select(working, Box::pin(keep_lease(&ports, &owner, &running, at))).await {
+        match future::select(working, Box::pin(keep_lease(&ports, &owner, &running))).await {
             Either::Left((worked, _)) => worked.unwrap_or(Err(Failure::Panicked)),
             Either::Right(((), _)) => Err(Failure::LeaseLost),
         }
@@ -226,17 +226,18 @@ async fn history(context: &TurnContext) -> Result<Vec<crate::llm::LlmMessage>, F
     Ok(replay(&messages, context.options.history_tokens))
 }
 
-/// Prolongs the turn's lease again and again; returns when there is nothing left to prolong.
-async fn keep_lease(ports: &ChatPorts, principal: &Principal, turn: &Turn, begun: DateTime<Utc>) {
-    let mut held_until = begun + Lease::TTL;
+/// Renews the turn's lease periodically; returns when the lease is lost.
+async fn keep_lease(ports: &ChatPorts, principal: &Principal, turn: &Turn) {
+    let lease_ttl = Lease::TTL.to_std().unwrap_or_default();
+    let mut renewed_at = ports.timer.elapsed();
     loop {
-        ports.clock.sleep_until(ports.clock.now() + Lease::RENEWAL_INTERVAL).await;
-        let until = ports.clock.now() + Lease::TTL;
-        match ports.conversations.renew_lease(principal.user, turn.attempt(), until).await {
-            Ok(()) => held_until = until,
+        ports.timer.sleep(Lease::RENEWAL_INTERVAL).await;
+        let now = ports.timer.elapsed();
+        match ports.conversations.renew_lease(principal.user, turn.attempt(), ports.clock.now() + Lease::TTL).await {
+            Ok(()) => renewed_at = now,
             Err(error) => match error.into_storage() {
-                // Storage that is away for a moment is asked again until the lease expires: then the turn is anybody's.
-                Some(_) if ports.clock.now() < held_until => {}
+                // A storage failure is retried until the lease expires; after that, another instance may take the turn.
+                Some(_) if ports.timer.elapsed().saturating_sub(renewed_at) < lease_ttl => {}
                 Some(_) | None => return,
             },
         }

@@ -1,7 +1,9 @@
 //! Storage of conversations, their turns and their messages.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
     ClientKey, Conversation, ConversationCursor, ConversationTitle, Idempotency, MessageCursor, MessageOrder,
@@ -124,7 +126,7 @@ pub struct TurnResult {
     /// When the model's first word or call came, if one did.
     pub first_token_at: Option<DateTime<Utc>>,
     /// How long the model was waited for in all, since the turn was begun or resumed.
-    pub model_time: TimeDelta,
+    pub model_time: Duration,
     /// What waits for confirmation from now on.
     pub pending: Option<PendingAction>,
     /// When.

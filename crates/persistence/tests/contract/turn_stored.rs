@@ -1,5 +1,7 @@
 //! Turns: what is stored of them can be read, and one can be stopped from outside.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, DailyUsage, MessageOrder, TurnResult,
@@ -102,7 +104,7 @@ async fn whoever_answered_and_why_it_failed_is_kept(test: TestDatabase) -> anyho
         error_code: Some(FailureCode::RateLimited),
         usage: Usage { tokens_in: 3, tokens_out: u64::from(u32::MAX) + 1 },
         first_token_at: Some(at(7)),
-        model_time: TimeDelta::microseconds(1_234_567),
+        model_time: Duration::from_micros(1_234_567),
         ..end(TurnState::Failed, at(9))
     };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;

@@ -1,7 +1,5 @@
 //! Who a request comes from, and how often storage is asked for that.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use super::*;
 use crate::api_token::ApiTokenStatus;
 
@@ -23,14 +21,6 @@ fn showing_a_token() -> Ports {
         _ => None,
     });
     ports
-}
-
-/// A clock that goes on by so many seconds as the test says.
-fn with_time(mut ports: Ports) -> (Ports, Arc<AtomicI64>) {
-    let seconds = Arc::new(AtomicI64::new(0));
-    let read = seconds.clone();
-    ports.clock.expect_now().returning(move || now() + TimeDelta::seconds(read.load(Ordering::SeqCst)));
-    (ports, seconds)
 }
 
 async fn authenticate(service: &AccountService, token: &str) -> Result<Principal, AccountError> {
@@ -72,23 +62,25 @@ async fn a_bad_token_is_refused_before_storage_is_asked() {
 
 #[tokio::test]
 async fn storage_is_asked_once_in_5_seconds() {
-    let (mut ports, seconds) = with_time(showing_a_token());
+    let mut ports = showing_a_token();
+    let clock = ports.clock.clone();
     ports.sessions.expect_status().times(2).returning(|_, _, _| Ok(standing(3)));
     let service = ports.service();
-    for second in [0, 1, 4, 5, 9] {
-        seconds.store(second, Ordering::SeqCst);
+    for seconds in [0, 1, 3, 1, 4] {
+        clock.advance(Duration::from_secs(seconds));
         authenticate(&service, "good").await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn what_is_remembered_does_not_outlive_the_session_itself() {
-    let (mut ports, seconds) = with_time(showing_a_token());
+    let mut ports = showing_a_token();
+    let clock = ports.clock.clone();
     let ends = SessionStatus { expires_at: now() + TimeDelta::seconds(2), ..standing(3) };
     ports.sessions.expect_status().times(1).returning(move |_, _, _| Ok(ends));
     let service = ports.service();
     authenticate(&service, "good").await.unwrap();
-    seconds.store(2, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(2));
     assert!(matches!(authenticate(&service, "good").await.unwrap_err(), AccountError::InvalidToken));
 }
 
@@ -143,7 +135,8 @@ async fn a_token_that_this_process_voids_is_void_at_once() {
 
 #[tokio::test]
 async fn use_is_noted_once_a_minute() {
-    let (mut ports, seconds) = with_time(showing_a_token());
+    let mut ports = showing_a_token();
+    let clock = ports.clock.clone();
     ports.sessions.expect_status().times(3).returning(|_, _, _| Ok(standing(3)));
     let client = Client { peer: Some("192.0.2.7".parse().unwrap()), ..Client::default() };
     let noted = client.clone();
@@ -160,8 +153,8 @@ async fn use_is_noted_once_a_minute() {
             Ok(())
         });
     let service = ports.service();
-    for second in [0, 54, 60, 64] {
-        seconds.store(second, Ordering::SeqCst);
+    for seconds in [0, 54, 6, 4] {
+        clock.advance(Duration::from_secs(seconds));
         service.authenticate("good", client.clone()).await.unwrap();
     }
     done.recv().await.unwrap();
@@ -190,12 +183,13 @@ async fn an_api_token_acts_with_its_own_scopes_and_without_a_session() {
 
 #[tokio::test]
 async fn an_api_token_ends_with_its_time_also_while_it_is_remembered() {
-    let (mut ports, seconds) = with_time(showing_a_token());
+    let mut ports = showing_a_token();
+    let clock = ports.clock.clone();
     let end = now() + TimeDelta::seconds(3);
     ports.system.expect_api_token().times(1).returning(move |_| Ok(Some(api_token(Some(end), Some(now())))));
     let service = ports.service();
     authenticate(&service, "dbl_good").await.unwrap();
-    seconds.store(3, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(3));
     assert!(matches!(authenticate(&service, "dbl_good").await.unwrap_err(), AccountError::TokenExpired));
 }
 

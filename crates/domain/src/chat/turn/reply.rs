@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use futures_util::future::{self, BoxFuture, Either};
 
@@ -16,7 +17,7 @@ use crate::tool::ToolSpec;
 use crate::turn::Usage;
 
 /// How often the message is stored while a model goes on writing.
-const SAVE_INTERVAL: TimeDelta = TimeDelta::seconds(5);
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What ends a reply from outside: its deadline, or whoever stops the turn.
 type Limit = BoxFuture<'static, Failure>;
@@ -43,7 +44,7 @@ pub(super) struct ModelRun {
     pub answered_by: ModelRef,
     pub first_token_at: Option<DateTime<Utc>>,
     /// How long the model was waited for in all.
-    pub model_time: TimeDelta,
+    pub model_time: Duration,
     /// Why the last reply ended.
     pub finish_reason: FinishReason,
     fallback_told: bool,
@@ -55,7 +56,7 @@ impl ModelRun {
             usage: Usage::default(),
             answered_by: model_ref(llm),
             first_token_at: None,
-            model_time: TimeDelta::zero(),
+            model_time: Duration::ZERO,
             finish_reason: FinishReason::Stop,
             fallback_told: false,
         }
@@ -77,12 +78,12 @@ pub(super) async fn ask(
     let mut messages = prompt.history.clone();
     messages.extend(replay_parts(&draft.parts));
     let request = LlmRequest { system: prompt.system.clone(), messages, tools: prompt.tools.clone() };
-    let asked = context.now();
+    let started = context.elapsed();
     model.answered_by = model_ref(context.ports.llm.as_ref());
     let mut reply = Reply { context, draft, model, round, plan: String::new(), calls: Vec::new(), held: String::new() };
     let read = reply.read(request).await;
     let calls = reply.calls;
-    model.model_time += context.now() - asked;
+    model.model_time += context.elapsed().saturating_sub(started);
     read.map(|()| calls)
 }
 
@@ -117,7 +118,7 @@ impl Reply<'_> {
                 return Ok(());
             }
             self.take(event);
-            if self.context.now() - self.draft.saved_at >= SAVE_INTERVAL {
+            if self.context.elapsed().saturating_sub(self.draft.saved_at) >= SAVE_INTERVAL {
                 match self.draft.save(self.context).await {
                     // Storage that is away for a moment is asked again; before a tool runs, it has to be there.
                     Ok(()) | Err(Failure::Storage(_)) => {}
@@ -129,13 +130,12 @@ impl Reply<'_> {
     }
 
     fn limit(&self) -> Limit {
-        let (clock, stopped) = (self.context.ports.clock.clone(), self.context.stopped.clone());
         let deadline = self.context.options.model_deadline;
+        let (expired, stopped) = (self.context.ports.timer.sleep(deadline), self.context.stopped.clone());
         Box::pin(async move {
-            let expired = clock.sleep_until(clock.now() + deadline);
             match future::select(expired, stopped).await {
                 Either::Left(((), _)) => {
-                    let cause = format!("no whole reply within {} s", deadline.num_seconds());
+                    let cause = format!("no whole reply within {} s", deadline.as_secs());
                     Failure::Model(LlmError::Timeout(cause.into()))
                 }
                 Either::Right((reason, _)) => Failure::Stopped(reason),

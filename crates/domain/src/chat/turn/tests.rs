@@ -8,7 +8,6 @@ mod resumed;
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,10 +15,10 @@ use uuid::Uuid;
 use super::super::{ChatError, ChatPorts};
 use super::*;
 use crate::conversation::MockConversationRepo;
-use crate::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmMessage, ScriptedLlm, Step};
+use crate::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, ScriptedLlm, Step};
 use crate::message::{Message, Role, content, tool_calls};
 use crate::principal::Scope;
-use crate::runtime::{Background, Clock};
+use crate::runtime::Background;
 use crate::storage::StorageError;
 use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
 use crate::turn::{FailureCode, TurnFailure, TurnFinished, TurnState};
@@ -96,10 +95,8 @@ async fn a_model_that_fails_after_a_tool_ran_says_what_was_done() {
 #[tokio::test]
 async fn a_model_that_takes_too_long_times_out() {
     let recorded = Recorded::default();
-    let mut conversations = recorded.repo();
-    conversations.expect_renew_lease().returning(|_, _, _| Ok(()));
-    let hurried = ports(conversations, Arc::new(ScriptedLlm::new([Step::Hang])), idle());
-    let error = send(ChatPorts { clock: Arc::new(HurriedClock), ..hurried }).await.unwrap_err();
+    let ports = ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::Hang])), idle());
+    let error = send(skipping(ChatOptions::default().model_deadline, ports)).await.unwrap_err();
     assert!(matches!(error, ChatError::Model { source: LlmError::Timeout(_), .. }), "{error:?}");
     assert_eq!(recorded.ended().error_code, Some(FailureCode::Timeout));
 }
@@ -167,26 +164,10 @@ async fn a_turn_whose_lease_is_lost_stores_nothing_more() {
     let mut conversations = recorded.repo();
     conversations.expect_renew_lease().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
     conversations.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
-    let llm: Arc<dyn LlmClient> = Arc::new(ScriptedLlm::new([Step::Hang]));
-    let base = ports(conversations, Arc::new(ScriptedLlm::new([])), idle());
-    let error = send(ChatPorts { llm, clock: Arc::new(LeaseOnlyClock), ..base }).await.unwrap_err();
+    let ports = ports(conversations, Arc::new(ScriptedLlm::new([Step::Hang])), idle());
+    let error = send(skipping(Lease::RENEWAL_INTERVAL, ports)).await.unwrap_err();
     assert!(matches!(error, ChatError::LeaseLost { .. }), "{error:?}");
     assert!(recorded.ended.lock().unwrap().is_none());
-}
-
-/// A clock on which a lease's renewal comes at once and a model's deadline never.
-struct LeaseOnlyClock;
-
-#[async_trait]
-impl Clock for LeaseOnlyClock {
-    fn now(&self) -> DateTime<Utc> {
-        StoppedClock.now()
-    }
-    async fn sleep_until(&self, until: DateTime<Utc>) {
-        if until > self.now() + Lease::RENEWAL_INTERVAL {
-            future::pending::<()>().await;
-        }
-    }
 }
 
 /// Runs work and tells when it is over.

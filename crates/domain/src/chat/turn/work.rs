@@ -1,5 +1,7 @@
 //! What the steps of a turn share: what it is about, the message that it writes, and why it may end early.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, Shared};
 
@@ -77,19 +79,24 @@ impl TurnContext {
     pub fn now(&self) -> DateTime<Utc> {
         self.ports.clock.now()
     }
+
+    /// Monotonic time, for intervals.
+    pub fn elapsed(&self) -> Duration {
+        self.ports.timer.elapsed()
+    }
 }
 
 /// The assistant's message while it is written.
 pub(super) struct Draft {
     pub parts: Vec<Part>,
     diff: PartDiff,
-    /// When the parts were last stored.
-    pub saved_at: DateTime<Utc>,
+    /// Elapsed time of the timer when the parts were last stored.
+    pub saved_at: Duration,
 }
 
 impl Draft {
-    pub fn new(parts: Vec<Part>, at: DateTime<Utc>) -> Self {
-        Self { parts, diff: PartDiff::default(), saved_at: at }
+    pub fn new(parts: Vec<Part>, saved_at: Duration) -> Self {
+        Self { parts, diff: PartDiff::default(), saved_at }
     }
 
     /// Whether the turn has changed something.
@@ -113,7 +120,7 @@ impl Draft {
 
     /// Stores the message as it is so far, unless the turn was ended from outside.
     pub async fn save(&mut self, context: &TurnContext) -> Result<(), Failure> {
-        self.saved_at = context.now();
+        self.saved_at = context.elapsed();
         let attempt = context.turn.attempt();
         Ok(context.ports.conversations.save_progress(context.owner(), attempt, &self.parts).await?)
     }

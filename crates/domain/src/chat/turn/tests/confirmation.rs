@@ -9,7 +9,7 @@ use crate::tool::{ToolContext, ToolSpec};
 
 fn task(number: u128) -> Task {
     let title: Title = format!("t{number}").parse().unwrap();
-    Task::new(Uuid::from_u128(number).into(), owner(), title, false, StoppedClock.now())
+    Task::new(Uuid::from_u128(number).into(), owner(), title, false, now())
 }
 
 fn item(number: u128) -> PendingItem {
@@ -21,7 +21,7 @@ fn pending(items: Vec<PendingItem>) -> PendingAction {
         id: Uuid::from_u128(500).into(),
         message: Uuid::from_u128(501).into(),
         items,
-        expires_at: StoppedClock.now() + PendingAction::TTL,
+        expires_at: now() + PendingAction::TTL,
     }
 }
 
@@ -133,7 +133,7 @@ async fn as_many_as_allowed_are_deleted_at_once_and_one_more_puts_all_of_the_rou
     let results: Vec<_> = answer.tool_calls.iter().filter_map(|call| call.result.as_ref()).collect();
     assert!(results.iter().all(|result| !result.success && result.data["needs_confirmation"] == true), "{results:?}");
     let pending = answer.pending.unwrap();
-    assert_eq!(pending.expires_at, StoppedClock.now() + PendingAction::TTL);
+    assert_eq!(pending.expires_at, now() + PendingAction::TTL);
     assert_eq!(pending.message, answer.message);
 }
 

@@ -1,8 +1,8 @@
 //! Ports for the tests of turns: storage that remembers, clocks that stand still or hurry, tools that are willing.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
@@ -16,33 +16,14 @@ use crate::llm::ScriptedLlm;
 use crate::message::{Message, Role};
 use crate::page::Page;
 use crate::principal::Scopes;
-use crate::runtime::{Background, Clock, MockFailureLog, MockIdGenerator};
+use crate::runtime::{Background, ManualClock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ToolOutcome};
 use crate::turn::{Attempt, TurnEvents, TurnFinished, TurnSignals, TurnState};
 use crate::user::{MockUserRepo, User};
 
-/// A clock that stands still; who waits for a later time waits for ever.
-pub(super) struct StoppedClock;
-
-#[async_trait]
-impl Clock for StoppedClock {
-    fn now(&self) -> DateTime<Utc> {
-        "2026-03-01T12:00:00Z".parse().unwrap()
-    }
-    async fn sleep_until(&self, _until: DateTime<Utc>) {
-        future::pending::<()>().await;
-    }
-}
-
-/// A clock on which every wait is over at once.
-pub(super) struct HurriedClock;
-
-#[async_trait]
-impl Clock for HurriedClock {
-    fn now(&self) -> DateTime<Utc> {
-        StoppedClock.now()
-    }
-    async fn sleep_until(&self, _until: DateTime<Utc>) {}
+/// The time at which the tests' clocks start.
+pub(super) fn now() -> DateTime<Utc> {
+    "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
 /// Signals that remember what was published, and stop a turn when they are told to.
@@ -211,8 +192,8 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
             name: "Ada".parse().unwrap(),
             time_zone: "Pacific/Auckland".parse().unwrap(),
             token_version: 0,
-            created_at: StoppedClock.now(),
-            updated_at: StoppedClock.now(),
+            created_at: now(),
+            updated_at: now(),
         })
     });
     let mut ids = MockIdGenerator::new();
@@ -224,6 +205,7 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
     // Whether somebody waited for a failure is another test's question.
     let mut failures = MockFailureLog::new();
     failures.expect_record().returning(|_, _| ());
+    let clock = Arc::new(ManualClock::at(now()));
     ChatPorts {
         conversations: Arc::new(conversations),
         users: Arc::new(users),
@@ -233,10 +215,18 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         background: Arc::new(TokioBackground),
         signals: Arc::new(RecordedSignals::default()),
         failures: Arc::new(failures),
-        clock: Arc::new(StoppedClock),
+        clock: clock.clone(),
+        timer: clock,
         ids: Arc::new(ids),
         instance: "test".parse().unwrap(),
     }
+}
+
+/// The ports with a timer on which sleeps of `length` complete at once.
+pub(super) fn skipping(length: Duration, ports: ChatPorts) -> ChatPorts {
+    let timer = ManualClock::default();
+    timer.skip(length);
+    ChatPorts { timer: Arc::new(timer), ..ports }
 }
 
 pub(super) fn changes(memory: &Arc<Memory>) -> ChangeService {

@@ -140,7 +140,7 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
             role: Role::Assistant,
             parts: vec![call(0, "add_task", Some("done")), Part::Text { round: 1, text: "Added.".into() }],
             status: TurnState::Complete,
-            created_at: StoppedClock.now(),
+            created_at: now(),
         },
         usage: Usage { tokens_in: 3, tokens_out: 4 },
         error_code: None,
@@ -177,8 +177,8 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
             title: ConversationTitle::from_message("Add milk"),
             active_turn: Some(Uuid::from_u128(1).into()),
             message_count: 2,
-            created_at: StoppedClock.now(),
-            updated_at: StoppedClock.now(),
+            created_at: now(),
+            updated_at: now(),
         })
     });
     repo.expect_pending().returning(|_, _, _| Ok(None));
@@ -193,12 +193,12 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
             role: Role::Assistant,
             parts: if said.is_empty() { vec![] } else { vec![Part::Text { round: 0, text: said.into() }] },
             status: if looks == 3 { TurnState::Complete } else { TurnState::Running },
-            created_at: StoppedClock.now(),
+            created_at: now(),
         };
         Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default(), error_code: None })
     });
     let base = ports(repo, Arc::new(ScriptedLlm::new([])), idle());
-    let service = service(ChatPorts { clock: Arc::new(HurriedClock), ..base });
+    let service = service(skipping(std::time::Duration::from_millis(500), base));
     let events = service.follow(&who(), Uuid::from_u128(2).into()).await.unwrap().unwrap();
     let events: Vec<_> = futures_util::StreamExt::collect(events).await;
     let texts = events.iter().filter_map(|event| match event {
