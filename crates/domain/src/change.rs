@@ -22,6 +22,7 @@ use crate::turn::Attempt;
 
 pub use entry::{Action, EntityId, Entry, EntryPage, Head, Row, Seq, Write};
 pub use ledger::Ledger;
+pub(crate) use ledger::MAX_ATTEMPTS;
 pub use receipt::{Receipt, ReceiptStatus, Receipts, TaskRef};
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockChangeRepo;

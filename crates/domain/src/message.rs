@@ -28,6 +28,13 @@ pub struct Message {
     pub created_at: DateTime<Utc>,
 }
 
+impl Message {
+    /// Returns the message's id with the receipts of its tool calls.
+    pub(crate) fn receipts(&self) -> (MessageId, Vec<Receipt>) {
+        (self.id, receipts(&self.parts).cloned().collect())
+    }
+}
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -17,7 +17,6 @@ use crate::text::NormalizedText;
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockTaskRepo;
 pub use repo::{TaskRepo, TaskRepoError};
-pub(crate) use service::MAX_ATTEMPTS;
 pub use service::{TaskChange, TaskError, TaskService};
 pub use title::{Title, TitleError};
 

@@ -1,8 +1,6 @@
 //! Turns: one message of a user and the assistant's answer to it.
 
-mod event;
 mod failure;
-mod signals;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,11 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, MessageId, TurnId};
 
-pub use event::{TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished};
 pub use failure::FailureCode;
-#[cfg(any(test, feature = "mock"))]
-pub use signals::MockTurnSignals;
-pub use signals::{StopReason, TurnSignals};
 
 /// A running turn. A conversation has at most one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use domain::account::{AccountError, ExternalSignInError, HashError, IdentityProv
 use domain::api_token::ApiTokenRepoError;
 use domain::change::ChangeError;
 use domain::chat::ChatError;
+use domain::chat::TurnFailure;
 use domain::conversation::ConversationRepoError;
 use domain::health::NotReady;
 use domain::llm::LlmError;
@@ -19,7 +20,7 @@ use domain::rate_limit::RateLimited;
 use domain::session::SessionRepoError;
 use domain::storage::{Cause, StorageError};
 use domain::task::TaskError;
-use domain::turn::{FailureCode, TurnFailure};
+use domain::turn::FailureCode;
 
 use crate::code::Code;
 use crate::problem::{Challenge, Problem};

@@ -15,8 +15,8 @@ use std::time::Duration;
 use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use domain::chat::TurnEvents;
 use domain::runtime::Timer;
-use domain::turn::TurnEvents;
 use futures_util::future;
 use futures_util::stream::{self, Stream, StreamExt as _};
 

@@ -64,7 +64,7 @@ impl Field {
 
 /// What is to be written, and what stands against it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct UndoPlan {
     pub writes: Vec<Write>,
     pub conflicts: Vec<Conflict>,
 }
@@ -72,8 +72,8 @@ pub(super) struct Plan {
 /// Plans the undo of `entries`, newest first, on the rows as they are now. Each entry is undone on what the undo of the
 /// later ones leaves, so that several changes of one row are no conflict with each other, and changes of others between
 /// them are.
-pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: DateTime<Utc>) -> Plan {
-    let mut plan = Plan::default();
+pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: DateTime<Utc>) -> UndoPlan {
+    let mut plan = UndoPlan::default();
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
     for entry in entries {

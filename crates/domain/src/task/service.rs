@@ -8,14 +8,12 @@ use chrono::{DateTime, Utc};
 use super::{
     Task, TaskCounts, TaskCursor, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, Title, TrashCursor, Version,
 };
-use crate::change::{ChangeRepoError, Entry, Ledger, Origin, Write};
+use crate::change::{ChangeRepoError, Entry, Ledger, MAX_ATTEMPTS, Origin, Row, Write};
 use crate::id::{TaskId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::principal::{InsufficientScope, Principal, Scope};
 use crate::storage::StorageError;
 
-/// How often a change is tried on rows that others keep changing.
-pub(crate) const MAX_ATTEMPTS: u8 = 20;
 /// Tasks that are purged in one transaction.
 const PURGE_PAGE: NonZeroU16 = NonZeroU16::new(500).unwrap();
 
@@ -286,7 +284,7 @@ impl TaskService {
 
 /// What was committed: what the entry says, which may be of an earlier call with the same effect.
 fn committed(before: Option<Task>, after: Task, mut entries: Vec<Entry>) -> TaskChange {
-    let task = |row: &Option<crate::change::Row>| row.as_ref().and_then(crate::change::Row::as_task).cloned();
+    let task = |row: &Option<Row>| row.as_ref().and_then(Row::as_task).cloned();
     match entries.pop() {
         Some(entry) if entry.after.is_some() => {
             TaskChange { before: task(&entry.before), after: task(&entry.after).unwrap_or(after), entry: Some(entry) }

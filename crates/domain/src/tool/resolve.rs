@@ -1,54 +1,63 @@
-//! Which task somebody means: an id, a position in the list that was last shown, a title, or a part of one.
-//! Nothing here guesses: several candidates are handed back, and what is merely similar is only ever offered.
+//! Resolution of task identifiers: an id, a position in the list that was last shown, a title, or a part of a title.
+//!
+//! An ambiguous identifier resolves to its candidates and an unknown one to suggestions; neither selects a task.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
-use super::TaskTools;
+use crate::conversation::ConversationRepo;
 use crate::id::{ConversationId, TaskId, UserId};
 use crate::page::PageRequest;
 use crate::storage::StorageError;
-use crate::task::{Task, TaskFilter, TaskRepoError, TaskStatus, TitleMatch};
+use crate::task::{Task, TaskFilter, TaskRepo, TaskRepoError, TaskStatus, TitleMatch};
 use crate::text::NormalizedText;
 
-/// What an identifier stands for.
+/// The result of resolving an identifier.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Resolved {
-    /// This task.
+    /// Exactly one task.
     One(Box<Task>),
-    /// Each of these, so none of them.
+    /// The candidates of an ambiguous identifier.
     Several(Vec<Task>),
-    /// No task. The ones with the nearest titles come along.
+    /// No task. The tasks with the most similar titles are suggestions.
     None(Vec<Task>),
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// From the beginning, from 1.
+    /// From 1.
     Number(usize),
     Last,
 }
 
-/// So many candidates are worth a question; with more the answer is "say more".
+/// Maximum number of candidates.
 const MAX_CANDIDATES: NonZeroU16 = NonZeroU16::new(10).unwrap();
-/// So many titles are looked through for similar ones: the newest.
+/// Maximum number of tasks, newest first, whose titles are compared for suggestions.
 const MAX_COMPARED: NonZeroU16 = NonZeroU16::new(1000).unwrap();
-/// So many similar titles are offered.
-const MAX_NEAREST: usize = 3;
-/// So many characters of a title are compared. The cost grows with their square, and one character may fold to 18.
+/// Maximum number of suggestions.
+const MAX_SUGGESTIONS: usize = 3;
+/// Maximum number of characters of a title that are compared. The cost is quadratic, and one character may normalize to 18.
 const MAX_COMPARED_CHARACTERS: usize = 64;
-/// How alike titles have to be to be offered, from 0 to 1 (Jaro-Winkler).
-const NEAR: f64 = 0.75;
+/// Minimum similarity of a suggestion, from 0 to 1 (Jaro-Winkler).
+const MIN_SIMILARITY: f64 = 0.75;
 
-impl TaskTools {
-    pub(super) async fn resolve(
+/// Resolves identifiers to tasks.
+#[derive(Clone)]
+pub(super) struct TaskResolver {
+    pub tasks: Arc<dyn TaskRepo>,
+    pub conversations: Arc<dyn ConversationRepo>,
+}
+
+impl TaskResolver {
+    pub async fn resolve(
         &self,
         owner: UserId,
         conversation: Option<ConversationId>,
         identifier: &str,
     ) -> Result<Resolved, StorageError> {
         if let Ok(id) = identifier.parse::<TaskId>()
-            && let Some(task) = self.existing(owner, id).await?
+            && let Some(task) = self.find(owner, id).await?
         {
             return Ok(Resolved::One(Box::new(task)));
         }
@@ -57,9 +66,9 @@ impl TaskTools {
         {
             return Ok(Resolved::One(Box::new(task)));
         }
-        let folded = NormalizedText::new(identifier);
-        if !folded.as_str().is_empty() {
-            for title in [TitleMatch::Exactly(folded.clone()), TitleMatch::Containing(folded.clone())] {
+        let normalized = NormalizedText::new(identifier);
+        if !normalized.as_str().is_empty() {
+            for title in [TitleMatch::Exactly(normalized.clone()), TitleMatch::Containing(normalized.clone())] {
                 let mut found = self.matching(owner, Some(title), MAX_CANDIDATES).await?;
                 match found.len() {
                     0 => {}
@@ -69,20 +78,16 @@ impl TaskTools {
             }
         }
         let others = self.matching(owner, None, MAX_COMPARED).await?;
-        Ok(Resolved::None(nearest(&folded, others)))
+        Ok(Resolved::None(most_similar(&normalized, others)))
     }
 
-    pub(super) async fn existing(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
+    /// Returns the task, or `None` if the owner has no such task.
+    pub async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
         match self.tasks.get(owner, id).await {
             Ok(task) => Ok(Some(task)),
             Err(TaskRepoError::NotFound) => Ok(None),
             Err(TaskRepoError::Storage(error)) => Err(error),
         }
-    }
-
-    async fn shown(&self, owner: UserId, conversation: ConversationId) -> Result<Vec<TaskId>, StorageError> {
-        let shown = self.conversations.shown_tasks(owner, conversation).await;
-        shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))
     }
 
     async fn at(
@@ -91,13 +96,14 @@ impl TaskTools {
         conversation: ConversationId,
         position: Position,
     ) -> Result<Option<Task>, StorageError> {
-        let shown = self.shown(owner, conversation).await?;
+        let shown = self.conversations.shown_tasks(owner, conversation).await;
+        let shown = shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))?;
         let id = match position {
             Position::Number(number) => number.checked_sub(1).and_then(|index| shown.get(index)),
             Position::Last => shown.last(),
         };
         match id {
-            Some(id) => self.existing(owner, *id).await,
+            Some(id) => self.find(owner, *id).await,
             None => Ok(None),
         }
     }
@@ -116,11 +122,11 @@ impl TaskTools {
     }
 }
 
-/// A look-up of several that finds none is no error.
+/// The storage failure of a query for several rows, which never returns [`TaskRepoError::NotFound`].
 pub(super) fn storage(error: TaskRepoError) -> StorageError {
     match error {
         TaskRepoError::Storage(error) => error,
-        TaskRepoError::NotFound => StorageError::Other("a look-up of several found none".into()),
+        TaskRepoError::NotFound => StorageError::Other("a query for several rows returned 'not found'".into()),
     }
 }
 
@@ -129,20 +135,20 @@ fn position(identifier: &str) -> Option<Position> {
         return Some(Position::Last);
     }
     let digits = identifier.strip_prefix('#').unwrap_or(identifier);
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| digits.parse().ok().map(Position::Number)).flatten()
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| digits.parse().ok().map(Position::Number)).flatten()
 }
 
-fn nearest(wanted: &NormalizedText, tasks: Vec<Task>) -> Vec<Task> {
-    let wanted = beginning(wanted);
-    let likeness = |task: &Task| strsim::jaro_winkler(&wanted, &beginning(&task.title.normalized()));
-    let mut scored: Vec<_> = tasks.into_iter().map(|task| (likeness(&task), task)).collect();
-    scored.retain(|(score, _)| *score >= NEAR);
+fn most_similar(wanted: &NormalizedText, tasks: Vec<Task>) -> Vec<Task> {
+    let wanted = prefix(wanted);
+    let similarity = |task: &Task| strsim::jaro_winkler(&wanted, &prefix(&task.title.normalized()));
+    let mut scored: Vec<_> = tasks.into_iter().map(|task| (similarity(&task), task)).collect();
+    scored.retain(|(score, _)| *score >= MIN_SIMILARITY);
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    scored.into_iter().take(MAX_NEAREST).map(|(_, task)| task).collect()
+    scored.into_iter().take(MAX_SUGGESTIONS).map(|(_, task)| task).collect()
 }
 
-fn beginning(text: &NormalizedText) -> String {
+fn prefix(text: &NormalizedText) -> String {
     text.as_str().chars().take(MAX_COMPARED_CHARACTERS).collect()
 }
 
@@ -151,12 +157,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_are_compared_by_their_beginning() {
-        assert_eq!(beginning(&NormalizedText::new(&"\u{FDFA}".repeat(500))).chars().count(), MAX_COMPARED_CHARACTERS);
+    fn only_a_prefix_of_long_texts_is_compared() {
+        assert_eq!(prefix(&NormalizedText::new(&"\u{FDFA}".repeat(500))).chars().count(), MAX_COMPARED_CHARACTERS);
     }
 
     #[test]
-    fn positions_are_numbers_with_or_without_a_hash_and_last() {
+    fn positions_are_numbers_with_an_optional_hash_and_the_word_last() {
         assert_eq!(position("2"), Some(Position::Number(2)));
         assert_eq!(position("#12"), Some(Position::Number(12)));
         assert_eq!(position("Last"), Some(Position::Last));

@@ -1,4 +1,4 @@
-//! The tools on tasks, each with its checks: the chat assistant and every other caller run this very code.
+//! The tools on tasks, for the chat assistant and every other caller.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use super::outcome::{
     completed, created, deleted, done, not_undone, numbered, recorded, refuse, refused, renamed, undone, view,
 };
 use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, UpdateTask, read, schema};
-use super::resolve::Resolved;
+use super::resolve::{Resolved, TaskResolver};
 use super::{CONFIRM_PENDING, ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec, UNDO, confirmation};
 use crate::change::{ChangeService, Ledger, Undone};
 use crate::conversation::{ConversationRepo, PendingItem};
@@ -21,32 +21,31 @@ use crate::principal::Scope;
 use crate::storage::StorageError;
 use crate::task::{Task, TaskError, TaskFilter, TaskPatch, TaskRepo, TaskService, TaskStatus, Title};
 
-/// Maximum number of tasks that one list shows; its counts tell how many there are.
+/// Maximum number of tasks that one list shows. The counts include the others.
 const MAX_LISTED: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
 
 /// The tools on tasks: `add_task`, `list_tasks`, `complete_task`, `delete_task`, `update_task`, `undo`.
 #[derive(Clone)]
 pub struct TaskTools {
-    pub(super) tasks: Arc<dyn TaskRepo>,
-    pub(super) conversations: Arc<dyn ConversationRepo>,
-    pub(super) ledger: Ledger,
+    resolver: TaskResolver,
+    ledger: Ledger,
     service: TaskService,
     changes: ChangeService,
 }
 
 impl TaskTools {
-    /// Tools over these ports.
+    /// Creates the tools.
     pub fn new(tasks: Arc<dyn TaskRepo>, conversations: Arc<dyn ConversationRepo>, ledger: Ledger) -> Self {
         let service = TaskService::new(tasks.clone(), ledger.clone());
         let changes = ChangeService::new(ledger.clone(), tasks.clone());
-        Self { tasks, conversations, ledger, service, changes }
+        Self { resolver: TaskResolver { tasks, conversations }, ledger, service, changes }
     }
 }
 
 #[async_trait]
 impl ToolExecutor for TaskTools {
     fn tools(&self) -> Vec<ToolSpec> {
-        // Made once: their schemas are generated from types.
+        // Created once, because the schemas are generated from types.
         static SPECS: LazyLock<Vec<ToolSpec>> = LazyLock::new(specs);
         SPECS.clone()
     }
@@ -81,17 +80,17 @@ impl ToolExecutor for TaskTools {
     ) -> Result<Vec<Option<PendingItem>>, ToolError> {
         let mut items = Vec::with_capacity(calls.len());
         for call in calls {
-            items.push(self.overwrite(context, call).await?);
+            items.push(confirmation::overwrite_target(&self.resolver, context, call).await?);
         }
         Ok(items)
     }
 
     async fn run_pending(&self, context: &ToolContext, items: &[PendingItem]) -> Result<ToolOutcome, ToolError> {
-        self.run_confirmed(context, items).await
+        confirmation::run_confirmed(&self.resolver, &self.ledger, context, items).await
     }
 }
 
-/// Describes the tools to a model.
+/// The descriptions of the tools.
 pub fn specs() -> Vec<ToolSpec> {
     vec![
         spec("add_task", "Creates a task on the user's list.", schema::<AddTask>()),
@@ -118,7 +117,7 @@ pub fn specs() -> Vec<ToolSpec> {
     ]
 }
 
-/// Describes the tool that confirms a pending action, for the turn in which there is one.
+/// The description of the tool that confirms a pending action, for a turn in which there is one.
 pub fn confirm_pending_spec() -> ToolSpec {
     ToolSpec {
         destructive: true,
@@ -159,7 +158,7 @@ impl TaskTools {
             },
             Err(error) => return refuse(error),
         };
-        self.remember(context, &page.items).await?;
+        self.store_shown(context, &page.items).await?;
         let total = match filter.status {
             TaskStatus::All => counts.pending + counts.completed,
             TaskStatus::Pending => counts.pending,
@@ -186,7 +185,7 @@ impl TaskTools {
         context: &ToolContext,
         OneTask { task_identifier }: OneTask,
     ) -> Result<ToolOutcome, ToolError> {
-        let task = match self.one(context, task_identifier.as_str()).await? {
+        let task = match self.resolve_one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -202,7 +201,7 @@ impl TaskTools {
         context: &ToolContext,
         OneTask { task_identifier }: OneTask,
     ) -> Result<ToolOutcome, ToolError> {
-        let task = match self.one(context, task_identifier.as_str()).await? {
+        let task = match self.resolve_one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -218,7 +217,7 @@ impl TaskTools {
             Ok(title) => title,
             Err(error) => return Ok(refused(error.to_string(), json!({}))),
         };
-        let task = match self.one(context, task_identifier.as_str()).await? {
+        let task = match self.resolve_one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -231,26 +230,30 @@ impl TaskTools {
 
     async fn undo(&self, context: &ToolContext, NoParameters {}: NoParameters) -> Result<ToolOutcome, ToolError> {
         match self.changes.undo_last_turn(&context.origin).await {
-            Ok(Some(done)) => Ok(undone(&done)),
+            Ok(Some(result)) => Ok(undone(&result)),
             Ok(None) => Ok(refused("There is nothing to undo in this conversation.".to_owned(), json!({}))),
             Err(error) => not_undone(error),
         }
     }
 
-    /// The one task that `identifier` stands for, or what to say instead.
-    async fn one(&self, context: &ToolContext, identifier: &str) -> Result<Result<Task, ToolOutcome>, ToolError> {
+    /// Returns the task that `identifier` resolves to, or the outcome to return instead.
+    async fn resolve_one(
+        &self,
+        context: &ToolContext,
+        identifier: &str,
+    ) -> Result<Result<Task, ToolOutcome>, ToolError> {
         context.origin.principal.require(Scope::TasksWrite)?;
         let owner = context.origin.principal.user;
         if let Some(id) = context.target {
-            return Ok(match self.existing(owner, id).await? {
+            return Ok(match self.resolver.find(owner, id).await? {
                 Some(task) => Ok(task),
                 None => Err(refuse(TaskError::NotFound)?),
             });
         }
-        match self.resolve(owner, context.conversation(), identifier).await? {
+        match self.resolver.resolve(owner, context.conversation(), identifier).await? {
             Resolved::One(task) => Ok(Ok(*task)),
             Resolved::Several(candidates) => {
-                self.remember(context, &candidates).await?;
+                self.store_shown(context, &candidates).await?;
                 let message = format!("Several tasks match '{identifier}'. Nothing was changed. Which one is meant?");
                 Ok(Err(refused(message, json!({"candidates": numbered(&candidates)}))))
             }
@@ -264,13 +267,14 @@ impl TaskTools {
         }
     }
 
-    /// Remembers what is shown, so that "the second one" means what was seen.
-    async fn remember(&self, context: &ToolContext, shown: &[Task]) -> Result<(), StorageError> {
+    /// Stores which tasks the conversation shows, so that later positions refer to them.
+    async fn store_shown(&self, context: &ToolContext, shown: &[Task]) -> Result<(), StorageError> {
         let Some(conversation) = context.conversation() else { return Ok(()) };
         let ids: Vec<TaskId> = shown.iter().map(|task| task.id).collect();
-        let set = self.conversations.set_shown_tasks(context.origin.principal.user, conversation, &ids).await;
-        // A conversation that was deleted meanwhile shows nothing to anybody.
-        set.or_else(|error| error.into_storage().map_or(Ok(()), Err))
+        let stored =
+            self.resolver.conversations.set_shown_tasks(context.origin.principal.user, conversation, &ids).await;
+        // The conversation may have been deleted meanwhile; then there is nothing to store.
+        stored.or_else(|error| error.into_storage().map_or(Ok(()), Err))
     }
 }
 

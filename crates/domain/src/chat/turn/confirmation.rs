@@ -1,25 +1,25 @@
-//! Which deletions and edits a turn may make unasked, and what becomes of the others.
+//! The limit on deletions and edits without the user's confirmation.
 //!
-//! The server counts and reads no text: together with what the turn has done, a round may delete or overwrite a number of
-//! existing tasks. A round that would go beyond puts all of them off.
+//! The limit applies to the existing tasks that a turn deletes or overwrites. If a round would exceed it, all deletions
+//! and edits of the round are deferred until the user confirms them. The server only counts; it does not interpret text.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::work::{Draft, Ran, TurnContext};
+use super::work::{CallResult, Draft, TurnContext};
 use crate::change::Action;
 use crate::conversation::{PendingAction, PendingItem};
 use crate::id::TaskId;
 use crate::message::{ToolResult, receipts, tool_calls};
 use crate::tool::{CONFIRM_PENDING, UNDO};
 
-/// What a turn has put off.
+/// The deletions and edits that a turn has deferred.
 #[derive(Default)]
-pub(super) struct PutOff(Option<PendingAction>);
+pub(super) struct DeferredItems(Option<PendingAction>);
 
-impl PutOff {
-    /// Puts `item` off. A later one for the same task replaces it.
+impl DeferredItems {
+    /// Defers `item`, which replaces an earlier one for the same task.
     pub fn add(&mut self, context: &TurnContext, item: PendingItem) {
         let action = self.0.get_or_insert_with(|| PendingAction {
             id: context.ports.ids.next().into(),
@@ -31,16 +31,16 @@ impl PutOff {
         action.items.push(item);
     }
 
-    /// What waits for confirmation once the turn is complete.
+    /// Takes the pending action to be stored with the turn.
     pub fn take(&mut self) -> Option<PendingAction> {
         self.0.take()
     }
 }
 
-/// The existing tasks that a turn has deleted or overwritten, and how many it may.
+/// The existing tasks that a turn has deleted or overwritten, and their maximum number.
 pub(super) struct Allowance {
     limit: usize,
-    /// Tasks that the turn created are its own.
+    /// Tasks that the turn created, which do not count.
     created: BTreeSet<TaskId>,
     touched: BTreeSet<TaskId>,
 }
@@ -49,7 +49,7 @@ impl Allowance {
     pub fn of(context: &TurnContext, draft: &Draft) -> Self {
         let created = receipts(&draft.parts).filter(|receipt| receipt.action == Action::Created);
         let created = created.map(|receipt| receipt.task.id).collect();
-        // An undo is bounded by what it takes back, and what was confirmed was agreed to.
+        // Undo is limited to earlier changes of the conversation, and confirmed changes need no further confirmation.
         let counted = tool_calls(&draft.parts).filter(|call| call.tool != UNDO && call.tool != CONFIRM_PENDING);
         let overwritten = counted
             .flat_map(|call| &call.changes)
@@ -60,12 +60,12 @@ impl Allowance {
         allowance
     }
 
-    /// Whether a call on this task counts.
+    /// Whether the task counts towards the limit.
     pub fn counts(&self, item: &PendingItem) -> bool {
         !self.created.contains(&item.task.id)
     }
 
-    /// Takes all of `items` into account, if they are not too many. Returns whether they are allowed.
+    /// Counts all of `items` if that does not exceed the limit. Returns whether they were counted.
     pub fn admit<'i>(&mut self, items: impl IntoIterator<Item = &'i PendingItem>) -> bool {
         let more: BTreeSet<_> = items.into_iter().filter(|item| self.counts(item)).map(|item| item.task.id).collect();
         let all: BTreeSet<_> = self.touched.union(&more).copied().collect();
@@ -77,8 +77,8 @@ impl Allowance {
     }
 }
 
-/// What is told of a call that was put off.
-pub(super) fn waiting(context: &TurnContext, item: &PendingItem) -> Ran {
+/// The result of a deferred call.
+pub(super) fn deferred_result(context: &TurnContext, item: &PendingItem) -> CallResult {
     let limit = context.options.confirm_above;
     let message = format!(
         "Not done yet: task '{}' waits for the user's confirmation, because the request would delete or edit more than \
@@ -86,9 +86,9 @@ pub(super) fn waiting(context: &TurnContext, item: &PendingItem) -> Ran {
         item.task.title
     );
     let data = json!({"needs_confirmation": true, "task": item.task});
-    Ran { result: ToolResult { success: false, message, data }, ..Ran::failed("") }
+    CallResult { result: ToolResult { success: false, message, data }, ..CallResult::failed("") }
 }
 
-pub(super) fn is_waiting(result: &ToolResult) -> bool {
+pub(super) fn is_deferred(result: &ToolResult) -> bool {
     result.data["needs_confirmation"] == true
 }

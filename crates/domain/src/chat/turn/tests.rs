@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::super::{ChatError, ChatPorts};
 use super::*;
+use crate::chat::{TurnFailure, TurnFinished};
 use crate::conversation::MockConversationRepo;
 use crate::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, ScriptedLlm, Step};
 use crate::message::{Message, Role, content, tool_calls};
@@ -21,7 +22,7 @@ use crate::principal::Scope;
 use crate::runtime::Background;
 use crate::storage::StorageError;
 use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
-use crate::turn::{FailureCode, TurnFailure, TurnFinished, TurnState};
+use crate::turn::{FailureCode, TurnState};
 use fixture::*;
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use super::super::super::ChatService;
 use super::super::*;
 use crate::change::memory::Memory;
 use crate::change::{Action, ChangeService, Receipt, Seq, TaskRef};
+use crate::chat::{TurnEvents, TurnFinished, TurnSignals};
 use crate::conversation::{MockConversationRepo, TurnResult};
 use crate::id::{TurnId, UserId};
 use crate::llm::ScriptedLlm;
@@ -18,7 +19,7 @@ use crate::page::Page;
 use crate::principal::Scopes;
 use crate::runtime::{Background, ManualClock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ToolOutcome};
-use crate::turn::{Attempt, TurnEvents, TurnFinished, TurnSignals, TurnState};
+use crate::turn::{Attempt, TurnState};
 use crate::user::{MockUserRepo, User};
 
 /// The time at which the tests' clocks start.
