@@ -1,4 +1,4 @@
-//! Accounts in use, on mocked ports.
+//! Use cases of accounts on mocked ports.
 
 mod authentication;
 mod external;
@@ -48,7 +48,7 @@ fn session() -> SessionId {
     Uuid::from_u128(8).into()
 }
 
-fn standing(token_version: u32) -> SessionStatus {
+fn status(token_version: u32) -> SessionStatus {
     SessionStatus { token_version, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
 }
 
@@ -61,12 +61,12 @@ fn signed_in() -> Principal {
     Principal { user: ada().id, session: Some(session()), api_token: None, via: Via::Http, scopes: Scopes::all() }
 }
 
-/// A script of Ada's that may do everything that a script may.
+/// An API token of Ada's with all grantable scopes.
 fn script() -> Principal {
     Principal { session: None, scopes: Scope::GRANTABLE.into_iter().collect(), ..signed_in() }
 }
 
-/// The ports, each a mock that expects nothing yet. Nothing is limited, and work in the background is done at once.
+/// Mocked ports without expectations. Nothing is rate-limited.
 struct Ports {
     users: MockUserRepo,
     sessions: MockSessionRepo,
@@ -124,7 +124,7 @@ impl Ports {
     fn limiting(mut self, key: RateKey) -> Self {
         let policy = RatePolicy { name: "test", quota: 1, window: Duration::from_mins(1) };
         let refused = RateDecision::Refused { policy, retry_after: Duration::from_secs(7) };
-        self.limiter.expect_take().withf(move |asked| *asked == key).times(1).return_const(refused);
+        self.limiter.expect_take().withf(move |taken| *taken == key).times(1).return_const(refused);
         self
     }
 
@@ -159,6 +159,6 @@ impl Ports {
 fn assert_needs_account<T: std::fmt::Debug>(answer: &Result<T, AccountError>) {
     assert!(
         matches!(answer, Err(AccountError::InsufficientScope(InsufficientScope(Scope::Account)))),
-        "an API token must not do this: {answer:?}"
+        "expected a missing scope: {answer:?}"
     );
 }

@@ -1,4 +1,4 @@
-//! What an undo writes: for each field that a change set, the value from before it, where the value is still the change's.
+//! Planning of an undo: each field that a change set gets its previous value back, if it still has the value of the change.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ pub struct Conflict {
     pub seq: Seq,
     /// The row.
     pub entity: EntityId,
-    /// The field that has another value now; `None` if the whole row is concerned: it was purged, or is undone already.
+    /// The field that was changed later; `None` if the row was purged or the change is already undone.
     pub field: Option<&'static str>,
-    /// The later entry that is in the way, if it is known.
+    /// The later entry that blocks the undo, if known.
     pub later: Option<Seq>,
 }
 
@@ -40,7 +40,7 @@ impl Field {
         }
     }
 
-    /// The field with this name.
+    /// Returns the field with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
@@ -62,16 +62,15 @@ impl Field {
     }
 }
 
-/// What is to be written, and what stands against it.
+/// The writes of an undo, and the changes that cannot be undone.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct UndoPlan {
     pub writes: Vec<Write>,
     pub conflicts: Vec<Conflict>,
 }
 
-/// Plans the undo of `entries`, newest first, on the rows as they are now. Each entry is undone on what the undo of the
-/// later ones leaves, so that several changes of one row are no conflict with each other, and changes of others between
-/// them are.
+/// Plans the undo of `entries`, newest first, starting from the current rows. Each entry is undone on the result of undoing
+/// the later ones, so that several of `entries` on one row do not conflict, but other changes in between do.
 pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: DateTime<Utc>) -> UndoPlan {
     let mut plan = UndoPlan::default();
     let mut entries: Vec<&Entry> = entries.iter().collect();
@@ -93,7 +92,7 @@ pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: D
             None => undo_creation(row, after, now),
         };
         plan.conflicts.extend(changed.into_iter().map(|field| conflict(Some(field))));
-        let restored = restored.touched(row, now);
+        let restored = restored.bump_version(row, now);
         if restored != *row {
             let before = current.insert(id, restored.clone());
             plan.writes.push(Write::Task { before, after: Some(restored), undoes: Some(entry.seq) });
@@ -102,7 +101,7 @@ pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: D
     plan
 }
 
-/// The row with the fields of a change as they were before it, and the fields that have another value by now.
+/// Returns the row with the fields of a change reverted, and the fields that were changed later.
 fn undo_fields(row: &Task, before: &Task, after: &Task) -> (Task, Vec<Field>) {
     let mut restored = row.clone();
     let mut changed = Vec::new();
@@ -116,19 +115,19 @@ fn undo_fields(row: &Task, before: &Task, after: &Task) -> (Task, Vec<Field>) {
     (restored, changed)
 }
 
-/// The row in the trash, if it is as it was created.
+/// Returns the row moved to the trash, if it is as it was created.
 fn undo_creation(row: &Task, created: &Task, now: DateTime<Utc>) -> (Task, Vec<Field>) {
     let changed: Vec<_> = Field::ALL.into_iter().filter(|field| field.differs(row, created)).collect();
     let deleted_at = if changed.is_empty() { Some(now) } else { row.deleted_at };
     (Task { deleted_at, ..row.clone() }, changed)
 }
 
-/// Names the latest of `later` that is in the way of each conflict. `later` is in the order of the ledger.
+/// Sets the latest blocking entry of each conflict. `later` must be in ledger order.
 pub(super) fn name_later(conflicts: &mut [Conflict], later: &[Entry]) {
     for conflict in conflicts {
-        let in_the_way =
+        let is_blocking =
             |entry: &&Entry| entry.entity == conflict.entity && entry.seq > conflict.seq && sets(entry, conflict.field);
-        conflict.later = conflict.later.or(later.iter().rev().find(in_the_way).map(|entry| entry.seq));
+        conflict.later = conflict.later.or(later.iter().rev().find(is_blocking).map(|entry| entry.seq));
     }
 }
 

@@ -1,10 +1,10 @@
-//! One's own account.
+//! The acting user's account.
 
 use super::*;
 use crate::user::UserPatch;
 
 #[tokio::test]
-async fn changing_the_password_voids_what_was_there_and_begins_a_session() {
+async fn changing_the_password_replaces_all_sessions() {
     let mut ports = Ports::new().issuing();
     ports.users.expect_credentials().returning(|_| Ok(credentials(Some("old"))));
     ports
@@ -48,7 +48,7 @@ async fn a_wrong_or_missing_password_changes_and_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn guesses_at_the_password_count_as_attempts_to_sign_in() {
+async fn password_checks_count_as_sign_in_attempts() {
     let mut ports = Ports::new().limiting(RateKey::SignInAccount(ada().email.normalized()));
     ports.users.expect_credentials().returning(|_| Ok(credentials(Some("phc"))));
     let error = ports.service().delete_me(&signed_in(), Some(Password::unvalidated("guess"))).await.unwrap_err();
@@ -56,12 +56,12 @@ async fn guesses_at_the_password_count_as_attempts_to_sign_in() {
 }
 
 #[tokio::test]
-async fn without_a_password_the_sign_in_has_to_be_recent() {
+async fn an_account_without_a_password_requires_a_recent_sign_in() {
     for (minutes, recent) in [(0, true), (10, true), (11, false)] {
         let mut ports = Ports::new();
         ports.users.expect_credentials().returning(|_| Ok(credentials(None)));
         ports.sessions.expect_status().returning(move |_, _, _| {
-            Ok(SessionStatus { created_at: now() - TimeDelta::minutes(minutes), ..standing(3) })
+            Ok(SessionStatus { created_at: now() - TimeDelta::minutes(minutes), ..status(3) })
         });
         ports.users.expect_delete().times(usize::from(recent)).returning(|_, _| Ok(()));
         let deleted = ports.service().delete_me(&signed_in(), None).await;
@@ -74,7 +74,7 @@ async fn without_a_password_the_sign_in_has_to_be_recent() {
 }
 
 #[tokio::test]
-async fn deleting_deletes_the_account_that_was_proven() {
+async fn deleting_deletes_the_verified_account() {
     let mut ports = Ports::new();
     ports.users.expect_credentials().returning(|_| Ok(credentials(Some("phc"))));
     ports.hasher.expect_verify().returning(|_, _| Ok(true));
@@ -88,7 +88,7 @@ async fn deleting_deletes_the_account_that_was_proven() {
 }
 
 #[tokio::test]
-async fn an_api_token_reads_whose_it_is_and_changes_nothing() {
+async fn an_api_token_can_read_the_account_but_not_change_it() {
     let mut ports = Ports::new();
     ports.users.expect_get().returning(|_| Ok(ada()));
     let service = ports.service();

@@ -1,4 +1,4 @@
-//! What a turn may delete and overwrite unasked, what it puts off, and how that is confirmed.
+//! Deletions and edits without confirmation, deferral, and confirmation.
 
 use super::*;
 use crate::change::Action;
@@ -34,7 +34,7 @@ fn number_in(parameters: &Value) -> Option<u128> {
     parameters["task_identifier"].as_str()?.parse().ok()
 }
 
-/// Tools on tasks that are called by their numbers. Deletions are noted in the list.
+/// Tools on tasks that are identified by numbers. Deletions are recorded in `deleted`.
 fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
     let mut tools = MockToolExecutor::new();
     tools
@@ -82,7 +82,7 @@ fn deletions(numbers: impl IntoIterator<Item = u128>) -> Step {
     Step::calls_raw(arguments.iter().map(|arguments| ("delete_task", arguments.as_str())))
 }
 
-/// A turn in a conversation in which `waiting` waits, with the model's steps. Returns what was deleted, too.
+/// Runs a turn in a conversation with this pending action. Returns the answer, the deleted tasks and the model.
 async fn turn(
     waiting: Option<PendingAction>,
     options: ChatOptions,
@@ -91,9 +91,9 @@ async fn turn(
 ) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
     let recorded = Recorded::default();
     let mut repo = MockConversationRepo::new();
-    let begun = recorded.begun.clone();
+    let started = recorded.started.clone();
     repo.expect_begin_turn().returning(move |_, new| {
-        *begun.lock().unwrap() = Some(new.clone());
+        *started.lock().unwrap() = Some(new.clone());
         Ok(TurnStart::New { turn: turn_of(&new), pending: waiting.clone() })
     });
     let deleted = Arc::default();
@@ -101,13 +101,13 @@ async fn turn(
     let ports = ports(recorded.expect_rest(repo), llm.clone(), deleting(&deleted));
     let message = NewMessage { target: MessageTarget::Existing(Uuid::from_u128(2).into()), input, idempotency: None };
     let service = super::super::super::ChatService::new(ports, options);
-    let answer = service.send(&who(), &"r".parse().unwrap(), message).await.unwrap();
+    let answer = service.send(&principal(), &"r".parse().unwrap(), message).await.unwrap();
     assert_eq!(recorded.ended().pending, answer.pending);
     let deleted = deleted.lock().unwrap().clone();
     (answer, deleted, llm)
 }
 
-async fn says(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>) {
+async fn run(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>) {
     let words = ChatInput::Text("whatever".parse().unwrap());
     let (answer, deleted, _) = turn(None, ChatOptions::default(), steps, words).await;
     (answer, deleted)
@@ -124,10 +124,10 @@ fn waiting_for(answer: &TurnAnswer) -> Vec<u128> {
 }
 
 #[tokio::test]
-async fn as_many_as_allowed_are_deleted_at_once_and_one_more_puts_all_of_the_round_off() {
-    let (answer, deleted) = says(vec![deletions(1..=3), Step::says("Done.")]).await;
+async fn deletions_up_to_the_limit_run_and_one_more_defers_the_whole_round() {
+    let (answer, deleted) = run(vec![deletions(1..=3), Step::says("Done.")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3]));
-    let (answer, deleted) = says(vec![deletions(1..=4), Step::says("Shall I?")]).await;
+    let (answer, deleted) = run(vec![deletions(1..=4), Step::says("Shall I?")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![1, 2, 3, 4], vec![]));
     assert!(answer.receipts.changes.is_empty());
     let results: Vec<_> = answer.tool_calls.iter().filter_map(|call| call.result.as_ref()).collect();
@@ -138,36 +138,36 @@ async fn as_many_as_allowed_are_deleted_at_once_and_one_more_puts_all_of_the_rou
 }
 
 #[tokio::test]
-async fn thirty_two_in_one_round_and_four_in_four_rounds_wait() {
-    let (answer, deleted) = says(vec![deletions(1..=32), Step::says("Shall I?")]).await;
+async fn the_limit_covers_all_rounds_of_a_turn() {
+    let (answer, deleted) = run(vec![deletions(1..=32), Step::says("Shall I?")]).await;
     assert_eq!((waiting_for(&answer).len(), deleted.len()), (32, 0));
     let rounds = (1..=4).map(|number| deletions([number])).chain([Step::says("Shall I?")]);
-    let (answer, deleted) = says(rounds.collect()).await;
+    let (answer, deleted) = run(rounds.collect()).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![4], vec![1, 2, 3]));
 }
 
 #[tokio::test]
-async fn the_same_task_counts_once_and_one_that_the_turn_created_does_not_count() {
+async fn a_task_counts_once_and_a_task_created_in_the_turn_does_not_count() {
     let twice = vec![deletions([1, 2]), deletions([2, 3]), Step::says("Done.")];
-    assert_eq!(says(twice).await.1, [1, 2, 2, 3]);
+    assert_eq!(run(twice).await.1, [1, 2, 2, 3]);
     let own =
         vec![Step::calls("add_task", &json!({"title": "a"})), deletions([900]), deletions(1..=3), Step::says("Done.")];
-    let (answer, deleted) = says(own).await;
+    let (answer, deleted) = run(own).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![], vec![900, 1, 2, 3]));
 }
 
 #[tokio::test]
-async fn what_a_round_puts_off_does_not_keep_it_from_adding() {
+async fn a_deferred_round_still_adds_tasks() {
     let mut calls: Vec<(&str, String)> =
         (1..=4).map(|n| ("delete_task", json!({"task_identifier": n.to_string()}).to_string())).collect();
     calls.push(("add_task", json!({"title": "a"}).to_string()));
     let step = Step::calls_raw(calls.iter().map(|(tool, arguments)| (*tool, arguments.as_str())));
-    let (answer, deleted) = says(vec![step, Step::says("Shall I?")]).await;
+    let (answer, deleted) = run(vec![step, Step::says("Shall I?")]).await;
     assert_eq!((waiting_for(&answer).len(), deleted.len(), answer.receipts.changes.len()), (4, 0, 1));
 }
 
 #[tokio::test]
-async fn zero_asks_for_each() {
+async fn a_limit_of_zero_defers_every_deletion() {
     let options = ChatOptions { confirm_above: 0, ..ChatOptions::default() };
     let words = ChatInput::Text("delete 1".parse().unwrap());
     let (answer, deleted, _) = turn(None, options, vec![deletions([1]), Step::says("Shall I?")], words).await;
@@ -185,7 +185,7 @@ async fn a_request_confirms_without_a_model_and_answers_with_the_receipt() {
 }
 
 #[tokio::test]
-async fn the_model_confirms_in_the_first_round_alone() {
+async fn the_model_can_confirm_only_in_the_first_round() {
     let confirm = || Step::calls("confirm_pending", &json!({}));
     let (answer, deleted, llm) = with_pending(vec![confirm(), Step::says("C'est fait.")]).await;
     assert_eq!((deleted, answer.receipts.changes.len()), (vec![1, 2], 2));
@@ -195,10 +195,9 @@ async fn the_model_confirms_in_the_first_round_alone() {
 }
 
 #[tokio::test]
-async fn any_other_call_or_text_ends_the_offer() {
+async fn a_confirmation_next_to_text_or_other_calls_is_refused() {
     let confirm = || Step::calls("confirm_pending", &json!({}));
     let list = || Step::calls("list_tasks", &json!({}));
-    // A title that it reads in the list says so.
     let (answer, deleted, _) = with_pending(vec![list(), confirm(), Step::says("Here you are.")]).await;
     assert_eq!(deleted, Vec::<u128>::new());
     assert!(answer.tool_calls[1].result.as_ref().unwrap().message.contains("no tool named"));
@@ -207,12 +206,12 @@ async fn any_other_call_or_text_ends_the_offer() {
     assert!(with_pending(vec![Step::Events(events), Step::says("Sorry.")]).await.1.is_empty());
     let both = Step::calls_raw([("confirm_pending", "{}"), ("list_tasks", "{}")]);
     assert!(with_pending(vec![both, Step::says("Sorry.")]).await.1.is_empty());
-    let (_, deleted) = says(vec![confirm(), Step::says("Sorry.")]).await;
-    assert!(deleted.is_empty(), "where nothing waits there is no such tool");
+    let (_, deleted) = run(vec![confirm(), Step::says("Sorry.")]).await;
+    assert!(deleted.is_empty(), "without a pending action there is no such tool");
 }
 
 #[tokio::test]
-async fn what_was_confirmed_is_not_counted() {
+async fn confirmed_deletions_do_not_count() {
     let confirm = Step::calls("confirm_pending", &json!({}));
     let (answer, deleted, _) = with_pending(vec![confirm, deletions(3..=5), Step::says("Done.")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3, 4, 5]));

@@ -1,4 +1,4 @@
-//! What calls would delete or overwrite, and running it once confirmed.
+//! Targets of deletions and edits, and running confirmed ones.
 
 use super::*;
 use crate::conversation::PendingItemAction;
@@ -12,7 +12,7 @@ fn deletion(number: u128, title: &str) -> PendingItem {
 }
 
 #[tokio::test]
-async fn calls_that_delete_or_overwrite_say_which_task_and_others_do_not() {
+async fn only_unambiguous_deletions_and_edits_have_a_target() {
     let memory = Memory::with([task(1, "milk"), task(2, "eggs"), task(3, "brown eggs")]);
     let tools = tools(&memory, showing(vec![task(2, "eggs").id]));
     let calls = [
@@ -36,7 +36,7 @@ async fn calls_that_delete_or_overwrite_say_which_task_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn what_was_confirmed_is_one_operation_at_the_versions_that_were_seen() {
+async fn confirmed_items_run_as_one_operation_at_their_recorded_versions() {
     let memory = Memory::with([task(1, "a"), task(2, "b"), task(3, "c"), task(4, "d")]);
     let new_title = "c2".parse().unwrap();
     let items = [
@@ -63,7 +63,7 @@ async fn what_was_confirmed_is_one_operation_at_the_versions_that_were_seen() {
 }
 
 #[tokio::test]
-async fn a_task_that_changes_while_it_is_confirmed_is_left() {
+async fn a_concurrently_changed_task_is_skipped() {
     let memory = Memory::with([task(1, "a"), task(2, "b")]);
     let other = |memory: &Memory| memory.put(task(1, "a").toggle(at()));
     *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
@@ -74,7 +74,7 @@ async fn a_task_that_changes_while_it_is_confirmed_is_left() {
 }
 
 #[tokio::test]
-async fn a_confirmation_of_nothing_that_stands_changes_nothing() {
+async fn a_confirmation_without_matching_items_changes_nothing() {
     let memory = Memory::with([]);
     let outcome = tools(&memory, showing(vec![])).run_pending(&context(), &[deletion(1, "a")]).await.unwrap();
     assert!(matches!(outcome, ToolOutcome::Refused { .. }), "{outcome:?}");
