@@ -11,14 +11,14 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use anyhow::Context as _;
 use domain::llm::LlmClient;
-use domain::runtime::Clock;
+use domain::runtime::{Clock, Timer};
 use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
 use tokio::task::JoinHandle;
 use url::{Position, Url};
 
-use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock};
+use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock, TokioTimer};
 use crate::settings::{AssistantChoice, DatabaseSettings, Environment, Fallback, Settings};
 use crate::wiring::{self, Wired};
 use crate::{readiness::DatabaseReadiness, upkeep};
@@ -68,14 +68,15 @@ impl Application {
             migrations::up(database.connection_for_migrations()).await.context("cannot migrate the database")?;
         }
         let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let timer: Arc<dyn Timer> = Arc::new(TokioTimer::default());
         let assistant = match overrides.assistant {
             Some(assistant) => assistant,
-            None => wiring::assistant(&settings.assistant, &derived.assistant, clock.clone())?,
+            None => wiring::assistant(&settings.assistant, &derived.assistant, timer.clone())?,
         };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
         let started = Started::new(&settings, &derived.assistant, assistant.as_ref());
         let Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness } =
-            wiring::wire(&settings, &derived, &database, assistant, clock, cost)?;
+            wiring::wire(&settings, &derived, &database, assistant, clock, timer, cost)?;
         // With pending migrations the table of turns may be missing; `/health/ready` reports them.
         if migrations::pending(database.connection_for_status()).await? == 0 {
             upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;

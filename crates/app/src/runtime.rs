@@ -6,6 +6,7 @@ mod clock;
 mod failure_log;
 mod ids;
 mod rate_limiter;
+mod timer;
 mod turn_signals;
 
 pub use background::BackgroundTasks;
@@ -14,4 +15,5 @@ pub use clock::SystemClock;
 pub use failure_log::TracedFailures;
 pub use ids::UuidGenerator;
 pub use rate_limiter::{GovernorRateLimiter, RateLimits};
+pub use timer::TokioTimer;
 pub use turn_signals::LocalTurnSignals;

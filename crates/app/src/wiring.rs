@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::TimeDelta;
 use domain::account::{AccountPorts, AccountService, IdentityProvider, TokenLifetimes};
 use domain::change::{ChangeService, Ledger};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::llm::LlmClient;
 use domain::rate_limit::RateLimiter;
-use domain::runtime::{Clock, IdGenerator};
+use domain::runtime::{Clock, IdGenerator, Timer};
 use domain::system::SystemRepo;
 use domain::task::TaskService;
 use domain::tool::TaskTools;
@@ -59,6 +58,7 @@ pub(crate) fn wire(
     database: &Database,
     assistant: Arc<dyn LlmClient>,
     clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     cost: Argon2Cost,
 ) -> anyhow::Result<Wired> {
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidGenerator);
@@ -82,7 +82,7 @@ pub(crate) fn wire(
     let users = Arc::new(SeaUserRepo::new(database.clone()));
     let system = Arc::new(SeaSystemRepo::new(database.clone()));
     let readiness = DatabaseReadiness::new(database.clone());
-    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(rate_limits(settings.limits), &clock));
+    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(rate_limits(settings.limits), &timer));
 
     let accounts = AccountPorts {
         users: users.clone(),
@@ -91,11 +91,12 @@ pub(crate) fn wire(
         system: system.clone(),
         hasher: Arc::new(Argon2Hasher::new(cost, HashingLimits::default())?),
         tokens: Arc::new(JwtIssuer::new(&secret, clock.clone(), ids.clone())),
-        provider: identity_provider(derived, &clock)?,
+        provider: identity_provider(derived, &clock, &timer)?,
         limiter: limiter.clone(),
         background: background.clone(),
         failures: Arc::new(TracedFailures),
         clock: clock.clone(),
+        timer: timer.clone(),
         ids: ids.clone(),
     };
     let chat = ChatPorts {
@@ -108,12 +109,13 @@ pub(crate) fn wire(
         signals: Arc::new(turn_signals.clone()),
         failures: Arc::new(TracedFailures),
         clock: clock.clone(),
+        timer: timer.clone(),
         ids: ids.clone(),
         instance: instance.clone(),
     };
     let options = ChatOptions {
         history_tokens: settings.assistant.llm_history_tokens,
-        model_deadline: TimeDelta::from_std(settings.assistant.llm_timeout + FALLBACK_GRACE)?,
+        model_deadline: settings.assistant.llm_timeout + FALLBACK_GRACE,
         confirm_above: settings.assistant.chat_confirm_above,
     };
     let upkeep = Upkeep {
@@ -133,6 +135,7 @@ pub(crate) fn wire(
         limiter,
         readiness: Arc::new(readiness.clone()),
         clock,
+        timer,
         ids,
     };
     Ok(Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness })
@@ -151,12 +154,14 @@ fn rate_limits(settings: LimitSettings) -> RateLimits {
 fn identity_provider(
     settings: &DerivedSettings,
     clock: &Arc<dyn Clock>,
+    timer: &Arc<dyn Timer>,
 ) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
     let Some(OAuthClient { id, secret, issuer }) = settings.oauth_client.clone() else { return Ok(None) };
     let mut redirect_url = settings.public_url.clone();
     redirect_url.set_path(&format!("{}/auth/google/callback", redirect_url.path().trim_end_matches('/')));
     let options = OidcOptions { issuer, client_id: id, client_secret: secret, redirect_url };
-    let provider = OidcProvider::new(options, clock.clone(), Arc::new(TracedFailures)).context("GOOGLE_ISSUER_URL")?;
+    let provider = OidcProvider::new(options, clock.clone(), timer.clone(), Arc::new(TracedFailures));
+    let provider = provider.context("GOOGLE_ISSUER_URL")?;
     Ok(Some(Arc::new(provider)))
 }
 
@@ -167,7 +172,7 @@ fn identity_provider(
 pub(crate) fn assistant(
     settings: &AssistantSettings,
     choice: &AssistantChoice,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
 ) -> anyhow::Result<Arc<dyn LlmClient>> {
     if let AssistantChoice::Cohere(ModelSettings { model, .. }) = choice
         && let Some(successor) = Cohere::successor_of(model)
@@ -183,7 +188,7 @@ pub(crate) fn assistant(
     };
     let options =
         ResilienceOptions { deadlines: Deadlines::within(settings.llm_timeout), ..ResilienceOptions::default() };
-    let resilient = Arc::new(ResilientClient::new(provider, clock, options));
+    let resilient = Arc::new(ResilientClient::new(provider, timer, options));
     Ok(match settings.llm_fallback {
         Fallback::None => resilient,
         Fallback::Offline => Arc::new(FallbackClient::new(resilient, built_in_assistant())),

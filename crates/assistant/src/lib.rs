@@ -168,7 +168,7 @@ fn events(reply: &Reply) -> Vec<LlmEvent> {
                     tool: command.tool().to_owned(),
                     arguments: command.arguments().to_string(),
                 };
-                events.push(LlmEvent::ToolCallBegun { index, id: call.id.clone(), tool: call.tool.clone() });
+                events.push(LlmEvent::ToolCallStarted { index, id: call.id.clone(), tool: call.tool.clone() });
                 events.push(LlmEvent::ToolCallArguments { index, fragment: call.arguments.clone() });
                 events.push(LlmEvent::ToolCallComplete { index, call });
             }

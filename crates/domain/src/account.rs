@@ -1,4 +1,4 @@
-//! Accounts in use: registering, signing in and out, by password or elsewhere, and telling who a request comes from
+//! Use cases of accounts: registration, sign-in by password or at an external provider, and authentication of requests
 //! ([`AccountService`]).
 
 mod attempt;
@@ -23,7 +23,7 @@ use crate::session::SessionRepoError;
 use crate::storage::StorageError;
 use crate::user::{DisplayName, Email, Password, User, UserRepoError};
 
-pub use attempt::{BegunSignIn, Callback, ExternalSignInError, SignInAttempt};
+pub use attempt::{Callback, ExternalSignInError, SignInAttempt, StartedSignIn};
 #[cfg(any(test, feature = "mock"))]
 pub use identity_provider::MockIdentityProvider;
 pub use identity_provider::{
@@ -35,110 +35,110 @@ pub use ports::{MockPasswordHasher, MockTokenIssuer};
 pub use service::{AccountPorts, AccountService};
 pub use sessions::ApiTokenRequest;
 
-/// What somebody gives to register.
+/// The input of a registration.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// The address.
+    /// The email address.
     pub email: Email,
     /// The password.
     pub password: Password,
-    /// What they are called; the address's local part if they do not say.
+    /// The name; by default, the local part of the address.
     pub name: Option<DisplayName>,
 }
 
-/// What a sign-in gives.
+/// The result of a sign-in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// Shown with every request.
+    /// Sent with every request.
     pub access_token: SecretString,
-    /// How long the access token is good.
+    /// Lifetime of the access token.
     pub expires_in: TimeDelta,
-    /// Exchanged once for the next pair of tokens.
+    /// Valid once, for a new pair of tokens.
     pub refresh_token: SecretString,
-    /// Who signed in.
+    /// The user.
     pub user: User,
 }
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessClaims {
     /// The user: `sub`.
     pub user: UserId,
     /// The session: `sid`.
     pub session: SessionId,
-    /// The user's token version when it was made: `ver`.
+    /// The user's token version at issue: `ver`.
     pub token_version: u32,
-    /// When it was made: `iat` and `nbf`, in whole seconds.
+    /// The time of issue: `iat` and `nbf`, in whole seconds.
     pub issued_at: DateTime<Utc>,
-    /// When it ends: `exp`, in whole seconds.
+    /// The expiry: `exp`, in whole seconds.
     pub expires_at: DateTime<Utc>,
 }
 
-/// How long tokens are good.
+/// Lifetimes of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenLifetimes {
     /// An access token.
     pub access: TimeDelta,
-    /// A refresh token, and with it a session that is not used.
+    /// A refresh token, and thereby an unused session.
     pub refresh: TimeDelta,
 }
 
-/// Why somebody is not let in.
+/// Errors of [`AccountService`].
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// There is no such account, or the password is another one: which of the two is not told.
+    /// There is no such account, or the password is wrong; the error does not reveal which.
     #[error("the email or the password is wrong")]
     InvalidCredentials,
-    /// The address has an account.
+    /// Another account has this address.
     #[error("the email is taken")]
     EmailTaken,
-    /// The token is not one of ours, or it is void.
+    /// The token is invalid or revoked.
     #[error("the token is not valid")]
     InvalidToken,
-    /// The token was good until a while ago.
+    /// The token has expired.
     #[error("the token has expired")]
     TokenExpired,
-    /// The account has another password.
+    /// The password does not match.
     #[error("the password is wrong")]
     WrongPassword,
-    /// The account has a password, and it was not given.
-    #[error("the password is needed")]
-    PasswordNeeded,
-    /// The account has no password, and the sign-in is too long ago to do without.
+    /// The account has a password, which was not sent.
+    #[error("the password is required")]
+    PasswordRequired,
+    /// The account has no password, and the sign-in is not recent.
     #[error("the sign-in is too long ago")]
-    SignInAgain,
-    /// It was tried too often.
+    RecentSignInRequired,
+    /// There were too many attempts.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
     /// There is no such session.
     #[error("no such session")]
     SessionNotFound,
-    /// An API token would be over before it began.
+    /// The expiry of a new API token is in the past.
     #[error("the expiry is in the past")]
     ExpiryInThePast,
-    /// Nobody can sign in elsewhere.
+    /// External sign-in is not configured.
     #[error("no identity provider is configured")]
     OAuthNotConfigured,
-    /// The attempt to sign in elsewhere is not this browser's, or is over.
+    /// The external sign-in was started by another browser, or has expired or been completed.
     #[error("the state is not valid")]
     InvalidState,
-    /// The one-time code is none, was used or is over.
-    #[error("the code is not valid")]
+    /// The one-time code is invalid, expired or already used.
+    #[error("the code is invalid, expired or already used")]
     InvalidCode,
-    /// Nothing came of an attempt to sign in elsewhere.
+    /// The external sign-in failed.
     #[error(transparent)]
     External(#[from] ExternalSignInError),
     /// API tokens cannot be stored or read.
     #[error(transparent)]
     ApiTokens(#[from] ApiTokenRepoError),
-    /// The caller may not do this.
+    /// The caller lacks a scope.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// Tokens cannot be made.
-    #[error("a token could not be made")]
+    /// Tokens cannot be created.
+    #[error("a token could not be created")]
     Token(#[source] TokenError),
     /// Sessions cannot be stored or read.
     #[error(transparent)]
@@ -152,7 +152,7 @@ impl From<UserRepoError> for AccountError {
     fn from(error: UserRepoError) -> Self {
         match error {
             UserRepoError::EmailTaken => Self::EmailTaken,
-            // A token outlives its user by moments only; whoever shows it is nobody.
+            // The token of a deleted user.
             UserRepoError::NotFound => Self::InvalidToken,
             UserRepoError::ExternalAccountTaken => ExternalSignInError::AlreadyLinked.into(),
             UserRepoError::Storage(cause) => Self::Storage(cause),

@@ -1,4 +1,4 @@
-//! API tokens: what lets a script or an agent in, for as much as its owner wants it to do ([`ApiTokenRepo`]).
+//! API tokens for scripts and agents, and their storage ([`ApiTokenRepo`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,22 +14,22 @@ use crate::secret::SecretHash;
 use crate::storage::StorageError;
 use crate::text;
 
-/// What an API token is called: trimmed, 1 to 100 characters, no control characters, and not only invisible ones.
+/// The name of an API token: trimmed, 1 to 100 characters, no control characters, at least one visible character.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ApiTokenName(String);
 
 impl ApiTokenName {
-    /// The longest name, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 100;
 
-    /// The name as text.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text is no [`ApiTokenName`].
+/// The text is not an [`ApiTokenName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 100 characters, none of them a control character")]
 pub struct ApiTokenNameError;
@@ -60,58 +60,58 @@ impl fmt::Display for ApiTokenName {
     }
 }
 
-/// An API token as its owner sees it. The token itself is shown once, when it is made.
+/// An API token as its owner sees it. The token itself is shown only when it is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiToken {
-    /// Its id.
+    /// The id, which is not secret.
     pub id: ApiTokenId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// What it is called.
+    /// Chosen by the owner.
     pub name: ApiTokenName,
-    /// What it allows.
+    /// The granted scopes.
     pub scopes: Scopes,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it was last seen to be used. Use is noted once a minute at the most.
+    /// The time of the last use, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it is over; `None` if it is good until it is deleted.
+    /// The expiry; `None` if it does not expire.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// An API token to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewApiToken {
-    /// Its id.
+    /// The new id.
     pub id: ApiTokenId,
-    /// What it is called.
+    /// Chosen by the owner.
     pub name: ApiTokenName,
-    /// What it allows.
+    /// The granted scopes.
     pub scopes: Scopes,
-    /// Its hash.
+    /// The hash of the token.
     pub hash: SecretHash,
-    /// When it is made.
+    /// The time of creation.
     pub at: DateTime<Utc>,
-    /// When it is over.
+    /// The expiry; `None` if it does not expire.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// What whoever shows an API token may do.
+/// What determines whether an API token is valid, and what it permits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiTokenStanding {
-    /// The token.
+pub struct ApiTokenStatus {
+    /// The token's id.
     pub id: ApiTokenId,
-    /// In whose name.
+    /// The owner.
     pub user: UserId,
-    /// What it allows.
+    /// The granted scopes.
     pub scopes: Scopes,
-    /// When it was last seen to be used.
+    /// The time of the last use.
     pub last_used_at: Option<DateTime<Utc>>,
-    /// When it is over.
+    /// The expiry; `None` if it does not expire.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// Why API tokens cannot be stored or read.
+/// Reasons why API tokens cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiTokenRepoError {
     /// The owner has no such token, or no such session.
@@ -122,14 +122,14 @@ pub enum ApiTokenRepoError {
     Storage(#[from] StorageError),
 }
 
-/// Stores API tokens. Every call is scoped to one owner. (The look-up by hash, before an owner is known, is
-/// [`SystemRepo`](crate::system::SystemRepo)'s.)
+/// Stores API tokens. Every call is scoped to one owner. [`SystemRepo`](crate::system::SystemRepo) finds a token by hash,
+/// before the owner is known.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait ApiTokenRepo: Send + Sync {
-    /// Stores a token that was made in `session`. MUST return [`ApiTokenRepoError::NotFound`] when the owner has no such
-    /// session that is alive when the token is made, also when it ends at the same time: a token must not outlive the
-    /// password change that ended its session.
+    /// Stores a token that was created in `session`. MUST return [`ApiTokenRepoError::NotFound`] when the owner has no such
+    /// active session, also if it is ended concurrently: a token must not survive a change of the password that ended its
+    /// session.
     async fn create(
         &self,
         owner: UserId,
@@ -137,17 +137,16 @@ pub trait ApiTokenRepo: Send + Sync {
         token: NewApiToken,
     ) -> Result<ApiToken, ApiTokenRepoError>;
 
-    /// The owner's tokens, those that are over too, the newest first.
+    /// Returns a page of the owner's tokens, including expired ones, newest first.
     async fn list(
         &self,
         owner: UserId,
         page: PageRequest<ApiTokenId>,
     ) -> Result<Page<ApiToken, ApiTokenId>, ApiTokenRepoError>;
 
-    /// MUST return [`ApiTokenRepoError::NotFound`] when the owner has no such token.
+    /// Deletes a token. MUST return [`ApiTokenRepoError::NotFound`] when the owner has no such token.
     async fn delete(&self, owner: UserId, id: ApiTokenId) -> Result<(), ApiTokenRepoError>;
 
-    /// Notes that a token was used at `at`. One that is gone stays gone: no error. A note that comes late MUST leave a
-    /// later one as it is.
+    /// Records the use of a token at `at`. Has no effect if there is no such token, or a later use is recorded.
     async fn touch(&self, owner: UserId, id: ApiTokenId, at: DateTime<Utc>) -> Result<(), ApiTokenRepoError>;
 }

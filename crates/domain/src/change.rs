@@ -1,5 +1,5 @@
-//! The ledger: every write to a user's rows is a numbered entry with the row before and after it. Undo, the trash, sync
-//! and live events are readers of it.
+//! The ledger: every write to a user's rows is recorded as a numbered entry with the row before and after. Undo, the trash,
+//! sync and live events read it.
 
 mod entry;
 mod ledger;
@@ -22,6 +22,7 @@ use crate::turn::Attempt;
 
 pub use entry::{Action, EntityId, Entry, EntryPage, Head, Row, Seq, Write};
 pub use ledger::Ledger;
+pub(crate) use ledger::MAX_ATTEMPTS;
 pub use receipt::{Receipt, ReceiptStatus, Receipts, TaskRef};
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockChangeRepo;
@@ -33,24 +34,24 @@ pub use signals::ChangeSignals;
 pub use signals::MockChangeSignals;
 pub use undo::Conflict;
 
-/// Who asks for a change, and by which request or tool call.
+/// The origin of a change: the acting user, and the request or tool call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The acting user.
     pub principal: Principal,
     /// The request.
     pub request_id: RequestId,
-    /// The tool call, if one asks for the change.
+    /// The tool call that requested the change, if any.
     pub call: Option<CallOrigin>,
 }
 
 impl Origin {
-    /// The origin of a change that a request asks for directly.
+    /// Creates the origin of a change that was requested without a tool call.
     pub fn request(principal: &Principal, request_id: &RequestId) -> Self {
         Self { principal: principal.clone(), request_id: request_id.clone(), call: None }
     }
 
-    /// Describes an operation of this origin.
+    /// Creates an operation of this origin.
     pub fn change(&self, operation: OperationId, at: DateTime<Utc>) -> Change {
         let Self { principal, request_id, call } = self.clone();
         Change { operation, actor: principal, call, request_id, confirms: None, at }
@@ -73,22 +74,22 @@ pub struct CallOrigin {
 }
 
 impl CallOrigin {
-    /// The effect that this call has at most once.
+    /// Returns the id of the effect that this call has at most once.
     pub fn effect(&self) -> EffectId {
         EffectId { turn: self.attempt.turn, round: self.round, index: self.index }
     }
 }
 
-/// One operation: who changes something, by which way, and when. All rows that it writes share its `operation`.
+/// An operation: the writes that one request or tool call commits together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The id of the operation.
     pub operation: OperationId,
     /// The acting user.
     pub actor: Principal,
-    /// The tool call that asked for it, if any.
+    /// The tool call that requested it, if any.
     pub call: Option<CallOrigin>,
-    /// The request in which it happens.
+    /// The request.
     pub request_id: RequestId,
     /// The pending action that the user has confirmed with it.
     pub confirms: Option<PendingActionId>,
@@ -96,9 +97,7 @@ pub struct Change {
     pub at: DateTime<Utc>,
 }
 
-/// Names one effect of one turn by turn, round and index of the tool call.
-///
-/// Providers repeat their own call ids, so those cannot serve.
+/// Identifies the effect of a tool call by turn, round and index. The call ids of providers are not unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EffectId {
     /// The turn.

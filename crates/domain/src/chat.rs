@@ -1,12 +1,14 @@
-//! Chat: a user's message in, a finished turn out ([`ChatService`]).
+//! Chat with the assistant: a message starts a turn, which ends with an answer ([`ChatService`]).
 //!
-//! What a tool does is in [`crate::tool`].
+//! The tools of the assistant are in [`crate::tool`].
 
+mod event;
 mod following;
 mod history;
 mod part_diff;
 mod ports;
 mod service;
+mod signals;
 mod system_text;
 mod turn;
 
@@ -22,40 +24,43 @@ use crate::principal::InsufficientScope;
 use crate::storage::StorageError;
 use crate::text::is_blank;
 
-pub use crate::turn::TurnAnswer;
+pub use event::{TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished};
 pub use ports::{ChatOptions, ChatPorts};
 pub use service::{ChatService, MessageRecord};
+#[cfg(any(test, feature = "mock"))]
+pub use signals::MockTurnSignals;
+pub use signals::{StopReason, TurnSignals};
 pub use turn::MAX_CALLS;
 
-/// What a user says to the assistant: trimmed, 1 to 4000 characters, not only invisible ones; line breaks and tabs
-/// may be in it, other control characters may not.
+/// The text of a user's message: trimmed, 1 to 4000 characters, at least one of them visible, no control characters except
+/// line breaks and tabs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserText(String);
 
 impl UserText {
-    /// The longest message, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 4000;
 
-    /// The words.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text is no [`UserText`].
+/// Reasons why a text is not a [`UserText`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UserTextError {
-    /// Nothing of it can be seen.
+    /// The text is empty or invisible.
     #[error("Message cannot be empty")]
     Empty,
-    /// It is too long.
+    /// The text is too long.
     #[error("Message cannot be longer than {} characters (this one has {length})", UserText::MAX)]
     TooLong {
-        /// Its length in characters.
+        /// The length in characters.
         length: usize,
     },
-    /// A NUL, an escape or their like.
+    /// The text contains a control character.
     #[error("Message cannot contain control characters other than line breaks and tabs")]
     ControlCharacter,
 }
@@ -95,92 +100,92 @@ impl fmt::Display for UserText {
     }
 }
 
-/// Something said to the assistant.
+/// A message to the assistant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMessage {
-    /// Where.
+    /// The conversation.
     pub target: MessageTarget,
-    /// What.
+    /// The content.
     pub input: ChatInput,
-    /// How it says that it may have been sent before, if it does.
+    /// The idempotency key, if the client sent one.
     pub idempotency: Option<Idempotency>,
 }
 
-/// What a user tells the assistant.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChatInput {
-    /// A message in words.
+    /// A text.
     Text(UserText),
-    /// A confirmation of what waits for it. No model is asked.
+    /// A confirmation of a pending action. No model is called.
     Confirm(PendingActionId),
 }
 
-/// Where something is said.
+/// The conversation of a new message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageTarget {
-    /// In a new conversation.
+    /// A new conversation.
     New,
-    /// In this one.
+    /// An existing conversation.
     Existing(ConversationId),
-    /// In the one that the client calls so, by a name of its own or by its id here, or in a new one of this name.
+    /// The conversation with this client key or id; if there is none, a new one with this key.
     Keyed(ClientKey),
 }
 
-/// Where a turn is kept that ended in an error after the user's message was stored.
+/// The location of a turn that failed after the user's message was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredTurn {
     /// The conversation.
     pub conversation: ConversationId,
-    /// The assistant's message, which says that it failed.
+    /// The assistant's message, which contains a notice of the failure.
     pub message: MessageId,
 }
 
-/// Why there is no answer.
+/// Reasons why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ChatError {
-    /// The caller may not do this.
+    /// The caller lacks a scope.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
-    /// Storage refused or failed before the user's message was stored.
+    /// The turn was not started; the user's message is not stored.
     #[error(transparent)]
     Conversations(#[from] ConversationRepoError),
     /// The model failed. The user's message is kept.
     #[error("the assistant failed")]
     Model {
-        /// How.
+        /// The cause.
         #[source]
         source: LlmError,
-        /// Where.
+        /// The stored turn.
         stored: StoredTurn,
     },
     /// Storage failed. The user's message is kept.
     #[error("the turn could not be stored")]
     Interrupted {
-        /// How.
+        /// The cause.
         #[source]
         source: StorageError,
-        /// Where.
+        /// The stored turn.
         stored: StoredTurn,
     },
-    /// The turn was taken away: its conversation was deleted, or its lease was lost.
-    #[error("the turn was ended from outside")]
+    /// The turn is not running any more: its conversation was deleted, or its lease was lost.
+    #[error("the turn lost its lease")]
     LeaseLost {
-        /// Where.
+        /// The stored turn.
         stored: StoredTurn,
     },
-    /// Our own code panicked in the turn. The user's message is kept.
+    /// The server's code panicked. The user's message is kept.
     #[error("the turn panicked")]
     Panicked {
-        /// Where.
+        /// The stored turn.
         stored: StoredTurn,
     },
-    /// The server was shut down before the turn was over. The user's message is kept.
-    #[error("the turn was cut short by a shutdown")]
+    /// The server was shut down during the turn. The user's message is kept.
+    #[error("the turn was interrupted by a shutdown")]
     ShutDown {
-        /// Where.
+        /// The stored turn.
         stored: StoredTurn,
     },
-    /// The work on the turn ended without a word.
+    /// The task that ran the turn ended without a result.
     #[error("the turn was abandoned")]
     Abandoned,
 }
@@ -190,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_user_says_has_1_to_4000_characters_in_any_number_of_lines() {
+    fn a_user_text_has_1_to_4000_characters_in_any_number_of_lines() {
         assert_eq!(" a\nb\t ".parse::<UserText>().unwrap().as_str(), "a\nb");
         assert!("é".repeat(4000).parse::<UserText>().is_ok());
         assert_eq!("é".repeat(4001).parse::<UserText>(), Err(UserTextError::TooLong { length: 4001 }));

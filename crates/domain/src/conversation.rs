@@ -1,4 +1,4 @@
-//! Conversations, and how they are stored with their turns and messages ([`ConversationRepo`]).
+//! Conversations, and the storage of conversations, turns and messages ([`ConversationRepo`]).
 
 mod idempotency;
 mod pending_action;
@@ -15,40 +15,40 @@ pub use pending_action::{PendingAction, PendingItem, PendingItemAction};
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockConversationRepo;
 pub use repo::{
-    ConversationRepo, ConversationRepoError, ConversationTarget, NewTurn, StoredAnswer, TurnResult, TurnStart,
-    UsageOfDay,
+    ConversationRepo, ConversationRepoError, ConversationTarget, DailyUsage, NewTurn, StoredAnswer, TurnResult,
+    TurnStart,
 };
 pub use title::{ConversationTitle, ConversationTitleError};
 
-/// A chat that a user has with the assistant.
+/// A conversation of a user with the assistant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
-    /// Its id.
+    /// Unique among all conversations.
     pub id: ConversationId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// What it is called.
+    /// Derived from the first message, or set by the user.
     pub title: ConversationTitle,
-    /// The turn that runs in it, if any.
+    /// The running turn, if any.
     pub active_turn: Option<TurnId>,
-    /// How many messages it has.
+    /// The number of messages.
     pub message_count: u32,
-    /// When it was begun.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When something was last said in it.
+    /// The time of the last activity.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Where a page of conversations goes on: last active first, and by id among those of one instant.
+/// The position in a list of conversations, which is ordered by time of activity, latest first, and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversationCursor {
-    /// The last row's time of activity.
+    /// The time of activity of the last row.
     pub updated_at: DateTime<Utc>,
-    /// The last row's id.
+    /// The id of the last row.
     pub id: ConversationId,
 }
 
-/// Where a page of messages goes on: behind the message at this position.
+/// The position in a list of messages: after the message at this position of the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageCursor(pub u32);
 

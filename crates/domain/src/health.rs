@@ -1,27 +1,27 @@
-//! Whether the service can do its work.
+//! Readiness of the service.
 
 use async_trait::async_trait;
 
 use crate::storage::Cause;
 
-/// Why the service cannot take requests.
+/// Reasons why the service is not ready.
 #[derive(Debug, thiserror::Error)]
 pub enum NotReady {
-    /// The database did not answer.
+    /// The database does not respond.
     #[error("the database cannot be reached")]
     Database(#[source] Cause),
-    /// The database's schema is not the one that this version needs.
+    /// The database schema is outdated.
     #[error("migrations are pending")]
     Migrations,
-    /// The process is about to end.
+    /// The process is shutting down.
     #[error("shutting down")]
     ShuttingDown,
 }
 
-/// Tells whether the service can do its work.
+/// Checks whether the service is ready.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Checks the database, its schema and whether a shutdown has begun. MUST answer within a few seconds.
+    /// Checks the database, its schema and whether a shutdown has started. MUST return within a few seconds.
     async fn check(&self) -> Result<(), NotReady>;
 }

@@ -1,6 +1,6 @@
-//! Identifiers. Each kind is a type of its own, so that a task's id cannot be passed where a user's is meant.
+//! Identifiers. Each kind is a separate type, so that ids of different entities cannot be confused.
 //!
-//! All are UUIDs, made as version 7 (RFC 9562) by the [`IdGenerator`](crate::runtime::IdGenerator) port.
+//! All are UUIDs, generated as version 7 (RFC 9562) by the [`IdGenerator`](crate::runtime::IdGenerator) port.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The text is no identifier.
+/// The text is not an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a UUID in its hyphenated form")]
 pub struct IdError;
 
 fn parse(raw: &str) -> Result<Uuid, IdError> {
-    // `Uuid` also reads braces, URNs and the form without hyphens; an id here has one spelling.
+    // `Uuid` also accepts braces, URNs and the form without hyphens.
     if raw.len() == uuid::fmt::Hyphenated::LENGTH { Uuid::try_parse(raw).ok().ok_or(IdError) } else { Err(IdError) }
 }
 
@@ -26,7 +26,7 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The id as a bare UUID, for adapters.
+            /// Returns the UUID.
             pub fn as_uuid(self) -> Uuid {
                 self.0
             }
@@ -67,23 +67,23 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A user's id: the owner of every row that is theirs.
+    /// The id of a user, who is the owner of rows.
     UserId;
-    /// A session's id: `sid` in an access token.
+    /// The id of a session: `sid` in an access token.
     SessionId;
-    /// The id of an API token; not the token.
+    /// The id of an API token, which is not secret.
     ApiTokenId;
-    /// A task's id.
+    /// The id of a task.
     TaskId;
-    /// A conversation's id.
+    /// The id of a conversation.
     ConversationId;
-    /// The id of one turn in a conversation.
+    /// The id of a turn.
     TurnId;
-    /// A message's id.
+    /// The id of a message.
     MessageId;
-    /// The id of an action that waits for the user's confirmation.
+    /// The id of a pending action.
     PendingActionId;
-    /// The id of one operation: all changes that one request or one tool call made.
+    /// The id of an operation: all changes of one request or tool call.
     OperationId;
 }
 
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_has_one_spelling() {
+    fn only_the_hyphenated_form_is_accepted() {
         let text = "0198c0de-0000-7000-8000-000000000001";
         let id: TaskId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);

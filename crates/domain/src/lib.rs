@@ -1,22 +1,21 @@
-//! The heart of Doable: what a task, a conversation and an account are, what may be done with them, and which
-//! ports the outside world has to fill.
+//! The domain of Doable: entities, value types, use cases, and the ports (traits) that adapters implement.
 //!
-//! Deliberately not here: I/O, an async runtime, a clock, randomness, a database, HTTP. They come in through the
-//! ports (traits) that adapters implement and `app` wires together.
+//! Pure: I/O, the async runtime, time and randomness are behind the ports, which `app` wires to adapters.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`task`] | tasks, [`task::TaskRepo`], [`task::TaskService`] |
-//! | [`tool`] | the five tools: [`tool::ToolExecutor`], [`tool::TaskTools`] |
-//! | [`chat`] | [`chat::ChatService`]: a message in, a finished turn out |
-//! | [`conversation`], [`message`], [`turn`] | what a chat leaves behind, and [`conversation::ConversationRepo`] |
-//! | [`llm`] | [`llm::LlmClient`]: one call of a language model as a stream of events |
+//! | [`change`] | the ledger of changes: [`change::Ledger`], [`change::ChangeRepo`], [`change::ChangeService`] |
+//! | [`tool`] | the tools of assistants: [`tool::ToolExecutor`], [`tool::TaskTools`] |
+//! | [`chat`] | [`chat::ChatService`]: turns, their events and [`chat::TurnSignals`] |
+//! | [`conversation`], [`message`], [`turn`] | stored conversations, and [`conversation::ConversationRepo`] |
+//! | [`llm`] | [`llm::LlmClient`]: a call of a language model as a stream of events |
 //! | [`account`] | [`account::AccountService`]: register, log in, refresh, log out, authenticate |
 //! | [`user`], [`session`], [`api_token`] | accounts, their sessions and their API tokens, with their repositories |
-//! | [`secret`] | random texts that open something, of which only hashes are stored |
-//! | [`rate_limit`] | [`rate_limit::RateLimiter`]: how often somebody may do something |
-//! | [`system`] | [`system::SystemRepo`]: the few look-ups without an owner |
-//! | [`runtime`] | [`runtime::Clock`], [`runtime::IdGenerator`], [`runtime::Background`], [`runtime::FailureLog`]; [`turn::TurnSignals`] is in [`turn`] |
+//! | [`secret`] | random tokens and codes, of which only hashes are stored |
+//! | [`rate_limit`] | [`rate_limit::RateLimiter`] |
+//! | [`system`] | [`system::SystemRepo`]: queries without an owner |
+//! | [`runtime`] | [`runtime::Clock`], [`runtime::Timer`], [`runtime::IdGenerator`], [`runtime::Background`], [`runtime::FailureLog`] |
 
 pub mod account;
 pub mod api_token;

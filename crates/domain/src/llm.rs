@@ -1,6 +1,4 @@
-//! Language models: one call of a model as a stream of events ([`LlmClient`]).
-//!
-//! Deliberately not here: providers, wire formats, retries. They are adapters, in the crate `llm`.
+//! Language models: a call of a model as a stream of events ([`LlmClient`]). The adapters are in the crate `llm`.
 
 mod reply;
 #[cfg(any(test, feature = "mock"))]
@@ -21,35 +19,35 @@ pub use reply::{LlmReply, MAX_REPLY_BYTES, ReplyBudget, collect};
 #[cfg(any(test, feature = "mock"))]
 pub use scripted::{ScriptedLlm, Step};
 
-/// What a model is asked.
+/// A request to a model.
 #[derive(Clone, Debug)]
 pub struct LlmRequest {
-    /// What the model is told about its work.
+    /// The system prompt.
     pub system: String,
-    /// The conversation so far, the user's newest message or the newest tool results last.
+    /// The conversation, oldest first. Ends with the user's message or the latest tool results.
     pub messages: Vec<LlmMessage>,
-    /// The tools that it may call.
+    /// The tools that the model may call.
     pub tools: Arc<[ToolSpec]>,
 }
 
-/// One message of the conversation, as a model sees it.
+/// A message in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LlmMessage {
-    /// What the user said.
+    /// A message of the user.
     User {
-        /// The words.
+        /// The text.
         text: String,
     },
-    /// What the model said and called. Every call is followed by its result.
+    /// A reply of the model. Every call must be followed by its result.
     Assistant {
-        /// The words; may be empty.
+        /// The text; may be empty.
         text: String,
-        /// What it said that it means to do, if it did.
+        /// The plan, if the model sent one.
         plan: Option<String>,
-        /// The tools that it called.
+        /// The tool calls.
         calls: Vec<LlmToolCall>,
     },
-    /// What came of a call.
+    /// The result of a call.
     ToolResult {
         /// The call's id.
         call_id: String,
@@ -60,117 +58,117 @@ pub enum LlmMessage {
     },
 }
 
-/// A tool call as a model makes it.
+/// A tool call as the model sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LlmToolCall {
-    /// The provider's id of the call. Not unique beyond one reply.
+    /// The provider's id of the call. Unique within a reply only.
     pub id: String,
-    /// The tool's name; nothing says that there is such a tool.
+    /// The name of the tool, which may not exist.
     pub tool: String,
-    /// The arguments as text; nothing says that they are JSON.
+    /// The arguments, which may be invalid JSON.
     pub arguments: String,
 }
 
-/// Something that happens while a model answers.
+/// An event of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LlmEvent {
-    /// More of the answer's text.
+    /// More text.
     TextDelta(String),
-    /// More of what the model says that it means to do.
+    /// More text of the plan.
     PlanDelta(String),
-    /// The model thinks: a sign of life, without what it thinks.
+    /// Progress of the model's reasoning, without its text.
     Thinking,
-    /// The call at `index` has begun.
-    ToolCallBegun {
-        /// Its place among the reply's calls, from 0.
+    /// The call at `index` started.
+    ToolCallStarted {
+        /// The index of the call in the reply, from 0.
         index: usize,
-        /// The provider's id of it.
+        /// The provider's id of the call.
         id: String,
         /// The tool's name.
         tool: String,
     },
-    /// More of the arguments' text.
+    /// More text of the arguments.
     ToolCallArguments {
-        /// The call's place.
+        /// The index of the call in the reply.
         index: usize,
-        /// A fragment, cut anywhere.
+        /// A fragment of the arguments.
         fragment: String,
     },
     /// The call at `index` is complete.
     ToolCallComplete {
-        /// The call's place.
+        /// The index of the call in the reply.
         index: usize,
-        /// The whole call.
+        /// The complete call.
         call: LlmToolCall,
     },
-    /// Another model answers in the place of the one that was asked. It comes before everything that it says.
+    /// Another model replies instead of the requested one. Precedes all its other events.
     FallbackUsed {
-        /// Its provider.
+        /// The provider of the other model.
         provider: String,
-        /// Its name.
+        /// The name of the other model.
         model: String,
     },
-    /// The reply is whole. A stream that ends without this event was cut.
+    /// The reply is complete. A stream that ends without this event was truncated.
     Finished {
-        /// Why the model ended.
+        /// The reason why the reply ended.
         reason: FinishReason,
-        /// What it took, if the provider says so.
+        /// The usage, if the provider sent it.
         usage: Option<Usage>,
     },
 }
 
-/// Why a model ended its reply.
+/// The reason why a reply ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
-    /// It was done.
+    /// The model finished.
     Stop,
-    /// It wants tools to be run.
+    /// The model requests tool calls.
     ToolCalls,
-    /// It ran into its limit of tokens.
+    /// The limit of tokens was reached.
     Length,
-    /// Something else, such as a content filter.
+    /// Another reason, such as a content filter.
     Other,
 }
 
-/// Why a model cannot answer.
+/// Reasons why a model call fails.
 #[derive(Debug, thiserror::Error)]
 pub enum LlmError {
     /// Too many requests.
-    #[error("the provider asks to slow down")]
+    #[error("the provider limits the rate of requests")]
     RateLimited {
-        /// When the provider says that another try makes sense.
+        /// The delay before a retry that the provider sent.
         retry_after: Option<Duration>,
         /// The cause.
         #[source]
         source: Cause,
     },
-    /// The key is wrong, or may not do this.
+    /// The key is invalid or lacks a permission.
     #[error("the provider refused the key")]
     Unauthorized(#[source] Cause),
-    /// The provider has no such model, or has it no longer.
+    /// The provider has no such model, or has removed it.
     #[error("the provider does not have the model '{model}' (setting {setting})")]
     ModelRetired {
-        /// The model that was asked for.
+        /// The requested model.
         model: String,
-        /// The setting that names it.
+        /// The setting that contains its name.
         setting: &'static str,
         /// The cause.
         #[source]
         source: Cause,
     },
-    /// It took too long.
-    #[error("the provider did not answer in time")]
+    /// The provider did not respond in time.
+    #[error("the provider did not respond in time")]
     Timeout(#[source] Cause),
-    /// It cannot be reached, or is broken.
+    /// The provider cannot be reached, or fails.
     #[error("the provider cannot be reached")]
     Unavailable(#[source] Cause),
-    /// It answered with something that makes no sense.
-    #[error("the provider's answer makes no sense")]
+    /// The provider's response is invalid.
+    #[error("the provider's response is invalid")]
     BadReply(#[source] Cause),
 }
 
 impl LlmError {
-    /// The reason, as a turn keeps it.
+    /// Returns the code of the failure.
     pub fn code(&self) -> FailureCode {
         match self {
             Self::RateLimited { .. } => FailureCode::RateLimited,
@@ -183,20 +181,20 @@ impl LlmError {
     }
 }
 
-/// A model's reply while it comes in. It ends behind [`LlmEvent::Finished`] or an error.
+/// The events of a reply. Ends after [`LlmEvent::Finished`] or an error.
 pub type LlmStream = BoxStream<'static, Result<LlmEvent, LlmError>>;
 
 /// Calls a language model.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait LlmClient: Send + Sync {
-    /// The provider's name, such as `cohere` or `offline`.
+    /// Returns the provider's name, such as `cohere` or `offline`.
     fn provider(&self) -> &str;
 
-    /// The model's name.
+    /// Returns the model's name.
     fn model(&self) -> &str;
 
-    /// Asks the model. Events MUST come while the model answers, calls MUST end with
-    /// [`LlmEvent::ToolCallComplete`], and a whole reply MUST end with [`LlmEvent::Finished`].
+    /// Sends a request. MUST yield events as they are received, MUST end each call with
+    /// [`LlmEvent::ToolCallComplete`], and MUST end a complete reply with [`LlmEvent::Finished`].
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError>;
 }

@@ -1,5 +1,5 @@
-//! Messages, and the parts that they are made of. Content and tool calls as clients see them derive from the parts,
-//! and history is replayed to a model from them without loss.
+//! Messages and their parts. The content and tool calls that clients see, and the history that models get, derive from the
+//! parts.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,34 +12,41 @@ use crate::turn::TurnState;
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its id.
+    /// Unique among all messages.
     pub id: MessageId,
-    /// The conversation it is in.
+    /// The conversation of the message.
     pub conversation: ConversationId,
-    /// Its place in the conversation, from 1.
+    /// The position in the conversation, from 1.
     pub position: u32,
-    /// Who speaks.
+    /// The author.
     pub role: Role,
-    /// What it is made of, in order.
+    /// The content, in order.
     pub parts: Vec<Part>,
-    /// How it stands. A user's message is always complete.
+    /// The state of the turn; always complete for a user's message.
     pub status: TurnState,
-    /// When it was begun.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
 }
 
-/// Who speaks.
+impl Message {
+    /// Returns the message's id with the receipts of its tool calls.
+    pub(crate) fn receipts(&self) -> (MessageId, Vec<Receipt>) {
+        (self.id, receipts(&self.parts).cloned().collect())
+    }
+}
+
+/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The person.
+    /// The user.
     User,
     /// The assistant.
     Assistant,
 }
 
 impl Role {
-    /// The role's name in storage and in the API.
+    /// Returns the name in storage and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -48,63 +55,63 @@ impl Role {
     }
 }
 
-/// A part of a message. This is its form in storage too; new kinds may come.
+/// A part of a message, in its stored form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part {
-    /// Something said.
+    /// Text of the author.
     Text {
-        /// The round of the turn in which it was said, from 0.
+        /// The round of the turn, from 0.
         round: u8,
-        /// The words.
+        /// The text.
         text: String,
     },
-    /// Something that the server adds in its own name to what the assistant said.
+    /// A notice that the server adds.
     Notice {
-        /// The words.
+        /// The text.
         text: String,
     },
-    /// What a provider says that it means to do, which some of them want to be told again.
+    /// The plan of a model, which some providers expect in later requests.
     Plan {
         /// The round of the turn, from 0.
         round: u8,
-        /// The words.
+        /// The text.
         text: String,
     },
-    /// A tool that was called, with what came of it.
+    /// A tool call with its result.
     ToolCall(ToolCall),
 }
 
-/// A tool that was called.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
-    /// The call's id: the provider's, made unique within the message.
+    /// The provider's id of the call, made unique within the message.
     pub id: String,
     /// The round of the turn, from 0.
     pub round: u8,
-    /// The tool's name, as the provider gave it.
+    /// The name of the tool as the model wrote it, which may not exist.
     pub tool: String,
-    /// The parameters; a text if they were no JSON.
+    /// The parameters; a string if they were not valid JSON.
     pub parameters: Value,
-    /// What came of it; `None` if the turn ended before.
+    /// The result; `None` if the turn ended before.
     pub result: Option<ToolResult>,
-    /// The changes that it made.
+    /// The changes of the call.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Receipt>,
 }
 
-/// What came of a tool call.
+/// The result of a tool call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolResult {
-    /// Whether the tool did what it was asked.
+    /// Whether the tool did what was requested.
     pub success: bool,
-    /// What happened, in words.
+    /// A description for the user.
     pub message: String,
-    /// What happened, as data; the tools say which.
+    /// Data that depends on the tool.
     pub data: Value,
 }
 
-/// What is said in `parts`: their texts and notices, a blank line between two.
+/// Returns the texts and notices in `parts`, separated by blank lines.
 pub fn content(parts: &[Part]) -> String {
     let texts = parts.iter().filter_map(|part| match part {
         Part::Text { text, .. } | Part::Notice { text } if !text.is_empty() => Some(text.as_str()),
@@ -113,7 +120,7 @@ pub fn content(parts: &[Part]) -> String {
     texts.collect::<Vec<_>>().join("\n\n")
 }
 
-/// The tool calls in `parts`.
+/// Returns the tool calls in `parts`.
 pub fn tool_calls(parts: &[Part]) -> impl Iterator<Item = &ToolCall> {
     parts.iter().filter_map(|part| match part {
         Part::ToolCall(call) => Some(call),
@@ -121,7 +128,7 @@ pub fn tool_calls(parts: &[Part]) -> impl Iterator<Item = &ToolCall> {
     })
 }
 
-/// The receipts of the tool calls in `parts`.
+/// Returns the receipts of the tool calls in `parts`.
 pub fn receipts(parts: &[Part]) -> impl Iterator<Item = &Receipt> {
     tool_calls(parts).flat_map(|call| &call.changes)
 }

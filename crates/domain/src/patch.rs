@@ -1,19 +1,19 @@
-//! A change to one field of a row.
+//! Changes of single fields.
 
-/// What becomes of a field.
+/// A change of one field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
-    /// It stays as it is.
+    /// Keeps the value.
     #[default]
     Keep,
-    /// It takes this value.
+    /// Sets this value.
     Set(T),
-    /// It becomes empty. A repository MUST refuse this for a field that cannot be empty by leaving it as it is.
+    /// Removes the value. Has no effect on a field that cannot be empty.
     Clear,
 }
 
 impl<T> Patch<T> {
-    /// The new value, if there is one.
+    /// Returns the new value, if the patch sets one.
     pub fn as_set(&self) -> Option<&T> {
         match self {
             Self::Set(value) => Some(value),

@@ -1,60 +1,60 @@
-//! Who acts, and what they may do.
+//! The acting user and their permissions.
 
 use std::fmt;
 
 use crate::id::{ApiTokenId, SessionId, UserId};
 
-/// Who acts. Made from a verified token, never from a path, a body or a model's words.
+/// The acting user, taken from a verified token and never from a path, a body or a model's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The owner of every row that may be touched.
+    /// The owner of all rows that may be accessed.
     pub user: UserId,
-    /// The session that the token belongs to, where there is one.
+    /// The session of an access token.
     pub session: Option<SessionId>,
-    /// The API token, if it is one.
+    /// The id of an API token.
     pub api_token: Option<ApiTokenId>,
-    /// The way in.
+    /// The interface in use.
     pub via: Via,
-    /// What is allowed.
+    /// The granted scopes.
     pub scopes: Scopes,
 }
 
 impl Principal {
-    /// The server itself, for the upkeep of a user's rows.
+    /// Returns the principal of the server's own maintenance of a user's rows.
     pub fn system(user: UserId) -> Self {
         let scopes = [Scope::TasksRead, Scope::TasksWrite].into_iter().collect();
         Self { user, session: None, api_token: None, via: Via::System, scopes }
     }
 
-    /// Checks that `scope` is allowed.
+    /// Checks that `scope` is granted.
     ///
     /// # Errors
-    /// [`InsufficientScope`] names the scope that is missing.
+    /// [`InsufficientScope`] with the missing scope.
     pub fn require(&self, scope: Scope) -> Result<(), InsufficientScope> {
         if self.scopes.contains(scope) { Ok(()) } else { Err(InsufficientScope(scope)) }
     }
 }
 
-/// The way in by which somebody acts.
+/// The interface through which a user acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     /// The HTTP API.
     Http,
-    /// The chat assistant, on the user's words.
+    /// The chat assistant.
     Chat,
-    /// The MCP server, on an agent's call.
+    /// The MCP server.
     Mcp,
     /// The command line.
     Cli,
-    /// The server's own upkeep.
+    /// The server's own maintenance.
     System,
 }
 
 impl Via {
-    /// Every way in.
+    /// All interfaces.
     pub const ALL: [Self; 5] = [Self::Http, Self::Chat, Self::Mcp, Self::Cli, Self::System];
 
-    /// The name in storage and in the API.
+    /// Returns the name in storage and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -65,31 +65,31 @@ impl Via {
         }
     }
 
-    /// The way in with this name.
+    /// Returns the interface with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|via| via.as_str() == name)
     }
 }
 
-/// One kind of permission.
+/// A permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// `tasks:read`
     TasksRead,
     /// `tasks:write`
     TasksWrite,
-    /// `chat`. What the assistant does to tasks takes the scopes of tasks besides.
+    /// `chat`. The assistant's tools require the scopes of tasks in addition.
     Chat,
-    /// `account`: sessions, tokens, the password and the account itself. Whoever is signed in has it; it cannot be given
-    /// to an API token, which could then make itself others.
+    /// `account`: sessions, tokens, the password and the account itself. Every session has it. An API token cannot have it,
+    /// because it could create further tokens.
     Account,
 }
 
 impl Scope {
-    /// Those that an API token can have.
+    /// The scopes that an API token can have.
     pub const GRANTABLE: [Self; 3] = [Self::TasksRead, Self::TasksWrite, Self::Chat];
 
-    /// The scope's name in a token.
+    /// Returns the name in a token.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TasksRead => "tasks:read",
@@ -105,15 +105,15 @@ impl Scope {
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// Everything: what a person who is signed in may do.
+    /// Returns all scopes, which a session has.
     pub fn all() -> Self {
         Self(vec![Scope::TasksRead, Scope::TasksWrite, Scope::Chat, Scope::Account])
     }
 
-    /// What an API token may do: the named scopes, each once, in the order of [`Scope::GRANTABLE`].
+    /// Returns the named scopes for an API token, without duplicates, in the order of [`Scope::GRANTABLE`].
     ///
     /// # Errors
-    /// [`ScopesError`] if there is none, or one that cannot be given to a token.
+    /// [`ScopesError`] if there are none, or one cannot be granted to a token.
     pub fn granted<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopesError> {
         let names: Vec<&str> = names.into_iter().collect();
         let known = |name: &&str| Scope::GRANTABLE.iter().any(|scope| scope.as_str() == *name);
@@ -123,12 +123,12 @@ impl Scopes {
         Ok(Scope::GRANTABLE.into_iter().filter(|scope| names.contains(&scope.as_str())).collect())
     }
 
-    /// The scopes in their order.
+    /// Iterates over the scopes.
     pub fn iter(&self) -> impl Iterator<Item = Scope> {
         self.0.iter().copied()
     }
 
-    /// Whether `scope` is in the set.
+    /// Returns whether `scope` is in the set.
     pub fn contains(&self, scope: Scope) -> bool {
         self.0.contains(&scope)
     }
@@ -140,25 +140,25 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// The names of the scopes with a space between two (RFC 6749, 3.3).
+/// Space-separated names (RFC 6749, 3.3).
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, scope) in self.0.iter().enumerate() {
-            let space = if place == 0 { "" } else { " " };
+        for (index, scope) in self.0.iter().enumerate() {
+            let space = if index == 0 { "" } else { " " };
             write!(f, "{space}{}", scope.as_str())?;
         }
         Ok(())
     }
 }
 
-/// The names are no scopes of an API token.
+/// The names are not valid scopes of an API token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be one or more of tasks:read, tasks:write and chat")]
 pub struct ScopesError;
 
-/// The token does not allow this.
+/// A scope is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the scope '{}' is needed", .0.as_str())]
+#[error("the scope '{}' is required", .0.as_str())]
 pub struct InsufficientScope(pub Scope);
 
 #[cfg(test)]
@@ -166,14 +166,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_given_known_scopes_each_once_in_one_order() {
+    fn granted_scopes_are_ordered_and_without_duplicates() {
         let scopes = Scopes::granted(["chat", "tasks:read", "chat"]).unwrap();
         assert_eq!(scopes.to_string(), "tasks:read chat");
         assert_eq!(Scopes::granted(scopes.to_string().split(' ')), Ok(scopes));
     }
 
     #[test]
-    fn no_token_is_given_nothing_the_account_or_what_there_is_not() {
+    fn empty_account_and_unknown_scopes_are_refused() {
         for names in [&[][..], &["account"], &["tasks:read", "account"], &["admin"], &[""], &["Chat"]] {
             assert_eq!(Scopes::granted(names.iter().copied()), Err(ScopesError), "{names:?}");
         }

@@ -1,4 +1,4 @@
-//! How often somebody may do something: the port [`RateLimiter`]. How the counting works is its adapter's business.
+//! The port for rate limits ([`RateLimiter`]).
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -8,22 +8,22 @@ use async_trait::async_trait;
 use crate::id::UserId;
 use crate::text::NormalizedText;
 
-/// What is limited, and for whom it is counted.
+/// A limited action and whom it is counted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RateKey {
-    /// Messages to the assistant, by their user.
+    /// Messages to the assistant, per user.
     Chat(UserId),
-    /// Every other request of a user.
+    /// Other requests, per user.
     Api(UserId),
-    /// Attempts to prove that one is an account's owner, by the account's folded address. Also addresses without an
-    /// account are counted, so that nobody learns which there are.
+    /// Attempts to sign in, per normalized email address. Addresses without an account are counted too, so that the limit
+    /// does not reveal which accounts exist.
     SignInAccount(NormalizedText),
-    /// Attempts to sign in, by where they come from.
+    /// Attempts to sign in, per client network.
     SignInPeer(PeerNetwork),
 }
 
-/// Where a request comes from, as far as one party is likely to have it to itself: an IPv4 address, or the /64 of an
-/// IPv6 address, which is what one subscriber gets at the least (RFC 6177).
+/// The network of a client: an IPv4 address, or the /64 of an IPv6 address, which is the smallest network that a subscriber
+/// gets (RFC 6177).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerNetwork(IpAddr);
 
@@ -36,52 +36,52 @@ impl From<IpAddr> for PeerNetwork {
     }
 }
 
-/// A limit, as clients are told of it.
+/// A limit as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RatePolicy {
-    /// Its name, in lower-case letters and hyphens.
+    /// Lower-case letters and hyphens.
     pub name: &'static str,
-    /// So many in one window. All of them may come at once; then one more is allowed each `window / quota`.
+    /// Maximum number per window, all of which may be used at once; one is restored every `window / quota`.
     pub quota: u32,
-    /// The window, in whole seconds.
+    /// In whole seconds.
     pub window: Duration,
 }
 
-/// Whether something may be done now.
+/// The decision on an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateDecision {
-    /// It is not limited.
+    /// No limit applies.
     Unlimited,
-    /// It may.
+    /// Allowed and counted.
     Allowed {
-        /// By this limit.
+        /// The limit that applies.
         policy: RatePolicy,
-        /// So many more may come at once.
+        /// The rest of the quota.
         remaining: u32,
-        /// After this time without any the whole quota is there again.
+        /// Time until the whole quota is restored.
         reset: Duration,
     },
-    /// It may not.
+    /// Refused and not counted.
     Refused {
-        /// By this limit.
+        /// The limit that applies.
         policy: RatePolicy,
-        /// When it may be tried again.
+        /// Time until a retry is allowed.
         retry_after: Duration,
     },
 }
 
-/// It was tried too often.
+/// A limit was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the limit '{}' is reached", policy.name)]
+#[error("the rate limit '{}' is exceeded", policy.name)]
 pub struct RateLimited {
-    /// The limit.
+    /// The exceeded limit.
     pub policy: RatePolicy,
-    /// When it may be tried again.
+    /// Time until a retry is allowed.
     pub retry_after: Duration,
 }
 
 impl RateDecision {
-    /// Fails if it may not be done.
+    /// Fails if the action is refused.
     ///
     /// # Errors
     /// [`RateLimited`].
@@ -93,13 +93,13 @@ impl RateDecision {
     }
 }
 
-/// Counts what is limited.
+/// Counts and limits actions.
 ///
-/// An adapter MUST hold a bounded number of keys in memory, however many come.
+/// An adapter MUST bound the number of keys in memory.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
-    /// Counts one more for `key`, if it is allowed. What is refused MUST NOT count.
+    /// Counts an action for `key` if it is allowed. A refused action MUST NOT count.
     async fn take(&self, key: RateKey) -> RateDecision;
 }
 

@@ -1,40 +1,49 @@
-//! Time, ids, work in the background and the log of what fails there: what a runtime gives, as ports, so that tests
-//! decide them.
+//! Ports to the runtime: time, ids, background work and the log of its failures.
+
+#[cfg(any(test, feature = "mock"))]
+mod manual_clock;
 
 use std::error::Error;
+use std::time::Duration;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-/// Tells the time.
-#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
-#[async_trait]
-pub trait Clock: Send + Sync {
-    /// The time now, in UTC, in whole microseconds: what storage keeps.
-    fn now(&self) -> DateTime<Utc>;
+#[cfg(any(test, feature = "mock"))]
+pub use manual_clock::ManualClock;
 
-    /// Returns when [`now`](Self::now) has reached `until`, at once if it already has.
-    async fn sleep_until(&self, until: DateTime<Utc>);
+/// The wall clock.
+pub trait Clock: Send + Sync {
+    /// Returns the current time in UTC, in whole microseconds, which is the precision of storage.
+    fn now(&self) -> DateTime<Utc>;
 }
 
-/// Makes identifiers.
+/// Monotonic time, for measuring and waiting. Setting the wall clock has no effect on it.
+pub trait Timer: Send + Sync {
+    /// Returns the time since an arbitrary fixed start. MUST NOT decrease.
+    fn elapsed(&self) -> Duration;
+
+    /// Returns a future that completes once `duration` has passed since this call.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// Generates identifiers.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 pub trait IdGenerator: Send + Sync {
-    /// A new UUID version 7 (RFC 9562). MUST be greater than every one that this generator made before.
+    /// Returns a new UUID version 7 (RFC 9562). MUST be greater than all that this generator returned before.
     fn next(&self) -> Uuid;
 }
 
-/// Runs work apart from the caller.
+/// Runs work independently of the caller.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 pub trait Background: Send + Sync {
-    /// Starts `work` and returns at once. It MUST run to its end even if the caller goes away, and MUST be waited
-    /// for (within the time that a shutdown has) before the process ends.
+    /// Starts `work` and returns at once. `work` MUST run to completion even if the caller is dropped, and a shutdown MUST
+    /// wait for it, within its own time limit.
     fn spawn(&self, work: BoxFuture<'static, ()>);
 }
 
-/// An error with its causes, in one line, as logs tell it: a log that is written as JSON shows an error without them.
+/// Formats an error with its causes in one line, for the log: the JSON log format shows an error without its causes.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -46,9 +55,9 @@ pub fn with_causes(error: &dyn Error) -> String {
     line
 }
 
-/// Takes note of failures that no caller hears of.
+/// Logs failures that are returned to no caller.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 pub trait FailureLog: Send + Sync {
-    /// `what` failed because of `error`, whose causes MUST be kept too.
-    fn failed(&self, what: &'static str, error: &dyn Error);
+    /// Logs that `operation` failed with `error`. MUST keep the error's causes.
+    fn record(&self, operation: &'static str, error: &dyn Error);
 }

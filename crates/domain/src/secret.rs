@@ -1,11 +1,10 @@
-//! Random texts that open something: refresh tokens, API tokens, one-time codes. Whoever has the text is let in, so only
-//! its hash is stored.
+//! Random secrets: refresh tokens, API tokens, one-time codes. Only their hashes are stored.
 
 use std::fmt;
 
 use secrecy::SecretString;
 
-/// What a random text opens.
+/// The kind of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SecretKind {
     /// A refresh token: `dblr_…`
@@ -14,12 +13,12 @@ pub enum SecretKind {
     ApiToken,
     /// A one-time code: `dblc_…`
     OneTimeCode,
-    /// The state of an attempt to sign in elsewhere: `dbls_…`
+    /// The state of an external sign-in: `dbls_…`
     State,
 }
 
 impl SecretKind {
-    /// What its texts begin with, so that a reader, and a scanner for leaked secrets, can tell what it has found.
+    /// Returns the prefix of secrets of this kind, by which people and secret scanners recognize them.
     pub fn prefix(self) -> &'static str {
         match self {
             Self::RefreshToken => "dblr_",
@@ -30,7 +29,7 @@ impl SecretKind {
     }
 }
 
-/// The hash of such a text: its SHA-256. A fast hash is enough for 256 random bits.
+/// The SHA-256 of a secret. A fast hash is sufficient for 256 random bits.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
 
@@ -40,7 +39,7 @@ impl SecretHash {
         Self(digest)
     }
 
-    /// The digest.
+    /// Returns the digest.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -52,11 +51,11 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// A text that was just made.
+/// A generated secret.
 #[derive(Clone, Debug)]
 pub struct NewSecret {
-    /// The text: for the client alone.
+    /// For the client.
     pub text: SecretString,
-    /// Its hash: for storage.
+    /// For storage.
     pub hash: SecretHash,
 }

@@ -1,4 +1,4 @@
-//! Sessions: what a sign-in leaves behind, and how it is stored ([`SessionRepo`]).
+//! Sessions and their storage ([`SessionRepo`]).
 
 mod client;
 mod code;
@@ -14,69 +14,69 @@ use crate::storage::StorageError;
 pub use client::{Client, Device};
 pub use code::{CodeOwner, CodePurpose, NewCode};
 
-/// A sign-in that has not ended.
+/// An active sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its id.
+    /// `sid` in access tokens.
     pub id: SessionId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// Who was seen to use it last.
+    /// The client that used it last.
     pub client: Client,
-    /// When it began.
+    /// The time of sign-in.
     pub created_at: DateTime<Utc>,
-    /// When it was last seen to be used. Use is noted once a minute at the most.
+    /// The time of the last use, to the minute.
     pub last_used_at: DateTime<Utc>,
-    /// When it ends by itself, unless it is refreshed before.
+    /// The expiry, unless the session is refreshed.
     pub expires_at: DateTime<Utc>,
 }
 
 /// A session to be created, with its first refresh token.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// Its id.
+    /// The new id.
     pub id: SessionId,
-    /// The hash of its refresh token.
+    /// The hash of the first refresh token.
     pub refresh: SecretHash,
-    /// Who begins it.
+    /// The client that signs in.
     pub client: Client,
-    /// The token version that its user has to be at: a password that was changed meanwhile opens nothing.
+    /// The expected token version of the user, which a concurrent change of the password increments.
     pub token_version: u32,
-    /// When it begins.
+    /// The time of sign-in.
     pub at: DateTime<Utc>,
-    /// When it ends by itself.
+    /// The expiry.
     pub expires_at: DateTime<Utc>,
 }
 
-/// A refresh token to be spent, and the one that takes its place.
+/// The replacement of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
-    /// The token that was shown.
+    /// The hash of the used token.
     pub spent: SecretHash,
-    /// The token that is handed out instead.
+    /// The hash of the new token.
     pub next: SecretHash,
-    /// Who spends it.
+    /// The client that refreshes.
     pub client: Client,
-    /// When.
+    /// The time of the refresh.
     pub at: DateTime<Utc>,
-    /// When the session now ends by itself.
+    /// The new expiry of the session.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Whether a session's tokens are good, and for how long.
+/// What determines whether the access tokens of a session are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionStanding {
-    /// Its user's token version: tokens that carry another one are void.
+pub struct SessionStatus {
+    /// The user's token version. Tokens with another version are revoked.
     pub token_version: u32,
-    /// When it began.
+    /// The time of sign-in.
     pub created_at: DateTime<Utc>,
-    /// When it was last seen to be used.
+    /// The time of the last use.
     pub last_used_at: DateTime<Utc>,
-    /// When it ends by itself.
+    /// The expiry.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Why sessions cannot be stored or read.
+/// Reasons why sessions cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionRepoError {
     /// The owner has no such session, or it has ended.
@@ -95,20 +95,15 @@ pub enum SessionRepoError {
 #[async_trait]
 pub trait SessionRepo: Send + Sync {
     /// Creates a session. MUST return [`SessionRepoError::NotFound`] when there is no such user at that token version, also
-    /// when the password is changed at the same time.
+    /// if the password is changed concurrently.
     async fn create(&self, owner: UserId, session: NewSession) -> Result<Session, SessionRepoError>;
 
-    /// How a session stands at `now`. MUST return [`SessionRepoError::NotFound`] for an ended or expired session, another
-    /// owner's, and a deleted user's. Asked on every request: one statement.
-    async fn standing(
-        &self,
-        owner: UserId,
-        id: SessionId,
-        now: DateTime<Utc>,
-    ) -> Result<SessionStanding, SessionRepoError>;
+    /// Returns the status of a session at `now`. MUST return [`SessionRepoError::NotFound`] for an ended or expired session,
+    /// one of another owner, and one of a deleted user. MUST be one statement, because most requests need it.
+    async fn status(&self, owner: UserId, id: SessionId, now: DateTime<Utc>)
+    -> Result<SessionStatus, SessionRepoError>;
 
-    /// Notes that a session was used at `at`, by whom. One that is gone stays gone: no error. A note that comes late MUST
-    /// leave a later one as it is.
+    /// Records the use of a session at `at`. Has no effect if there is no such session, or a later use is recorded.
     async fn touch(
         &self,
         owner: UserId,
@@ -117,7 +112,7 @@ pub trait SessionRepo: Send + Sync {
         at: DateTime<Utc>,
     ) -> Result<(), SessionRepoError>;
 
-    /// The owner's sessions that are alive at `now`, the newest first.
+    /// Returns a page of the owner's sessions that are active at `now`, newest first.
     async fn list(
         &self,
         owner: UserId,
@@ -125,8 +120,8 @@ pub trait SessionRepo: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Page<Session, SessionId>, SessionRepoError>;
 
-    /// Spends one refresh token and stores the next, in one transaction. Of two calls with the same token at most one
-    /// MUST succeed; the other MUST return [`SessionRepoError::Reused`] and change nothing.
+    /// Spends a refresh token and stores the next one, in one transaction. Of concurrent calls with the same token, at most
+    /// one MUST succeed; the others MUST return [`SessionRepoError::Reused`] and change nothing.
     async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<(), SessionRepoError>;
 
     /// Ends a session with all its refresh tokens and codes. MUST return [`SessionRepoError::NotFound`] when the owner has
@@ -136,7 +131,7 @@ pub trait SessionRepo: Send + Sync {
     /// Ends every session of the owner, with all its refresh tokens and codes.
     async fn end_all(&self, owner: UserId) -> Result<(), SessionRepoError>;
 
-    /// Stores a one-time code. MUST return [`SessionRepoError::NotFound`] when there is no such user, or they have no such
-    /// session as the code is tied to that is alive when the code is made, also when it ends at the same time.
+    /// Stores a one-time code. MUST return [`SessionRepoError::NotFound`] when there is no such user, or the code's session
+    /// is not active, also if it is ended concurrently.
     async fn create_code(&self, owner: UserId, code: NewCode) -> Result<(), SessionRepoError>;
 }

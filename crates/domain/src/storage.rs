@@ -1,24 +1,24 @@
-//! How storage fails, whatever is stored.
+//! Storage failures.
 
-/// The cause of a failure, kept for the log and never shown to a caller.
+/// The cause of a failure, for the log only.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Storage cannot do what it was asked. Every repository's error wraps this one.
+/// Reasons why a storage operation fails. The error of every repository wraps this type.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// No connection was free in time: try again soon.
-    #[error("no database connection was free in time")]
+    /// No connection was available in time; a retry may succeed.
+    #[error("no database connection was available in time")]
     Exhausted(#[source] Cause),
-    /// The database cannot be reached or did not answer in time.
+    /// The database cannot be reached or did not respond in time.
     #[error("the database cannot be reached")]
     Unavailable(#[source] Cause),
-    /// The disk is full: reads go on, writes do not.
+    /// The disk is full; only reads succeed.
     #[error("the database's disk is full")]
     Full(#[source] Cause),
-    /// A stored row does not make sense.
-    #[error("a stored row cannot be read")]
+    /// A stored row is invalid.
+    #[error("a stored row is invalid")]
     Corrupt(#[source] Cause),
-    /// Anything else.
-    #[error("the database refused a statement")]
+    /// Any other failure.
+    #[error("a database statement failed")]
     Other(#[source] Cause),
 }

@@ -1,12 +1,12 @@
-//! The look-ups that come before an owner is known, or that belong to none.
+//! Storage operations without an owner, because it is not known yet or there is none.
 //!
-//! Every other port takes the owner. What stands here is listed by name in the test that holds that rule, and none of
-//! it returns tasks, conversations or messages.
+//! All other repositories take the owner. A test lists the methods of this one by name. None of them returns tasks,
+//! conversations or messages.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 use crate::change::Seq;
 use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
@@ -16,35 +16,35 @@ use crate::text::NormalizedText;
 use crate::turn::InstanceId;
 use crate::user::{Credentials, ExternalAccount, User};
 
-/// The session that a refresh token belongs to.
+/// The session of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshTokenOwner {
     /// The user.
     pub user: UserId,
     /// The session.
     pub session: SessionId,
-    /// When the session ends by itself.
+    /// The expiry of the session.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Look-ups and upkeep without an owner.
+/// Queries and maintenance without an owner.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait SystemRepo: Send + Sync {
-    /// The account with this folded address.
+    /// Returns the account with this normalized email address.
     async fn credentials_by_email(&self, email: &NormalizedText) -> Result<Option<Credentials>, StorageError>;
 
-    /// The session that a refresh token belongs to, whether the token is spent or not.
+    /// Returns the session of a refresh token, whether the token is spent or not.
     async fn session_by_refresh_token(&self, token: &SecretHash) -> Result<Option<RefreshTokenOwner>, StorageError>;
 
-    /// The account that `account` is tied to.
+    /// Returns the user that `account` is linked to.
     async fn user_by_external_account(&self, account: &ExternalAccount) -> Result<Option<User>, StorageError>;
 
-    /// What an API token allows, whether its time is over or not.
-    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStanding>, StorageError>;
+    /// Returns the status of an API token, whether it has expired or not.
+    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStatus>, StorageError>;
 
-    /// Redeems a one-time code: whose it is, if it was made for `purpose`, was not redeemed and is not over at `now`. Of
-    /// two calls with the same code at most one MUST get an answer.
+    /// Redeems a one-time code and returns its owner, if it was created for `purpose`, is not redeemed and not expired at
+    /// `now`. Of concurrent calls with the same code, at most one MUST succeed.
     async fn redeem_code(
         &self,
         code: &SecretHash,
@@ -52,28 +52,27 @@ pub trait SystemRepo: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<CodeOwner>, StorageError>;
 
-    /// Spends the state of an attempt to sign in, which is kept until `expires_at`. Returns whether it was not spent
-    /// before; of two calls with the same one at most one MUST get `true`.
+    /// Marks the state of an external sign-in as spent until `expires_at`. Returns whether it was not spent before; of
+    /// concurrent calls with the same state, at most one MUST get `true`.
     async fn spend_state(&self, state: &SecretHash, expires_at: DateTime<Utc>) -> Result<bool, StorageError>;
 
-    /// Marks the running turns of `instance`, and their messages, as failed: it has just started and cannot be
-    /// running any. Returns how many there were.
+    /// Marks the running turns of `instance`, which has just started, and their messages as failed. Returns their number.
     async fn fail_turns_of(&self, instance: &InstanceId, now: DateTime<Utc>) -> Result<u64, StorageError>;
 
-    /// Marks the running turns whose lease is over, and their messages, as failed. Returns how many there were.
+    /// Marks the running turns with an expired lease and their messages as failed. Returns their number.
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 
-    /// Returns at most 100 users whose trash has tasks that were deleted, and last changed, at `until` or before.
+    /// Returns at most 100 users with tasks in the trash that were deleted at `until` or before.
     async fn users_with_trash(&self, until: DateTime<Utc>) -> Result<Vec<UserId>, StorageError>;
 
-    /// Deletes the ledger entries from before `until`, and the pending actions that expired before it. Returns how many
-    /// there were.
+    /// Deletes the ledger entries from before `until`, and the pending actions that expired before it. Returns their
+    /// number.
     async fn delete_changes(&self, until: DateTime<Utc>) -> Result<u64, StorageError>;
 
-    /// Returns the number of the newest ledger entry of those of `users` that are there, in any order.
+    /// Returns the newest entry number of each of `users` that exists, in any order.
     async fn change_heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Seq)>, StorageError>;
 
-    /// Deletes the sessions, one-time codes and spent states that are over. Returns how many there were. (API tokens that
-    /// are over stay in their owner's list.)
+    /// Deletes expired sessions, one-time codes and spent states, but not API tokens, which stay in their owner's list.
+    /// Returns their number.
     async fn delete_expired(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 }

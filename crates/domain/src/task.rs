@@ -1,5 +1,5 @@
-//! Tasks: what they are, how they are stored ([`TaskRepo`]) and what can be done with them ([`TaskService`]).
-//! How the assistant names tasks is in [`crate::tool`].
+//! Tasks, their storage ([`TaskRepo`]) and their use cases ([`TaskService`]). The assistant's tools on tasks are in
+//! [`crate::tool`].
 
 mod repo;
 mod service;
@@ -17,24 +17,23 @@ use crate::text::NormalizedText;
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockTaskRepo;
 pub use repo::{TaskRepo, TaskRepoError};
-pub(crate) use service::MAX_ATTEMPTS;
 pub use service::{TaskChange, TaskError, TaskService};
 pub use title::{Title, TitleError};
 
-/// Something that a user wants to do.
+/// An item of a user's to-do list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// The id, unique among all tasks.
+    /// Unique among all tasks.
     pub id: TaskId,
     /// The owner.
     pub user_id: UserId,
-    /// What is to be done.
+    /// Describes what is to be done.
     pub title: Title,
     /// The time of completion; `None` while the task is pending.
     pub completed_at: Option<DateTime<Utc>>,
-    /// The time at which it was moved to the trash; `None` if it is not there.
+    /// The time of the move to the trash; `None` if it is not in the trash.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// The number of the row's current state.
+    /// The version of the row.
     pub version: Version,
     /// The time of creation.
     pub created_at: DateTime<Utc>,
@@ -43,7 +42,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// A new task.
+    /// Creates a task.
     pub fn new(id: TaskId, user_id: UserId, title: Title, completed: bool, now: DateTime<Utc>) -> Self {
         Self {
             id,
@@ -57,12 +56,12 @@ impl Task {
         }
     }
 
-    /// Whether it is done.
+    /// Returns whether the task is completed.
     pub fn completed(&self) -> bool {
         self.completed_at.is_some()
     }
 
-    /// The task with the fields of `patch`. A task that is done already keeps its time of completion.
+    /// Returns the task with the fields of `patch`. A completed task keeps its time of completion.
     #[must_use]
     pub fn apply(&self, patch: &TaskPatch, now: DateTime<Utc>) -> Self {
         let mut task = self.clone();
@@ -72,55 +71,55 @@ impl Task {
         if let Some(completed) = patch.completed.as_set().filter(|completed| **completed != self.completed()) {
             task.completed_at = completed.then_some(now);
         }
-        task.touched(self, now)
+        task.bump_version(self, now)
     }
 
-    /// The task with its completion turned around.
+    /// Returns the task with its completion inverted.
     #[must_use]
     pub fn toggle(&self, now: DateTime<Utc>) -> Self {
         let completed_at = if self.completed() { None } else { Some(now) };
-        Self { completed_at, ..self.clone() }.touched(self, now)
+        Self { completed_at, ..self.clone() }.bump_version(self, now)
     }
 
-    /// The task in the trash.
+    /// Returns the task moved to the trash.
     #[must_use]
     pub fn delete(&self, now: DateTime<Utc>) -> Self {
-        Self { deleted_at: self.deleted_at.or(Some(now)), ..self.clone() }.touched(self, now)
+        Self { deleted_at: self.deleted_at.or(Some(now)), ..self.clone() }.bump_version(self, now)
     }
 
-    /// The task out of the trash.
+    /// Returns the task restored from the trash.
     #[must_use]
     pub fn restore(&self, now: DateTime<Utc>) -> Self {
-        Self { deleted_at: None, ..self.clone() }.touched(self, now)
+        Self { deleted_at: None, ..self.clone() }.bump_version(self, now)
     }
 
-    /// The task at the next version and changed at `now`, if it differs from `before`.
+    /// Returns the task with the next version, changed at `now`, if it differs from `before`.
     #[must_use]
-    pub(crate) fn touched(self, before: &Self, now: DateTime<Utc>) -> Self {
+    pub(crate) fn bump_version(self, before: &Self, now: DateTime<Utc>) -> Self {
         if self == *before { self } else { Self { version: before.version.next(), updated_at: now, ..self } }
     }
 }
 
-/// Counts the changes of one row, from 1. It is the row's `ETag`.
+/// The version of a row: 1, and 1 more for each change. Clients see it as `ETag`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(NonZeroU32);
 
 impl Version {
-    /// A new row's version.
+    /// The version of a new row.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
 
-    /// The version with this number; `None` for 0.
+    /// Creates a version; `None` for 0.
     pub fn new(number: u32) -> Option<Self> {
         NonZeroU32::new(number).map(Self)
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u32 {
         self.0.get()
     }
 
-    /// The version of the row's next state.
+    /// Returns the next version.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -133,51 +132,51 @@ impl fmt::Display for Version {
     }
 }
 
-/// A change of a task's fields. Neither of them can be empty, so [`Patch::Clear`](crate::patch::Patch::Clear)
+/// A change of a task's fields. Neither of them can be cleared, so [`Patch::Clear`](crate::patch::Patch::Clear)
 /// leaves them as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskPatch {
-    /// What becomes of the title.
+    /// The change of the title.
     pub title: crate::patch::Patch<Title>,
-    /// What becomes of the completion.
+    /// The change of the completion.
     pub completed: crate::patch::Patch<bool>,
 }
 
-/// Which tasks, by whether they are done.
+/// A filter by completion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TaskStatus {
-    /// All of them.
+    /// All tasks.
     #[default]
     All,
-    /// Those that are not done.
+    /// Tasks that are not completed.
     Pending,
-    /// Those that are done.
+    /// Completed tasks.
     Completed,
 }
 
-/// Which tasks a list shows.
+/// A filter of tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskFilter {
-    /// By whether they are done.
+    /// Filters by completion.
     pub status: TaskStatus,
-    /// By their title.
+    /// Filters by title.
     pub title: Option<TitleMatch>,
 }
 
-/// Which titles. Every character stands for itself; there are no wildcards.
+/// A filter by title, without wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TitleMatch {
-    /// Titles that are alike when folded.
+    /// Titles with the same normalized text.
     Exactly(NormalizedText),
-    /// Titles that contain this when folded.
+    /// Titles whose normalized text contains this one.
     Containing(NormalizedText),
 }
 
-/// Where a page of tasks goes on: behind the task with this id. Ids ascend with time, newest tasks come first.
+/// The position in a list of tasks: after the task with this id. Ids ascend with time; lists are newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskCursor(pub TaskId);
 
-/// Where a page of the trash goes on: last deleted first, and by id among those of one instant.
+/// The position in the trash, which is ordered by time of deletion, latest first, and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrashCursor {
     /// The time of deletion of the last row.
@@ -186,11 +185,11 @@ pub struct TrashCursor {
     pub id: TaskId,
 }
 
-/// How many tasks a user has.
+/// The numbers of a user's tasks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskCounts {
-    /// Not done.
+    /// Tasks that are not completed.
     pub pending: u64,
-    /// Done.
+    /// Completed tasks.
     pub completed: u64,
 }

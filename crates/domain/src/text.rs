@@ -1,6 +1,4 @@
-//! What all texts have in common: how they are compared, and which characters cannot be seen.
-//!
-//! Deliberately not here: the rules of one kind of text. `Title`, `Email` and the others own theirs.
+//! Comparison and visibility of texts, for value types such as `Title` and `Email`.
 
 use std::fmt;
 
@@ -8,20 +6,20 @@ use caseless::Caseless as _;
 use unicode_general_category::{GeneralCategory, get_general_category};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// A text in the form in which texts are compared: compatibility-normalised and case-folded.
+/// A text normalized for comparison.
 ///
 /// The form is Unicode's NFKC of the default case folding (Unicode 3.13, D145 to D147, "compatibility caseless
-/// match"). It is computed here and stored beside the original, because databases do not fold alike.
+/// match"). It is stored in addition to the original text, because databases normalize differently.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NormalizedText(String);
 
 impl NormalizedText {
-    /// Folds `text`.
+    /// Normalizes `text`.
     pub fn new(text: &str) -> Self {
         Self(text.nfd().default_case_fold().nfkd().default_case_fold().nfkc().collect())
     }
 
-    /// The folded text.
+    /// Returns the normalized text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -33,8 +31,8 @@ impl fmt::Display for NormalizedText {
     }
 }
 
-/// Whether `c` leaves no mark on a page: white space, controls, format characters (joiners, directional marks),
-/// variation selectors and the few letters that Unicode defines as blank.
+/// Returns whether `c` is invisible: white space, controls, format characters (joiners, directional marks), variation
+/// selectors and letters that Unicode defines as blank.
 pub fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(
@@ -58,17 +56,17 @@ pub fn is_invisible(c: char) -> bool {
         )
 }
 
-/// Whether `text` shows nothing at all.
+/// Returns whether `text` has no visible character.
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(is_invisible)
 }
 
-/// A name that people give to something, trimmed; none if it is empty, longer than `max` characters, invisible, or has
-/// a control character in it.
+/// Returns `raw` trimmed; `None` if that is empty, longer than `max` characters or invisible, or contains a control
+/// character.
 pub(crate) fn name(raw: &str, max: usize) -> Option<&str> {
     let name = raw.trim();
-    let fits = (1..=max).contains(&name.chars().count());
-    (fits && !is_blank(name) && !name.chars().any(char::is_control)).then_some(name)
+    let has_valid_length = (1..=max).contains(&name.chars().count());
+    (has_valid_length && !is_blank(name) && !name.chars().any(char::is_control)).then_some(name)
 }
 
 #[cfg(test)]
@@ -76,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folding_ignores_case_width_and_composition() {
+    fn normalization_ignores_case_width_and_composition() {
         assert_eq!(NormalizedText::new("STRASSE"), NormalizedText::new("straße"));
         assert_eq!(NormalizedText::new("Ｂuy milk"), NormalizedText::new("buy MILK"));
         assert_eq!(NormalizedText::new("cafe\u{301}"), NormalizedText::new("CAFÉ"));
@@ -84,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn folding_twice_changes_nothing() {
+    fn normalization_is_idempotent() {
         for text in ["ΑΣ", "İstanbul", "ﬁnish", "ŉ", "Ⅷ"] {
             let once = NormalizedText::new(text);
             assert_eq!(NormalizedText::new(once.as_str()), once, "{text}");
@@ -92,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_texts_are_seen_as_blank() {
+    fn texts_without_visible_characters_are_blank() {
         for text in ["", " ", "\u{200B}\u{200D}", "\u{FEFF}", "\u{3164}", "\u{2800}", "\u{FE0F}", "\u{202E}"] {
             assert!(is_blank(text), "{text:?}");
         }

@@ -1,5 +1,5 @@
-//! Tools: what an assistant or an agent can do, described for models and run for one user ([`ToolExecutor`]).
-//! [`TaskTools`] are the tools on tasks.
+//! Tools for assistants and agents: their descriptions, and running them on behalf of a user ([`ToolExecutor`]).
+//! [`TaskTools`] implements the tools on tasks.
 
 mod confirmation;
 mod outcome;
@@ -20,96 +20,96 @@ use crate::task::Task;
 
 pub use task_tools::{TaskTools, confirm_pending_spec, specs};
 
-/// What a tool is, for those who may call it.
+/// The description of a tool for its callers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolSpec {
-    /// Its name: letters, digits and `_`.
+    /// Letters, digits and `_`.
     pub name: &'static str,
     /// What it does and when to use it.
     pub description: &'static str,
-    /// The JSON Schema (2020-12) of its parameters: an object without further properties.
+    /// The JSON Schema (2020-12) of the parameters: an object without additional properties.
     pub parameters: Value,
-    /// It changes nothing.
+    /// Whether it only reads.
     pub read_only: bool,
-    /// What it does cannot be taken back.
+    /// Whether it may delete or overwrite existing data.
     pub destructive: bool,
-    /// Calling it twice with the same parameters does no more than calling it once.
+    /// Whether a second call with the same parameters has no further effect.
     pub idempotent: bool,
 }
 
-/// In whose name and by which call a tool runs.
+/// The context in which a tool runs.
 #[derive(Clone, Debug)]
 pub struct ToolContext {
-    /// The acting user, and the tool call if it comes from a chat. The owner comes from here and from nowhere else.
+    /// The acting user, who is the owner of all rows that the tool may touch, and the tool call if it is part of a chat.
     pub origin: Origin,
-    /// What the call's identifier stands for, if it was resolved before.
+    /// What the call's identifier resolved to, if it was resolved before the call.
     pub target: Option<TaskMatch>,
 }
 
 impl ToolContext {
-    /// The conversation, if the call comes from a chat.
+    /// Returns the conversation, if the call is part of a chat.
     pub fn conversation(&self) -> Option<ConversationId> {
         self.origin.call.map(|call| call.conversation)
     }
 }
 
-/// What an identifier stands for.
+/// The result of resolving an identifier.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskMatch {
-    /// This task.
+    /// Exactly one task.
     One(Box<Task>),
-    /// Each of these tasks, so none of them.
+    /// The candidates of an ambiguous identifier.
     Several(Vec<Task>),
-    /// No task. These have the most similar titles.
+    /// No task. The tasks with the most similar titles are suggestions.
     None(Vec<Task>),
 }
 
-/// What a call is about, before it runs.
+/// A call before it runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResolvedCall {
-    /// What its identifier stands for, if it has one.
+    /// What its identifier resolved to, if it has one.
     pub target: Option<TaskMatch>,
-    /// The existing task that it would delete or overwrite, if it would.
+    /// The existing task that it would delete or overwrite.
     pub overwrites: Option<PendingItem>,
 }
 
-/// What came of a tool call.
+/// The outcome of a tool call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToolOutcome {
-    /// It is done.
+    /// The tool did what was requested.
     Done {
-        /// What happened, in words.
+        /// A description for the user.
         message: String,
-        /// What happened, as data.
+        /// The result as data.
         data: Value,
-        /// The changes that were made.
+        /// The committed changes.
         changes: Vec<Receipt>,
     },
-    /// It cannot be done as asked; nothing was changed.
+    /// The request cannot be fulfilled; nothing was changed.
     Refused {
-        /// Why, in words.
+        /// The reason, for the user.
         message: String,
-        /// What helps to ask better, as data.
+        /// Data that helps to correct the request.
         data: Value,
     },
 }
 
-/// Why a tool did not run.
+/// Reasons why a tool did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// There is no tool of this name.
+    /// There is no tool with this name.
     #[error("there is no tool named '{0}'")]
     UnknownTool(String),
-    /// The parameters do not fit the schema.
+    /// The parameters do not match the schema.
     #[error("{0}")]
     BadParameters(String),
-    /// The caller may not do this.
+    /// The caller lacks a scope.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
-    /// Others kept changing the rows; nothing was changed.
+    /// Concurrent changes exhausted the retries; nothing was changed.
     #[error("the tasks kept changing")]
     Contention,
-    /// The turn that the call belongs to does not run any more; nothing was changed.
+    /// The call's turn is not running any more; nothing was changed.
     #[error("the turn has ended")]
     LeaseLost,
     /// Storage failed.
@@ -117,30 +117,30 @@ pub enum ToolError {
     Storage(#[from] StorageError),
 }
 
-/// Knows tools and runs them.
+/// Describes tools and runs them.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait ToolExecutor: Send + Sync {
-    /// The tools that there are.
+    /// Returns the descriptions of all tools.
     fn tools(&self) -> Vec<ToolSpec>;
 
-    /// Runs a tool. MUST act as `context.principal` alone, whatever the parameters say. MUST refuse parameters that
-    /// do not fit the schema, without any effect.
+    /// Runs a tool. MUST act as the principal of `context.origin`, whatever the parameters are. MUST refuse parameters that
+    /// do not match the schema, without any effect.
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError>;
 
-    /// Returns what the context's effect did, if it has happened. MUST change nothing.
+    /// Returns the outcome of the context's effect if it has already happened. MUST change nothing.
     async fn find_effect(&self, context: &ToolContext, tool: &str) -> Result<Option<ToolOutcome>, ToolError>;
 
-    /// Resolves the identifier of each of `calls`, in their order, and tells which existing task each would delete or
-    /// overwrite. MUST change nothing.
+    /// Resolves the identifier of each of `calls`, in order, and returns which existing task each would delete or overwrite.
+    /// MUST change nothing.
     async fn resolve(&self, context: &ToolContext, calls: &[ToolCall]) -> Result<Vec<ResolvedCall>, ToolError>;
 
-    /// Does what the user has confirmed, as one operation. MUST touch no other task, and none that is not at the version
-    /// that was seen.
+    /// Runs a confirmed action as one operation. MUST change no other task, and no task that is at another version than
+    /// its item.
     async fn run_pending(&self, context: &ToolContext, pending: &PendingAction) -> Result<ToolOutcome, ToolError>;
 }
 
 /// The name of the tool that confirms a pending action.
 pub const CONFIRM_PENDING: &str = "confirm_pending";
-/// The name of the tool that takes back what the last turn changed.
+/// The name of the tool that undoes the changes of the last turn.
 pub const UNDO: &str = "undo";

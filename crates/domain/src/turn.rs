@@ -1,71 +1,66 @@
-//! Turns: one message of a user and the assistant's answer to it.
+//! Turns: a user's message and the assistant's answer to it. Their events are in [`crate::chat`].
 
-mod event;
 mod failure;
-mod signals;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, MessageId, TurnId};
 
-pub use event::{TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished};
 pub use failure::FailureCode;
-#[cfg(any(test, feature = "mock"))]
-pub use signals::MockTurnSignals;
-pub use signals::{StopReason, TurnSignals};
 
-/// A running turn. A conversation has at most one.
+/// A turn. A conversation has at most one that runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// Its id.
+    /// Unique among all turns.
     pub id: TurnId,
-    /// The conversation it is in.
+    /// The conversation of the turn.
     pub conversation: ConversationId,
-    /// The user's message that began it.
+    /// The user's message.
     pub user_message: MessageId,
-    /// The place of the user's message in the conversation, from 1.
+    /// The position of the user's message in the conversation, from 1.
     pub position: u32,
-    /// The assistant's message that it writes.
+    /// The assistant's message.
     pub assistant_message: MessageId,
-    /// How often it was begun: 1, and one more each time that it was resumed.
+    /// The number of the current attempt: 1, and 1 more for each time that the turn was resumed.
     pub attempt: u32,
 }
 
 impl Turn {
-    /// This try at the turn.
+    /// Returns the current attempt.
     pub fn attempt(&self) -> Attempt {
         Attempt { turn: self.id, number: self.attempt }
     }
 }
 
-/// One try at a turn. Who works on an earlier one, having lost its lease without noticing, writes nothing any more.
+/// An attempt at a turn. Writes of earlier attempts, which have lost their lease, are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// The turn.
     pub turn: TurnId,
-    /// Which try, from 1.
+    /// From 1.
     pub number: u32,
 }
 
-/// How a turn stands.
+/// The state of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnState {
-    /// Somebody works on it, as long as its lease is renewed.
+    /// The turn runs while its lease is renewed.
     Running,
-    /// It ended with an answer.
+    /// The turn ended with an answer.
     Complete,
-    /// The user stopped it.
+    /// The user stopped the turn.
     Stopped,
-    /// It ended without an answer.
+    /// The turn ended without an answer.
     Failed,
 }
 
 impl TurnState {
-    /// The state's name in storage.
+    /// Returns the name in storage.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -76,34 +71,34 @@ impl TurnState {
     }
 }
 
-/// Who works on a turn, and until when without a sign of life.
+/// The right of an instance to run a turn, until it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The instance that works on it.
+    /// The instance that runs the turn.
     pub instance: InstanceId,
-    /// When anybody may take the turn for dead.
+    /// The expiry, after which any instance may fail the turn.
     pub until: DateTime<Utc>,
 }
 
 impl Lease {
-    /// How long a lease holds.
-    pub const LENGTH: TimeDelta = TimeDelta::seconds(15);
-    /// How often it is renewed.
-    pub const RENEWAL: TimeDelta = TimeDelta::seconds(5);
+    /// Time until a lease expires.
+    pub const TTL: TimeDelta = TimeDelta::seconds(15);
+    /// Interval of renewals.
+    pub const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 }
 
-/// The name of one running process: 1 to 64 characters out of letters, digits and `-_.`.
+/// The name of a running process: 1 to 64 letters, digits or `-_.`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceId(String);
 
 impl InstanceId {
-    /// The name as text.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text is no [`InstanceId`].
+/// The text is not an [`InstanceId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 64 letters, digits or '-_.'")]
 pub struct InstanceIdError;
@@ -111,8 +106,8 @@ pub struct InstanceIdError;
 impl FromStr for InstanceId {
     type Err = InstanceIdError;
     fn from_str(raw: &str) -> Result<Self, InstanceIdError> {
-        let sane = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        if (1..=64).contains(&raw.len()) && raw.bytes().all(sane) {
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if (1..=64).contains(&raw.len()) && raw.bytes().all(is_allowed) {
             Ok(Self(raw.to_owned()))
         } else {
             Err(InstanceIdError)
@@ -126,15 +121,15 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// How long an idempotency key names its turn.
-pub const IDEMPOTENCY_KEPT: TimeDelta = TimeDelta::hours(24);
+/// Time for which an idempotency key identifies its turn.
+pub const IDEMPOTENCY_TTL: TimeDelta = TimeDelta::hours(24);
 
-/// How many tokens of a language model something took.
+/// The number of tokens used by a language model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens read by the model.
+    /// Input tokens.
     pub tokens_in: u64,
-    /// Tokens written by the model.
+    /// Output tokens.
     pub tokens_out: u64,
 }
 

@@ -1,5 +1,4 @@
-//! Accounts: who a user is, and how users are stored ([`UserRepo`]).
-//! Deliberately not here: signing in, which is [`crate::account`].
+//! Users and their storage ([`UserRepo`]). Sign-in is in [`crate::account`].
 
 mod email;
 mod external_account;
@@ -24,76 +23,76 @@ pub use time_zone::{TimeZone, TimeZoneError};
 /// A person with an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Their id.
+    /// The owner id of the user's rows.
     pub id: UserId,
-    /// Their address, as they wrote it.
+    /// The email address, as entered.
     pub email: Email,
-    /// What they are called.
+    /// The display name.
     pub name: DisplayName,
-    /// Where "today" is theirs.
+    /// Determines the user's current date.
     pub time_zone: TimeZone,
-    /// Tokens that carry another version than this one are void.
+    /// Tokens with another version are revoked.
     pub token_version: u32,
-    /// When the account was created.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: DateTime<Utc>,
 }
 
-/// An account to be created.
+/// A user to be created.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Its id.
+    /// The new id.
     pub id: UserId,
-    /// Its address.
+    /// The email address.
     pub email: Email,
-    /// What the person is called.
+    /// The display name.
     pub name: DisplayName,
     /// The password's hash; `None` for an account without a password.
     pub password_hash: Option<PasswordHash>,
-    /// When.
+    /// The time of creation.
     pub at: DateTime<Utc>,
 }
 
-/// A change of an account's fields. None of them can be empty.
+/// A change of a user's fields. None of them can be cleared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserPatch {
-    /// What becomes of the name.
+    /// The change of the name.
     pub name: Patch<DisplayName>,
-    /// What becomes of the time zone.
+    /// The change of the time zone.
     pub time_zone: Patch<TimeZone>,
 }
 
-/// What proves that somebody is an account's owner.
+/// A user with the password hash that sign-in verifies.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    /// The account.
+    /// The user.
     pub user: User,
-    /// Its password's hash; `None` for an account without a password.
+    /// `None` for an account without a password.
     pub password_hash: Option<PasswordHash>,
 }
 
-/// Another password, and the session that goes on with it.
+/// A change of the password, with the session that replaces all others.
 #[derive(Clone, Debug)]
 pub struct PasswordChange {
-    /// The token version that the account has to be at.
+    /// The expected token version.
     pub token_version: u32,
     /// The hash of the new password.
     pub password_hash: PasswordHash,
-    /// The session that takes the place of all others. Its token version is the next one.
+    /// The new session, with the next token version.
     pub session: NewSession,
 }
 
-/// Why users cannot be stored or read.
+/// Reasons why users cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum UserRepoError {
     /// There is no such user.
     #[error("no such user")]
     NotFound,
-    /// Another account has an address that is the same when folded.
+    /// Another user has the same normalized address.
     #[error("the email is taken")]
     EmailTaken,
-    /// The account at the provider is tied to another account of ours, or this one is tied to another account there.
+    /// The external account is linked to another user, or the user is linked to another account of the provider.
     #[error("the external account is taken")]
     ExternalAccountTaken,
     /// Storage failed.
@@ -105,19 +104,18 @@ pub enum UserRepoError {
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait UserRepo: Send + Sync {
-    /// Creates a user in UTC at token version 0. MUST return [`UserRepoError::EmailTaken`] if the folded address is
-    /// in use, also when two calls race.
+    /// Creates a user in UTC at token version 0. MUST return [`UserRepoError::EmailTaken`] if the normalized
+    /// address is in use, also on concurrent calls.
     async fn create(&self, user: NewUser) -> Result<User, UserRepoError>;
 
     /// Creates a user who signs in with `account`, in one transaction. MUST return [`UserRepoError::EmailTaken`] if the
-    /// folded address is in use, and [`UserRepoError::ExternalAccountTaken`] if somebody has that account already, which
-    /// goes first where both are so; also when two calls race. MUST create nothing then.
+    /// normalized address is in use, and [`UserRepoError::ExternalAccountTaken`] if `account` is linked to another user,
+    /// which takes precedence; also on concurrent calls. MUST create nothing then.
     async fn create_external(&self, user: NewUser, account: ExternalAccount) -> Result<User, UserRepoError>;
 
-    /// Ties `account` to the user whose session asked for it. Once more is no error. MUST return
-    /// [`UserRepoError::NotFound`] when the user has no such session that is alive at `at`, and
-    /// [`UserRepoError::ExternalAccountTaken`] if the account is tied to another user or the user has another one at the
-    /// same issuer, and change nothing then.
+    /// Links `account` to the user of the session. Idempotent. MUST return [`UserRepoError::NotFound`] when the user has no
+    /// such session that is active at `at`, and [`UserRepoError::ExternalAccountTaken`] if the account is linked to another
+    /// user or the user has another account of the same issuer, and change nothing then.
     async fn link(
         &self,
         owner: UserId,
@@ -126,16 +124,16 @@ pub trait UserRepo: Send + Sync {
         at: DateTime<Utc>,
     ) -> Result<(), UserRepoError>;
 
-    /// MUST return [`UserRepoError::NotFound`] when there is no such user.
+    /// Returns the user. MUST return [`UserRepoError::NotFound`] when there is no such user.
     async fn get(&self, owner: UserId) -> Result<User, UserRepoError>;
 
-    /// The user, with what proves that somebody is them. MUST return [`UserRepoError::NotFound`] when there is no such
+    /// Returns the user with the password hash. MUST return [`UserRepoError::NotFound`] when there is no such
     /// user.
     async fn credentials(&self, owner: UserId) -> Result<Credentials, UserRepoError>;
 
-    /// Changes the password, in one transaction: the token version goes up by one, every session, one-time code and API
-    /// token of the user is gone, and the new session is there. MUST return [`UserRepoError::NotFound`] when there is no
-    /// such user at that token version, and change nothing then; of two calls that race, one.
+    /// Changes the password in one transaction: increments the token version, deletes all sessions, one-time codes and API
+    /// tokens of the user, and creates the new session. MUST return [`UserRepoError::NotFound`] when there is no such user
+    /// at that token version, and change nothing then; of concurrent calls, one succeeds.
     async fn change_password(
         &self,
         owner: UserId,
@@ -143,11 +141,11 @@ pub trait UserRepo: Send + Sync {
         at: DateTime<Utc>,
     ) -> Result<User, UserRepoError>;
 
-    /// Deletes the user with every row of theirs, in one statement. MUST return [`UserRepoError::NotFound`] when there is
+    /// Deletes the user with all their rows, in one statement. MUST return [`UserRepoError::NotFound`] when there is
     /// no such user at this token version.
     async fn delete(&self, owner: UserId, token_version: u32) -> Result<(), UserRepoError>;
 
-    /// Changes a user's fields and returns the user as they are then. A patch that changes nothing MUST leave
+    /// Changes a user's fields and returns the changed user. A patch that changes nothing MUST leave
     /// `updated_at` as it is.
     async fn update(&self, owner: UserId, patch: UserPatch, at: DateTime<Utc>) -> Result<User, UserRepoError>;
 }

@@ -98,7 +98,7 @@ pub(crate) struct DeletionBody {
 }
 
 fn proof<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Password>, D::Error> {
-    Ok(Option::<String>::deserialize(input)?.map(|raw| Password::typed(&raw)))
+    Ok(Option::<String>::deserialize(input)?.map(|raw| Password::unvalidated(&raw)))
 }
 
 /// A sign-in.
@@ -265,7 +265,7 @@ pub(crate) async fn change_password(
     let PasswordChangeBody { current_password, new_password } = body;
     match accounts.change_password(&who, current_password, new_password, client).await {
         Ok(signed_in) => Ok(HttpResponse::Ok().json(SessionBody::from(signed_in))),
-        Err(AccountError::PasswordNeeded) => {
+        Err(AccountError::PasswordRequired) => {
             Err(RequestError::invalid("current_password", "current_password is required").into())
         }
         Err(error) => Err(error.into()),

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
-use chrono::TimeDelta;
-use domain::runtime::Clock;
+use domain::runtime::Timer;
 use futures_util::future::{self, Either};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -24,7 +24,7 @@ use crate::validation::misfit;
 /// The largest body, in bytes.
 pub(crate) const LIMIT: usize = 64 * 1024;
 /// So long a body may take to come, from the end of the head. The largest there is then comes at 35 kB a second.
-pub(crate) const TIME: TimeDelta = TimeDelta::seconds(30);
+pub(crate) const TIME: Duration = Duration::from_secs(30);
 
 /// A body that must be there.
 #[derive(Debug)]
@@ -89,16 +89,16 @@ pub(crate) fn read(
     limit: usize,
 ) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let clock = request.app_data::<web::Data<dyn Clock>>().cloned();
+    let timer = request.app_data::<web::Data<dyn Timer>>().cloned();
     let payload = web::Payload::from_request(request, payload);
     async move {
         if announced.is_some_and(|length: u64| length > limit as u64) {
             return Err(RequestError::TooLarge { limit }.into());
         }
-        let Some(clock) = clock else { return Err(ApiError::Defect("the clock is not wired".to_owned())) };
+        let Some(timer) = timer else { return Err(ApiError::Defect("the timer is not wired".to_owned())) };
         let payload = payload.await.map_err(|error| RequestError::Malformed(error.to_string().into()))?;
         let bytes = pin!(payload.to_bytes_limited(limit));
-        match future::select(bytes, clock.sleep_until(clock.now() + TIME)).await {
+        match future::select(bytes, timer.sleep(TIME)).await {
             Either::Left((Ok(Ok(bytes)), _)) => Ok(bytes),
             Either::Left((Ok(Err(cut)), _)) => Err(RequestError::Malformed(cut.to_string().into()).into()),
             Either::Left((Err(_too_large), _)) => Err(RequestError::TooLarge { limit }.into()),
@@ -233,7 +233,7 @@ pub(crate) fn chosen_password<'de, D>(input: D) -> Result<domain::user::Password
 where
     D: serde::Deserializer<'de>,
 {
-    domain::user::Password::chosen(&String::deserialize(input)?).map_err(D::Error::custom)
+    domain::user::Password::new(&String::deserialize(input)?).map_err(D::Error::custom)
 }
 
 /// Deserializes a password that somebody signs in with.
@@ -241,5 +241,5 @@ pub(crate) fn typed_password<'de, D>(input: D) -> Result<domain::user::Password,
 where
     D: serde::Deserializer<'de>,
 {
-    Ok(domain::user::Password::typed(&String::deserialize(input)?))
+    Ok(domain::user::Password::unvalidated(&String::deserialize(input)?))
 }

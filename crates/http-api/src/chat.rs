@@ -9,7 +9,7 @@ use domain::change::RequestId;
 use domain::chat::{ChatService, TurnAnswer};
 use domain::message::{ToolCall, ToolResult};
 use domain::principal::Principal;
-use domain::runtime::Clock;
+use domain::runtime::Timer;
 use domain::turn::Usage;
 use serde::Serialize;
 use serde_json::Value;
@@ -154,7 +154,7 @@ impl From<ToolResult> for ToolResultBody {
 )]
 pub(crate) async fn send(
     chat: Data<ChatService>,
-    clock: Data<dyn Clock>,
+    timer: Data<dyn Timer>,
     limit: Data<StreamLimit>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
@@ -163,7 +163,7 @@ pub(crate) async fn send(
     if streamed {
         let permit = limit.acquire(principal.user)?;
         let turn = chat.stream(&principal, &id, message).await?;
-        return Ok(stream::answer(turn, clock.into_inner(), permit));
+        return Ok(stream::answer(turn, timer.into_inner(), permit));
     }
     let answer = chat.send(&principal, &id, message).await?;
     Ok(HttpResponse::Ok().json(TurnBody::from(answer)))

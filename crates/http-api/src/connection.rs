@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,20 +20,19 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, http};
-use chrono::TimeDelta;
-use domain::runtime::Clock;
+use domain::runtime::Timer;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// So long a connection may be silent before its first request, and between an answer and the next request.
-pub(crate) const SILENCE: TimeDelta = TimeDelta::seconds(15);
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 /// So long a request's head may take, from its first byte to its last. What comes of a refused body counts as a head.
-pub(crate) const HEAD: TimeDelta = TimeDelta::seconds(10);
+pub(crate) const HEAD: Duration = Duration::from_secs(10);
 /// So long a client may take nothing of what is there for it.
-pub(crate) const STALL: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const STALL: Duration = Duration::from_secs(60);
 /// So long a connection that will take no further request stays open for its last answer to arrive.
-pub(crate) const LINGER: TimeDelta = TimeDelta::seconds(1);
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 /// The answer to half a head (RFC 9110, 15.5.9).
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -42,7 +42,7 @@ type Sleep = BoxFuture<'static, ()>;
 /// A connection. It fails with [`io::ErrorKind::TimedOut`] when its client is too slow.
 pub(crate) struct Connection<S> {
     socket: S,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     activity: Rc<Activity>,
     /// What is waited for between two requests.
     wait: Option<Wait>,
@@ -77,8 +77,8 @@ impl Activity {
 }
 
 impl<S> Connection<S> {
-    pub(crate) fn new(socket: S, clock: Arc<dyn Clock>) -> Self {
-        Self { socket, clock, activity: Rc::default(), wait: None, stall: None }
+    pub(crate) fn new(socket: S, timer: Arc<dyn Timer>) -> Self {
+        Self { socket, timer, activity: Rc::default(), wait: None, stall: None }
     }
 
     /// The other end, for tests that are one.
@@ -104,7 +104,7 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         let after = self.activity.begun.get();
         let wait = self.wait.take().filter(|wait| wait.after == after).unwrap_or_else(|| {
             let length = if self.activity.closing.get() { LINGER } else { SILENCE };
-            Wait { after, begun: false, over: sleep(&self.clock, length) }
+            Wait { after, begun: false, over: self.timer.sleep(length) }
         });
         let wait = self.wait.insert(wait);
         if wait.over.poll_unpin(context).is_pending() {
@@ -124,13 +124,13 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         let Some(wait) = self.wait.as_mut().filter(|wait| !wait.begun) else { return };
         if !self.activity.closing.get() {
             wait.begun = true;
-            wait.over = sleep(&self.clock, HEAD);
+            wait.over = self.timer.sleep(HEAD);
         }
     }
 
     /// Fails if the client has taken nothing for too long.
     fn check_stall(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let stall = self.stall.get_or_insert_with(|| sleep(&self.clock, STALL));
+        let stall = self.stall.get_or_insert_with(|| self.timer.sleep(STALL));
         if stall.poll_unpin(context).is_pending() {
             return Ok(());
         }
@@ -138,11 +138,6 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         tracing::debug!("a connection is cut: its client does not take the answer");
         Err(io::ErrorKind::TimedOut.into())
     }
-}
-
-fn sleep(clock: &Arc<dyn Clock>, length: TimeDelta) -> Sleep {
-    let (clock, until) = (Arc::clone(clock), clock.now() + length);
-    Box::pin(async move { clock.sleep_until(until).await })
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {

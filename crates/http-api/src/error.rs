@@ -11,6 +11,7 @@ use domain::account::{AccountError, ExternalSignInError, HashError, IdentityProv
 use domain::api_token::ApiTokenRepoError;
 use domain::change::ChangeError;
 use domain::chat::ChatError;
+use domain::chat::TurnFailure;
 use domain::conversation::ConversationRepoError;
 use domain::health::NotReady;
 use domain::llm::LlmError;
@@ -19,7 +20,7 @@ use domain::rate_limit::RateLimited;
 use domain::session::SessionRepoError;
 use domain::storage::{Cause, StorageError};
 use domain::task::TaskError;
-use domain::turn::{FailureCode, TurnFailure};
+use domain::turn::FailureCode;
 
 use crate::code::Code;
 use crate::problem::{Challenge, Problem};
@@ -188,7 +189,7 @@ fn account(error: &AccountError) -> Problem {
     match error {
         AccountError::InvalidCredentials => Problem::new(Code::InvalidCredentials).challenge(Challenge::Bare),
         AccountError::WrongPassword => credentials("The password is wrong"),
-        AccountError::SignInAgain => credentials(
+        AccountError::RecentSignInRequired => credentials(
             "Sign in again first: the account has no password, and this sign-in is more than 10 minutes old",
         ),
         AccountError::EmailTaken => Problem::new(Code::EmailTaken).field(Some("email".to_owned())),
@@ -200,7 +201,7 @@ fn account(error: &AccountError) -> Problem {
         AccountError::RateLimited(limited) => rate_limited(limited),
         AccountError::SessionNotFound => Code::SessionNotFound.into(),
         AccountError::ApiTokens(ApiTokenRepoError::NotFound) => Code::TokenNotFound.into(),
-        AccountError::PasswordNeeded => invalid("password", "password is required"),
+        AccountError::PasswordRequired => invalid("password", "password is required"),
         AccountError::ExpiryInThePast => invalid("expires_at", "expires_at must be in the future"),
         AccountError::InvalidState => invalid("state", "This sign-in was not begun in this browser, or it is over"),
         AccountError::InvalidCode => invalid("code", "code was used, is over, or never was good"),

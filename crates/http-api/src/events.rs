@@ -4,15 +4,15 @@
 #![expect(unused_qualifications, reason = "`utoipa::path` qualifies the parameters' types")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Bytes, Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::TimeDelta;
 use domain::change::{ChangeError, ChangeService, Entry, EntryStream, RequestId};
 use domain::principal::Principal;
-use domain::runtime::{Clock, with_causes};
+use domain::runtime::{Timer, with_causes};
 use futures_util::future::{self, BoxFuture, Either};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use serde::Deserialize;
@@ -28,10 +28,10 @@ use crate::stream_limit::StreamLimit;
 /// The header by which a reader tells the last event that it has.
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// How often a comment is sent.
-const KEEP_ALIVE_INTERVAL: TimeDelta = TimeDelta::seconds(15);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How often the reader's token is checked again. A check may rely on what was found up to 5 s before, so a token that
 /// is revoked ends its stream within 10 s.
-const CHECK_INTERVAL: TimeDelta = TimeDelta::seconds(5);
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where the events begin.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -58,7 +58,7 @@ pub(crate) struct EventQuery {
 )]
 pub(crate) async fn follow(
     changes: Data<ChangeService>,
-    clock: Data<dyn Clock>,
+    timer: Data<dyn Timer>,
     limit: Data<StreamLimit>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
@@ -72,7 +72,7 @@ pub(crate) async fn follow(
         return Ok(sse::without_body(sse::head()));
     }
     let token = BearerToken::of(&request)?;
-    let events = events(entries, token, clock.into_inner(), id.into_inner());
+    let events = events(entries, token, timer.into_inner(), id.into_inner());
     Ok(sse::head().streaming(permit.hold(events)))
 }
 
@@ -91,11 +91,11 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<After>, RequestError> {
 fn events(
     entries: EntryStream,
     token: BearerToken,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     request: RequestId,
 ) -> impl Stream<Item = Result<Bytes, serde_json::Error>> {
-    let (check, keep_alive) = (sleep(&clock, CHECK_INTERVAL), sleep(&clock, KEEP_ALIVE_INTERVAL));
-    let follower = Follower { entries, token, clock, request, check, keep_alive };
+    let (check, keep_alive) = (timer.sleep(CHECK_INTERVAL), timer.sleep(KEEP_ALIVE_INTERVAL));
+    let follower = Follower { entries, token, timer, request, check, keep_alive };
     stream::unfold(follower, Follower::next)
 }
 
@@ -103,7 +103,7 @@ fn events(
 struct Follower {
     entries: EntryStream,
     token: BearerToken,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     /// The request, for the log.
     request: RequestId,
     /// The wait for the next check of the token.
@@ -123,11 +123,11 @@ impl Follower {
                     if !self.token.is_valid().await {
                         return None;
                     }
-                    self.check = sleep(&self.clock, CHECK_INTERVAL);
+                    self.check = self.timer.sleep(CHECK_INTERVAL);
                 }
                 Either::Right((Either::Left((entry, _)), _)) => return Some((self.event(entry?)?, self)),
                 Either::Right((Either::Right(((), _)), _)) => {
-                    self.keep_alive = sleep(&self.clock, KEEP_ALIVE_INTERVAL);
+                    self.keep_alive = self.timer.sleep(KEEP_ALIVE_INTERVAL);
                     return Some((Ok(sse::KEEP_ALIVE), self));
                 }
             }
@@ -150,9 +150,4 @@ impl Follower {
             }
         }
     }
-}
-
-fn sleep(clock: &Arc<dyn Clock>, length: TimeDelta) -> BoxFuture<'static, ()> {
-    let (clock, until) = (Arc::clone(clock), clock.now() + length);
-    Box::pin(async move { clock.sleep_until(until).await })
 }

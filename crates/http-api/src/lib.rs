@@ -76,7 +76,7 @@ use domain::change::ChangeService;
 use domain::chat::ChatService;
 use domain::health::Readiness;
 use domain::rate_limit::RateLimiter;
-use domain::runtime::{Clock, IdGenerator};
+use domain::runtime::{Clock, IdGenerator, Timer};
 use domain::task::TaskService;
 use url::Url;
 
@@ -104,8 +104,10 @@ pub struct Services {
     pub limiter: Arc<dyn RateLimiter>,
     /// Whether the server can do its work.
     pub readiness: Arc<dyn Readiness>,
-    /// Time, for what keeps a stream's connection alive, for the checks of a stream's token, and for slow clients.
+    /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Measures the timeouts of connections and bodies, and the intervals of streams.
+    pub timer: Arc<dyn Timer>,
     /// Ids of requests that bring none.
     pub ids: Arc<dyn IdGenerator>,
 }
@@ -153,6 +155,7 @@ fn app(
         .app_data(Data::from(services.limiter))
         .app_data(Data::from(services.readiness))
         .app_data(Data::from(services.clock))
+        .app_data(Data::from(services.timer))
         .app_data(Data::from(services.ids))
         .app_data(Data::new(Addresses::new(&options.public_url, &options.frontend_url)))
         .app_data(Data::new(StrictTransport(options.production)))

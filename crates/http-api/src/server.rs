@@ -60,7 +60,7 @@ pub fn serve(
         let (services, options, streams) = (services.clone(), options.clone(), streams.clone());
         let shutdown = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
-            let (clock, shutdown) = (services.clock.clone(), shutdown.clone());
+            let (timer, shutdown) = (services.timer.clone(), shutdown.clone());
             let app = crate::app(services.clone(), &options, streams.clone()).into_factory();
             let app = app.map_err(|error| error.as_response_error().error_response());
             let http = HttpService::build()
@@ -71,14 +71,14 @@ pub fn serve(
                 // `Connection` has its own times for these two.
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
-                .client_disconnect_timeout(LINGER.to_std().unwrap_or_default())
+                .client_disconnect_timeout(LINGER)
                 .on_connect_ext(|connection: &Connection<TcpStream>, data| {
                     data.insert(connection.activity());
                 })
                 .finish(map_config(app, |()| AppConfig::default()));
             fn_service(move |socket: TcpStream| {
                 let peer = socket.peer_addr().map_err(DispatchError::Io);
-                let connection = Connection::new(socket, clock.clone());
+                let connection = Connection::new(socket, timer.clone());
                 ready(peer.map(|peer| (connection, Protocol::Http1, Some(peer))))
             })
             .and_then(http)

@@ -10,13 +10,13 @@ mod tests;
 
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use chrono::TimeDelta;
-use domain::runtime::Clock;
-use domain::turn::TurnEvents;
+use domain::chat::TurnEvents;
+use domain::runtime::Timer;
 use futures_util::future;
 use futures_util::stream::{self, Stream, StreamExt as _};
 
@@ -29,13 +29,13 @@ use frame::Frame;
 pub(crate) const PROTOCOL: (HeaderName, &str) = (HeaderName::from_static("x-vercel-ai-ui-message-stream"), "v1");
 
 /// How often something is sent while nothing happens, so that nobody on the way takes the connection for dead.
-const KEEP_ALIVE_EVERY: TimeDelta = TimeDelta::seconds(5);
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// At most so many events of a turn are sent in one piece.
 const AT_A_TIME: usize = 64;
 
 /// The answer that streams a turn.
-pub(crate) fn answer(turn: TurnEvents, clock: Arc<dyn Clock>, permit: StreamPermit) -> HttpResponse {
-    head().streaming(permit.hold(events(frames(turn), clock)))
+pub(crate) fn answer(turn: TurnEvents, timer: Arc<dyn Timer>, permit: StreamPermit) -> HttpResponse {
+    head().streaming(permit.hold(events(frames(turn), timer)))
 }
 
 /// The answer to `HEAD`.
@@ -64,15 +64,15 @@ fn frames(turn: TurnEvents) -> impl Stream<Item = Vec<Frame>> {
 /// The frames as events, with a comment every so often, and the mark that they are all there.
 fn events(
     frames: impl Stream<Item = Vec<Frame>> + 'static,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
 ) -> impl Stream<Item = Result<Bytes, serde_json::Error>> {
     let frames = frames.filter(|frames| future::ready(!frames.is_empty()));
     let events = frames.map(|frames| frames.iter().map(Frame::event).collect::<Result<Vec<_>, _>>());
     let events = events.map(|events| events.map(|events| Bytes::from(events.concat())));
     let mut events = Box::pin(events.chain(stream::iter([Ok(frame::done())])));
-    let mut beats = Box::pin(stream::unfold(clock, |clock| async {
-        clock.sleep_until(clock.now() + KEEP_ALIVE_EVERY).await;
-        Some(((), clock))
+    let mut beats = Box::pin(stream::unfold(timer, |timer| async {
+        timer.sleep(KEEP_ALIVE_EVERY).await;
+        Some(((), timer))
     }));
     stream::poll_fn(move |context| match events.poll_next_unpin(context) {
         Poll::Pending => beats.poll_next_unpin(context).map(|beat| beat.map(|()| Ok(KEEP_ALIVE))),

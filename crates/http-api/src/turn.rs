@@ -5,7 +5,7 @@ use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
 use domain::chat::ChatService;
 use domain::principal::Principal;
-use domain::runtime::Clock;
+use domain::runtime::Timer;
 
 use crate::conversation::id_in;
 use crate::error::ApiError;
@@ -30,7 +30,7 @@ use crate::stream_limit::StreamLimit;
 )]
 pub(crate) async fn follow(
     chat: Data<ChatService>,
-    clock: Data<dyn Clock>,
+    timer: Data<dyn Timer>,
     limit: Data<StreamLimit>,
     principal: ReqData<Principal>,
     request: HttpRequest,
@@ -41,7 +41,7 @@ pub(crate) async fn follow(
     let permit = limit.acquire(principal.user)?;
     Ok(match *request.method() {
         Method::HEAD => stream::headers_only(),
-        _ => stream::answer(turn, clock.into_inner(), permit),
+        _ => stream::answer(turn, timer.into_inner(), permit),
     })
 }
 

@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::web::{Data, ReqData};
 use chrono::NaiveDate;
 use domain::chat::ChatService;
-use domain::conversation::UsageOfDay;
+use domain::conversation::DailyUsage;
 use domain::principal::Principal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -30,7 +30,7 @@ pub(crate) struct UsageQuery {
 
 /// What one model took on one day.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = UsageOfDay)]
+#[schema(as = DailyUsage)]
 pub(crate) struct UsageOfDayBody {
     /// The day (UTC) on which the turns began.
     day: NaiveDate,
@@ -48,8 +48,8 @@ pub(crate) struct UsageOfDayBody {
     tokens_out: u64,
 }
 
-impl From<UsageOfDay> for UsageOfDayBody {
-    fn from(UsageOfDay { day, provider, model, turns, usage }: UsageOfDay) -> Self {
+impl From<DailyUsage> for UsageOfDayBody {
+    fn from(DailyUsage { day, provider, model, turns, usage }: DailyUsage) -> Self {
         Self { day, provider, model, turns, tokens_in: usage.tokens_in, tokens_out: usage.tokens_out }
     }
 }

@@ -16,11 +16,11 @@ mod tls;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
 use domain::account::{AuthorizationRequest, IdentityProvider, IdentityProviderError, ProviderIdentity, SignInProof};
-use domain::runtime::{Clock, FailureLog};
+use domain::runtime::{Clock, FailureLog, Timer};
 use futures_util::future::{Either, select};
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJsonWebKeySet};
 use openidconnect::{
@@ -37,7 +37,7 @@ pub use options::{OidcOptions, OidcOptionsError};
 use published::Published;
 
 /// So long a call may take in all.
-const LIMIT: TimeDelta = TimeDelta::seconds(5);
+const LIMIT: Duration = Duration::from_secs(5);
 /// Random bytes of a nonce.
 const NONCE_LENGTH: u32 = 32;
 
@@ -54,6 +54,7 @@ pub struct OidcProvider {
     http: Arc<HttpClient>,
     directory: Directory,
     clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
 }
 
 impl OidcProvider {
@@ -65,12 +66,13 @@ impl OidcProvider {
     pub fn new(
         options: OidcOptions,
         clock: Arc<dyn Clock>,
+        timer: Arc<dyn Timer>,
         failures: Arc<dyn FailureLog>,
     ) -> Result<Self, OidcOptionsError> {
         let registration = Registration::try_from(options)?;
         let http = Arc::new(HttpClient::new()?);
-        let directory = Directory::new(registration.issuer.clone(), Arc::clone(&http), Arc::clone(&clock), failures);
-        Ok(Self { registration, http, directory, clock })
+        let directory = Directory::new(registration.issuer.clone(), Arc::clone(&http), Arc::clone(&timer), failures);
+        Ok(Self { registration, http, directory, clock, timer })
     }
 
     fn client(&self, published: &Published) -> Client {
@@ -122,8 +124,7 @@ impl OidcProvider {
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, IdentityProviderError> {
-        let until = self.clock.now() + LIMIT;
-        let outcome = match select(pin!(work), self.clock.sleep_until(until)).await {
+        let outcome = match select(pin!(work), self.timer.sleep(LIMIT)).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(_) => Err(Failure::TooSlow),
         };

@@ -56,7 +56,7 @@ impl Calls {
             return;
         };
         tool.clone_into(&mut call.tool);
-        out.push(LlmEvent::ToolCallBegun { index: place, id: call.id.clone(), tool: call.tool.clone() });
+        out.push(LlmEvent::ToolCallStarted { index: place, id: call.id.clone(), tool: call.tool.clone() });
         if !call.arguments.is_empty() {
             out.push(LlmEvent::ToolCallArguments { index: place, fragment: call.arguments.clone() });
         }

@@ -20,13 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream};
-use domain::runtime::{Clock, with_causes};
+use domain::runtime::{Timer, with_causes};
 
 use answer::{Answer, first_event};
 use breaker::{Admission, Breaker};
-use deadline::{Deadline, Overdue, after};
+use deadline::{Deadline, Overdue};
 use retry::Jitter;
 
 pub use fallback::FallbackClient;
@@ -42,7 +41,7 @@ pub use options::{BreakerOptions, Deadlines, ResilienceOptions, RetryOptions};
 /// future or the stream ends the call, its waits included.
 pub struct ResilientClient {
     inner: Arc<dyn LlmClient>,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     options: ResilienceOptions,
     breaker: Arc<Breaker>,
     jitter: Jitter,
@@ -50,9 +49,9 @@ pub struct ResilientClient {
 
 impl ResilientClient {
     /// `inner` with `options`. It has a circuit breaker of its own: make one of these for each provider and keep it.
-    pub fn new(inner: Arc<dyn LlmClient>, clock: Arc<dyn Clock>, options: ResilienceOptions) -> Self {
-        let breaker = Arc::new(Breaker::new(inner.provider().to_owned(), clock.clone(), options.breaker));
-        Self { inner, clock, options, breaker, jitter: Box::new(retry::random_part) }
+    pub fn new(inner: Arc<dyn LlmClient>, timer: Arc<dyn Timer>, options: ResilienceOptions) -> Self {
+        let breaker = Arc::new(Breaker::new(inner.provider().to_owned(), timer.clone(), options.breaker));
+        Self { inner, timer, options, breaker, jitter: Box::new(retry::random_part) }
     }
 
     /// With another source of chance for the waits between tries: `jitter` is handed the longest wait and answers with
@@ -66,14 +65,14 @@ impl ResilientClient {
     /// One try: from the question to the first event.
     async fn ask(&self, request: LlmRequest, total: Deadline, admission: Admission) -> Result<LlmStream, LlmError> {
         let deadlines = self.options.deadlines;
-        let first = Deadline::from(self.clock.now(), Overdue::FirstEvent(deadlines.first_event));
-        let answer = first.or(total).hold(self.clock.as_ref(), async {
+        let first = Deadline::from(self.timer.elapsed(), Overdue::FirstEvent(deadlines.first_event));
+        let answer = first.or(total).hold(self.timer.as_ref(), async {
             let stream = self.inner.respond(request).await?;
             first_event(stream).await
         });
         match answer.await.unwrap_or_else(|overdue| Err(overdue.into())) {
             Ok((first, rest)) => {
-                Ok(Answer::new(rest, self.clock.clone(), total, deadlines.between_events, admission).stream(first))
+                Ok(Answer::new(rest, self.timer.clone(), total, deadlines.between_events, admission).stream(first))
             }
             Err(error) => {
                 admission.settle((&error).into());
@@ -82,12 +81,11 @@ impl ResilientClient {
         }
     }
 
-    /// When to ask again after `error`, if at all.
-    fn next_try(&self, error: &LlmError, retries: u32, total: Deadline) -> Option<DateTime<Utc>> {
+    /// Returns how long to wait before the next try after `error`; `None` if there is to be none.
+    fn next_try(&self, error: &LlmError, retries: u32, total: Deadline) -> Option<Duration> {
         let wait = retry::wait(&self.options.retries, error, retries, &self.jitter)?;
-        let at = after(self.clock.now(), wait);
         // Neither a try that would come too late is waited for, nor one that the breaker would refuse.
-        if !total.is_open(at) || !self.breaker.is_closed() {
+        if !total.is_open(self.timer.elapsed().saturating_add(wait)) || !self.breaker.is_closed() {
             return None;
         }
         tracing::info!(
@@ -96,7 +94,7 @@ impl ResilientClient {
             error = with_causes(error),
             "the provider will be asked again"
         );
-        Some(at)
+        Some(wait)
     }
 }
 
@@ -111,7 +109,7 @@ impl LlmClient for ResilientClient {
     }
 
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
-        let total = Deadline::from(self.clock.now(), Overdue::Total(self.options.deadlines.total));
+        let total = Deadline::from(self.timer.elapsed(), Overdue::Total(self.options.deadlines.total));
         let mut admission = self.breaker.admit().map_err(|open| LlmError::Unavailable(open.into()))?;
         let mut retries = 0;
         loop {
@@ -119,8 +117,8 @@ impl LlmClient for ResilientClient {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
-            let Some(at) = self.next_try(&error, retries, total) else { return Err(error) };
-            self.clock.sleep_until(at).await;
+            let Some(wait) = self.next_try(&error, retries, total) else { return Err(error) };
+            self.timer.sleep(wait).await;
             // Another call may have opened the breaker meanwhile. This call's own error says more than that.
             let Ok(admitted) = self.breaker.admit() else { return Err(error) };
             admission = admitted;

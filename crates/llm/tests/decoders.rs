@@ -64,7 +64,7 @@ fn assert_in_order(events: &[LlmEvent], whole: bool) {
     let (mut begun, mut complete) = (Vec::new(), Vec::new());
     for event in events {
         match event {
-            LlmEvent::ToolCallBegun { index, .. } => {
+            LlmEvent::ToolCallStarted { index, .. } => {
                 assert!(!begun.contains(index), "{events:?}");
                 begun.push(*index);
             }

@@ -5,8 +5,8 @@ mod rows;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::conversation::{
-    Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle, MessageCursor,
-    MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnResult, TurnStart, UsageOfDay,
+    Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle, DailyUsage,
+    MessageCursor, MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnResult, TurnStart,
 };
 use domain::id::{ConversationId, TaskId, TurnId, UserId};
 use domain::message::{Message, Part};
@@ -154,7 +154,7 @@ impl ConversationRepo for SeaConversationRepo {
         Ok(turn::find_pending(&reader, (owner, id), now.into(), None).await?)
     }
 
-    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<UsageOfDay>, ConversationRepoError> {
+    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<DailyUsage>, ConversationRepoError> {
         turn::usage(&self.database, owner, since).await
     }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::id::{SessionId, UserId};
 use domain::page::{Page, PageRequest};
 use domain::session::{
-    Client, Device, NewCode, NewSession, Rotation, Session, SessionRepo, SessionRepoError, SessionStanding,
+    Client, Device, NewCode, NewSession, Rotation, Session, SessionRepo, SessionRepoError, SessionStatus,
 };
 use domain::storage::StorageError;
 use sea_orm::sea_query::{LockType, Query};
@@ -64,12 +64,12 @@ impl SessionRepo for SeaSessionRepo {
         Ok(Session { id: new.id, user_id: owner, client: new.client, created_at: at, last_used_at: at, expires_at })
     }
 
-    async fn standing(
+    async fn status(
         &self,
         owner: UserId,
         id: SessionId,
         now: DateTime<Utc>,
-    ) -> Result<SessionStanding, SessionRepoError> {
+    ) -> Result<SessionStatus, SessionRepoError> {
         let mut select = Query::select();
         select
             .column((user::Entity, user::Column::TokenVersion))
@@ -80,7 +80,7 @@ impl SessionRepo for SeaSessionRepo {
         let reader = self.database.reader().await?;
         let row = reader.query_one(&select).await.map_err(storage)?.ok_or(SessionRepoError::NotFound)?;
         let (version, created_at, last_used_at, expires_at) = read_standing(&row).map_err(storage)?;
-        Ok(SessionStanding {
+        Ok(SessionStatus {
             token_version: u32::try_from(version).map_err(corrupt)?,
             created_at: created_at.into(),
             last_used_at: last_used_at.into(),

@@ -6,7 +6,7 @@ mod upkeep;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::api_token::ApiTokenStanding;
+use domain::api_token::ApiTokenStatus;
 use domain::change::Seq;
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
@@ -106,11 +106,11 @@ impl SystemRepo for SeaSystemRepo {
         User::try_from(user::Model::from_query_result(&row, "").map_err(storage)?).map(Some)
     }
 
-    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStanding>, StorageError> {
+    async fn api_token(&self, token: &SecretHash) -> Result<Option<ApiTokenStatus>, StorageError> {
         let reader = self.database.reader().await?;
         let found = api_token::Entity::find().filter(api_token::Column::Hash.eq(token.as_bytes().to_vec()));
         let Some(row) = found.one(&reader).await.map_err(storage)? else { return Ok(None) };
-        Ok(Some(ApiTokenStanding {
+        Ok(Some(ApiTokenStatus {
             id: row.id.into(),
             user: row.user_id.into(),
             scopes: scopes(&row.scopes)?,

@@ -10,7 +10,8 @@ mod rows;
 mod statements;
 mod usage;
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, TurnResult};
 use domain::id::{TurnId, UserId};
 use domain::message::Part;
@@ -191,8 +192,6 @@ fn count(tokens: u64) -> Result<i64, StorageError> {
     i64::try_from(tokens).map_err(corrupt)
 }
 
-/// Converts a duration to microseconds; a negative one, from a clock that was set back, becomes zero.
-fn microseconds(time: TimeDelta) -> Result<i64, StorageError> {
-    let time = time.max(TimeDelta::zero());
-    time.num_microseconds().ok_or("duration is out of range").map_err(corrupt)
+fn microseconds(time: Duration) -> Result<i64, StorageError> {
+    i64::try_from(time.as_micros()).map_err(corrupt)
 }

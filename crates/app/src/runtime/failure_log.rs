@@ -9,7 +9,7 @@ use domain::runtime::{FailureLog, with_causes};
 pub struct TracedFailures;
 
 impl FailureLog for TracedFailures {
-    fn failed(&self, what: &'static str, error: &dyn Error) {
+    fn record(&self, what: &'static str, error: &dyn Error) {
         tracing::error!(cause = with_causes(error), "{what} failed");
     }
 }
@@ -27,7 +27,7 @@ mod tests {
         let _guard = captured(&log);
         let span = tracing::info_span!("request", request_id = "r-1");
         let error = StorageError::Other("connection refused".into());
-        span.in_scope(|| TracedFailures.failed("a turn", &error));
+        span.in_scope(|| TracedFailures.record("a turn", &error));
         let text = log.text();
         assert!(
             text.contains("a turn failed") && text.contains(": connection refused") && text.contains("r-1"),

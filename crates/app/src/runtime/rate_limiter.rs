@@ -7,7 +7,6 @@
 //! would be another adapter.
 
 mod counts;
-mod elapsed;
 #[cfg(test)]
 mod tests;
 
@@ -18,14 +17,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::rate_limit::{RateDecision, RateKey, RateLimiter, RatePolicy};
-use domain::runtime::Clock;
-use governor::clock::{Clock as _, Reference as _};
+use domain::runtime::Timer;
+use governor::clock::{self, Clock as _, Reference as _};
 use governor::middleware::{NoOpMiddleware, RateLimitingMiddleware, StateSnapshot};
 use governor::nanos::Nanos;
 use governor::{NotUntil, Quota};
 
 use counts::Counts;
-use elapsed::ElapsedTime;
 
 /// So many attempts at one account may come at once.
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -57,14 +55,14 @@ pub struct GovernorRateLimiter {
 /// One limit, and what was counted by it.
 struct Limit {
     policy: RatePolicy,
-    limiter: governor::RateLimiter<u64, Counts, ElapsedTime, Telling>,
+    limiter: governor::RateLimiter<u64, Counts, GovernorClock, Telling>,
 }
 
 impl GovernorRateLimiter {
     /// A limiter that has counted nothing yet.
-    pub fn new(limits: RateLimits, clock: &Arc<dyn Clock>) -> Self {
-        let limit = |name, per_minute: Option<NonZeroU32>| Some(Limit::new(name, per_minute?, per_minute?, clock));
-        let account = |_| Limit::new("sign-in-account", ATTEMPTS, ATTEMPTS_PER_MINUTE, clock);
+    pub fn new(limits: RateLimits, timer: &Arc<dyn Timer>) -> Self {
+        let limit = |name, per_minute: Option<NonZeroU32>| Some(Limit::new(name, per_minute?, per_minute?, timer));
+        let account = |_| Limit::new("sign-in-account", ATTEMPTS, ATTEMPTS_PER_MINUTE, timer);
         Self {
             chat: limit("chat", limits.chat),
             api: limit("api", limits.api),
@@ -94,12 +92,12 @@ impl RateLimiter for GovernorRateLimiter {
 
 impl Limit {
     /// `quota` at once, and then `per_minute`, of which `quota` is a multiple.
-    fn new(name: &'static str, quota: NonZeroU32, per_minute: NonZeroU32, clock: &Arc<dyn Clock>) -> Self {
+    fn new(name: &'static str, quota: NonZeroU32, per_minute: NonZeroU32, timer: &Arc<dyn Timer>) -> Self {
         let window = Duration::from_mins(u64::from(quota.get() / per_minute));
         let rate = Quota::per_minute(per_minute).allow_burst(quota);
         Self {
             policy: RatePolicy { name, quota: quota.get(), window },
-            limiter: governor::RateLimiter::new(rate, Counts::default(), ElapsedTime::new(clock.clone())),
+            limiter: governor::RateLimiter::new(rate, Counts::default(), GovernorClock(timer.clone())),
         }
     }
 
@@ -113,6 +111,17 @@ impl Limit {
             }
             Err(not_until) => RateDecision::Refused { policy, retry_after: not_until.wait_time_from(now) },
         }
+    }
+}
+
+/// Governor's clock over the [`Timer`] port.
+struct GovernorClock(Arc<dyn Timer>);
+
+impl clock::Clock for GovernorClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        self.0.elapsed().into()
     }
 }
 

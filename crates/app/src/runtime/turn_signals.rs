@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::chat::{StopReason, TurnEvent, TurnEvents, TurnSignals};
 use domain::id::TurnId;
-use domain::turn::{Attempt, StopReason, TurnEvent, TurnEvents, TurnSignals};
+use domain::turn::Attempt;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;

@@ -7,7 +7,7 @@ use domain::change::{Change, ChangeRepoError, Ledger, MockChangeRepo, MockChange
 use domain::id::UserId;
 use domain::page::Page;
 use domain::principal::Via;
-use domain::runtime::{MockClock, MockIdGenerator};
+use domain::runtime::{ManualClock, MockIdGenerator};
 use domain::storage::StorageError;
 use domain::system::MockSystemRepo;
 use domain::task::{MockTaskRepo, Task};
@@ -85,11 +85,9 @@ fn upkeep(system: MockSystemRepo, trash: &Trash, refused: &'static [u128]) -> Up
     });
     let mut signals = MockChangeSignals::new();
     signals.expect_notify().return_const(());
-    let mut clock = MockClock::new();
-    clock.expect_now().returning(now);
     let mut ids = MockIdGenerator::new();
     ids.expect_next().returning(|| Uuid::from_u128(77));
-    let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdGenerator>) = (Arc::new(clock), Arc::new(ids));
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn IdGenerator>) = (Arc::new(ManualClock::at(now())), Arc::new(ids));
     let ledger = Ledger { repo: Arc::new(repo), signals: Arc::new(signals), clock: clock.clone(), ids: ids.clone() };
     let tasks = TaskService::new(Arc::new(tasks), ledger);
     Upkeep { system: Arc::new(system), tasks, clock, ids, retention: RETENTION }

@@ -3,31 +3,22 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use domain::llm::{LlmError, LlmEvent, LlmMessage, LlmRequest};
+use domain::runtime::ManualClock;
 use futures_util::StreamExt as _;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 use crate::cli::Cli;
 
-/// A clock whose waits complete at once, so that every deadline is exceeded.
-struct HurriedClock;
-
-#[async_trait]
-impl Clock for HurriedClock {
-    fn now(&self) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH
-    }
-
-    async fn sleep_until(&self, _until: DateTime<Utc>) {}
+fn assistant_of(variables: &[(&str, &str)]) -> Arc<dyn LlmClient> {
+    assistant_with(variables, Arc::default())
 }
 
-fn assistant_of(variables: &[(&str, &str)]) -> Arc<dyn LlmClient> {
+fn assistant_with(variables: &[(&str, &str)], timer: Arc<ManualClock>) -> Arc<dyn LlmClient> {
     let cli = Cli::read(["app"], &variables.iter().copied().collect()).map_err(|error| error.to_string()).unwrap();
     let choice = cli.settings.derive().unwrap().assistant;
-    assistant(&cli.settings.assistant, &choice, Arc::new(HurriedClock)).unwrap()
+    assistant(&cli.settings.assistant, &choice, timer).unwrap()
 }
 
 const COHERE: [(&str, &str); 2] = [("COHERE_API_KEY", "c-key"), ("COHERE_BASE_URL", "http://127.0.0.1:1")];
@@ -55,10 +46,11 @@ async fn a_provider_times_out_and_the_fallback_answers_if_it_is_set() {
             messages: vec![LlmMessage::User { text: "hello".to_owned() }],
             tools: Arc::from([]),
         };
-        let alone = assistant_of(&variables).respond(request()).await;
+        let timer = Arc::new(ManualClock::default());
+        let alone = timer.run(assistant_with(&variables, timer.clone()).respond(request())).await;
         assert!(matches!(alone, Err(LlmError::Timeout(_))));
-        let backed = assistant_of(&[&variables[..], &[("LLM_FALLBACK", "offline")]].concat());
-        let mut answer = backed.respond(request()).await.unwrap();
+        let backed = assistant_with(&[&variables[..], &[("LLM_FALLBACK", "offline")]].concat(), timer.clone());
+        let mut answer = timer.run(backed.respond(request())).await.unwrap();
         let first = answer.next().await.unwrap().unwrap();
         assert!(matches!(first, LlmEvent::FallbackUsed { provider, .. } if provider == "offline"));
     }

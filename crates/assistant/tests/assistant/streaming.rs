@@ -34,7 +34,7 @@ async fn a_call_is_begun_argued_and_completed_and_the_end_is_told() -> Result<()
         let LlmEvent::ToolCallComplete { index: completed, call } = complete else { panic!("{complete:?}") };
         assert_eq!(*completed, index);
         assert_eq!(call.tool, tool);
-        assert_eq!(*begun, LlmEvent::ToolCallBegun { index, id: call.id.clone(), tool: tool.to_owned() });
+        assert_eq!(*begun, LlmEvent::ToolCallStarted { index, id: call.id.clone(), tool: tool.to_owned() });
         assert_eq!(*arguments, LlmEvent::ToolCallArguments { index, fragment: call.arguments.clone() });
     }
     assert_eq!(events[6..], [LlmEvent::Finished { reason: FinishReason::ToolCalls, usage: None }]);

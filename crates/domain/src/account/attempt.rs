@@ -1,4 +1,4 @@
-//! An attempt to sign in at an OpenID provider, as the browser keeps it while it is away, and what can come of it.
+//! The state of an external sign-in, which the browser keeps during the redirect, and its errors.
 
 use std::fmt;
 
@@ -9,69 +9,69 @@ use url::Url;
 use super::{IdentityProviderError, SignInProof};
 use crate::id::{SessionId, UserId};
 
-/// An attempt that is under way. The browser that began it keeps it, sealed, in a cookie, so that nobody else's browser
-/// can end it.
+/// An external sign-in in progress. The browser that started it keeps it, sealed, in a cookie, so that no other browser can
+/// complete it.
 #[derive(Clone, Debug)]
 pub struct SignInAttempt {
-    /// Comes back in the callback's address.
+    /// Returned in the query of the callback.
     pub state: SecretString,
-    /// What the provider's answer is held against.
+    /// Compared with the provider's response.
     pub proof: SignInProof,
-    /// Whose account it is to be tied to, and in which session they asked for that; without, somebody signs in.
+    /// The user and session to link the account to; `None` for a sign-in.
     pub link: Option<(UserId, SessionId)>,
-    /// When it was begun, in whole seconds.
+    /// The start, in whole seconds.
     pub issued_at: DateTime<Utc>,
-    /// When it is over, in whole seconds.
+    /// The expiry, in whole seconds.
     pub expires_at: DateTime<Utc>,
 }
 
-/// An attempt that was just begun.
+/// A started external sign-in.
 #[derive(Clone)]
-pub struct BegunSignIn {
-    /// Where the browser has to go. State and nonce are in it, so it is not printed.
+pub struct StartedSignIn {
+    /// The authorization URL. Not printed, because it contains state and nonce.
     pub url: Url,
-    /// The sealed attempt, which the browser has to bring back.
+    /// The sealed attempt, for a cookie.
     pub sealed: SecretString,
 }
 
-impl fmt::Debug for BegunSignIn {
+impl fmt::Debug for StartedSignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BegunSignIn").field("sealed", &self.sealed).finish_non_exhaustive()
+        f.debug_struct("StartedSignIn").field("sealed", &self.sealed).finish_non_exhaustive()
     }
 }
 
-/// What the browser brings back from the provider.
+/// The callback of the provider.
 #[derive(Clone, Debug, Default)]
 pub struct Callback {
     /// `state`
     pub state: Option<SecretString>,
     /// `code`
     pub code: Option<SecretString>,
-    /// `error`: the provider, or the person there, said no (RFC 6749, 4.1.2.1).
+    /// `error`: the provider or the person refused (RFC 6749, 4.1.2.1).
     pub error: Option<String>,
     /// The sealed attempt.
     pub sealed: Option<SecretString>,
 }
 
-/// Why an attempt that is this browser's own came to nothing. The person is told by the frontend.
+/// Reasons why an external sign-in fails. The frontend shows them.
 #[derive(Debug, thiserror::Error)]
 pub enum ExternalSignInError {
-    /// The provider, or the person there, said no.
+    /// The provider or the person refused.
     #[error("the provider refused the sign-in")]
     Denied,
-    /// The provider does not say that the address is theirs.
+    /// The provider has not verified the email address.
     #[error("the email is not verified by the provider")]
     EmailNotVerified,
-    /// There is an account with that address, and nobody has shown that it is theirs.
+    /// Another account has this email address.
     #[error("there is an account with this email already")]
     AccountExists,
-    /// The account at the provider is tied to another account of ours, or this one is tied to another one there.
-    #[error("the provider's account is tied to another account")]
+    /// The external account is linked to another user, or the user is linked to another account of the provider.
+    #[error("the external account is linked to another user")]
     AlreadyLinked,
-    /// The session that asked for the tie has ended.
-    #[error("the session that asked for the link has ended")]
+    /// The session that requested the link has ended.
+    #[error("the session that requested the link has ended")]
     SessionEnded,
-    /// The provider cannot be reached, or its answer is not accepted.
+    /// The provider cannot be reached, or its response is invalid.
     #[error(transparent)]
     Provider(#[from] IdentityProviderError),
 }
@@ -82,12 +82,12 @@ mod tests {
     use crate::account::AuthorizationRequest;
 
     #[test]
-    fn where_a_browser_has_to_go_is_not_printed() -> Result<(), url::ParseError> {
+    fn the_authorization_url_is_not_printed() -> Result<(), url::ParseError> {
         let url: Url = "https://provider.example/authorize?state=hunter2&nonce=hunter2".parse()?;
         let proof = SignInProof { nonce: "hunter2".into(), pkce_verifier: "hunter2".into() };
-        let begun = BegunSignIn { url: url.clone(), sealed: "hunter2".into() };
-        let printed = format!("{begun:?} {:?}", AuthorizationRequest { url, proof });
-        assert!(printed.contains("BegunSignIn") && !printed.contains("hunter2"), "{printed}");
+        let started = StartedSignIn { url: url.clone(), sealed: "hunter2".into() };
+        let printed = format!("{started:?} {:?}", AuthorizationRequest { url, proof });
+        assert!(printed.contains("StartedSignIn") && !printed.contains("hunter2"), "{printed}");
         Ok(())
     }
 }

@@ -1,23 +1,23 @@
-//! Who a request comes from: access tokens and API tokens, checked on every request.
+//! Authentication of requests by access token or API token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{AccessClaims, AccountError, AccountService, TokenError};
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 use crate::principal::{Principal, Scopes, Via};
 use crate::secret::SecretKind;
-use crate::session::{Client, SessionRepoError, SessionStanding};
+use crate::session::{Client, SessionRepoError, SessionStatus};
 
-/// Use is noted when the last note is older than this.
-const NOTE: TimeDelta = TimeDelta::minutes(1);
+/// Minimum time between two updates of `last_used_at`.
+const LAST_USED_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 impl AccountService {
-    /// Tells who shows a token: an access token or an API token. An access token is void as soon as its session has
-    /// ended, its user is gone or their token version has changed; an API token as soon as it is deleted. Another
-    /// process that voids one is noticed within 5 s.
+    /// Returns the principal of an access token or an API token. An access token is revoked as soon as its session has
+    /// ended, its user is deleted or the user's token version has changed; an API token as soon as it is deleted. A
+    /// revocation by another process takes effect within 5 s.
     ///
     /// # Errors
-    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a failure of storage.
+    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a storage failure.
     pub async fn authenticate(&self, token: &str, client: Client) -> Result<Principal, AccountError> {
         if token.starts_with(SecretKind::ApiToken.prefix()) {
             self.authenticate_api_token(token).await
@@ -32,8 +32,8 @@ impl AccountService {
             TokenError::Invalid(_) => AccountError::InvalidToken,
             TokenError::Signing(_) => AccountError::Token(error),
         })?;
-        let standing = self.session_standing(&claims, client).await?;
-        if standing.token_version != claims.token_version || standing.expires_at <= self.clock.now() {
+        let status = self.session_status(&claims, client).await?;
+        if status.token_version != claims.token_version || status.expires_at <= self.clock.now() {
             return Err(AccountError::InvalidToken);
         }
         Ok(Principal {
@@ -45,71 +45,70 @@ impl AccountService {
         })
     }
 
-    async fn session_standing(&self, claims: &AccessClaims, client: Client) -> Result<SessionStanding, AccountError> {
+    async fn session_status(&self, claims: &AccessClaims, client: Client) -> Result<SessionStatus, AccountError> {
         let AccessClaims { user, session, .. } = *claims;
-        let now = self.clock.now();
-        if let Some(standing) = self.token_cache.session(user, session, now) {
-            return Ok(standing);
+        if let Some(status) = self.token_cache.session(user, session) {
+            return Ok(status);
         }
-        let asked = (self.token_cache.epoch(), now);
-        let mut standing = match self.sessions.standing(user, session, now).await {
-            Ok(standing) => standing,
+        let (read, now) = (self.token_cache.start_read(), self.clock.now());
+        let mut status = match self.sessions.status(user, session, now).await {
+            Ok(status) => status,
             Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
             Err(error @ (SessionRepoError::Reused | SessionRepoError::Storage(_))) => return Err(error.into()),
         };
-        if is_due(Some(standing.last_used_at), now) {
-            standing.last_used_at = now;
+        if is_update_due(Some(status.last_used_at), now) {
+            status.last_used_at = now;
             let (sessions, failures) = (self.sessions.clone(), self.failures.clone());
             self.background.spawn(Box::pin(async move {
                 if let Err(error) = sessions.touch(user, session, client, now).await {
-                    failures.failed("noting that a session is used", &error);
+                    failures.record("updating a session's last use", &error);
                 }
             }));
         }
-        self.token_cache.know_session(user, session, standing, asked);
-        Ok(standing)
+        self.token_cache.insert_session(user, session, status, read);
+        Ok(status)
     }
 
     async fn authenticate_api_token(&self, token: &str) -> Result<Principal, AccountError> {
         let hash = self.tokens.hash_secret(SecretKind::ApiToken, token).ok_or(AccountError::InvalidToken)?;
         let now = self.clock.now();
-        let standing = if let Some(standing) = self.token_cache.api_token(&hash, now) {
-            standing
+        let status = if let Some(status) = self.token_cache.api_token(&hash) {
+            status
         } else {
-            let asked = (self.token_cache.epoch(), now);
-            let mut standing = self.system.api_token(&hash).await?.ok_or(AccountError::InvalidToken)?;
-            self.note_use(&mut standing, now);
-            self.token_cache.know_api_token(hash, standing.clone(), asked);
-            standing
+            let read = self.token_cache.start_read();
+            let mut status = self.system.api_token(&hash).await?.ok_or(AccountError::InvalidToken)?;
+            self.update_last_use(&mut status, now);
+            self.token_cache.insert_api_token(hash, status.clone(), read);
+            status
         };
-        if standing.expires_at.is_some_and(|end| end <= now) {
+        if status.expires_at.is_some_and(|end| end <= now) {
             return Err(AccountError::TokenExpired);
         }
         Ok(Principal {
-            user: standing.user,
+            user: status.user,
             session: None,
-            api_token: Some(standing.id),
+            api_token: Some(status.id),
             via: Via::Http,
-            scopes: standing.scopes,
+            scopes: status.scopes,
         })
     }
 
-    fn note_use(&self, standing: &mut ApiTokenStanding, now: DateTime<Utc>) {
-        let over = standing.expires_at.is_some_and(|end| end <= now);
-        if over || !is_due(standing.last_used_at, now) {
+    fn update_last_use(&self, status: &mut ApiTokenStatus, now: DateTime<Utc>) {
+        let expired = status.expires_at.is_some_and(|end| end <= now);
+        if expired || !is_update_due(status.last_used_at, now) {
             return;
         }
-        standing.last_used_at = Some(now);
-        let (user, id) = (standing.user, standing.id);
+        status.last_used_at = Some(now);
+        let (user, id) = (status.user, status.id);
         let (api_tokens, failures) = (self.api_tokens.clone(), self.failures.clone());
         self.background.spawn(Box::pin(async move {
             if let Err(error) = api_tokens.touch(user, id, now).await {
-                failures.failed("noting that an API token is used", &error);
+                failures.record("updating an API token's last use", &error);
             }
         }));
     }
 }
 
-fn is_due(last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
-    last.is_none_or(|last| now - last >= NOTE)
+fn is_update_due(last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    last.is_none_or(|last| now - last >= LAST_USED_INTERVAL)
 }

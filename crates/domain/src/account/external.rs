@@ -1,14 +1,14 @@
-//! Signing in with an account at an OpenID provider, and tying one to an account of ours.
+//! External sign-in at an OpenID provider, and linking external accounts to users.
 //!
-//! Whose account it is says `sub` alone. An address, verified or not, never opens an account that is there already: it
-//! may have been registered by somebody else, or belong to somebody else by now.
+//! Only issuer and `sub` identify a user. An email address, verified or not, never gives access to an existing account: it
+//! may have been registered by another person, or have changed hands.
 
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    AccountError, AccountService, AuthorizationRequest, BegunSignIn, Callback, ExternalSignInError, IdentityProvider,
-    ProviderIdentity, SignInAttempt, SignedIn, TokenError,
+    AccountError, AccountService, AuthorizationRequest, Callback, ExternalSignInError, IdentityProvider,
+    ProviderIdentity, SignInAttempt, SignedIn, StartedSignIn, TokenError,
 };
 use crate::id::{SessionId, UserId};
 use crate::principal::{Principal, Scope};
@@ -16,32 +16,31 @@ use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, CodePurpose, NewCode, SessionRepoError};
 use crate::user::{DisplayName, NewUser, UserRepoError};
 
-/// So long a browser may be away at the provider.
-const ATTEMPT: TimeDelta = TimeDelta::minutes(10);
-/// So long a one-time code is good.
-const CODE: TimeDelta = TimeDelta::minutes(1);
+/// Maximum time between the start and the callback of an external sign-in.
+const ATTEMPT_TTL: TimeDelta = TimeDelta::minutes(10);
+/// Lifetime of a one-time code.
+const CODE_TTL: TimeDelta = TimeDelta::minutes(1);
 
 impl AccountService {
-    /// Makes a one-time code for [`begin_external`](Self::begin_external), by which an account at the provider is tied to
-    /// that of whoever acts. It is good for 60 s, and as long as their session.
+    /// Creates a one-time code for [`begin_external`](Self::begin_external) that links an external account to the acting
+    /// user. The code expires after 60 s, or when the session ends.
     ///
     /// # Errors
     /// [`AccountError::OAuthNotConfigured`], [`AccountError::InsufficientScope`], [`AccountError::InvalidToken`] if the
-    /// session has just ended, or a failure of storage.
-    pub async fn begin_link(&self, who: &Principal) -> Result<SecretString, AccountError> {
-        who.require(Scope::Account)?;
+    /// session has just ended, or a storage failure.
+    pub async fn begin_link(&self, principal: &Principal) -> Result<SecretString, AccountError> {
+        principal.require(Scope::Account)?;
         self.provider()?;
-        let session = who.session.ok_or(AccountError::InvalidToken)?;
-        self.new_code(who.user, CodePurpose::Link, Some(session)).await
+        let session = principal.session.ok_or(AccountError::InvalidToken)?;
+        self.new_code(principal.user, CodePurpose::Link, Some(session)).await
     }
 
-    /// Begins to sign somebody in at the provider or, with a code of [`begin_link`](Self::begin_link), to tie their
-    /// account there to one of ours.
+    /// Starts an external sign-in or, with a code of [`begin_link`](Self::begin_link), the linking of an external account.
     ///
     /// # Errors
     /// [`AccountError::OAuthNotConfigured`], [`AccountError::InvalidCode`], [`AccountError::External`] if the provider
-    /// cannot be reached, or a failure of storage.
-    pub async fn begin_external(&self, link: Option<&str>) -> Result<BegunSignIn, AccountError> {
+    /// cannot be reached, or a storage failure.
+    pub async fn begin_external(&self, link: Option<&str>) -> Result<StartedSignIn, AccountError> {
         let provider = self.provider()?;
         let link = match link {
             Some(code) => Some(self.redeem_link(code).await?),
@@ -51,25 +50,25 @@ impl AccountService {
         let request = provider.begin(state.clone()).await.map_err(ExternalSignInError::from)?;
         let AuthorizationRequest { url, proof } = request;
         let issued_at = self.clock.now();
-        let attempt = SignInAttempt { state, proof, link, issued_at, expires_at: issued_at + ATTEMPT };
+        let attempt = SignInAttempt { state, proof, link, issued_at, expires_at: issued_at + ATTEMPT_TTL };
         let sealed = self.tokens.seal_attempt(&attempt).map_err(AccountError::Token)?;
-        Ok(BegunSignIn { url, sealed })
+        Ok(StartedSignIn { url, sealed })
     }
 
-    /// Ends an attempt when the browser is back: finds, makes or ties the account, and returns a one-time code for
-    /// [`exchange`](Self::exchange), good for 60 s.
+    /// Handles the callback of the provider: finds, creates or links the account, and returns a one-time code for
+    /// [`exchange`](Self::exchange) that expires after 60 s.
     ///
     /// # Errors
-    /// [`AccountError::InvalidState`] unless this browser began the attempt within 10 minutes and ends it for the first
-    /// time: nothing is done then, and the person must not be sent anywhere. [`AccountError::External`] if nothing comes
-    /// of it, [`AccountError::OAuthNotConfigured`], or a failure of storage.
+    /// [`AccountError::InvalidState`] unless this browser started the attempt within the last 10 minutes and completes it
+    /// for the first time; nothing is changed then, and the browser must not be redirected. [`AccountError::External`] if
+    /// the sign-in fails, [`AccountError::OAuthNotConfigured`], or a storage failure.
     pub async fn finish_external(&self, callback: Callback) -> Result<SecretString, AccountError> {
         let provider = self.provider()?;
         let Callback { state, code, error, sealed } = callback;
         let attempt = self.open_attempt(state, sealed).await?;
         let (None, Some(code)) = (error, code) else { return Err(ExternalSignInError::Denied.into()) };
         let identity = provider.finish(code, attempt.proof).await.map_err(ExternalSignInError::from)?;
-        // Also where the account is known: whoever has an address that is not theirs gets nothing by it.
+        // Required for known accounts too: an address that is not theirs gives nobody access.
         if !identity.email_verified {
             return Err(ExternalSignInError::EmailNotVerified.into());
         }
@@ -83,7 +82,7 @@ impl AccountService {
     /// Exchanges a one-time code for a session.
     ///
     /// # Errors
-    /// [`AccountError::InvalidCode`], or a failure of storage.
+    /// [`AccountError::InvalidCode`], or a storage failure.
     pub async fn exchange(&self, code: &str, client: Client) -> Result<SignedIn, AccountError> {
         let hash = self.tokens.hash_secret(SecretKind::OneTimeCode, code).ok_or(AccountError::InvalidCode)?;
         let owner = self.system.redeem_code(&hash, CodePurpose::SignIn, self.clock.now()).await?;
@@ -102,7 +101,7 @@ impl AccountService {
         Ok((owner.user, owner.session.ok_or(AccountError::InvalidCode)?))
     }
 
-    /// The attempt, if it is this browser's and was not ended before. From here on it is.
+    /// Returns the attempt if it belongs to this browser, and spends its state.
     async fn open_attempt(
         &self,
         state: Option<SecretString>,
@@ -113,7 +112,7 @@ impl AccountService {
             TokenError::Expired | TokenError::Invalid(_) => AccountError::InvalidState,
             TokenError::Signing(_) => AccountError::Token(error),
         })?;
-        // Hashes are compared, so that the time it takes tells nothing of the state.
+        // Compares hashes, so that the duration reveals nothing about the state.
         let hash = |state: &SecretString| self.tokens.hash_secret(SecretKind::State, state.expose_secret());
         let spent = hash(&state).filter(|shown| hash(&attempt.state).as_ref() == Some(shown));
         let spent = spent.ok_or(AccountError::InvalidState)?;
@@ -133,7 +132,7 @@ impl AccountService {
         }
     }
 
-    /// The user who signs in as `identity`: theirs by `sub`, or a new one.
+    /// Returns the user of `identity` by issuer and `sub`; creates one if there is none.
     async fn user_of(&self, identity: ProviderIdentity) -> Result<UserId, AccountError> {
         if let Some(user) = self.system.user_by_external_account(&identity.account).await? {
             return Ok(user.id);
@@ -145,7 +144,7 @@ impl AccountService {
         match self.users.create_external(new, account.clone()).await {
             Ok(user) => Ok(user.id),
             Err(UserRepoError::EmailTaken) => Err(ExternalSignInError::AccountExists.into()),
-            // Somebody with two browsers was quicker in the other one.
+            // A concurrent sign-in of the same person created the account.
             Err(UserRepoError::ExternalAccountTaken) => {
                 let user = self.system.user_by_external_account(&account).await?;
                 Ok(user.ok_or(ExternalSignInError::AlreadyLinked)?.id)
@@ -162,7 +161,7 @@ impl AccountService {
     ) -> Result<SecretString, AccountError> {
         let NewSecret { text, hash } = self.new_secret(SecretKind::OneTimeCode)?;
         let at = self.clock.now();
-        match self.sessions.create_code(user, NewCode { hash, purpose, session, at, expires_at: at + CODE }).await {
+        match self.sessions.create_code(user, NewCode { hash, purpose, session, at, expires_at: at + CODE_TTL }).await {
             Ok(()) => Ok(text),
             Err(SessionRepoError::NotFound) => Err(AccountError::InvalidToken),
             Err(error) => Err(error.into()),

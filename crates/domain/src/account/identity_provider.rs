@@ -1,6 +1,4 @@
-//! Signing in with an account at an OpenID provider: the port to it ([`IdentityProvider`]).
-//!
-//! Deliberately not here: whom of ours somebody of the provider's is, which is [`super::AccountService`]'s business.
+//! The port to an OpenID provider ([`IdentityProvider`]). [`super::AccountService`] maps its identities to users.
 
 use std::fmt;
 
@@ -11,21 +9,21 @@ use url::Url;
 use crate::storage::Cause;
 use crate::user::{DisplayName, Email, ExternalAccount};
 
-/// What was made for one attempt to sign in, and must be the same when the browser comes back.
+/// Secrets of one sign-in, which are needed to verify the provider's response.
 #[derive(Clone, Debug)]
 pub struct SignInProof {
-    /// Comes back in the id token: `nonce` (OpenID Connect Core 1.0, 3.1.2.1).
+    /// Returned in the id token: `nonce` (OpenID Connect Core 1.0, 3.1.2.1).
     pub nonce: SecretString,
-    /// Proves that whoever redeems the code is who asked for it (RFC 7636).
+    /// Proves that the client that redeems the code requested it (RFC 7636).
     pub pkce_verifier: SecretString,
 }
 
-/// An attempt to sign in that was just begun.
+/// The start of a sign-in.
 #[derive(Clone)]
 pub struct AuthorizationRequest {
-    /// Where the browser has to go. State and nonce are in it, so it is not printed.
+    /// The authorization URL. Not printed, because it contains state and nonce.
     pub url: Url,
-    /// What has to be kept until it comes back.
+    /// Kept until the callback.
     pub proof: SignInProof,
 }
 
@@ -35,27 +33,27 @@ impl fmt::Debug for AuthorizationRequest {
     }
 }
 
-/// What the provider vouches for.
+/// An identity that the provider has verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderIdentity {
-    /// Who it is: the provider and the name it never gives to anybody else.
+    /// The issuer and the subject.
     pub account: ExternalAccount,
-    /// Their address, if the provider tells one that is an address.
+    /// The email address, if the provider sent a valid one.
     pub email: Option<Email>,
-    /// Whether the provider says that the address is theirs. What it does not say is no.
+    /// Whether the provider has verified the address; `false` if it did not say.
     pub email_verified: bool,
-    /// What they are called, if the provider tells a name that is one.
+    /// The name, if the provider sent a valid one.
     pub name: Option<DisplayName>,
 }
 
-/// Why the provider does not vouch for anybody.
+/// Reasons why the provider returns no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityProviderError {
-    /// It cannot be reached, or did not answer in time.
+    /// The provider cannot be reached, or did not respond in time.
     #[error("the identity provider cannot be reached")]
     Unavailable(#[source] Cause),
-    /// It refused the code, or what it answered cannot be trusted.
-    #[error("the identity provider's answer is not accepted")]
+    /// The provider refused the code, or its response failed verification.
+    #[error("the identity provider's response is not accepted")]
     Refused(#[source] Cause),
 }
 
@@ -63,12 +61,12 @@ pub enum IdentityProviderError {
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait IdentityProvider: Send + Sync {
-    /// Begins an attempt that comes back with `state` (RFC 6749, 10.12), with a nonce and a PKCE verifier of its own, each
-    /// of at least 128 random bits. MUST answer within 5 s.
+    /// Starts a sign-in whose callback contains `state` (RFC 6749, 10.12), with a new nonce and PKCE verifier of at least
+    /// 128 random bits each. MUST return within 5 s.
     async fn begin(&self, state: SecretString) -> Result<AuthorizationRequest, IdentityProviderError>;
 
-    /// Redeems the code that the browser brought back. MUST return [`IdentityProviderError::Refused`] unless the id
-    /// token's signature, `iss`, `aud`, `azp`, `exp`, `iat` and `nonce` are all as they have to be (OpenID Connect Core
-    /// 1.0, 3.1.3.7), and MUST answer within 5 s.
+    /// Redeems the code of the callback. MUST return [`IdentityProviderError::Refused`] unless the id
+    /// token's signature, `iss`, `aud`, `azp`, `exp`, `iat` and `nonce` are all valid (OpenID Connect Core 1.0,
+    /// 3.1.3.7). MUST return within 5 s.
     async fn finish(&self, code: SecretString, proof: SignInProof) -> Result<ProviderIdentity, IdentityProviderError>;
 }

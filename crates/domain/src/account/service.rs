@@ -1,4 +1,4 @@
-//! The service, its ports, and what all of its use cases share. The use cases are in the files beside this one.
+//! The service, its ports, and functions that its use cases share.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::{AccessClaims, AccountError, IdentityProvider, PasswordHasher, Signed
 use crate::api_token::ApiTokenRepo;
 use crate::id::SessionId;
 use crate::rate_limit::{RateKey, RateLimiter};
-use crate::runtime::{Background, Clock, FailureLog, IdGenerator};
+use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, NewSession, SessionRepo, SessionRepoError};
 use crate::system::SystemRepo;
 use crate::user::{Email, User, UserRepo};
 
-/// Lets people in and out.
+/// Manages accounts, sessions and tokens. The use cases are in the sibling modules.
 #[derive(Clone)]
 pub struct AccountService {
     pub(super) users: Arc<dyn UserRepo>,
@@ -35,7 +35,7 @@ pub struct AccountService {
     pub(super) token_cache: Arc<TokenCache>,
 }
 
-/// The ports that [`AccountService`] stands on.
+/// The ports of [`AccountService`].
 pub struct AccountPorts {
     /// Users.
     pub users: Arc<dyn UserRepo>,
@@ -43,28 +43,30 @@ pub struct AccountPorts {
     pub sessions: Arc<dyn SessionRepo>,
     /// API tokens.
     pub api_tokens: Arc<dyn ApiTokenRepo>,
-    /// Look-ups without an owner.
+    /// Queries without an owner.
     pub system: Arc<dyn SystemRepo>,
     /// Passwords.
     pub hasher: Arc<dyn PasswordHasher>,
     /// Tokens.
     pub tokens: Arc<dyn TokenIssuer>,
-    /// Signing in elsewhere, where it is set up.
+    /// External sign-in, if configured.
     pub provider: Option<Arc<dyn IdentityProvider>>,
-    /// How often somebody may try.
+    /// Limits attempts to sign in.
     pub limiter: Arc<dyn RateLimiter>,
-    /// Notes of use are written apart from the request.
+    /// Updates the last use of tokens.
     pub background: Arc<dyn Background>,
-    /// What fails there.
+    /// Logs failures of background work.
     pub failures: Arc<dyn FailureLog>,
-    /// Time.
+    /// The wall clock.
     pub clock: Arc<dyn Clock>,
-    /// Ids.
+    /// Measures the age of cached tokens.
+    pub timer: Arc<dyn Timer>,
+    /// Ids of users, sessions and tokens.
     pub ids: Arc<dyn IdGenerator>,
 }
 
 impl AccountService {
-    /// A service over these ports.
+    /// Creates the service.
     pub fn new(ports: AccountPorts, lifetimes: TokenLifetimes) -> Self {
         let AccountPorts {
             users,
@@ -78,6 +80,7 @@ impl AccountService {
             background,
             failures,
             clock,
+            timer,
             ids,
         } = ports;
         Self {
@@ -94,29 +97,29 @@ impl AccountService {
             clock,
             ids,
             lifetimes,
-            token_cache: Arc::default(),
+            token_cache: Arc::new(TokenCache::new(timer)),
         }
     }
 
-    /// Counts one more attempt to prove that one is the owner of the account with this address.
+    /// Counts an attempt to sign in to the account with this address.
     pub(super) async fn count_attempt(&self, email: &Email) -> Result<(), AccountError> {
-        Ok(self.limiter.take(RateKey::SignInAccount(email.folded())).await.permitted()?)
+        Ok(self.limiter.take(RateKey::SignInAccount(email.normalized())).await.permitted()?)
     }
 
-    /// Begins a session of `user` as they were when it was found out that it is them.
+    /// Starts a session for `user`, whose token version must be that of the verified credentials.
     pub(super) async fn begin_session(&self, user: User, client: Client) -> Result<SignedIn, AccountError> {
         let (session, refresh_token) = self.new_session(client, user.token_version)?;
         let at = session.at;
         let session = match self.sessions.create(user.id, session).await {
             Ok(session) => session,
-            // The password was changed, or the account deleted, while it was being compared.
+            // The password was changed or the account deleted during verification.
             Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidCredentials),
             Err(error) => return Err(error.into()),
         };
         self.signed_in(user, session.id, refresh_token, at)
     }
 
-    /// A session to be created, and its first refresh token.
+    /// Returns a session to be created and its first refresh token.
     pub(super) fn new_session(
         &self,
         client: Client,

@@ -1,4 +1,4 @@
-//! The sessions and API tokens of whoever acts.
+//! The sessions and API tokens of the acting user.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -11,75 +11,75 @@ use crate::principal::{Principal, Scope, Scopes};
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Session, SessionRepoError};
 
-/// What somebody asks an API token to be.
+/// A request for an API token.
 #[derive(Clone, Debug)]
 pub struct ApiTokenRequest {
-    /// What it is called.
+    /// The name.
     pub name: ApiTokenName,
-    /// What it allows.
+    /// The granted scopes.
     pub scopes: Scopes,
-    /// When it is over, if it is to be.
+    /// The expiry; `None` for a token that does not expire.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl AccountService {
-    /// The sessions, the newest first.
+    /// Returns a page of sessions, newest first.
     ///
     /// # Errors
-    /// [`AccountError::InsufficientScope`], or a failure of storage.
+    /// [`AccountError::InsufficientScope`], or a storage failure.
     pub async fn sessions(
         &self,
-        who: &Principal,
+        principal: &Principal,
         page: PageRequest<SessionId>,
     ) -> Result<Page<Session, SessionId>, AccountError> {
-        who.require(Scope::Account)?;
-        Ok(self.sessions.list(who.user, page, self.clock.now()).await?)
+        principal.require(Scope::Account)?;
+        Ok(self.sessions.list(principal.user, page, self.clock.now()).await?)
     }
 
     /// Ends a session, with all its tokens.
     ///
     /// # Errors
-    /// [`AccountError::SessionNotFound`], [`AccountError::InsufficientScope`], or a failure of storage.
-    pub async fn end_session(&self, who: &Principal, id: SessionId) -> Result<(), AccountError> {
-        who.require(Scope::Account)?;
-        let _forgetting = self.token_cache.invalidate_on_drop();
-        match self.sessions.end(who.user, id).await {
+    /// [`AccountError::SessionNotFound`], [`AccountError::InsufficientScope`], or a storage failure.
+    pub async fn end_session(&self, principal: &Principal, id: SessionId) -> Result<(), AccountError> {
+        principal.require(Scope::Account)?;
+        let _invalidation = self.token_cache.invalidate_on_drop();
+        match self.sessions.end(principal.user, id).await {
             Err(SessionRepoError::NotFound) => Err(AccountError::SessionNotFound),
             ended => Ok(ended?),
         }
     }
 
-    /// Ends every session, that of whoever acts too. API tokens stay.
+    /// Ends every session, including the acting one. API tokens stay valid.
     ///
     /// # Errors
-    /// [`AccountError::InsufficientScope`], or a failure of storage.
-    pub async fn end_sessions(&self, who: &Principal) -> Result<(), AccountError> {
-        who.require(Scope::Account)?;
-        let _forgetting = self.token_cache.invalidate_on_drop();
-        Ok(self.sessions.end_all(who.user).await?)
+    /// [`AccountError::InsufficientScope`], or a storage failure.
+    pub async fn end_sessions(&self, principal: &Principal) -> Result<(), AccountError> {
+        principal.require(Scope::Account)?;
+        let _invalidation = self.token_cache.invalidate_on_drop();
+        Ok(self.sessions.end_all(principal.user).await?)
     }
 
-    /// Ends a session that may have ended meanwhile.
+    /// Ends a session; succeeds if it has already ended.
     pub(super) async fn end_if_alive(&self, user: UserId, session: SessionId) -> Result<(), AccountError> {
-        let _forgetting = self.token_cache.invalidate_on_drop();
+        let _invalidation = self.token_cache.invalidate_on_drop();
         match self.sessions.end(user, session).await {
             Err(SessionRepoError::NotFound) => Ok(()),
             ended => Ok(ended?),
         }
     }
 
-    /// Makes an API token. The text is told this once.
+    /// Creates an API token. Its text is returned only once.
     ///
     /// # Errors
     /// [`AccountError::ExpiryInThePast`], [`AccountError::InsufficientScope`], [`AccountError::InvalidToken`] if the
-    /// session has just ended, or a failure of storage.
+    /// session has just ended, or a storage failure.
     pub async fn create_api_token(
         &self,
-        who: &Principal,
+        principal: &Principal,
         request: ApiTokenRequest,
     ) -> Result<(ApiToken, SecretString), AccountError> {
-        who.require(Scope::Account)?;
-        let session = who.session.ok_or(AccountError::InvalidToken)?;
+        principal.require(Scope::Account)?;
+        let session = principal.session.ok_or(AccountError::InvalidToken)?;
         let ApiTokenRequest { name, scopes, expires_at } = request;
         let at = self.clock.now();
         if expires_at.is_some_and(|end| end <= at) {
@@ -87,34 +87,34 @@ impl AccountService {
         }
         let NewSecret { text, hash } = self.new_secret(SecretKind::ApiToken)?;
         let token = NewApiToken { id: self.ids.next().into(), name, scopes, hash, at, expires_at };
-        match self.api_tokens.create(who.user, session, token).await {
+        match self.api_tokens.create(principal.user, session, token).await {
             Ok(token) => Ok((token, text)),
             Err(ApiTokenRepoError::NotFound) => Err(AccountError::InvalidToken),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The API tokens, the newest first.
+    /// Returns a page of API tokens, newest first.
     ///
     /// # Errors
-    /// [`AccountError::InsufficientScope`], or a failure of storage.
+    /// [`AccountError::InsufficientScope`], or a storage failure.
     pub async fn api_tokens(
         &self,
-        who: &Principal,
+        principal: &Principal,
         page: PageRequest<ApiTokenId>,
     ) -> Result<Page<ApiToken, ApiTokenId>, AccountError> {
-        who.require(Scope::Account)?;
-        Ok(self.api_tokens.list(who.user, page).await?)
+        principal.require(Scope::Account)?;
+        Ok(self.api_tokens.list(principal.user, page).await?)
     }
 
-    /// Deletes an API token: it is void at once.
+    /// Deletes an API token, which revokes it at once.
     ///
     /// # Errors
     /// [`AccountError::ApiTokens`] with [`ApiTokenRepoError::NotFound`], [`AccountError::InsufficientScope`], or a failure
     /// of storage.
-    pub async fn delete_api_token(&self, who: &Principal, id: ApiTokenId) -> Result<(), AccountError> {
-        who.require(Scope::Account)?;
-        let _forgetting = self.token_cache.invalidate_on_drop();
-        Ok(self.api_tokens.delete(who.user, id).await?)
+    pub async fn delete_api_token(&self, principal: &Principal, id: ApiTokenId) -> Result<(), AccountError> {
+        principal.require(Scope::Account)?;
+        let _invalidation = self.token_cache.invalidate_on_drop();
+        Ok(self.api_tokens.delete(principal.user, id).await?)
     }
 }

@@ -1,4 +1,4 @@
-//! Registering, signing in by password, going on and signing out.
+//! Registration, sign-in by password, refresh and sign-out.
 
 use super::{AccountError, AccountService, Registration, SignedIn};
 use crate::secret::{NewSecret, SecretKind};
@@ -6,10 +6,10 @@ use crate::session::{Client, Rotation, SessionRepoError};
 use crate::user::{DisplayName, Email, NewUser, Password};
 
 impl AccountService {
-    /// Creates an account and signs its owner in.
+    /// Creates an account and starts a session.
     ///
     /// # Errors
-    /// [`AccountError::EmailTaken`], [`AccountError::Hash`] when too much is going on, or a failure of storage.
+    /// [`AccountError::EmailTaken`], [`AccountError::Hash`] when overloaded, or a storage failure.
     pub async fn register(&self, registration: Registration, client: Client) -> Result<SignedIn, AccountError> {
         let Registration { email, password, name } = registration;
         let password_hash = Some(self.hasher.hash(password).await?);
@@ -19,12 +19,12 @@ impl AccountService {
         self.begin_session(user, client).await
     }
 
-    /// Signs somebody in by address and password. An address without an account costs as much time as a wrong password,
-    /// and is counted as one.
+    /// Signs in by email address and password. An unknown address takes as much time as a wrong password, and counts as an
+    /// attempt as well.
     ///
     /// # Errors
-    /// [`AccountError::InvalidCredentials`], [`AccountError::RateLimited`], [`AccountError::Hash`] when too much is going
-    /// on, or a failure of storage.
+    /// [`AccountError::InvalidCredentials`], [`AccountError::RateLimited`], [`AccountError::Hash`] when overloaded,
+    /// or a storage failure.
     pub async fn login(
         &self,
         email: Option<&Email>,
@@ -34,23 +34,23 @@ impl AccountService {
         let credentials = match email {
             Some(email) => {
                 self.count_attempt(email).await?;
-                self.system.credentials_by_email(&email.folded()).await?
+                self.system.credentials_by_email(&email.normalized()).await?
             }
             None => None,
         };
         let hash = credentials.as_ref().and_then(|found| found.password_hash.clone());
-        let fits = self.hasher.verify(password, hash).await?;
+        let is_valid = self.hasher.verify(password, hash).await?;
         match credentials {
-            Some(found) if fits => self.begin_session(found.user, client).await,
+            Some(found) if is_valid => self.begin_session(found.user, client).await,
             _ => Err(AccountError::InvalidCredentials),
         }
     }
 
-    /// Exchanges a refresh token for the next pair of tokens. A token that was used before ends its whole session:
-    /// either its owner or a thief uses it for the second time, and nobody can tell which.
+    /// Exchanges a refresh token for a new pair of tokens. A token that was already used ends its session, because it may
+    /// have been stolen.
     ///
     /// # Errors
-    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a failure of storage.
+    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a storage failure.
     pub async fn refresh(&self, refresh_token: &str, client: Client) -> Result<SignedIn, AccountError> {
         let hash = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token);
         let spent = hash.ok_or(AccountError::InvalidToken)?;
@@ -74,11 +74,10 @@ impl AccountService {
         self.signed_in(user, owner.session, text, at)
     }
 
-    /// Ends the session of a refresh token, with all its tokens. A token that is none ends nothing, and that is no
-    /// error: what the caller wants is so (RFC 7009, 2.2).
+    /// Ends the session of a refresh token with all its tokens. An invalid token is no error (RFC 7009, 2.2).
     ///
     /// # Errors
-    /// A failure of storage.
+    /// A storage failure.
     pub async fn logout(&self, refresh_token: &str) -> Result<(), AccountError> {
         let Some(hash) = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token) else { return Ok(()) };
         if let Some(owner) = self.system.session_by_refresh_token(&hash).await? {

@@ -1,4 +1,4 @@
-//! Accounts in use, on mocked ports.
+//! Use cases of accounts on mocked ports.
 
 mod authentication;
 mod external;
@@ -18,9 +18,9 @@ use crate::api_token::MockApiTokenRepo;
 use crate::id::SessionId;
 use crate::principal::{Principal, Scope, Scopes, Via};
 use crate::rate_limit::{MockRateLimiter, RateDecision, RateKey, RatePolicy};
-use crate::runtime::{MockBackground, MockClock, MockFailureLog, MockIdGenerator};
+use crate::runtime::{ManualClock, MockBackground, MockFailureLog, MockIdGenerator};
 use crate::secret::{NewSecret, SecretHash, SecretKind};
-use crate::session::{Client, MockSessionRepo, Rotation, Session, SessionStanding};
+use crate::session::{Client, MockSessionRepo, Rotation, Session, SessionStatus};
 use crate::system::{MockSystemRepo, RefreshTokenOwner};
 use crate::user::{Credentials, MockUserRepo, PasswordHash, TimeZone};
 
@@ -48,8 +48,8 @@ fn session() -> SessionId {
     Uuid::from_u128(8).into()
 }
 
-fn standing(token_version: u32) -> SessionStanding {
-    SessionStanding { token_version, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
+fn status(token_version: u32) -> SessionStatus {
+    SessionStatus { token_version, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
 }
 
 fn hash(byte: u8) -> SecretHash {
@@ -61,12 +61,12 @@ fn signed_in() -> Principal {
     Principal { user: ada().id, session: Some(session()), api_token: None, via: Via::Http, scopes: Scopes::all() }
 }
 
-/// A script of Ada's that may do everything that a script may.
+/// An API token of Ada's with all grantable scopes.
 fn script() -> Principal {
     Principal { session: None, scopes: Scope::GRANTABLE.into_iter().collect(), ..signed_in() }
 }
 
-/// The ports, each a mock that expects nothing yet. Nothing is limited, and work in the background is done at once.
+/// Mocked ports without expectations. Nothing is rate-limited.
 struct Ports {
     users: MockUserRepo,
     sessions: MockSessionRepo,
@@ -76,7 +76,7 @@ struct Ports {
     tokens: MockTokenIssuer,
     provider: Option<MockIdentityProvider>,
     limiter: MockRateLimiter,
-    clock: MockClock,
+    clock: Arc<ManualClock>,
 }
 
 impl Ports {
@@ -90,7 +90,7 @@ impl Ports {
             tokens: MockTokenIssuer::new(),
             provider: None,
             limiter: MockRateLimiter::new(),
-            clock: MockClock::new(),
+            clock: Arc::new(ManualClock::at(now())),
         }
     }
 
@@ -124,12 +124,11 @@ impl Ports {
     fn limiting(mut self, key: RateKey) -> Self {
         let policy = RatePolicy { name: "test", quota: 1, window: Duration::from_mins(1) };
         let refused = RateDecision::Refused { policy, retry_after: Duration::from_secs(7) };
-        self.limiter.expect_take().withf(move |asked| *asked == key).times(1).return_const(refused);
+        self.limiter.expect_take().withf(move |taken| *taken == key).times(1).return_const(refused);
         self
     }
 
     fn service(mut self) -> AccountService {
-        self.clock.expect_now().returning(now);
         self.limiter.expect_take().return_const(RateDecision::Unlimited);
         let mut ids = MockIdGenerator::new();
         ids.expect_next().returning(|| ada().id.as_uuid());
@@ -148,7 +147,8 @@ impl Ports {
             limiter: Arc::new(self.limiter),
             background: Arc::new(background),
             failures: Arc::new(MockFailureLog::new()),
-            clock: Arc::new(self.clock),
+            clock: self.clock.clone(),
+            timer: self.clock,
             ids: Arc::new(ids),
         };
         AccountService::new(ports, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) })
@@ -159,6 +159,6 @@ impl Ports {
 fn assert_needs_account<T: std::fmt::Debug>(answer: &Result<T, AccountError>) {
     assert!(
         matches!(answer, Err(AccountError::InsufficientScope(InsufficientScope(Scope::Account)))),
-        "an API token must not do this: {answer:?}"
+        "expected a missing scope: {answer:?}"
     );
 }

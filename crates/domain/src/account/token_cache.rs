@@ -1,32 +1,37 @@
-//! What is remembered of the tokens that were checked, so that a request need not ask storage again.
+//! A cache of verified tokens, so that most requests need no query.
 //!
-//! What this process itself voids is void at once: every entry is good for one epoch, and whatever voids a token begins
-//! the next one, after it is stored and before it is answered. An answer of storage that was asked for before then
-//! belongs to the epoch before, and is never believed. What another process voids is noticed after
-//! [`TokenCache::TTL`], and after the next question.
+//! Revocations by this process take effect at once: every entry belongs to an epoch, and each revocation starts a new one,
+//! after it is stored and before the caller is answered. A read of storage that started in an earlier epoch is never
+//! used. Revocations by another process take effect after at most [`TokenCache::TTL`].
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use quick_cache::sync::Cache;
 
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 use crate::id::{SessionId, UserId};
+use crate::runtime::Timer;
 use crate::secret::SecretHash;
-use crate::session::SessionStanding;
+use crate::session::SessionStatus;
 
-/// What a check found, by what was checked.
+/// The status of sessions and API tokens, as read from storage.
 pub(super) struct TokenCache {
+    timer: Arc<dyn Timer>,
     epoch: AtomicU64,
-    sessions: Cache<(UserId, SessionId), Known<SessionStanding>>,
-    api_tokens: Cache<SecretHash, Known<ApiTokenStanding>>,
+    sessions: Cache<(UserId, SessionId), Entry<SessionStatus>>,
+    api_tokens: Cache<SecretHash, Entry<ApiTokenStatus>>,
 }
 
-/// A point in the order of what was voided: to be taken before storage is asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Epoch(u64);
+/// The epoch and the time at which a read of storage started.
+#[derive(Clone, Copy)]
+pub(super) struct ReadStart {
+    epoch: u64,
+    at: Duration,
+}
 
-/// Begins the next epoch when it is dropped.
+/// Starts a new epoch when it is dropped.
 pub(super) struct InvalidateOnDrop<'a>(&'a TokenCache);
 
 impl Drop for InvalidateOnDrop<'_> {
@@ -36,114 +41,106 @@ impl Drop for InvalidateOnDrop<'_> {
 }
 
 #[derive(Clone)]
-struct Known<T> {
-    standing: T,
-    epoch: Epoch,
-    until: DateTime<Utc>,
+struct Entry<T> {
+    status: T,
+    read: ReadStart,
 }
 
 impl TokenCache {
-    /// How long something is remembered.
-    pub(super) const TTL: TimeDelta = TimeDelta::seconds(5);
-    /// The most sessions, and the most API tokens, that are remembered: some 150 bytes each.
+    /// Maximum age of an entry.
+    pub(super) const TTL: Duration = Duration::from_secs(5);
+    /// Maximum number of sessions, and of API tokens; about 150 bytes each.
     const CAPACITY: usize = 10_000;
 
-    pub(super) fn epoch(&self) -> Epoch {
-        Epoch(self.epoch.load(Ordering::SeqCst))
+    pub(super) fn new(timer: Arc<dyn Timer>) -> Self {
+        let (sessions, api_tokens) = (Cache::new(Self::CAPACITY), Cache::new(Self::CAPACITY));
+        Self { timer, epoch: AtomicU64::new(0), sessions, api_tokens }
     }
 
-    /// Forgets everything when the guard is dropped: to be held around whatever voids a token, so that it is forgotten
-    /// also if that fails half-way, or nobody waits for its end.
+    /// MUST be called before storage is read.
+    pub(super) fn start_read(&self) -> ReadStart {
+        ReadStart { epoch: self.epoch.load(Ordering::SeqCst), at: self.timer.elapsed() }
+    }
+
+    /// Invalidates all entries when the guard is dropped. Held around a revocation, so that entries are invalidated even
+    /// if the revocation fails half-way or its future is dropped.
     pub(super) fn invalidate_on_drop(&self) -> InvalidateOnDrop<'_> {
         InvalidateOnDrop(self)
     }
 
-    pub(super) fn session(&self, user: UserId, id: SessionId, now: DateTime<Utc>) -> Option<SessionStanding> {
-        self.current(self.sessions.get(&(user, id))?, now)
+    pub(super) fn session(&self, user: UserId, id: SessionId) -> Option<SessionStatus> {
+        self.valid(self.sessions.get(&(user, id))?)
     }
 
-    pub(super) fn know_session(
-        &self,
-        user: UserId,
-        id: SessionId,
-        standing: SessionStanding,
-        asked: (Epoch, DateTime<Utc>),
-    ) {
-        self.sessions.insert((user, id), known(standing, asked));
+    pub(super) fn insert_session(&self, user: UserId, id: SessionId, status: SessionStatus, read: ReadStart) {
+        self.sessions.insert((user, id), Entry { status, read });
     }
 
-    pub(super) fn api_token(&self, hash: &SecretHash, now: DateTime<Utc>) -> Option<ApiTokenStanding> {
-        self.current(self.api_tokens.get(hash)?, now)
+    pub(super) fn api_token(&self, hash: &SecretHash) -> Option<ApiTokenStatus> {
+        self.valid(self.api_tokens.get(hash)?)
     }
 
-    pub(super) fn know_api_token(&self, hash: SecretHash, standing: ApiTokenStanding, asked: (Epoch, DateTime<Utc>)) {
-        self.api_tokens.insert(hash, known(standing, asked));
+    pub(super) fn insert_api_token(&self, hash: SecretHash, status: ApiTokenStatus, read: ReadStart) {
+        self.api_tokens.insert(hash, Entry { status, read });
     }
 
-    fn current<T>(&self, known: Known<T>, now: DateTime<Utc>) -> Option<T> {
-        // A clock that was put back makes nothing good for longer.
-        let fresh = now < known.until && known.until - now <= Self::TTL;
-        (fresh && known.epoch == self.epoch()).then_some(known.standing)
-    }
-}
-
-fn known<T>(standing: T, (epoch, at): (Epoch, DateTime<Utc>)) -> Known<T> {
-    Known { standing, epoch, until: at + TokenCache::TTL }
-}
-
-impl Default for TokenCache {
-    fn default() -> Self {
-        Self { epoch: AtomicU64::new(0), sessions: Cache::new(Self::CAPACITY), api_tokens: Cache::new(Self::CAPACITY) }
+    fn valid<T>(&self, Entry { status, read }: Entry<T>) -> Option<T> {
+        let now = self.start_read();
+        (read.epoch == now.epoch && now.at.saturating_sub(read.at) < Self::TTL).then_some(status)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use chrono::{DateTime, TimeDelta, Utc};
     use uuid::Uuid;
 
-    const AT: DateTime<Utc> = DateTime::UNIX_EPOCH;
+    use super::*;
+    use crate::runtime::ManualClock;
 
-    fn standing() -> SessionStanding {
-        SessionStanding { token_version: 1, created_at: AT, last_used_at: AT, expires_at: AT + TimeDelta::days(1) }
+    fn status() -> SessionStatus {
+        let at: DateTime<Utc> = DateTime::UNIX_EPOCH;
+        SessionStatus { token_version: 1, created_at: at, last_used_at: at, expires_at: at + TimeDelta::days(1) }
     }
 
     fn key() -> (UserId, SessionId) {
         (Uuid::from_u128(1).into(), Uuid::from_u128(2).into())
     }
 
-    fn seconds(seconds: i64) -> DateTime<Utc> {
-        AT + TimeDelta::seconds(seconds)
+    fn cache() -> (TokenCache, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::default());
+        (TokenCache::new(clock.clone()), clock)
     }
 
     #[test]
-    fn what_was_found_is_remembered_for_its_time() {
-        let token_cache = TokenCache::default();
+    fn an_entry_expires_after_its_ttl() {
+        let (cache, clock) = cache();
         let (user, session) = key();
-        token_cache.know_session(user, session, standing(), (token_cache.epoch(), AT));
-        assert_eq!(token_cache.session(user, session, seconds(4)), Some(standing()));
-        assert_eq!(token_cache.session(user, session, seconds(5)), None);
-        assert_eq!(token_cache.session(user, session, seconds(-1)), None);
-        assert_eq!(token_cache.session(user, Uuid::from_u128(3).into(), AT), None);
+        cache.insert_session(user, session, status(), cache.start_read());
+        clock.advance(Duration::from_secs(4));
+        assert_eq!(cache.session(user, session), Some(status()));
+        assert_eq!(cache.session(user, Uuid::from_u128(3).into()), None);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(cache.session(user, session), None);
     }
 
     #[test]
-    fn an_answer_that_was_asked_for_before_something_was_voided_is_never_believed() {
-        let token_cache = TokenCache::default();
+    fn a_read_that_started_before_a_revocation_is_not_used() {
+        let (cache, _) = cache();
         let (user, session) = key();
-        let asked = (token_cache.epoch(), AT);
-        drop(token_cache.invalidate_on_drop());
-        token_cache.know_session(user, session, standing(), asked);
-        assert_eq!(token_cache.session(user, session, AT), None);
+        let read = cache.start_read();
+        drop(cache.invalidate_on_drop());
+        cache.insert_session(user, session, status(), read);
+        assert_eq!(cache.session(user, session), None);
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let token_cache = TokenCache::default();
+    fn the_number_of_entries_is_bounded() {
+        let (cache, _) = cache();
         let (user, _) = key();
         for n in 0..100_000 {
-            token_cache.know_session(user, Uuid::from_u128(n).into(), standing(), (token_cache.epoch(), AT));
+            cache.insert_session(user, Uuid::from_u128(n).into(), status(), cache.start_read());
         }
-        assert!(token_cache.sessions.len() <= TokenCache::CAPACITY, "{}", token_cache.sessions.len());
+        assert!(cache.sessions.len() <= TokenCache::CAPACITY, "{}", cache.sessions.len());
     }
 }

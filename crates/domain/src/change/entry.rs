@@ -1,4 +1,4 @@
-//! Entries of the ledger, and the writes that make them.
+//! Entries of the ledger, and the writes that they record.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use crate::principal::Via;
 use crate::task::Task;
 use crate::user::TimeZone;
 
-/// The number of an entry among those of its user: 1, 2, 3, … without a gap. 0 stands before the first one.
+/// The number of an entry within its user's ledger: 1, 2, 3, … without gaps. 0 is the position before the first entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// The number that follows.
+    /// Returns the next number.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -29,7 +29,7 @@ impl fmt::Display for Seq {
     }
 }
 
-/// A row of a user, by its kind.
+/// The id of a row and its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntityId {
     /// A task.
@@ -37,14 +37,14 @@ pub enum EntityId {
 }
 
 impl EntityId {
-    /// The name of the kind in storage and in the API.
+    /// Returns the name of the kind in storage and in the API.
     pub fn kind(self) -> &'static str {
         match self {
             Self::Task(_) => "task",
         }
     }
 
-    /// The row's id as a bare UUID.
+    /// Returns the UUID.
     pub fn as_uuid(self) -> uuid::Uuid {
         match self {
             Self::Task(id) => id.as_uuid(),
@@ -52,7 +52,7 @@ impl EntityId {
     }
 }
 
-/// A row as the ledger keeps it.
+/// A row as recorded in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     /// A task.
@@ -60,7 +60,7 @@ pub enum Row {
 }
 
 impl Row {
-    /// The task, if it is one.
+    /// Returns the task, if the row is one.
     pub fn as_task(&self) -> Option<&Task> {
         match self {
             Self::Task(task) => Some(task),
@@ -72,28 +72,28 @@ impl Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// It was created.
+    /// The row was created.
     Created,
-    /// A field other than its completion changed.
+    /// A field other than the completion was changed.
     Updated,
-    /// It was marked as done.
+    /// The task was completed.
     Completed,
-    /// It was marked as pending again.
+    /// The task was reopened.
     Reopened,
-    /// It was moved to the trash.
+    /// The row was moved to the trash.
     Deleted,
-    /// It came back from the trash.
+    /// The row was restored from the trash.
     Restored,
-    /// It was removed for good.
+    /// The row was permanently removed.
     Purged,
 }
 
 impl Action {
-    /// Every action.
+    /// All actions.
     pub const ALL: [Self; 7] =
         [Self::Created, Self::Updated, Self::Completed, Self::Reopened, Self::Deleted, Self::Restored, Self::Purged];
 
-    /// The name in storage and in the API.
+    /// Returns the name in storage and in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -106,7 +106,7 @@ impl Action {
         }
     }
 
-    /// The action with this name.
+    /// Returns the action with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
     }
@@ -127,17 +127,17 @@ impl Action {
     }
 }
 
-/// One row to be created (`before` is absent), replaced, or removed for good (`after` is absent). A row is replaced and
-/// removed only at the version that `before` has.
+/// A row to be created (without `before`), replaced, or permanently removed (without `after`). A row is only replaced or
+/// removed if it is at the version of `before`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// A task.
     Task {
         /// The row as it was read.
         before: Option<Task>,
-        /// The whole row as it is to be.
+        /// The complete new row.
         after: Option<Task>,
-        /// The entry that this write undoes, if it does.
+        /// The entry that this write undoes, if any.
         undoes: Option<Seq>,
     },
 }
@@ -153,26 +153,26 @@ impl Write {
         Self::Task { before: Some(before), after: Some(after), undoes: None }
     }
 
-    /// Removes a task for good.
+    /// Permanently removes a task.
     pub fn purge(task: Task) -> Self {
         Self::Task { before: Some(task), after: None, undoes: None }
     }
 
-    /// What the write does to its row.
+    /// Returns the action on the row.
     pub fn action(&self) -> Action {
         match self {
             Self::Task { before, after, .. } => Action::of(before.as_ref(), after.as_ref()),
         }
     }
 
-    /// The row that is written; `None` for a write of nothing.
+    /// Returns the row's id; `None` if there is neither a row before nor after.
     pub fn entity(&self) -> Option<EntityId> {
         match self {
             Self::Task { before, after, .. } => after.as_ref().or(before.as_ref()).map(|task| EntityId::Task(task.id)),
         }
     }
 
-    /// The entry that the write undoes, if it does.
+    /// Returns the entry that the write undoes, if any.
     pub fn undoes(&self) -> Option<Seq> {
         match self {
             Self::Task { undoes, .. } => *undoes,
@@ -183,21 +183,21 @@ impl Write {
 /// An entry of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The number of the entry.
+    /// Unique within the user's ledger.
     pub seq: Seq,
     /// The time of the change.
     pub at: DateTime<Utc>,
-    /// The operation that it is part of.
+    /// The operation that wrote the row.
     pub operation: OperationId,
     /// The changed row.
     pub entity: EntityId,
     /// What happened to the row.
     pub action: Action,
-    /// The row before; absent if it was created, or has been purged since.
+    /// The row before; absent if it was created, or was purged later.
     pub before: Option<Row>,
-    /// The row after; absent if it was purged then or since.
+    /// The row after; absent if it was purged then or later.
     pub after: Option<Row>,
-    /// The way in by which the change came.
+    /// The interface through which the change was made.
     pub via: Via,
     /// The turn that made the change, if one did.
     pub turn: Option<TurnId>,
@@ -205,11 +205,11 @@ pub struct Entry {
     pub conversation: Option<ConversationId>,
     /// The assistant's message of that turn.
     pub message: Option<MessageId>,
-    /// The entry that this one undoes, if it does.
+    /// The entry that this one undoes, if any.
     pub undoes: Option<Seq>,
 }
 
-/// Some entries in their order, with the number of the newest one that there is.
+/// Consecutive entries, with the number of the newest entry in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryPage {
     /// The number of the newest entry, read no later than the entries.
@@ -218,7 +218,7 @@ pub struct EntryPage {
     pub entries: Vec<Entry>,
 }
 
-/// What tells whether a user's lists may have changed.
+/// The state of a ledger, from which clients see whether lists may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The number of the newest entry.

@@ -1,4 +1,4 @@
-//! The one way to write.
+//! [`Ledger`]: the only way to write a user's rows.
 
 use std::sync::Arc;
 
@@ -8,14 +8,17 @@ use super::{Change, ChangeRepo, ChangeRepoError, ChangeSignals, Entry, Origin, W
 use crate::id::PendingActionId;
 use crate::runtime::{Clock, IdGenerator};
 
-/// Commits changes and wakes those who follow the ledger.
+/// Maximum number of attempts at a change of rows that others change concurrently.
+pub(crate) const MAX_ATTEMPTS: u8 = 20;
+
+/// Commits changes and wakes the followers of the ledger.
 #[derive(Clone)]
 pub struct Ledger {
     /// The stored ledger.
     pub repo: Arc<dyn ChangeRepo>,
-    /// Wakes readers.
+    /// Wakes followers.
     pub signals: Arc<dyn ChangeSignals>,
-    /// Time.
+    /// The time of changes.
     pub clock: Arc<dyn Clock>,
     /// Ids of rows and operations.
     pub ids: Arc<dyn IdGenerator>,

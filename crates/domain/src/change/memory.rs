@@ -1,11 +1,11 @@
-//! Tasks and their ledger in memory, for tests: the contracts of [`TaskRepo`] and [`ChangeRepo`] in their simplest form.
+//! A minimal [`TaskRepo`] and [`ChangeRepo`] in memory, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::id::{MessageId, TaskId, UserId};
 use crate::page::{Page, PageRequest};
-use crate::runtime::{MockClock, MockIdGenerator};
+use crate::runtime::{ManualClock, MockIdGenerator};
 use crate::storage::StorageError;
 use crate::task::{Task, TaskCounts, TaskCursor, TaskFilter, TaskRepo, TaskRepoError, TitleMatch, TrashCursor};
 use crate::user::TimeZone;
@@ -29,9 +29,9 @@ pub(crate) struct Memory {
     tasks: Mutex<BTreeMap<TaskId, Task>>,
     entries: Mutex<Vec<Entry>>,
     effects: Mutex<Effects>,
-    /// How many of the next commits fail because others were faster.
+    /// Number of commits that fail with [`ChangeRepoError::Stale`].
     pub(crate) stale: Mutex<usize>,
-    /// Runs before each commit, for what others do meanwhile.
+    /// Runs before the next commit, to simulate a concurrent change.
     pub(crate) meanwhile: Mutex<Option<Meanwhile>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn task(number: u128, title: &str) -> Task {
 }
 
 impl Memory {
-    /// A user who has these tasks, of which the ledger does not know.
+    /// Creates a store with these tasks and an empty ledger.
     pub(crate) fn with(tasks: impl IntoIterator<Item = Task>) -> Arc<Self> {
         let memory = Self::default();
         memory.locked().extend(tasks.into_iter().map(|task| (task.id, task)));
@@ -60,7 +60,7 @@ impl Memory {
         self.tasks.lock().unwrap()
     }
 
-    /// A row, in the trash or not.
+    /// Returns a row, including the trash.
     pub(crate) fn row(&self, number: u128) -> Option<Task> {
         self.locked().get(&Uuid::from_u128(number).into()).cloned()
     }
@@ -80,14 +80,8 @@ impl Memory {
         self.entries.lock().unwrap().drain(..count);
     }
 
-    /// A ledger over this store, on a clock that goes on by a second each time that it is looked at.
+    /// A ledger over this store.
     pub(crate) fn ledger(self: &Arc<Self>) -> Ledger {
-        let mut now = at();
-        let mut clock = MockClock::new();
-        clock.expect_now().returning(move || {
-            now += TimeDelta::seconds(1);
-            now
-        });
         let mut next = 1000;
         let mut ids = MockIdGenerator::new();
         ids.expect_next().returning(move || {
@@ -97,7 +91,12 @@ impl Memory {
         let mut signals = MockChangeSignals::new();
         signals.expect_notify().withf(|user| *user == owner()).returning(|_| ());
         signals.expect_subscribe().returning(|_| futures_util::stream::repeat(()).take(3).boxed());
-        Ledger { repo: self.clone(), signals: Arc::new(signals), clock: Arc::new(clock), ids: Arc::new(ids) }
+        Ledger {
+            repo: self.clone(),
+            signals: Arc::new(signals),
+            clock: Arc::new(ManualClock::at(at())),
+            ids: Arc::new(ids),
+        }
     }
 }
 
@@ -124,12 +123,12 @@ impl TaskRepo for Memory {
         page: PageRequest<TaskCursor>,
     ) -> Result<Page<Task, TaskCursor>, TaskRepoError> {
         assert_eq!(user, owner());
-        let fits = |task: &&Task| match &filter.title {
+        let matches = |task: &&Task| match &filter.title {
             None => true,
-            Some(TitleMatch::Exactly(text)) => task.title.folded() == *text,
-            Some(TitleMatch::Containing(text)) => task.title.folded().as_str().contains(text.as_str()),
+            Some(TitleMatch::Exactly(text)) => task.title.normalized() == *text,
+            Some(TitleMatch::Containing(text)) => task.title.normalized().as_str().contains(text.as_str()),
         };
-        let found = self.locked().values().filter(|task| visible(task)).filter(fits).cloned().collect();
+        let found = self.locked().values().filter(|task| visible(task)).filter(matches).cloned().collect();
         Ok(Page::from_surplus(found, page.limit, |task: &Task| TaskCursor(task.id)))
     }
 
@@ -225,7 +224,7 @@ impl ChangeRepo for Memory {
     async fn find(&self, user: UserId, selector: &EntrySelector) -> Result<Vec<Entry>, StorageError> {
         assert_eq!(user, owner());
         let messages = |ids: &[MessageId], entry: &Entry| entry.message.is_some_and(|id| ids.contains(&id));
-        let fits = |entry: &Entry| match selector {
+        let matches = |entry: &Entry| match selector {
             EntrySelector::Seq(seq) => entry.seq == *seq,
             EntrySelector::Operation(id) => entry.operation == *id,
             EntrySelector::Message(conversation, message) => {
@@ -240,7 +239,7 @@ impl ChangeRepo for Memory {
                     && before.is_none_or(|before| entry.seq < before)
             }
         };
-        Ok(self.entries().into_iter().filter(fits).collect())
+        Ok(self.entries().into_iter().filter(matches).collect())
     }
 
     async fn list(&self, user: UserId, after: Seq, limit: NonZeroU16) -> Result<EntryPage, ChangeRepoError> {

@@ -1,4 +1,4 @@
-//! Receipts: what a turn changed, as an answer tells it. They are made from committed entries alone.
+//! Receipts: the changes of a turn as listed in its answer. They are derived only from committed entries.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,18 +8,18 @@ use super::{Action, Entry, Row, Seq, UndoLink};
 use crate::id::{OperationId, TaskId};
 use crate::task::{Task, Title, Version};
 
-/// One change that was committed. This is its form in stored messages too.
+/// A committed change, in its serialized form in messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The number of the ledger entry.
     pub seq: Seq,
     /// The operation that the change is part of.
     pub operation_id: OperationId,
-    /// What happened to the task.
+    /// The action on the task.
     pub action: Action,
     /// The task after the change.
     pub task: TaskRef,
-    /// The title before the change, if the change gave it another one.
+    /// The title before the change, if it was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_title: Option<Title>,
     /// The task's version after the change. It is not stored with messages.
@@ -43,7 +43,7 @@ impl From<&Task> for TaskRef {
 }
 
 impl Receipt {
-    /// The receipt of an entry; `None` if its row has been purged.
+    /// Returns the receipt of an entry; `None` if its row was purged.
     pub fn of(entry: &Entry) -> Option<Self> {
         let task = |row: &Option<Row>| row.as_ref().and_then(Row::as_task).cloned();
         let (before, after) = (task(&entry.before), task(&entry.after));
@@ -59,18 +59,18 @@ impl Receipt {
         })
     }
 
-    /// The receipts of `entries`.
+    /// Returns the receipts of `entries`.
     pub fn all(entries: &[Entry]) -> Vec<Self> {
         entries.iter().filter_map(Self::of).collect()
     }
 }
 
-/// A receipt, and whether its change still stands.
+/// A receipt, and whether its change was undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptStatus {
     /// The receipt.
     pub receipt: Receipt,
-    /// The entry that undid the change, if one did.
+    /// The entry that undid the change, if any.
     pub undone_by: Option<Seq>,
 }
 
@@ -79,18 +79,18 @@ pub struct ReceiptStatus {
 pub struct Receipts {
     /// The changes in the order in which they were committed.
     pub changes: Vec<ReceiptStatus>,
-    /// Whether any of them can be undone: it is in the ledger, its row was not purged, and it is not undone.
+    /// Whether any of the changes can be undone: it is in the ledger, its row is not purged, and it is not undone.
     pub undoable: bool,
 }
 
 impl Receipts {
-    /// The receipts of changes that were just committed.
+    /// Returns the receipts of changes that were just committed.
     pub fn fresh(receipts: impl IntoIterator<Item = Receipt>) -> Self {
         let changes: Vec<_> = receipts.into_iter().map(|receipt| ReceiptStatus { receipt, undone_by: None }).collect();
         Self { undoable: !changes.is_empty(), changes }
     }
 
-    /// The receipts that are stored with a message, completed by the entries that the ledger has of its turn.
+    /// Returns the receipts that are stored with a message, completed by the entries of its turn in the ledger.
     pub fn on_read(stored: impl IntoIterator<Item = Receipt>, entries: &[&Entry], undone: &HashMap<Seq, Seq>) -> Self {
         let mut receipts: BTreeMap<Seq, Receipt> =
             entries.iter().filter_map(|entry| Receipt::of(entry)).map(|receipt| (receipt.seq, receipt)).collect();
@@ -101,9 +101,10 @@ impl Receipts {
     }
 }
 
-/// Which entries are undone, and by which entry: one that undoes it and is not undone itself. `links` is complete.
+/// Returns which entries are undone, and by which entry: the one that undoes it and is not undone itself. `links` must be
+/// complete.
 pub(crate) fn undone_by(mut links: Vec<UndoLink>) -> HashMap<Seq, Seq> {
-    // An undo comes after what it undoes, so the newest links are decided first.
+    // An undo has a higher number than the entry that it undoes, so newer links are decided first.
     links.sort_by_key(|link| std::cmp::Reverse(link.seq));
     let mut undone = HashMap::new();
     for UndoLink { seq, undoes } in links {

@@ -1,4 +1,4 @@
-//! Storage of the ledger.
+//! The repository of the ledger.
 
 use std::num::NonZeroU16;
 
@@ -8,17 +8,17 @@ use super::{Change, EffectId, EntityId, Entry, EntryPage, Head, Seq, Write};
 use crate::id::{ConversationId, MessageId, OperationId, TurnId, UserId};
 use crate::storage::StorageError;
 
-/// Why a change cannot be committed, or the ledger cannot be read.
+/// Reasons why a change cannot be committed or the ledger cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeRepoError {
     /// There is no such user.
     #[error("no such user")]
     NotFound,
-    /// A row is not at the version that was read, or is gone.
+    /// A row is not at the version that was read, or was removed.
     #[error("a row has changed since it was read")]
     Stale,
-    /// The attempt at the turn that the change belongs to is not running.
-    #[error("the turn has ended")]
+    /// The turn's attempt that requested the change is not running.
+    #[error("the turn is not running")]
     LeaseLost,
     /// Storage failed.
     #[error(transparent)]
@@ -45,11 +45,11 @@ pub enum EntrySelector {
         /// Maximum number of entries.
         limit: NonZeroU16,
     },
-    /// The newest entries before `before` that turns of a conversation made and that undo nothing, at most `limit`.
+    /// The newest entries before `before` of turns in a conversation that undo nothing, at most `limit`.
     Turns {
         /// The conversation.
         conversation: ConversationId,
-        /// A turn whose entries are left out.
+        /// A turn whose entries are excluded.
         except: TurnId,
         /// The number after the last entry; absent for the newest.
         before: Option<Seq>,
@@ -58,12 +58,12 @@ pub enum EntrySelector {
     },
 }
 
-/// Says that the entry `seq` undoes the entry `undoes`.
+/// A pair of an entry and the entry that it undoes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UndoLink {
-    /// The entry that undoes.
+    /// The undoing entry.
     pub seq: Seq,
-    /// The entry that it undoes.
+    /// The undone entry.
     pub undoes: Seq,
 }
 
@@ -72,14 +72,14 @@ pub struct UndoLink {
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait ChangeRepo: Send + Sync {
-    /// Writes rows and adds one entry for each of them, in their order. Several writes may follow each other on one row.
+    /// Writes rows and adds one entry for each write, in order. Several writes may concern the same row.
     ///
-    /// It MUST happen entirely or not at all, MUST be durable when it returns, and the numbers of the new entries MUST
-    /// follow the owner's newest one without a gap. MUST return [`ChangeRepoError::Stale`] and change nothing when a row
-    /// is not at the version of its `before`, and [`ChangeRepoError::NotFound`] when the owner is gone.
+    /// MUST be atomic, MUST be durable when it returns, and MUST number the new entries consecutively after the owner's
+    /// newest entry. MUST return [`ChangeRepoError::Stale`] and change nothing when a row
+    /// is not at the version of its `before`, and [`ChangeRepoError::NotFound`] when there is no such owner.
     ///
-    /// An effect ([`Change::call`]) happens once: if entries of it are there, MUST change nothing and return those.
-    /// Otherwise, MUST change nothing and return [`ChangeRepoError::LeaseLost`] when the call's attempt is not running.
+    /// An effect ([`Change::call`]) happens once: if it has entries, MUST change nothing and return those. Otherwise, MUST
+    /// change nothing and return [`ChangeRepoError::LeaseLost`] when the call's attempt is not running.
     ///
     /// A pending action that is confirmed by the change ([`Change::confirms`]) MUST wait no longer, whatever becomes of the
     /// turn.
@@ -87,19 +87,20 @@ pub trait ChangeRepo: Send + Sync {
     /// A write without `after` MUST also remove `before` and `after` from the row's earlier entries. `writes` is not empty.
     async fn commit(&self, owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<Entry>, ChangeRepoError>;
 
-    /// Returns the entries of an effect in their order; none if it has not happened.
+    /// Returns the entries of an effect in order; empty if it has not happened.
     async fn find_effect(&self, owner: UserId, effect: EffectId) -> Result<Vec<Entry>, StorageError>;
 
     /// Returns the selected entries, oldest first.
     async fn find(&self, owner: UserId, selector: &EntrySelector) -> Result<Vec<Entry>, StorageError>;
 
     /// Returns at most `limit` entries that follow `after`. The head MUST be read no later than the entries. MUST return
-    /// [`ChangeRepoError::NotFound`] when the owner is gone.
+    /// [`ChangeRepoError::NotFound`] when there is no such owner.
     async fn list(&self, owner: UserId, after: Seq, limit: NonZeroU16) -> Result<EntryPage, ChangeRepoError>;
 
-    /// Returns the owner's head. MUST return [`ChangeRepoError::NotFound`] when the owner is gone.
+    /// Returns the owner's head. MUST return [`ChangeRepoError::NotFound`] when there is no such owner.
     async fn head(&self, owner: UserId) -> Result<Head, ChangeRepoError>;
 
-    /// Returns which entries undo one of `seqs`, which undo one of those, and so on, in any order.
+    /// Returns the transitive undo links of `seqs`: entries that undo one of them, entries that undo one of those, and so
+    /// on, in any order.
     async fn undo_links(&self, owner: UserId, seqs: &[Seq]) -> Result<Vec<UndoLink>, StorageError>;
 }

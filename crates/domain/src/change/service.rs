@@ -1,4 +1,4 @@
-//! Reads, follows and undoes changes.
+//! The use cases of changes: reading, following and undoing them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU16;
@@ -7,39 +7,39 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 
+use super::ledger::MAX_ATTEMPTS;
 use super::receipt::undone_by;
-use super::undo::{Conflict, Plan, name_later, plan};
-use super::{ChangeRepoError, EntityId, Entry, EntryPage, EntrySelector, Head, Ledger, Origin, Receipts, Seq};
+use super::undo::{Conflict, UndoPlan, name_later, plan};
+use super::{ChangeRepoError, EntityId, Entry, EntryPage, EntrySelector, Head, Ledger, Origin, Receipt, Receipts, Seq};
 use crate::id::{ConversationId, MessageId, OperationId, UserId};
-use crate::message::{Message, receipts};
 use crate::principal::{InsufficientScope, Principal, Scope};
 use crate::storage::StorageError;
-use crate::task::{MAX_ATTEMPTS, TaskRepo, TaskRepoError};
+use crate::task::{TaskRepo, TaskRepoError};
 
-/// Entries that are read at once by a reader that follows the ledger.
-const FOLLOW_PAGE: NonZeroU16 = NonZeroU16::new(100).unwrap();
-/// Entries that are looked through at once for a turn to undo, and for what is in the way of an undo.
-const SEARCH_PAGE: NonZeroU16 = NonZeroU16::new(1000).unwrap();
+/// Number of entries that a follower reads at once.
+const FOLLOW_PAGE_SIZE: NonZeroU16 = NonZeroU16::new(100).unwrap();
+/// Number of entries that are searched at once for a turn to undo and for later changes that block an undo.
+const SEARCH_PAGE_SIZE: NonZeroU16 = NonZeroU16::new(1000).unwrap();
 
 /// Why changes cannot be read or undone.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The caller may not do this.
+    /// The caller lacks a scope.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
     /// There is no such change.
     #[error("no such change")]
     NotFound,
-    /// Entries after the asked number are not kept any more, or there is no such number yet.
-    #[error("the entries after that number are not kept")]
+    /// Entries after the requested number have been deleted, or the number is beyond the newest entry.
+    #[error("the entries after that number are not available")]
     CursorExpired,
-    /// Rows have changed since; nothing was undone.
+    /// Rows were changed afterwards; nothing was undone.
     #[error("the changes cannot be undone")]
     Conflicts(Vec<Conflict>),
-    /// Others kept changing the same rows.
+    /// Concurrent changes of the same rows exhausted the retries.
     #[error("the rows kept changing")]
     Contention,
-    /// The turn that undoes does not run any more; nothing was undone.
+    /// The turn that requested the undo is not running any more; nothing was undone.
     #[error("the turn has ended")]
     LeaseLost,
     /// Storage failed.
@@ -58,7 +58,7 @@ impl From<ChangeRepoError> for ChangeError {
     }
 }
 
-/// What is to be undone.
+/// The changes to undo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UndoTarget {
     /// One change.
@@ -69,7 +69,7 @@ pub enum UndoTarget {
     Message(ConversationId, MessageId),
 }
 
-/// What happens to an undo of which a part is in conflict.
+/// What an undo does when some of the changes are in conflict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
     /// Nothing is undone.
@@ -79,16 +79,16 @@ pub enum OnConflict {
     Skip,
 }
 
-/// What an undo did.
+/// The result of an undo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Undone {
-    /// The entries of the undo, which is an operation of its own; none if everything was skipped.
+    /// The entries of the undo, which is a separate operation; empty if everything was skipped.
     pub entries: Vec<Entry>,
-    /// What was skipped.
+    /// The changes that were skipped.
     pub conflicts: Vec<Conflict>,
 }
 
-/// Entries in their order, without a gap, as they come.
+/// Entries in order and without gaps.
 pub type EntryStream = BoxStream<'static, Result<Entry, ChangeError>>;
 
 /// Reads, follows and undoes the changes of the acting user.
@@ -99,12 +99,12 @@ pub struct ChangeService {
 }
 
 impl ChangeService {
-    /// A service over these ports.
+    /// Creates the service.
     pub fn new(ledger: Ledger, tasks: Arc<dyn TaskRepo>) -> Self {
         Self { ledger, tasks }
     }
 
-    /// Returns what tells whether the user's lists may have changed.
+    /// Returns the newest number and the time zone, from which clients see whether the user's lists may have changed.
     ///
     /// # Errors
     /// [`ChangeError`] without the scope `tasks:read`, or if storage fails.
@@ -116,37 +116,38 @@ impl ChangeService {
     /// Returns at most `limit` entries that follow `after`.
     ///
     /// # Errors
-    /// [`ChangeError::CursorExpired`] if they are not kept any more or `after` is beyond the head; [`ChangeError`] without
+    /// [`ChangeError::CursorExpired`] if some were deleted or `after` is beyond the head; [`ChangeError`] without
     /// the scope `tasks:read`, or if storage fails.
     pub async fn list(&self, principal: &Principal, after: Seq, limit: NonZeroU16) -> Result<EntryPage, ChangeError> {
         principal.require(Scope::TasksRead)?;
         entries_after(&self.ledger, principal.user, after, limit).await
     }
 
-    /// Follows the ledger: the entries after `after` (after the head, if absent) and each that comes later. The stream ends
-    /// at shutdown, and after an error. It keeps at most one page of entries, however far its reader is behind.
+    /// Streams the entries after `after` (by default, after the head), including future ones. The stream ends at shutdown
+    /// and after an error. It buffers at most one page of entries, however slow its reader is.
     ///
     /// # Errors
     /// As [`list`](Self::list).
     pub async fn follow(&self, principal: &Principal, after: Option<Seq>) -> Result<EntryStream, ChangeError> {
         principal.require(Scope::TasksRead)?;
         let owner = principal.user;
-        // Before the first read, so that nothing comes unnoticed between the two.
+        // Subscribes before the first read, so that no entry is missed in between.
         let signals = self.ledger.signals.subscribe(owner);
         let after = match after {
             Some(after) => after,
             None => self.ledger.repo.head(owner).await?.seq,
         };
-        let first = entries_after(&self.ledger, owner, after, FOLLOW_PAGE).await?;
-        let reader = Reader { ledger: self.ledger.clone(), owner, after, page: first.entries.into(), signals };
-        Ok(stream::unfold(Some(reader), Reader::next).boxed())
+        let first = entries_after(&self.ledger, owner, after, FOLLOW_PAGE_SIZE).await?;
+        let follower = Follower { ledger: self.ledger.clone(), owner, after, page: first.entries.into(), signals };
+        Ok(stream::unfold(Some(follower), Follower::next).boxed())
     }
 
-    /// Undoes changes, as one operation. What is undone already is left out, unless all of it is.
+    /// Undoes changes as one operation. Changes that are already undone are left out, unless all of them are.
     ///
     /// # Errors
-    /// [`ChangeError::NotFound`] if the user has no such change; [`ChangeError::Conflicts`] if all of it is undone, or if a
-    /// part cannot be undone and `on_conflict` says so; [`ChangeError`] without the scope `tasks:write`, or if storage fails.
+    /// [`ChangeError::NotFound`] if the user has no such change; [`ChangeError::Conflicts`] if all changes are already
+    /// undone, or if some cannot be undone and `on_conflict` is [`OnConflict::Fail`]; [`ChangeError`] without the scope
+    /// `tasks:write`, or if storage fails.
     pub async fn undo(
         &self,
         origin: &Origin,
@@ -167,8 +168,8 @@ impl ChangeService {
         self.undo_entries(origin, &entries, on_conflict).await
     }
 
-    /// Undoes the last turn of the origin's conversation that changed something and is not undone, other than the turn that
-    /// asks for it and those that undid something. `None` if there is no such turn.
+    /// Undoes the last turn of the origin's conversation that changed something and is not undone, except the turn of the
+    /// origin itself and turns that undid something. Returns `None` if there is no such turn.
     ///
     /// # Errors
     /// As [`undo`](Self::undo).
@@ -182,17 +183,17 @@ impl ChangeService {
                 conversation: call.conversation,
                 except: call.attempt.turn,
                 before,
-                limit: SEARCH_PAGE,
+                limit: SEARCH_PAGE_SIZE,
             };
             let entries = self.ledger.repo.find(owner, &selector).await?;
             let Some(oldest) = entries.first().map(|entry| entry.seq) else { return Ok(None) };
             let undone = self.undone(owner, &entries).await?;
-            let standing = |entry: &&Entry| entry.after.is_some() && !undone.contains_key(&entry.seq);
-            if let Some(last) = entries.iter().rev().find(standing) {
+            let undoable = |entry: &&Entry| entry.after.is_some() && !undone.contains_key(&entry.seq);
+            if let Some(last) = entries.iter().rev().find(undoable) {
                 let Some(message) = last.message else { return Ok(None) };
                 let selector = EntrySelector::Message(call.conversation, message);
                 let mut turn = self.ledger.repo.find(owner, &selector).await?;
-                // What that turn itself has undone stays undone.
+                // Undos of that turn are not reverted.
                 turn.retain(|entry| entry.undoes.is_none());
                 return self.undo_entries(origin, &turn, OnConflict::Fail).await.map(Some);
             }
@@ -210,9 +211,9 @@ impl ChangeService {
         for _ in 0..MAX_ATTEMPTS {
             let now = self.ledger.clock.now();
             let undone = self.undone(owner, entries).await?;
-            let standing: Vec<Entry> =
+            let remaining: Vec<Entry> =
                 entries.iter().filter(|entry| !undone.contains_key(&entry.seq)).cloned().collect();
-            if standing.is_empty() {
+            if remaining.is_empty() {
                 let conflict = |entry: &Entry| Conflict {
                     seq: entry.seq,
                     entity: entry.entity,
@@ -221,12 +222,12 @@ impl ChangeService {
                 };
                 return Err(ChangeError::Conflicts(entries.iter().map(conflict).collect()));
             }
-            let ids: BTreeSet<_> = standing.iter().map(|entry| entry.entity).collect();
+            let ids: BTreeSet<_> = remaining.iter().map(|entry| entry.entity).collect();
             let ids: Vec<_> = ids.into_iter().map(|EntityId::Task(id)| id).collect();
             let rows = self.tasks.get_many(owner, &ids).await.map_err(storage)?;
             let rows = rows.into_iter().map(|task| (task.id, task)).collect();
-            let Plan { writes, mut conflicts } = plan(&standing, rows, now);
-            self.name_later(owner, &mut conflicts, &standing).await?;
+            let UndoPlan { writes, mut conflicts } = plan(&remaining, rows, now);
+            self.name_later(owner, &mut conflicts, &remaining).await?;
             if !conflicts.is_empty() && on_conflict == OnConflict::Fail {
                 return Err(ChangeError::Conflicts(conflicts));
             }
@@ -242,11 +243,11 @@ impl ChangeService {
         Err(ChangeError::Contention)
     }
 
-    /// Names what is in the way of each conflict, which none of the `undone` entries is.
+    /// Adds the later change to each conflict. Entries that are `undone` together do not conflict with each other.
     async fn name_later(&self, owner: UserId, conflicts: &mut [Conflict], undone: &[Entry]) -> Result<(), ChangeError> {
         let Some(first) = conflicts.iter().map(|conflict| conflict.seq).min() else { return Ok(()) };
         let rows: BTreeSet<_> = conflicts.iter().map(|conflict| conflict.entity).collect();
-        let selector = EntrySelector::Rows { rows: rows.into_iter().collect(), after: first, limit: SEARCH_PAGE };
+        let selector = EntrySelector::Rows { rows: rows.into_iter().collect(), after: first, limit: SEARCH_PAGE_SIZE };
         let mut later = self.ledger.repo.find(owner, &selector).await?;
         later.retain(|entry| undone.iter().all(|undone| undone.seq != entry.seq));
         name_later(conflicts, &later);
@@ -258,16 +259,17 @@ impl ChangeService {
         Ok(undone_by(self.ledger.repo.undo_links(owner, &seqs).await?))
     }
 
-    /// Returns the receipts of messages, by their ids: those that are stored with them, and what the ledger knows of them.
+    /// Returns the receipts of messages. `stored` are the receipts that are stored with each message; the ledger adds
+    /// those that the message does not have yet, and which changes were undone.
     ///
     /// # Errors
     /// If storage fails.
     pub async fn receipts(
         &self,
         owner: UserId,
-        messages: &[Message],
+        stored: Vec<(MessageId, Vec<Receipt>)>,
     ) -> Result<HashMap<MessageId, Receipts>, StorageError> {
-        let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+        let ids: Vec<_> = stored.iter().map(|(message, _)| *message).collect();
         let entries = self.ledger.repo.find(owner, &EntrySelector::Messages(ids)).await?;
         let seqs: Vec<_> = entries.iter().map(|entry| entry.seq).collect();
         let undone =
@@ -278,16 +280,16 @@ impl ChangeService {
                 by_message.entry(message).or_default().push(entry);
             }
         }
-        let of = |message: &Message| {
-            let entries = by_message.get(&message.id).map_or(&[][..], Vec::as_slice);
-            (message.id, Receipts::on_read(receipts(&message.parts).cloned(), entries, &undone))
+        let receipts = |(message, stored): (MessageId, Vec<Receipt>)| {
+            let entries = by_message.get(&message).map_or(&[][..], Vec::as_slice);
+            (message, Receipts::on_read(stored, entries, &undone))
         };
-        Ok(messages.iter().map(of).collect())
+        Ok(stored.into_iter().map(receipts).collect())
     }
 }
 
-/// A reader that follows the ledger.
-struct Reader {
+/// The state of a stream that follows the ledger.
+struct Follower {
     ledger: Ledger,
     owner: UserId,
     after: Seq,
@@ -295,17 +297,17 @@ struct Reader {
     signals: BoxStream<'static, ()>,
 }
 
-impl Reader {
-    async fn next(reader: Option<Self>) -> Option<(Result<Entry, ChangeError>, Option<Self>)> {
-        let mut reader = reader?;
+impl Follower {
+    async fn next(follower: Option<Self>) -> Option<(Result<Entry, ChangeError>, Option<Self>)> {
+        let mut follower = follower?;
         loop {
-            if let Some(entry) = reader.page.pop_front() {
-                reader.after = entry.seq;
-                return Some((Ok(entry), Some(reader)));
+            if let Some(entry) = follower.page.pop_front() {
+                follower.after = entry.seq;
+                return Some((Ok(entry), Some(follower)));
             }
-            match entries_after(&reader.ledger, reader.owner, reader.after, FOLLOW_PAGE).await {
-                Ok(page) if page.entries.is_empty() => reader.signals.next().await?,
-                Ok(page) => reader.page = page.entries.into(),
+            match entries_after(&follower.ledger, follower.owner, follower.after, FOLLOW_PAGE_SIZE).await {
+                Ok(page) if page.entries.is_empty() => follower.signals.next().await?,
+                Ok(page) => follower.page = page.entries.into(),
                 Err(error) => return Some((Err(error), None)),
             }
         }
@@ -320,12 +322,12 @@ async fn entries_after(
 ) -> Result<EntryPage, ChangeError> {
     let page = ledger.repo.list(owner, after, limit).await?;
     let mut expected = after;
-    let whole = page.entries.iter().all(|entry| {
+    let contiguous = page.entries.iter().all(|entry| {
         expected = expected.next();
         entry.seq == expected
     });
     let missing = page.entries.is_empty() && after != page.head;
-    if whole && !missing { Ok(page) } else { Err(ChangeError::CursorExpired) }
+    if contiguous && !missing { Ok(page) } else { Err(ChangeError::CursorExpired) }
 }
 
 fn storage(error: TaskRepoError) -> ChangeError {

@@ -1,17 +1,17 @@
-//! Wakes the readers of the ledger.
+//! Wakes the followers of the ledger.
 
 use futures_util::stream::BoxStream;
 
 use crate::id::UserId;
 
-/// Tells whoever follows a user's ledger that there may be new entries. A signal carries no entry: readers read the ledger.
+/// Notifies the followers of a user's ledger that there may be new entries, which they read from the ledger.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 pub trait ChangeSignals: Send + Sync {
-    /// Signals that `owner` has new entries. MUST NOT wait for anybody.
+    /// Signals that `owner` has new entries. MUST NOT block.
     fn notify(&self, owner: UserId);
 
-    /// Returns a stream that yields an item when entries may have come since the item before, or since this call. What
-    /// another process commits MUST be signalled within 2 s. Signals that nobody awaits MUST be merged into one. The stream
-    /// ends at shutdown.
+    /// Returns a stream that yields an item when entries may have been added since the previous item, or since this call.
+    /// Commits of other processes MUST be signalled within 2 s. Signals that are not awaited MUST be merged into one. The
+    /// stream ends at shutdown.
     fn subscribe(&self, owner: UserId) -> BoxStream<'static, ()>;
 }

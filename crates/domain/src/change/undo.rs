@@ -1,4 +1,4 @@
-//! What an undo writes: for each field that a change set, the value from before it, where the value is still the change's.
+//! Planning of an undo: each field that a change set gets its previous value back, if it still has the value of the change.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,9 +15,9 @@ pub struct Conflict {
     pub seq: Seq,
     /// The row.
     pub entity: EntityId,
-    /// The field that has another value now; `None` if the whole row is concerned: it was purged, or is undone already.
+    /// The field that was changed later; `None` if the row was purged or the change is already undone.
     pub field: Option<&'static str>,
-    /// The later entry that is in the way, if it is known.
+    /// The later entry that blocks the undo, if known.
     pub later: Option<Seq>,
 }
 
@@ -40,7 +40,7 @@ impl Field {
         }
     }
 
-    /// The field with this name.
+    /// Returns the field with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name() == name)
     }
@@ -62,23 +62,23 @@ impl Field {
     }
 }
 
-/// What is to be written, and what stands against it.
+/// The writes of an undo, and the changes that cannot be undone.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct UndoPlan {
     pub writes: Vec<Write>,
     pub conflicts: Vec<Conflict>,
 }
 
-/// Plans the undo of `entries` on the rows as they are now: each is undone, newest first, on what the undo of the later
-/// ones leaves. So several changes of one row are no conflict with each other, and changes of others between them are.
+/// Plans the undo of `entries` on the current rows. Each entry, newest first, is undone on the result of undoing the later
+/// ones, so that several of `entries` on one row do not conflict, but other changes in between do.
 ///
-/// A field is in conflict once, at its newest change. One that the entries leave as it was before them is in no conflict:
-/// there is nothing to undo in it, whoever changed it since.
-pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: DateTime<Utc>) -> Plan {
-    let mut plan = Plan::default();
+/// Each field conflicts at most once, at its newest change. A field to which `entries` as a whole give its previous value
+/// does not conflict: there is nothing to undo in it.
+pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: DateTime<Utc>) -> UndoPlan {
+    let mut plan = UndoPlan::default();
     let mut entries: Vec<&Entry> = entries.iter().collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
-    let mut blocked: HashSet<(TaskId, Field)> = HashSet::new();
+    let mut conflicting: HashSet<(TaskId, Field)> = HashSet::new();
     let mut unchanged = Vec::new();
     for entry in &entries {
         let EntityId::Task(id) = entry.entity;
@@ -93,16 +93,16 @@ pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: D
             continue;
         };
         let (restored, changed) = match &entry.before {
-            Some(Row::Task(before)) => undo_fields(row, before, after, |field| blocked.contains(&(id, field))),
-            // Who has edited the row since wants to keep it.
-            None if Field::ALL.iter().any(|field| blocked.contains(&(id, *field))) => continue,
+            Some(Row::Task(before)) => undo_fields(row, before, after, |field| conflicting.contains(&(id, field))),
+            // A created task that was edited since is kept.
+            None if Field::ALL.iter().any(|field| conflicting.contains(&(id, *field))) => continue,
             None => undo_creation(row, after, now),
         };
-        for field in changed.into_iter().filter(|field| blocked.insert((id, *field))) {
+        for field in changed.into_iter().filter(|field| conflicting.insert((id, *field))) {
             let conflicts = if is_net_zero(&entries, id, field) { &mut unchanged } else { &mut plan.conflicts };
             conflicts.push(conflict(Some(field)));
         }
-        let restored = restored.touched(row, now);
+        let restored = restored.bump_version(row, now);
         if restored != *row {
             let before = current.insert(id, restored.clone());
             plan.writes.push(Write::Task { before, after: Some(restored), undoes: Some(entry.seq) });
@@ -114,7 +114,7 @@ pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: D
     plan
 }
 
-/// Whether `entries`, newest first, change the field of a row in one chain that ends where it began.
+/// Whether `entries`, newest first, change the field of the row in one chain that ends at its first value.
 fn is_net_zero(entries: &[&Entry], id: TaskId, field: Field) -> bool {
     let changes = entries.iter().filter(|entry| entry.entity == EntityId::Task(id));
     let changes = changes.filter_map(|entry| match (&entry.before, &entry.after) {
@@ -127,12 +127,12 @@ fn is_net_zero(entries: &[&Entry], id: TaskId, field: Field) -> bool {
     is_chain && !field.differs(first, last)
 }
 
-/// The row with the fields of a change as they were before it, and the fields that have another value by now. Fields that
-/// are `blocked` stay.
-fn undo_fields(row: &Task, before: &Task, after: &Task, blocked: impl Fn(Field) -> bool) -> (Task, Vec<Field>) {
+/// Returns the row with the fields of a change reverted, and the fields that were changed later. Fields for which
+/// `is_conflicting` holds are left as they are.
+fn undo_fields(row: &Task, before: &Task, after: &Task, is_conflicting: impl Fn(Field) -> bool) -> (Task, Vec<Field>) {
     let mut restored = row.clone();
     let mut changed = Vec::new();
-    for field in Field::ALL.into_iter().filter(|field| field.differs(before, after) && !blocked(*field)) {
+    for field in Field::ALL.into_iter().filter(|field| field.differs(before, after) && !is_conflicting(*field)) {
         if field.differs(row, after) {
             changed.push(field);
         } else {
@@ -142,19 +142,19 @@ fn undo_fields(row: &Task, before: &Task, after: &Task, blocked: impl Fn(Field) 
     (restored, changed)
 }
 
-/// The row in the trash, if it is as it was created.
+/// Returns the row moved to the trash if it is as it was created, and otherwise the fields that were changed later.
 fn undo_creation(row: &Task, created: &Task, now: DateTime<Utc>) -> (Task, Vec<Field>) {
     let changed: Vec<_> = Field::ALL.into_iter().filter(|field| field.differs(row, created)).collect();
     let deleted_at = if changed.is_empty() { Some(now) } else { row.deleted_at };
     (Task { deleted_at, ..row.clone() }, changed)
 }
 
-/// Names the latest of `later` that is in the way of each conflict. `later` is in the order of the ledger.
+/// Sets the latest blocking entry of each conflict. `later` must be in ledger order.
 pub(super) fn name_later(conflicts: &mut [Conflict], later: &[Entry]) {
     for conflict in conflicts {
-        let in_the_way =
+        let is_blocking =
             |entry: &&Entry| entry.entity == conflict.entity && entry.seq > conflict.seq && sets(entry, conflict.field);
-        conflict.later = conflict.later.or(later.iter().rev().find(in_the_way).map(|entry| entry.seq));
+        conflict.later = conflict.later.or(later.iter().rev().find(is_blocking).map(|entry| entry.seq));
     }
 }
 

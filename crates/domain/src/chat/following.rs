@@ -1,26 +1,28 @@
-//! Following a turn that does not run here: one that has ended, or that another process works on.
+//! Following turns that do not run in this process: those that have ended and those of another process.
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, stream};
 
 use super::part_diff::PartDiff;
 use super::ports::ChatPorts;
+use crate::chat::{TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished};
 use crate::conversation::{ConversationRepoError, StoredAnswer};
 use crate::id::{TurnId, UserId};
 use crate::message::{content, tool_calls};
-use crate::turn::{FailureCode, TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished, TurnState};
+use crate::turn::{FailureCode, TurnState};
 
-/// How often storage is asked what another process has written.
-const INTERVAL: TimeDelta = TimeDelta::milliseconds(500);
+/// Interval between two reads of what another process has stored.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The answer as it is stored, with what became of its changes.
+/// The stored answer with the current status of its changes.
 pub(super) async fn stored_answer(
     ports: &ChatPorts,
     owner: UserId,
     stored: &StoredAnswer,
 ) -> Result<TurnAnswer, ConversationRepoError> {
     let message = &stored.message;
-    let mut receipts = ports.changes.receipts(owner, std::slice::from_ref(message)).await?;
+    let mut receipts = ports.changes.receipts(owner, vec![message.receipts()]).await?;
     let pending = ports.conversations.pending(owner, message.conversation, ports.clock.now()).await?;
     Ok(TurnAnswer {
         response: content(&message.parts),
@@ -43,47 +45,45 @@ pub(super) async fn replay_events(
 ) -> Result<TurnEvents, ConversationRepoError> {
     let mut diff = PartDiff::default();
     let mut events = vec![TurnEvent::Started(stored.turn.clone())];
-    events.extend(diff.tell(&stored.message.parts));
+    events.extend(diff.new_events(&stored.message.parts));
     events.extend(final_events(&mut diff, stored, stored_answer(ports, owner, stored).await?));
     Ok(stream::iter(events).boxed())
 }
 
 fn final_events(diff: &mut PartDiff, stored: &StoredAnswer, answer: TurnAnswer) -> Vec<TurnEvent> {
-    let mut events = diff.end();
+    let mut events = diff.finish();
     let failed = stored.message.status == TurnState::Failed;
     let failure = failed.then(|| TurnFailure::from(stored.error_code.unwrap_or(FailureCode::LeaseLost)));
     events.push(TurnEvent::Finished(Box::new(TurnFinished { answer, failure })));
     events
 }
 
-/// The events of a turn that another process works on, as far as it stores them.
+/// The events of a turn of another process, derived from the parts that it stores.
 pub(super) fn poll_remote(ports: ChatPorts, owner: UserId, turn: TurnId) -> TurnEvents {
-    /// What is known of the turn.
-    struct Watch {
+    struct Poll {
         ports: ChatPorts,
         diff: PartDiff,
-        begun: bool,
+        started: bool,
     }
-    let watch = Watch { ports, diff: PartDiff::default(), begun: false };
-    stream::unfold(Some(watch), move |watch| async move {
-        let mut watch = watch?;
-        if watch.begun {
-            watch.ports.clock.sleep_until(watch.ports.clock.now() + INTERVAL).await;
+    let poll = Poll { ports, diff: PartDiff::default(), started: false };
+    stream::unfold(Some(poll), move |poll| async move {
+        let mut poll = poll?;
+        if poll.started {
+            poll.ports.timer.sleep(POLL_INTERVAL).await;
         }
-        // A conversation that was deleted, or storage that is away, ends the account without an end; the client may
-        // ask again.
-        let stored = watch.ports.conversations.answer(owner, turn).await.ok()?;
+        // If the conversation was deleted or storage fails, the stream ends without a last event; the client may retry.
+        let stored = poll.ports.conversations.answer(owner, turn).await.ok()?;
         let mut events = Vec::new();
-        if !watch.begun {
+        if !poll.started {
             events.push(TurnEvent::Started(stored.turn.clone()));
-            watch.begun = true;
+            poll.started = true;
         }
-        events.extend(watch.diff.tell(&stored.message.parts));
+        events.extend(poll.diff.new_events(&stored.message.parts));
         if stored.message.status == TurnState::Running {
-            return Some((stream::iter(events), Some(watch)));
+            return Some((stream::iter(events), Some(poll)));
         }
-        let answer = stored_answer(&watch.ports, owner, &stored).await.ok()?;
-        events.extend(final_events(&mut watch.diff, &stored, answer));
+        let answer = stored_answer(&poll.ports, owner, &stored).await.ok()?;
+        events.extend(final_events(&mut poll.diff, &stored, answer));
         Some((stream::iter(events), None))
     })
     .flatten()

@@ -1,58 +1,58 @@
-//! A conversation as a model sees it: messages replayed from their parts, calls paired with their results.
+//! Conversion of stored messages to the messages of a model request.
 
 use serde_json::{Value, json};
 
 use crate::llm::{LlmMessage, LlmToolCall};
 use crate::message::{Message, Part, Role, ToolCall, content};
 
-/// So many messages of a conversation are read at most, the newest: more than fit any sensible budget.
+/// Maximum number of messages that are read, newest first. More than any reasonable token budget holds.
 pub(super) const MAX_MESSAGES: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
 
-/// Bytes of text for a token, about. English has four to a token, JSON three, and a Chinese character is three bytes and
-/// a token or two; this errs on the side of too many tokens.
+/// Estimated number of bytes per token. English text has about four, JSON three, and a Chinese character has three bytes
+/// and one or two tokens. The estimate of tokens is rather too high than too low.
 const BYTES_PER_TOKEN: usize = 3;
 
-/// Replays `messages`, oldest first: the newest turns that fit into `budget` tokens (estimated), and the last one in any
-/// case. Turns are told whole. What stands before the first message of the user is left out, because it answers
-/// something that is not told any more.
+/// Converts `messages`, oldest first: the newest turns that fit into an estimated `budget` of tokens, and always the last
+/// turn. Turns are not split. Messages before the first one of the user are left out, because they answer a message that
+/// is not included.
 pub(super) fn replay(messages: &[Message], budget: usize) -> Vec<LlmMessage> {
-    let mut told: Vec<Vec<LlmMessage>> = Vec::new();
+    let mut turns: Vec<Vec<LlmMessage>> = Vec::new();
     let (mut rest, mut left) = (messages, budget);
     while let Some(first) = rest.iter().rposition(|message| message.role == Role::User) {
         let (before, turn) = rest.split_at(first);
         let turn = replay_turn(turn);
         let tokens = estimated_tokens(&turn);
-        if tokens > left && !told.is_empty() {
+        if tokens > left && !turns.is_empty() {
             break;
         }
         left = left.saturating_sub(tokens);
-        told.push(turn);
+        turns.push(turn);
         rest = before;
     }
-    told.into_iter().rev().flatten().collect()
+    turns.into_iter().rev().flatten().collect()
 }
 
 fn replay_turn(messages: &[Message]) -> Vec<LlmMessage> {
     let replay_message = |message: &Message| match message.role {
         Role::User => vec![LlmMessage::User { text: content(&message.parts) }],
         Role::Assistant => {
-            let mut told = replay_parts(&message.parts);
-            told.extend(last_notices(&message.parts));
-            if !matches!(told.last(), Some(LlmMessage::Assistant { calls, .. }) if calls.is_empty()) {
-                // Whoever speaks next is the user, so this message has to end in words.
-                told.push(said("(This answer was interrupted.)".to_owned()));
+            let mut replayed = replay_parts(&message.parts);
+            replayed.extend(final_notices(&message.parts));
+            if !matches!(replayed.last(), Some(LlmMessage::Assistant { calls, .. }) if calls.is_empty()) {
+                // The next message is the user's, so this one must end with text.
+                replayed.push(assistant_text("(This answer was interrupted.)".to_owned()));
             }
-            told
+            replayed
         }
     };
-    joined(messages.iter().flat_map(replay_message))
+    merge_texts(messages.iter().flat_map(replay_message))
 }
 
-/// Joins what the assistant said several times in a row: many models know nothing but question and answer.
-fn joined(messages: impl Iterator<Item = LlmMessage>) -> Vec<LlmMessage> {
-    let mut told: Vec<LlmMessage> = Vec::new();
+/// Merges consecutive texts of the assistant, because many models expect alternating roles.
+fn merge_texts(messages: impl Iterator<Item = LlmMessage>) -> Vec<LlmMessage> {
+    let mut merged: Vec<LlmMessage> = Vec::new();
     for message in messages {
-        match (told.last_mut(), message) {
+        match (merged.last_mut(), message) {
             (
                 Some(LlmMessage::Assistant { text, calls, .. }),
                 LlmMessage::Assistant { text: more, plan: None, calls: none },
@@ -62,13 +62,13 @@ fn joined(messages: impl Iterator<Item = LlmMessage>) -> Vec<LlmMessage> {
                 }
                 text.push_str(&more);
             }
-            (_, message) => told.push(message),
+            (_, message) => merged.push(message),
         }
     }
-    told
+    merged
 }
 
-/// How many tokens `messages` are, about.
+/// The estimated number of tokens of `messages`.
 fn estimated_tokens(messages: &[LlmMessage]) -> usize {
     let bytes = |message: &LlmMessage| match message {
         LlmMessage::User { text } => text.len(),
@@ -81,26 +81,26 @@ fn estimated_tokens(messages: &[LlmMessage]) -> usize {
     messages.iter().map(|message| bytes(message).div_ceil(BYTES_PER_TOKEN)).sum()
 }
 
-/// Replays what an assistant's message is made of: for each round what was said and called, then the results. What the
-/// server added is told where it ends the message; in its midst it would stand where a model looks for its results.
+/// Converts the parts of an assistant's message: for each round its text and calls, then the results. Notices are left out,
+/// because between calls and results they would break the order that models expect; [`final_notices`] has the last ones.
 pub(super) fn replay_parts(parts: &[Part]) -> Vec<LlmMessage> {
-    let mut told = Vec::new();
+    let mut replayed = Vec::new();
     let mut rest = parts;
     while let Some(round) = rest.iter().find_map(round_of) {
         let end = rest.iter().position(|part| round_of(part).is_some_and(|other| other != round)).unwrap_or(rest.len());
         let (this_round, later) = rest.split_at(end);
-        told.extend(replay_round(this_round));
+        replayed.extend(replay_round(this_round));
         rest = later;
     }
-    told
+    replayed
 }
 
-/// What the server added at the end of a message.
-fn last_notices(parts: &[Part]) -> Vec<LlmMessage> {
+/// The notices at the end of a message.
+fn final_notices(parts: &[Part]) -> Vec<LlmMessage> {
     let first = parts.iter().rposition(|part| !matches!(part, Part::Notice { .. })).map_or(0, |last| last + 1);
     parts[first..]
         .iter()
-        .filter_map(|part| if let Part::Notice { text } = part { Some(said(text.clone())) } else { None })
+        .filter_map(|part| if let Part::Notice { text } = part { Some(assistant_text(text.clone())) } else { None })
         .collect()
 }
 
@@ -122,39 +122,39 @@ fn replay_round(parts: &[Part]) -> Vec<LlmMessage> {
             Part::Notice { .. } => {}
         }
     }
-    let mut told = vec![LlmMessage::Assistant {
+    let mut replayed = vec![LlmMessage::Assistant {
         text: texts.join("\n\n"),
         plan,
-        calls: calls.iter().map(|call| call_as_made(call)).collect(),
+        calls: calls.iter().map(|call| llm_call(call)).collect(),
     }];
-    told.extend(calls.iter().map(|call| LlmMessage::ToolResult {
+    replayed.extend(calls.iter().map(|call| LlmMessage::ToolResult {
         call_id: call.id.clone(),
         tool: call.tool.clone(),
-        content: result_as_told(call),
+        content: result_of(call),
     }));
-    told
+    replayed
 }
 
-fn call_as_made(call: &ToolCall) -> LlmToolCall {
+fn llm_call(call: &ToolCall) -> LlmToolCall {
     let arguments = match &call.parameters {
         Value::Object(_) => call.parameters.to_string(),
-        // Providers refuse arguments that are no JSON object when they are told them again.
+        // Providers refuse a request with arguments that are not a JSON object.
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => "{}".to_owned(),
     };
     LlmToolCall { id: call.id.clone(), tool: call.tool.clone(), arguments }
 }
 
-fn result_as_told(call: &ToolCall) -> Value {
+fn result_of(call: &ToolCall) -> Value {
     match &call.result {
         Some(result) => json!({"success": result.success, "message": result.message, "data": result.data}),
-        // A call without a result is an orphan that providers refuse.
+        // Providers refuse a request with a call that has no result.
         None => {
-            json!({"success": false, "message": "It is not known whether this was done. Look before you repeat it.", "data": {}})
+            json!({"success": false, "message": "It is not known whether this was done. Check before you repeat it.", "data": {}})
         }
     }
 }
 
-fn said(text: String) -> LlmMessage {
+fn assistant_text(text: String) -> LlmMessage {
     LlmMessage::Assistant { text, plan: None, calls: Vec::new() }
 }
 
@@ -194,17 +194,17 @@ mod tests {
         })
     }
 
-    /// More tokens than any test has.
-    const ENOUGH: usize = 1_000_000;
+    /// More tokens than any test needs.
+    const UNLIMITED: usize = 1_000_000;
 
     #[test]
-    fn as_many_whole_turns_are_told_as_fit_and_the_newest_in_any_case() {
+    fn the_newest_whole_turns_within_the_budget_are_included_and_always_the_last() {
         let long = "x".repeat(300);
         let turn = |n: u32| [user(&format!("{n}{long}")), message(Role::Assistant, vec![text(0, &long)])];
         let mut messages: Vec<Message> = (0..3).flat_map(turn).collect();
         messages.push(user("now"));
-        let told = |budget| replay(&messages, budget).len();
-        assert_eq!((told(ENOUGH), told(450), told(400), told(210), told(0)), (7, 5, 3, 3, 1));
+        let count = |budget| replay(&messages, budget).len();
+        assert_eq!((count(UNLIMITED), count(450), count(400), count(210), count(0)), (7, 5, 3, 3, 1));
         assert!(matches!(&replay(&messages, 450)[0], LlmMessage::User { text } if text.starts_with('1')));
         assert_eq!(replay(&messages, 0), [LlmMessage::User { text: "now".into() }]);
     }
@@ -218,10 +218,10 @@ mod tests {
         let result = ToolResult { success: true, message: "ok".into(), data: json!({"n": 1}) };
         let plan = Part::Plan { round: 0, text: "add it".into() };
         let assistant = message(Role::Assistant, vec![plan, call(0, Some(result)), text(1, "Added.")]);
-        let told = replay(&[user("add a"), assistant], ENOUGH);
+        let replayed = replay(&[user("add a"), assistant], UNLIMITED);
         let made = LlmToolCall { id: "c0".into(), tool: "add_task".into(), arguments: r#"{"title":"a"}"#.into() };
         assert_eq!(
-            told,
+            replayed,
             [
                 LlmMessage::User { text: "add a".into() },
                 LlmMessage::Assistant { text: String::new(), plan: Some("add it".into()), calls: vec![made] },
@@ -230,46 +230,53 @@ mod tests {
                     tool: "add_task".into(),
                     content: json!({"success": true, "message": "ok", "data": {"n": 1}})
                 },
-                said("Added.".into()),
+                assistant_text("Added.".into()),
             ]
         );
     }
 
     #[test]
     fn a_call_without_a_result_and_a_turn_without_an_answer_are_repaired() {
-        let told = replay(&[user("add a"), message(Role::Assistant, vec![call(0, None)]), user("hello?")], ENOUGH);
-        assert!(matches!(&told[2], LlmMessage::ToolResult { content, .. } if content["success"] == false), "{told:?}");
-        assert_eq!(told[3], said("(This answer was interrupted.)".into()));
-        let told = replay(&[user("add a"), message(Role::Assistant, vec![])], ENOUGH);
-        assert_eq!(told[1], said("(This answer was interrupted.)".into()));
+        let replayed =
+            replay(&[user("add a"), message(Role::Assistant, vec![call(0, None)]), user("hello?")], UNLIMITED);
+        assert!(
+            matches!(&replayed[2], LlmMessage::ToolResult { content, .. } if content["success"] == false),
+            "{replayed:?}"
+        );
+        assert_eq!(replayed[3], assistant_text("(This answer was interrupted.)".into()));
+        let replayed = replay(&[user("add a"), message(Role::Assistant, vec![])], UNLIMITED);
+        assert_eq!(replayed[1], assistant_text("(This answer was interrupted.)".into()));
     }
 
     #[test]
-    fn an_answer_whose_question_is_not_told_is_not_told_either() {
-        let told = replay(&[message(Role::Assistant, vec![text(0, "Added.")]), user("thanks")], ENOUGH);
-        assert_eq!(told, [LlmMessage::User { text: "thanks".into() }]);
+    fn an_answer_without_its_question_is_left_out() {
+        let replayed = replay(&[message(Role::Assistant, vec![text(0, "Added.")]), user("thanks")], UNLIMITED);
+        assert_eq!(replayed, [LlmMessage::User { text: "thanks".into() }]);
     }
 
     #[test]
-    fn what_the_server_added_is_replayed_as_said() {
+    fn a_final_notice_is_replayed_as_text_of_the_assistant() {
         let notice = Part::Notice { text: "I had to stop.".into() };
-        let told = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])], ENOUGH);
-        assert_eq!(told[1..], [said("Well\n\nI had to stop.".into())]);
+        let replayed = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])], UNLIMITED);
+        assert_eq!(replayed[1..], [assistant_text("Well\n\nI had to stop.".into())]);
     }
 
     #[test]
-    fn what_the_server_added_in_the_midst_does_not_come_between_a_call_and_its_result() {
-        let stood_in = Part::Notice { text: "another one answers".into() };
+    fn other_notices_are_left_out() {
+        let fallback = Part::Notice { text: "another one answers".into() };
         let result = ToolResult { success: true, message: "ok".into(), data: json!({}) };
-        let parts = [stood_in, call(0, Some(result)), Part::Notice { text: "wait".into() }, text(1, "Done.")];
-        let told = replay_parts(&parts);
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert!(matches!(&told[1], LlmMessage::ToolResult { .. }) && told[2] == said("Done.".into()), "{told:?}");
+        let parts = [fallback, call(0, Some(result)), Part::Notice { text: "wait".into() }, text(1, "Done.")];
+        let replayed = replay_parts(&parts);
+        assert_eq!(replayed.len(), 3, "{replayed:?}");
+        assert!(
+            matches!(&replayed[1], LlmMessage::ToolResult { .. }) && replayed[2] == assistant_text("Done.".into()),
+            "{replayed:?}"
+        );
         assert!(matches!(replay_parts(&parts[..2]).last(), Some(LlmMessage::ToolResult { .. })));
     }
 
     #[test]
-    fn arguments_that_were_no_json_object_are_replayed_as_an_empty_one() {
+    fn arguments_that_are_not_a_json_object_are_replayed_as_an_empty_one() {
         for parameters in [Value::String("{\"title\": ".into()), json!([1]), json!(3), Value::Null] {
             let broken = ToolCall {
                 id: "c".into(),
@@ -279,8 +286,11 @@ mod tests {
                 result: None,
                 changes: Vec::new(),
             };
-            let told = replay_parts(&[Part::ToolCall(broken)]);
-            assert!(matches!(&told[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"), "{told:?}");
+            let replayed = replay_parts(&[Part::ToolCall(broken)]);
+            assert!(
+                matches!(&replayed[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"),
+                "{replayed:?}"
+            );
         }
     }
 }

@@ -1,57 +1,60 @@
-//! What the chat stands on, and what can be set about it.
+//! The ports and options of the chat.
 
 use std::sync::Arc;
-
-use chrono::TimeDelta;
+use std::time::Duration;
 
 use crate::change::ChangeService;
+use crate::chat::TurnSignals;
 use crate::conversation::ConversationRepo;
 use crate::llm::LlmClient;
-use crate::runtime::{Background, Clock, FailureLog, IdGenerator};
+use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::tool::ToolExecutor;
-use crate::turn::{InstanceId, TurnSignals};
+use crate::turn::InstanceId;
 use crate::user::UserRepo;
 
-/// The ports that [`ChatService`](super::ChatService) stands on.
+/// The ports of [`ChatService`](super::ChatService).
 #[derive(Clone)]
 pub struct ChatPorts {
     /// Conversations, turns and messages.
     pub conversations: Arc<dyn ConversationRepo>,
     /// Users, for their time zone.
     pub users: Arc<dyn UserRepo>,
-    /// The assistant.
+    /// The language model.
     pub llm: Arc<dyn LlmClient>,
-    /// What the assistant can do.
+    /// The tools of the model.
     pub tools: Arc<dyn ToolExecutor>,
-    /// What turns have changed.
+    /// The changes of turns.
     pub changes: ChangeService,
-    /// Where turns run.
+    /// Runs the turns.
     pub background: Arc<dyn Background>,
-    /// How they are followed and stopped.
+    /// Followers and stop requests of turns.
     pub signals: Arc<dyn TurnSignals>,
-    /// Where it is noted why one failed that nobody waits for.
+    /// Logs failures of turns that no caller waits for.
     pub failures: Arc<dyn FailureLog>,
-    /// Time.
+    /// The wall clock.
     pub clock: Arc<dyn Clock>,
-    /// Ids.
+    /// Measures deadlines and intervals.
+    pub timer: Arc<dyn Timer>,
+    /// Ids of conversations, turns and messages.
     pub ids: Arc<dyn IdGenerator>,
-    /// The instance that works on the turns that begin here.
+    /// The name of this instance in leases.
     pub instance: InstanceId,
 }
 
-/// What can be set about the chat.
+/// The settings of the chat.
 #[derive(Clone, Copy, Debug)]
 pub struct ChatOptions {
-    /// Maximum number of tokens of a conversation that a model is told, estimated; the newest message in any case.
+    /// Maximum estimated number of tokens of the conversation in a request. The newest message is always included.
     pub history_tokens: usize,
-    /// Maximum time of one reply of a model, whatever the adapter allows.
-    pub model_deadline: TimeDelta,
-    /// Maximum number of existing tasks that a turn deletes or overwrites without a confirmation. 0 asks for each.
+    /// Maximum time of one reply of a model, including the retries of the adapter.
+    pub model_deadline: Duration,
+    /// Maximum number of existing tasks that a turn may delete or overwrite without a confirmation. 0 requires one for
+    /// every task.
     pub confirm_above: usize,
 }
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { history_tokens: 8000, model_deadline: TimeDelta::seconds(120), confirm_above: 3 }
+        Self { history_tokens: 8000, model_deadline: Duration::from_secs(120), confirm_above: 3 }
     }
 }

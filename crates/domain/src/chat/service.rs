@@ -1,4 +1,4 @@
-//! The chat's use cases.
+//! The use cases of the chat.
 
 use std::sync::Arc;
 
@@ -9,61 +9,62 @@ use futures_util::{StreamExt as _, stream};
 
 use super::following::{poll_remote, replay_events, stored_answer};
 use super::ports::{ChatOptions, ChatPorts};
-use super::turn::{Resumed, StartedTurn, TurnRequest, begin, run_turn};
+use super::turn::{Resumed, StartedTurn, TurnRequest, run_turn, start};
 use super::{ChatError, ChatInput, NewMessage, TurnAnswer};
 use crate::change::{Receipts, RequestId};
+use crate::chat::{StopReason, TurnEvents, TurnSignals};
 use crate::conversation::{
-    Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, MessageCursor, MessageOrder,
-    PendingAction, StoredAnswer, TurnStart, UsageOfDay,
+    Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, DailyUsage, MessageCursor,
+    MessageOrder, PendingAction, StoredAnswer, TurnStart,
 };
 use crate::id::ConversationId;
 use crate::message::Message;
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
-use crate::turn::{Attempt, StopReason, TurnEvents, TurnSignals};
+use crate::turn::Attempt;
 
-/// A message, with what became of its changes.
+/// A message with the current status of its changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageRecord {
     /// The message.
     pub message: Message,
-    /// What its turn changed.
+    /// The changes of its turn.
     pub receipts: Receipts,
-    /// What its turn put off and what still waits for confirmation.
+    /// The action that its turn left pending, if it still is.
     pub pending: Option<PendingAction>,
 }
 
-/// Lets whoever acts talk to the assistant about their tasks.
+/// Runs the turns of the acting user's conversations and gives access to their messages.
 #[derive(Clone)]
 pub struct ChatService {
     ports: ChatPorts,
     options: ChatOptions,
 }
 
-/// What the caller wants to know of a turn's end.
+/// How the caller learns the result of a turn.
 #[derive(Clone, Copy)]
 enum Outcome {
-    /// All of it.
+    /// By awaiting it.
     Awaited,
-    /// What the last event says.
+    /// From the last event.
     Followed,
 }
 
-/// What comes of a message.
+/// The effect of a new message.
 enum Started {
-    /// A turn that runs.
+    /// A running turn.
     Running(TurnEvents, Option<oneshot::Receiver<Result<TurnAnswer, ChatError>>>),
-    /// The answer that the same message already got.
+    /// The stored answer to the same message.
     AlreadyAnswered(Box<StoredAnswer>),
 }
 
 impl ChatService {
-    /// A service over these ports.
+    /// Creates the service.
     pub fn new(ports: ChatPorts, options: ChatOptions) -> Self {
         Self { ports, options }
     }
 
-    /// Says something and waits for the answer. The turn runs in the background: it goes on when the caller goes away.
+    /// Sends a message and waits for the answer. The turn runs in the background and continues if the caller is dropped.
     ///
     /// # Errors
     /// [`ChatError`].
@@ -80,11 +81,11 @@ impl ChatService {
         }
     }
 
-    /// Says something and follows the turn. It goes on when the caller goes away, and
-    /// [`follow`](Self::follow) takes it up again.
+    /// Sends a message and streams the events of the turn. The turn continues if the caller is dropped;
+    /// [`follow`](Self::follow) returns its events again.
     ///
     /// # Errors
-    /// [`ChatError`], if the message was not stored. What goes wrong later is in the last event.
+    /// [`ChatError`] if the message was not stored. The last event has later failures.
     pub async fn stream(
         &self,
         principal: &Principal,
@@ -100,7 +101,7 @@ impl ChatService {
     async fn start(
         &self,
         principal: &Principal,
-        request: &RequestId,
+        request_id: &RequestId,
         message: NewMessage,
         outcome: Outcome,
     ) -> Result<Started, ChatError> {
@@ -108,18 +109,18 @@ impl ChatService {
         if let ChatInput::Confirm(_) = message.input {
             principal.require(Scope::TasksWrite)?;
         }
-        let asked = TurnRequest {
+        let request = TurnRequest {
             principal: principal.clone(),
-            request_id: request.clone(),
+            request_id: request_id.clone(),
             message,
             at: self.ports.clock.now(),
         };
-        let (start, started) = oneshot::channel();
-        self.ports.background.spawn(Box::pin(work(self.ports.clone(), self.options, asked, outcome, start)));
+        let (sender, started) = oneshot::channel();
+        self.ports.background.spawn(Box::pin(work(self.ports.clone(), self.options, request, outcome, sender)));
         started.await.unwrap_or(Err(ChatError::Abandoned))
     }
 
-    /// The events of the turn that runs in a conversation, from its beginning; `None` if none runs.
+    /// Returns the events of a conversation's running turn from the first one; `None` if no turn runs.
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation).
@@ -129,24 +130,24 @@ impl ChatService {
         Ok(Some(here.unwrap_or_else(|| poll_remote(self.ports.clone(), principal.user, turn))))
     }
 
-    /// Ends the turn that runs in a conversation. What was written is kept.
+    /// Stops the running turn of a conversation. What was written is kept.
     ///
     /// # Errors
-    /// As [`conversation`](Self::conversation), and [`ConversationRepoError::NoTurn`] if none runs.
+    /// As [`conversation`](Self::conversation), and [`ConversationRepoError::NoTurn`] if no turn runs.
     pub async fn stop(&self, principal: &Principal, id: ConversationId) -> Result<(), ChatError> {
         let turn = self.conversation(principal, id).await?.active_turn.ok_or(ConversationRepoError::NoTurn)?;
         if self.ports.signals.stop(turn) {
             return Ok(());
         }
-        // Another process works on it, and finds out before its next step.
+        // The turn runs in another process, which notices before its next step.
         Ok(self.ports.conversations.stop_turn(principal.user, turn, self.ports.clock.now()).await?)
     }
 
-    /// What the caller's turns of the last `days` days took, today (UTC) included, newest day first.
+    /// Returns the usage of the caller's turns in the last `days` days including today (UTC), newest day first.
     ///
     /// # Errors
     /// [`ChatError`] without the scope `chat`, or if storage fails.
-    pub async fn usage(&self, principal: &Principal, days: u16) -> Result<Vec<UsageOfDay>, ChatError> {
+    pub async fn usage(&self, principal: &Principal, days: u16) -> Result<Vec<DailyUsage>, ChatError> {
         principal.require(Scope::Chat)?;
         let today = self.ports.clock.now().date_naive();
         let first = today.checked_sub_days(Days::new(u64::from(days.max(1)) - 1)).unwrap_or(today);
@@ -154,7 +155,7 @@ impl ChatService {
         Ok(self.ports.conversations.usage(principal.user, since).await?)
     }
 
-    /// A page of conversations, last active first.
+    /// Returns a page of conversations, last active first.
     ///
     /// # Errors
     /// [`ChatError`] without the scope `chat`, or if storage fails.
@@ -167,7 +168,7 @@ impl ChatService {
         Ok(self.ports.conversations.list(principal.user, page).await?)
     }
 
-    /// One conversation.
+    /// Returns one conversation.
     ///
     /// # Errors
     /// [`ChatError`] without the scope `chat`, if the caller has no such conversation, or if storage fails.
@@ -176,7 +177,7 @@ impl ChatService {
         Ok(self.ports.conversations.get(principal.user, id).await?)
     }
 
-    /// Gives a conversation another title.
+    /// Changes the title of a conversation.
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation).
@@ -199,7 +200,7 @@ impl ChatService {
         Ok(self.ports.conversations.delete(principal.user, id).await?)
     }
 
-    /// A page of a conversation's messages.
+    /// Returns a page of a conversation's messages.
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation).
@@ -213,7 +214,8 @@ impl ChatService {
         principal.require(Scope::Chat)?;
         let (ports, owner) = (&self.ports, principal.user);
         let Page { items, next } = ports.conversations.messages(owner, id, order, page).await?;
-        let mut receipts = ports.changes.receipts(owner, &items).await.map_err(ConversationRepoError::from)?;
+        let receipts = ports.changes.receipts(owner, items.iter().map(Message::receipts).collect()).await;
+        let mut receipts = receipts.map_err(ConversationRepoError::from)?;
         let pending = ports.conversations.pending(owner, id, ports.clock.now()).await?;
         let record = |message: Message| MessageRecord {
             receipts: receipts.remove(&message.id).unwrap_or_default(),
@@ -224,47 +226,47 @@ impl ChatService {
     }
 }
 
-/// Begins a turn and works on it to its end. Whoever waits for either may go: it is in the conversation all the same.
+/// Starts a turn and runs it to its end. The receivers of `sender` and of the result may be dropped.
 async fn work(
     ports: ChatPorts,
     options: ChatOptions,
-    asked: TurnRequest,
+    request: TurnRequest,
     outcome: Outcome,
-    start: oneshot::Sender<Result<Started, ChatError>>,
+    sender: oneshot::Sender<Result<Started, ChatError>>,
 ) {
-    let begun = match begin(&ports, &asked).await {
+    let started = match start(&ports, &request).await {
         Ok(TurnStart::New { turn, pending }) => StartedTurn { turn, resumed: None, pending },
         Ok(TurnStart::Resumed { turn, parts, usage, at, pending }) => {
             StartedTurn { turn, resumed: Some(Resumed { parts, usage, at }), pending }
         }
         Ok(TurnStart::AlreadyAnswered(stored)) => {
-            let _gone = start.send(Ok(Started::AlreadyAnswered(stored)));
+            let _dropped = sender.send(Ok(Started::AlreadyAnswered(stored)));
             return;
         }
         Err(error) => {
-            let _gone = start.send(Err(error.into()));
+            let _dropped = sender.send(Err(error.into()));
             return;
         }
     };
-    let open = OpenTurn::new(&ports, begun.turn.attempt());
-    let events = ports.signals.subscribe(begun.turn.id).unwrap_or_else(|| stream::empty().boxed());
+    let open = OpenTurn::new(&ports, started.turn.attempt());
+    let events = ports.signals.subscribe(started.turn.id).unwrap_or_else(|| stream::empty().boxed());
     let (answer, answered) = oneshot::channel();
     let answered = match outcome {
         Outcome::Awaited => Some(answered),
-        // Who follows the events does not hear why the turn failed: the log does.
+        // The followers of events do not get the error, so it is logged.
         Outcome::Followed => {
             drop(answered);
             None
         }
     };
-    let _gone = start.send(Ok(Started::Running(events, answered)));
-    let outcome = run_turn(ports.clone(), options, asked, begun, open.stopped.clone()).await;
+    let _dropped = sender.send(Ok(Started::Running(events, answered)));
+    let outcome = run_turn(ports.clone(), options, request, started, open.stopped.clone()).await;
     if let Err(Err(error)) = answer.send(outcome) {
-        ports.failures.failed("a turn", &error);
+        ports.failures.record("a turn", &error);
     }
 }
 
-/// A turn that can be followed and stopped as long as this value lives.
+/// A turn that can be followed and stopped until this value is dropped.
 struct OpenTurn {
     signals: Arc<dyn TurnSignals>,
     turn: Attempt,

@@ -1,5 +1,4 @@
-//! One turn from its beginning to its end: taking the conversation, keeping the lease while the work is done, and
-//! storing what came of it.
+//! One turn from start to end: starting it in storage, keeping its lease during the work, and storing the result.
 
 mod arguments;
 mod calls;
@@ -21,6 +20,7 @@ use super::ports::{ChatOptions, ChatPorts};
 use super::system_text::system_text;
 use super::{ChatError, ChatInput, MessageTarget, NewMessage, TurnAnswer};
 use crate::change::RequestId;
+use crate::chat::{StopReason, TurnEvent};
 use crate::conversation::{
     ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn, PendingAction,
     TurnStart,
@@ -30,20 +30,20 @@ use crate::message::{Message, Part, Role, ToolCall};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
 use crate::tool::CONFIRM_PENDING;
-use crate::turn::{Lease, StopReason, Turn, TurnEvent, Usage};
+use crate::turn::{Lease, Turn, Usage};
 use crate::user::UserRepoError;
 
 pub use calls::MAX_CALLS;
-use calls::{Rounds, ran};
-use confirmation::{PutOff, Written};
-use finish::Finished;
+use calls::{Rounds, call_result};
+use confirmation::{DeferredItems, OwnChanges};
+use finish::TurnRun;
 use reply::{ModelRun, Prompt};
-use resume::{complete_calls, kept_parts};
+use resume::{complete_calls, retained_parts};
 pub(super) use work::Failure;
-use work::{Draft, Ran, TurnContext};
+use work::{CallResult, Draft, TurnContext};
 
-/// The message that is stored for a user who confirms by a request instead of words.
-const CONFIRMED: &str = "Confirmed.";
+/// The stored message of a user who confirms by request instead of by text.
+const CONFIRMED_TEXT: &str = "Confirmed.";
 
 /// A request for a turn.
 pub(super) struct TurnRequest {
@@ -53,31 +53,31 @@ pub(super) struct TurnRequest {
     pub at: DateTime<Utc>,
 }
 
-/// A turn that has begun and is to be worked on.
+/// A turn that was started in storage.
 pub(super) struct StartedTurn {
     pub turn: Turn,
-    /// What is there of the turn already, if it is resumed.
+    /// The state of a resumed turn.
     pub resumed: Option<Resumed>,
-    /// What waits for confirmation in the conversation.
+    /// The pending action of the conversation.
     pub pending: Option<PendingAction>,
 }
 
-/// What was there of a turn before it was resumed.
+/// The stored state of a turn that is resumed.
 pub(super) struct Resumed {
-    /// What the assistant's message is made of so far.
+    /// The parts of the assistant's message so far.
     pub parts: Vec<Part>,
-    /// What it took.
+    /// The usage of earlier attempts.
     pub usage: Usage,
-    /// When the first attempt began.
+    /// The start of the first attempt.
     pub at: DateTime<Utc>,
 }
 
-/// Stores the user's message, and with it that a turn runs.
-pub(super) async fn begin(ports: &ChatPorts, request: &TurnRequest) -> Result<TurnStart, ConversationRepoError> {
+/// Stores the user's message together with the running turn.
+pub(super) async fn start(ports: &ChatPorts, request: &TurnRequest) -> Result<TurnStart, ConversationRepoError> {
     let NewMessage { target, input, idempotency } = request.message.clone();
     let (text, confirms) = match &input {
         ChatInput::Text(text) => (text.as_str(), None),
-        ChatInput::Confirm(id) => (CONFIRMED, Some(*id)),
+        ChatInput::Confirm(id) => (CONFIRMED_TEXT, Some(*id)),
     };
     let new = || (ports.ids.next().into(), ConversationTitle::from_message(text));
     let target = match target {
@@ -86,9 +86,9 @@ pub(super) async fn begin(ports: &ChatPorts, request: &TurnRequest) -> Result<Tu
             let (id, title) = new();
             ConversationTarget::New(id, title)
         }
-        // A client that lists conversations calls one by the id that it has here.
+        // A client that lists conversations uses their ids as keys.
         MessageTarget::Keyed(key) => {
-            if let Some(id) = existing(ports, request, key.as_str()).await? {
+            if let Some(id) = find_by_id(ports, request, key.as_str()).await? {
                 ConversationTarget::Existing(id)
             } else {
                 let (id, title) = new();
@@ -102,7 +102,7 @@ pub(super) async fn begin(ports: &ChatPorts, request: &TurnRequest) -> Result<Tu
         user_message: ports.ids.next().into(),
         user_parts: vec![Part::Text { round: 0, text: text.to_owned() }],
         assistant_message: ports.ids.next().into(),
-        lease: Lease { instance: ports.instance.clone(), until: request.at + Lease::LENGTH },
+        lease: Lease { instance: ports.instance.clone(), until: request.at + Lease::TTL },
         provider: ports.llm.provider().to_owned(),
         model: ports.llm.model().to_owned(),
         confirms,
@@ -112,8 +112,8 @@ pub(super) async fn begin(ports: &ChatPorts, request: &TurnRequest) -> Result<Tu
     ports.conversations.begin_turn(request.principal.user, turn).await
 }
 
-/// The user's conversation with this id, if it is one.
-async fn existing(
+/// Returns the user's conversation if `id` is the id of one.
+async fn find_by_id(
     ports: &ChatPorts,
     request: &TurnRequest,
     id: &str,
@@ -125,8 +125,7 @@ async fn existing(
     }
 }
 
-/// Runs a turn that has begun. It is released whatever happens; a process that dies leaves it to whoever finds its
-/// lease expired.
+/// Runs a started turn and releases it in any case. If the process dies, the turn is failed once its lease has expired.
 pub(super) async fn run_turn(
     ports: ChatPorts,
     options: ChatOptions,
@@ -136,36 +135,37 @@ pub(super) async fn run_turn(
 ) -> Result<TurnAnswer, ChatError> {
     let StartedTurn { turn, resumed, pending } = started;
     let TurnRequest { principal, request_id, message, at } = request;
-    let (earlier_usage, begun) = resumed.as_ref().map_or((Usage::default(), at), |resumed| (resumed.usage, resumed.at));
+    let (earlier_usage, started_at) =
+        resumed.as_ref().map_or((Usage::default(), at), |resumed| (resumed.usage, resumed.at));
     let is_resumed = resumed.is_some();
     let model = ModelRun::new(ports.llm.as_ref());
     let principal = Principal { via: Via::Chat, ..principal };
     let context = TurnContext { ports, options, principal, request_id, turn, stopped };
     context.publish(TurnEvent::Started(context.turn.clone()));
-    let draft = Draft::new(resumed.map(|resumed| kept_parts(resumed.parts)).unwrap_or_default(), at);
-    let mut turn = Finished { context, draft, model, put_off: PutOff::default(), earlier_usage, begun };
+    let draft = Draft::new(resumed.map(|resumed| retained_parts(resumed.parts)).unwrap_or_default(), context.elapsed());
+    let mut turn = TurnRun { context, draft, model, deferred: DeferredItems::default(), earlier_usage, started_at };
     let (ports, owner) = (turn.context.ports.clone(), turn.context.principal.clone());
     let running = turn.context.turn.clone();
-    let worked = {
-        // What the work has written so far is whole between any two steps, so it may be looked at after a panic.
+    let outcome = {
+        // Unwind safe: the draft is consistent at every await point and after every step.
         let working = work(&mut turn, &message.input, at, is_resumed, pending.as_ref());
         let working = Box::pin(AssertUnwindSafe(working).catch_unwind());
-        match future::select(working, Box::pin(keep_lease(&ports, &owner, &running, at))).await {
-            Either::Left((worked, _)) => worked.unwrap_or(Err(Failure::Panicked)),
+        match future::select(working, Box::pin(keep_lease(&ports, &owner, &running))).await {
+            Either::Left((outcome, _)) => outcome.unwrap_or(Err(Failure::Panicked)),
             Either::Right(((), _)) => Err(Failure::LeaseLost),
         }
     };
-    turn.finish(worked).await
+    turn.finish(outcome).await
 }
 
 async fn work(
-    turn: &mut Finished,
+    turn: &mut TurnRun,
     input: &ChatInput,
     at: DateTime<Utc>,
     is_resumed: bool,
     pending: Option<&PendingAction>,
 ) -> Result<(), Failure> {
-    let Finished { context, draft, model, put_off, .. } = turn;
+    let TurnRun { context, draft, model, deferred, .. } = turn;
     if let ChatInput::Confirm(_) = input {
         return confirm(context, draft, pending).await;
     }
@@ -183,10 +183,12 @@ async fn work(
     if is_resumed {
         complete_calls(context, draft).await?;
     }
-    Rounds { context, draft, model, put_off, pending, corrections: 0, written: Written::default() }.run(prompt).await
+    Rounds { context, draft, model, deferred, pending, corrections: 0, own_changes: OwnChanges::default() }
+        .run(prompt)
+        .await
 }
 
-/// Runs what the user has confirmed by a request, without a model.
+/// Runs an action that the user confirmed by request, without a model.
 async fn confirm(context: &TurnContext, draft: &mut Draft, pending: Option<&PendingAction>) -> Result<(), Failure> {
     if draft.parts.is_empty() {
         let call = ToolCall {
@@ -200,25 +202,25 @@ async fn confirm(context: &TurnContext, draft: &mut Draft, pending: Option<&Pend
         draft.push_call(context, call);
         draft.save(context).await?;
     }
-    let of_call = context.tool_context(0, 0);
-    let done = match (ran_before(context, &of_call).await?, pending) {
-        (Some(done), _) => done,
-        (None, Some(pending)) => ran(context.ports.tools.run_pending(&of_call, pending).await)?,
-        (None, None) => Ran::failed("Nothing was done: the action does not wait for confirmation any more."),
+    let call = context.tool_context(0, 0);
+    let result = match (find_effect(context, &call).await?, pending) {
+        (Some(result), _) => result,
+        (None, Some(pending)) => call_result(context.ports.tools.run_pending(&call, pending).await)?,
+        (None, None) => CallResult::failed("Nothing was done: the action is no longer pending."),
     };
-    let message = done.result.message.clone();
-    draft.answer_call(context, done).await?;
+    let message = result.result.message.clone();
+    draft.answer_call(context, result).await?;
     draft.notice(context, message);
     Ok(())
 }
 
-async fn ran_before(context: &TurnContext, call: &crate::tool::ToolContext) -> Result<Option<Ran>, Failure> {
+async fn find_effect(context: &TurnContext, call: &crate::tool::ToolContext) -> Result<Option<CallResult>, Failure> {
     let found = context.ports.tools.find_effect(call, CONFIRM_PENDING).await;
-    found.transpose().map(ran).transpose()
+    found.transpose().map(call_result).transpose()
 }
 
-/// Whether a model has said and called nothing since the action was put off: a turn in between that failed keeps the
-/// action, but what it read, such as a title, must not bring a model to confirm. `own` is the message of this turn.
+/// Whether no model has written text or called a tool since the action was created. A failed turn in between keeps the
+/// action, but what a model read in it, such as a title, must not make it confirm. `own` is the message of this turn.
 fn is_untouched(pending: &PendingAction, messages: &[Message], own: MessageId) -> bool {
     let by_model = |part: &Part| matches!(part, Part::Text { .. } | Part::ToolCall(_));
     let mut since = messages.iter().skip_while(|message| message.id != pending.message);
@@ -238,17 +240,18 @@ async fn newest_messages(context: &TurnContext) -> Result<Vec<Message>, Failure>
     Ok(messages)
 }
 
-/// Prolongs the turn's lease again and again; returns when there is nothing left to prolong.
-async fn keep_lease(ports: &ChatPorts, principal: &Principal, turn: &Turn, begun: DateTime<Utc>) {
-    let mut held_until = begun + Lease::LENGTH;
+/// Renews the turn's lease periodically; returns when the lease is lost.
+async fn keep_lease(ports: &ChatPorts, principal: &Principal, turn: &Turn) {
+    let lease_ttl = Lease::TTL.to_std().unwrap_or_default();
+    let mut renewed_at = ports.timer.elapsed();
     loop {
-        ports.clock.sleep_until(ports.clock.now() + Lease::RENEWAL).await;
-        let until = ports.clock.now() + Lease::LENGTH;
-        match ports.conversations.renew_lease(principal.user, turn.attempt(), until).await {
-            Ok(()) => held_until = until,
+        ports.timer.sleep(Lease::RENEWAL_INTERVAL).await;
+        let now = ports.timer.elapsed();
+        match ports.conversations.renew_lease(principal.user, turn.attempt(), ports.clock.now() + Lease::TTL).await {
+            Ok(()) => renewed_at = now,
             Err(error) => match error.into_storage() {
-                // Storage that is away for a moment is asked again until the lease expires: then the turn is anybody's.
-                Some(_) if ports.clock.now() < held_until => {}
+                // A storage failure is retried until the lease expires; after that, another instance may take the turn.
+                Some(_) if ports.timer.elapsed().saturating_sub(renewed_at) < lease_ttl => {}
                 Some(_) | None => return,
             },
         }

@@ -1,34 +1,34 @@
-//! What makes the same request twice one turn.
+//! Idempotency keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A client's name for one request: 1 to 255 visible ASCII characters or spaces
-/// (draft-ietf-httpapi-idempotency-key-header, where it is a string of RFC 8941).
+/// A client's key of a request: 1 to 255 visible ASCII characters or spaces
+/// (draft-ietf-httpapi-idempotency-key-header, a string of RFC 8941).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// A client's name for a conversation: 1 to 255 visible ASCII characters or spaces.
+/// A client's key of a conversation: 1 to 255 visible ASCII characters or spaces.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClientKey(String);
 
-/// The text is no key.
+/// The text is not a valid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 255 visible ASCII characters")]
 pub struct KeyError;
 
 fn parse(raw: &str) -> Result<String, KeyError> {
-    let sane = (1..=255).contains(&raw.len()) && raw.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-    if sane && !raw.trim().is_empty() { Ok(raw.to_owned()) } else { Err(KeyError) }
+    let is_valid = (1..=255).contains(&raw.len()) && raw.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+    if is_valid && !raw.trim().is_empty() { Ok(raw.to_owned()) } else { Err(KeyError) }
 }
 
 macro_rules! keys {
     ($($name:ident),+) => {$(
         impl $name {
-            /// The key as text.
+            /// Returns the key.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -64,28 +64,28 @@ macro_rules! keys {
 
 keys!(IdempotencyKey, ClientKey);
 
-/// A digest of what a request asks for: two requests with one key are the same if it is the same.
+/// A digest of a request's content, which distinguishes a retry from another request with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub [u8; 32]);
 
-/// How a request says that it may have been sent before.
+/// The idempotency of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Its name, unique among the requests of one user.
+    /// Unique among the requests of a user.
     pub key: IdempotencyKey,
-    /// What it asks for.
+    /// The digest of the content.
     pub fingerprint: Fingerprint,
-    /// What happens if the key was used for something else.
+    /// The behaviour if the key was used for another request.
     pub reuse: KeyReuse,
 }
 
-/// What happens if a key was used for something else.
+/// The behaviour if a key was used for another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyReuse {
-    /// The request is refused: the client chose the key for this purpose.
+    /// Refuses the request. For keys that the client sent as idempotency keys.
     Refuse,
-    /// The request is taken for another one: the key was only inferred.
-    Anew,
+    /// Starts a new turn. For keys that were derived from other data.
+    StartNew,
 }
 
 #[cfg(test)]

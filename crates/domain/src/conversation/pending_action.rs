@@ -1,4 +1,4 @@
-//! What waits for the user's confirmation.
+//! Actions that await the user's confirmation.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,51 +7,51 @@ use crate::change::TaskRef;
 use crate::id::{MessageId, PendingActionId};
 use crate::task::{Task, Title, Version};
 
-/// Deletions and edits that a turn put off until the user confirms them. Confirmed, they run as one operation.
+/// Deletions and edits that a turn deferred until the user confirms them. They run as one operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingAction {
-    /// The id by which it is confirmed.
+    /// Identifies the action when it is confirmed.
     pub id: PendingActionId,
-    /// The assistant's message whose turn put it off.
+    /// The assistant's message of the turn that deferred it.
     pub message: MessageId,
-    /// What is to be done, each task once. At least one.
+    /// At least one item, and at most one per task.
     pub items: Vec<PendingItem>,
-    /// The time from which it cannot be confirmed any more.
+    /// The expiry.
     pub expires_at: DateTime<Utc>,
 }
 
 impl PendingAction {
-    /// How long it can be confirmed.
+    /// Time until an action expires.
     pub const TTL: TimeDelta = TimeDelta::hours(1);
 }
 
-/// One task, at the version that was seen, and what is to be done to it. This is its form in storage too.
+/// A deletion or edit of one task, in its stored form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingItem {
     /// The task.
     pub task: TaskRef,
-    /// The version that was seen. A task at another one is left alone.
+    /// The version at the time of deferral. The item is skipped if the task has another one.
     pub version: Version,
-    /// What is to be done.
+    /// The deferred action.
     #[serde(flatten)]
     pub action: PendingItemAction,
 }
 
-/// What is to be done to one task.
+/// The deferred action on a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum PendingItemAction {
-    /// Delete it.
+    /// Deletes the task.
     Delete,
-    /// Give it another title.
+    /// Changes the title.
     Update {
-        /// The title.
+        /// The new title.
         new_title: Title,
     },
 }
 
 impl PendingItem {
-    /// What is to be done to `task` as it is now.
+    /// Creates an item for the current version of `task`.
     pub fn new(task: &Task, action: PendingItemAction) -> Self {
         Self { task: task.into(), version: task.version, action }
     }

@@ -1,7 +1,9 @@
-//! Storage of conversations, their turns and their messages.
+//! The repository of conversations, turns and messages.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
     ClientKey, Conversation, ConversationCursor, ConversationTitle, Idempotency, MessageCursor, MessageOrder,
@@ -13,125 +15,125 @@ use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
 use crate::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
 
-/// A turn to be begun, with the user's message.
+/// A turn to be started, with the user's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTurn {
-    /// Its id.
+    /// The new id.
     pub id: TurnId,
-    /// Where.
+    /// The conversation.
     pub target: ConversationTarget,
     /// The id of the user's message.
     pub user_message: MessageId,
-    /// What the user's message is made of.
+    /// The parts of the user's message.
     pub user_parts: Vec<Part>,
-    /// The id of the assistant's message, which is begun empty.
+    /// The id of the assistant's message, which is created empty.
     pub assistant_message: MessageId,
-    /// Who works on it.
+    /// The lease of the instance that runs the turn.
     pub lease: Lease,
-    /// The provider that will answer.
+    /// The configured provider.
     pub provider: String,
     /// Its model.
     pub model: String,
-    /// The pending action that it confirms, if it does.
+    /// The pending action that the turn confirms, if any.
     pub confirms: Option<PendingActionId>,
-    /// How it says that it may have been sent before, if it does.
+    /// The idempotency of the request, if it has a key.
     pub idempotency: Option<Idempotency>,
-    /// When.
+    /// The start.
     pub at: DateTime<Utc>,
 }
 
-/// The conversation that a turn is begun in.
+/// The conversation of a new turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationTarget {
-    /// One that exists.
+    /// An existing conversation.
     Existing(ConversationId),
-    /// One that is created with the turn.
+    /// A new conversation, created with the turn.
     New(ConversationId, ConversationTitle),
-    /// The one that the client calls so; if there is none, one is created with the turn.
+    /// The conversation with this client key; if there is none, a new one, created with the turn.
     Keyed(ClientKey, ConversationId, ConversationTitle),
 }
 
-/// What begins when a turn is begun.
+/// The result of starting a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TurnStart {
     /// A new turn.
     New {
-        /// It.
+        /// The started turn.
         turn: Turn,
-        /// What waits for confirmation in the conversation, if anything does.
+        /// The pending action of the conversation, if any.
         pending: Option<PendingAction>,
     },
-    /// The same request came before, and its turn failed: it goes on.
+    /// The failed turn of an earlier identical request, which is resumed.
     Resumed {
-        /// The turn, with the messages that it already has.
+        /// The turn, with its existing messages.
         turn: Turn,
-        /// What the assistant's message is made of so far.
+        /// The parts of the assistant's message so far.
         parts: Vec<Part>,
-        /// What it took so far.
+        /// The usage of earlier attempts.
         usage: Usage,
-        /// When it was begun first.
+        /// The start of the first attempt.
         at: DateTime<Utc>,
-        /// What waited for confirmation before it was begun first, and still does.
+        /// The action that was pending before the first attempt, if it still is.
         pending: Option<PendingAction>,
     },
-    /// The same request came before, and its turn has ended.
+    /// The completed or stopped turn of an earlier identical request.
     AlreadyAnswered(Box<StoredAnswer>),
 }
 
-/// What is stored of a turn and its answer.
+/// A stored turn and its answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredAnswer {
     /// The turn.
     pub turn: Turn,
     /// The assistant's message.
     pub message: Message,
-    /// What the turn took so far as it is known: nothing while it runs.
+    /// The usage of ended attempts; zero while the turn runs.
     pub usage: Usage,
-    /// Why it failed, in the words of storage, if it did.
+    /// The reason of the failure, if the turn failed.
     pub error_code: Option<FailureCode>,
 }
 
-/// What one model did for a user on one day.
+/// The usage of one model by a user on one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsageOfDay {
-    /// The day, in UTC, on which the turns began.
+pub struct DailyUsage {
+    /// The day, in UTC, on which the turns started.
     pub day: NaiveDate,
     /// The provider.
     pub provider: String,
     /// The model.
     pub model: String,
-    /// How many turns have ended.
+    /// The number of ended turns.
     pub turns: u64,
-    /// What they took.
+    /// Their total usage.
     pub usage: Usage,
 }
 
-/// How a turn ends.
+/// The result of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnResult {
     /// [`TurnState::Complete`], [`TurnState::Stopped`] or [`TurnState::Failed`].
     pub state: TurnState,
-    /// Everything that the assistant's message is made of.
+    /// All parts of the assistant's message.
     pub parts: Vec<Part>,
-    /// What the turn took since it was begun or resumed.
+    /// The usage of this attempt.
     pub usage: Usage,
-    /// Why it failed, if it did.
+    /// The reason of the failure, if the turn failed.
     pub error_code: Option<FailureCode>,
     /// The provider that answered.
     pub provider: String,
     /// Its model.
     pub model: String,
-    /// When the model's first word or call came, if one did.
+    /// The time of the first text or call of the model, if any.
     pub first_token_at: Option<DateTime<Utc>>,
-    /// How long the model was waited for in all, since the turn was begun or resumed.
-    pub model_time: TimeDelta,
-    /// What waits for confirmation from now on.
+    /// The total time spent waiting for the model in this attempt.
+    pub model_time: Duration,
+    /// The new pending action, if any.
     pub pending: Option<PendingAction>,
-    /// When.
+    /// The end.
     pub at: DateTime<Utc>,
 }
 
-/// Why conversations cannot be stored or read.
+/// Reasons why conversations cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ConversationRepoError {
     /// The owner has no such conversation.
@@ -140,14 +142,14 @@ pub enum ConversationRepoError {
     /// Another turn runs in the conversation.
     #[error("another turn is running")]
     TurnInProgress,
-    /// The turn is not running any more.
+    /// There is no such turn, or it is not running.
     #[error("the turn is not running")]
     NoTurn,
-    /// The pending action does not wait for confirmation: it ran or lapsed, has expired, or never was.
-    #[error("the pending action does not wait for confirmation")]
+    /// The action is not pending: it was confirmed, has lapsed or expired, or never existed.
+    #[error("the action is not pending")]
     NotPending,
     /// A turn with this idempotency key is still running.
-    #[error("the same request is still being answered")]
+    #[error("the same request is still in progress")]
     IdempotencyInProgress,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
@@ -158,7 +160,7 @@ pub enum ConversationRepoError {
 }
 
 impl ConversationRepoError {
-    /// Storage's failure, if it is one; otherwise what was asked for is not there, or not any more.
+    /// Returns the storage failure, if the error is one.
     pub fn into_storage(self) -> Option<StorageError> {
         match self {
             Self::Storage(error) => Some(error),
@@ -173,21 +175,21 @@ impl ConversationRepoError {
 }
 
 /// Stores conversations with their turns and messages. Every call is scoped to one owner; a row of another owner does
-/// not exist for it. A write MUST happen entirely or not at all, and MUST be durable when it returns.
+/// not exist for it. A write MUST be atomic, and durable when it returns.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait ConversationRepo: Send + Sync {
-    /// MUST return [`ConversationRepoError::NotFound`] when `owner` has no such conversation.
+    /// Returns the conversation. MUST return [`ConversationRepoError::NotFound`] when `owner` has no such conversation.
     async fn get(&self, owner: UserId, id: ConversationId) -> Result<Conversation, ConversationRepoError>;
 
-    /// A page of the owner's conversations, last active first.
+    /// Returns a page of the owner's conversations, last active first.
     async fn list(
         &self,
         owner: UserId,
         page: PageRequest<ConversationCursor>,
     ) -> Result<Page<Conversation, ConversationCursor>, ConversationRepoError>;
 
-    /// Gives a conversation another title. Its time of activity MUST stay.
+    /// Changes the title of a conversation. MUST NOT change its time of activity.
     async fn rename(
         &self,
         owner: UserId,
@@ -198,8 +200,8 @@ pub trait ConversationRepo: Send + Sync {
     /// Deletes a conversation with its turns and messages.
     async fn delete(&self, owner: UserId, id: ConversationId) -> Result<(), ConversationRepoError>;
 
-    /// A page of a conversation's messages. MUST return [`ConversationRepoError::NotFound`] when `owner` has no such
-    /// conversation, and an empty page when it has no messages behind the cursor.
+    /// Returns a page of a conversation's messages. MUST return [`ConversationRepoError::NotFound`] when `owner` has no such
+    /// conversation, and an empty page when it has no messages after the cursor.
     async fn messages(
         &self,
         owner: UserId,
@@ -208,23 +210,22 @@ pub trait ConversationRepo: Send + Sync {
         page: PageRequest<MessageCursor>,
     ) -> Result<Page<Message, MessageCursor>, ConversationRepoError>;
 
-    /// Begins a turn: creates the conversation if it is new, takes its turn, stores the user's message and an empty
-    /// one of the assistant that is running. MUST return [`ConversationRepoError::TurnInProgress`] and store nothing when
-    /// another turn runs whose lease is not over; one whose lease is over MUST be marked failed first. MUST return
-    /// [`ConversationRepoError::NotPending`] and store nothing when the turn confirms something that does not wait for
-    /// confirmation in that conversation at `turn.at`.
+    /// Starts a turn: creates the conversation if it is new, and stores the running turn, the user's message and an empty
+    /// message of the assistant. MUST return [`ConversationRepoError::TurnInProgress`] and store nothing when another turn
+    /// with a valid lease runs; one with an expired lease MUST be marked failed first. MUST return
+    /// [`ConversationRepoError::NotPending`] and store nothing when the turn confirms an action that is not pending in that
+    /// conversation at `turn.at`.
     ///
-    /// An idempotency key names at most one turn of an owner, whatever became of the conversation since. A key that named
-    /// a turn which first began less than [`IDEMPOTENCY_KEPT`](crate::turn::IDEMPOTENCY_KEPT) before MUST NOT begin
-    /// another: with another fingerprint it is [`ConversationRepoError::IdempotencyKeyReused`], or as if there were no key
-    /// where [`KeyReuse::Anew`](super::KeyReuse::Anew) says so; while the turn runs, its lease not over, it is
-    /// [`ConversationRepoError::IdempotencyInProgress`]; a turn that is complete or was stopped is
-    /// [`TurnStart::AlreadyAnswered`]; one that failed runs again, with a new lease, as [`TurnStart::Resumed`], unless another
-    /// turn runs there. An older key is as one that was never used.
+    /// An idempotency key identifies at most one turn of an owner, even if its conversation was deleted. A key whose turn
+    /// started less than [`IDEMPOTENCY_TTL`](crate::turn::IDEMPOTENCY_TTL) ago MUST NOT start another turn: with another
+    /// fingerprint, the result is [`ConversationRepoError::IdempotencyKeyReused`], or the key is ignored in case of
+    /// [`KeyReuse::StartNew`](super::KeyReuse::StartNew); while the turn runs with a valid lease, the result is
+    /// [`ConversationRepoError::IdempotencyInProgress`]; for a completed or stopped turn,
+    /// [`TurnStart::AlreadyAnswered`]; a failed turn is resumed with a new lease as [`TurnStart::Resumed`], unless another
+    /// turn runs in the conversation. An older key counts as unused.
     async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<TurnStart, ConversationRepoError>;
 
-    /// Prolongs the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when this attempt at it is not
-    /// running.
+    /// Renews the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when this attempt is not running.
     async fn renew_lease(
         &self,
         owner: UserId,
@@ -232,24 +233,23 @@ pub trait ConversationRepo: Send + Sync {
         until: DateTime<Utc>,
     ) -> Result<(), ConversationRepoError>;
 
-    /// Stores what the assistant's message of a running turn is made of so far. MUST return
-    /// [`ConversationRepoError::NoTurn`] when this attempt at it is not running.
+    /// Stores the current parts of the assistant's message of a running turn. MUST return
+    /// [`ConversationRepoError::NoTurn`] when this attempt is not running.
     async fn save_progress(&self, owner: UserId, turn: Attempt, parts: &[Part]) -> Result<(), ConversationRepoError>;
 
-    /// Ends a running turn: stores the assistant's message and what waits for confirmation, and releases the conversation.
-    /// What the turn took is added to what it took before it was resumed. Unless the turn failed, what waited for
-    /// confirmation before MUST lapse. MUST return [`ConversationRepoError::NoTurn`] and store nothing when this attempt at
-    /// it is not running.
+    /// Ends a running turn: stores the assistant's message and the new pending action, and releases the conversation. The
+    /// usage is added to that of earlier attempts. Unless the turn failed, the previous pending action MUST lapse. MUST
+    /// return [`ConversationRepoError::NoTurn`] and store nothing when this attempt is not running.
     async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnResult) -> Result<(), ConversationRepoError>;
 
-    /// Ends a running turn from outside, as the user's wish: it and its message become [`TurnState::Stopped`], with
-    /// what is stored of the message, and what waited for confirmation lapses. MUST return [`ConversationRepoError::NoTurn`] when it is not running.
+    /// Stops a running turn of another process: the turn and its stored message become [`TurnState::Stopped`], and the
+    /// pending action lapses. MUST return [`ConversationRepoError::NoTurn`] when the turn is not running.
     async fn stop_turn(&self, owner: UserId, turn: TurnId, at: DateTime<Utc>) -> Result<(), ConversationRepoError>;
 
-    /// A turn's answer as it is stored now. MUST return [`ConversationRepoError::NoTurn`] when `owner` has no such turn.
+    /// Returns the stored answer of a turn. MUST return [`ConversationRepoError::NoTurn`] when `owner` has no such turn.
     async fn answer(&self, owner: UserId, turn: TurnId) -> Result<StoredAnswer, ConversationRepoError>;
 
-    /// What waits for confirmation in a conversation at `now`; `None` if nothing does.
+    /// Returns the pending action of a conversation at `now`, if any.
     async fn pending(
         &self,
         owner: UserId,
@@ -257,11 +257,11 @@ pub trait ConversationRepo: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<PendingAction>, ConversationRepoError>;
 
-    /// What the owner's turns took that began at `since` or later and have ended, newest day first, then by provider
+    /// Returns the usage of the owner's ended turns that started at `since` or later, newest day first, then by provider
     /// and model.
-    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<UsageOfDay>, ConversationRepoError>;
+    async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<DailyUsage>, ConversationRepoError>;
 
-    /// Remembers the tasks that the conversation last showed, in their order, so that positions can be resolved.
+    /// Stores the tasks that the conversation last showed, in order, for resolving positions.
     async fn set_shown_tasks(
         &self,
         owner: UserId,
@@ -269,6 +269,6 @@ pub trait ConversationRepo: Send + Sync {
         shown: &[TaskId],
     ) -> Result<(), ConversationRepoError>;
 
-    /// The tasks that the conversation last showed, in their order; empty if it showed none.
+    /// Returns the tasks that the conversation last showed, in order.
     async fn shown_tasks(&self, owner: UserId, id: ConversationId) -> Result<Vec<TaskId>, ConversationRepoError>;
 }

@@ -1,4 +1,4 @@
-//! What a conversation is called.
+//! Titles of conversations.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::is_blank;
 
-/// What a conversation is called: trimmed, 1 to 200 characters, no control characters, and not only invisible ones.
+/// The title of a conversation: trimmed, 1 to 200 characters, no control characters, at least one visible character.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ConversationTitle(String);
 
 impl ConversationTitle {
-    /// The longest title that can be given, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 200;
-    /// The longest title that is made from a message, in characters.
-    pub const MAX_MADE: usize = 60;
+    /// Maximum length in characters of a title that is derived from a message.
+    pub const MAX_DERIVED: usize = 60;
 
-    /// The title of a conversation that begins with `message`: its words in one line, cut with an ellipsis.
+    /// Derives the title from the first message: its words in one line, truncated with an ellipsis.
     pub fn from_message(message: &str) -> Self {
         let line = message
             .split(|c: char| c.is_whitespace() || c.is_control())
@@ -27,21 +27,21 @@ impl ConversationTitle {
             .join(" ");
         if is_blank(&line) {
             Self("Conversation".to_owned())
-        } else if line.chars().count() <= Self::MAX_MADE {
+        } else if line.chars().count() <= Self::MAX_DERIVED {
             Self(line)
         } else {
-            let kept: String = line.chars().take(Self::MAX_MADE - 1).collect();
+            let kept: String = line.chars().take(Self::MAX_DERIVED - 1).collect();
             Self(format!("{}…", kept.trim_end()))
         }
     }
 
-    /// The title as text.
+    /// Returns the title.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text is no [`ConversationTitle`].
+/// The text is not a [`ConversationTitle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 200 characters, none of them a control character")]
 pub struct ConversationTitleError;
@@ -50,8 +50,8 @@ impl FromStr for ConversationTitle {
     type Err = ConversationTitleError;
     fn from_str(raw: &str) -> Result<Self, ConversationTitleError> {
         let title = raw.trim();
-        let fits = (1..=Self::MAX).contains(&title.chars().count());
-        if fits && !is_blank(title) && !title.chars().any(char::is_control) {
+        let has_valid_length = (1..=Self::MAX).contains(&title.chars().count());
+        if has_valid_length && !is_blank(title) && !title.chars().any(char::is_control) {
             Ok(Self(title.to_owned()))
         } else {
             Err(ConversationTitleError)
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_title_is_made_from_the_first_message_in_one_line_of_60_characters() {
+    fn a_title_is_derived_from_the_first_message_in_one_line_of_60_characters() {
         assert_eq!(ConversationTitle::from_message("  Add\n\tmilk ").as_str(), "Add milk");
         let made = ConversationTitle::from_message(&"é".repeat(100));
         assert_eq!(made.as_str().chars().count(), 60);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_title_has_1_to_200_visible_characters() {
+    fn a_title_has_1_to_200_visible_characters() {
         assert_eq!(" Shopping ".parse::<ConversationTitle>().unwrap().as_str(), "Shopping");
         for text in ["", " ", "\u{200B}", "a\nb", &"x".repeat(201)] {
             assert_eq!(text.parse::<ConversationTitle>(), Err(ConversationTitleError), "{text:?}");

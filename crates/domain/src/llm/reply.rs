@@ -1,22 +1,22 @@
-//! A whole reply, collected from its events.
+//! Complete replies, collected from their events.
 
 use futures_util::StreamExt as _;
 
 use super::{FinishReason, LlmError, LlmEvent, LlmStream, LlmToolCall};
 use crate::turn::Usage;
 
-/// A whole reply of a model.
+/// A complete reply of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LlmReply {
     /// The text; may be empty.
     pub text: String,
-    /// What the model said that it means to do, if it did.
+    /// The plan, if the model sent one.
     pub plan: Option<String>,
     /// The complete calls, in order.
     pub calls: Vec<LlmToolCall>,
-    /// Why the model ended.
+    /// The reason why the reply ended.
     pub reason: FinishReason,
-    /// What it took.
+    /// Zero if the provider did not send it.
     pub usage: Usage,
 }
 
@@ -26,24 +26,23 @@ impl Default for LlmReply {
     }
 }
 
-/// The longest reply that is taken, text, plan, arguments and calls together, in bytes. Arguments count twice if they come in
-/// fragments and whole.
+/// Maximum size of a reply in bytes: text, plan and calls. Arguments count twice if they are sent in fragments and as a
+/// whole.
 pub const MAX_REPLY_BYTES: usize = 256 * 1024;
-/// What an event counts for beside its texts, so that empty ones without end are too long too.
+/// Additional size of each event, which limits the number of empty events.
 const EVENT_BYTES: usize = 16;
 
-/// Lets the events of one reply through until they are more than [`MAX_REPLY_BYTES`], without NUL characters: no
-/// database keeps them.
+/// Limits the events of a reply to [`MAX_REPLY_BYTES`], and removes NUL characters, which databases refuse.
 #[derive(Debug, Default)]
 pub struct ReplyBudget {
     taken: usize,
 }
 
 impl ReplyBudget {
-    /// The event as it may be used.
+    /// Counts an event and returns it without NUL characters.
     ///
     /// # Errors
-    /// [`LlmError::BadReply`] if the reply is too long with it.
+    /// [`LlmError::BadReply`] if it exceeds the limit.
     pub fn admit(&mut self, event: LlmEvent) -> Result<LlmEvent, LlmError> {
         let (size, event) = match event {
             LlmEvent::TextDelta(text) => (text.len(), LlmEvent::TextDelta(without_nul(text))),
@@ -58,13 +57,13 @@ impl ReplyBudget {
                 };
                 (size, LlmEvent::ToolCallComplete { index, call })
             }
-            LlmEvent::ToolCallBegun { ref id, ref tool, .. } => (id.len() + tool.len(), event),
-            // Thoughts are not kept; the transport bounds how long they may be.
+            LlmEvent::ToolCallStarted { ref id, ref tool, .. } => (id.len() + tool.len(), event),
+            // Reasoning is not stored; the transport limits its size.
             LlmEvent::Thinking => return Ok(event),
             LlmEvent::FallbackUsed { .. } | LlmEvent::Finished { .. } => (0, event),
         };
         self.taken = self.taken.saturating_add(size).saturating_add(EVENT_BYTES);
-        // The last event only says that the reply is over.
+        // The last event has no content.
         if self.taken > MAX_REPLY_BYTES && !matches!(event, LlmEvent::Finished { .. }) {
             return Err(LlmError::BadReply("the reply is too long".into()));
         }
@@ -72,11 +71,10 @@ impl ReplyBudget {
     }
 }
 
-/// Reads `stream` to its end, within a [`ReplyBudget`].
+/// Collects the events of `stream`, within a [`ReplyBudget`].
 ///
 /// # Errors
-/// The stream's own error; [`LlmError::BadReply`] if it ends without [`LlmEvent::Finished`] or is too long. A call that
-/// is not complete by then never was.
+/// The error of the stream; [`LlmError::BadReply`] if it ends without [`LlmEvent::Finished`] or is too long.
 pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
     let mut reply = LlmReply::default();
     let mut budget = ReplyBudget::default();
@@ -85,7 +83,7 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
             LlmEvent::TextDelta(text) => reply.text.push_str(&text),
             LlmEvent::PlanDelta(text) => reply.plan.get_or_insert_default().push_str(&text),
             LlmEvent::Thinking
-            | LlmEvent::ToolCallBegun { .. }
+            | LlmEvent::ToolCallStarted { .. }
             | LlmEvent::ToolCallArguments { .. }
             | LlmEvent::FallbackUsed { .. } => {}
             LlmEvent::ToolCallComplete { call, .. } => reply.calls.push(call),
@@ -96,7 +94,7 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
             }
         }
     }
-    Err(LlmError::BadReply("the reply was cut".into()))
+    Err(LlmError::BadReply("the reply was truncated".into()))
 }
 
 fn without_nul(text: String) -> String {
@@ -118,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_is_the_sum_of_its_events_without_nul() {
+    async fn a_reply_is_collected_without_nul_characters() {
         let call = LlmToolCall { id: "1".into(), tool: "add_task".into(), arguments: "{}\0".into() };
         let reply = collected(vec![
             Ok(LlmEvent::PlanDelta("I will".into())),
@@ -133,21 +131,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cut_stream_is_no_reply() {
-        let begun = LlmEvent::ToolCallBegun { index: 0, id: "1".into(), tool: "add_task".into() };
-        assert!(matches!(collected(vec![Ok(begun)]).await, Err(LlmError::BadReply(_))));
+    async fn a_truncated_stream_is_an_error() {
+        let started = LlmEvent::ToolCallStarted { index: 0, id: "1".into(), tool: "add_task".into() };
+        assert!(matches!(collected(vec![Ok(started)]).await, Err(LlmError::BadReply(_))));
         let cut = vec![Ok(LlmEvent::TextDelta("a".into())), Err(LlmError::Unavailable("cut".into()))];
         assert!(matches!(collected(cut).await, Err(LlmError::Unavailable(_))));
     }
 
     #[tokio::test]
-    async fn thoughts_are_not_counted() {
-        let thoughts = std::iter::repeat_with(|| Ok(LlmEvent::Thinking)).take(MAX_REPLY_BYTES);
-        assert!(collected(thoughts.chain([Ok(finished())]).collect()).await.is_ok());
+    async fn reasoning_does_not_count() {
+        let reasoning = std::iter::repeat_with(|| Ok(LlmEvent::Thinking)).take(MAX_REPLY_BYTES);
+        assert!(collected(reasoning.chain([Ok(finished())]).collect()).await.is_ok());
     }
 
     #[tokio::test]
-    async fn an_endless_reply_is_cut_off() {
+    async fn a_reply_over_the_limit_is_an_error() {
         let endless = stream::repeat_with(|| Ok(LlmEvent::TextDelta("x".repeat(1024)))).boxed();
         assert!(matches!(collect(endless).await, Err(LlmError::BadReply(_))));
         let call = LlmToolCall { id: String::new(), tool: String::new(), arguments: String::new() };

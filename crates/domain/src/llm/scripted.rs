@@ -1,4 +1,4 @@
-//! A model that answers from a script, for tests.
+//! A scripted model, for tests.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,40 +11,40 @@ use serde_json::Value;
 use super::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, LlmToolCall};
 use crate::turn::Usage;
 
-/// What a [`ScriptedLlm`] does when it is asked.
+/// A response of a [`ScriptedLlm`].
 pub enum Step {
-    /// It sends these events.
+    /// Sends these events.
     Events(Vec<LlmEvent>),
-    /// It fails before the first event.
+    /// Fails before the first event.
     Fail(LlmError),
-    /// It sends these events and fails then.
+    /// Sends these events and then fails.
     Cut(Vec<LlmEvent>, LlmError),
-    /// It sends these events once the gate opens; it hangs as long as the gate's other end is kept.
+    /// Sends these events once the sender of the gate is used or dropped.
     Gated(oneshot::Receiver<()>, Vec<LlmEvent>),
-    /// It sends these events and goes on with another step.
+    /// Sends these events and continues with another step.
     Then(Vec<LlmEvent>, Box<Step>),
-    /// It never says a word.
+    /// Never sends an event.
     Hang,
 }
 
 impl Step {
-    /// It says `text`.
+    /// Replies with `text`.
     pub fn says(text: &str) -> Self {
         Self::Events(vec![LlmEvent::TextDelta(text.to_owned()), finished(FinishReason::Stop)])
     }
 
-    /// It calls one tool.
+    /// Calls one tool.
     pub fn calls(tool: &str, arguments: &Value) -> Self {
         Self::calls_raw([(tool, arguments.to_string().as_str())])
     }
 
-    /// It calls tools, with arguments that need not be JSON.
+    /// Calls tools with arguments that may be invalid JSON.
     pub fn calls_raw<'a>(calls: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let call = |(index, (tool, arguments)): (usize, (&str, &str))| {
             let call =
                 LlmToolCall { id: format!("call_{index}"), tool: tool.to_owned(), arguments: arguments.to_owned() };
             [
-                LlmEvent::ToolCallBegun { index, id: call.id.clone(), tool: call.tool.clone() },
+                LlmEvent::ToolCallStarted { index, id: call.id.clone(), tool: call.tool.clone() },
                 LlmEvent::ToolCallArguments { index, fragment: call.arguments.clone() },
                 LlmEvent::ToolCallComplete { index, call },
             ]
@@ -61,7 +61,6 @@ impl Step {
             Self::Events(events) => stream::iter(events.into_iter().map(Ok)).boxed(),
             Self::Fail(error) => stream::iter([Err(error)]).boxed(),
             Self::Cut(events, error) => stream::iter(events.into_iter().map(Ok).chain([Err(error)])).boxed(),
-            // Whether the gate was opened or its other end dropped, waiting is over.
             Self::Gated(gate, events) => {
                 stream::once(gate).flat_map(move |_open| stream::iter(events.clone().into_iter().map(Ok))).boxed()
             }
@@ -75,7 +74,7 @@ fn finished(reason: FinishReason) -> LlmEvent {
     LlmEvent::Finished { reason, usage: Some(Usage { tokens_in: 10, tokens_out: 5 }) }
 }
 
-/// A model that answers from a script and remembers what it was asked.
+/// A model that replies from a script and records its requests.
 #[derive(Default)]
 pub struct ScriptedLlm {
     steps: Mutex<VecDeque<Step>>,
@@ -83,7 +82,7 @@ pub struct ScriptedLlm {
 }
 
 impl ScriptedLlm {
-    /// A model that does `steps`, one each time it is asked, and fails when there are no more.
+    /// Creates a model that runs one of `steps` per request, and fails after the last one.
     pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
         Self { steps: Mutex::new(steps.into_iter().collect()), requests: Mutex::default() }
     }
@@ -93,13 +92,13 @@ impl ScriptedLlm {
         locked(&self.steps).push_back(step);
     }
 
-    /// What it was asked so far.
+    /// Returns the requests so far.
     pub fn requests(&self) -> Vec<LlmRequest> {
         locked(&self.requests).clone()
     }
 }
 
-/// A test that panicked while it held the lock has failed already; the script is still good.
+/// A poisoned lock means that another thread of the test has panicked, which the test reports itself.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -120,7 +119,7 @@ impl LlmClient for ScriptedLlm {
         match step {
             Some(Step::Fail(error)) => Err(error),
             Some(step) => Ok(step.stream()),
-            None => Err(LlmError::BadReply("the script is over".into())),
+            None => Err(LlmError::BadReply("the script has ended".into())),
         }
     }
 }

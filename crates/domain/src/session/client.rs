@@ -1,28 +1,27 @@
-//! What is known of the program at the other end of a session, as people recognise it in a list of theirs.
+//! The client of a session, as shown to its owner.
 
 use std::net::IpAddr;
 
 use crate::text::is_blank;
 
-/// The other end of a request: told to its owner, and never believed for anything else.
+/// The client of a request. For display only, because it is not authenticated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
-    /// What it calls itself.
+    /// The `User-Agent`.
     pub device: Option<Device>,
-    /// Where it is.
+    /// The IP address.
     pub peer: Option<IpAddr>,
 }
 
-/// What a program calls itself: a `User-Agent` (RFC 9110, 10.1.5) without control characters, trimmed, at most 200
-/// characters.
+/// A `User-Agent` (RFC 9110, 10.1.5) without control characters, trimmed, at most 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device(String);
 
 impl Device {
-    /// The longest name that is kept, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 200;
 
-    /// Reads a name, and cuts what is too long; `None` if nothing visible is in it. A name reads as itself.
+    /// Cleans and truncates a name; `None` if it has no visible character. Idempotent.
     pub fn new(raw: &str) -> Option<Self> {
         let shown: String = raw.chars().filter(|c| !c.is_control()).collect();
         let name: String = shown.trim().chars().take(Self::MAX).collect();
@@ -30,7 +29,7 @@ impl Device {
         (!is_blank(name)).then(|| Self(name.to_owned()))
     }
 
-    /// The name as text.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -41,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_is_what_is_visible_of_its_name() {
+    fn a_device_name_is_cleaned_and_truncated() {
         assert_eq!(Device::new(" curl/8.5\r\n ").unwrap().as_str(), "curl/8.5");
         assert_eq!(Device::new(&"x".repeat(300)).unwrap().as_str().len(), 200);
         for name in ["\u{7} curl \u{7}", &format!("{} x", "x".repeat(199))] {

@@ -1,21 +1,21 @@
-//! One-time codes: what a browser carries in an address, where a token must never be, to be exchanged within moments.
+//! One-time codes, which a browser passes in a URL instead of a token.
 
 use chrono::{DateTime, Utc};
 
 use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
 
-/// What a one-time code is good for.
+/// The purpose of a one-time code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodePurpose {
-    /// To begin a session.
+    /// Starts a session.
     SignIn,
-    /// To tie an account at an OpenID provider to the user whose session asked for it.
+    /// Links an external account to the user of a session.
     Link,
 }
 
 impl CodePurpose {
-    /// The purpose as it is stored.
+    /// Returns the name in storage.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
@@ -27,23 +27,23 @@ impl CodePurpose {
 /// A one-time code to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCode {
-    /// The code's hash.
+    /// The hash of the code.
     pub hash: SecretHash,
-    /// What it is good for.
+    /// The purpose.
     pub purpose: CodePurpose,
-    /// The session that it ends with, if it was made in one.
+    /// The session in which it was created, if any; the code ends with it.
     pub session: Option<SessionId>,
-    /// When it is made.
+    /// The time of creation.
     pub at: DateTime<Utc>,
-    /// When it is over.
+    /// The expiry.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Whose a redeemed code was.
+/// The owner of a redeemed code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeOwner {
     /// The user.
     pub user: UserId,
-    /// The session that it was made in, if it was.
+    /// The session in which the code was created, if any.
     pub session: Option<SessionId>,
 }

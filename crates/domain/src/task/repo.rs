@@ -1,4 +1,4 @@
-//! Reads of tasks. They are written by [`ChangeRepo::commit`](crate::change::ChangeRepo::commit) alone.
+//! Reads of tasks. Only [`ChangeRepo::commit`](crate::change::ChangeRepo::commit) writes them.
 
 use async_trait::async_trait;
 
@@ -7,7 +7,7 @@ use crate::id::{TaskId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
 
-/// Why tasks cannot be read.
+/// Reasons why tasks cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskRepoError {
     /// The owner has no such task.
@@ -18,15 +18,15 @@ pub enum TaskRepoError {
     Storage(#[from] StorageError),
 }
 
-/// Reads tasks. Every call is scoped to one owner; a row of another owner does not exist for it. A task in the trash does
-/// not exist for a call either, unless it says so.
+/// Reads tasks. Every call is scoped to one owner; a row of another owner does not exist for it. Neither does
+/// a task in the trash, unless the method says otherwise.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait TaskRepo: Send + Sync {
-    /// MUST return [`TaskRepoError::NotFound`] when `owner` has no such task.
+    /// Returns the task. MUST return [`TaskRepoError::NotFound`] when `owner` has no such task.
     async fn get(&self, owner: UserId, id: TaskId) -> Result<Task, TaskRepoError>;
 
-    /// Returns those of `ids` that `owner` has, in the trash or not, in any order.
+    /// Returns those of `ids` that `owner` has, including the trash, in any order.
     async fn get_many(&self, owner: UserId, ids: &[TaskId]) -> Result<Vec<Task>, TaskRepoError>;
 
     /// Returns a page of the owner's tasks, newest first.
@@ -44,6 +44,6 @@ pub trait TaskRepo: Send + Sync {
         page: PageRequest<TrashCursor>,
     ) -> Result<Page<Task, TrashCursor>, TaskRepoError>;
 
-    /// Returns how many tasks the owner has.
+    /// Returns the numbers of the owner's tasks.
     async fn counts(&self, owner: UserId) -> Result<TaskCounts, TaskRepoError>;
 }

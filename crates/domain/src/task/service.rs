@@ -1,4 +1,4 @@
-//! What can be done with tasks.
+//! The use cases of tasks.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -8,33 +8,31 @@ use chrono::{DateTime, Utc};
 use super::{
     Task, TaskCounts, TaskCursor, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, Title, TrashCursor, Version,
 };
-use crate::change::{ChangeRepoError, Entry, Ledger, Origin, Write};
+use crate::change::{ChangeRepoError, Entry, Ledger, MAX_ATTEMPTS, Origin, Row, Write};
 use crate::id::{TaskId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::principal::{InsufficientScope, Principal, Scope};
 use crate::storage::StorageError;
 
-/// How often a change is tried on rows that others keep changing.
-pub(crate) const MAX_ATTEMPTS: u8 = 20;
-/// Tasks that are purged in one transaction.
-const PURGE_PAGE: NonZeroU16 = NonZeroU16::new(500).unwrap();
+/// Maximum number of tasks that are purged in one transaction.
+const PURGE_BATCH_SIZE: NonZeroU16 = NonZeroU16::new(500).unwrap();
 
-/// Why something cannot be done with a task.
+/// Errors of [`TaskService`].
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// The caller may not do this.
+    /// The caller lacks a scope.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
     /// The caller has no such task.
     #[error("no such task")]
     NotFound,
-    /// The task is at another version than the expected one.
-    #[error("the task has changed meanwhile")]
+    /// The task is not at the expected version.
+    #[error("the task has changed")]
     Stale,
-    /// Others kept changing the task.
+    /// Concurrent changes exhausted the retries.
     #[error("the task kept changing")]
     Contention,
-    /// The turn that the change belongs to does not run any more, or another attempt at it does; nothing was changed.
+    /// The turn's attempt that requested the change is not running any more; nothing was changed.
     #[error("the turn has ended")]
     LeaseLost,
     /// Storage failed.
@@ -62,18 +60,18 @@ impl From<ChangeRepoError> for TaskError {
     }
 }
 
-/// A task before and after a change. Without an entry nothing was changed, and both are alike.
+/// A task before and after a change. Without an entry, nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskChange {
-    /// The task before; `None` if it was created.
+    /// `None` if the task was created.
     pub before: Option<Task>,
-    /// The task after.
+    /// The current task.
     pub after: Task,
     /// The entry in the ledger.
     pub entry: Option<Entry>,
 }
 
-/// Creates, lists, changes and deletes the tasks of the acting user. Every change is an entry of the ledger.
+/// Creates, lists, changes and deletes the tasks of the acting user. Every change is recorded in the ledger.
 #[derive(Clone)]
 pub struct TaskService {
     tasks: Arc<dyn TaskRepo>,
@@ -81,7 +79,7 @@ pub struct TaskService {
 }
 
 impl TaskService {
-    /// A service over these ports.
+    /// Creates the service.
     pub fn new(tasks: Arc<dyn TaskRepo>, ledger: Ledger) -> Self {
         Self { tasks, ledger }
     }
@@ -121,7 +119,7 @@ impl TaskService {
         Ok(self.tasks.list(principal.user, filter, page).await?)
     }
 
-    /// Returns how many tasks there are.
+    /// Returns the numbers of tasks.
     ///
     /// # Errors
     /// [`TaskError`] without the scope `tasks:read`, or if storage fails.
@@ -158,7 +156,7 @@ impl TaskService {
         self.change(origin, id, expected, |task, now| task.apply(patch, now)).await
     }
 
-    /// Makes a pending task done and a done one pending, if it is still at the `expected` version.
+    /// Completes a pending task or reopens a completed one, if it is still at the `expected` version.
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -195,16 +193,16 @@ impl TaskService {
         self.write(origin, expected, rule, || async { Ok(self.tasks.get(owner, id).await?) }).await
     }
 
-    /// Takes a task out of the trash. One that is not there stays as it is.
+    /// Restores a task from the trash. A task that is not in the trash stays unchanged.
     ///
     /// # Errors
     /// As [`update`](Self::update), without a version.
     pub async fn restore(&self, origin: &Origin, id: TaskId) -> Result<TaskChange, TaskError> {
         let owner = origin.principal.user;
-        self.write(origin, None, Task::restore, || self.in_trash_or_not(owner, id)).await
+        self.write(origin, None, Task::restore, || self.get_with_trash(owner, id)).await
     }
 
-    /// Reads a task, applies a rule, and commits what the rule says, if the task is still at the version that was read.
+    /// Reads a task, applies a rule and commits the result; repeats that if the task was changed concurrently.
     async fn write<R: Future<Output = Result<Task, TaskError>> + Send>(
         &self,
         origin: &Origin,
@@ -226,7 +224,7 @@ impl TaskService {
             let write = Write::replace(before.clone(), after.clone());
             match self.ledger.commit(origin, &[write], now).await {
                 Ok(entries) => return Ok(committed(Some(before), after, entries)),
-                // Read again: it has another version now, or is gone.
+                // The task was changed or deleted concurrently: read it again.
                 Err(ChangeRepoError::Stale) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -234,14 +232,14 @@ impl TaskService {
         Err(TaskError::Contention)
     }
 
-    /// Removes a task that is in the trash for good.
+    /// Permanently removes a task from the trash.
     ///
     /// # Errors
     /// [`TaskError`] without the scope `tasks:write`, if the trash has no such task, or if storage fails.
     pub async fn purge(&self, origin: &Origin, id: TaskId) -> Result<(), TaskError> {
         origin.principal.require(Scope::TasksWrite)?;
         for _ in 0..MAX_ATTEMPTS {
-            let task = self.in_trash_or_not(origin.principal.user, id).await?;
+            let task = self.get_with_trash(origin.principal.user, id).await?;
             if task.deleted_at.is_none() {
                 return Err(TaskError::NotFound);
             }
@@ -253,18 +251,18 @@ impl TaskService {
         Err(TaskError::Contention)
     }
 
-    /// Removes the tasks for good that were deleted, and have not been changed since, at `until` or before: one that an undo
-    /// has put back into the trash is there since the undo. Returns how many tasks that were.
+    /// Permanently removes the tasks that were moved to the trash, and last changed, at `until` or before. Returns their
+    /// number. A task that an undo moved back into the trash keeps its time of deletion, but was changed by the undo.
     ///
     /// # Errors
-    /// [`TaskError`] without the scope `tasks:write`, or if storage fails. What was removed before stays removed.
+    /// [`TaskError`] without the scope `tasks:write`, or if storage fails. Tasks that are already removed stay removed.
     pub async fn empty_trash(&self, origin: &Origin, until: DateTime<Utc>) -> Result<u64, TaskError> {
         origin.principal.require(Scope::TasksWrite)?;
         let (mut purged, mut failures) = (0, 0);
-        // Behind what is newer than `until`.
+        // The position before the newest task that was deleted at `until`.
         let mut after = TrashCursor { deleted_at: until, id: uuid::Uuid::max().into() };
         while failures < MAX_ATTEMPTS {
-            let page = PageRequest { limit: PURGE_PAGE, after: Some(after) };
+            let page = PageRequest { limit: PURGE_BATCH_SIZE, after: Some(after) };
             let Page { items: mut tasks, next } = self.tasks.list_trash(origin.principal.user, page).await?;
             tasks.retain(|task| task.updated_at <= until);
             if tasks.is_empty() {
@@ -283,14 +281,14 @@ impl TaskService {
         Err(TaskError::Contention)
     }
 
-    async fn in_trash_or_not(&self, owner: UserId, id: TaskId) -> Result<Task, TaskError> {
+    async fn get_with_trash(&self, owner: UserId, id: TaskId) -> Result<Task, TaskError> {
         self.tasks.get_many(owner, &[id]).await?.pop().ok_or(TaskError::NotFound)
     }
 }
 
-/// What was committed: what the entry says, which may be of an earlier call with the same effect.
+/// The committed change by its entry, which may be that of an earlier call with the same effect.
 fn committed(before: Option<Task>, after: Task, mut entries: Vec<Entry>) -> TaskChange {
-    let task = |row: &Option<crate::change::Row>| row.as_ref().and_then(crate::change::Row::as_task).cloned();
+    let task = |row: &Option<Row>| row.as_ref().and_then(Row::as_task).cloned();
     match entries.pop() {
         Some(entry) if entry.after.is_some() => {
             TaskChange { before: task(&entry.before), after: task(&entry.after).unwrap_or(after), entry: Some(entry) }

@@ -1,4 +1,4 @@
-//! A task's title.
+//! Titles of tasks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,40 +7,40 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::{NormalizedText, is_blank};
 
-/// A task's title: trimmed, 1 to 500 characters (Unicode scalar values), no control characters, and not only
-/// invisible ones.
+/// The title of a task: trimmed, 1 to 500 characters (Unicode scalar values), no control characters, at least one visible
+/// character.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Title(String);
 
 impl Title {
-    /// The longest title, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 500;
 
-    /// The title as text.
+    /// Returns the title.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The title as titles are compared.
-    pub fn folded(&self) -> NormalizedText {
+    /// Returns the form for comparison.
+    pub fn normalized(&self) -> NormalizedText {
         NormalizedText::new(&self.0)
     }
 }
 
-/// The text is no [`Title`].
+/// Reasons why a text is not a [`Title`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TitleError {
-    /// Nothing of it can be seen.
+    /// The text is empty or invisible.
     #[error("Task title cannot be empty")]
     Empty,
-    /// It is too long.
+    /// The text is too long.
     #[error("Task title cannot be longer than {} characters (this one has {length})", Title::MAX)]
     TooLong {
-        /// Its length in characters.
+        /// The length in characters.
         length: usize,
     },
-    /// A line break, a NUL, an escape or their like.
+    /// The text contains a control character, such as a line break.
     #[error("Task title cannot contain control characters")]
     ControlCharacter,
 }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_title_that_shows_nothing_is_empty() {
+    fn an_invisible_title_is_empty() {
         for text in ["", "   ", "\u{200B}", "\u{200D}\u{FEFF}", "\u{3164}", "\n"] {
             assert_eq!(text.parse::<Title>(), Err(TitleError::Empty), "{text:?}");
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn deserializing_goes_through_the_same_check() {
+    fn deserialization_validates() {
         assert!(serde_json::from_str::<Title>("\" \"").is_err());
         assert_eq!(serde_json::from_str::<Title>("\" a \"").unwrap().as_str(), "a");
     }

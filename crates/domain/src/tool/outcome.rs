@@ -1,4 +1,4 @@
-//! What the tools on tasks say of what they did, in words and as data.
+//! Outcomes of the tools on tasks, as text and as data.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(super) fn deleted(TaskChange { after, entry, .. }: &TaskChange) -> ToolOutco
     done(format!("Task '{}' deleted", after.title), json!({"task": view(after)}), entry.as_slice())
 }
 
-/// What a recorded effect of a tool on one task did.
+/// The outcome of a tool call on one task whose entry is in the ledger.
 pub(super) fn recorded(entry: &Entry) -> Option<ToolOutcome> {
     let task = |row: &Option<Row>| row.as_ref().and_then(Row::as_task).cloned();
     let change = TaskChange { before: task(&entry.before), after: task(&entry.after)?, entry: Some(entry.clone()) };
@@ -43,15 +43,15 @@ pub(super) fn recorded(entry: &Entry) -> Option<ToolOutcome> {
     })
 }
 
-/// What an undo did.
+/// The outcome of an undo.
 pub(super) fn undone(Undone { entries, .. }: &Undone) -> ToolOutcome {
     let receipts = Receipt::all(entries);
-    let lines: Vec<_> = receipts.iter().map(in_words).collect();
+    let lines: Vec<_> = receipts.iter().map(describe).collect();
     done(format!("Undone: {}", lines.join("; ")), json!({"changes": receipts}), entries)
 }
 
-/// One change in words.
-pub(super) fn in_words(receipt: &Receipt) -> String {
+/// Describes a change in words.
+pub(super) fn describe(receipt: &Receipt) -> String {
     let title = &receipt.task.title;
     match (receipt.action, &receipt.previous_title) {
         (Action::Updated, Some(previous)) => format!("task '{previous}' renamed to '{title}'"),
@@ -59,7 +59,7 @@ pub(super) fn in_words(receipt: &Receipt) -> String {
     }
 }
 
-/// Why an undo did nothing.
+/// The outcome of an undo that failed.
 pub(super) fn not_undone(error: ChangeError) -> Result<ToolOutcome, ToolError> {
     match error {
         ChangeError::NotFound => Ok(refused("There is nothing to undo.".to_owned(), json!({}))),
@@ -106,12 +106,12 @@ pub(super) fn refuse(error: TaskError) -> Result<ToolOutcome, ToolError> {
     }
 }
 
-/// A task as tools show it.
+/// A task as data.
 pub(super) fn view(task: &Task) -> Value {
     json!({"id": task.id, "title": task.title.as_str(), "completed": task.completed()})
 }
 
-/// Tasks as tools show them in a list, with the positions by which they can be named.
+/// Tasks as data, with the positions that identify them.
 pub(super) fn numbered(tasks: &[Task]) -> Vec<Value> {
     let with_position = |(index, task): (usize, &Task)| json!({"position": index + 1, "id": task.id, "title": task.title.as_str(), "completed": task.completed()});
     tasks.iter().enumerate().map(with_position).collect()

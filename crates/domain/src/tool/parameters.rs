@@ -1,5 +1,4 @@
-//! The parameters of the tools. Their JSON Schemas are generated from these types, and calls are read into them,
-//! so what is described is what is accepted.
+//! The parameters of the tools. Their JSON Schemas are generated from the same types that deserialize calls.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -28,7 +27,7 @@ pub(super) struct AddTask {
 pub(super) struct ListTasks {
     /// Which tasks: "all" (the default), "pending" or "completed".
     #[serde(default)]
-    pub status: StatusWord,
+    pub status: StatusParameter,
 }
 
 /// `complete_task` and `delete_task`
@@ -62,7 +61,7 @@ pub(super) struct UpdateTask {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct NoParameters {}
 
-/// What a task is named by: trimmed, 1 to 500 characters, as many as a title may have.
+/// An identifier of a task: trimmed, 1 to 500 characters, as a title.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct TaskIdentifier(String);
@@ -85,18 +84,18 @@ impl TryFrom<String> for TaskIdentifier {
     }
 }
 
-/// Which tasks a list shows.
+/// A filter by status.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub(super) enum StatusWord {
+pub(super) enum StatusParameter {
     #[default]
     All,
     Pending,
     Completed,
 }
 
-impl StatusWord {
+impl StatusParameter {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -106,26 +105,26 @@ impl StatusWord {
     }
 }
 
-impl From<StatusWord> for TaskStatus {
-    fn from(word: StatusWord) -> Self {
-        match word {
-            StatusWord::All => Self::All,
-            StatusWord::Pending => Self::Pending,
-            StatusWord::Completed => Self::Completed,
+impl From<StatusParameter> for TaskStatus {
+    fn from(status: StatusParameter) -> Self {
+        match status {
+            StatusParameter::All => Self::All,
+            StatusParameter::Pending => Self::Pending,
+            StatusParameter::Completed => Self::Completed,
         }
     }
 }
 
-/// The JSON Schema (2020-12) of `P`, without what models have no use for.
+/// The JSON Schema (2020-12) of `P`, without metadata that models do not need.
 pub(super) fn schema<P: JsonSchema>() -> Value {
     let mut schema: Schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<P>();
-    for noise in ["$schema", "title", "description"] {
-        schema.remove(noise);
+    for keyword in ["$schema", "title", "description"] {
+        schema.remove(keyword);
     }
     schema.to_value()
 }
 
-/// Reads a call's parameters. What stands outside the schema is refused, not ignored; `null` is as absent.
+/// Deserializes a call's parameters. Fields outside the schema are refused; `null` counts as absent.
 pub(super) fn read<P: DeserializeOwned>(mut parameters: Value) -> Result<P, ToolError> {
     match &mut parameters {
         Value::Object(fields) => fields.retain(|_, value| !value.is_null()),
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_is_as_long_as_a_title_may_be() {
+    fn an_identifier_has_1_to_500_characters() {
         let read = |identifier: String| read::<OneTask>(json!({"task_identifier": identifier}));
         assert_eq!(read(" 2 ".into()).unwrap().task_identifier.as_str(), "2");
         assert!(read("é".repeat(500)).is_ok());
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_outside_the_schema_is_refused() {
+    fn parameters_outside_the_schema_are_refused() {
         for parameters in [
             json!({"title": "a", "user_id": "0198c0de-0000-7000-8000-000000000001"}),
             json!({"title": 5}),

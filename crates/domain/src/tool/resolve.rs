@@ -1,39 +1,49 @@
-//! Which task somebody means: an id, a position in the list that was last shown, a title, or a part of one.
-//! Nothing here guesses: several candidates are handed back, and what is merely similar is only ever offered.
+//! Resolution of task identifiers: an id, a position in the list that was last shown, a title, or a part of a title.
+//!
+//! An ambiguous identifier resolves to its candidates and an unknown one to suggestions; neither selects a task.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
-use super::{TaskMatch, TaskTools};
+use super::TaskMatch;
+use crate::conversation::ConversationRepo;
 use crate::id::{ConversationId, TaskId, UserId};
 use crate::page::PageRequest;
 use crate::storage::StorageError;
-use crate::task::{Task, TaskFilter, TaskRepoError, TaskStatus, TitleMatch};
+use crate::task::{Task, TaskFilter, TaskRepo, TaskRepoError, TaskStatus, TitleMatch};
 use crate::text::NormalizedText;
 
-/// The newest tasks with the beginnings of their titles, read when the first identifier matches none of them.
+/// The newest tasks with the prefixes of their titles, read for the first identifier that needs suggestions.
 pub(super) type Titles = Option<Vec<(String, Task)>>;
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// From the beginning, from 1.
+    /// From 1.
     Number(usize),
     Last,
 }
 
-/// So many candidates are worth a question; with more the answer is "say more".
+/// Maximum number of candidates.
 const MAX_CANDIDATES: NonZeroU16 = NonZeroU16::new(10).unwrap();
-/// So many titles are looked through for similar ones: the newest.
+/// Maximum number of tasks, newest first, whose titles are compared for suggestions.
 const MAX_COMPARED: NonZeroU16 = NonZeroU16::new(1000).unwrap();
-/// So many similar titles are offered.
-const MAX_NEAREST: usize = 3;
-/// So many characters of a title are compared. The cost grows with their square, and one character may fold to 18.
+/// Maximum number of suggestions.
+const MAX_SUGGESTIONS: usize = 3;
+/// Maximum number of characters of a title that are compared. The cost is quadratic, and one character may normalize to 18.
 const MAX_COMPARED_CHARACTERS: usize = 64;
-/// How alike titles have to be to be offered, from 0 to 1 (Jaro-Winkler).
-const NEAR: f64 = 0.75;
+/// Minimum similarity of a suggestion, from 0 to 1 (Jaro-Winkler).
+const MIN_SIMILARITY: f64 = 0.75;
 
-impl TaskTools {
-    pub(super) async fn find_match(
+/// Resolves identifiers to tasks.
+#[derive(Clone)]
+pub(super) struct TaskResolver {
+    pub tasks: Arc<dyn TaskRepo>,
+    pub conversations: Arc<dyn ConversationRepo>,
+}
+
+impl TaskResolver {
+    pub async fn resolve(
         &self,
         owner: UserId,
         conversation: Option<ConversationId>,
@@ -41,7 +51,7 @@ impl TaskTools {
         titles: &mut Titles,
     ) -> Result<TaskMatch, StorageError> {
         if let Ok(id) = identifier.parse::<TaskId>()
-            && let Some(task) = self.existing(owner, id).await?
+            && let Some(task) = self.find(owner, id).await?
         {
             return Ok(TaskMatch::One(Box::new(task)));
         }
@@ -50,9 +60,9 @@ impl TaskTools {
         {
             return Ok(TaskMatch::One(Box::new(task)));
         }
-        let folded = NormalizedText::new(identifier);
-        if !folded.as_str().is_empty() {
-            for title in [TitleMatch::Exactly(folded.clone()), TitleMatch::Containing(folded.clone())] {
+        let normalized = NormalizedText::new(identifier);
+        if !normalized.as_str().is_empty() {
+            for title in [TitleMatch::Exactly(normalized.clone()), TitleMatch::Containing(normalized.clone())] {
                 let mut found = self.matching(owner, Some(title), MAX_CANDIDATES).await?;
                 match found.len() {
                     0 => {}
@@ -65,23 +75,19 @@ impl TaskTools {
             Some(titles) => titles,
             None => {
                 let tasks = self.matching(owner, None, MAX_COMPARED).await?;
-                titles.insert(tasks.into_iter().map(|task| (beginning(task.title.as_str()), task)).collect())
+                titles.insert(tasks.into_iter().map(|task| (prefix(task.title.as_str()), task)).collect())
             }
         };
-        Ok(TaskMatch::None(nearest(&beginning(identifier), titles)))
+        Ok(TaskMatch::None(most_similar(&prefix(identifier), titles)))
     }
 
-    pub(super) async fn existing(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
+    /// Returns the task, or `None` if the owner has no such task.
+    pub async fn find(&self, owner: UserId, id: TaskId) -> Result<Option<Task>, StorageError> {
         match self.tasks.get(owner, id).await {
             Ok(task) => Ok(Some(task)),
             Err(TaskRepoError::NotFound) => Ok(None),
             Err(TaskRepoError::Storage(error)) => Err(error),
         }
-    }
-
-    async fn shown(&self, owner: UserId, conversation: ConversationId) -> Result<Vec<TaskId>, StorageError> {
-        let shown = self.conversations.shown_tasks(owner, conversation).await;
-        shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))
     }
 
     async fn at(
@@ -90,13 +96,14 @@ impl TaskTools {
         conversation: ConversationId,
         position: Position,
     ) -> Result<Option<Task>, StorageError> {
-        let shown = self.shown(owner, conversation).await?;
+        let shown = self.conversations.shown_tasks(owner, conversation).await;
+        let shown = shown.or_else(|error| error.into_storage().map_or(Ok(Vec::new()), Err))?;
         let id = match position {
             Position::Number(number) => number.checked_sub(1).and_then(|index| shown.get(index)),
             Position::Last => shown.last(),
         };
         match id {
-            Some(id) => self.existing(owner, *id).await,
+            Some(id) => self.find(owner, *id).await,
             None => Ok(None),
         }
     }
@@ -115,11 +122,11 @@ impl TaskTools {
     }
 }
 
-/// A look-up of several that finds none is no error.
+/// The storage failure of a query for several rows, which never returns [`TaskRepoError::NotFound`].
 pub(super) fn storage(error: TaskRepoError) -> StorageError {
     match error {
         TaskRepoError::Storage(error) => error,
-        TaskRepoError::NotFound => StorageError::Other("a look-up of several found none".into()),
+        TaskRepoError::NotFound => StorageError::Other("a query for several rows returned 'not found'".into()),
     }
 }
 
@@ -128,23 +135,23 @@ fn position(identifier: &str) -> Option<Position> {
         return Some(Position::Last);
     }
     let digits = identifier.strip_prefix('#').unwrap_or(identifier);
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| digits.parse().ok().map(Position::Number)).flatten()
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number.then(|| digits.parse().ok().map(Position::Number)).flatten()
 }
 
-fn nearest(wanted: &str, titles: &[(String, Task)]) -> Vec<Task> {
-    let similarity = |(title, task)| (strsim::jaro_winkler(wanted, title), task);
-    let mut scored: Vec<(f64, &Task)> = titles.iter().map(|(title, task)| similarity((title, task))).collect();
-    scored.retain(|(score, _)| *score >= NEAR);
+fn most_similar(wanted: &str, titles: &[(String, Task)]) -> Vec<Task> {
+    let score = |(title, task)| (strsim::jaro_winkler(wanted, title), task);
+    let mut scored: Vec<(f64, &Task)> = titles.iter().map(|(title, task)| score((title, task))).collect();
+    scored.retain(|(score, _)| *score >= MIN_SIMILARITY);
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    scored.into_iter().take(MAX_NEAREST).map(|(_, task)| task.clone()).collect()
+    scored.into_iter().take(MAX_SUGGESTIONS).map(|(_, task)| task.clone()).collect()
 }
 
-/// The beginning of a text as it is compared. It is cut before it is normalized, which costs more for a longer text, and
-/// again afterwards.
-fn beginning(text: &str) -> String {
-    let beginning: String = text.chars().take(MAX_COMPARED_CHARACTERS).collect();
-    NormalizedText::new(&beginning).as_str().chars().take(MAX_COMPARED_CHARACTERS).collect()
+/// Returns the normalized prefix that is compared. It is cut before normalization, to bound its cost, and after it, because
+/// normalization may expand it.
+fn prefix(text: &str) -> String {
+    let prefix: String = text.chars().take(MAX_COMPARED_CHARACTERS).collect();
+    NormalizedText::new(&prefix).as_str().chars().take(MAX_COMPARED_CHARACTERS).collect()
 }
 
 #[cfg(test)]
@@ -152,12 +159,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_are_compared_by_their_beginning() {
-        assert_eq!(beginning(&"\u{FDFA}".repeat(500)).chars().count(), MAX_COMPARED_CHARACTERS);
+    fn only_a_prefix_of_long_texts_is_compared() {
+        assert_eq!(prefix(&"\u{FDFA}".repeat(500)).chars().count(), MAX_COMPARED_CHARACTERS);
     }
 
     #[test]
-    fn positions_are_numbers_with_or_without_a_hash_and_last() {
+    fn positions_are_numbers_with_an_optional_hash_and_the_word_last() {
         assert_eq!(position("2"), Some(Position::Number(2)));
         assert_eq!(position("#12"), Some(Position::Number(12)));
         assert_eq!(position("Last"), Some(Position::Last));

@@ -1,4 +1,4 @@
-//! The tools on tasks, each with its checks: the chat assistant and every other caller run this very code.
+//! The tools on tasks, for the chat assistant and every other caller.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,6 +9,7 @@ use super::outcome::{
     completed, created, deleted, done, not_undone, numbered, recorded, refuse, refused, renamed, undone, view,
 };
 use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, UpdateTask, read, schema};
+use super::resolve::TaskResolver;
 use super::{
     CONFIRM_PENDING, ResolvedCall, TaskMatch, ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec, UNDO,
     confirmation,
@@ -23,32 +24,31 @@ use crate::principal::Scope;
 use crate::storage::StorageError;
 use crate::task::{Task, TaskFilter, TaskPatch, TaskRepo, TaskService, TaskStatus, Title};
 
-/// Maximum number of tasks that one list shows; its counts tell how many there are.
+/// Maximum number of tasks that one list shows. The counts include the others.
 const MAX_LISTED: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
 
 /// The tools on tasks: `add_task`, `list_tasks`, `complete_task`, `delete_task`, `update_task`, `undo`.
 #[derive(Clone)]
 pub struct TaskTools {
-    pub(super) tasks: Arc<dyn TaskRepo>,
-    pub(super) conversations: Arc<dyn ConversationRepo>,
-    pub(super) ledger: Ledger,
+    resolver: TaskResolver,
+    ledger: Ledger,
     service: TaskService,
     changes: ChangeService,
 }
 
 impl TaskTools {
-    /// Tools over these ports.
+    /// Creates the tools.
     pub fn new(tasks: Arc<dyn TaskRepo>, conversations: Arc<dyn ConversationRepo>, ledger: Ledger) -> Self {
         let service = TaskService::new(tasks.clone(), ledger.clone());
         let changes = ChangeService::new(ledger.clone(), tasks.clone());
-        Self { tasks, conversations, ledger, service, changes }
+        Self { resolver: TaskResolver { tasks, conversations }, ledger, service, changes }
     }
 }
 
 #[async_trait]
 impl ToolExecutor for TaskTools {
     fn tools(&self) -> Vec<ToolSpec> {
-        // Made once: their schemas are generated from types.
+        // Created once, because the schemas are generated from types.
         static SPECS: LazyLock<Vec<ToolSpec>> = LazyLock::new(specs);
         SPECS.clone()
     }
@@ -73,7 +73,7 @@ impl ToolExecutor for TaskTools {
             entries if tool == CONFIRM_PENDING => Some(confirmation::recorded(entries)),
             entries if tool == UNDO => Some(undone(&Undone { entries: entries.to_vec(), conflicts: Vec::new() })),
             [entry, ..] => Some(recorded(entry).unwrap_or_else(|| {
-                refused("This was done. The task was removed for good since.".to_owned(), json!({}))
+                refused("This was done, but the task has been purged since.".to_owned(), json!({}))
             })),
         })
     }
@@ -82,17 +82,17 @@ impl ToolExecutor for TaskTools {
         let mut titles = None;
         let mut resolved = Vec::with_capacity(calls.len());
         for call in calls {
-            resolved.push(self.resolve_call(context, call, &mut titles).await?);
+            resolved.push(confirmation::resolve_call(&self.resolver, context, call, &mut titles).await?);
         }
         Ok(resolved)
     }
 
     async fn run_pending(&self, context: &ToolContext, pending: &PendingAction) -> Result<ToolOutcome, ToolError> {
-        self.run_confirmed(context, pending).await
+        confirmation::run_confirmed(&self.resolver, &self.ledger, context, pending).await
     }
 }
 
-/// Describes the tools to a model.
+/// The descriptions of the tools.
 pub fn specs() -> Vec<ToolSpec> {
     vec![
         spec("add_task", "Creates a task on the user's list.", schema::<AddTask>()),
@@ -119,7 +119,7 @@ pub fn specs() -> Vec<ToolSpec> {
     ]
 }
 
-/// Describes the tool that confirms a pending action, for the turn in which there is one.
+/// The description of the tool that confirms a pending action, for a turn in which there is one.
 pub fn confirm_pending_spec() -> ToolSpec {
     ToolSpec {
         destructive: true,
@@ -160,7 +160,7 @@ impl TaskTools {
             },
             Err(error) => return refuse(error),
         };
-        self.remember(context, &page.items).await?;
+        self.store_shown(context, &page.items).await?;
         let total = match filter.status {
             TaskStatus::All => counts.pending + counts.completed,
             TaskStatus::Pending => counts.pending,
@@ -187,7 +187,7 @@ impl TaskTools {
         context: &ToolContext,
         OneTask { task_identifier }: OneTask,
     ) -> Result<ToolOutcome, ToolError> {
-        let task = match self.one(context, task_identifier.as_str()).await? {
+        let task = match self.resolve_one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -203,7 +203,7 @@ impl TaskTools {
         context: &ToolContext,
         OneTask { task_identifier }: OneTask,
     ) -> Result<ToolOutcome, ToolError> {
-        let task = match self.one(context, task_identifier.as_str()).await? {
+        let task = match self.resolve_one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -219,7 +219,7 @@ impl TaskTools {
             Ok(title) => title,
             Err(error) => return Ok(refused(error.to_string(), json!({}))),
         };
-        let task = match self.one(context, task_identifier.as_str()).await? {
+        let task = match self.resolve_one(context, task_identifier.as_str()).await? {
             Ok(task) => task,
             Err(outcome) => return Ok(outcome),
         };
@@ -232,24 +232,28 @@ impl TaskTools {
 
     async fn undo(&self, context: &ToolContext, NoParameters {}: NoParameters) -> Result<ToolOutcome, ToolError> {
         match self.changes.undo_last_turn(&context.origin).await {
-            Ok(Some(done)) => Ok(undone(&done)),
+            Ok(Some(result)) => Ok(undone(&result)),
             Ok(None) => Ok(refused("There is nothing to undo in this conversation.".to_owned(), json!({}))),
             Err(error) => not_undone(error),
         }
     }
 
-    /// The one task that `identifier` stands for, or what to say instead.
-    async fn one(&self, context: &ToolContext, identifier: &str) -> Result<Result<Task, ToolOutcome>, ToolError> {
+    /// Returns the task that `identifier` resolves to, or the outcome to return instead.
+    async fn resolve_one(
+        &self,
+        context: &ToolContext,
+        identifier: &str,
+    ) -> Result<Result<Task, ToolOutcome>, ToolError> {
         context.origin.principal.require(Scope::TasksWrite)?;
         let owner = context.origin.principal.user;
         let target = match &context.target {
             Some(target) => target.clone(),
-            None => self.find_match(owner, context.conversation(), identifier, &mut None).await?,
+            None => self.resolver.resolve(owner, context.conversation(), identifier, &mut None).await?,
         };
         match target {
             TaskMatch::One(task) => Ok(Ok(*task)),
             TaskMatch::Several(candidates) => {
-                self.remember(context, &candidates).await?;
+                self.store_shown(context, &candidates).await?;
                 let message = format!("Several tasks match '{identifier}'. Nothing was changed. Which one is meant?");
                 Ok(Err(refused(message, json!({"candidates": numbered(&candidates)}))))
             }
@@ -263,13 +267,14 @@ impl TaskTools {
         }
     }
 
-    /// Remembers what is shown, so that "the second one" means what was seen.
-    async fn remember(&self, context: &ToolContext, shown: &[Task]) -> Result<(), StorageError> {
+    /// Stores which tasks the conversation shows, so that later positions refer to them.
+    async fn store_shown(&self, context: &ToolContext, shown: &[Task]) -> Result<(), StorageError> {
         let Some(conversation) = context.conversation() else { return Ok(()) };
         let ids: Vec<TaskId> = shown.iter().map(|task| task.id).collect();
-        let set = self.conversations.set_shown_tasks(context.origin.principal.user, conversation, &ids).await;
-        // A conversation that was deleted meanwhile shows nothing to anybody.
-        set.or_else(|error| error.into_storage().map_or(Ok(()), Err))
+        let stored =
+            self.resolver.conversations.set_shown_tasks(context.origin.principal.user, conversation, &ids).await;
+        // The conversation may have been deleted meanwhile; then there is nothing to store.
+        stored.or_else(|error| error.into_storage().map_or(Ok(()), Err))
     }
 }
 

@@ -1,38 +1,38 @@
-//! Why turns fail, in names for programs.
+//! Codes of failures.
 
 use std::fmt;
 
-/// Why a turn failed.
+/// The reason why a turn failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureCode {
-    /// The model's provider asked to slow down.
+    /// The provider limits the rate of requests.
     RateLimited,
     /// The provider refused the key.
     Unauthorized,
-    /// The provider does not have the model.
+    /// The provider has no such model.
     ModelRetired,
-    /// The model took too long.
+    /// The model did not respond in time.
     Timeout,
-    /// The provider cannot be reached, or is broken.
+    /// The provider cannot be reached, or fails.
     Unavailable,
-    /// The model's reply makes no sense.
+    /// The model's reply is invalid.
     BadReply,
     /// The database failed.
     Storage,
-    /// Our own code failed.
+    /// The server's code panicked.
     Internal,
     /// The server was shut down.
     ShutDown,
-    /// Nobody worked on it until its lease was over.
+    /// The lease expired without being renewed.
     LeaseExpired,
-    /// The process that worked on it was started again.
+    /// The process that ran the turn was restarted.
     InstanceRestarted,
-    /// It was ended from outside: its conversation was deleted, or another process found its lease over.
+    /// The turn lost its lease: its conversation was deleted, or another process found the lease expired.
     LeaseLost,
 }
 
 impl FailureCode {
-    /// Every code.
+    /// All codes.
     pub const ALL: [Self; 12] = [
         Self::RateLimited,
         Self::Unauthorized,
@@ -48,12 +48,12 @@ impl FailureCode {
         Self::LeaseLost,
     ];
 
-    /// The code of this name in storage.
+    /// Returns the code with this name in storage.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == name)
     }
 
-    /// The name in storage.
+    /// Returns the name in storage.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RateLimited => "rate_limited",

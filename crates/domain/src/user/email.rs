@@ -1,4 +1,4 @@
-//! An email address.
+//! Email addresses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,32 +9,32 @@ use serde::{Deserialize, Serialize};
 use crate::text::NormalizedText;
 
 /// An email address (the `addr-spec` of RFC 5322, internationalised by RFC 6531), trimmed, of at most 254 octets
-/// (RFC 5321), whose domain has a dot in it. Kept as it was written, compared folded.
+/// (RFC 5321), whose domain contains a dot. Stored as entered, compared normalized.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Email(String);
 
 impl Email {
-    /// The longest address, in octets.
+    /// Maximum length in octets.
     pub const MAX: usize = 254;
 
-    /// The address as text.
+    /// Returns the address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The address as addresses are compared.
-    pub fn folded(&self) -> NormalizedText {
+    /// Returns the form for comparison.
+    pub fn normalized(&self) -> NormalizedText {
         NormalizedText::new(&self.0)
     }
 
-    /// What stands before the `@`.
+    /// Returns the part before the `@`.
     pub fn local_part(&self) -> &str {
         self.0.rsplit_once('@').map_or(self.0.as_str(), |(local, _)| local)
     }
 }
 
-/// The text is no [`Email`].
+/// The text is not an [`Email`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a valid email address")]
 pub struct EmailError;
@@ -44,8 +44,8 @@ impl FromStr for Email {
     fn from_str(raw: &str) -> Result<Self, EmailError> {
         let email = raw.trim();
         let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
-        let plain = email.len() <= Self::MAX && !email.chars().any(|c| c.is_control() || c.is_whitespace());
-        if plain && EmailAddress::parse_with_options(email, options).is_ok() {
+        let is_plain = email.len() <= Self::MAX && !email.chars().any(|c| c.is_control() || c.is_whitespace());
+        if is_plain && EmailAddress::parse_with_options(email, options).is_ok() {
             Ok(Self(email.to_owned()))
         } else {
             Err(EmailError)
@@ -77,15 +77,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_trimmed_kept_and_compared_folded() {
+    fn an_address_is_trimmed_and_compared_normalized() {
         let email: Email = " Ada@Example.COM ".parse().unwrap();
         assert_eq!(email.as_str(), "Ada@Example.COM");
-        assert_eq!(email.folded(), "ada@example.com".parse::<Email>().unwrap().folded());
+        assert_eq!(email.normalized(), "ada@example.com".parse::<Email>().unwrap().normalized());
         assert_eq!(email.local_part(), "Ada");
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_refused() {
         let long = format!("{}@example.com", "a".repeat(250));
         for text in [
             "",

@@ -1,9 +1,9 @@
-//! An account at an OpenID provider.
+//! Accounts at OpenID providers.
 
 use std::fmt;
 
-/// Who somebody is at an OpenID provider: `iss` and `sub` together, which no other person ever has (OpenID Connect Core
-/// 1.0, 5.7). An address is not: it changes hands.
+/// An account at an OpenID provider: `iss` and `sub`, which together are unique and never reassigned (OpenID Connect Core
+/// 1.0, 5.7), unlike email addresses.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ExternalAccount {
     issuer: String,
@@ -11,43 +11,43 @@ pub struct ExternalAccount {
 }
 
 impl ExternalAccount {
-    /// The longest issuer, in bytes.
+    /// Maximum length of the issuer in bytes.
     pub const MAX_ISSUER: usize = 255;
-    /// The longest subject, in bytes (OpenID Connect Core 1.0, 2).
+    /// Maximum length of the subject in bytes (OpenID Connect Core 1.0, 2).
     pub const MAX_SUBJECT: usize = 255;
 
-    /// The account `subject` at `issuer`.
+    /// Creates the account `subject` at `issuer`.
     ///
     /// # Errors
-    /// [`ExternalAccountError`] if either is empty, too long, or has a control character in it.
+    /// [`ExternalAccountError`] if either is empty, too long, or contains a control character.
     pub fn new(issuer: &str, subject: &str) -> Result<Self, ExternalAccountError> {
-        let fits = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.chars().any(char::is_control);
-        if fits(issuer, Self::MAX_ISSUER) && fits(subject, Self::MAX_SUBJECT) {
+        let is_valid = |text: &str, max: usize| (1..=max).contains(&text.len()) && !text.chars().any(char::is_control);
+        if is_valid(issuer, Self::MAX_ISSUER) && is_valid(subject, Self::MAX_SUBJECT) {
             Ok(Self { issuer: issuer.to_owned(), subject: subject.to_owned() })
         } else {
             Err(ExternalAccountError)
         }
     }
 
-    /// The provider: `iss`.
+    /// Returns the provider: `iss`.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Its name for the person: `sub`. Compared byte for byte.
+    /// Returns the provider's id of the person: `sub`. Compared byte by byte.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 }
 
-/// Without the subject, which is the person's own.
+/// Omits the subject, which is personal data.
 impl fmt::Debug for ExternalAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExternalAccount").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 
-/// The texts are no [`ExternalAccount`].
+/// The texts are not an [`ExternalAccount`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("issuer and subject must be 1 to 255 bytes without control characters")]
 pub struct ExternalAccountError;

@@ -1,4 +1,4 @@
-//! What a person is called.
+//! Display names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 use crate::text::{self, is_blank};
 use crate::user::Email;
 
-/// What a person is called: trimmed, 1 to 100 characters, no control characters, and not only invisible ones.
+/// The name of a person: trimmed, 1 to 100 characters, no control characters, at least one visible character.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// The longest name, in characters.
+    /// Maximum length in characters.
     pub const MAX: usize = 100;
 
-    /// The name of somebody who gave none: the local part of their address.
+    /// Returns the default name: the local part of the email address.
     pub fn from_email(email: &Email) -> Self {
         let local: String = email.local_part().chars().take(Self::MAX).collect();
-        if is_blank(&local) { Self(email.folded().as_str().chars().take(Self::MAX).collect()) } else { Self(local) }
+        if is_blank(&local) { Self(email.normalized().as_str().chars().take(Self::MAX).collect()) } else { Self(local) }
     }
 
-    /// The name as text.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The text is no [`DisplayName`].
+/// The text is not a [`DisplayName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 100 characters, none of them a control character")]
 pub struct DisplayNameError;
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gives_no_name_is_called_by_the_local_part() {
+    fn the_default_name_is_the_local_part() {
         assert_eq!(DisplayName::from_email(&"ada@example.com".parse().unwrap()).as_str(), "ada");
     }
 }

@@ -1,36 +1,40 @@
-//! Passwords, and what is kept of them.
+//! Passwords and their hashes.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// A password. It never prints itself.
+/// A password, redacted in debug output.
 ///
-/// It is NFKC-normalised (NIST SP 800-63B, 3.1.1.2), so that the same password typed on another keyboard still fits.
+/// NFKC-normalized (NIST SP 800-63B, 3.1.1.2), so that it does not depend on the keyboard that it is entered with.
 #[derive(Clone)]
 pub struct Password(SecretString);
 
 impl Password {
-    /// The shortest password that can be chosen, in characters.
+    /// Minimum length of a new password in characters.
     pub const MIN: usize = 8;
-    /// The longest password that can be chosen, in characters.
+    /// Maximum length of a new password in characters.
     pub const MAX: usize = 128;
 
-    /// A password that somebody chooses.
+    /// Creates a new password.
     ///
     /// # Errors
     /// [`PasswordError`] if it is shorter than [`MIN`](Self::MIN) or longer than [`MAX`](Self::MAX).
-    pub fn chosen(raw: &str) -> Result<Self, PasswordError> {
-        if (Self::MIN..=Self::MAX).contains(&raw.chars().count()) { Ok(Self::typed(raw)) } else { Err(PasswordError) }
+    pub fn new(raw: &str) -> Result<Self, PasswordError> {
+        if (Self::MIN..=Self::MAX).contains(&raw.chars().count()) {
+            Ok(Self::unvalidated(raw))
+        } else {
+            Err(PasswordError)
+        }
     }
 
-    /// A password that somebody types to sign in: any text, because a wrong one is wrong whatever its length.
-    pub fn typed(raw: &str) -> Self {
+    /// Creates a password of any length, for verification.
+    pub fn unvalidated(raw: &str) -> Self {
         Self(raw.nfkc().collect::<String>().into())
     }
 
-    /// The password itself, for the hasher alone.
+    /// Returns the plain text, for the hasher only.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -42,12 +46,12 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The text cannot be chosen as a [`Password`].
+/// The text is too short or too long for a new [`Password`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 8 to 128 characters")]
 pub struct PasswordError;
 
-/// A password's hash as a PHC string. It never prints itself.
+/// The hash of a password as a PHC string, redacted in debug output.
 #[derive(Clone)]
 pub struct PasswordHash(SecretString);
 
@@ -57,7 +61,7 @@ impl PasswordHash {
         Self(phc.into())
     }
 
-    /// The PHC string, for the hasher and the repository alone.
+    /// Returns the PHC string, for the hasher and the repository only.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -74,21 +78,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chosen_password_has_8_to_128_characters() {
-        assert!(Password::chosen(&"é".repeat(8)).is_ok());
-        assert!(Password::chosen(&"é".repeat(128)).is_ok());
-        assert_eq!(Password::chosen("1234567").unwrap_err(), PasswordError);
-        assert_eq!(Password::chosen(&"x".repeat(129)).unwrap_err(), PasswordError);
+    fn a_new_password_has_8_to_128_characters() {
+        assert!(Password::new(&"é".repeat(8)).is_ok());
+        assert!(Password::new(&"é".repeat(128)).is_ok());
+        assert_eq!(Password::new("1234567").unwrap_err(), PasswordError);
+        assert_eq!(Password::new(&"x".repeat(129)).unwrap_err(), PasswordError);
     }
 
     #[test]
-    fn the_same_password_in_another_composition_is_the_same() {
-        assert_eq!(Password::typed("cafe\u{301}").expose(), Password::typed("café").expose());
+    fn a_password_is_independent_of_unicode_composition() {
+        assert_eq!(Password::unvalidated("cafe\u{301}").expose(), Password::unvalidated("café").expose());
     }
 
     #[test]
-    fn neither_password_nor_hash_prints_itself() {
-        let printed = format!("{:?} {:?}", Password::typed("hunter2!"), PasswordHash::new("$argon2id$x".into()));
+    fn debug_output_contains_neither_password_nor_hash() {
+        let printed = format!("{:?} {:?}", Password::unvalidated("hunter2!"), PasswordHash::new("$argon2id$x".into()));
         assert!(!printed.contains("hunter2") && !printed.contains("argon2id"), "{printed}");
     }
 }

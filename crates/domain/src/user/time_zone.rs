@@ -1,4 +1,4 @@
-//! Where a user's "today" is.
+//! Time zones.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 pub struct TimeZone(chrono_tz::Tz);
 
 impl TimeZone {
-    /// The name.
+    /// Returns the IANA name.
     pub fn name(self) -> &'static str {
         self.0.name()
     }
 
-    /// The date that it is there at `time`.
+    /// Returns the local date at `time`.
     pub fn date_at(self, time: DateTime<Utc>) -> NaiveDate {
         time.with_timezone(&self.0).date_naive()
     }
@@ -29,7 +29,7 @@ impl Default for TimeZone {
     }
 }
 
-/// The text names no [`TimeZone`].
+/// The text is not the name of a [`TimeZone`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an IANA time zone name such as Europe/Berlin")]
 pub struct TimeZoneError;
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_zone_knows_its_date() {
+    fn the_date_depends_on_the_time_zone() {
         let late: DateTime<Utc> = "2026-03-01T23:30:00Z".parse().unwrap();
         assert_eq!(TimeZone::default().date_at(late).to_string(), "2026-03-01");
         assert_eq!("Europe/Berlin".parse::<TimeZone>().unwrap().date_at(late).to_string(), "2026-03-02");

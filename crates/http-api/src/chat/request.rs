@@ -212,7 +212,7 @@ fn inferred(id: &str, target: &MessageTarget, input: &ChatInput) -> Option<Idemp
         let _written = write!(key, "{byte:02x}");
     }
     let key = key.parse().ok()?;
-    Some(Idempotency { key, fingerprint: fingerprint(target, input), reuse: KeyReuse::Anew })
+    Some(Idempotency { key, fingerprint: fingerprint(target, input), reuse: KeyReuse::StartNew })
 }
 
 /// What is asked for: the same words or the same confirmation in the same target, however the answer is wanted.

@@ -1,8 +1,9 @@
 //! What happens in a turn, as frames. Pure: it remembers only what the protocol makes the writer remember, which text,
 //! step and calls are open, and the frames of one turn are the same whenever and by whomever it is read.
 
+use domain::chat::{TurnEvent, TurnFinished};
 use domain::message::ToolCall;
-use domain::turn::{TurnEvent, TurnFinished, TurnState};
+use domain::turn::TurnState;
 use serde_json::{Map, Value};
 
 use super::frame::{Frame, Metadata, ProviderMetadata};

@@ -2,18 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::web::Bytes;
 use chrono::{DateTime, Utc};
 use domain::change::Receipts;
+use domain::chat::{TurnAnswer, TurnEvent, TurnFailure, TurnFinished};
 use domain::message::{ToolCall, ToolResult};
-use domain::runtime::Clock;
-use domain::turn::{FailureCode, Turn, TurnAnswer, TurnEvent, TurnFailure, TurnFinished, TurnState, Usage};
+use domain::runtime::{ManualClock, Timer as _};
+use domain::turn::{FailureCode, Turn, TurnState, Usage};
+use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
-use futures_util::{FutureExt as _, future};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -297,38 +297,21 @@ fn no_text_can_end_an_event_or_begin_another() {
     assert_eq!(serde_json::from_slice::<Value>(line).unwrap()["delta"], evil);
 }
 
-/// A clock that lets the first so many sleeps be over at once.
-struct Naps(AtomicU32);
-
-#[async_trait::async_trait]
-impl Clock for Naps {
-    fn now(&self) -> DateTime<Utc> {
-        now()
-    }
-    async fn sleep_until(&self, until: DateTime<Utc>) {
-        assert_eq!((until - now()).num_seconds(), 5);
-        if self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
-            future::pending::<()>().await;
-        }
-    }
-}
-
-fn clock(naps: u32) -> Arc<dyn Clock> {
-    Arc::new(Naps(naps.into()))
-}
-
 #[actix_web::test]
 async fn while_nothing_happens_a_comment_keeps_the_connection_alive() {
-    let said: Vec<Bytes> = events(stream::pending(), clock(3)).take(3).map(Result::unwrap).collect().await;
+    let clock = Arc::new(ManualClock::default());
+    let said = events(stream::pending(), clock.clone()).take(3).map(Result::unwrap).collect::<Vec<Bytes>>();
+    let said = clock.run(said).await;
     assert_eq!(said, [KEEP_ALIVE, KEEP_ALIVE, KEEP_ALIVE]);
-    assert!(events(stream::pending(), clock(0)).next().now_or_never().is_none());
+    assert_eq!(clock.elapsed(), 3 * super::KEEP_ALIVE_EVERY);
+    assert!(events(stream::pending(), clock).next().now_or_never().is_none());
 }
 
 #[actix_web::test]
 async fn a_stream_ends_with_its_mark() {
     let frames =
         stream::iter([vec![Frame::StartStep], vec![], vec![Frame::FinishStep, Frame::Abort { reason: "stopped" }]]);
-    let said: Vec<Bytes> = events(frames, clock(0)).map(Result::unwrap).collect().await;
+    let said: Vec<Bytes> = events(frames, Arc::new(ManualClock::default())).map(Result::unwrap).collect().await;
     let lines = [
         "data: {\"type\":\"start-step\"}\n\n",
         "data: {\"type\":\"finish-step\"}\n\ndata: {\"type\":\"abort\",\"reason\":\"stopped\"}\n\n",

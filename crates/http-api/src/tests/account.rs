@@ -236,7 +236,7 @@ async fn a_user_who_is_gone_is_nobody() {
     ] {
         let mut ports = Ports::new();
         ports.sessions.checkpoint();
-        ports.sessions.expect_standing().return_once(move |_, _, _| Err(error));
+        ports.sessions.expect_status().return_once(move |_, _, _| Err(error));
         ports.ask(ask(Method::GET, "/auth/me")).await.problem(status, code, "");
     }
 }
@@ -298,8 +298,8 @@ async fn an_account_goes_with_its_password_or_without_one_soon_after_signing_in(
     let long_ago = now() - chrono::TimeDelta::hours(1);
     ports
         .sessions
-        .expect_standing()
-        .returning(move |_, _, _| Ok(domain::session::SessionStanding { created_at: long_ago, ..super::standing() }));
+        .expect_status()
+        .returning(move |_, _, _| Ok(domain::session::SessionStatus { created_at: long_ago, ..super::standing() }));
     let problem = ports.ask(ask(Method::DELETE, "/auth/me")).await.problem(401, "INVALID_CREDENTIALS", "");
     assert!(problem["message"].as_str().unwrap().starts_with("Sign in again"), "{problem}");
 }

@@ -4,12 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use chrono::TimeDelta;
+use domain::runtime::ManualClock;
 use futures_util::task::noop_waker_ref;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::hand_clock::HandClock;
 use crate::connection::{Connection, HEAD, SILENCE, STALL};
 
 /// The other end: what it has sent, and how much it takes.
@@ -49,13 +49,13 @@ impl AsyncWrite for Line {
 }
 
 struct Ends {
-    clock: Arc<HandClock>,
+    clock: Arc<ManualClock>,
     connection: Connection<Line>,
 }
 
 impl Ends {
     fn new() -> Self {
-        let clock = Arc::new(HandClock::default());
+        let clock = Arc::new(ManualClock::default());
         Self { connection: Connection::new(Line::default(), clock.clone()), clock }
     }
 
@@ -91,7 +91,7 @@ impl Ends {
     }
 }
 
-const SECOND: TimeDelta = TimeDelta::seconds(1);
+const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_byte_now_and_then_does_not_put_off_the_end_of_a_head() {
@@ -100,7 +100,7 @@ fn a_byte_now_and_then_does_not_put_off_the_end_of_a_head() {
     ends.clock.advance(SILENCE - SECOND);
     // The first one does: the head's own time begins with it.
     assert!(ends.reads(1));
-    for _ in 1..HEAD.num_seconds() {
+    for _ in 1..HEAD.as_secs() {
         ends.clock.advance(SECOND);
         assert!(ends.reads(1));
     }

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::change::Action;
-use domain::conversation::{Conversation, ConversationCursor, MessageCursor, MessageOrder, UsageOfDay};
+use domain::conversation::{Conversation, ConversationCursor, DailyUsage, MessageCursor, MessageOrder};
 use domain::message::{Message, Part, Role, ToolCall, ToolResult};
 use domain::page::{Page, PageRequest};
 use domain::turn::{TurnState, Usage};
@@ -186,7 +186,7 @@ async fn usage_is_told_per_day_and_model() {
     let note = Arc::clone(&asked);
     ports.conversations.expect_usage().returning(move |_, since| {
         note.lock().unwrap().push(since);
-        Ok(vec![UsageOfDay {
+        Ok(vec![DailyUsage {
             day: now().date_naive(),
             provider: "cohere".into(),
             model: "command-a-03-2025".into(),

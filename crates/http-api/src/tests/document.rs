@@ -172,7 +172,7 @@ fn requests_are_closed_and_answers_open() {
         assert!(DOCUMENT["components"]["schemas"][answer].is_object() && !closed(answer), "{answer}");
     }
     // A page sends whatever its version of the SDK has.
-    for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "UsageOfDay"] {
+    for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "DailyUsage"] {
         assert!(DOCUMENT["components"]["schemas"][open].is_object() && !closed(open), "{open}");
     }
 }

@@ -1,6 +1,7 @@
 //! `/api/{user_id}/events`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::http::{Method, header};
 use actix_web::test;
@@ -8,7 +9,7 @@ use chrono::TimeDelta;
 use domain::account::{AccessClaims, TokenError};
 use domain::change::{Action, ChangeRepoError};
 use domain::id::UserId;
-use domain::session::{SessionRepoError, SessionStanding};
+use domain::session::{SessionRepoError, SessionStatus};
 use domain::storage::StorageError;
 use domain::task::Task;
 use futures_util::stream::{self, StreamExt as _};
@@ -16,7 +17,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::follower::{Event, GrowingLedger, Read, Reader, events};
-use super::hand_clock::HandClock;
 use super::ledger::{entry, renamed};
 use super::{Ports, SCRIPT, anonymous, ask, me, now, standing, task};
 use crate::stream_limit::{MAX_STREAMS, StreamLimit};
@@ -195,32 +195,30 @@ async fn a_stream_whose_changes_are_pruned_or_cannot_be_read_ends_and_its_succes
 
 #[actix_web::test]
 async fn a_comment_comes_every_15_seconds() {
-    let clock = Arc::new(HandClock::default());
     let ledger = GrowingLedger::default();
-    let mut ports = ports(&ledger);
-    ports.clock = clock.clone();
+    let ports = ports(&ledger);
+    let clock = ports.clock.clone();
     let app = app!(ports);
     let mut reader = Reader::open(&app, ask(Method::GET, EVENTS)).await;
     for _ in 0..3 {
         for _ in 0..14 {
             assert_eq!(reader.read(), Read::Waits);
-            clock.advance(TimeDelta::seconds(1));
+            clock.advance(Duration::from_secs(1));
         }
         assert_eq!(reader.read(), Read::Waits);
-        clock.advance(TimeDelta::seconds(1));
+        clock.advance(Duration::from_secs(1));
         assert_eq!(reader.read(), Read::Piece(": keep-alive\n\n".to_owned()));
     }
 }
 
 /// How long a reader still gets events after `end` has made its token bad, in seconds.
 async fn seconds_until_the_end(
-    mut ports: Ports,
+    ports: Ports,
     request: test::TestRequest,
     ledger: &GrowingLedger,
     end: impl FnOnce(),
 ) -> i64 {
-    let clock = Arc::new(HandClock::default());
-    ports.clock = clock.clone();
+    let clock = ports.clock.clone();
     let app = app!(ports);
     let mut reader = Reader::open(&app, request).await;
     let (mut seq, mut end) = (0, Some(end));
@@ -238,7 +236,7 @@ async fn seconds_until_the_end(
         {
             end();
         }
-        clock.advance(TimeDelta::seconds(1));
+        clock.advance(Duration::from_secs(1));
     }
     panic!("the stream goes on");
 }
@@ -273,11 +271,11 @@ async fn a_stream_ends_soon_after_its_token_has_expired_or_was_revoked() {
         let ended = Arc::new(std::sync::atomic::AtomicBool::new(false));
         let is_ended = Arc::clone(&ended);
         revoked.sessions.expect_touch().returning(|_, _, _, _| Ok(()));
-        revoked.sessions.expect_standing().returning(move |_, _, at| {
+        revoked.sessions.expect_status().returning(move |_, _, at| {
             if is_ended.load(std::sync::atomic::Ordering::Relaxed) {
                 return Err(error());
             }
-            Ok(SessionStanding { last_used_at: at, ..standing() })
+            Ok(SessionStatus { last_used_at: at, ..standing() })
         });
         let end = move || ended.store(true, std::sync::atomic::Ordering::Relaxed);
         let after = seconds_until_the_end(revoked, ask(Method::GET, EVENTS), &ledger, end).await;
@@ -292,7 +290,7 @@ async fn a_reader_that_was_not_there_while_its_token_expired_gets_nothing_more()
     ports.system.checkpoint();
     let expires_at = Some(now() + TimeDelta::minutes(1));
     ports.system.expect_api_token().returning(move |_| {
-        Ok(Some(domain::api_token::ApiTokenStanding {
+        Ok(Some(domain::api_token::ApiTokenStatus {
             id: Uuid::from_u128(11).into(),
             user: me(),
             scopes: domain::principal::Scopes::granted(["tasks:read"]).unwrap(),
@@ -300,14 +298,13 @@ async fn a_reader_that_was_not_there_while_its_token_expired_gets_nothing_more()
             expires_at,
         }))
     });
-    let clock = Arc::new(HandClock::default());
-    ports.clock = clock.clone();
+    let clock = ports.clock.clone();
     let app = app!(ports);
     let script = anonymous(Method::GET, EVENTS).insert_header((header::AUTHORIZATION, format!("Bearer {SCRIPT}")));
     let mut reader = Reader::open(&app, script).await;
     assert_eq!(reader.read(), Read::Waits);
     ledger.add([renamed(1, "a", "b")]);
-    clock.advance(TimeDelta::minutes(1));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(reader.read(), Read::End);
 }
 

@@ -273,7 +273,7 @@ async fn storage_that_fails_is_told_without_its_causes() {
     ports.ask(ask(Method::DELETE, "/api/{user_id}/tasks/{task_id}")).await.problem(507, "STORAGE_FULL", "");
     let mut ports = Ports::new();
     ports.sessions.checkpoint();
-    ports.sessions.expect_standing().return_once(move |_, _, _| Err(StorageError::Exhausted(cause()).into()));
+    ports.sessions.expect_status().return_once(move |_, _, _| Err(StorageError::Exhausted(cause()).into()));
     ports.ask(ask(Method::GET, "/auth/me")).await.problem(503, "OVERLOADED", "");
 }
 

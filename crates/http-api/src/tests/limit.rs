@@ -189,7 +189,7 @@ fn with_tried_account() -> (Ports, Keys) {
 
 #[actix_web::test]
 async fn an_account_that_is_tried_too_often_is_told_in_place_of_the_route() {
-    let ada = || RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().folded());
+    let ada = || RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().normalized());
     let password = r#"{"current_password":"old password","new_password":"new password"}"#;
     for (request, route) in [
         (login("192.0.2.1"), RateKey::SignInPeer("192.0.2.1".parse::<IpAddr>().unwrap().into())),

@@ -15,7 +15,6 @@ mod document;
 mod events;
 mod follower;
 mod front;
-mod hand_clock;
 mod heads;
 mod ledger;
 mod limit;
@@ -42,7 +41,7 @@ use domain::account::{
     AccessClaims, AccountPorts, AccountService, IdentityProvider, MockIdentityProvider, MockPasswordHasher,
     MockTokenIssuer, TokenError, TokenLifetimes,
 };
-use domain::api_token::{ApiTokenStanding, MockApiTokenRepo};
+use domain::api_token::{ApiTokenStatus, MockApiTokenRepo};
 use domain::change::{ChangeService, Head, Ledger, MockChangeRepo, MockChangeSignals, Seq};
 use domain::chat::{ChatOptions, ChatPorts, ChatService};
 use domain::conversation::MockConversationRepo;
@@ -51,9 +50,9 @@ use domain::id::UserId;
 use domain::llm::ScriptedLlm;
 use domain::principal::Scopes;
 use domain::rate_limit::{MockRateLimiter, RateDecision};
-use domain::runtime::{Background, Clock, FailureLog, IdGenerator};
+use domain::runtime::{Background, Clock, FailureLog, IdGenerator, ManualClock, Timer};
 use domain::secret::{SecretHash, SecretKind};
-use domain::session::{MockSessionRepo, SessionStanding};
+use domain::session::{MockSessionRepo, SessionStatus};
 use domain::system::MockSystemRepo;
 use domain::task::{MockTaskRepo, Task, TaskService, Version};
 use domain::tool::MockToolExecutor;
@@ -77,18 +76,6 @@ const TOKEN: &str = "good-token";
 /// An API token.
 const SCRIPT: &str = "dbl_script";
 
-struct StoppedClock;
-
-#[async_trait::async_trait]
-impl Clock for StoppedClock {
-    fn now(&self) -> DateTime<Utc> {
-        now()
-    }
-    async fn sleep_until(&self, _: DateTime<Utc>) {
-        future::pending::<()>().await;
-    }
-}
-
 fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00.123456Z".parse().unwrap()
 }
@@ -106,7 +93,7 @@ impl IdGenerator for CountingIds {
 struct ForgottenFailures;
 
 impl FailureLog for ForgottenFailures {
-    fn failed(&self, _what: &'static str, _error: &dyn std::error::Error) {}
+    fn record(&self, _what: &'static str, _error: &dyn std::error::Error) {}
 }
 
 struct RuntimeBackground;
@@ -134,7 +121,7 @@ struct Ports {
     tools: MockToolExecutor,
     llm: ScriptedLlm,
     readiness: MockReadiness,
-    clock: Arc<dyn Clock>,
+    clock: Arc<ManualClock>,
     options: HttpOptions,
 }
 
@@ -156,7 +143,7 @@ impl Ports {
             tools: MockToolExecutor::new(),
             llm: ScriptedLlm::default(),
             readiness: MockReadiness::new(),
-            clock: Arc::new(StoppedClock),
+            clock: Arc::new(ManualClock::at(now())),
             options: HttpOptions {
                 public_url: "http://127.0.0.1:8000".parse().unwrap(),
                 frontend_url: "http://localhost:3000".parse().unwrap(),
@@ -176,7 +163,7 @@ impl Ports {
             "old-token" => Err(TokenError::Expired),
             _ => Err(TokenError::Invalid("marked cause".into())),
         });
-        ports.sessions.expect_standing().returning(|_, _, _| Ok(standing()));
+        ports.sessions.expect_status().returning(|_, _, _| Ok(standing()));
         ports
     }
 
@@ -188,7 +175,7 @@ impl Ports {
         self.system.expect_api_token().returning(move |_| {
             let scopes = Scopes::granted(scopes.iter().copied()).unwrap();
             let id = Uuid::from_u128(11).into();
-            Ok(Some(ApiTokenStanding { id, user: me(), scopes, last_used_at: Some(now()), expires_at: None }))
+            Ok(Some(ApiTokenStatus { id, user: me(), scopes, last_used_at: Some(now()), expires_at: None }))
         });
         self
     }
@@ -201,7 +188,8 @@ impl Ports {
         self.changes.expect_undo_links().returning(|_, _| Ok(Vec::new()));
         self.change_signals.expect_notify().return_const(());
         let limiter = Arc::new(self.limiter);
-        let (clock, ids): (_, Arc<dyn IdGenerator>) = (self.clock, Arc::new(CountingIds::default()));
+        let (clock, timer): (Arc<dyn Clock>, Arc<dyn Timer>) = (self.clock.clone(), self.clock);
+        let ids: Arc<dyn IdGenerator> = Arc::new(CountingIds::default());
         let users = Arc::new(self.users);
         let accounts = AccountPorts {
             users: users.clone(),
@@ -215,6 +203,7 @@ impl Ports {
             background: Arc::new(RuntimeBackground),
             failures: Arc::new(ForgottenFailures),
             clock: clock.clone(),
+            timer: timer.clone(),
             ids: ids.clone(),
         };
         let tasks = Arc::new(self.tasks);
@@ -235,6 +224,7 @@ impl Ports {
             signals: Arc::new(TestSignals::default()),
             failures: Arc::new(ForgottenFailures),
             clock: clock.clone(),
+            timer: timer.clone(),
             ids: ids.clone(),
             instance: "test".parse().unwrap(),
         };
@@ -247,6 +237,7 @@ impl Ports {
             limiter,
             readiness: Arc::new(self.readiness),
             clock,
+            timer,
             ids,
         };
         (services, self.options)
@@ -308,13 +299,8 @@ fn json(request: TestRequest, body: impl Into<String>) -> TestRequest {
     request.insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body.into())
 }
 
-fn standing() -> SessionStanding {
-    SessionStanding {
-        token_version: 0,
-        created_at: now(),
-        last_used_at: now(),
-        expires_at: now() + TimeDelta::days(30),
-    }
+fn standing() -> SessionStatus {
+    SessionStatus { token_version: 0, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
 }
 
 fn me() -> UserId {

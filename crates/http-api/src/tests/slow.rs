@@ -2,17 +2,15 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use domain::chat::ChatOptions;
 use domain::llm::{FinishReason, LlmEvent, Step};
+use domain::runtime::ManualClock;
 use futures_channel::oneshot;
 
 use super::chat::chatting;
 use super::document::operations;
-use super::hand_clock::HandClock;
 use super::socket::{chat, serving};
 use super::{ME, Ports, TOKEN};
 use crate::body;
@@ -57,11 +55,10 @@ impl Client {
 
 /// What `client` finds on a server whose clock it has in hand.
 async fn with_clock<T: Send + 'static>(
-    mut ports: Ports,
-    client: impl FnOnce(Client, &HandClock) -> T + Send + 'static,
+    ports: Ports,
+    client: impl FnOnce(Client, &ManualClock) -> T + Send + 'static,
 ) -> T {
-    let clock = Arc::new(HandClock::default());
-    ports.clock = clock.clone();
+    let clock = ports.clock.clone();
     serving(ports, move |address| client(Client::connect(address), &clock)).await
 }
 
@@ -78,7 +75,7 @@ fn is_told(said: &str) {
 #[actix_web::test]
 async fn a_connection_that_never_asks_is_cut() {
     let cut = with_clock(Ports::new(), |client, clock| {
-        clock.await_sleeper(SILENCE);
+        clock.wait_for_sleeper(SILENCE);
         clock.advance(SILENCE);
         client.rest()
     });
@@ -90,7 +87,7 @@ async fn half_a_head_is_told_that_it_is_too_slow_and_cut() {
     for half in HALVES {
         let cut = with_clock(Ports::new(), move |mut client, clock| {
             client.say(half);
-            clock.await_sleeper(HEAD);
+            clock.wait_for_sleeper(HEAD);
             clock.advance(HEAD);
             client.rest()
         });
@@ -106,11 +103,11 @@ async fn half_a_second_head_on_a_connection_that_was_kept_is_cut_too() {
                 client.say(REQUEST);
                 client.hear(UP);
                 // The wait for the next head has begun, and that for this one is over.
-                clock.await_sleeper(SILENCE);
-                clock.advance(SILENCE - TimeDelta::seconds(1));
+                clock.wait_for_sleeper(SILENCE);
+                clock.advance(SILENCE - Duration::from_secs(1));
             }
             client.say(half);
-            clock.await_sleeper(HEAD);
+            clock.wait_for_sleeper(HEAD);
             clock.advance(HEAD);
             client.rest()
         });
@@ -123,7 +120,7 @@ async fn half_a_head_that_came_with_the_request_before_it_is_cut_too() {
     let cut = with_clock(Ports::new(), |mut client, clock| {
         client.say(format!("{REQUEST}GET /hea"));
         client.hear(UP);
-        clock.await_sleeper(SILENCE);
+        clock.wait_for_sleeper(SILENCE);
         clock.advance(SILENCE);
         client.rest()
     });
@@ -135,7 +132,7 @@ async fn a_connection_that_was_kept_and_is_not_used_is_closed() {
     let cut = with_clock(Ports::new(), |mut client, clock| {
         client.say(REQUEST);
         client.hear(UP);
-        clock.await_sleeper(SILENCE);
+        clock.wait_for_sleeper(SILENCE);
         clock.advance(SILENCE);
         client.rest()
     });
@@ -156,10 +153,10 @@ async fn a_body_that_does_not_come_in_time_is_answered_so_and_the_connection_clo
             let head = unfinished(&path, &format!("Content-Type: application/json\r\n{length}"));
             let said = with_clock(Ports::new(), move |mut client, clock| {
                 client.say(head + begun);
-                clock.await_sleeper(body::TIME);
+                clock.wait_for_sleeper(body::TIME);
                 clock.advance(body::TIME);
                 let said = client.hear("}");
-                clock.await_sleeper(LINGER);
+                clock.wait_for_sleeper(LINGER);
                 clock.advance(LINGER);
                 (said, client.rest())
             });
@@ -187,8 +184,8 @@ fn every_operation_that_takes_a_body_is_described_with_that_answer() {
 async fn a_body_that_comes_in_time_may_come_in_pieces() {
     let said = with_clock(Ports::new(), |mut client, clock| {
         client.say(unfinished(&format!("/api/{ME}/tasks"), "Content-Type: application/json\r\nContent-Length: 2"));
-        clock.await_sleeper(body::TIME);
-        clock.advance(body::TIME - TimeDelta::seconds(1));
+        clock.wait_for_sleeper(body::TIME);
+        clock.advance(body::TIME - Duration::from_secs(1));
         client.say("{");
         client.say("}");
         client.hear("}")
@@ -203,10 +200,10 @@ async fn a_refused_body_that_does_not_end_is_cut() {
         let said = with_clock(Ports::new(), move |mut client, clock| {
             client.say(unfinished("/auth/login", "Content-Type: text/plain\r\nTransfer-Encoding: chunked"));
             let said = client.hear("}");
-            clock.await_sleeper(SILENCE);
+            clock.wait_for_sleeper(SILENCE);
             if dribbles {
                 client.say("1\r\nx\r\n");
-                clock.await_sleeper(HEAD);
+                clock.wait_for_sleeper(HEAD);
                 clock.advance(HEAD);
             } else {
                 clock.advance(SILENCE);
@@ -230,7 +227,7 @@ fn thinking() -> (Ports, oneshot::Sender<()>) {
 }
 
 /// Longer than everything here, and shorter than a model's own deadline.
-const LONG: TimeDelta = TimeDelta::seconds(110);
+const LONG: Duration = Duration::from_secs(110);
 
 #[actix_web::test]
 async fn an_answer_that_takes_long_is_not_cut() {
@@ -244,7 +241,7 @@ async fn an_answer_that_takes_long_is_not_cut() {
         let said = with_clock(ports, move |mut client, clock| {
             client.say(chat(accept));
             let mut said = client.hear(begun);
-            clock.await_sleeper(ChatOptions::default().model_deadline);
+            clock.wait_for_sleeper(ChatOptions::default().model_deadline);
             clock.advance(LONG);
             said += &client.hear(meanwhile);
             gate.send(()).unwrap();
@@ -263,7 +260,7 @@ async fn a_client_that_takes_nothing_of_its_answers_is_cut() {
         clock.skip(STALL);
         // Together more than the system holds for a client.
         client.say("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(ASKED));
-        clock.await_skip();
+        clock.wait_for_skip();
         let mut said = Vec::new();
         // What was on its way when it was cut may be lost.
         let _end = client.0.read_to_end(&mut said);

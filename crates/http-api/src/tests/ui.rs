@@ -124,7 +124,7 @@ async fn a_message_that_the_page_sends_again_is_the_same_request() {
     .collect();
     let key = |index: usize| keys[index].as_ref().unwrap();
     assert_eq!(key(0), key(1));
-    assert_eq!((&key(2).key, key(2).reuse), (&key(0).key, KeyReuse::Anew));
+    assert_eq!((&key(2).key, key(2).reuse), (&key(0).key, KeyReuse::StartNew));
     assert_ne!(key(2).fingerprint, key(0).fingerprint);
     assert!(key(3).key != key(0).key && key(4).key != key(0).key);
     assert_eq!((&keys[5], &keys[6]), (&None, &None));

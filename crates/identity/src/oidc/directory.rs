@@ -4,9 +4,9 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use domain::runtime::{Clock, FailureLog};
+use domain::runtime::{FailureLog, Timer};
 use futures_util::future::{Either, select};
 use openidconnect::IssuerUrl;
 use openidconnect::core::{CoreJsonWebKeySet, CoreProviderMetadata};
@@ -17,19 +17,19 @@ use super::http::HttpClient;
 use super::published::Published;
 
 /// So long it is not fetched again.
-const FRESH: TimeDelta = TimeDelta::hours(1);
+const FRESH: Duration = Duration::from_hours(1);
 /// So long it serves while the provider does not publish anything that could take its place. Key pairs live longer.
-const USABLE: TimeDelta = TimeDelta::hours(24);
+const USABLE: Duration = Duration::from_hours(24);
 /// So long such a caller waits for something newer: there has to be time left to redeem the code.
-const PATIENCE: TimeDelta = TimeDelta::seconds(2);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// So long nobody asks again after that, or for keys that are not known yet.
-const PAUSE: TimeDelta = TimeDelta::seconds(30);
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// What the provider publishes, fetched when it is needed and kept.
 pub(super) struct Directory {
     issuer: IssuerUrl,
     http: Arc<HttpClient>,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     failures: Arc<dyn FailureLog>,
     known: RwLock<Option<Arc<Published>>>,
     /// Held by whoever fetches.
@@ -40,19 +40,19 @@ pub(super) struct Directory {
 #[derive(Default)]
 struct Pauses {
     /// For something to take the place of what is still usable.
-    newer: Option<DateTime<Utc>>,
+    newer: Option<Duration>,
     /// For keys that an id token names.
-    keys: Option<DateTime<Utc>>,
+    keys: Option<Duration>,
 }
 
 impl Directory {
     pub(super) fn new(
         issuer: IssuerUrl,
         http: Arc<HttpClient>,
-        clock: Arc<dyn Clock>,
+        timer: Arc<dyn Timer>,
         failures: Arc<dyn FailureLog>,
     ) -> Self {
-        Self { issuer, http, clock, failures, known: RwLock::default(), pauses: Mutex::default() }
+        Self { issuer, http, timer, failures, known: RwLock::default(), pauses: Mutex::default() }
     }
 
     /// What the provider publishes: at most an hour old, or at most a day if the provider does not answer as it has to.
@@ -74,7 +74,7 @@ impl Directory {
     async fn newer_than(&self, usable: Arc<Published>) -> Arc<Published> {
         // Somebody is fetching already.
         let Ok(mut pauses) = self.pauses.try_lock() else { return usable };
-        let now = self.clock.now();
+        let now = self.timer.elapsed();
         if pauses.newer.is_some_and(|until| now < until) {
             return usable;
         }
@@ -82,7 +82,7 @@ impl Directory {
         match self.soon(self.fetch()).await {
             Ok(newer) => newer,
             Err(failure) => {
-                self.failures.failed("fetching what the OpenID provider publishes", &failure);
+                self.failures.record("fetching what the OpenID provider publishes", &failure);
                 usable
             }
         }
@@ -95,7 +95,7 @@ impl Directory {
         if let Some(fetched_meanwhile) = self.younger_than(USABLE).filter(|newest| !Arc::ptr_eq(newest, known)) {
             return Ok(Some(fetched_meanwhile));
         }
-        let now = self.clock.now();
+        let now = self.timer.elapsed();
         if pauses.keys.is_some_and(|until| now < until) {
             return Ok(None);
         }
@@ -106,11 +106,11 @@ impl Directory {
 
     async fn fetch(&self) -> Result<Arc<Published>, Failure> {
         let metadata = CoreProviderMetadata::discover_async(self.issuer.clone(), &*self.http).await?;
-        Ok(self.keep(Published::new(&metadata, self.clock.now())?))
+        Ok(self.keep(Published::new(&metadata, self.timer.elapsed())?))
     }
 
     async fn soon<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        match select(pin!(work), self.clock.sleep_until(self.clock.now() + PATIENCE)).await {
+        match select(pin!(work), self.timer.sleep(PATIENCE)).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(_) => Err(Failure::TooSlow),
         }
@@ -122,8 +122,8 @@ impl Directory {
         published
     }
 
-    fn younger_than(&self, age: TimeDelta) -> Option<Arc<Published>> {
+    fn younger_than(&self, age: Duration) -> Option<Arc<Published>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        known.filter(|known| self.clock.now() - known.fetched_at < age)
+        known.filter(|known| self.timer.elapsed() - known.fetched_at < age)
     }
 }

@@ -1,6 +1,7 @@
 //! What the provider publishes: where it is asked, how, and with which keys it signs.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
 use openidconnect::core::{
     CoreClientAuthMethod, CoreJsonWebKeySet, CoreJsonWebKeyType, CoreJwsSigningAlgorithm, CoreProviderMetadata,
 };
@@ -21,13 +22,14 @@ pub(super) struct Published {
     /// client's secret, or takes a published key for one, could sign.
     pub algorithms: Vec<CoreJwsSigningAlgorithm>,
     pub keys: CoreJsonWebKeySet,
-    pub fetched_at: DateTime<Utc>,
+    /// Elapsed time of the [`Timer`](domain::runtime::Timer).
+    pub fetched_at: Duration,
 }
 
 impl Published {
     /// Reads the discovery document with its keys, fetched at this time. That its `issuer` is the one it was asked of is
     /// known already.
-    pub(super) fn new(metadata: &CoreProviderMetadata, fetched_at: DateTime<Utc>) -> Result<Self, Failure> {
+    pub(super) fn new(metadata: &CoreProviderMetadata, fetched_at: Duration) -> Result<Self, Failure> {
         let issuer = metadata.issuer().url();
         let refused = |why: &str| Failure::Published(why.to_owned());
         let token = metadata.token_endpoint().ok_or_else(|| refused("there is no token endpoint"))?;

@@ -13,7 +13,7 @@ use super::*;
 const PASSWORD: &str = "correct horse battery staple";
 
 fn password() -> Password {
-    Password::typed(PASSWORD)
+    Password::unvalidated(PASSWORD)
 }
 
 fn hasher() -> Argon2Hasher {
@@ -82,7 +82,7 @@ async fn a_password_fits_its_own_hash_and_no_other_password_does() {
     let hash = hasher.hash(password()).await.unwrap();
     assert!(hasher.verify(password(), Some(hash.clone())).await.unwrap());
     for other in ["", "correct horse battery stapl", "correct horse battery staplE"] {
-        assert!(!hasher.verify(Password::typed(other), Some(hash.clone())).await.unwrap(), "{other}");
+        assert!(!hasher.verify(Password::unvalidated(other), Some(hash.clone())).await.unwrap(), "{other}");
     }
 }
 
@@ -117,7 +117,7 @@ async fn without_a_hash_the_answer_is_no_and_a_hash_of_the_same_cost_is_computed
     let hasher = Argon2Hasher::over(function.clone(), cost, HashingLimits::default()).unwrap();
 
     let hash = hasher.hash(password()).await.unwrap();
-    assert!(!hasher.verify(Password::typed("wrong"), Some(hash)).await.unwrap());
+    assert!(!hasher.verify(Password::unvalidated("wrong"), Some(hash)).await.unwrap());
     assert!(!hasher.verify(password(), None).await.unwrap());
 
     let costs = function.costs.lock().unwrap();

@@ -6,7 +6,7 @@ mod random_text;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound as _, Utc};
-use domain::runtime::{MockClock, MockIdGenerator};
+use domain::runtime::{ManualClock, MockIdGenerator};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -30,8 +30,7 @@ fn issuer_with(secret: &str) -> JwtIssuer {
 }
 
 fn issuer_at(secret: &str, now: DateTime<Utc>) -> JwtIssuer {
-    let mut clock = MockClock::new();
-    clock.expect_now().return_const(now);
+    let clock = ManualClock::at(now);
     let mut ids = MockIdGenerator::new();
     ids.expect_next().return_const(TOKEN.parse::<Uuid>().unwrap());
     JwtIssuer::new(&JwtSecret::new(secret.into()).unwrap(), Arc::new(clock), Arc::new(ids))

@@ -9,14 +9,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{
     AuthorizationRequest, IdentityProvider as _, IdentityProviderError, ProviderIdentity, SignInProof,
 };
-use domain::runtime::{Clock as _, FailureLog, with_causes};
+use domain::runtime::{Clock as _, FailureLog, ManualClock, with_causes};
 use futures_util::future::{Either, select};
 use identity::{OidcOptions, OidcProvider};
 use secrecy::{ExposeSecret as _, SecretString};
 use test_openid::{CLIENT_ID, CLIENT_SECRET, IdToken, OpenIdServer, Page};
 use url::Url;
-
-use crate::clock::ManualClock;
 
 pub const REDIRECT_URL: &str = "http://127.0.0.1:8000/auth/google/callback";
 
@@ -25,7 +23,7 @@ pub const REDIRECT_URL: &str = "http://127.0.0.1:8000/auth/google/callback";
 pub struct Heard(Mutex<Vec<String>>);
 
 impl FailureLog for Heard {
-    fn failed(&self, what: &'static str, error: &dyn Error) {
+    fn record(&self, what: &'static str, error: &dyn Error) {
         self.0.lock().unwrap().push(format!("{what}: {}", with_causes(error)));
     }
 }
@@ -61,7 +59,7 @@ impl Fixture {
             redirect_url: REDIRECT_URL.parse().unwrap(),
         };
         change(&mut options);
-        let provider = OidcProvider::new(options, clock.clone(), heard.clone()).unwrap();
+        let provider = OidcProvider::new(options, clock.clone(), clock.clone(), heard.clone()).unwrap();
         Self { server, provider, clock, heard }
     }
 
@@ -74,7 +72,7 @@ impl Fixture {
 
     /// Lets time pass, at the provider too.
     pub fn advance(&self, by: TimeDelta) {
-        self.clock.advance(by);
+        self.clock.advance(by.to_std().unwrap());
         self.server.set_time(self.clock.now());
     }
 

@@ -4,7 +4,6 @@
 
 mod begin;
 mod claims;
-mod clock;
 mod deadline;
 mod directory;
 mod fixture;

@@ -145,7 +145,7 @@ fn tell(events: &[LlmEvent], told: &mut String) -> Vec<LlmToolCall> {
 
 fn tell_one(event: &LlmEvent, told: &mut String, calls: &mut Vec<LlmToolCall>) {
     match event {
-        LlmEvent::ToolCallBegun { index, id, tool } => line(told, &format!("call {index} begun: {tool} ({id})")),
+        LlmEvent::ToolCallStarted { index, id, tool } => line(told, &format!("call {index} begun: {tool} ({id})")),
         LlmEvent::ToolCallComplete { index, call } => {
             line(told, &format!("call {index} complete: {} {}", call.tool, call.arguments));
             calls.push(call.clone());

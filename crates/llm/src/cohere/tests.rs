@@ -193,11 +193,11 @@ fn calls_come_in_fragments_after_the_plan() {
         whole(&sse(&events)),
         [
             LlmEvent::PlanDelta("I will.".into()),
-            LlmEvent::ToolCallBegun { index: 0, id: "a_1".into(), tool: "add_task".into() },
+            LlmEvent::ToolCallStarted { index: 0, id: "a_1".into(), tool: "add_task".into() },
             fragment("{\"title\":"),
             fragment("\"milk\"}"),
             LlmEvent::ToolCallComplete { index: 0, call: call("a_1", "add_task", "{\"title\":\"milk\"}") },
-            LlmEvent::ToolCallBegun { index: 1, id: "a_2".into(), tool: "list_tasks".into() },
+            LlmEvent::ToolCallStarted { index: 1, id: "a_2".into(), tool: "list_tasks".into() },
             LlmEvent::ToolCallComplete { index: 1, call: call("a_2", "list_tasks", "{}") },
             finished(FinishReason::ToolCalls),
         ]

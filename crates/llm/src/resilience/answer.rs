@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::llm::{LlmError, LlmEvent, LlmStream};
-use domain::runtime::Clock;
+use domain::runtime::Timer;
 use futures_util::{StreamExt as _, stream};
 
 use super::breaker::{Admission, Outcome};
@@ -24,7 +24,7 @@ pub(super) async fn first_event(mut stream: LlmStream) -> Result<(LlmEvent, LlmS
 /// What is still to come of an answer that has begun.
 pub(super) struct Answer {
     rest: LlmStream,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     total: Deadline,
     between_events: Duration,
     /// Taken when the answer has ended. Dropped with the stream, it tells the breaker that nobody knows how it ended.
@@ -34,12 +34,12 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn new(
         rest: LlmStream,
-        clock: Arc<dyn Clock>,
+        timer: Arc<dyn Timer>,
         total: Deadline,
         between_events: Duration,
         admission: Admission,
     ) -> Self {
-        Self { rest, clock, total, between_events, admission: Some(admission) }
+        Self { rest, timer, total, between_events, admission: Some(admission) }
     }
 
     /// `first` and the rest. It ends behind `Finished`, an error, or where the rest ends.
@@ -52,8 +52,8 @@ impl Answer {
     async fn next(mut self) -> Option<(Result<LlmEvent, LlmError>, Self)> {
         self.admission.as_ref()?;
         // Counted from the moment somebody waits: a slow reader is not the provider's fault.
-        let next = Deadline::from(self.clock.now(), Overdue::NextEvent(self.between_events));
-        let item = next.or(self.total).hold(self.clock.as_ref(), self.rest.next()).await;
+        let next = Deadline::from(self.timer.elapsed(), Overdue::NextEvent(self.between_events));
+        let item = next.or(self.total).hold(self.timer.as_ref(), self.rest.next()).await;
         let item = item.unwrap_or_else(|overdue| Some(Err(overdue.into())));
         self.settle_at_end(item.as_ref());
         Some((item?, self))

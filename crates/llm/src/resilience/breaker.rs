@@ -5,20 +5,19 @@
 //! lasts: a slow call from before the breaker opened says nothing about now.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use domain::llm::LlmError;
-use domain::runtime::{Clock, with_causes};
+use domain::runtime::{Timer, with_causes};
 
 use super::BreakerOptions;
-use super::deadline::after;
 
 /// The breaker refuses the call.
 #[derive(Debug, thiserror::Error)]
-#[error("{provider} kept failing and is left alone until {until} (the circuit breaker is open)")]
+#[error("the circuit breaker of {provider} is open for another {rest:?}")]
 pub(super) struct BreakerOpen {
     provider: String,
-    until: DateTime<Utc>,
+    rest: Duration,
 }
 
 /// What came of a call, as the breaker sees it.
@@ -47,9 +46,9 @@ enum State {
     /// Every call is let through; so many failed since the last one that was answered.
     Closed { failures: u32 },
     /// No call is let through before `until`, and then one.
-    Open { until: DateTime<Utc> },
+    Open { until: Duration },
     /// That one is under way. `until` is when the breaker had been open long enough.
-    Trial { until: DateTime<Utc> },
+    Trial { until: Duration },
 }
 
 #[derive(Debug)]
@@ -68,16 +67,16 @@ impl Inner {
 /// One provider's circuit breaker.
 pub(super) struct Breaker {
     provider: String,
-    clock: Arc<dyn Clock>,
+    timer: Arc<dyn Timer>,
     options: BreakerOptions,
     inner: Mutex<Inner>,
 }
 
 impl Breaker {
     /// A closed one.
-    pub(super) fn new(provider: String, clock: Arc<dyn Clock>, options: BreakerOptions) -> Self {
+    pub(super) fn new(provider: String, timer: Arc<dyn Timer>, options: BreakerOptions) -> Self {
         let inner = Mutex::new(Inner { state: State::Closed { failures: 0 }, era: 0 });
-        Self { provider, clock, options, inner }
+        Self { provider, timer, options, inner }
     }
 
     /// Whether calls are let through freely.
@@ -87,20 +86,20 @@ impl Breaker {
 
     /// Lets a call through, or not.
     pub(super) fn admit(self: &Arc<Self>) -> Result<Admission, BreakerOpen> {
-        let now = self.clock.now();
+        let now = self.timer.elapsed();
         let mut inner = self.locked();
         match inner.state {
             State::Closed { .. } => {}
             State::Open { until } if now >= until => inner.enter(State::Trial { until }),
             State::Open { until } | State::Trial { until } => {
-                return Err(BreakerOpen { provider: self.provider.clone(), until });
+                return Err(BreakerOpen { provider: self.provider.clone(), rest: until.saturating_sub(now) });
             }
         }
         Ok(Admission { breaker: self.clone(), era: inner.era, settled: false })
     }
 
     fn settle(&self, era: u64, outcome: Option<Outcome>) {
-        let open = State::Open { until: after(self.clock.now(), self.options.open_for) };
+        let open = State::Open { until: self.timer.elapsed().saturating_add(self.options.open_for) };
         let mut inner = self.locked();
         if inner.era != era {
             return;

@@ -1,4 +1,4 @@
-//! A time by which something must have come, held by the `Clock` port.
+//! A time by which something must have come, measured by the [`Timer`] port.
 //!
 //! Deliberately not here: how long the deadlines are, which [`super::Deadlines`] says.
 
@@ -6,9 +6,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use domain::llm::LlmError;
-use domain::runtime::Clock;
+use domain::runtime::Timer;
 use futures_util::future::{Either, select};
 
 /// What did not come in time, and the time that it had.
@@ -42,14 +41,15 @@ impl From<Overdue> for LlmError {
 /// A point in time, and what has not come if it passes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
-    at: DateTime<Utc>,
+    /// Elapsed time of the [`Timer`].
+    at: Duration,
     overdue: Overdue,
 }
 
 impl Deadline {
     /// What `overdue` allows, counted from `start`.
-    pub(super) fn from(start: DateTime<Utc>, overdue: Overdue) -> Self {
-        Self { at: after(start, overdue.allowed()), overdue }
+    pub(super) fn from(start: Duration, overdue: Overdue) -> Self {
+        Self { at: start.saturating_add(overdue.allowed()), overdue }
     }
 
     /// The sooner one of the two.
@@ -58,25 +58,20 @@ impl Deadline {
     }
 
     /// Whether it has not passed at `time`.
-    pub(super) fn is_open(self, time: DateTime<Utc>) -> bool {
+    pub(super) fn is_open(self, time: Duration) -> bool {
         time < self.at
     }
 
     /// What `work` comes to, unless the deadline passes first. Work that is always ready cannot outrun it: once it has
     /// passed, none is begun.
-    pub(super) async fn hold<T>(self, clock: &dyn Clock, work: impl Future<Output = T>) -> Result<T, Overdue> {
-        if !self.is_open(clock.now()) {
+    pub(super) async fn hold<T>(self, timer: &dyn Timer, work: impl Future<Output = T>) -> Result<T, Overdue> {
+        let now = timer.elapsed();
+        if !self.is_open(now) {
             return Err(self.overdue);
         }
-        match select(pin!(work), clock.sleep_until(self.at)).await {
+        match select(pin!(work), timer.sleep(self.at.saturating_sub(now))).await {
             Either::Left((done, _)) => Ok(done),
             Either::Right(((), _)) => Err(self.overdue),
         }
     }
-}
-
-/// `start` and `duration` added; the end of time if there is no such time.
-pub(super) fn after(start: DateTime<Utc>, duration: Duration) -> DateTime<Utc> {
-    let duration = TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
-    start.checked_add_signed(duration).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -1,7 +1,6 @@
 //! Deadlines, retries, the circuit breaker and the stand-in, with a clock that a test moves.
 
 mod breaker;
-mod clock;
 mod deadlines;
 mod fallback;
 mod log;
@@ -15,7 +14,7 @@ use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmSt
 use futures_util::{StreamExt as _, future, stream};
 
 use super::{ResilienceOptions, ResilientClient};
-use clock::ManualClock;
+use domain::runtime::{ManualClock, Timer as _};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -102,7 +101,7 @@ impl LlmClient for StreamingLlm {
 /// What a whole call came to: the events, and the error that ended them if one did. Time passes as it is waited for.
 async fn outcome(client: &dyn LlmClient, clock: &ManualClock) -> (Vec<LlmEvent>, Option<LlmError>) {
     clock
-        .pass_through(async {
+        .run(async {
             let mut events = Vec::new();
             let mut stream = match client.respond(request()).await {
                 Ok(stream) => stream,

@@ -172,7 +172,7 @@ async fn a_connection_that_is_cut_mid_call_completes_no_call() {
     for tail in [chunk(&call), chunk(&call) + LAST_CHUNK] {
         let server = serve(chunked(), tail, Then::Close).await;
         let (events, error) = events(&openai(server.address.as_str())).await;
-        assert!(matches!(events[0], LlmEvent::ToolCallBegun { .. }), "{events:?}");
+        assert!(matches!(events[0], LlmEvent::ToolCallStarted { .. }), "{events:?}");
         assert!(!events.iter().any(|event| matches!(event, LlmEvent::ToolCallComplete { .. })), "{events:?}");
         assert!(matches!(error, Some(LlmError::Unavailable(_))), "{error:?}");
     }

@@ -49,7 +49,7 @@ fn insert(owner: UserId, task: &Task) -> InsertStatement {
         id: task.id.as_uuid(),
         user_id: owner.as_uuid(),
         title: task.title.as_str().to_owned(),
-        title_folded: task.title.folded().as_str().to_owned(),
+        title_folded: task.title.normalized().as_str().to_owned(),
         completed_at: task.completed_at.map(Timestamp::from),
         version: i64::from(task.version.get()),
         created_at: task.created_at.into(),
@@ -67,7 +67,7 @@ fn update(owner: UserId, expected: Version, task: &Task) -> UpdateStatement {
     update
         .table(Entity)
         .value(Column::Title, task.title.as_str())
-        .value(Column::TitleFolded, task.title.folded().as_str())
+        .value(Column::TitleFolded, task.title.normalized().as_str())
         .value(Column::CompletedAt, task.completed_at.map(Timestamp::from))
         .value(Column::DeletedAt, task.deleted_at.map(Timestamp::from))
         .value(Column::Version, i64::from(task.version.get()))

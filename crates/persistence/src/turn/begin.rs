@@ -6,7 +6,7 @@
 use domain::conversation::{ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn, TurnStart};
 use domain::id::{ConversationId, UserId};
 use domain::storage::StorageError;
-use domain::turn::{FailureCode, IDEMPOTENCY_KEPT, Turn, TurnState};
+use domain::turn::{FailureCode, IDEMPOTENCY_TTL, Turn, TurnState};
 use sea_orm::prelude::Json;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, QueryResult};
 
@@ -47,7 +47,7 @@ pub(crate) async fn begin(
         }
         // The result for a known key takes precedence over these errors.
         let Some(earlier) = find_by_key(database, owner, request).await? else { return outcome };
-        if new.at - earlier.started_at() >= IDEMPOTENCY_KEPT {
+        if new.at - earlier.started_at() >= IDEMPOTENCY_TTL {
             if release_key || !matches!(outcome, Err(ConversationRepoError::TurnInProgress)) {
                 return outcome;
             }
@@ -57,7 +57,7 @@ pub(crate) async fn begin(
         if !earlier.has_fingerprint(request.fingerprint) {
             match request.reuse {
                 KeyReuse::Refuse => return Err(ConversationRepoError::IdempotencyKeyReused),
-                KeyReuse::Anew => new.idempotency = None,
+                KeyReuse::StartNew => new.idempotency = None,
             }
             continue;
         }
@@ -102,7 +102,7 @@ async fn try_begin(
         return transaction.abort(ConversationRepoError::NotPending).await;
     }
     if let Some(request) = new.idempotency.as_ref().filter(|_| release_key) {
-        let release = statements::release_key(owner, &request.key, (new.at - IDEMPOTENCY_KEPT).into());
+        let release = statements::release_key(owner, &request.key, (new.at - IDEMPOTENCY_TTL).into());
         transaction.execute(&release).await.map_err(storage)?;
     }
     let insert = statements::insert_turn(owner, conversation, new, at);

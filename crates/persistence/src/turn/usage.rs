@@ -1,7 +1,7 @@
 //! Token usage of a user's turns by day, provider and model.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::conversation::{ConversationRepoError, UsageOfDay};
+use domain::conversation::{ConversationRepoError, DailyUsage};
 use domain::id::UserId;
 use domain::storage::StorageError;
 use domain::turn::TurnState;
@@ -29,7 +29,7 @@ pub(crate) async fn usage(
     database: &Database,
     owner: UserId,
     since: DateTime<Utc>,
-) -> Result<Vec<UsageOfDay>, ConversationRepoError> {
+) -> Result<Vec<DailyUsage>, ConversationRepoError> {
     let reader = database.reader().await?;
     let select = select(reader.get_database_backend(), owner, since.into());
     let rows = reader.query_all(&select).await.map_err(storage)?;
@@ -62,9 +62,9 @@ fn select(backend: DbBackend, owner: UserId, since: Timestamp) -> SelectStatemen
     select
 }
 
-fn read(row: &QueryResult) -> Result<UsageOfDay, StorageError> {
+fn read(row: &QueryResult) -> Result<DailyUsage, StorageError> {
     let row = Row::from_query_result(row, "").map_err(storage)?;
-    Ok(UsageOfDay {
+    Ok(DailyUsage {
         day: row.day.parse::<NaiveDate>().map_err(corrupt)?,
         provider: row.provider,
         model: row.model,

@@ -34,7 +34,7 @@ pub(super) fn insert(user: &NewUser, zone: TimeZone) -> InsertStatement {
         .values_panic([
             user.id.as_uuid().into(),
             user.email.as_str().into(),
-            user.email.folded().as_str().into(),
+            user.email.normalized().as_str().into(),
             user.name.as_str().into(),
             zone.name().into(),
             user.password_hash.as_ref().map(|hash| hash.expose().to_owned()).into(),

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::api_token::NewApiToken;
@@ -254,7 +255,7 @@ pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow:
         user_message: id(),
         user_parts: text("Add milk"),
         assistant_message: id(),
-        lease: Lease { instance: "here".parse()?, until: at + Lease::LENGTH },
+        lease: Lease { instance: "here".parse()?, until: at + Lease::TTL },
         provider: "offline".into(),
         model: "v1".into(),
         confirms: None,
@@ -283,7 +284,7 @@ pub(crate) fn end(state: TurnState, at: DateTime<Utc>) -> TurnResult {
         provider: "offline".into(),
         model: "v1".into(),
         first_token_at: None,
-        model_time: TimeDelta::zero(),
+        model_time: Duration::ZERO,
         pending: None,
         at,
     }

@@ -44,9 +44,11 @@ async fn a_task_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Resu
     let page = PageRequest::first(NonZeroU16::MAX);
     assert_eq!(tasks.list_trash(eve, page.clone()).await?.items, []);
     assert_eq!(tasks.list_trash(ada, page.clone()).await?.items, std::slice::from_ref(&trash));
-    for title in
-        [None, Some(TitleMatch::Exactly(task.title.folded())), Some(TitleMatch::Containing(task.title.folded()))]
-    {
+    for title in [
+        None,
+        Some(TitleMatch::Exactly(task.title.normalized())),
+        Some(TitleMatch::Containing(task.title.normalized())),
+    ] {
         let filter = TaskFilter { title, ..TaskFilter::default() };
         assert_eq!(tasks.list(eve, &filter, PageRequest::first(NonZeroU16::MIN)).await?.items, []);
         assert_eq!(
@@ -219,7 +221,7 @@ async fn a_session_of_another_user_is_not_found(test: TestDatabase) -> anyhow::R
         expires_at: at(200_000_000),
     };
     let outcomes = [
-        sessions.standing(eve, new.id, at(1)).await.err(),
+        sessions.status(eve, new.id, at(1)).await.err(),
         sessions.rotate(eve, new.id, rotation(token())).await.err(),
         sessions.end(eve, new.id).await.err(),
         sessions.create_code(eve, new_code(CodePurpose::Link, Some(new.id))).await.err(),

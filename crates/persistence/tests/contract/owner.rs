@@ -156,7 +156,7 @@ async fn drive_sessions(fixture: &Fixture, owner: UserId, record: &mut Record) -
         expires_at: at(200_000_000),
     };
     drive!(record, fixture, sessions.create(owner, new.clone()))?;
-    drive!(record, fixture, sessions.standing(owner, new.id, at(1)))?;
+    drive!(record, fixture, sessions.status(owner, new.id, at(1)))?;
     drive!(record, fixture, sessions.touch(owner, new.id, Client::default(), at(1)))?;
     drive!(record, fixture, sessions.rotate(owner, new.id, rotation.clone()))?;
     drive!(record, fixture, sessions.rotate(owner, new.id, rotation)).err();

@@ -1,11 +1,9 @@
-//! Who a request comes from, and how often storage is asked for that.
-
-use std::sync::atomic::{AtomicI64, Ordering};
+//! Authentication of requests, and its cache.
 
 use super::*;
-use crate::api_token::ApiTokenStanding;
+use crate::api_token::ApiTokenStatus;
 
-fn showing_a_token() -> Ports {
+fn with_tokens() -> Ports {
     let mut ports = Ports::new();
     ports.tokens.expect_verify().returning(|token| match token {
         "good" => Ok(AccessClaims {
@@ -25,45 +23,37 @@ fn showing_a_token() -> Ports {
     ports
 }
 
-/// A clock that goes on by so many seconds as the test says.
-fn with_time(mut ports: Ports) -> (Ports, Arc<AtomicI64>) {
-    let seconds = Arc::new(AtomicI64::new(0));
-    let read = seconds.clone();
-    ports.clock.expect_now().returning(move || now() + TimeDelta::seconds(read.load(Ordering::SeqCst)));
-    (ports, seconds)
-}
-
 async fn authenticate(service: &AccountService, token: &str) -> Result<Principal, AccountError> {
     service.authenticate(token, Client::default()).await
 }
 
 #[tokio::test]
-async fn a_token_of_a_living_session_tells_who_acts() {
-    let mut ports = showing_a_token();
+async fn a_token_of_an_active_session_authenticates() {
+    let mut ports = with_tokens();
     ports
         .sessions
-        .expect_standing()
+        .expect_status()
         .withf(|user, id, at| (*user, *id, *at) == (ada().id, session(), now()))
-        .returning(|_, _, _| Ok(standing(3)));
+        .returning(|_, _, _| Ok(status(3)));
     assert_eq!(authenticate(&ports.service(), "good").await.unwrap(), signed_in());
 }
 
 #[tokio::test]
-async fn a_token_is_void_once_its_session_ended_or_its_version_changed() {
-    let mut ports = showing_a_token();
-    ports.sessions.expect_standing().returning(|_, _, _| Err(SessionRepoError::NotFound));
+async fn a_token_is_revoked_when_its_session_ends_or_its_version_changes() {
+    let mut ports = with_tokens();
+    ports.sessions.expect_status().returning(|_, _, _| Err(SessionRepoError::NotFound));
     let error = authenticate(&ports.service(), "good").await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
 
-    let mut ports = showing_a_token();
-    ports.sessions.expect_standing().returning(|_, _, _| Ok(standing(4)));
+    let mut ports = with_tokens();
+    ports.sessions.expect_status().returning(|_, _, _| Ok(status(4)));
     let error = authenticate(&ports.service(), "good").await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_bad_token_is_refused_before_storage_is_asked() {
-    let service = showing_a_token().service();
+async fn an_invalid_token_is_refused_without_a_query() {
+    let service = with_tokens().service();
     assert!(matches!(authenticate(&service, "old").await.unwrap_err(), AccountError::TokenExpired));
     for bad in ["forged", "dbl_", "dbl_forged", "refresh", ""] {
         assert!(matches!(authenticate(&service, bad).await.unwrap_err(), AccountError::InvalidToken), "{bad}");
@@ -71,42 +61,44 @@ async fn a_bad_token_is_refused_before_storage_is_asked() {
 }
 
 #[tokio::test]
-async fn storage_is_asked_once_in_5_seconds() {
-    let (mut ports, seconds) = with_time(showing_a_token());
-    ports.sessions.expect_standing().times(2).returning(|_, _, _| Ok(standing(3)));
+async fn storage_is_queried_once_in_5_seconds() {
+    let mut ports = with_tokens();
+    let clock = ports.clock.clone();
+    ports.sessions.expect_status().times(2).returning(|_, _, _| Ok(status(3)));
     let service = ports.service();
-    for second in [0, 1, 4, 5, 9] {
-        seconds.store(second, Ordering::SeqCst);
+    for seconds in [0, 1, 3, 1, 4] {
+        clock.advance(Duration::from_secs(seconds));
         authenticate(&service, "good").await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_is_remembered_does_not_outlive_the_session_itself() {
-    let (mut ports, seconds) = with_time(showing_a_token());
-    let ends = SessionStanding { expires_at: now() + TimeDelta::seconds(2), ..standing(3) };
-    ports.sessions.expect_standing().times(1).returning(move |_, _, _| Ok(ends));
+async fn a_cached_session_expires_with_the_session() {
+    let mut ports = with_tokens();
+    let clock = ports.clock.clone();
+    let ends = SessionStatus { expires_at: now() + TimeDelta::seconds(2), ..status(3) };
+    ports.sessions.expect_status().times(1).returning(move |_, _, _| Ok(ends));
     let service = ports.service();
     authenticate(&service, "good").await.unwrap();
-    seconds.store(2, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(2));
     assert!(matches!(authenticate(&service, "good").await.unwrap_err(), AccountError::InvalidToken));
 }
 
-/// A way to void a token.
-type Voiding = fn(AccountService) -> futures_util::future::BoxFuture<'static, ()>;
+/// A way to revoke a token.
+type Revocation = fn(AccountService) -> futures_util::future::BoxFuture<'static, ()>;
 
 #[tokio::test]
-async fn a_token_that_this_process_voids_is_void_at_once() {
-    let ways: [(&str, Voiding); 6] = [
+async fn a_revocation_by_this_process_takes_effect_at_once() {
+    let ways: [(&str, Revocation); 6] = [
         ("logout", |service| Box::pin(async move { service.logout("refresh").await.unwrap() })),
         ("one session", |service| Box::pin(async move { service.end_session(&signed_in(), session()).await.unwrap() })),
         ("all sessions", |service| Box::pin(async move { service.end_sessions(&signed_in()).await.unwrap() })),
         ("deletion", |service| {
-            Box::pin(async move { service.delete_me(&signed_in(), Some(Password::typed("x"))).await.unwrap() })
+            Box::pin(async move { service.delete_me(&signed_in(), Some(Password::unvalidated("x"))).await.unwrap() })
         }),
         ("password", |service| {
             Box::pin(async move {
-                let (old, new) = (Password::typed("x"), Password::typed("y"));
+                let (old, new) = (Password::unvalidated("x"), Password::unvalidated("y"));
                 service.change_password(&signed_in(), Some(old), new, Client::default()).await.unwrap();
             })
         }),
@@ -116,12 +108,12 @@ async fn a_token_that_this_process_voids_is_void_at_once() {
             })
         }),
     ];
-    for (name, void) in ways {
-        let mut ports = showing_a_token().issuing();
-        let mut asked = 0;
-        ports.sessions.expect_standing().times(2).returning(move |_, _, _| {
-            asked += 1;
-            if asked == 1 { Ok(standing(3)) } else { Err(SessionRepoError::NotFound) }
+    for (name, revoke) in ways {
+        let mut ports = with_tokens().issuing();
+        let mut queries = 0;
+        ports.sessions.expect_status().times(2).returning(move |_, _, _| {
+            queries += 1;
+            if queries == 1 { Ok(status(3)) } else { Err(SessionRepoError::NotFound) }
         });
         let owner = RefreshTokenOwner { user: ada().id, session: session(), expires_at: now() + TimeDelta::days(1) };
         ports.system.expect_session_by_refresh_token().returning(move |_| Ok(Some(owner.clone())));
@@ -135,46 +127,47 @@ async fn a_token_that_this_process_voids_is_void_at_once() {
         ports.hasher.expect_hash().returning(|_| Ok(PasswordHash::new("new".into())));
         let service = ports.service();
         authenticate(&service, "good").await.unwrap();
-        void(service.clone()).await;
+        revoke(service.clone()).await;
         let answer = authenticate(&service, "good").await;
         assert!(matches!(answer, Err(AccountError::InvalidToken)), "{name}: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn use_is_noted_once_a_minute() {
-    let (mut ports, seconds) = with_time(showing_a_token());
-    ports.sessions.expect_standing().times(3).returning(|_, _, _| Ok(standing(3)));
+async fn the_last_use_is_recorded_once_a_minute() {
+    let mut ports = with_tokens();
+    let clock = ports.clock.clone();
+    ports.sessions.expect_status().times(3).returning(|_, _, _| Ok(status(3)));
     let client = Client { peer: Some("192.0.2.7".parse().unwrap()), ..Client::default() };
-    let noted = client.clone();
-    let (told, mut done) = tokio::sync::mpsc::unbounded_channel();
+    let expected = client.clone();
+    let (sender, mut done) = tokio::sync::mpsc::unbounded_channel();
     ports
         .sessions
         .expect_touch()
         .withf(move |user, id, client, at| {
-            (*user, *id, client, *at) == (ada().id, session(), &noted, now() + TimeDelta::seconds(60))
+            (*user, *id, client, *at) == (ada().id, session(), &expected, now() + TimeDelta::seconds(60))
         })
         .times(1)
         .returning(move |_, _, _, _| {
-            told.send(()).unwrap();
+            sender.send(()).unwrap();
             Ok(())
         });
     let service = ports.service();
-    for second in [0, 54, 60, 64] {
-        seconds.store(second, Ordering::SeqCst);
+    for seconds in [0, 54, 6, 4] {
+        clock.advance(Duration::from_secs(seconds));
         service.authenticate("good", client.clone()).await.unwrap();
     }
     done.recv().await.unwrap();
 }
 
-fn api_token(expires_at: Option<DateTime<Utc>>, last_used_at: Option<DateTime<Utc>>) -> ApiTokenStanding {
+fn api_token(expires_at: Option<DateTime<Utc>>, last_used_at: Option<DateTime<Utc>>) -> ApiTokenStatus {
     let scopes = Scopes::granted(["tasks:read"]).unwrap();
-    ApiTokenStanding { id: Uuid::from_u128(11).into(), user: ada().id, scopes, last_used_at, expires_at }
+    ApiTokenStatus { id: Uuid::from_u128(11).into(), user: ada().id, scopes, last_used_at, expires_at }
 }
 
 #[tokio::test]
 async fn an_api_token_acts_with_its_own_scopes_and_without_a_session() {
-    let mut ports = showing_a_token();
+    let mut ports = with_tokens();
     ports
         .system
         .expect_api_token()
@@ -183,29 +176,33 @@ async fn an_api_token_acts_with_its_own_scopes_and_without_a_session() {
         .returning(|_| Ok(Some(api_token(Some(now() + TimeDelta::seconds(1)), Some(now())))));
     let service = ports.service();
     for _ in 0..2 {
-        let who = authenticate(&service, "dbl_good").await.unwrap();
-        assert_eq!((who.user, who.session, who.scopes.to_string().as_str()), (ada().id, None, "tasks:read"));
+        let principal = authenticate(&service, "dbl_good").await.unwrap();
+        assert_eq!(
+            (principal.user, principal.session, principal.scopes.to_string().as_str()),
+            (ada().id, None, "tasks:read")
+        );
     }
 }
 
 #[tokio::test]
-async fn an_api_token_ends_with_its_time_also_while_it_is_remembered() {
-    let (mut ports, seconds) = with_time(showing_a_token());
+async fn a_cached_api_token_expires() {
+    let mut ports = with_tokens();
+    let clock = ports.clock.clone();
     let end = now() + TimeDelta::seconds(3);
     ports.system.expect_api_token().times(1).returning(move |_| Ok(Some(api_token(Some(end), Some(now())))));
     let service = ports.service();
     authenticate(&service, "dbl_good").await.unwrap();
-    seconds.store(3, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(3));
     assert!(matches!(authenticate(&service, "dbl_good").await.unwrap_err(), AccountError::TokenExpired));
 }
 
 #[tokio::test]
-async fn an_api_token_that_is_deleted_is_void_at_once() {
-    let mut ports = showing_a_token();
-    let mut asked = 0;
+async fn a_deleted_api_token_is_revoked_at_once() {
+    let mut ports = with_tokens();
+    let mut queries = 0;
     ports.system.expect_api_token().times(2).returning(move |_| {
-        asked += 1;
-        Ok((asked == 1).then(|| api_token(None, Some(now()))))
+        queries += 1;
+        Ok((queries == 1).then(|| api_token(None, Some(now()))))
     });
     ports.api_tokens.expect_delete().times(1).returning(|_, _| Ok(()));
     let service = ports.service();
@@ -215,13 +212,13 @@ async fn an_api_token_that_is_deleted_is_void_at_once() {
 }
 
 #[tokio::test]
-async fn the_first_use_of_an_api_token_is_noted() {
-    let mut ports = showing_a_token();
+async fn the_first_use_of_an_api_token_is_recorded() {
+    let mut ports = with_tokens();
     ports.system.expect_api_token().returning(|_| Ok(Some(api_token(None, None))));
-    let (told, mut done) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut done) = tokio::sync::mpsc::unbounded_channel();
     ports.api_tokens.expect_touch().times(1).returning(move |user, id, at| {
         assert_eq!((user, id, at), (ada().id, Uuid::from_u128(11).into(), now()));
-        told.send(()).unwrap();
+        sender.send(()).unwrap();
         Ok(())
     });
     let service = ports.service();

@@ -1,4 +1,4 @@
-//! Signing in at an OpenID provider.
+//! External sign-in.
 
 use super::*;
 use crate::session::{CodeOwner, CodePurpose};
@@ -26,13 +26,13 @@ fn attempt(link: Option<(UserId, SessionId)>) -> SignInAttempt {
     SignInAttempt { state: "state".into(), proof: proof(), link, issued_at, expires_at }
 }
 
-/// A browser that comes back with its own state and a code of the provider.
-fn back() -> Callback {
+/// A callback with a valid state and code.
+fn callback() -> Callback {
     Callback { state: Some("state".into()), code: Some("code".into()), error: None, sealed: Some("sealed".into()) }
 }
 
-/// A provider that vouches for `identity`, and a browser whose attempt is under way.
-fn vouching(identity: ProviderIdentity, link: Option<(UserId, SessionId)>) -> Ports {
+/// A provider that returns `identity`, and a started sign-in.
+fn started(identity: ProviderIdentity, link: Option<(UserId, SessionId)>) -> Ports {
     let mut ports = Ports::new().issuing();
     let mut provider = MockIdentityProvider::new();
     provider.expect_finish().returning(move |code, proof| {
@@ -43,7 +43,7 @@ fn vouching(identity: ProviderIdentity, link: Option<(UserId, SessionId)>) -> Po
     ports.provider = Some(provider);
     ports.tokens.expect_open_attempt().returning(move |sealed| match sealed {
         "sealed" => Ok(attempt(link)),
-        "over" => Err(TokenError::Expired),
+        "expired" => Err(TokenError::Expired),
         _ => Err(TokenError::Invalid("signature".into())),
     });
     ports.tokens.expect_hash_secret().returning(|kind, text| match (kind, text) {
@@ -86,7 +86,7 @@ fn external(answer: Result<SecretString, AccountError>) -> ExternalSignInError {
 }
 
 #[tokio::test]
-async fn beginning_sends_the_browser_away_with_a_sealed_attempt_of_10_minutes() {
+async fn starting_returns_a_url_and_a_sealed_attempt_of_10_minutes() {
     let mut ports = Ports::new().issuing();
     let mut provider = MockIdentityProvider::new();
     provider.expect_begin().times(1).returning(|state| {
@@ -99,124 +99,124 @@ async fn beginning_sends_the_browser_away_with_a_sealed_attempt_of_10_minutes() 
         assert_eq!((attempt.state.expose_secret(), attempt.link), ("state", None));
         Ok("sealed".into())
     });
-    let begun = ports.service().begin_external(None).await.unwrap();
+    let started = ports.service().begin_external(None).await.unwrap();
     assert_eq!(
-        (begun.url.as_str(), begun.sealed.expose_secret()),
+        (started.url.as_str(), started.sealed.expose_secret()),
         ("https://accounts.example.com/authorize", "sealed")
     );
 }
 
 #[tokio::test]
-async fn without_a_provider_nobody_signs_in_elsewhere() {
+async fn without_a_provider_external_sign_in_is_not_configured() {
     let service = Ports::new().service();
     assert!(matches!(service.begin_external(None).await.unwrap_err(), AccountError::OAuthNotConfigured));
-    assert!(matches!(service.finish_external(back()).await.unwrap_err(), AccountError::OAuthNotConfigured));
+    assert!(matches!(service.finish_external(callback()).await.unwrap_err(), AccountError::OAuthNotConfigured));
     assert!(matches!(service.begin_link(&signed_in()).await.unwrap_err(), AccountError::OAuthNotConfigured));
 }
 
 #[tokio::test]
-async fn a_state_that_is_missing_altered_expired_or_from_another_browser_does_nothing() {
-    let none = || Callback { state: None, ..back() };
-    for (case, callback) in [
+async fn an_invalid_state_is_refused_before_the_provider_is_called() {
+    let none = || Callback { state: None, ..callback() };
+    for (case, request) in [
         ("missing", none()),
-        ("empty", Callback { state: Some("".into()), ..back() }),
-        ("altered", Callback { state: Some("other".into()), ..back() }),
-        ("no text of ours", Callback { state: Some("x".into()), ..back() }),
-        ("no cookie", Callback { sealed: None, ..back() }),
-        ("forged cookie", Callback { sealed: Some("forged".into()), ..back() }),
-        ("expired cookie", Callback { sealed: Some("over".into()), ..back() }),
+        ("empty", Callback { state: Some("".into()), ..callback() }),
+        ("altered", Callback { state: Some("other".into()), ..callback() }),
+        ("unknown state", Callback { state: Some("x".into()), ..callback() }),
+        ("no cookie", Callback { sealed: None, ..callback() }),
+        ("forged cookie", Callback { sealed: Some("forged".into()), ..callback() }),
+        ("expired cookie", Callback { sealed: Some("expired".into()), ..callback() }),
         ("an error of the provider without a state", Callback { error: Some("access_denied".into()), ..none() }),
     ] {
         // Neither the provider nor storage expects anything.
-        let mut ports = vouching(identity(), None);
+        let mut ports = started(identity(), None);
         ports.provider = Some(MockIdentityProvider::new());
-        let error = ports.service().finish_external(callback).await.unwrap_err();
+        let error = ports.service().finish_external(request).await.unwrap_err();
         assert!(matches!(error, AccountError::InvalidState), "{case}: {error:?}");
     }
 }
 
 #[tokio::test]
-async fn a_state_is_good_once() {
-    let mut ports = spending(vouching(identity(), None), false);
+async fn a_state_is_valid_once() {
+    let mut ports = spending(started(identity(), None), false);
     ports.provider = Some(MockIdentityProvider::new());
-    let error = ports.service().finish_external(back()).await.unwrap_err();
+    let error = ports.service().finish_external(callback()).await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidState), "{error:?}");
 }
 
 #[tokio::test]
-async fn the_same_sub_is_the_same_account_whatever_its_email_is_now() {
+async fn accounts_are_identified_by_sub_and_not_by_email() {
     let moved = ProviderIdentity { email: Some("ada@elsewhere.example".parse().unwrap()), ..identity() };
-    let mut ports = handing_out_a_code(spending(vouching(moved, None), true));
+    let mut ports = handing_out_a_code(spending(started(moved, None), true));
     ports.system.expect_user_by_external_account().withf(|found| *found == account()).returning(|_| Ok(Some(ada())));
-    assert_eq!(ports.service().finish_external(back()).await.unwrap().expose_secret(), "code");
+    assert_eq!(ports.service().finish_external(callback()).await.unwrap().expose_secret(), "code");
 }
 
 #[tokio::test]
-async fn somebody_new_gets_an_account_without_a_password() {
-    let mut ports = handing_out_a_code(spending(vouching(identity(), None), true));
+async fn a_new_user_is_created_without_a_password() {
+    let mut ports = handing_out_a_code(spending(started(identity(), None), true));
     ports.system.expect_user_by_external_account().returning(|_| Ok(None));
     ports.users.expect_create_external().times(1).returning(|new, external| {
         assert_eq!((new.email.as_str(), new.name.as_str(), external), ("Ada@example.com", "Ada", account()));
         assert!(new.password_hash.is_none());
         Ok(ada())
     });
-    ports.service().finish_external(back()).await.unwrap();
+    ports.service().finish_external(callback()).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_unverified_email_gives_nothing_whether_the_account_is_known_or_not() {
+async fn an_unverified_email_is_refused_for_known_and_new_accounts() {
     for email in [identity().email, None] {
-        // Storage is not even asked who that is.
-        let ports = spending(vouching(ProviderIdentity { email_verified: false, email, ..identity() }, None), true);
-        let error = external(ports.service().finish_external(back()).await);
+        // Storage expects no query.
+        let ports = spending(started(ProviderIdentity { email_verified: false, email, ..identity() }, None), true);
+        let error = external(ports.service().finish_external(callback()).await);
         assert!(matches!(error, ExternalSignInError::EmailNotVerified), "{error:?}");
         let link = Some((ada().id, session()));
-        let ports = spending(vouching(ProviderIdentity { email_verified: false, ..identity() }, link), true);
-        let error = external(ports.service().finish_external(back()).await);
+        let ports = spending(started(ProviderIdentity { email_verified: false, ..identity() }, link), true);
+        let error = external(ports.service().finish_external(callback()).await);
         assert!(matches!(error, ExternalSignInError::EmailNotVerified), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn an_address_that_somebody_registered_is_never_taken_over() {
-    let mut ports = spending(vouching(identity(), None), true);
+async fn an_existing_account_with_the_same_email_is_not_taken_over() {
+    let mut ports = spending(started(identity(), None), true);
     ports.system.expect_user_by_external_account().returning(|_| Ok(None));
     ports.users.expect_create_external().returning(|_, _| Err(UserRepoError::EmailTaken));
-    let error = external(ports.service().finish_external(back()).await);
+    let error = external(ports.service().finish_external(callback()).await);
     assert!(matches!(error, ExternalSignInError::AccountExists), "{error:?}");
 }
 
 #[tokio::test]
-async fn of_two_browsers_at_once_both_get_the_one_account() {
-    let mut ports = handing_out_a_code(spending(vouching(identity(), None), true));
-    let mut asked = 0;
+async fn concurrent_sign_ins_share_one_account() {
+    let mut ports = handing_out_a_code(spending(started(identity(), None), true));
+    let mut queries = 0;
     ports.system.expect_user_by_external_account().times(2).returning(move |_| {
-        asked += 1;
-        Ok((asked == 2).then(ada))
+        queries += 1;
+        Ok((queries == 2).then(ada))
     });
     ports.users.expect_create_external().returning(|_, _| Err(UserRepoError::ExternalAccountTaken));
-    ports.service().finish_external(back()).await.unwrap();
+    ports.service().finish_external(callback()).await.unwrap();
 }
 
 #[tokio::test]
-async fn linking_ties_the_account_of_the_session_that_asked() {
-    let mut ports = handing_out_a_code(spending(vouching(identity(), Some((ada().id, session()))), true));
+async fn linking_links_the_account_to_the_user_of_the_session() {
+    let mut ports = handing_out_a_code(spending(started(identity(), Some((ada().id, session()))), true));
     ports
         .users
         .expect_link()
         .withf(|owner, by, external, at| (*owner, *by, external, *at) == (ada().id, session(), &account(), now()))
         .times(1)
         .returning(|_, _, _, _| Ok(()));
-    ports.service().finish_external(back()).await.unwrap();
+    ports.service().finish_external(callback()).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_link_of_an_ended_session_or_to_a_taken_account_ties_nothing() {
+async fn linking_fails_for_an_ended_session_or_a_taken_account() {
     for (refusal, ended) in [(UserRepoError::NotFound, true), (UserRepoError::ExternalAccountTaken, false)] {
-        let mut ports = spending(vouching(identity(), Some((ada().id, session()))), true);
+        let mut ports = spending(started(identity(), Some((ada().id, session()))), true);
         let mut refusal = Some(refusal);
         ports.users.expect_link().times(1).returning(move |_, _, _, _| Err(refusal.take().unwrap()));
-        let error = external(ports.service().finish_external(back()).await);
+        let error = external(ports.service().finish_external(callback()).await);
         match error {
             ExternalSignInError::SessionEnded => assert!(ended),
             ExternalSignInError::AlreadyLinked => assert!(!ended),
@@ -226,8 +226,8 @@ async fn a_link_of_an_ended_session_or_to_a_taken_account_ties_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_code_is_of_the_session_and_is_redeemed_where_the_browser_begins() {
-    let mut ports = vouching(identity(), None);
+async fn a_link_code_belongs_to_the_session_and_is_redeemed_at_the_start() {
+    let mut ports = started(identity(), None);
     ports
         .sessions
         .expect_create_code()
@@ -257,26 +257,26 @@ async fn a_link_code_is_of_the_session_and_is_redeemed_where_the_browser_begins(
 }
 
 #[tokio::test]
-async fn what_the_provider_refuses_or_cannot_say_creates_nothing() {
-    let denied = Callback { code: None, error: Some("access_denied".into()), ..back() };
-    let error = external(spending(vouching(identity(), None), true).service().finish_external(denied).await);
+async fn a_refusal_or_failure_of_the_provider_creates_nothing() {
+    let denied = Callback { code: None, error: Some("access_denied".into()), ..callback() };
+    let error = external(spending(started(identity(), None), true).service().finish_external(denied).await);
     assert!(matches!(error, ExternalSignInError::Denied), "{error:?}");
 
     let failures: [fn() -> IdentityProviderError; 2] =
         [|| IdentityProviderError::Unavailable("slow".into()), || IdentityProviderError::Refused("nonce".into())];
     for failure in failures {
-        let mut ports = spending(vouching(identity(), None), true);
+        let mut ports = spending(started(identity(), None), true);
         let mut provider = MockIdentityProvider::new();
         provider.expect_finish().times(1).returning(move |_, _| Err(failure()));
         ports.provider = Some(provider);
-        let error = external(ports.service().finish_external(back()).await);
+        let error = external(ports.service().finish_external(callback()).await);
         assert!(matches!(error, ExternalSignInError::Provider(_)), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn a_code_is_exchanged_for_a_session_of_its_owner() {
-    let mut ports = vouching(identity(), None).storing_a_session();
+async fn a_code_is_exchanged_for_a_session() {
+    let mut ports = started(identity(), None).storing_a_session();
     ports
         .system
         .expect_redeem_code()
@@ -288,8 +288,8 @@ async fn a_code_is_exchanged_for_a_session_of_its_owner() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_spent_over_or_none_gives_no_session() {
-    let mut ports = vouching(identity(), None);
+async fn an_invalid_code_is_not_exchanged() {
+    let mut ports = started(identity(), None);
     ports.system.expect_redeem_code().returning(|_, _, _| Ok(None));
     let service = ports.service();
     for code in ["code", "forged", ""] {

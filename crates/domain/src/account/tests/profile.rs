@@ -1,10 +1,10 @@
-//! One's own account.
+//! The acting user's account.
 
 use super::*;
 use crate::user::UserPatch;
 
 #[tokio::test]
-async fn changing_the_password_voids_what_was_there_and_begins_a_session() {
+async fn changing_the_password_replaces_all_sessions() {
     let mut ports = Ports::new().issuing();
     ports.users.expect_credentials().returning(|_| Ok(credentials(Some("old"))));
     ports
@@ -19,7 +19,7 @@ async fn changing_the_password_voids_what_was_there_and_begins_a_session() {
         assert_eq!((change.password_hash.expose(), &session.refresh), ("new", &hash(1)));
         Ok(User { token_version: 4, ..ada() })
     });
-    let (old, new) = (Password::typed("old password"), Password::typed("new password"));
+    let (old, new) = (Password::unvalidated("old password"), Password::unvalidated("new password"));
     let signed_in = ports.service().change_password(&signed_in(), Some(old), new, Client::default()).await.unwrap();
     assert_eq!(signed_in.access_token.expose_secret(), &format!("{}/4", ada().id));
     assert_eq!(signed_in.refresh_token.expose_secret(), "refresh");
@@ -28,19 +28,19 @@ async fn changing_the_password_voids_what_was_there_and_begins_a_session() {
 #[tokio::test]
 async fn a_wrong_or_missing_password_changes_and_deletes_nothing() {
     for given in [None, Some("wrong")] {
-        let password = || given.map(Password::typed);
+        let password = || given.map(Password::unvalidated);
         let ports = || {
             let mut ports = Ports::new();
             ports.users.expect_credentials().returning(|_| Ok(credentials(Some("phc"))));
             ports.hasher.expect_verify().returning(|_, _| Ok(false));
             ports.service()
         };
-        let new = Password::typed("new password");
+        let new = Password::unvalidated("new password");
         let changed = ports().change_password(&signed_in(), password(), new, Client::default()).await.unwrap_err();
         let deleted = ports().delete_me(&signed_in(), password()).await.unwrap_err();
         for error in [changed, deleted] {
             match given {
-                None => assert!(matches!(error, AccountError::PasswordNeeded), "{error:?}"),
+                None => assert!(matches!(error, AccountError::PasswordRequired), "{error:?}"),
                 Some(_) => assert!(matches!(error, AccountError::WrongPassword), "{error:?}"),
             }
         }
@@ -48,33 +48,33 @@ async fn a_wrong_or_missing_password_changes_and_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn guesses_at_the_password_count_as_attempts_to_sign_in() {
-    let mut ports = Ports::new().limiting(RateKey::SignInAccount(ada().email.folded()));
+async fn password_checks_count_as_sign_in_attempts() {
+    let mut ports = Ports::new().limiting(RateKey::SignInAccount(ada().email.normalized()));
     ports.users.expect_credentials().returning(|_| Ok(credentials(Some("phc"))));
-    let error = ports.service().delete_me(&signed_in(), Some(Password::typed("guess"))).await.unwrap_err();
+    let error = ports.service().delete_me(&signed_in(), Some(Password::unvalidated("guess"))).await.unwrap_err();
     assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn without_a_password_the_sign_in_has_to_be_recent() {
+async fn an_account_without_a_password_requires_a_recent_sign_in() {
     for (minutes, recent) in [(0, true), (10, true), (11, false)] {
         let mut ports = Ports::new();
         ports.users.expect_credentials().returning(|_| Ok(credentials(None)));
-        ports.sessions.expect_standing().returning(move |_, _, _| {
-            Ok(SessionStanding { created_at: now() - TimeDelta::minutes(minutes), ..standing(3) })
+        ports.sessions.expect_status().returning(move |_, _, _| {
+            Ok(SessionStatus { created_at: now() - TimeDelta::minutes(minutes), ..status(3) })
         });
         ports.users.expect_delete().times(usize::from(recent)).returning(|_, _| Ok(()));
         let deleted = ports.service().delete_me(&signed_in(), None).await;
         match deleted {
             Ok(()) => assert!(recent, "{minutes}"),
-            Err(AccountError::SignInAgain) => assert!(!recent, "{minutes}"),
+            Err(AccountError::RecentSignInRequired) => assert!(!recent, "{minutes}"),
             Err(error) => panic!("{minutes}: {error:?}"),
         }
     }
 }
 
 #[tokio::test]
-async fn deleting_deletes_the_account_that_was_proven() {
+async fn deleting_deletes_the_verified_account() {
     let mut ports = Ports::new();
     ports.users.expect_credentials().returning(|_| Ok(credentials(Some("phc"))));
     ports.hasher.expect_verify().returning(|_, _| Ok(true));
@@ -84,17 +84,17 @@ async fn deleting_deletes_the_account_that_was_proven() {
         .withf(|owner, version| (*owner, *version) == (ada().id, 3))
         .times(1)
         .returning(|_, _| Ok(()));
-    ports.service().delete_me(&signed_in(), Some(Password::typed("x"))).await.unwrap();
+    ports.service().delete_me(&signed_in(), Some(Password::unvalidated("x"))).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_api_token_reads_whose_it_is_and_changes_nothing() {
+async fn an_api_token_can_read_the_account_but_not_change_it() {
     let mut ports = Ports::new();
     ports.users.expect_get().returning(|_| Ok(ada()));
     let service = ports.service();
     assert_eq!(service.me(&script()).await.unwrap(), ada());
     assert_needs_account(&service.update_me(&script(), UserPatch::default()).await);
-    assert_needs_account(&service.delete_me(&script(), Some(Password::typed("x"))).await);
-    let new = Password::typed("new password");
+    assert_needs_account(&service.delete_me(&script(), Some(Password::unvalidated("x"))).await);
+    let new = Password::unvalidated("new password");
     assert_needs_account(&service.change_password(&script(), None, new, Client::default()).await);
 }

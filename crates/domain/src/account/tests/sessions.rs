@@ -1,4 +1,4 @@
-//! Sessions and API tokens of whoever acts.
+//! Sessions and API tokens of the acting user.
 
 use super::*;
 use crate::api_token::{ApiToken, ApiTokenRepoError};
@@ -9,7 +9,7 @@ fn request(expires_at: Option<DateTime<Utc>>) -> ApiTokenRequest {
 }
 
 #[tokio::test]
-async fn an_api_token_is_made_in_a_session_and_stored_as_a_hash() {
+async fn an_api_token_is_created_in_a_session_and_stored_as_a_hash() {
     let mut ports = Ports::new().issuing();
     ports.api_tokens.expect_create().times(1).returning(|user_id, made_in, new| {
         assert_eq!((user_id, made_in, &new.hash, new.at), (ada().id, session(), &hash(1), now()));
@@ -21,13 +21,13 @@ async fn an_api_token_is_made_in_a_session_and_stored_as_a_hash() {
 }
 
 #[tokio::test]
-async fn an_api_token_that_is_over_before_it_begins_is_not_made() {
+async fn an_expiry_in_the_past_is_refused() {
     let error = Ports::new().service().create_api_token(&signed_in(), request(Some(now()))).await.unwrap_err();
     assert!(matches!(error, AccountError::ExpiryInThePast), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_session_that_has_just_ended_makes_no_api_token() {
+async fn an_ended_session_cannot_create_an_api_token() {
     let mut ports = Ports::new().issuing();
     ports.api_tokens.expect_create().returning(|_, _, _| Err(ApiTokenRepoError::NotFound));
     let error = ports.service().create_api_token(&signed_in(), request(None)).await.unwrap_err();
@@ -35,7 +35,7 @@ async fn a_session_that_has_just_ended_makes_no_api_token() {
 }
 
 #[tokio::test]
-async fn ending_a_session_that_is_none_of_ones_own_is_told() {
+async fn ending_an_unknown_session_is_not_found() {
     let mut ports = Ports::new();
     ports.sessions.expect_end().returning(|_, _| Err(SessionRepoError::NotFound));
     let error = ports.service().end_session(&signed_in(), session()).await.unwrap_err();
@@ -43,7 +43,7 @@ async fn ending_a_session_that_is_none_of_ones_own_is_told() {
 }
 
 #[tokio::test]
-async fn an_api_token_manages_neither_sessions_nor_tokens() {
+async fn an_api_token_can_manage_neither_sessions_nor_tokens() {
     let service = Ports::new().service();
     let ten = std::num::NonZeroU16::new(10).unwrap();
     assert_needs_account(&service.sessions(&script(), PageRequest::first(ten)).await);

@@ -1,4 +1,4 @@
-//! Registering, signing in by password, going on and signing out.
+//! Registration, sign-in by password, refresh and sign-out.
 
 use super::*;
 
@@ -12,7 +12,7 @@ async fn registering_hashes_the_password_and_signs_in() {
     });
     let registration = Registration {
         email: "ada@example.com".parse().unwrap(),
-        password: Password::chosen("correct horse").unwrap(),
+        password: Password::new("correct horse").unwrap(),
         name: None,
     };
     let signed_in = ports.service().register(registration, Client::default()).await.unwrap();
@@ -21,12 +21,12 @@ async fn registering_hashes_the_password_and_signs_in() {
 }
 
 #[tokio::test]
-async fn a_taken_email_begins_no_session() {
+async fn a_taken_email_is_refused() {
     let mut ports = Ports::new();
     ports.hasher.expect_hash().returning(|_| Ok(PasswordHash::new("phc".into())));
     ports.users.expect_create().returning(|_| Err(UserRepoError::EmailTaken));
     let registration =
-        Registration { email: ada().email, password: Password::chosen("correct horse").unwrap(), name: None };
+        Registration { email: ada().email, password: Password::new("correct horse").unwrap(), name: None };
     let error = ports.service().register(registration, Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::EmailTaken), "{error:?}");
 }
@@ -40,13 +40,15 @@ async fn the_right_password_signs_in() {
         .withf(|email| email.as_str() == "ada@example.com")
         .returning(|_| Ok(Some(Credentials { user: ada(), password_hash: Some(PasswordHash::new("phc".into())) })));
     ports.hasher.expect_verify().times(1).returning(|_, hash| Ok(hash.is_some()));
-    let signed_in =
-        ports.service().login(Some(&"ADA@example.com".parse().unwrap()), Password::typed("x"), Client::default()).await;
+    let signed_in = ports
+        .service()
+        .login(Some(&"ADA@example.com".parse().unwrap()), Password::unvalidated("x"), Client::default())
+        .await;
     assert_eq!(signed_in.unwrap().user, ada());
 }
 
 #[tokio::test]
-async fn an_unknown_email_costs_a_hash_and_is_answered_as_a_wrong_password() {
+async fn an_unknown_email_takes_a_hash_and_fails_as_a_wrong_password() {
     let unknown: fn() -> Option<Credentials> = || None;
     let wrong = || Some(Credentials { user: ada(), password_hash: Some(PasswordHash::new("phc".into())) });
     let without = || Some(Credentials { user: ada(), password_hash: None });
@@ -54,13 +56,16 @@ async fn an_unknown_email_costs_a_hash_and_is_answered_as_a_wrong_password() {
         let mut ports = Ports::new();
         ports.system.expect_credentials_by_email().returning(move |_| Ok(found()));
         ports.hasher.expect_verify().times(1).returning(|_, _| Ok(false));
-        let error =
-            ports.service().login(Some(&ada().email), Password::typed("wrong"), Client::default()).await.unwrap_err();
+        let error = ports
+            .service()
+            .login(Some(&ada().email), Password::unvalidated("wrong"), Client::default())
+            .await
+            .unwrap_err();
         assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
     }
     let mut ports = Ports::new();
     ports.hasher.expect_verify().times(1).returning(|_, _| Ok(false));
-    let error = ports.service().login(None, Password::typed("wrong"), Client::default()).await.unwrap_err();
+    let error = ports.service().login(None, Password::unvalidated("wrong"), Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
 }
 
@@ -78,7 +83,7 @@ fn refreshing(expires_at: DateTime<Utc>) -> Ports {
 }
 
 #[tokio::test]
-async fn refreshing_spends_the_token_and_hands_out_the_next() {
+async fn refreshing_replaces_the_refresh_token() {
     let mut ports = refreshing(now() + TimeDelta::days(1));
     let client = Client::default();
     let rotation =
@@ -86,7 +91,7 @@ async fn refreshing_spends_the_token_and_hands_out_the_next() {
     ports
         .sessions
         .expect_rotate()
-        .withf(move |user, id, asked| (*user, *id) == (ada().id, session()) && *asked == rotation)
+        .withf(move |user, id, rotated| (*user, *id) == (ada().id, session()) && *rotated == rotation)
         .times(1)
         .returning(|_, _, _| Ok(()));
     ports.users.expect_get().returning(|_| Ok(ada()));
@@ -95,7 +100,7 @@ async fn refreshing_spends_the_token_and_hands_out_the_next() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_used_twice_ends_the_whole_session() {
+async fn reusing_a_refresh_token_ends_the_session() {
     let mut ports = refreshing(now() + TimeDelta::days(1));
     ports.sessions.expect_rotate().returning(|_, _, _| Err(SessionRepoError::Reused));
     ports
@@ -109,7 +114,7 @@ async fn a_refresh_token_used_twice_ends_the_whole_session() {
 }
 
 #[tokio::test]
-async fn an_expired_or_unknown_refresh_token_gives_nothing() {
+async fn an_expired_or_unknown_refresh_token_is_refused() {
     let error = refreshing(now()).service().refresh("old", Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::TokenExpired), "{error:?}");
     let error = refreshing(now()).service().refresh("eyJhbGciOi.J9.x", Client::default()).await.unwrap_err();
@@ -117,7 +122,7 @@ async fn an_expired_or_unknown_refresh_token_gives_nothing() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_session_and_knows_no_wrong_token() {
+async fn logging_out_ends_the_session_and_ignores_invalid_tokens() {
     let mut ports = refreshing(now());
     ports
         .sessions
@@ -131,7 +136,7 @@ async fn logging_out_ends_the_session_and_knows_no_wrong_token() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_changed_while_it_was_compared_signs_nobody_in() {
+async fn a_concurrent_change_of_the_password_refuses_the_sign_in() {
     let mut ports = Ports::new().issuing();
     ports.system.expect_credentials_by_email().returning(|_| Ok(Some(credentials(Some("phc")))));
     ports.hasher.expect_verify().returning(|_, _| Ok(true));
@@ -141,15 +146,16 @@ async fn a_password_that_was_changed_while_it_was_compared_signs_nobody_in() {
         .withf(|_, new| new.token_version == ada().token_version)
         .times(1)
         .returning(|_, _| Err(SessionRepoError::NotFound));
-    let error = ports.service().login(Some(&ada().email), Password::typed("x"), Client::default()).await.unwrap_err();
+    let error =
+        ports.service().login(Some(&ada().email), Password::unvalidated("x"), Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidCredentials), "{error:?}");
 }
 
 #[tokio::test]
-async fn too_many_attempts_at_an_account_are_refused_before_anything_is_computed() {
-    let key = RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().folded());
+async fn too_many_attempts_are_refused_before_hashing() {
+    let key = RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().normalized());
     let ports = Ports::new().limiting(key);
     let email: Email = "ADA@example.com".parse().unwrap();
-    let error = ports.service().login(Some(&email), Password::typed("x"), Client::default()).await.unwrap_err();
+    let error = ports.service().login(Some(&email), Password::unvalidated("x"), Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
 }

@@ -97,7 +97,7 @@ async fn eventful_turn(fixture: &Fixture) -> u128 {
 }
 
 #[tokio::test]
-async fn a_whole_turn_is_undone_by_one_operation_and_done_again_by_its_undo() {
+async fn a_turn_is_undone_as_one_operation_and_redone_by_undoing_that() {
     let fixture = fixture([task(1, "a"), task(2, "b"), task(3, "c")]);
     let before: Vec<_> = (1..=3).map(|number| fixture.state(number)).collect();
     let added = eventful_turn(&fixture).await;
@@ -119,7 +119,7 @@ async fn a_whole_turn_is_undone_by_one_operation_and_done_again_by_its_undo() {
 }
 
 #[tokio::test]
-async fn what_was_edited_since_is_a_conflict_that_is_named_and_skipped() {
+async fn a_later_edit_is_a_conflict_that_can_be_skipped() {
     let fixture = fixture([task(1, "a"), task(2, "b"), task(3, "c")]);
     let added = eventful_turn(&fixture).await;
     fixture.rename(&person(), 2, "mine").await;
@@ -144,7 +144,7 @@ async fn an_edit_of_another_field_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn several_changes_of_one_row_are_no_conflict_with_each_other_but_those_of_others_between_them_are() {
+async fn changes_of_one_row_conflict_only_with_other_changes_in_between() {
     let fixture = fixture([task(1, "a")]);
     fixture.rename(&turn(1, 0), 1, "b").await;
     fixture.rename(&turn(1, 1), 1, "c").await;
@@ -161,7 +161,7 @@ async fn several_changes_of_one_row_are_no_conflict_with_each_other_but_those_of
 }
 
 #[tokio::test]
-async fn what_was_created_and_used_since_stays() {
+async fn a_created_row_with_later_changes_stays() {
     let fixture = fixture([]);
     let created = fixture.tasks.create(&turn(1, 0), "a".parse().unwrap(), false).await.unwrap().after;
     fixture.tasks.toggle(&person(), created.id, None).await.unwrap();
@@ -175,7 +175,7 @@ async fn what_was_created_and_used_since_stays() {
 }
 
 #[tokio::test]
-async fn what_is_undone_is_a_conflict_with_its_undo_and_a_part_of_it_is_left_out() {
+async fn an_undone_change_conflicts_with_its_undo_and_is_left_out_of_a_larger_one() {
     let fixture = fixture([task(1, "a"), task(2, "b")]);
     fixture.rename(&turn(1, 0), 1, "a2").await;
     fixture.rename(&turn(1, 1), 2, "b2").await;
@@ -192,7 +192,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn two_undos_at_once_are_one() {
+async fn concurrent_undos_take_effect_once() {
     let fixture = fixture([task(1, "a")]);
     fixture.rename(&turn(1, 0), 1, "b").await;
     let changes = fixture.changes.clone();
@@ -207,7 +207,7 @@ async fn two_undos_at_once_are_one() {
 }
 
 #[tokio::test]
-async fn what_is_purged_cannot_be_undone() {
+async fn a_purged_row_cannot_be_undone() {
     let fixture = fixture([task(1, "a"), task(2, "b")]);
     fixture.rename(&turn(1, 0), 1, "a2").await;
     fixture.rename(&turn(1, 1), 2, "b2").await;
@@ -220,7 +220,7 @@ async fn what_is_purged_cannot_be_undone() {
 }
 
 #[tokio::test]
-async fn what_nobody_changed_is_not_found() {
+async fn an_unknown_change_is_not_found() {
     let fixture = fixture([]);
     for target in [UndoTarget::Change(Seq(1)), UndoTarget::Operation(Uuid::nil().into()), message(1)] {
         assert!(matches!(fixture.undo(target).await.unwrap_err(), ChangeError::NotFound));
@@ -228,7 +228,7 @@ async fn what_nobody_changed_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_last_turn_that_stands_is_undone_but_no_undo_and_not_the_running_turn() {
+async fn undo_last_turn_skips_undone_turns_undos_and_the_running_turn() {
     let fixture = fixture([task(1, "a"), task(2, "b")]);
     fixture.rename(&turn(1, 0), 1, "a2").await;
     fixture.rename(&turn(2, 0), 2, "b2").await;
@@ -250,7 +250,7 @@ async fn the_last_turn_that_stands_is_undone_but_no_undo_and_not_the_running_tur
 }
 
 #[tokio::test]
-async fn undoing_again_and_again_goes_back_turn_by_turn() {
+async fn repeated_undos_go_back_turn_by_turn() {
     let fixture = fixture([task(1, "a")]);
     for (number, title) in [(1, "b"), (2, "c"), (3, "d")] {
         fixture.rename(&turn(number, 0), 1, title).await;
@@ -264,7 +264,7 @@ async fn undoing_again_and_again_goes_back_turn_by_turn() {
 }
 
 #[tokio::test]
-async fn entries_are_listed_in_order_and_what_is_not_kept_has_expired() {
+async fn entries_are_listed_in_order_and_deleted_ones_have_expired() {
     let fixture = fixture([task(1, "a")]);
     for title in ["b", "c", "d", "e"] {
         fixture.rename(&person(), 1, title).await;
@@ -282,7 +282,7 @@ async fn entries_are_listed_in_order_and_what_is_not_kept_has_expired() {
 }
 
 #[tokio::test]
-async fn a_reader_sees_each_entry_once_and_in_order_and_waits_for_more() {
+async fn a_follower_gets_each_entry_once_and_in_order() {
     let fixture = fixture([task(1, "0")]);
     for n in 1..=250 {
         fixture.rename(&person(), 1, &n.to_string()).await;
@@ -296,7 +296,7 @@ async fn a_reader_sees_each_entry_once_and_in_order_and_waits_for_more() {
 }
 
 #[tokio::test]
-async fn receipts_tell_what_was_committed_and_what_became_of_it() {
+async fn receipts_contain_commits_and_their_undo_status() {
     let fixture = fixture([task(1, "a"), task(2, "b")]);
     fixture.rename(&turn(1, 0), 1, "a2").await;
     fixture.tasks.delete(&turn(1, 1), id(2), None).await.unwrap();
@@ -320,7 +320,7 @@ async fn receipts_tell_what_was_committed_and_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn without_the_scope_nothing_is_read_or_undone() {
+async fn without_the_scope_every_use_case_is_refused() {
     let fixture = fixture([]);
     let reader = Principal { scopes: [Scope::TasksRead].into_iter().collect(), ..principal() };
     let nobody = Principal { scopes: Scopes::default(), ..principal() };
@@ -334,7 +334,7 @@ async fn without_the_scope_nothing_is_read_or_undone() {
 }
 
 #[tokio::test]
-async fn what_a_turn_gave_back_itself_is_no_conflict_with_an_edit_since() {
+async fn a_field_that_a_turn_reverted_itself_does_not_conflict_with_a_later_edit() {
     let fixture = fixture([task(1, "a"), task(2, "b")]);
     fixture.rename(&turn(1, 0), 1, "x").await;
     fixture.rename(&turn(1, 1), 1, "a").await;
@@ -350,7 +350,7 @@ async fn what_a_turn_gave_back_itself_is_no_conflict_with_an_edit_since() {
 }
 
 #[tokio::test]
-async fn a_field_that_was_edited_since_is_one_conflict() {
+async fn an_edited_field_is_one_conflict() {
     let fixture = fixture([task(1, "a")]);
     fixture.rename(&turn(1, 0), 1, "b").await;
     fixture.rename(&turn(1, 1), 1, "c").await;
@@ -359,7 +359,7 @@ async fn a_field_that_was_edited_since_is_one_conflict() {
 }
 
 #[tokio::test]
-async fn what_the_last_turn_has_undone_itself_stays_undone() {
+async fn undoing_the_last_turn_keeps_its_own_undos() {
     let fixture = fixture([task(1, "a")]);
     fixture.rename(&turn(1, 0), 1, "b").await;
     fixture.changes.undo_last_turn(&turn(2, 0)).await.unwrap().unwrap();
@@ -370,7 +370,7 @@ async fn what_the_last_turn_has_undone_itself_stays_undone() {
 }
 
 #[tokio::test]
-async fn a_task_that_an_undo_puts_into_the_trash_is_kept_there_from_then_on() {
+async fn the_retention_of_a_task_that_an_undo_moved_to_the_trash_starts_with_the_undo() {
     let fixture = fixture([task(1, "a")]);
     fixture.tasks.delete(&person(), id(1), None).await.unwrap();
     fixture.tasks.restore(&person(), id(1)).await.unwrap();

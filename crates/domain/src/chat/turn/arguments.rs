@@ -1,8 +1,8 @@
-//! A call's arguments: what a model writes, which need not be JSON.
+//! Arguments of tool calls as models write them, which may be invalid JSON.
 
 use serde_json::{Value, json};
 
-/// A call's arguments as JSON; as the text that they are if they are none. No arguments are an empty object.
+/// Parses arguments. Invalid JSON becomes a string, and empty arguments an empty object.
 pub(super) fn parameters(arguments: &str) -> Value {
     if arguments.trim().is_empty() {
         return json!({});
@@ -12,7 +12,7 @@ pub(super) fn parameters(arguments: &str) -> Value {
     parameters
 }
 
-/// Takes NUL characters out: an escape in JSON brings them back after the text was cleaned of them.
+/// Removes NUL characters, which JSON escapes introduce even if the text has none.
 fn remove_nul(value: &mut Value) {
     match value {
         Value::String(text) => text.retain(|c| c != '\0'),

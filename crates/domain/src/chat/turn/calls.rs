@@ -1,15 +1,15 @@
-//! The rounds of a turn: ask the model, run the tools that it calls, tell it the results, until it answers in words.
+//! The rounds of a turn: call the model, run the requested tools, and repeat with their results until it answers with text.
 //!
-//! Whatever a model does, the loop ends: rounds, calls, mistakes and time are bounded.
+//! The loop always terminates: rounds, calls, mistakes and time are limited.
 
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
 use super::arguments::parameters;
-use super::confirmation::{Allowance, PutOff, Written, waiting};
-use super::reply::{ModelRun, Prompt, ask};
-use super::work::{Draft, Failure, Ran, TurnContext, on_tool_error};
+use super::confirmation::{Allowance, DeferredItems, OwnChanges, deferred_result};
+use super::reply::{ModelRun, Prompt, call_model};
+use super::work::{CallResult, Draft, Failure, TurnContext, on_tool_error};
 use crate::conversation::PendingAction;
 use crate::llm::{LlmError, LlmToolCall};
 use crate::message::{Part, ToolCall, ToolResult, tool_calls};
@@ -17,21 +17,21 @@ use crate::tool::{
     CONFIRM_PENDING, ResolvedCall, TaskMatch, ToolContext, ToolError, ToolOutcome, ToolSpec, confirm_pending_spec,
 };
 
-/// Maximum number of times that the model is asked in one turn.
+/// Maximum number of model calls in a turn.
 pub(super) const MAX_ROUNDS: u8 = 8;
-/// Maximum number of tools that may be called in one round.
+/// Maximum number of tool calls in a round.
 pub const MAX_CALLS: usize = 32;
-/// Maximum number of wrong calls that a model is told of.
+/// Maximum number of invalid calls that a model may correct.
 pub(super) const MAX_CORRECTIONS: u8 = 2;
-/// The same call, made this often in one turn, ends it.
+/// Number of identical calls that ends a turn.
 pub(super) const MAX_REPEATS: usize = 3;
-/// Maximum length of a call's id that is taken as it is, in bytes: the longest that OpenAI takes back.
+/// Maximum length in bytes of a provider's call id that is kept: the longest that OpenAI accepts.
 const MAX_CALL_ID: usize = 40;
 
-/// Whether the model is asked again.
+/// How the turn continues after a round.
 enum Next {
-    Ask,
-    Enough,
+    CallModel,
+    End,
 }
 
 /// The rounds of one turn.
@@ -39,27 +39,26 @@ pub(super) struct Rounds<'t> {
     pub context: &'t TurnContext,
     pub draft: &'t mut Draft,
     pub model: &'t mut ModelRun,
-    pub put_off: &'t mut PutOff,
-    /// What waits for the user's confirmation, and may be confirmed in the first round.
+    pub deferred: &'t mut DeferredItems,
+    /// The pending action, which the model may confirm in the first round only.
     pub pending: Option<&'t PendingAction>,
     pub corrections: u8,
-    /// What the turn itself has written.
-    pub written: Written,
+    pub own_changes: OwnChanges,
 }
 
 impl Rounds<'_> {
-    /// Works until there is an answer in the draft.
+    /// Runs until the draft contains an answer.
     pub async fn run(mut self, mut prompt: Prompt) -> Result<(), Failure> {
         let tools = self.context.ports.tools.tools();
         let first = tool_calls(&self.draft.parts).last().map_or(0, |call| call.round.saturating_add(1));
-        // Rounds count over all attempts; a turn that is tried again may always answer.
+        // The limit covers all attempts, but every attempt has at least one round to answer.
         for round in first..MAX_ROUNDS.max(first.saturating_add(1)) {
             if round > 0 {
                 self.pending = None;
             }
             let confirm = self.pending.map(|_| confirm_pending_spec());
             prompt.tools = tools.iter().cloned().chain(confirm).collect();
-            let calls = ask(self.context, self.draft, self.model, &prompt, round).await?;
+            let calls = call_model(self.context, self.draft, self.model, &prompt, round).await?;
             if calls.is_empty() {
                 return self.conclude();
             }
@@ -67,7 +66,7 @@ impl Rounds<'_> {
                 self.stop_because("it was asked to do too much at once");
                 return Ok(());
             }
-            if matches!(self.run_calls(round, calls, &prompt.tools).await?, Next::Enough) {
+            if matches!(self.run_calls(round, calls, &prompt.tools).await?, Next::End) {
                 return Ok(());
             }
             self.draft.save(self.context).await?;
@@ -84,69 +83,69 @@ impl Rounds<'_> {
     ) -> Result<Next, Failure> {
         let mut made: Vec<ToolCall> = Vec::with_capacity(calls.len());
         for (index, call) in calls.into_iter().enumerate() {
-            let id = self.unique(&call.id, &made, round, index);
+            let id = self.unique_id(&call.id, &made, round, index);
             let parameters = parameters(&call.arguments);
             made.push(ToolCall { id, round, tool: call.tool, parameters, result: None, changes: Vec::new() });
         }
         let mut allowance = Allowance::of(self.context, self.draft);
         let resolved = self.resolve(&self.context.tool_context(round, 0), &made).await?;
-        // Once something waits for confirmation, whatever else the turn wants to delete or overwrite waits too.
+        // Once an item is deferred, all further deletions and edits of the turn are deferred, too.
         let allowed =
-            self.put_off.is_empty() && allowance.admit(resolved.iter().filter_map(|call| call.overwrites.as_ref()));
-        let alone = made.len() == 1 && !self.spoke_in(round);
+            self.deferred.is_empty() && allowance.admit(resolved.iter().filter_map(|call| call.overwrites.as_ref()));
+        let alone = made.len() == 1 && !self.has_text(round);
         let mut has_written = false;
         for (index, (call, mut resolved)) in made.into_iter().zip(resolved).enumerate() {
             if let Some(reason) = self.context.stopped.clone().now_or_never() {
                 return Err(Failure::Stopped(reason));
             }
-            let times = self.earlier(&call) + 1;
+            let times = self.count_identical(&call) + 1;
             self.draft.push_call(self.context, call.clone());
             if times >= MAX_REPEATS {
-                let ran = Ran::failed("It was asked for twice before, and was not run again.");
-                self.draft.answer_call(self.context, ran).await?;
+                let result = CallResult::failed("The same call was already made twice and was not run again.");
+                self.draft.answer_call(self.context, result).await?;
                 self.stop_because("it kept asking for the same step");
-                return Ok(Next::Enough);
+                return Ok(Next::End);
             }
-            // What is about to be done is on record before it is done, and a turn that was ended does nothing more.
+            // The call is stored before it runs. Storing fails if the turn has lost its lease, which prevents the call.
             self.draft.save(self.context).await?;
             let mut context = self.context.tool_context(round, index);
             let spec = tools.iter().find(|spec| spec.name == call.tool);
             let mut allowed = allowed;
-            // An earlier call of the round may have created or renamed the task that is meant.
+            // An earlier call of the round may have created or renamed the identified task.
             if has_written && !matches!(resolved.target, Some(TaskMatch::One(_))) {
                 resolved = self.resolve(&context, std::slice::from_ref(&call)).await?.pop().unwrap_or_default();
                 allowed = allowed && allowance.admit(&resolved.overwrites);
             }
-            let mut ran = match resolved.overwrites {
+            let mut result = match resolved.overwrites {
                 Some(item) if !allowed && allowance.counts(&item) => {
-                    let ran = waiting(self.context, &item);
-                    self.put_off.add(self.context, self.written.seen(item));
-                    ran
+                    let result = deferred_result(self.context, &item);
+                    self.deferred.add(self.context, self.own_changes.apply_to_item(item));
+                    result
                 }
                 _ => {
-                    context.target = resolved.target.map(|target| self.written.current(target));
+                    context.target = resolved.target.map(|target| self.own_changes.apply_to_match(target));
                     self.run_call(&context, &call, alone).await?
                 }
             };
-            ran.read_only = spec.is_some_and(|spec| spec.read_only);
-            has_written |= !ran.changes.is_empty();
-            allowance.record(&ran.changes);
-            self.written.record(&ran.changes);
-            self.put_off.record(&ran.changes);
-            let mistaken = ran.mistaken;
-            self.draft.answer_call(self.context, ran).await?;
+            result.read_only = spec.is_some_and(|spec| spec.read_only);
+            has_written |= !result.changes.is_empty();
+            allowance.record(&result.changes);
+            self.own_changes.record(&result.changes);
+            self.deferred.record(&result.changes);
+            let mistaken = result.mistaken;
+            self.draft.answer_call(self.context, result).await?;
             if mistaken {
                 if self.corrections == MAX_CORRECTIONS {
                     self.stop_because("it could not say clearly what to do");
-                    return Ok(Next::Enough);
+                    return Ok(Next::End);
                 }
                 self.corrections += 1;
             }
         }
-        Ok(Next::Ask)
+        Ok(Next::CallModel)
     }
 
-    /// Resolves the identifiers of calls. Where that fails, each call reports itself what is wrong with it.
+    /// Resolves the identifiers of calls. If that fails, each call reports its own error when it runs.
     async fn resolve(&self, context: &ToolContext, calls: &[ToolCall]) -> Result<Vec<ResolvedCall>, Failure> {
         match self.context.ports.tools.resolve(context, calls).await {
             Ok(resolved) => Ok(resolved),
@@ -154,38 +153,37 @@ impl Rounds<'_> {
         }
     }
 
-    async fn run_call(&self, context: &ToolContext, call: &ToolCall, alone: bool) -> Result<Ran, Failure> {
+    async fn run_call(&self, context: &ToolContext, call: &ToolCall, alone: bool) -> Result<CallResult, Failure> {
         if call.parameters.is_string() {
-            let ran = Ran::failed("The arguments are no valid JSON object. Nothing was changed.");
-            return Ok(Ran { mistaken: true, ..ran });
+            let result = CallResult::failed("The arguments are not a valid JSON object. Nothing was changed.");
+            return Ok(CallResult { mistaken: true, ..result });
         }
         let tools = &self.context.ports.tools;
         match self.pending.filter(|_| call.tool == CONFIRM_PENDING) {
             Some(_) if call.parameters.as_object().is_none_or(|parameters| !parameters.is_empty()) => {
-                let error = ToolError::BadParameters(format!("{CONFIRM_PENDING} has no parameters"));
-                on_tool_error(error)
+                on_tool_error(ToolError::BadParameters(format!("{CONFIRM_PENDING} has no parameters")))
             }
-            Some(pending) if alone => ran(tools.run_pending(context, pending).await),
-            Some(_) => Ok(Ran::failed(
-                "Nothing was confirmed: confirm_pending has to be the whole reply. The user has to be asked again.",
+            Some(pending) if alone => call_result(tools.run_pending(context, pending).await),
+            Some(_) => Ok(CallResult::failed(
+                "Nothing was confirmed: confirm_pending must be the only content of the reply. Ask the user again.",
             )),
-            None => ran(tools.run(context, &call.tool, call.parameters.clone()).await),
+            None => call_result(tools.run(context, &call.tool, call.parameters.clone()).await),
         }
     }
 
-    fn spoke_in(&self, round: u8) -> bool {
+    fn has_text(&self, round: u8) -> bool {
         self.draft.parts.iter().any(|part| matches!(part, Part::Text { round: other, .. } if *other == round))
     }
 
-    /// How often this turn has already made the same call.
-    fn earlier(&self, call: &ToolCall) -> usize {
+    /// The number of identical calls that this turn has already made.
+    fn count_identical(&self, call: &ToolCall) -> usize {
         tool_calls(&self.draft.parts)
             .filter(|other| other.tool == call.tool && other.parameters == call.parameters)
             .count()
     }
 
-    /// A call's id that no other call of the message has: providers repeat theirs.
-    fn unique(&self, id: &str, made: &[ToolCall], round: u8, index: usize) -> String {
+    /// Returns the provider's call id, or a generated one if it is missing, too long or already used in the message.
+    fn unique_id(&self, id: &str, made: &[ToolCall], round: u8, index: usize) -> String {
         let taken = |id: &str| tool_calls(&self.draft.parts).chain(made).any(|call| call.id == id);
         if !id.trim().is_empty() && id.len() <= MAX_CALL_ID && !taken(id) {
             return id.to_owned();
@@ -197,36 +195,36 @@ impl Rounds<'_> {
         own
     }
 
-    /// A reply without calls ends the turn. If it has no words either, what the tools said has to do.
+    /// Ends the turn after a reply without calls. If there is no text either, the messages of the tools are the answer.
     fn conclude(&mut self) -> Result<(), Failure> {
-        let spoken = self.draft.parts.iter().rev().take_while(|part| !matches!(part, Part::ToolCall(_)));
-        if spoken.into_iter().any(|part| matches!(part, Part::Text { .. })) {
+        let after_calls = self.draft.parts.iter().rev().take_while(|part| !matches!(part, Part::ToolCall(_)));
+        if after_calls.into_iter().any(|part| matches!(part, Part::Text { .. })) {
             return Ok(());
         }
-        let said: Vec<_> = tool_calls(&self.draft.parts)
+        let messages: Vec<_> = tool_calls(&self.draft.parts)
             .filter_map(|call| call.result.as_ref())
             .map(|result| result.message.clone())
             .collect();
-        if said.is_empty() {
+        if messages.is_empty() {
             return Err(Failure::Model(LlmError::BadReply("the reply is empty".into())));
         }
-        self.draft.notice(self.context, said.join("\n"));
+        self.draft.notice(self.context, messages.join("\n"));
         Ok(())
     }
 
-    /// Ends the message where the assistant is not let go on.
+    /// Adds the notice that ends the message of a turn that reached a limit.
     fn stop_because(&mut self, reason: &str) {
         let so_far = if self.draft.has_changes() { "What was done so far stands." } else { "Nothing was changed." };
         self.draft.notice(self.context, format!("The assistant was stopped because {reason}. {so_far}"));
     }
 }
 
-/// What a tool's outcome means to the turn.
-pub(super) fn ran(outcome: Result<ToolOutcome, ToolError>) -> Result<Ran, Failure> {
+/// Converts a tool's outcome to the result of the call.
+pub(super) fn call_result(outcome: Result<ToolOutcome, ToolError>) -> Result<CallResult, Failure> {
     let (result, changes) = match outcome {
         Ok(ToolOutcome::Done { message, data, changes }) => (ToolResult { success: true, message, data }, changes),
         Ok(ToolOutcome::Refused { message, data }) => (ToolResult { success: false, message, data }, Vec::new()),
         Err(error) => return on_tool_error(error),
     };
-    Ok(Ran { result, changes, mistaken: false, read_only: false })
+    Ok(CallResult { result, changes, mistaken: false, read_only: false })
 }

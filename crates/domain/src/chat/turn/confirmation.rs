@@ -1,30 +1,30 @@
-//! Which deletions and edits a turn may make unasked, and what becomes of the others.
+//! The limit on deletions and edits without the user's confirmation.
 //!
-//! The server counts and reads no text: together with what the turn has done, a round may delete or overwrite a number of
-//! existing tasks. A round that would go beyond puts all of them off.
+//! The limit applies to the existing tasks that a turn deletes or overwrites. If a round would exceed it, all deletions
+//! and edits of the round are deferred until the user confirms them. The server only counts; it does not interpret text.
 
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
-use super::work::{Draft, Ran, TurnContext};
+use super::work::{CallResult, Draft, TurnContext};
 use crate::change::{Action, Receipt};
 use crate::conversation::{PendingAction, PendingItem, PendingItemAction};
 use crate::id::TaskId;
 use crate::message::{ToolResult, receipts, tool_calls};
 use crate::tool::{CONFIRM_PENDING, TaskMatch, UNDO};
 
-/// What a turn has put off.
+/// The deletions and edits that a turn has deferred.
 #[derive(Default)]
-pub(super) struct PutOff(Option<PendingAction>);
+pub(super) struct DeferredItems(Option<PendingAction>);
 
-impl PutOff {
-    /// Whether nothing was put off.
+impl DeferredItems {
+    /// Whether no item is deferred.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Puts `item` off. Each task is in it once: a deletion replaces an edit, and a later edit an earlier one.
+    /// Defers `item`. Each task is deferred once: a deletion replaces an edit, and a later edit an earlier one.
     pub fn add(&mut self, context: &TurnContext, item: PendingItem) {
         let action = self.0.get_or_insert_with(|| PendingAction {
             id: context.ports.ids.next().into(),
@@ -40,7 +40,8 @@ impl PutOff {
         action.items.push(item);
     }
 
-    /// Takes note of what the turn itself has changed meanwhile: the user confirms what the turn left.
+    /// Updates titles and versions of deferred items after changes of the turn itself, so that the user confirms the state
+    /// that the turn left.
     pub fn record(&mut self, changes: &[Receipt]) {
         for receipt in changes {
             let items = self.0.iter_mut().flat_map(|action| &mut action.items);
@@ -51,23 +52,24 @@ impl PutOff {
         }
     }
 
-    /// What waits for confirmation once the turn is complete.
+    /// Takes the pending action to be stored with the turn.
     pub fn take(&mut self) -> Option<PendingAction> {
         self.0.take()
     }
 }
 
-/// The versions that the turn's own changes gave to tasks. A later call of the same round was resolved before them.
+/// The last change that the turn made to each task. Calls of a round are resolved before the first of them runs, so their
+/// versions may precede these changes.
 #[derive(Default)]
-pub(super) struct Written(HashMap<TaskId, Receipt>);
+pub(super) struct OwnChanges(HashMap<TaskId, Receipt>);
 
-impl Written {
+impl OwnChanges {
     pub fn record(&mut self, changes: &[Receipt]) {
         self.0.extend(changes.iter().map(|receipt| (receipt.task.id, receipt.clone())));
     }
 
-    /// The match at the version that the turn itself has given to the task, so that only changes of others are in the way.
-    pub fn current(&self, target: TaskMatch) -> TaskMatch {
+    /// Returns the match with the version after the turn's own changes, so that only changes of others are stale.
+    pub fn apply_to_match(&self, target: TaskMatch) -> TaskMatch {
         let TaskMatch::One(mut task) = target else { return target };
         if let Some(version) = self.0.get(&task.id).and_then(|receipt| receipt.version) {
             task.version = version;
@@ -75,8 +77,8 @@ impl Written {
         TaskMatch::One(task)
     }
 
-    /// The item at the version and with the title that the turn itself has given to the task.
-    pub fn seen(&self, item: PendingItem) -> PendingItem {
+    /// Returns the item with the version and the title after the turn's own changes.
+    pub fn apply_to_item(&self, item: PendingItem) -> PendingItem {
         match self.0.get(&item.task.id) {
             Some(receipt) => {
                 let version = receipt.version.unwrap_or(item.version);
@@ -87,10 +89,10 @@ impl Written {
     }
 }
 
-/// The existing tasks that a turn has deleted or overwritten, and how many it may.
+/// The existing tasks that a turn has deleted or overwritten, and their maximum number.
 pub(super) struct Allowance {
     limit: usize,
-    /// Tasks that the turn created are its own.
+    /// Tasks that the turn created, which do not count.
     created: BTreeSet<TaskId>,
     touched: BTreeSet<TaskId>,
 }
@@ -99,7 +101,7 @@ impl Allowance {
     pub fn of(context: &TurnContext, draft: &Draft) -> Self {
         let created = receipts(&draft.parts).filter(|receipt| receipt.action == Action::Created);
         let created = created.map(|receipt| receipt.task.id).collect();
-        // An undo is bounded by what it takes back, and what was confirmed was agreed to.
+        // Undo is limited to earlier changes of the conversation, and confirmed changes need no further confirmation.
         let counted = tool_calls(&draft.parts).filter(|call| call.tool != UNDO && call.tool != CONFIRM_PENDING);
         let overwritten = counted
             .flat_map(|call| &call.changes)
@@ -110,18 +112,18 @@ impl Allowance {
         allowance
     }
 
-    /// Whether a call on this task counts.
+    /// Whether the task counts towards the limit.
     pub fn counts(&self, item: &PendingItem) -> bool {
         !self.created.contains(&item.task.id)
     }
 
-    /// Takes note of what a call has changed.
+    /// Records what a call has created.
     pub fn record(&mut self, changes: &[Receipt]) {
         let created = changes.iter().filter(|receipt| receipt.action == Action::Created);
         self.created.extend(created.map(|receipt| receipt.task.id));
     }
 
-    /// Takes all of `items` into account, if they are not too many. Returns whether they are allowed.
+    /// Counts all of `items` if that does not exceed the limit. Returns whether they were counted.
     pub fn admit<'i>(&mut self, items: impl IntoIterator<Item = &'i PendingItem>) -> bool {
         let more: BTreeSet<_> = items.into_iter().filter(|item| self.counts(item)).map(|item| item.task.id).collect();
         let all: BTreeSet<_> = self.touched.union(&more).copied().collect();
@@ -133,8 +135,8 @@ impl Allowance {
     }
 }
 
-/// What is told of a call that was put off.
-pub(super) fn waiting(context: &TurnContext, item: &PendingItem) -> Ran {
+/// The result of a deferred call.
+pub(super) fn deferred_result(context: &TurnContext, item: &PendingItem) -> CallResult {
     let limit = context.options.confirm_above;
     let message = format!(
         "Not done yet: task '{}' waits for the user's confirmation, because the request would delete or edit more than \
@@ -142,9 +144,9 @@ pub(super) fn waiting(context: &TurnContext, item: &PendingItem) -> Ran {
         item.task.title
     );
     let data = json!({"needs_confirmation": true, "task": item.task});
-    Ran { result: ToolResult { success: false, message, data }, ..Ran::failed("") }
+    CallResult { result: ToolResult { success: false, message, data }, ..CallResult::failed("") }
 }
 
-pub(super) fn is_waiting(result: &ToolResult) -> bool {
+pub(super) fn is_deferred(result: &ToolResult) -> bool {
     result.data["needs_confirmation"] == true
 }

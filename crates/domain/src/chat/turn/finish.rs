@@ -1,31 +1,33 @@
-//! How a turn ends: what came of it is stored, the conversation is released, and whoever follows it is told.
+//! The end of a turn: storing the result, releasing the conversation, and publishing the last event.
 
 use chrono::{DateTime, Utc};
 
 use super::super::following::stored_answer;
 use super::super::{ChatError, StoredTurn, TurnAnswer};
+use super::confirmation::DeferredItems;
+use super::reply::ModelRun;
 use super::work::{Draft, Failure, TurnContext};
-use super::{ModelRun, PutOff};
 use crate::change::Receipts;
+use crate::chat::{StopReason, TurnEvent, TurnFailure, TurnFinished};
 use crate::conversation::TurnResult;
 use crate::llm::{FinishReason, LlmError};
 use crate::message::{Part, content, receipts, tool_calls};
-use crate::turn::{FailureCode, StopReason, TurnEvent, TurnFailure, TurnFinished, TurnState, Usage};
+use crate::turn::{FailureCode, TurnState, Usage};
 
-/// A turn whose work is over.
-pub(super) struct Finished {
+/// A turn and what has been done in it.
+pub(super) struct TurnRun {
     pub context: TurnContext,
     pub draft: Draft,
     pub model: ModelRun,
-    pub put_off: PutOff,
-    /// What earlier attempts took.
+    pub deferred: DeferredItems,
+    /// The usage of earlier attempts.
     pub earlier_usage: Usage,
-    /// When the first attempt began.
-    pub begun: DateTime<Utc>,
+    /// The start of the first attempt.
+    pub started_at: DateTime<Utc>,
 }
 
-impl Finished {
-    /// Stores what came of the turn, releases it, and tells whoever follows it.
+impl TurnRun {
+    /// Stores the result of the turn, releases the conversation, and publishes the last event.
     pub async fn finish(mut self, worked: Result<(), Failure>) -> Result<TurnAnswer, ChatError> {
         let turn = &self.context.turn;
         let stored = StoredTurn { conversation: turn.conversation, message: turn.assistant_message };
@@ -40,7 +42,7 @@ impl Finished {
         };
         self.append_notices(state);
         let answer = self.answer(state);
-        let ended = self.end(&answer, failure).await;
+        let ended = self.store_end(&answer, failure).await;
         let (answered, failure) = match (worked, ended) {
             (Err(Failure::Stopped(StopReason::User)) | Ok(()), Ok(())) => (Ok(answer.clone()), None),
             (Err(Failure::Stopped(StopReason::User)) | Ok(()), Err(Failure::Storage(source))) => {
@@ -49,7 +51,7 @@ impl Finished {
             (Err(Failure::Stopped(StopReason::User)) | Ok(()), Err(_)) | (Err(Failure::LeaseLost), _) => {
                 return self.on_lease_lost(stored).await;
             }
-            // The first failure is the one that tells; ending the turn most likely failed for the same reason.
+            // The first failure is the relevant one; storing the end most likely failed for the same reason.
             (Err(Failure::Model(source)), _) => (Err(ChatError::Model { source, stored }), failure),
             (Err(Failure::Storage(source)), _) => (Err(ChatError::Interrupted { source, stored }), failure),
             (Err(Failure::Stopped(StopReason::Shutdown)), _) => (Err(ChatError::ShutDown { stored }), failure),
@@ -68,10 +70,10 @@ impl Finished {
         answered
     }
 
-    /// Says what the reply cannot say itself: that it was cut off, or why there is none.
+    /// Adds a notice if the reply was cut off or the turn failed.
     fn append_notices(&mut self, state: TurnState) {
         let notice = match (state, self.model.finish_reason) {
-            (TurnState::Failed, _) => Some(apology(&self.draft)),
+            (TurnState::Failed, _) => Some(failure_notice(&self.draft)),
             (TurnState::Complete, FinishReason::Length) => {
                 Some("The answer was cut off: it reached the model's limit.".to_owned())
             }
@@ -83,7 +85,7 @@ impl Finished {
         }
     }
 
-    /// What the work has written, as an answer.
+    /// The answer with what has been written so far.
     fn answer(&mut self, state: TurnState) -> TurnAnswer {
         let parts = &self.draft.parts;
         let mut usage = self.earlier_usage;
@@ -94,15 +96,15 @@ impl Finished {
             message: self.context.turn.assistant_message,
             tool_calls: tool_calls(parts).cloned().collect(),
             receipts: Receipts::fresh(receipts(parts).cloned()),
-            // A turn that failed is tried again; one that was stopped wants nothing more.
-            pending: self.put_off.take().filter(|_| state == TurnState::Complete),
+            // A failed turn is retried, and a stopped one must not leave anything to confirm.
+            pending: self.deferred.take().filter(|_| state == TurnState::Complete),
             usage,
             state,
-            created_at: self.begun,
+            created_at: self.started_at,
         }
     }
 
-    async fn end(&self, answer: &TurnAnswer, error_code: Option<FailureCode>) -> Result<(), Failure> {
+    async fn store_end(&self, answer: &TurnAnswer, error_code: Option<FailureCode>) -> Result<(), Failure> {
         let end = TurnResult {
             state: answer.state,
             parts: self.draft.parts.clone(),
@@ -119,12 +121,12 @@ impl Finished {
         Ok(context.ports.conversations.end_turn(context.owner(), context.turn.attempt(), end).await?)
     }
 
-    fn publish_end(&mut self, ended: TurnFinished) {
+    fn publish_end(&mut self, finished: TurnFinished) {
         self.draft.publish_end(&self.context);
-        self.context.publish(TurnEvent::Finished(Box::new(ended)));
+        self.context.publish(TurnEvent::Finished(Box::new(finished)));
     }
 
-    /// The turn does not run any more: it was stopped by way of another process, or its conversation was deleted, or
+    /// Ends a turn that is not running any more: it was stopped through another process, its conversation was deleted, or
     /// another process found its lease expired.
     async fn on_lease_lost(mut self, stored: StoredTurn) -> Result<TurnAnswer, ChatError> {
         let (ports, owner) = (&self.context.ports, self.context.owner());
@@ -132,7 +134,7 @@ impl Finished {
             Ok(found) => stored_answer(ports, owner, &found).await.ok(),
             Err(_) => None,
         };
-        let (answered, ended) = match found {
+        let (answered, finished) = match found {
             Some(answer) if answer.state == TurnState::Stopped => {
                 (Ok(answer.clone()), TurnFinished { answer, failure: None })
             }
@@ -147,15 +149,15 @@ impl Finished {
                 )
             }
         };
-        self.publish_end(ended);
+        self.publish_end(finished);
         answered
     }
 }
 
-/// What a failed turn says in the conversation.
-fn apology(draft: &Draft) -> String {
+/// The notice that ends the message of a failed turn.
+fn failure_notice(draft: &Draft) -> String {
     if tool_calls(&draft.parts).any(|call| call.result.is_none()) {
-        // It was on its way to storage when that failed, and may have arrived.
+        // Storage failed during the call, which may have been committed.
         return "The assistant could not finish, and it is not known whether its last step was done. Look before you \
                 repeat it."
             .to_owned();

@@ -1,10 +1,11 @@
-//! One reply of the model, taken into the message while it comes in.
+//! One reply of the model, added to the message as it is received.
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use futures_util::future::{self, BoxFuture, Either};
 
@@ -15,13 +16,13 @@ use crate::message::Part;
 use crate::tool::ToolSpec;
 use crate::turn::Usage;
 
-/// How often the message is stored while a model goes on writing.
-const SAVE_INTERVAL: TimeDelta = TimeDelta::seconds(5);
+/// Minimum interval between two saves of the message while a reply is received.
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What ends a reply from outside: its deadline, or whoever stops the turn.
-type Limit = BoxFuture<'static, Failure>;
+/// Completes when the reply must be aborted: at its deadline, or when a stop is requested.
+type Abort = BoxFuture<'static, Failure>;
 
-/// What the model is told besides what the turn has done so far.
+/// The input of a model call, except for the parts of the running turn.
 pub(super) struct Prompt {
     pub system: String,
     /// The conversation up to the user's message.
@@ -36,17 +37,17 @@ pub(super) struct ModelRef {
     pub model: String,
 }
 
-/// What the model did in a turn.
+/// What the model has done in a turn.
 pub(super) struct ModelRun {
     pub usage: Usage,
-    /// The model that answers.
+    /// The model that answered last.
     pub answered_by: ModelRef,
     pub first_token_at: Option<DateTime<Utc>>,
-    /// How long the model was waited for in all.
-    pub model_time: TimeDelta,
-    /// Why the last reply ended.
+    /// Total time spent waiting for the model.
+    pub model_time: Duration,
+    /// Finish reason of the last reply.
     pub finish_reason: FinishReason,
-    fallback_told: bool,
+    fallback_announced: bool,
 }
 
 impl ModelRun {
@@ -55,9 +56,9 @@ impl ModelRun {
             usage: Usage::default(),
             answered_by: model_ref(llm),
             first_token_at: None,
-            model_time: TimeDelta::zero(),
+            model_time: Duration::ZERO,
             finish_reason: FinishReason::Stop,
-            fallback_told: false,
+            fallback_announced: false,
         }
     }
 }
@@ -66,8 +67,8 @@ fn model_ref(llm: &dyn LlmClient) -> ModelRef {
     ModelRef { provider: llm.provider().to_owned(), model: llm.model().to_owned() }
 }
 
-/// Asks the model and returns the calls that it makes. Its words are in the draft, and were published, as they came.
-pub(super) async fn ask(
+/// Calls the model and returns its tool calls. Its text is added to the draft and published as it is received.
+pub(super) async fn call_model(
     context: &TurnContext,
     draft: &mut Draft,
     model: &mut ModelRun,
@@ -77,16 +78,17 @@ pub(super) async fn ask(
     let mut messages = prompt.history.clone();
     messages.extend(replay_parts(&draft.parts));
     let request = LlmRequest { system: prompt.system.clone(), messages, tools: prompt.tools.clone() };
-    let asked = context.now();
+    let started = context.elapsed();
     model.answered_by = model_ref(context.ports.llm.as_ref());
-    let mut reply = Reply { context, draft, model, round, plan: String::new(), calls: Vec::new(), held: String::new() };
+    let mut reply =
+        Reply { context, draft, model, round, plan: String::new(), calls: Vec::new(), trailing_space: String::new() };
     let read = reply.read(request).await;
     let calls = reply.calls;
-    model.model_time += context.now() - asked;
+    model.model_time += context.elapsed().saturating_sub(started);
     read.map(|()| calls)
 }
 
-/// A reply while it comes in.
+/// A reply that is being received.
 struct Reply<'t> {
     context: &'t TurnContext,
     draft: &'t mut Draft,
@@ -94,18 +96,18 @@ struct Reply<'t> {
     round: u8,
     plan: String,
     calls: Vec<LlmToolCall>,
-    /// White space that is shown once something follows it.
-    held: String,
+    /// Received white space that is added only if more text follows.
+    trailing_space: String,
 }
 
 impl Reply<'_> {
     async fn read(&mut self, request: LlmRequest) -> Result<(), Failure> {
-        let mut limit = self.limit();
+        let mut abort = self.abort();
         let llm = self.context.ports.llm.clone();
-        let stream = within(&mut limit, llm.respond(request)).await?;
+        let stream = unless(&mut abort, llm.respond(request)).await?;
         let mut stream = stream.map_err(Failure::Model)?;
         let mut budget = ReplyBudget::default();
-        while let Some(event) = within(&mut limit, stream.next()).await? {
+        while let Some(event) = unless(&mut abort, stream.next()).await? {
             let event = budget.admit(event.map_err(Failure::Model)?).map_err(Failure::Model)?;
             if let LlmEvent::Finished { reason, usage } = event {
                 self.model.usage += usage.unwrap_or_default();
@@ -117,25 +119,24 @@ impl Reply<'_> {
                 return Ok(());
             }
             self.take(event);
-            if self.context.now() - self.draft.saved_at >= SAVE_INTERVAL {
+            if self.context.elapsed().saturating_sub(self.draft.saved_at) >= SAVE_INTERVAL {
                 match self.draft.save(self.context).await {
-                    // Storage that is away for a moment is asked again; before a tool runs, it has to be there.
+                    // A storage failure is tolerated here: the message is stored again before a tool runs.
                     Ok(()) | Err(Failure::Storage(_)) => {}
                     Err(failure) => return Err(failure),
                 }
             }
         }
-        Err(Failure::Model(LlmError::BadReply("the reply was cut".into())))
+        Err(Failure::Model(LlmError::BadReply("the reply was truncated".into())))
     }
 
-    fn limit(&self) -> Limit {
-        let (clock, stopped) = (self.context.ports.clock.clone(), self.context.stopped.clone());
+    fn abort(&self) -> Abort {
         let deadline = self.context.options.model_deadline;
+        let (expired, stopped) = (self.context.ports.timer.sleep(deadline), self.context.stopped.clone());
         Box::pin(async move {
-            let expired = clock.sleep_until(clock.now() + deadline);
             match future::select(expired, stopped).await {
                 Either::Left(((), _)) => {
-                    let cause = format!("no whole reply within {} s", deadline.num_seconds());
+                    let cause = format!("no complete reply within {} s", deadline.as_secs());
                     Failure::Model(LlmError::Timeout(cause.into()))
                 }
                 Either::Right((reason, _)) => Failure::Stopped(reason),
@@ -147,13 +148,13 @@ impl Reply<'_> {
         match event {
             LlmEvent::TextDelta(delta) => {
                 self.first_token();
-                self.say(&delta);
+                self.push_text(&delta);
             }
             LlmEvent::PlanDelta(delta) => {
                 self.first_token();
                 self.plan.push_str(&delta);
             }
-            LlmEvent::ToolCallBegun { .. } => self.first_token(),
+            LlmEvent::ToolCallStarted { .. } => self.first_token(),
             LlmEvent::ToolCallComplete { call, .. } => {
                 self.first_token();
                 self.calls.push(call);
@@ -169,31 +170,31 @@ impl Reply<'_> {
         }
     }
 
-    /// Adds to the round's text. White space at its beginning and its end is left out.
-    fn say(&mut self, delta: &str) {
+    /// Adds to the text of the round, without leading and trailing white space.
+    fn push_text(&mut self, delta: &str) {
         let open = matches!(self.draft.parts.last(), Some(Part::Text { round, .. }) if *round == self.round);
         let delta = if open { delta } else { delta.trim_start() };
-        let solid = delta.trim_end();
-        if solid.is_empty() {
-            self.held.push_str(delta);
+        let trimmed = delta.trim_end();
+        if trimmed.is_empty() {
+            self.trailing_space.push_str(delta);
             return;
         }
-        let text = std::mem::take(&mut self.held) + solid;
-        self.held.push_str(&delta[solid.len()..]);
+        let text = std::mem::take(&mut self.trailing_space) + trimmed;
+        self.trailing_space.push_str(&delta[trimmed.len()..]);
         match self.draft.parts.last_mut() {
-            Some(Part::Text { round, text: said }) if *round == self.round => said.push_str(&text),
+            Some(Part::Text { round, text: existing }) if *round == self.round => existing.push_str(&text),
             _ => self.draft.parts.push(Part::Text { round: self.round, text }),
         }
         self.draft.publish(self.context);
     }
 
-    /// Says, once in a turn, that a fallback answers.
+    /// Announces the fallback model, once per turn.
     fn use_fallback(&mut self, fallback: ModelRef) {
-        if !self.model.fallback_told {
-            self.model.fallback_told = true;
-            let missing = self.context.ports.llm.provider();
+        if !self.model.fallback_announced {
+            self.model.fallback_announced = true;
+            let primary = self.context.ports.llm.provider();
             let text = format!(
-                "The assistant \u{201c}{missing}\u{201d} could not answer; \u{201c}{}\u{201d} answers in its place.",
+                "The assistant \u{201c}{primary}\u{201d} could not answer; \u{201c}{}\u{201d} answers in its place.",
                 fallback.provider
             );
             self.draft.notice(self.context, text);
@@ -202,10 +203,10 @@ impl Reply<'_> {
     }
 }
 
-/// What comes of `work`, unless the limit comes first.
-async fn within<T>(limit: &mut Limit, work: impl Future<Output = T>) -> Result<T, Failure> {
-    match future::select(pin!(work), limit).await {
-        Either::Left((done, _)) => Ok(done),
+/// Returns the output of `work`, or the failure if `abort` completes first.
+async fn unless<T>(abort: &mut Abort, work: impl Future<Output = T>) -> Result<T, Failure> {
+    match future::select(pin!(work), abort).await {
+        Either::Left((output, _)) => Ok(output),
         Either::Right((failure, _)) => Err(failure),
     }
 }

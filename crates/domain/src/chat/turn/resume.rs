@@ -1,45 +1,46 @@
-//! What is left of a turn that was cut short.
+//! Resuming a turn that failed or was interrupted.
 
-use super::calls::ran;
-use super::confirmation::is_waiting;
-use super::work::{Draft, Failure, Ran, TurnContext};
+use super::calls::call_result;
+use super::confirmation::is_deferred;
+use super::work::{CallResult, Draft, Failure, TurnContext};
 use crate::message::{Part, tool_calls};
 
-/// What is told of a call that a turn did not come to before it was cut short.
+/// The result of a recorded call that was not run.
 const NOT_DONE: &str =
-    "This was not done before the turn was cut short. Call the tool again if it still has to be done.";
+    "This was not done before the turn was interrupted. Call the tool again if it still has to be done.";
 
-/// The parts on record that the next attempt goes on from. Words that no call followed will be said anew.
-pub(super) fn kept_parts(mut parts: Vec<Part>) -> Vec<Part> {
+/// Returns the stored parts that the next attempt continues from. Text after the last call is dropped, because the model
+/// generates it again.
+pub(super) fn retained_parts(mut parts: Vec<Part>) -> Vec<Part> {
     let calls = parts.iter().rposition(|part| matches!(part, Part::ToolCall(_))).map_or(0, |last| last + 1);
     parts.truncate(calls);
     parts.retain(|part| !matches!(part, Part::Notice { .. }));
     parts
 }
 
-/// Completes the calls on record that have no result: with what the ledger knows that they did, or else as not done, for
-/// the model to make again. None is run here: whether a confirmation was the whole reply, for one, is not on record. Calls
-/// that waited for confirmation were not done either.
+/// Adds the missing results of recorded calls: the outcome from the ledger for calls that took effect, and [`NOT_DONE`]
+/// for the others, so that the model repeats them. No call runs here; in particular, it is not recorded whether a
+/// confirmation was the only content of its reply. Calls that were deferred count as not done.
 pub(super) async fn complete_calls(context: &TurnContext, draft: &mut Draft) -> Result<(), Failure> {
-    for place in 0..draft.parts.len() {
-        let Part::ToolCall(call) = &draft.parts[place] else { continue };
+    for index in 0..draft.parts.len() {
+        let Part::ToolCall(call) = &draft.parts[index] else { continue };
         let (round, tool) = (call.round, call.tool.clone());
-        let settled = match &call.result {
-            Some(result) if is_waiting(result) => Ran::failed(NOT_DONE),
+        let completed = match &call.result {
+            Some(result) if is_deferred(result) => CallResult::failed(NOT_DONE),
             Some(_) => continue,
             None => {
-                let index = tool_calls(&draft.parts[..place]).filter(|other| other.round == round).count();
-                let of_call = context.tool_context(round, index);
-                match context.ports.tools.find_effect(&of_call, &tool).await {
-                    Ok(Some(outcome)) => ran(Ok(outcome))?,
-                    Ok(None) => Ran::failed(NOT_DONE),
-                    Err(error) => ran(Err(error))?,
+                let call_index = tool_calls(&draft.parts[..index]).filter(|other| other.round == round).count();
+                let origin_call = context.tool_context(round, call_index);
+                match context.ports.tools.find_effect(&origin_call, &tool).await {
+                    Ok(Some(outcome)) => call_result(Ok(outcome))?,
+                    Ok(None) => CallResult::failed(NOT_DONE),
+                    Err(error) => call_result(Err(error))?,
                 }
             }
         };
-        if let Part::ToolCall(call) = &mut draft.parts[place] {
-            call.result = Some(settled.result);
-            call.changes = settled.changes;
+        if let Part::ToolCall(call) = &mut draft.parts[index] {
+            call.result = Some(completed.result);
+            call.changes = completed.changes;
         }
     }
     draft.save(context).await?;

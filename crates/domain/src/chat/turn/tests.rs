@@ -8,21 +8,21 @@ mod resumed;
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::{ChatError, ChatPorts};
 use super::*;
+use crate::chat::{TurnFailure, TurnFinished};
 use crate::conversation::MockConversationRepo;
-use crate::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmMessage, ScriptedLlm, Step};
+use crate::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, ScriptedLlm, Step};
 use crate::message::{Message, Role, content, tool_calls};
 use crate::principal::Scope;
-use crate::runtime::{Background, Clock};
+use crate::runtime::Background;
 use crate::storage::StorageError;
 use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
-use crate::turn::{FailureCode, TurnFailure, TurnFinished, TurnState};
+use crate::turn::{FailureCode, TurnState};
 use fixture::*;
 
 #[tokio::test]
@@ -33,102 +33,101 @@ async fn results_go_back_to_the_model_until_it_answers() {
         Step::says("Added milk."),
     ]));
     let recorded = Recorded::default();
-    let answer = send(ports(recorded.repo(), llm.clone(), willing())).await.unwrap();
+    let answer = send(ports(recorded.repo(), llm.clone(), succeeding())).await.unwrap();
     assert_eq!(answer.response, "Added milk.");
     assert_eq!(answer.usage, Usage { tokens_in: 30, tokens_out: 15 });
     let tools: Vec<_> = answer.tool_calls.iter().map(|call| (call.round, call.tool.as_str())).collect();
     assert_eq!(tools, [(0, "list_tasks"), (1, "add_task")]);
-    let asked = llm.requests();
-    assert_eq!(asked.len(), 3);
-    assert!(asked[0].system.contains("Monday, 2 March 2026"), "the user's own date, not UTC's");
-    assert_eq!(asked[0].messages, [LlmMessage::User { text: "Add milk".into() }]);
-    assert!(matches!(&asked[2].messages[4], LlmMessage::ToolResult { tool, .. } if tool == "add_task"));
+    let requests = llm.requests();
+    assert_eq!(requests.len(), 3);
+    assert!(requests[0].system.contains("Monday, 2 March 2026"), "the user's own date, not UTC's");
+    assert_eq!(requests[0].messages, [LlmMessage::User { text: "Add milk".into() }]);
+    assert!(matches!(&requests[2].messages[4], LlmMessage::ToolResult { tool, .. } if tool == "add_task"));
     let ended = recorded.ended();
     assert_eq!((ended.state, ended.parts.len()), (TurnState::Complete, 3));
     let progress = recorded.progress.lock().unwrap().clone();
     let results: Vec<Vec<_>> =
         progress.iter().map(|parts| tool_calls(parts).map(|call| call.result.is_some()).collect()).collect();
     let kept = [vec![false], vec![true], vec![true], vec![true, false], vec![true, true]];
-    assert_eq!(results, kept, "a call is on record before it runs, and its result before the model is asked again");
+    assert_eq!(results, kept, "calls are stored before they run, and results before the next model call");
 }
 
 #[tokio::test]
-async fn the_users_message_is_stored_before_the_model_is_asked() {
+async fn the_users_message_is_stored_before_the_model_is_called() {
     let mut repo = MockConversationRepo::new();
     repo.expect_begin_turn().times(1).returning(|_, _| Err(ConversationRepoError::NotFound));
     let llm = Arc::new(ScriptedLlm::new([Step::says("hello")]));
     let error = send(ports(repo, llm.clone(), idle())).await.unwrap_err();
     assert!(matches!(error, ChatError::Conversations(ConversationRepoError::NotFound)), "{error:?}");
-    assert!(llm.requests().is_empty(), "no model is asked about a conversation that is not the caller's");
+    assert!(llm.requests().is_empty(), "no model is called for another user's conversation");
 }
 
 #[tokio::test]
-async fn a_new_conversation_is_called_by_its_first_message() {
+async fn a_new_conversation_is_titled_by_its_first_message() {
     let recorded = Recorded::default();
     send(ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::says("ok")])), idle())).await.unwrap();
-    let begun = recorded.begun.lock().unwrap().clone().unwrap();
-    assert!(matches!(begun.target, ConversationTarget::New(_, title) if title.as_str() == "Add milk"));
-    assert_eq!((begun.provider.as_str(), begun.model.as_str()), ("scripted", "script"));
-    assert_eq!(begun.lease.until - begun.at, Lease::LENGTH);
+    let started = recorded.started.lock().unwrap().clone().unwrap();
+    assert!(matches!(started.target, ConversationTarget::New(_, title) if title.as_str() == "Add milk"));
+    assert_eq!((started.provider.as_str(), started.model.as_str()), ("scripted", "script"));
+    assert_eq!(started.lease.until - started.at, Lease::TTL);
 }
 
 #[tokio::test]
-async fn a_model_that_fails_leaves_an_honest_message() {
+async fn a_failing_model_leaves_a_notice() {
     let recorded = Recorded::default();
     let llm = Arc::new(ScriptedLlm::new([Step::Fail(LlmError::Unavailable("down".into()))]));
     let error = send(ports(recorded.repo(), llm, idle())).await.unwrap_err();
     let ChatError::Model { source: LlmError::Unavailable(_), stored } = error else { panic!("{error:?}") };
-    let begun = recorded.begun.lock().unwrap().clone().unwrap();
-    assert_eq!(stored.message, begun.assistant_message);
+    let started = recorded.started.lock().unwrap().clone().unwrap();
+    assert_eq!(stored.message, started.assistant_message);
     let ended = recorded.ended();
     assert_eq!((ended.state, ended.error_code), (TurnState::Failed, Some(FailureCode::Unavailable)));
     assert_eq!(content(&ended.parts), "The assistant could not answer. Nothing was changed.");
 }
 
 #[tokio::test]
-async fn a_model_that_fails_after_a_tool_ran_says_what_was_done() {
+async fn a_failure_after_a_tool_call_names_what_was_done() {
     let recorded = Recorded::default();
     let steps = [Step::calls("add_task", &json!({"title": "milk"})), Step::Fail(LlmError::Unavailable("down".into()))];
-    send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap_err();
+    send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), succeeding())).await.unwrap_err();
     assert_eq!(content(&recorded.ended().parts), "The assistant could not finish. Until then: add_task ran.");
 }
 
 #[tokio::test]
-async fn a_model_that_takes_too_long_times_out() {
+async fn a_model_past_its_deadline_times_out() {
     let recorded = Recorded::default();
-    let mut conversations = recorded.repo();
-    conversations.expect_renew_lease().returning(|_, _, _| Ok(()));
-    let hurried = ports(conversations, Arc::new(ScriptedLlm::new([Step::Hang])), idle());
-    let error = send(ChatPorts { clock: Arc::new(HurriedClock), ..hurried }).await.unwrap_err();
+    let ports = ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::Hang])), idle());
+    let error = send(skipping(ChatOptions::default().model_deadline, ports)).await.unwrap_err();
     assert!(matches!(error, ChatError::Model { source: LlmError::Timeout(_), .. }), "{error:?}");
     assert_eq!(recorded.ended().error_code, Some(FailureCode::Timeout));
 }
 
 #[tokio::test]
-async fn an_empty_reply_is_no_answer() {
+async fn an_empty_reply_is_an_error() {
     let recorded = Recorded::default();
     let error = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::says(" ")])), idle())).await.unwrap_err();
     assert!(matches!(error, ChatError::Model { source: LlmError::BadReply(_), .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn an_empty_reply_after_a_tool_ran_says_what_the_tool_said() {
+async fn an_empty_reply_after_a_tool_call_is_answered_with_the_tools_message() {
     let steps = [Step::calls("add_task", &json!({"title": "milk"})), Step::says("")];
-    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    let answer =
+        send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), succeeding())).await.unwrap();
     assert_eq!(answer.response, "add_task ran");
 }
 
 #[tokio::test]
-async fn nul_from_a_model_never_reaches_storage() {
+async fn nul_characters_of_a_model_are_removed() {
     let recorded = Recorded::default();
     let steps = [Step::calls_raw([("add_task", r#"{"title":"a\u0000b"}"#)]), Step::says("do\0ne")];
-    let answer = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    let answer = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), succeeding())).await.unwrap();
     assert_eq!(answer.response, "done");
     assert_eq!(answer.tool_calls[0].parameters, json!({"title": "ab"}));
 }
 
 #[tokio::test]
-async fn storage_that_fails_in_a_tool_ends_the_turn_with_that_error() {
+async fn a_storage_failure_in_a_tool_ends_the_turn() {
     let recorded = Recorded::default();
     let mut tools = idle();
     tools.expect_run().returning(|_, _, _| Err(ToolError::Storage(StorageError::Unavailable("gone".into()))));
@@ -167,63 +166,47 @@ async fn a_turn_whose_lease_is_lost_stores_nothing_more() {
     let mut conversations = recorded.repo();
     conversations.expect_renew_lease().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
     conversations.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
-    let llm: Arc<dyn LlmClient> = Arc::new(ScriptedLlm::new([Step::Hang]));
-    let base = ports(conversations, Arc::new(ScriptedLlm::new([])), idle());
-    let error = send(ChatPorts { llm, clock: Arc::new(LeaseOnlyClock), ..base }).await.unwrap_err();
+    let ports = ports(conversations, Arc::new(ScriptedLlm::new([Step::Hang])), idle());
+    let error = send(skipping(Lease::RENEWAL_INTERVAL, ports)).await.unwrap_err();
     assert!(matches!(error, ChatError::LeaseLost { .. }), "{error:?}");
     assert!(recorded.ended.lock().unwrap().is_none());
 }
 
-/// A clock on which a lease's renewal comes at once and a model's deadline never.
-struct LeaseOnlyClock;
+/// Runs work and notifies of its completion.
+struct NotifyingBackground(Mutex<Option<futures_channel::oneshot::Sender<()>>>);
 
-#[async_trait]
-impl Clock for LeaseOnlyClock {
-    fn now(&self) -> DateTime<Utc> {
-        StoppedClock.now()
-    }
-    async fn sleep_until(&self, until: DateTime<Utc>) {
-        if until > self.now() + Lease::RENEWAL {
-            future::pending::<()>().await;
-        }
-    }
-}
-
-/// Runs work and tells when it is over.
-struct Announcing(Mutex<Option<futures_channel::oneshot::Sender<()>>>);
-
-impl Background for Announcing {
+impl Background for NotifyingBackground {
     fn spawn(&self, work: BoxFuture<'static, ()>) {
-        let over = self.0.lock().unwrap().take().unwrap();
+        let done = self.0.lock().unwrap().take().unwrap();
         tokio::spawn(async move {
             work.await;
-            over.send(()).unwrap();
+            done.send(()).unwrap();
         });
     }
 }
 
 #[tokio::test]
-async fn the_turn_goes_on_when_the_caller_goes_away() {
+async fn a_turn_continues_when_its_caller_is_dropped() {
     let recorded = Recorded::default();
     let (open, gate) = futures_channel::oneshot::channel();
     let Step::Events(late) = Step::says("late") else { panic!() };
     let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::Gated(gate, late)])), idle());
-    let (over, is_over) = futures_channel::oneshot::channel();
-    let background = Arc::new(Announcing(Mutex::new(Some(over))));
+    let (done, is_done) = futures_channel::oneshot::channel();
+    let background = Arc::new(NotifyingBackground(Mutex::new(Some(done))));
     let caller = tokio::spawn(send(ChatPorts { background, ..base }));
-    while recorded.begun.lock().unwrap().is_none() {
+    while recorded.started.lock().unwrap().is_none() {
         tokio::task::yield_now().await;
     }
     caller.abort();
     open.send(()).unwrap();
-    is_over.await.unwrap();
+    is_done.await.unwrap();
     assert_eq!(content(&recorded.ended().parts), "late");
 }
 
 #[tokio::test]
 async fn a_caller_without_the_scope_starts_nothing() {
     let service = service(ports(MockConversationRepo::new(), Arc::new(ScriptedLlm::new([])), idle()));
-    let who = Principal { scopes: [Scope::TasksRead].into_iter().collect(), ..who() };
-    let error = service.send(&who, &"r".parse().unwrap(), message("hi")).await.unwrap_err();
+    let principal = Principal { scopes: [Scope::TasksRead].into_iter().collect(), ..principal() };
+    let error = service.send(&principal, &"r".parse().unwrap(), message("hi")).await.unwrap_err();
     assert!(matches!(error, ChatError::InsufficientScope(_)), "{error:?}");
 }

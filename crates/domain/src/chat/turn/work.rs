@@ -1,4 +1,6 @@
-//! What the steps of a turn share: what it is about, the message that it writes, and why it may end early.
+//! What the steps of a turn share: its context, the message that it writes, and the reasons why it ends early.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, Shared};
@@ -6,6 +8,7 @@ use futures_util::future::{BoxFuture, Shared};
 use super::super::part_diff::PartDiff;
 use super::super::ports::{ChatOptions, ChatPorts};
 use crate::change::{CallOrigin, Origin, RequestId};
+use crate::chat::{StopReason, TurnEvent};
 use crate::conversation::ConversationRepoError;
 use crate::id::UserId;
 use crate::llm::LlmError;
@@ -13,18 +16,18 @@ use crate::message::{Part, ToolCall, ToolResult, receipts};
 use crate::principal::Principal;
 use crate::storage::StorageError;
 use crate::tool::{ToolContext, ToolError};
-use crate::turn::{StopReason, Turn, TurnEvent};
+use crate::turn::Turn;
 
-/// Why a turn ends without an answer.
+/// Reasons why a turn ends without an answer.
 #[derive(Debug)]
 pub(in super::super) enum Failure {
     Model(LlmError),
     Storage(StorageError),
-    /// Somebody wants the turn to end.
+    /// A stop was requested.
     Stopped(StopReason),
-    /// The turn was ended from outside, or its lease was lost.
+    /// The turn is not running any more in storage.
     LeaseLost,
-    /// Our own code panicked.
+    /// A panic in the server's code.
     Panicked,
 }
 
@@ -40,14 +43,14 @@ impl From<StorageError> for Failure {
     }
 }
 
-/// What a turn is about, from its beginning to its end.
+/// The constant context of a turn.
 pub(super) struct TurnContext {
     pub ports: ChatPorts,
     pub options: ChatOptions,
     pub principal: Principal,
     pub request_id: RequestId,
     pub turn: Turn,
-    /// Ends when the turn is to end.
+    /// Completes when a stop is requested.
     pub stopped: Shared<BoxFuture<'static, StopReason>>,
 }
 
@@ -56,7 +59,7 @@ impl TurnContext {
         self.principal.user
     }
 
-    /// The context in which the call at `index` of `round` runs.
+    /// Returns the context of the call at `index` in `round`.
     pub fn tool_context(&self, round: u8, index: usize) -> ToolContext {
         let call = CallOrigin {
             conversation: self.turn.conversation,
@@ -77,19 +80,24 @@ impl TurnContext {
     pub fn now(&self) -> DateTime<Utc> {
         self.ports.clock.now()
     }
+
+    /// Monotonic time, for intervals.
+    pub fn elapsed(&self) -> Duration {
+        self.ports.timer.elapsed()
+    }
 }
 
 /// The assistant's message while it is written.
 pub(super) struct Draft {
     pub parts: Vec<Part>,
     diff: PartDiff,
-    /// When the parts were last stored.
-    pub saved_at: DateTime<Utc>,
+    /// Elapsed time of the timer when the parts were last stored.
+    pub saved_at: Duration,
 }
 
 impl Draft {
-    pub fn new(parts: Vec<Part>, at: DateTime<Utc>) -> Self {
-        Self { parts, diff: PartDiff::default(), saved_at: at }
+    pub fn new(parts: Vec<Part>, saved_at: Duration) -> Self {
+        Self { parts, diff: PartDiff::default(), saved_at }
     }
 
     /// Whether the turn has changed something.
@@ -97,48 +105,48 @@ impl Draft {
         receipts(&self.parts).next().is_some()
     }
 
-    /// Publishes what is new in the message.
+    /// Publishes the events of what is new in the message.
     pub fn publish(&mut self, context: &TurnContext) {
-        for event in self.diff.tell(&self.parts) {
+        for event in self.diff.new_events(&self.parts) {
             context.publish(event);
         }
     }
 
-    /// Publishes what is left to be told when the message is whole.
+    /// Publishes the remaining events of the complete message.
     pub fn publish_end(&mut self, context: &TurnContext) {
-        for event in self.diff.end() {
+        for event in self.diff.finish() {
             context.publish(event);
         }
     }
 
-    /// Stores the message as it is so far, unless the turn was ended from outside.
+    /// Stores the message as it is so far. Fails with [`Failure::LeaseLost`] if the turn is not running any more.
     pub async fn save(&mut self, context: &TurnContext) -> Result<(), Failure> {
-        self.saved_at = context.now();
+        self.saved_at = context.elapsed();
         let attempt = context.turn.attempt();
         Ok(context.ports.conversations.save_progress(context.owner(), attempt, &self.parts).await?)
     }
 
-    /// Adds a text in the server's own name.
+    /// Adds a notice of the server.
     pub fn notice(&mut self, context: &TurnContext, text: String) {
         self.parts.push(Part::Notice { text });
         self.publish(context);
     }
 
-    /// Adds a call that has no result yet.
+    /// Adds a call without a result.
     pub fn push_call(&mut self, context: &TurnContext, call: ToolCall) {
         self.parts.push(Part::ToolCall(call));
         self.publish(context);
     }
 
-    /// Gives the last call its result.
+    /// Sets the result of the last call.
     ///
-    /// What changed nothing is stored before it is told: the ledger does not know of it, and a retry must not act on it
-    /// later.
-    pub async fn answer_call(&mut self, context: &TurnContext, ran: Ran) -> Result<(), Failure> {
-        let unrecorded = ran.changes.is_empty() && !ran.read_only;
+    /// A result without changes is stored before it is published: it is not in the ledger, and a retry must not run the
+    /// call again.
+    pub async fn answer_call(&mut self, context: &TurnContext, result: CallResult) -> Result<(), Failure> {
+        let unrecorded = result.changes.is_empty() && !result.read_only;
         if let Some(Part::ToolCall(call)) = self.parts.last_mut() {
-            call.result = Some(ran.result);
-            call.changes = ran.changes;
+            call.result = Some(result.result);
+            call.changes = result.changes;
         }
         if unrecorded {
             self.save(context).await?;
@@ -148,35 +156,32 @@ impl Draft {
     }
 }
 
-/// What came of one call.
-pub(super) struct Ran {
+/// The result of a call, and how it affects the turn.
+pub(super) struct CallResult {
     pub result: ToolResult,
     pub changes: Vec<crate::change::Receipt>,
-    /// The model got the call itself wrong.
+    /// Whether the call itself was invalid.
     pub mistaken: bool,
-    /// The tool changes nothing, whatever it is told.
+    /// Whether the tool only reads.
     pub read_only: bool,
 }
 
-impl Ran {
-    /// A call that did nothing.
+impl CallResult {
+    /// A call without an effect.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { result: failed(message.into()), changes: Vec::new(), mistaken: false, read_only: false }
+        let result = ToolResult { success: false, message: message.into(), data: serde_json::json!({}) };
+        Self { result, changes: Vec::new(), mistaken: false, read_only: false }
     }
 }
 
-pub(super) fn failed(message: String) -> ToolResult {
-    ToolResult { success: false, message, data: serde_json::json!({}) }
-}
-
-/// What a tool's error means to the turn: a result that the model is told, or the end.
-pub(super) fn on_tool_error(error: ToolError) -> Result<Ran, Failure> {
+/// Converts a tool's error to a result for the model, or to a failure of the turn.
+pub(super) fn on_tool_error(error: ToolError) -> Result<CallResult, Failure> {
     match error {
         ToolError::UnknownTool(_) | ToolError::BadParameters(_) => {
-            Ok(Ran { mistaken: true, ..Ran::failed(format!("{error}. Nothing was changed.")) })
+            Ok(CallResult { mistaken: true, ..CallResult::failed(format!("{error}. Nothing was changed.")) })
         }
         ToolError::InsufficientScope(_) | ToolError::Contention => {
-            Ok(Ran::failed(format!("{error}. Nothing was changed.")))
+            Ok(CallResult::failed(format!("{error}. Nothing was changed.")))
         }
         ToolError::LeaseLost => Err(Failure::LeaseLost),
         ToolError::Storage(error) => Err(Failure::Storage(error)),

@@ -30,7 +30,7 @@ fn title(text: &str) -> TaskPatch {
 }
 
 #[tokio::test]
-async fn every_change_is_one_entry_with_the_row_before_and_after() {
+async fn every_change_adds_one_entry_with_the_row_before_and_after() {
     let memory = Memory::with([]);
     let service = service(&memory);
     let created = service.create(&all(), "Milk".parse().unwrap(), false).await.unwrap();
@@ -54,7 +54,7 @@ async fn every_change_is_one_entry_with_the_row_before_and_after() {
 }
 
 #[tokio::test]
-async fn what_changes_nothing_is_no_entry_and_keeps_version_and_times() {
+async fn an_update_without_effect_adds_no_entry_and_keeps_version_and_times() {
     let memory = Memory::with([task(1, "Milk")]);
     let service = service(&memory);
     let change = service.update(&all(), id(1), &title("Milk"), None).await.unwrap();
@@ -64,7 +64,7 @@ async fn what_changes_nothing_is_no_entry_and_keeps_version_and_times() {
 }
 
 #[tokio::test]
-async fn a_task_that_is_done_keeps_its_time_of_completion() {
+async fn a_completed_task_keeps_its_time_of_completion() {
     let memory = Memory::with([Task { completed_at: Some(at()), ..task(1, "Milk") }]);
     let patch = TaskPatch { completed: Patch::Set(true), ..title("Oat milk") };
     let change = service(&memory).update(&all(), id(1), &patch, None).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_task_that_is_done_keeps_its_time_of_completion() {
 }
 
 #[tokio::test]
-async fn a_conflict_is_tried_again_only_where_no_version_was_named() {
+async fn a_conflict_is_retried_only_without_an_expected_version() {
     let memory = Memory::with([task(1, "Milk")]);
     *memory.stale.lock().unwrap() = 3;
     assert!(service(&memory).toggle(&all(), id(1), None).await.is_ok());
@@ -87,7 +87,7 @@ async fn a_conflict_is_tried_again_only_where_no_version_was_named() {
 }
 
 #[tokio::test]
-async fn a_retry_applies_the_rule_to_what_it_reads_then() {
+async fn a_retry_applies_the_rule_to_the_changed_task() {
     let memory = Memory::with([task(1, "Milk")]);
     let other = |memory: &Memory| memory.put(memory.row(1).unwrap().apply(&title("Oat milk"), at()));
     *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
@@ -97,7 +97,7 @@ async fn a_retry_applies_the_rule_to_what_it_reads_then() {
 }
 
 #[tokio::test]
-async fn a_deleted_task_is_gone_for_everything_but_the_trash() {
+async fn a_deleted_task_exists_only_in_the_trash() {
     let memory = Memory::with([task(1, "Milk"), task(2, "Eggs")]);
     let service = service(&memory);
     service.delete(&all(), id(1), None).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_deleted_task_is_gone_for_everything_but_the_trash() {
 }
 
 #[tokio::test]
-async fn the_trash_is_emptied_up_to_a_time_however_much_there_is() {
+async fn the_trash_is_emptied_up_to_a_time_in_several_batches() {
     let deleted = |number: u128, seconds| Task {
         deleted_at: Some(at() + chrono::TimeDelta::seconds(seconds)),
         ..task(number, "Milk")
@@ -130,7 +130,7 @@ async fn the_trash_is_emptied_up_to_a_time_however_much_there_is() {
 }
 
 #[tokio::test]
-async fn without_the_scope_storage_is_not_asked() {
+async fn without_the_scope_every_use_case_is_refused() {
     let memory = Memory::with([]);
     let service = service(&memory);
     let reader = origin([Scope::TasksRead].into_iter().collect());
@@ -144,6 +144,6 @@ async fn without_the_scope_storage_is_not_asked() {
     refused(service.purge(&reader, id(1)).await.unwrap_err());
     refused(service.empty_trash(&reader, at()).await.unwrap_err());
     refused(service.get(&writer.principal, id(1)).await.unwrap_err());
-    let page = PageRequest::first(PURGE_PAGE);
+    let page = PageRequest::first(PURGE_BATCH_SIZE);
     refused(service.list_trash(&writer.principal, page).await.unwrap_err());
 }

@@ -57,7 +57,7 @@ fn message(outcome: &ToolOutcome) -> &str {
 }
 
 #[tokio::test]
-async fn adding_creates_the_task_for_the_caller_and_hands_back_its_receipt() {
+async fn adding_creates_the_task_and_returns_its_receipt() {
     let memory = Memory::with([]);
     let outcome = run(&tools(&memory, showing(vec![])), "add_task", json!({"title": " Buy milk "})).await;
     let entries = memory.entries();
@@ -107,7 +107,7 @@ async fn a_caller_without_the_scope_changes_nothing() {
 }
 
 #[tokio::test]
-async fn listing_shows_positions_and_counts_and_remembers_what_was_shown() {
+async fn listing_returns_positions_and_counts_and_stores_what_was_shown() {
     let shown: Arc<Mutex<Vec<TaskId>>> = Arc::default();
     let seen = shown.clone();
     let mut conversations = MockConversationRepo::new();
@@ -165,7 +165,7 @@ async fn completing_a_completed_task_says_so_and_saves_nothing() {
 }
 
 #[tokio::test]
-async fn completing_a_missing_task_saves_nothing_and_offers_the_nearest() {
+async fn completing_a_missing_task_suggests_similar_ones() {
     let tools = tools(&Memory::with([task(1, "Buy groceries"), task(2, "Call mom")]), showing(vec![]));
     let outcome = run(&tools, "complete_task", json!({"task_identifier": "buy grocereis"})).await;
     let ToolOutcome::Refused { data, .. } = outcome else { panic!() };
@@ -200,7 +200,7 @@ async fn an_exact_title_wins_over_titles_that_contain_it() {
 }
 
 #[tokio::test]
-async fn positions_mean_the_list_that_was_last_shown() {
+async fn positions_refer_to_the_list_that_was_last_shown() {
     let shown = vec![task(3, "c").id, task(1, "a").id];
     for (identifier, expected) in [("1", Some(3)), ("#2", Some(1)), ("last", Some(1)), ("3", None)] {
         let memory = Memory::with([task(1, "a"), task(2, "b"), task(3, "c")]);
@@ -221,7 +221,7 @@ async fn positions_do_not_resolve_without_a_conversation() {
 }
 
 #[tokio::test]
-async fn renaming_answers_with_the_previous_title() {
+async fn renaming_returns_the_previous_title() {
     let memory = Memory::with([task(1, "old")]);
     let tools = tools(&memory, showing(vec![]));
     let outcome = run(&tools, "update_task", json!({"task_identifier": "old", "new_title": "new"})).await;
@@ -232,7 +232,7 @@ async fn renaming_answers_with_the_previous_title() {
 }
 
 #[tokio::test]
-async fn undo_takes_back_the_last_turn_and_says_what_came_of_it() {
+async fn undo_reverts_the_last_turn_and_describes_it() {
     let memory = Memory::with([task(1, "a")]);
     let tools = tools(&memory, showing(vec![]));
     let rename = json!({"task_identifier": "a", "new_title": "b"});
@@ -266,7 +266,7 @@ async fn an_undo_in_conflict_changes_nothing_and_names_the_conflict() {
 }
 
 #[test]
-fn the_tools_say_what_they_are() {
+fn specs_describe_the_tools() {
     let names: Vec<_> = specs().iter().map(|spec| spec.name).collect();
     assert_eq!(names, ["add_task", "list_tasks", "complete_task", "delete_task", "update_task", "undo"]);
     let delete = specs().into_iter().find(|spec| spec.name == "delete_task").unwrap();

@@ -32,7 +32,7 @@ fn fragments_are_told_as_they_come_and_the_call_when_the_reply_is_whole() {
     assert_eq!(
         whole(&body),
         [
-            LlmEvent::ToolCallBegun { index: 0, id: "a".into(), tool: "add_task".into() },
+            LlmEvent::ToolCallStarted { index: 0, id: "a".into(), tool: "add_task".into() },
             LlmEvent::ToolCallArguments { index: 0, fragment: "{}".into() },
             LlmEvent::ToolCallComplete { index: 0, call },
             finished(FinishReason::ToolCalls),
@@ -160,7 +160,7 @@ fn a_call_that_is_sent_again_is_made_once() {
 fn a_whole_call_that_is_sent_again_is_not_even_begun() {
     let call = |index: u8| json!({"index": index, "id": "a", "function": {"name": "add_task", "arguments": "{}"}});
     let events = whole(&sse(&[delta(json!({"tool_calls": [call(0), call(1)]})), finish("tool_calls")]));
-    let begun = events.iter().filter(|event| matches!(event, LlmEvent::ToolCallBegun { .. }));
+    let begun = events.iter().filter(|event| matches!(event, LlmEvent::ToolCallStarted { .. }));
     assert_eq!((begun.count(), events.len()), (1, 4), "{events:?}");
 }
 

@@ -17,7 +17,7 @@ async fn a_model_that_says_nothing_is_given_up_at_the_deadline_of_the_first_even
     let client = resilient(model.clone(), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
     assert_eq!(story(&error.unwrap()), "the provider did not answer in time: no first event within 60s");
-    assert_eq!((events.len(), clock.passed(), model.requests().len()), (0, 60 * SECOND, 1));
+    assert_eq!((events.len(), clock.elapsed(), model.requests().len()), (0, 60 * SECOND, 1));
 }
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_stream_that_opens_and_stays_silent_is_given_up_at_the_deadline_of_the
     let clock = Arc::default();
     let client = resilient(StreamingLlm::that_stalls_after([]), &clock, ResilienceOptions::default());
     assert_eq!(error_code(&client, &clock).await, Some("timeout"));
-    assert_eq!(clock.passed(), 60 * SECOND);
+    assert_eq!(clock.elapsed(), 60 * SECOND);
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn an_answer_that_stalls_ends_at_the_deadline_between_events_and_keeps_wha
     let client = resilient(StreamingLlm::that_stalls_after([delta("a")]), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
     assert_eq!(story(&error.unwrap()), "the provider did not answer in time: no event for 30s");
-    assert_eq!((events, clock.passed()), (vec![delta("a")], 30 * SECOND));
+    assert_eq!((events, clock.elapsed()), (vec![delta("a")], 30 * SECOND));
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn an_answer_that_never_ends_is_cut_at_the_total_deadline() {
         "the provider did not answer in time: no whole answer within 120s, retries included"
     );
     // Nobody waited: each event was there at once, and so the deadline is seen at the first one behind it.
-    assert_eq!((events.len(), clock.passed()), (18, 126 * SECOND));
+    assert_eq!((events.len(), clock.elapsed()), (18, 126 * SECOND));
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn the_total_deadline_counts_retries_and_their_waits() {
     let options = ResilienceOptions { deadlines, ..ResilienceOptions::default() };
     let client = resilient(model.clone(), &clock, options);
     assert_eq!(error_code(&client, &clock).await, Some("timeout"));
-    assert_eq!((model.requests().len(), clock.passed()), (2, 21 * SECOND));
+    assert_eq!((model.requests().len(), clock.elapsed()), (2, 21 * SECOND));
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn an_event_within_each_deadline_is_handed_on_when_it_comes() {
     let client = resilient(StreamingLlm::that_streams(events.boxed()), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
     assert!(error.is_none(), "{error:?}");
-    assert_eq!((events.len(), clock.passed()), (4, 117 * SECOND));
+    assert_eq!((events.len(), clock.elapsed()), (4, 117 * SECOND));
 }
 
 #[tokio::test]
@@ -106,13 +106,13 @@ async fn thoughts_are_a_sign_of_life_for_both_deadlines() {
     let client = resilient(StreamingLlm::that_streams(events.boxed()), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
     assert!(error.is_none(), "{error:?}");
-    assert_eq!((events.len(), clock.passed()), (6, 100 * SECOND));
+    assert_eq!((events.len(), clock.elapsed()), (6, 100 * SECOND));
 
     let clock = Arc::default();
     let client = resilient(StreamingLlm::that_stalls_after([LlmEvent::Thinking]), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
     assert_eq!(story(&error.unwrap()), "the provider did not answer in time: no event for 30s");
-    assert_eq!((events, clock.passed()), (vec![LlmEvent::Thinking], 30 * SECOND));
+    assert_eq!((events, clock.elapsed()), (vec![LlmEvent::Thinking], 30 * SECOND));
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_call_that_is_dropped_while_it_waits_is_over() {
     let clock: Arc<ManualClock> = Arc::default();
     let client = resilient(scripted([Step::Hang]), &clock, ResilienceOptions::default());
     assert!(client.respond(request()).now_or_never().is_none());
-    assert!(!clock.is_waited_for());
+    assert!(!clock.has_sleepers());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use domain::api_token::ApiTokenRepo as _;
 use domain::id::UserId;
-use domain::session::{CodePurpose, NewSession, SessionRepo as _, SessionStanding};
+use domain::session::{CodePurpose, NewSession, SessionRepo as _, SessionStatus};
 use domain::system::{RefreshTokenOwner, SystemRepo as _};
 use domain::user::{NewUser, PasswordChange, User, UserRepo as _, UserRepoError};
 use test_database::{TestDatabase, on_both_databases};
@@ -70,9 +70,9 @@ async fn a_password_change_deletes_sessions_codes_and_api_tokens(test: TestDatab
     assert_eq!(hash(&fixture, ada.id).await?.as_deref(), Some("$argon2id$another"));
     // The owner has the new session with its refresh token; the other user's rows are unchanged.
     assert_eq!(begun(&fixture).await?, [1 + 2, 1 + 2, 2, 1]);
-    let standing = fixture.sessions.standing(ada.id, session.id, at(8)).await?;
+    let standing = fixture.sessions.status(ada.id, session.id, at(8)).await?;
     let expected =
-        SessionStanding { token_version: 1, created_at: at(0), last_used_at: at(0), expires_at: at(100_000_000) };
+        SessionStatus { token_version: 1, created_at: at(0), last_used_at: at(0), expires_at: at(100_000_000) };
     assert_eq!(standing, expected);
     let owner = RefreshTokenOwner { user: ada.id, session: session.id, expires_at: at(100_000_000) };
     assert_eq!(fixture.system.session_by_refresh_token(&session.refresh).await?, Some(owner));

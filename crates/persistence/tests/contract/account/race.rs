@@ -76,7 +76,7 @@ async fn nothing_created_during_a_password_change_survives_it(test: TestDatabase
         assert_eq!(fixture.number("SELECT COUNT(*) FROM refresh_tokens").await?, rounds);
         assert_eq!(fixture.number("SELECT COUNT(*) FROM one_time_codes").await?, 0);
         assert_eq!(fixture.number("SELECT COUNT(*) FROM api_tokens").await?, 0);
-        assert_eq!(fixture.sessions.standing(owner, kept, at(3)).await?.token_version, 1);
+        assert_eq!(fixture.sessions.status(owner, kept, at(3)).await?.token_version, 1);
     }
     Ok(())
 }

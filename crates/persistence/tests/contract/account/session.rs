@@ -3,7 +3,7 @@
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
 use domain::session::{
-    Client, CodePurpose, NewSession, Rotation, Session, SessionRepo as _, SessionRepoError, SessionStanding,
+    Client, CodePurpose, NewSession, Rotation, Session, SessionRepo as _, SessionRepoError, SessionStatus,
 };
 use domain::system::{RefreshTokenOwner, SystemRepo as _};
 use domain::user::UserRepo as _;
@@ -52,8 +52,8 @@ async fn a_session_is_returned_as_it_is_stored(test: TestDatabase) -> anyhow::Re
         let expected =
             Session { id: new.id, user_id: owner, client, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
         assert_eq!(created, expected);
-        let standing = fixture.sessions.standing(owner, new.id, at(4)).await?;
-        let expected = SessionStanding { token_version: 0, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
+        let standing = fixture.sessions.status(owner, new.id, at(4)).await?;
+        let expected = SessionStatus { token_version: 0, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
         assert_eq!(standing, expected);
         let found = fixture.system.session_by_refresh_token(&new.refresh).await?;
         assert_eq!(found, Some(RefreshTokenOwner { user: owner, session: new.id, expires_at: at(9) }));
@@ -74,7 +74,7 @@ async fn a_session_is_created_only_at_the_users_token_version(test: TestDatabase
     assert_eq!(fixture.number("SELECT COUNT(*) FROM sessions").await?, 1);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM refresh_tokens").await?, 1);
     let created = fixture.sessions.create(owner, new(1)).await?;
-    assert_eq!(fixture.sessions.standing(owner, created.id, at(1)).await?.token_version, 1);
+    assert_eq!(fixture.sessions.status(owner, created.id, at(1)).await?.token_version, 1);
     Ok(())
 }
 
@@ -82,10 +82,10 @@ async fn a_session_is_active_until_it_expires(test: TestDatabase) -> anyhow::Res
     let fixture = Fixture::new(test).await?;
     let (owner, session, _) = session(&fixture).await?;
     for now in [at(0), at(99_999_999)] {
-        assert_eq!(fixture.sessions.standing(owner, session, now).await?.expires_at, at(100_000_000));
+        assert_eq!(fixture.sessions.status(owner, session, now).await?.expires_at, at(100_000_000));
     }
     for now in [at(100_000_000), at(100_000_001), at(200_000_000)] {
-        not_found(fixture.sessions.standing(owner, session, now).await);
+        not_found(fixture.sessions.status(owner, session, now).await);
     }
     Ok(())
 }
@@ -95,11 +95,11 @@ async fn a_missing_session_is_not_found(test: TestDatabase) -> anyhow::Result<()
     let (owner, session, _) = session(&fixture).await?;
     let other = fixture.user().await?;
     for (user, session) in [(owner, id()), (other, session), (id(), session)] {
-        not_found(fixture.sessions.standing(user, session, at(1)).await);
+        not_found(fixture.sessions.status(user, session, at(1)).await);
     }
-    fixture.sessions.standing(owner, session, at(1)).await?;
+    fixture.sessions.status(owner, session, at(1)).await?;
     fixture.users.delete(owner, 0).await?;
-    not_found(fixture.sessions.standing(owner, session, at(1)).await);
+    not_found(fixture.sessions.status(owner, session, at(1)).await);
     Ok(())
 }
 
@@ -113,13 +113,13 @@ async fn rotation_extends_the_session_and_spends_the_token(test: TestDatabase) -
     let listed = fixture.sessions.list(owner, page, at(50_000_000)).await?.items;
     assert_eq!((&listed[0].client, listed[0].last_used_at), (&phone.client, at(50_000_000)));
     fixture.sessions.rotate(owner, session, rotation(second.clone(), third.clone(), 60)).await?;
-    let expected = SessionStanding {
+    let expected = SessionStatus {
         token_version: 0,
         created_at: at(0),
         last_used_at: at(60_000_000),
         expires_at: at(160_000_000),
     };
-    assert_eq!(fixture.sessions.standing(owner, session, at(159_999_999)).await?, expected);
+    assert_eq!(fixture.sessions.status(owner, session, at(159_999_999)).await?, expected);
     // Spent tokens identify their session, too.
     for token in [first, second, third] {
         let found = fixture.system.session_by_refresh_token(&token).await?;
@@ -133,11 +133,11 @@ async fn rotating_a_spent_token_returns_reused_and_changes_nothing(test: TestDat
     let (owner, session, first) = session(&fixture).await?;
     let (second, other) = (token(), token());
     fixture.sessions.rotate(owner, session, rotation(first.clone(), second.clone(), 50)).await?;
-    let before = fixture.sessions.standing(owner, session, at(60_000_000)).await?;
+    let before = fixture.sessions.status(owner, session, at(60_000_000)).await?;
     let again = fixture.sessions.rotate(owner, session, rotation(first, other.clone(), 60)).await;
     assert!(matches!(again, Err(SessionRepoError::Reused)), "{again:?}");
     assert_eq!(fixture.system.session_by_refresh_token(&other).await?, None);
-    assert_eq!(fixture.sessions.standing(owner, session, at(60_000_000)).await?, before);
+    assert_eq!(fixture.sessions.status(owner, session, at(60_000_000)).await?, before);
     fixture.sessions.rotate(owner, session, rotation(second, token(), 70)).await?;
     Ok(())
 }
@@ -177,7 +177,7 @@ async fn an_unknown_token_or_session_cannot_be_rotated(test: TestDatabase) -> an
     ] {
         not_found(fixture.sessions.rotate(user, session, rotation(spent, token(), seconds)).await);
     }
-    assert_eq!(fixture.sessions.standing(owner, first_session, at(1)).await?.last_used_at, at(0));
+    assert_eq!(fixture.sessions.status(owner, first_session, at(1)).await?.last_used_at, at(0));
     fixture.sessions.rotate(owner, first_session, rotation(first, token(), 99)).await?;
     Ok(())
 }
@@ -193,11 +193,11 @@ async fn ending_a_session_deletes_its_tokens_and_codes(test: TestDatabase) -> an
     not_found(fixture.sessions.end(owner, session).await);
     not_found(fixture.sessions.end(owner, id()).await);
     not_found(fixture.sessions.end(fixture.user().await?, kept).await);
-    not_found(fixture.sessions.standing(owner, session, at(1)).await);
+    not_found(fixture.sessions.status(owner, session, at(1)).await);
     assert_eq!(fixture.system.session_by_refresh_token(&first).await?, None);
     assert_eq!(fixture.system.redeem_code(&code.hash, CodePurpose::Link, at(1)).await?, None);
     not_found(fixture.sessions.rotate(owner, session, rotation(first, token(), 50)).await);
-    fixture.sessions.standing(owner, kept, at(1)).await?;
+    fixture.sessions.status(owner, kept, at(1)).await?;
     assert!(fixture.system.redeem_code(&kept_code.hash, CodePurpose::Link, at(1)).await?.is_some());
     Ok(())
 }
@@ -210,11 +210,11 @@ async fn ending_all_sessions_affects_only_the_owner(test: TestDatabase) -> anyho
     fixture.sessions.create_code(owner, new_code(CodePurpose::Link, Some(one))).await?;
     fixture.sessions.end_all(owner).await?;
     for session in [one, another] {
-        not_found(fixture.sessions.standing(owner, session, at(1)).await);
+        not_found(fixture.sessions.status(owner, session, at(1)).await);
     }
     assert_eq!(fixture.system.session_by_refresh_token(&first).await?, None);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM one_time_codes").await?, 0);
-    fixture.sessions.standing(other, others, at(1)).await?;
+    fixture.sessions.status(other, others, at(1)).await?;
     // Ending all sessions succeeds for users without sessions and for missing users.
     fixture.sessions.end_all(owner).await?;
     fixture.sessions.end_all(id()).await?;

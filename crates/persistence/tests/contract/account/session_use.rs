@@ -33,7 +33,7 @@ async fn use_is_recorded_with_the_client(test: TestDatabase) -> anyhow::Result<(
         fixture.sessions.touch(owner, created.id, client.clone(), at(moment)).await?;
         let expected = Session { client, last_used_at: at(moment), ..created.clone() };
         assert_eq!(only(&fixture, owner).await?, expected);
-        assert_eq!(fixture.sessions.standing(owner, created.id, at(3)).await?.last_used_at, at(moment));
+        assert_eq!(fixture.sessions.status(owner, created.id, at(3)).await?.last_used_at, at(moment));
     }
     Ok(())
 }
@@ -60,7 +60,7 @@ async fn recording_use_does_not_recreate_an_ended_session(test: TestDatabase) ->
     for (user, session) in [(owner, gone), (other, kept), (owner, id()), (id(), kept)] {
         fixture.sessions.touch(user, session, client("Phone", "::1")?, at(1)).await?;
     }
-    let outcome = fixture.sessions.standing(owner, gone, at(1)).await;
+    let outcome = fixture.sessions.status(owner, gone, at(1)).await;
     assert!(matches!(outcome, Err(SessionRepoError::NotFound)), "{outcome:?}");
     let only = only(&fixture, owner).await?;
     assert_eq!((only.id, only.client, only.last_used_at), (kept, Client::default(), at(0)));

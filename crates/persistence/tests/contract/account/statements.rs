@@ -34,8 +34,8 @@ async fn authentication_reads_are_one_statement(test: TestDatabase) -> anyhow::R
     let new = new_api_token(at(1))?;
     fixture.api_tokens.create(owner, session, new.clone()).await?;
     fixture.users.link(owner, session, external("1")?, at(1)).await?;
-    sends!(1, fixture.sessions.standing(owner, session, at(1)))?;
-    sends!(1, fixture.sessions.standing(owner, id(), at(1))).err();
+    sends!(1, fixture.sessions.status(owner, session, at(1)))?;
+    sends!(1, fixture.sessions.status(owner, id(), at(1))).err();
     sends!(1, fixture.sessions.list(owner, PageRequest::first(NonZeroU16::MIN), at(1)))?;
     sends!(1, fixture.api_tokens.list(owner, PageRequest::first(NonZeroU16::MIN)))?;
     sends!(1, fixture.users.get(owner))?;

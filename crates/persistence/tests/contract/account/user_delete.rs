@@ -98,7 +98,7 @@ async fn the_address_of_a_deleted_user_can_be_registered(test: TestDatabase) -> 
     let fixture = Fixture::new(test).await?;
     let User { id, email, .. } = fixture.known_user("ada@example.com").await?;
     fixture.users.delete(id, 0).await?;
-    assert!(fixture.system.credentials_by_email(&email.folded()).await?.is_none());
+    assert!(fixture.system.credentials_by_email(&email.normalized()).await?.is_none());
     let another = fixture.known_user("ada@example.com").await?;
     assert_ne!(another.id, id);
     Ok(())

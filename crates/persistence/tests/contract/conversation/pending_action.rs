@@ -28,7 +28,7 @@ on_both_databases!(
     ending_a_turn_is_rolled_back_when_its_pending_action_is_refused,
 );
 
-/// `Lease::LENGTH` in microseconds.
+/// `Lease::TTL` in microseconds.
 const LEASE: i64 = 15_000_000;
 /// Later than every other time in these tests.
 const LATER: i64 = 9 * LEASE;
@@ -245,7 +245,7 @@ async fn a_repeated_confirmation_returns_the_stored_answer(test: TestDatabase) -
     let other = fixture.conversations.begin_turn(owner, other).await;
     assert!(matches!(other, Err(ConversationRepoError::IdempotencyKeyReused)), "{other:?}");
     let anew =
-        NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::Anew)?), ..confirming(conversation, id(), 6)? };
+        NewTurn { idempotency: Some(request("confirm", 8, KeyReuse::StartNew)?), ..confirming(conversation, id(), 6)? };
     let day = 86_400_000_000;
     for turn in [anew, confirming(conversation, action.id, day + 2)?] {
         let outcome = fixture.conversations.begin_turn(owner, turn).await;
@@ -336,7 +336,9 @@ async fn ending_a_turn_is_rolled_back_when_its_pending_action_is_refused(test: T
     Ok(())
 }
 
-async fn committing_a_confirmation_settles_the_pending_action_even_if_the_turn_fails(test: TestDatabase) -> anyhow::Result<()> {
+async fn committing_a_confirmation_settles_the_pending_action_even_if_the_turn_fails(
+    test: TestDatabase,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, action) = with_pending(&fixture, owner).await?;

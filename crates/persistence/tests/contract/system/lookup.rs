@@ -146,9 +146,9 @@ async fn expired_rows_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
     assert_eq!(fixture.system.delete_expired(at(5)).await?, 3);
     assert_eq!(fixture.system.delete_expired(at(5)).await?, 0);
     assert_eq!(fixture.system.session_by_refresh_token(&over.refresh).await?, None);
-    let gone = fixture.sessions.standing(owner, over.id, at(0)).await;
+    let gone = fixture.sessions.status(owner, over.id, at(0)).await;
     assert!(matches!(gone, Err(SessionRepoError::NotFound)), "{gone:?}");
-    fixture.sessions.standing(owner, alive.id, at(5)).await?;
+    fixture.sessions.status(owner, alive.id, at(5)).await?;
     for table in ["one_time_codes", "spent_states"] {
         assert_eq!(fixture.number(&format!("SELECT COUNT(*) FROM {table}")).await?, 1, "{table}");
     }

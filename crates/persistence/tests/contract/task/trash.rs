@@ -48,7 +48,7 @@ async fn other_reads_exclude_the_trash(test: TestDatabase) -> anyhow::Result<()>
         let read = fixture.tasks.get(owner, task.id).await;
         assert!(matches!(read, Err(TaskRepoError::NotFound)), "{read:?}");
     }
-    let words = kept.title.folded();
+    let words = kept.title.normalized();
     for status in [TaskStatus::All, TaskStatus::Pending, TaskStatus::Completed] {
         for title in [None, Some(TitleMatch::Exactly(words.clone())), Some(TitleMatch::Containing(words.clone()))] {
             let filter = TaskFilter { status, title };
@@ -57,7 +57,7 @@ async fn other_reads_exclude_the_trash(test: TestDatabase) -> anyhow::Result<()>
             assert_eq!(page.items, expected, "{filter:?}");
         }
     }
-    let milk = gone[0].title.folded();
+    let milk = gone[0].title.normalized();
     let exactly = TaskFilter { title: Some(TitleMatch::Exactly(milk)), ..TaskFilter::default() };
     assert_eq!(fixture.tasks.list(owner, &exactly, PageRequest::first(NonZeroU16::MAX)).await?.items, []);
     assert_eq!(fixture.tasks.counts(owner).await?, TaskCounts { pending: 1, completed: 0 });

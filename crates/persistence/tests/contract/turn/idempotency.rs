@@ -5,7 +5,7 @@ use domain::conversation::{
 };
 use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
-use domain::turn::{IDEMPOTENCY_KEPT, Turn, TurnState};
+use domain::turn::{IDEMPOTENCY_TTL, Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, as_new, at, end, new_conversation, new_turn, request};
@@ -22,9 +22,9 @@ on_both_databases!(
     idempotency_keys_are_scoped_to_the_user,
 );
 
-/// `Lease::LENGTH` in microseconds.
+/// `Lease::TTL` in microseconds.
 const LEASE: i64 = 15_000_000;
-/// `IDEMPOTENCY_KEPT` in microseconds.
+/// `IDEMPOTENCY_TTL` in microseconds.
 const DAY: i64 = 86_400_000_000;
 
 type Outcome = Result<TurnStart, ConversationRepoError>;
@@ -85,7 +85,7 @@ async fn a_repeated_request_returns_the_stored_answer(test: TestDatabase) -> any
         let before = fixture.conversations.get(owner, turn.conversation).await?;
         for when in [2, DAY - 1] {
             assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Refuse, when).await?)?, stored);
-            assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Anew, when).await?)?, stored);
+            assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::StartNew, when).await?)?, stored);
             let here = within(turn.conversation, keyed(1, KeyReuse::Refuse, when)?);
             assert_eq!(repeated(fixture.conversations.begin_turn(owner, here).await)?, stored);
         }
@@ -103,7 +103,7 @@ async fn a_repeated_request_of_a_running_turn_is_in_progress(test: TestDatabase)
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
     for when in [1, LEASE - 1] {
-        let elsewhere = send(&fixture, owner, 1, KeyReuse::Anew, when).await?;
+        let elsewhere = send(&fixture, owner, 1, KeyReuse::StartNew, when).await?;
         assert!(matches!(elsewhere, Err(ConversationRepoError::IdempotencyInProgress)), "{elsewhere:?}");
         let here = within(turn.conversation, keyed(1, KeyReuse::Refuse, when)?);
         let here = fixture.conversations.begin_turn(owner, here).await;
@@ -135,12 +135,12 @@ async fn an_inferred_key_with_another_fingerprint_is_ignored(test: TestDatabase)
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let turn = begun(&fixture, owner).await?;
-    let here = within(turn.conversation, keyed(2, KeyReuse::Anew, 1)?);
+    let here = within(turn.conversation, keyed(2, KeyReuse::StartNew, 1)?);
     let here = fixture.conversations.begin_turn(owner, here).await;
     assert!(matches!(here, Err(ConversationRepoError::TurnInProgress)), "{here:?}");
-    let one = as_new(send(&fixture, owner, 2, KeyReuse::Anew, 1).await??);
+    let one = as_new(send(&fixture, owner, 2, KeyReuse::StartNew, 1).await??);
     // The key still refers to the first turn, so that it is ignored again.
-    let other = as_new(send(&fixture, owner, 2, KeyReuse::Anew, 1).await??);
+    let other = as_new(send(&fixture, owner, 2, KeyReuse::StartNew, 1).await??);
     assert!(one.id != other.id && one.conversation != other.conversation);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Refuse, 2).await?)?.turn, turn);
@@ -163,7 +163,7 @@ async fn the_result_for_a_known_key_takes_precedence(test: TestDatabase) -> anyh
         assert!(matches!(other, Err(ConversationRepoError::IdempotencyKeyReused)), "{other:?}");
     }
     for when in [3, DAY] {
-        let other = within(missing, keyed(2, KeyReuse::Anew, when)?);
+        let other = within(missing, keyed(2, KeyReuse::StartNew, when)?);
         let other = fixture.conversations.begin_turn(owner, other).await;
         assert!(matches!(other, Err(ConversationRepoError::NotFound)), "{other:?}");
     }
@@ -183,7 +183,7 @@ async fn the_result_for_a_known_key_takes_precedence(test: TestDatabase) -> anyh
 async fn a_key_is_released_after_a_day(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    assert_eq!(at(DAY) - at(0), IDEMPOTENCY_KEPT);
+    assert_eq!(at(DAY) - at(0), IDEMPOTENCY_TTL);
     let old = begun(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, old.attempt(), end(TurnState::Complete, at(DAY - 1))).await?;
     assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Refuse, DAY - 1).await?)?.turn, old);

@@ -1,8 +1,10 @@
 //! Turns: stored answers, stopping, and usage.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::conversation::{
-    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnResult, UsageOfDay,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, DailyUsage, MessageOrder, TurnResult,
 };
 use domain::id::{TurnId, UserId};
 use domain::page::PageRequest;
@@ -102,7 +104,7 @@ async fn the_provider_and_the_failure_code_are_stored(test: TestDatabase) -> any
         error_code: Some(FailureCode::RateLimited),
         usage: Usage { tokens_in: 3, tokens_out: u64::from(u32::MAX) + 1 },
         first_token_at: Some(at(7)),
-        model_time: TimeDelta::microseconds(1_234_567),
+        model_time: Duration::from_micros(1_234_567),
         ..end(TurnState::Failed, at(9))
     };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
@@ -135,9 +137,9 @@ async fn ended(fixture: &Fixture, owner: UserId, when: DateTime<Utc>, end: TurnR
     Ok(fixture.conversations.end_turn(owner, turn.attempt(), end).await?)
 }
 
-fn of_day(day: NaiveDate, provider: &str, model: &str, turns: u64) -> UsageOfDay {
+fn of_day(day: NaiveDate, provider: &str, model: &str, turns: u64) -> DailyUsage {
     let usage = Usage { tokens_in: 3 * turns, tokens_out: 4 * turns };
-    UsageOfDay { day, provider: provider.into(), model: model.into(), turns, usage }
+    DailyUsage { day, provider: provider.into(), model: model.into(), turns, usage }
 }
 
 async fn usage_is_grouped_by_day_provider_and_model(test: TestDatabase) -> anyhow::Result<()> {

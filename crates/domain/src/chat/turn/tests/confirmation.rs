@@ -1,4 +1,4 @@
-//! What a turn may delete and overwrite unasked, what it puts off, and how that is confirmed.
+//! Deletions and edits without confirmation, deferral, and confirmation.
 
 use super::*;
 use crate::change::Action;
@@ -9,7 +9,7 @@ use crate::tool::{ResolvedCall, TaskMatch, ToolContext, ToolSpec};
 
 fn task(number: u128) -> Task {
     let title: Title = format!("t{number}").parse().unwrap();
-    Task::new(Uuid::from_u128(number).into(), owner(), title, false, StoppedClock.now())
+    Task::new(Uuid::from_u128(number).into(), owner(), title, false, now())
 }
 
 fn item(number: u128) -> PendingItem {
@@ -21,7 +21,7 @@ fn pending(items: Vec<PendingItem>) -> PendingAction {
         id: Uuid::from_u128(500).into(),
         message: Uuid::from_u128(501).into(),
         items,
-        expires_at: StoppedClock.now() + PendingAction::TTL,
+        expires_at: now() + PendingAction::TTL,
     }
 }
 
@@ -34,7 +34,7 @@ fn number_in(parameters: &Value) -> Option<u128> {
     parameters["task_identifier"].as_str()?.parse().ok()
 }
 
-/// Tools on tasks that are called by their numbers. Deletions are noted in the list.
+/// Tools on tasks that are identified by numbers. Deletions are recorded in `deleted`.
 fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
     let mut tools = MockToolExecutor::new();
     tools
@@ -86,7 +86,7 @@ fn deletions(numbers: impl IntoIterator<Item = u128>) -> Step {
     Step::calls_raw(arguments.iter().map(|arguments| ("delete_task", arguments.as_str())))
 }
 
-/// A turn in a conversation in which `waiting` waits, with the model's steps. Returns what was deleted, too.
+/// Runs a turn in a conversation with this pending action. Returns the answer, the deleted tasks and the model.
 async fn turn(
     waiting: Option<PendingAction>,
     options: ChatOptions,
@@ -96,7 +96,7 @@ async fn turn(
     turn_after(Vec::new(), waiting, options, steps, input).await
 }
 
-/// The same, where turns that failed with these parts came after the pending action.
+/// Runs a turn after failed turns with these parts, which followed the pending action.
 async fn turn_after(
     failed: Vec<Vec<Part>>,
     waiting: Option<PendingAction>,
@@ -109,9 +109,9 @@ async fn turn_after(
     let failed = failed.into_iter().enumerate().map(|(n, parts)| (Uuid::from_u128(600 + n as u128).into(), parts));
     *recorded.earlier.lock().unwrap() = asking.chain(failed).collect();
     let mut repo = MockConversationRepo::new();
-    let begun = recorded.begun.clone();
+    let started = recorded.started.clone();
     repo.expect_begin_turn().returning(move |_, new| {
-        *begun.lock().unwrap() = Some(new.clone());
+        *started.lock().unwrap() = Some(new.clone());
         Ok(TurnStart::New { turn: turn_of(&new), pending: waiting.clone() })
     });
     let deleted = Arc::default();
@@ -119,7 +119,7 @@ async fn turn_after(
     let ports = ports(recorded.expect_rest(repo), llm.clone(), deleting(&deleted));
     let message = NewMessage { target: MessageTarget::Existing(Uuid::from_u128(2).into()), input, idempotency: None };
     let service = super::super::super::ChatService::new(ports, options);
-    let answer = service.send(&who(), &"r".parse().unwrap(), message).await.unwrap();
+    let answer = service.send(&principal(), &"r".parse().unwrap(), message).await.unwrap();
     assert_eq!(recorded.ended().pending, answer.pending);
     let deleted = deleted.lock().unwrap().clone();
     (answer, deleted, llm)
@@ -129,7 +129,7 @@ fn text(text: &str) -> Part {
     Part::Text { round: 0, text: text.to_owned() }
 }
 
-async fn says(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>) {
+async fn run(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>) {
     let words = ChatInput::Text("whatever".parse().unwrap());
     let (answer, deleted, _) = turn(None, ChatOptions::default(), steps, words).await;
     (answer, deleted)
@@ -146,50 +146,50 @@ fn waiting_for(answer: &TurnAnswer) -> Vec<u128> {
 }
 
 #[tokio::test]
-async fn as_many_as_allowed_are_deleted_at_once_and_one_more_puts_all_of_the_round_off() {
-    let (answer, deleted) = says(vec![deletions(1..=3), Step::says("Done.")]).await;
+async fn deletions_up_to_the_limit_run_and_one_more_defers_the_whole_round() {
+    let (answer, deleted) = run(vec![deletions(1..=3), Step::says("Done.")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3]));
-    let (answer, deleted) = says(vec![deletions(1..=4), Step::says("Shall I?")]).await;
+    let (answer, deleted) = run(vec![deletions(1..=4), Step::says("Shall I?")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![1, 2, 3, 4], vec![]));
     assert!(answer.receipts.changes.is_empty());
     let results: Vec<_> = answer.tool_calls.iter().filter_map(|call| call.result.as_ref()).collect();
     assert!(results.iter().all(|result| !result.success && result.data["needs_confirmation"] == true), "{results:?}");
     let pending = answer.pending.unwrap();
-    assert_eq!(pending.expires_at, StoppedClock.now() + PendingAction::TTL);
+    assert_eq!(pending.expires_at, now() + PendingAction::TTL);
     assert_eq!(pending.message, answer.message);
 }
 
 #[tokio::test]
-async fn thirty_two_in_one_round_and_four_in_four_rounds_wait() {
-    let (answer, deleted) = says(vec![deletions(1..=32), Step::says("Shall I?")]).await;
+async fn the_limit_covers_all_rounds_of_a_turn() {
+    let (answer, deleted) = run(vec![deletions(1..=32), Step::says("Shall I?")]).await;
     assert_eq!((waiting_for(&answer).len(), deleted.len()), (32, 0));
     let rounds = (1..=4).map(|number| deletions([number])).chain([Step::says("Shall I?")]);
-    let (answer, deleted) = says(rounds.collect()).await;
+    let (answer, deleted) = run(rounds.collect()).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![4], vec![1, 2, 3]));
 }
 
 #[tokio::test]
-async fn the_same_task_counts_once_and_one_that_the_turn_created_does_not_count() {
+async fn a_task_counts_once_and_a_task_created_in_the_turn_does_not_count() {
     let twice = vec![deletions([1, 2]), deletions([2, 3]), Step::says("Done.")];
-    assert_eq!(says(twice).await.1, [1, 2, 2, 3]);
+    assert_eq!(run(twice).await.1, [1, 2, 2, 3]);
     let own =
         vec![Step::calls("add_task", &json!({"title": "a"})), deletions([900]), deletions(1..=3), Step::says("Done.")];
-    let (answer, deleted) = says(own).await;
+    let (answer, deleted) = run(own).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![], vec![900, 1, 2, 3]));
 }
 
 #[tokio::test]
-async fn what_a_round_puts_off_does_not_keep_it_from_adding() {
+async fn a_deferred_round_still_adds_tasks() {
     let mut calls: Vec<(&str, String)> =
         (1..=4).map(|n| ("delete_task", json!({"task_identifier": n.to_string()}).to_string())).collect();
     calls.push(("add_task", json!({"title": "a"}).to_string()));
     let step = Step::calls_raw(calls.iter().map(|(tool, arguments)| (*tool, arguments.as_str())));
-    let (answer, deleted) = says(vec![step, Step::says("Shall I?")]).await;
+    let (answer, deleted) = run(vec![step, Step::says("Shall I?")]).await;
     assert_eq!((waiting_for(&answer).len(), deleted.len(), answer.receipts.changes.len()), (4, 0, 1));
 }
 
 #[tokio::test]
-async fn zero_asks_for_each() {
+async fn a_limit_of_zero_defers_every_deletion() {
     let options = ChatOptions { confirm_above: 0, ..ChatOptions::default() };
     let words = ChatInput::Text("delete 1".parse().unwrap());
     let (answer, deleted, _) = turn(None, options, vec![deletions([1]), Step::says("Shall I?")], words).await;
@@ -207,7 +207,7 @@ async fn a_request_confirms_without_a_model_and_answers_with_the_receipt() {
 }
 
 #[tokio::test]
-async fn the_model_confirms_in_the_first_round_alone() {
+async fn the_model_can_confirm_only_in_the_first_round() {
     let confirm = || Step::calls("confirm_pending", &json!({}));
     let (answer, deleted, llm) = with_pending(vec![confirm(), Step::says("C'est fait.")]).await;
     assert_eq!((deleted, answer.receipts.changes.len()), (vec![1, 2], 2));
@@ -217,10 +217,9 @@ async fn the_model_confirms_in_the_first_round_alone() {
 }
 
 #[tokio::test]
-async fn any_other_call_or_text_ends_the_offer() {
+async fn a_confirmation_next_to_text_or_other_calls_is_refused() {
     let confirm = || Step::calls("confirm_pending", &json!({}));
     let list = || Step::calls("list_tasks", &json!({}));
-    // A title that it reads in the list says so.
     let (answer, deleted, _) = with_pending(vec![list(), confirm(), Step::says("Here you are.")]).await;
     assert_eq!(deleted, Vec::<u128>::new());
     assert!(answer.tool_calls[1].result.as_ref().unwrap().message.contains("no tool named"));
@@ -229,19 +228,19 @@ async fn any_other_call_or_text_ends_the_offer() {
     assert!(with_pending(vec![Step::Events(events), Step::says("Sorry.")]).await.1.is_empty());
     let both = Step::calls_raw([("confirm_pending", "{}"), ("list_tasks", "{}")]);
     assert!(with_pending(vec![both, Step::says("Sorry.")]).await.1.is_empty());
-    let (_, deleted) = says(vec![confirm(), Step::says("Sorry.")]).await;
-    assert!(deleted.is_empty(), "where nothing waits there is no such tool");
+    let (_, deleted) = run(vec![confirm(), Step::says("Sorry.")]).await;
+    assert!(deleted.is_empty(), "without a pending action there is no such tool");
 }
 
 #[tokio::test]
-async fn what_was_confirmed_is_not_counted() {
+async fn confirmed_deletions_do_not_count() {
     let confirm = Step::calls("confirm_pending", &json!({}));
     let (answer, deleted, _) = with_pending(vec![confirm, deletions(3..=5), Step::says("Done.")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3, 4, 5]));
 }
 
 #[tokio::test]
-async fn a_turn_that_failed_keeps_the_pending_action_unless_a_model_has_read_or_said_something_in_it() {
+async fn a_failed_turn_keeps_the_pending_action_unless_a_model_wrote_text_or_called_a_tool_in_it() {
     let confirm = || vec![Step::calls("confirm_pending", &json!({})), Step::says("Done.")];
     let after = |failed: Vec<Vec<Part>>, input: ChatInput| {
         turn_after(failed, Some(pending(vec![item(1)])), ChatOptions::default(), confirm(), input)
@@ -261,7 +260,7 @@ async fn a_turn_that_failed_keeps_the_pending_action_unless_a_model_has_read_or_
         let (answer, deleted, llm) = after(vec![notice(), parts.clone()], yes()).await;
         assert!(deleted.is_empty(), "{answer:?}");
         assert!(llm.requests()[0].tools.iter().all(|tool| tool.name != "confirm_pending"));
-        // The user's own request names the action, and no model is asked.
+        // The user's own request needs no model.
         assert_eq!(after(vec![parts], ChatInput::Confirm(Uuid::from_u128(500).into())).await.1, [1]);
     }
 }
@@ -274,19 +273,19 @@ async fn a_confirmation_with_parameters_is_refused() {
 }
 
 #[tokio::test]
-async fn once_something_waits_every_later_deletion_of_the_turn_waits_too() {
-    let (answer, deleted) = says(vec![deletions(1..=4), deletions([5]), Step::says("Shall I?")]).await;
+async fn further_deletions_of_a_turn_with_deferred_items_are_deferred() {
+    let (answer, deleted) = run(vec![deletions(1..=4), deletions([5]), Step::says("Shall I?")]).await;
     assert_eq!((waiting_for(&answer), deleted), (vec![1, 2, 3, 4, 5], vec![]));
 }
 
 #[test]
-fn a_pending_action_has_each_task_once_as_the_turn_itself_left_it() {
+fn each_task_is_deferred_once_with_the_version_that_the_turn_left() {
     let recorded = Recorded::default();
     let ports = ports(recorded.repo(), Arc::new(ScriptedLlm::new([])), idle());
     let context = TurnContext {
         ports,
         options: ChatOptions::default(),
-        principal: who(),
+        principal: principal(),
         request_id: "r".parse().unwrap(),
         turn: Turn {
             id: Uuid::from_u128(1).into(),
@@ -302,16 +301,14 @@ fn a_pending_action_has_each_task_once_as_the_turn_itself_left_it() {
         let new_title = "new".parse().unwrap();
         PendingItem::new(&task(number), PendingItemAction::Update { new_title })
     };
-    let mut put_off = PutOff::default();
+    let mut deferred = DeferredItems::default();
     for item in [item(1), edit(1), edit(2), item(2), edit(3)] {
-        put_off.add(&context, item);
+        deferred.add(&context, item);
     }
-    let completed = task(3).apply(
-        &crate::task::TaskPatch { completed: crate::patch::Patch::Set(true), ..Default::default() },
-        StoppedClock.now(),
-    );
-    put_off.record(&[crate::change::Receipt { version: Some(completed.version), ..receipt(Action::Completed, 3) }]);
-    let items = put_off.take().unwrap().items;
+    let completed = task(3)
+        .apply(&crate::task::TaskPatch { completed: crate::patch::Patch::Set(true), ..Default::default() }, now());
+    deferred.record(&[crate::change::Receipt { version: Some(completed.version), ..receipt(Action::Completed, 3) }]);
+    let items = deferred.take().unwrap().items;
     assert_eq!(items[..2], [item(1), item(2)], "a deletion replaces an edit and is replaced by none");
     assert_eq!((items[2].version, &items[2].action), (completed.version, &edit(3).action));
 }

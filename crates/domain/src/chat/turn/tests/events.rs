@@ -1,4 +1,4 @@
-//! What whoever follows a turn is told, and how a turn is stopped.
+//! Events of turns, and stopping turns.
 
 use super::*;
 use crate::change::Receipts;
@@ -8,7 +8,7 @@ use crate::message::ToolCall;
 async fn events(steps: Vec<Step>, tools: MockToolExecutor) -> Vec<TurnEvent> {
     let signals = Arc::new(RecordedSignals::default());
     let base = ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), tools);
-    let _whatever_came = send(ChatPorts { signals: signals.clone(), ..base }).await;
+    let _answer = send(ChatPorts { signals: signals.clone(), ..base }).await;
     signals.events()
 }
 
@@ -24,7 +24,7 @@ fn done() -> LlmEvent {
 fn names(events: &[TurnEvent]) -> Vec<String> {
     let result = |call: &ToolCall| call.result.as_ref().map(|result| result.success);
     let name = |event: &TurnEvent| match event {
-        TurnEvent::Started(_) => "begun".to_owned(),
+        TurnEvent::Started(_) => "started".to_owned(),
         TurnEvent::RoundStarted => "[".to_owned(),
         TurnEvent::TextDelta(text) => format!("+{text}"),
         TurnEvent::Notice(text) => format!("!{text}"),
@@ -39,11 +39,11 @@ fn names(events: &[TurnEvent]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_turn_tells_its_rounds_texts_and_tools_in_order() {
+async fn events_describe_rounds_texts_and_tools_in_order() {
     let said = Step::Events(vec![delta(" Add"), delta("ed "), delta(" milk.\n"), done()]);
-    let told = events(vec![Step::calls("add_task", &json!({"title": "milk"})), said], willing()).await;
+    let events = events(vec![Step::calls("add_task", &json!({"title": "milk"})), said], succeeding()).await;
     let expected = [
-        "begun",
+        "started",
         "[",
         "add_task?None",
         "add_task=Some(true)",
@@ -55,31 +55,31 @@ async fn a_turn_tells_its_rounds_texts_and_tools_in_order() {
         "]",
         "Complete None",
     ];
-    assert_eq!(names(&told), expected);
-    let Some(TurnEvent::Finished(ended)) = told.last() else { panic!() };
+    assert_eq!(names(&events), expected);
+    let Some(TurnEvent::Finished(ended)) = events.last() else { panic!() };
     assert_eq!(ended.answer.response, "Added  milk.", "the texts of the events are the text of the message");
 }
 
 #[tokio::test]
-async fn a_model_that_fails_in_the_middle_keeps_what_it_said() {
+async fn a_truncated_reply_keeps_its_text() {
     let recorded = Recorded::default();
     let signals = Arc::new(RecordedSignals::default());
     let cut = Step::Cut(vec![delta("Well, ")], LlmError::Unavailable("cut".into()));
     let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new([cut])), idle());
     send(ChatPorts { signals: signals.clone(), ..base }).await.unwrap_err();
-    let apology = "The assistant could not answer. Nothing was changed.";
-    let told = names(&signals.events());
-    assert_eq!(told, ["begun", "[", "+Well,", &format!("!{apology}"), "]", "Failed Some(Unavailable)"]);
-    assert_eq!(content(&recorded.ended().parts), format!("Well,\n\n{apology}"));
+    let notice = "The assistant could not answer. Nothing was changed.";
+    let events = names(&signals.events());
+    assert_eq!(events, ["started", "[", "+Well,", &format!("!{notice}"), "]", "Failed Some(Unavailable)"]);
+    assert_eq!(content(&recorded.ended().parts), format!("Well,\n\n{notice}"));
     assert!(*signals.closed.lock().unwrap());
 }
 
 #[tokio::test]
-async fn a_turn_that_is_stopped_keeps_what_was_written_and_runs_nothing_more() {
+async fn a_stopped_turn_keeps_its_message_and_runs_nothing_more() {
     let recorded = Recorded::default();
     let (signals, stop) = RecordedSignals::stoppable();
     let llm = Arc::new(ScriptedLlm::new([Step::calls("add_task", &json!({"title": "milk"})), Step::Hang]));
-    let base = ports(recorded.repo(), llm.clone(), willing());
+    let base = ports(recorded.repo(), llm.clone(), succeeding());
     let answer = tokio::spawn(send(ChatPorts { signals: signals.clone(), ..base }));
     while llm.requests().len() < 2 {
         tokio::task::yield_now().await;
@@ -92,7 +92,7 @@ async fn a_turn_that_is_stopped_keeps_what_was_written_and_runs_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_turn_that_is_stopped_before_a_call_does_not_run_it() {
+async fn a_call_after_a_stop_is_not_run() {
     let (signals, stop) = RecordedSignals::stoppable();
     stop.send(StopReason::User).unwrap();
     let llm = Arc::new(ScriptedLlm::new([Step::calls("add_task", &json!({"title": "milk"}))]));
@@ -102,7 +102,7 @@ async fn a_turn_that_is_stopped_before_a_call_does_not_run_it() {
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_a_turn_as_a_failed_one_that_says_so() {
+async fn a_shutdown_fails_running_turns() {
     let recorded = Recorded::default();
     let (signals, stop) = RecordedSignals::stoppable();
     stop.send(StopReason::Shutdown).unwrap();
@@ -114,29 +114,29 @@ async fn a_shutdown_ends_a_turn_as_a_failed_one_that_says_so() {
 }
 
 #[tokio::test]
-async fn when_the_provider_says_to_wait_the_last_event_says_so() {
+async fn the_last_event_contains_the_providers_retry_delay() {
     let retry_after = Some(std::time::Duration::from_secs(7));
     let limited = LlmError::RateLimited { retry_after, source: "429".into() };
-    let told = events(vec![Step::Fail(limited)], idle()).await;
-    let Some(TurnEvent::Finished(ended)) = told.last() else { panic!() };
+    let events = events(vec![Step::Fail(limited)], idle()).await;
+    let Some(TurnEvent::Finished(ended)) = events.last() else { panic!() };
     assert_eq!(ended.failure, Some(TurnFailure { retry_after, ..FailureCode::RateLimited.into() }));
 }
 
 #[tokio::test]
-async fn a_stand_in_is_announced_once_and_kept_as_who_answered() {
+async fn a_fallback_is_announced_once_and_stored_as_the_model() {
     let recorded = Recorded::default();
-    let stood_in = || LlmEvent::FallbackUsed { provider: "offline".into(), model: "grammar".into() };
+    let fallback_used = || LlmEvent::FallbackUsed { provider: "offline".into(), model: "grammar".into() };
     let Step::Events(mut calls) = Step::calls("list_tasks", &json!({})) else { panic!() };
-    calls.insert(0, stood_in());
-    let steps = [Step::Events(calls), Step::Events(vec![stood_in(), delta("None."), done()])];
-    let answer = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    calls.insert(0, fallback_used());
+    let steps = [Step::Events(calls), Step::Events(vec![fallback_used(), delta("None."), done()])];
+    let answer = send(ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), succeeding())).await.unwrap();
     assert_eq!(answer.response.matches("in its place").count(), 1, "{}", answer.response);
     let ended = recorded.ended();
     assert_eq!((ended.provider.as_str(), ended.model.as_str()), ("offline", "grammar"));
 }
 
 #[tokio::test]
-async fn calls_with_ids_that_repeat_or_lack_get_ids_of_their_own() {
+async fn repeated_and_missing_call_ids_are_replaced() {
     let call = |id: &str| LlmEvent::ToolCallComplete {
         index: 0,
         call: crate::llm::LlmToolCall {
@@ -147,22 +147,23 @@ async fn calls_with_ids_that_repeat_or_lack_get_ids_of_their_own() {
     };
     let again = Step::Events(vec![call("same"), done()]);
     let steps = [Step::Events(vec![call("same"), call(""), done()]), again, Step::says("Nothing.")];
-    let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), willing())).await.unwrap();
+    let answer =
+        send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), succeeding())).await.unwrap();
     let ids: Vec<_> = answer.tool_calls.iter().map(|call| call.id.as_str()).collect();
     assert_eq!(ids, ["same", "call_0_1", "call_1_0"]);
 }
 
 #[tokio::test]
-async fn an_answer_carries_the_receipts_of_what_was_committed_whatever_the_model_claims() {
+async fn receipts_depend_on_commits_and_not_on_the_models_text() {
     let recorded = Recorded::default();
     let signals = Arc::new(RecordedSignals::default());
     let steps = [Step::calls("add_task", &json!({"title": "milk"})), Step::says("I have deleted everything.")];
-    let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), willing());
+    let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), succeeding());
     let answer = send(ChatPorts { signals: signals.clone(), ..base }).await.unwrap();
     let changes: Vec<_> = answer.receipts.changes.iter().map(|change| change.receipt.action).collect();
     assert_eq!((changes, answer.receipts.undoable), (vec![crate::change::Action::Created], true));
     assert_eq!(signals.ended().answer.receipts, answer.receipts);
-    assert_eq!(crate::message::receipts(&recorded.ended().parts).count(), 1, "they stay with the message");
+    assert_eq!(crate::message::receipts(&recorded.ended().parts).count(), 1, "receipts are stored with the message");
 
     let claim = Arc::new(ScriptedLlm::new([Step::says("I have deleted the task.")]));
     let answer = send(ports(Recorded::default().repo(), claim, idle())).await.unwrap();
@@ -170,26 +171,26 @@ async fn an_answer_carries_the_receipts_of_what_was_committed_whatever_the_model
 }
 
 #[tokio::test]
-async fn a_model_that_is_gone_tells_the_setting_and_why_goes_to_the_log() {
-    let gone = || LlmError::ModelRetired { model: "m".into(), setting: "COHERE_MODEL", source: "404".into() };
+async fn a_retired_model_names_its_setting_and_the_cause_is_logged() {
+    let retired = || LlmError::ModelRetired { model: "m".into(), setting: "COHERE_MODEL", source: "404".into() };
     let signals = Arc::new(RecordedSignals::default());
     let mut failures = crate::runtime::MockFailureLog::new();
-    failures.expect_failed().withf(|_, error| format!("{error:?}").contains("404")).times(1).returning(|_, _| ());
-    let base = ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new([Step::Fail(gone())])), idle());
-    let (over, is_over) = futures_channel::oneshot::channel();
+    failures.expect_record().withf(|_, error| format!("{error:?}").contains("404")).times(1).returning(|_, _| ());
+    let base = ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new([Step::Fail(retired())])), idle());
+    let (done, is_done) = futures_channel::oneshot::channel();
     let ports = ChatPorts {
         signals: signals.clone(),
         failures: Arc::new(failures),
-        background: Arc::new(Announcing(Mutex::new(Some(over)))),
+        background: Arc::new(NotifyingBackground(Mutex::new(Some(done)))),
         ..base
     };
-    let _events = service(ports).stream(&who(), &"r".parse().unwrap(), message("hi")).await.unwrap();
-    is_over.await.unwrap();
+    let _events = service(ports).stream(&principal(), &"r".parse().unwrap(), message("hi")).await.unwrap();
+    is_done.await.unwrap();
     assert_eq!(signals.ended().failure.unwrap().setting, Some("COHERE_MODEL"));
 }
 
 #[tokio::test]
-async fn a_turn_that_fails_after_a_mere_look_says_that_nothing_was_changed() {
+async fn a_failure_after_reads_states_that_nothing_was_changed() {
     let recorded = Recorded::default();
     let steps = [Step::calls("list_tasks", &json!({})), Step::Fail(LlmError::Unavailable("down".into()))];
     let mut tools = idle();
@@ -201,7 +202,7 @@ async fn a_turn_that_fails_after_a_mere_look_says_that_nothing_was_changed() {
 }
 
 #[tokio::test]
-async fn words_before_a_call_are_no_answer_to_its_result() {
+async fn text_before_a_call_does_not_answer_its_result() {
     let Step::Events(mut events) = Step::calls("delete_task", &json!({})) else { panic!() };
     events.insert(0, delta("Let me look."));
     let steps = [Step::Events(events), Step::says("")];
@@ -212,7 +213,7 @@ async fn words_before_a_call_are_no_answer_to_its_result() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_cut_off_says_so() {
+async fn a_truncated_answer_has_a_notice() {
     let cut = LlmEvent::Finished { reason: FinishReason::Length, usage: None };
     let steps = [Step::Events(vec![delta("1. buy mi"), cut])];
     let answer = send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), idle())).await.unwrap();

@@ -1,8 +1,8 @@
-//! Ports for the tests of turns: storage that remembers, clocks that stand still or hurry, tools that are willing.
+//! Ports for the tests of turns.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
@@ -10,42 +10,24 @@ use super::super::super::ChatService;
 use super::super::*;
 use crate::change::memory::Memory;
 use crate::change::{Action, ChangeService, Receipt, Seq, TaskRef};
+use crate::chat::{TurnEvents, TurnFinished, TurnSignals};
 use crate::conversation::{MockConversationRepo, TurnResult};
 use crate::id::{TurnId, UserId};
 use crate::llm::ScriptedLlm;
 use crate::message::{Message, Role};
 use crate::page::Page;
 use crate::principal::Scopes;
-use crate::runtime::{Background, Clock, MockFailureLog, MockIdGenerator};
+use crate::runtime::{Background, ManualClock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ResolvedCall, ToolOutcome};
-use crate::turn::{Attempt, TurnEvents, TurnFinished, TurnSignals, TurnState};
+use crate::turn::{Attempt, TurnState};
 use crate::user::{MockUserRepo, User};
 
-/// A clock that stands still; who waits for a later time waits for ever.
-pub(super) struct StoppedClock;
-
-#[async_trait]
-impl Clock for StoppedClock {
-    fn now(&self) -> DateTime<Utc> {
-        "2026-03-01T12:00:00Z".parse().unwrap()
-    }
-    async fn sleep_until(&self, _until: DateTime<Utc>) {
-        future::pending::<()>().await;
-    }
+/// The time at which the tests' clocks start.
+pub(super) fn now() -> DateTime<Utc> {
+    "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-/// A clock on which every wait is over at once.
-pub(super) struct HurriedClock;
-
-#[async_trait]
-impl Clock for HurriedClock {
-    fn now(&self) -> DateTime<Utc> {
-        StoppedClock.now()
-    }
-    async fn sleep_until(&self, _until: DateTime<Utc>) {}
-}
-
-/// Signals that remember what was published, and stop a turn when they are told to.
+/// Signals that record published events and can stop a turn.
 #[derive(Default)]
 pub(super) struct RecordedSignals {
     events: Mutex<Vec<TurnEvent>>,
@@ -54,7 +36,7 @@ pub(super) struct RecordedSignals {
 }
 
 impl RecordedSignals {
-    /// With what stops the turn.
+    /// Returns the signals and a sender that stops the turn.
     pub(super) fn stoppable() -> (Arc<Self>, futures_channel::oneshot::Sender<StopReason>) {
         let (stop, stopped) = futures_channel::oneshot::channel();
         (Arc::new(Self { stop: Mutex::new(Some(stopped)), ..Self::default() }), stop)
@@ -64,7 +46,7 @@ impl RecordedSignals {
         self.events.lock().unwrap().clone()
     }
 
-    /// The last event, with how the turn ended.
+    /// Returns the last event.
     pub(super) fn ended(&self) -> TurnFinished {
         match self.events().pop() {
             Some(TurnEvent::Finished(ended)) => *ended,
@@ -112,11 +94,11 @@ pub(super) fn owner() -> UserId {
     Uuid::from_u128(7).into()
 }
 
-pub(super) fn who() -> Principal {
+pub(super) fn principal() -> Principal {
     Principal { user: owner(), session: None, api_token: None, via: Via::Http, scopes: Scopes::all() }
 }
 
-/// The turn that a repository makes of `new` in an empty conversation.
+/// The turn that a repository creates for `new` in an empty conversation.
 pub(super) fn turn_of(new: &NewTurn) -> Turn {
     let (ConversationTarget::Existing(conversation)
     | ConversationTarget::New(conversation, _)
@@ -131,11 +113,11 @@ pub(super) fn turn_of(new: &NewTurn) -> Turn {
     }
 }
 
-/// A conversation whose last message is the user's, and what becomes of the turn in it.
+/// Records what a turn stores in a conversation whose last message is the user's.
 #[derive(Clone, Default)]
 pub(super) struct Recorded {
-    pub(super) begun: Arc<Mutex<Option<NewTurn>>>,
-    /// The assistant's messages before it, oldest first: their ids and parts.
+    pub(super) started: Arc<Mutex<Option<NewTurn>>>,
+    /// The assistant's earlier messages, oldest first: their ids and parts.
     pub(super) earlier: Arc<Mutex<Vec<(MessageId, Vec<Part>)>>>,
     pub(super) ended: Arc<Mutex<Option<TurnResult>>>,
     pub(super) progress: Arc<Mutex<Vec<Vec<Part>>>>,
@@ -144,21 +126,21 @@ pub(super) struct Recorded {
 impl Recorded {
     pub(super) fn repo_without_progress(&self) -> MockConversationRepo {
         let mut repo = MockConversationRepo::new();
-        let begun = self.begun.clone();
+        let started = self.started.clone();
         repo.expect_begin_turn().withf(|user, _| *user == owner()).returning(move |_, new| {
-            *begun.lock().unwrap() = Some(new.clone());
+            *started.lock().unwrap() = Some(new.clone());
             Ok(TurnStart::New { turn: turn_of(&new), pending: None })
         });
         self.expect_messages(repo)
     }
 
     pub(super) fn expect_messages(&self, mut repo: MockConversationRepo) -> MockConversationRepo {
-        let (begun, earlier) = (self.begun.clone(), self.earlier.clone());
-        // The messages before the one that the turn writes.
+        let (started, earlier) = (self.started.clone(), self.earlier.clone());
+        // The messages before the assistant's.
         let before = |page: &PageRequest<MessageCursor>| page.after == Some(MessageCursor(2));
         repo.expect_messages().withf(move |user, _, _, page| *user == owner() && before(page)).returning(
             move |_, conversation, _, _| {
-                let begun = begun.lock().unwrap().clone().unwrap();
+                let started = started.lock().unwrap().clone().unwrap();
                 let message = |id, position, role, parts, status| Message {
                     id,
                     conversation,
@@ -166,11 +148,11 @@ impl Recorded {
                     role,
                     parts,
                     status,
-                    created_at: begun.at,
+                    created_at: started.at,
                 };
                 let mut items =
-                    vec![message(begun.user_message, 1, Role::User, begun.user_parts.clone(), TurnState::Complete)];
-                // Newest first, as they were asked for.
+                    vec![message(started.user_message, 1, Role::User, started.user_parts.clone(), TurnState::Complete)];
+                // Newest first.
                 let answers = earlier.lock().unwrap().clone().into_iter().rev();
                 items.extend(answers.map(|(id, parts)| message(id, 1, Role::Assistant, parts, TurnState::Complete)));
                 Ok(Page { items, next: None })
@@ -183,7 +165,7 @@ impl Recorded {
         self.expect_progress(self.repo_without_progress())
     }
 
-    /// Everything that is expected after a turn has begun.
+    /// Expects everything that follows the start of a turn.
     pub(super) fn expect_rest(&self, repo: MockConversationRepo) -> MockConversationRepo {
         self.expect_progress(self.expect_messages(repo))
     }
@@ -216,8 +198,8 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
             name: "Ada".parse().unwrap(),
             time_zone: "Pacific/Auckland".parse().unwrap(),
             token_version: 0,
-            created_at: StoppedClock.now(),
-            updated_at: StoppedClock.now(),
+            created_at: now(),
+            updated_at: now(),
         })
     });
     let mut ids = MockIdGenerator::new();
@@ -226,9 +208,9 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         next += 1;
         Uuid::from_u128(next)
     });
-    // Whether somebody waited for a failure is another test's question.
     let mut failures = MockFailureLog::new();
-    failures.expect_failed().returning(|_, _| ());
+    failures.expect_record().returning(|_, _| ());
+    let clock = Arc::new(ManualClock::at(now()));
     ChatPorts {
         conversations: Arc::new(conversations),
         users: Arc::new(users),
@@ -238,17 +220,25 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         background: Arc::new(TokioBackground),
         signals: Arc::new(RecordedSignals::default()),
         failures: Arc::new(failures),
-        clock: Arc::new(StoppedClock),
+        clock: clock.clone(),
+        timer: clock,
         ids: Arc::new(ids),
         instance: "test".parse().unwrap(),
     }
+}
+
+/// The ports with a timer on which sleeps of `length` complete at once.
+pub(super) fn skipping(length: Duration, ports: ChatPorts) -> ChatPorts {
+    let timer = ManualClock::default();
+    timer.skip(length);
+    ChatPorts { timer: Arc::new(timer), ..ports }
 }
 
 pub(super) fn changes(memory: &Arc<Memory>) -> ChangeService {
     ChangeService::new(memory.ledger(), memory.clone())
 }
 
-/// A receipt of something.
+/// A receipt of a change.
 pub(super) fn receipt(action: Action, task: u128) -> Receipt {
     Receipt {
         seq: Seq(u64::try_from(task).unwrap()),
@@ -260,8 +250,8 @@ pub(super) fn receipt(action: Action, task: u128) -> Receipt {
     }
 }
 
-/// Tools that do what they are asked and say so; those that are called `list_tasks` change nothing.
-pub(super) fn willing() -> MockToolExecutor {
+/// Tools that always succeed; all except `list_tasks` return a receipt.
+pub(super) fn succeeding() -> MockToolExecutor {
     let mut tools = idle();
     tools.expect_run().withf(|context, _, _| context.origin.principal.user == owner()).returning(
         |_, tool, parameters| {
@@ -272,7 +262,7 @@ pub(super) fn willing() -> MockToolExecutor {
     tools
 }
 
-/// Tools that overwrite nothing.
+/// Tools that overwrite nothing and expect no call.
 pub(super) fn idle() -> MockToolExecutor {
     let mut tools = MockToolExecutor::new();
     tools.expect_tools().returning(Vec::new);
@@ -293,5 +283,5 @@ pub(super) fn message(text: &str) -> NewMessage {
 }
 
 pub(super) async fn say(ports: ChatPorts, text: &str) -> Result<TurnAnswer, ChatError> {
-    service(ports).send(&who(), &"r".parse().unwrap(), message(text)).await
+    service(ports).send(&principal(), &"r".parse().unwrap(), message(text)).await
 }

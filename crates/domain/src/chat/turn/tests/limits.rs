@@ -1,4 +1,4 @@
-//! A turn ends, whatever a model does.
+//! Limits of rounds, calls and corrections.
 
 use super::*;
 
@@ -41,7 +41,7 @@ async fn the_same_call_three_times_ends_the_turn_before_the_third() {
 #[tokio::test]
 async fn a_turn_has_at_most_eight_rounds() {
     let step = |n: u8| Step::calls("add_task", &json!({"title": n.to_string()}));
-    let (answer, asked) = answer_to((0..20).map(step).collect(), willing()).await;
+    let (answer, asked) = answer_to((0..20).map(step).collect(), succeeding()).await;
     assert_eq!((asked, answer.tool_calls.len()), (8, 8));
     assert!(answer.response.contains("too many steps. What was done so far stands."), "{}", answer.response);
 }

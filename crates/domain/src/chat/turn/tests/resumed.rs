@@ -1,4 +1,4 @@
-//! The same message again: a turn happens once.
+//! Repeated requests: a turn happens once.
 
 use super::*;
 use crate::change::Action;
@@ -18,17 +18,17 @@ fn call(round: u8, tool: &str, result: Option<&str>) -> Part {
     })
 }
 
-/// A conversation in which the turn came to `parts` and failed then.
+/// A conversation with a failed turn that has stored `parts`.
 fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
     failed_with_pending(recorded, parts, None)
 }
 
-/// The same, where something waits for confirmation.
+/// The same, with a pending action.
 fn failed_with_pending(recorded: &Recorded, parts: Vec<Part>, pending: Option<PendingAction>) -> MockConversationRepo {
     let mut repo = MockConversationRepo::new();
-    let begun = recorded.begun.clone();
+    let started = recorded.started.clone();
     repo.expect_begin_turn().returning(move |_, new| {
-        *begun.lock().unwrap() = Some(new.clone());
+        *started.lock().unwrap() = Some(new.clone());
         let usage = Usage { tokens_in: 100, tokens_out: 1 };
         let at = "2026-03-01T11:00:00Z".parse().unwrap();
         Ok(TurnStart::Resumed {
@@ -47,7 +47,7 @@ fn spec(name: &'static str, read_only: bool) -> ToolSpec {
 }
 
 #[tokio::test]
-async fn what_was_done_before_is_not_done_again() {
+async fn a_resumed_turn_does_not_repeat_completed_calls() {
     let recorded = Recorded::default();
     let apology = Part::Notice { text: "The assistant could not finish.".into() };
     let half = Part::Text { round: 1, text: "Add".into() };
@@ -63,13 +63,13 @@ async fn what_was_done_before_is_not_done_again() {
     let asked = &llm.requests()[0].messages;
     assert_eq!(asked.len(), 3, "the message, the call and its result: {asked:?}");
     assert!(matches!(recorded.ended().parts.last(), Some(Part::Text { round: 1, .. })));
-    assert_eq!(answer.usage.tokens_in, 110, "what it took in all");
-    assert_eq!(recorded.ended().usage.tokens_in, 10, "storage adds this try to the ones before");
-    assert_eq!(answer.created_at.to_rfc3339(), "2026-03-01T11:00:00+00:00", "when it was begun first");
+    assert_eq!(answer.usage.tokens_in, 110, "the usage of all attempts");
+    assert_eq!(recorded.ended().usage.tokens_in, 10, "storage adds it to earlier attempts");
+    assert_eq!(answer.created_at.to_rfc3339(), "2026-03-01T11:00:00+00:00", "the start of the first attempt");
 }
 
 #[tokio::test]
-async fn of_the_calls_whose_end_is_not_known_those_that_happened_get_their_result_and_none_is_run_again() {
+async fn calls_without_a_result_get_the_recorded_outcome_and_are_not_run_again() {
     let parts = vec![call(0, "list_tasks", Some("1 task")), call(1, "add_task", None), call(1, "delete_task", None)];
     let mut tools = idle();
     tools.expect_find_effect().times(2).returning(|context, _| {
@@ -87,11 +87,11 @@ async fn of_the_calls_whose_end_is_not_known_those_that_happened_get_their_resul
     let results: Vec<_> = answer.tool_calls.iter().map(|call| call.result.as_ref().unwrap().success).collect();
     assert_eq!((results, answer.receipts.changes.len()), (vec![true, true, false], 2));
     let told = format!("{:?}", llm.requests()[0].messages);
-    assert!(told.contains("not done before the turn was cut short"), "{told}");
+    assert!(told.contains("not done before the turn was interrupted"), "{told}");
 }
 
 #[tokio::test]
-async fn a_try_that_fails_before_it_begins_to_work_keeps_what_is_on_record() {
+async fn an_attempt_that_fails_early_keeps_the_recorded_calls() {
     let recorded = Recorded::default();
     let done = call(0, "add_task", Some("Task 'milk' created successfully"));
     let base = ports(failed_with(&recorded, vec![done.clone()]), Arc::new(ScriptedLlm::new([])), idle());
@@ -99,13 +99,13 @@ async fn a_try_that_fails_before_it_begins_to_work_keeps_what_is_on_record() {
     users.expect_get().returning(|_| Err(UserRepoError::Storage(StorageError::Unavailable("gone".into()))));
     send(ChatPorts { users: Arc::new(users), ..base }).await.unwrap_err();
     let ended = recorded.ended();
-    assert_eq!(ended.parts[0], done, "or the next try would do it again");
+    assert_eq!(ended.parts[0], done, "the next attempt must not repeat it");
     let said = content(&ended.parts);
     assert_eq!(said, "The assistant could not finish. Until then: Task 'milk' created successfully.");
 }
 
 #[tokio::test]
-async fn what_only_waited_for_confirmation_is_for_the_model_to_ask_again() {
+async fn deferred_calls_are_left_to_the_model_to_repeat() {
     let asked = ToolResult { success: false, message: "Ask.".into(), data: json!({"needs_confirmation": true}) };
     let Part::ToolCall(made) = call(0, "delete_task", None) else { panic!() };
     let parts = vec![Part::ToolCall(ToolCall { result: Some(asked), changes: vec![], ..made })];
@@ -115,20 +115,23 @@ async fn what_only_waited_for_confirmation_is_for_the_model_to_ask_again() {
 }
 
 #[tokio::test]
-async fn eight_rounds_are_eight_over_all_tries_and_a_try_may_always_answer() {
+async fn the_limit_of_rounds_covers_all_attempts_but_each_may_answer() {
     let parts: Vec<_> = (0..7).map(|round| call(round, "add_task", Some("done"))).collect();
     let step = |n: u8| Step::calls("add_task", &json!({"title": n.to_string()}));
     let llm = Arc::new(ScriptedLlm::new((0..5).map(step)));
-    let answer = send(ports(failed_with(&Recorded::default(), parts), llm.clone(), willing())).await.unwrap();
+    let answer = send(ports(failed_with(&Recorded::default(), parts), llm.clone(), succeeding())).await.unwrap();
     assert_eq!(llm.requests().len(), 1);
     assert!(answer.response.contains("too many steps"), "{}", answer.response);
     let parts: Vec<_> = (0..20).map(|round| call(round, "add_task", Some("done"))).collect();
     let llm = Arc::new(ScriptedLlm::new([Step::says("Done.")]));
-    assert_eq!(send(ports(failed_with(&Recorded::default(), parts), llm, willing())).await.unwrap().response, "Done.");
+    assert_eq!(
+        send(ports(failed_with(&Recorded::default(), parts), llm, succeeding())).await.unwrap().response,
+        "Done."
+    );
 }
 
 #[tokio::test]
-async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
+async fn a_repeated_request_gets_the_stored_answer_without_a_model_call() {
     let stored = StoredAnswer {
         turn: Turn {
             id: Uuid::from_u128(1).into(),
@@ -145,7 +148,7 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
             role: Role::Assistant,
             parts: vec![call(0, "add_task", Some("done")), Part::Text { round: 1, text: "Added.".into() }],
             status: TurnState::Complete,
-            created_at: StoppedClock.now(),
+            created_at: now(),
         },
         usage: Usage { tokens_in: 3, tokens_out: 4 },
         error_code: None,
@@ -158,14 +161,14 @@ async fn the_same_message_again_gets_the_same_answer_and_asks_nobody() {
     };
     let answer = send(repeated()).await.unwrap();
     assert_eq!((answer.response.as_str(), answer.usage.tokens_out), ("Added.", 4));
-    let events = service(repeated()).stream(&who(), &"r".parse().unwrap(), message("Add milk")).await.unwrap();
+    let events = service(repeated()).stream(&principal(), &"r".parse().unwrap(), message("Add milk")).await.unwrap();
     let events: Vec<_> = futures_util::StreamExt::collect(events).await;
     assert_eq!(events.len(), 9, "{events:?}");
     assert_eq!(events[8], TurnEvent::Finished(Box::new(TurnFinished { answer, failure: None })));
 }
 
 #[tokio::test]
-async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
+async fn a_turn_of_another_process_is_followed_by_polling_storage() {
     let mut repo = MockConversationRepo::new();
     let turn = Turn {
         id: Uuid::from_u128(1).into(),
@@ -182,8 +185,8 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
             title: ConversationTitle::from_message("Add milk"),
             active_turn: Some(Uuid::from_u128(1).into()),
             message_count: 2,
-            created_at: StoppedClock.now(),
-            updated_at: StoppedClock.now(),
+            created_at: now(),
+            updated_at: now(),
         })
     });
     repo.expect_pending().returning(|_, _, _| Ok(None));
@@ -198,13 +201,13 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
             role: Role::Assistant,
             parts: if said.is_empty() { vec![] } else { vec![Part::Text { round: 0, text: said.into() }] },
             status: if looks == 3 { TurnState::Complete } else { TurnState::Running },
-            created_at: StoppedClock.now(),
+            created_at: now(),
         };
         Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default(), error_code: None })
     });
     let base = ports(repo, Arc::new(ScriptedLlm::new([])), idle());
-    let service = service(ChatPorts { clock: Arc::new(HurriedClock), ..base });
-    let events = service.follow(&who(), Uuid::from_u128(2).into()).await.unwrap().unwrap();
+    let service = service(skipping(std::time::Duration::from_millis(500), base));
+    let events = service.follow(&principal(), Uuid::from_u128(2).into()).await.unwrap().unwrap();
     let events: Vec<_> = futures_util::StreamExt::collect(events).await;
     let texts = events.iter().filter_map(|event| match event {
         TurnEvent::TextDelta(text) => Some(text.as_str()),
@@ -215,15 +218,15 @@ async fn a_turn_of_another_process_is_followed_through_storage_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_confirmation_whose_end_is_not_known_is_not_run_again() {
+async fn a_resumed_turn_does_not_run_an_unfinished_confirmation() {
     let milk = crate::change::memory::task(1, "milk");
     let pending = PendingAction {
         id: Uuid::from_u128(500).into(),
         message: Uuid::from_u128(501).into(),
         items: vec![PendingItem::new(&milk, PendingItemAction::Delete)],
-        expires_at: StoppedClock.now() + PendingAction::TTL,
+        expires_at: now() + PendingAction::TTL,
     };
-    // Beside another call, and after words: neither was the whole reply, and a retry cannot tell.
+    // A call beside another one and a call after text: neither was the only content of its reply.
     let text = Part::Text { round: 0, text: "The list says: ".into() };
     for parts in [
         vec![call(0, "confirm_pending", None), call(0, "list_tasks", None)],

@@ -1,4 +1,4 @@
-//! What calls would delete or overwrite, and running it once confirmed.
+//! Targets of deletions and edits, and running confirmed ones.
 
 use super::*;
 use crate::conversation::{PendingItem, PendingItemAction};
@@ -18,7 +18,7 @@ fn pending(items: impl IntoIterator<Item = PendingItem>) -> PendingAction {
 }
 
 #[tokio::test]
-async fn calls_that_delete_or_overwrite_say_which_task_and_others_do_not() {
+async fn only_unambiguous_deletions_and_edits_have_a_target() {
     let memory = Memory::with([task(1, "milk"), task(2, "eggs"), task(3, "brown eggs")]);
     let tools = tools(&memory, showing(vec![task(2, "eggs").id]));
     let calls = [
@@ -33,8 +33,8 @@ async fn calls_that_delete_or_overwrite_say_which_task_and_others_do_not() {
         call("add_task", json!({"title": "milk"})),
         call("drop_tables", json!({})),
     ];
-    let found: Vec<_> =
-        tools.resolve(&context(), &calls).await.unwrap().into_iter().map(|call| call.overwrites).collect();
+    let resolved = tools.resolve(&context(), &calls).await.unwrap();
+    let found: Vec<_> = resolved.into_iter().map(|call| call.overwrites).collect();
     let new_title = "12 eggs".parse().unwrap();
     let renaming = PendingItem::new(&task(2, "eggs"), PendingItemAction::Update { new_title });
     let mut expected = vec![Some(deletion(1, "milk")), Some(renaming)];
@@ -44,7 +44,7 @@ async fn calls_that_delete_or_overwrite_say_which_task_and_others_do_not() {
 }
 
 #[tokio::test]
-async fn what_was_confirmed_is_one_operation_at_the_versions_that_were_seen() {
+async fn confirmed_items_run_as_one_operation_at_their_recorded_versions() {
     let memory = Memory::with([task(1, "a"), task(2, "b"), task(3, "c"), task(4, "d")]);
     let new_title = "c2".parse().unwrap();
     let items = [
@@ -71,7 +71,7 @@ async fn what_was_confirmed_is_one_operation_at_the_versions_that_were_seen() {
 }
 
 #[tokio::test]
-async fn a_task_that_changes_while_it_is_confirmed_is_left() {
+async fn a_concurrently_changed_task_is_skipped() {
     let memory = Memory::with([task(1, "a"), task(2, "b")]);
     let other = |memory: &Memory| memory.put(task(1, "a").toggle(at()));
     *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
@@ -82,7 +82,7 @@ async fn a_task_that_changes_while_it_is_confirmed_is_left() {
 }
 
 #[tokio::test]
-async fn a_confirmation_of_nothing_that_stands_changes_nothing() {
+async fn a_confirmation_without_matching_items_changes_nothing() {
     let memory = Memory::with([]);
     let outcome = tools(&memory, showing(vec![])).run_pending(&context(), &pending([deletion(1, "a")])).await.unwrap();
     assert!(matches!(outcome, ToolOutcome::Refused { .. }), "{outcome:?}");
@@ -93,7 +93,7 @@ async fn a_confirmation_of_nothing_that_stands_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_task_that_others_changed_since_it_was_resolved_is_left_alone() {
+async fn a_task_that_changed_after_it_was_resolved_is_not_deleted() {
     let memory = Memory::with([task(1, "milk")]);
     let tools = tools(&memory, showing(vec![]));
     let delete = call("delete_task", json!({"task_identifier": "milk"}));
@@ -107,7 +107,7 @@ async fn a_task_that_others_changed_since_it_was_resolved_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_round_of_identifiers_that_match_nothing_reads_the_titles_once() {
+async fn titles_are_read_once_for_all_unknown_identifiers() {
     let mut tasks = crate::task::MockTaskRepo::new();
     // The slowest text to normalize: each character decomposes, and marks have to be put in order.
     let long = |number| task(number, &"\u{1E09}\u{0327}".repeat(250));
@@ -131,7 +131,7 @@ async fn a_round_of_identifiers_that_match_nothing_reads_the_titles_once() {
 }
 
 #[tokio::test]
-async fn without_the_scope_no_identifier_is_resolved() {
+async fn resolving_identifiers_requires_the_scope_tasks_write() {
     let memory = Memory::with([task(1, "a secret")]);
     let mut context = context();
     context.origin.principal.scopes = [Scope::TasksRead, Scope::Chat].into_iter().collect();

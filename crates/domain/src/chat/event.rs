@@ -1,81 +1,80 @@
-//! What happens in a turn while it runs, for those who follow it.
+//! Events of a turn.
 //!
-//! The events tell what the assistant's message becomes, part by part, and nothing else: whoever follows a turn knows in
-//! the end what whoever reads the stored message knows.
+//! The events describe how the assistant's message grows, and contain the same information as the stored message.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 
-use super::{FailureCode, Turn, TurnState, Usage};
 use crate::change::Receipts;
 use crate::conversation::PendingAction;
 use crate::id::{ConversationId, MessageId};
 use crate::message::ToolCall;
+use crate::turn::{FailureCode, Turn, TurnState, Usage};
 
 /// The assistant's answer to one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnAnswer {
-    /// What it says.
+    /// The text of the message.
     pub response: String,
-    /// The conversation that it is said in.
+    /// The conversation of the message.
     pub conversation: ConversationId,
     /// The assistant's message.
     pub message: MessageId,
-    /// The tools that were called, in order.
+    /// The tool calls, in order.
     pub tool_calls: Vec<ToolCall>,
-    /// What it took.
+    /// The usage of all attempts.
     pub usage: Usage,
     /// [`TurnState::Complete`], or [`TurnState::Stopped`] if the user stopped it; [`TurnState::Failed`] only in
     /// [`TurnFinished`].
     pub state: TurnState,
-    /// What the turn changed.
+    /// The changes of the turn.
     pub receipts: Receipts,
-    /// What waits for confirmation since, if anything does.
+    /// The action that the turn left pending.
     pub pending: Option<PendingAction>,
-    /// When the answer was begun.
+    /// The start of the first attempt.
     pub created_at: DateTime<Utc>,
 }
 
-/// Something that happens in a turn.
+/// An event of a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TurnEvent {
-    /// It runs. The first event of all.
+    /// The turn runs. Always the first event.
     Started(Turn),
-    /// A round begins: one reply of the model, with the tools that it calls.
+    /// A round starts: one reply of the model with its tool calls.
     RoundStarted,
-    /// The assistant says more. Texts on both sides of another event are two texts.
+    /// More text of the assistant. Text before and after another event belongs to separate parts.
     TextDelta(String),
-    /// The server says something in its own name.
+    /// A notice of the server.
     Notice(String),
-    /// A tool is called; it has no result yet.
+    /// A tool call without a result.
     ToolCalled(ToolCall),
-    /// A tool that was called has a result.
+    /// A tool call with its result.
     ToolCompleted(ToolCall),
-    /// The round is over.
+    /// The round ended.
     RoundFinished,
-    /// The turn is over. The last event of all.
+    /// The turn ended. Always the last event.
     Finished(Box<TurnFinished>),
 }
 
-/// How a turn ended.
+/// The end of a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnFinished {
     /// The message as it was stored.
     pub answer: TurnAnswer,
-    /// Why there is no more of it, if the turn failed.
+    /// The failure, if the turn failed.
     pub failure: Option<TurnFailure>,
 }
 
-/// Why a turn failed.
+/// The failure of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnFailure {
     /// The reason.
     pub code: FailureCode,
-    /// When another try makes sense, if somebody said so.
+    /// Delay before a retry, if the provider sent one.
     pub retry_after: Option<Duration>,
-    /// The setting that is to blame, if one is.
+    /// The setting that has to be corrected, if any.
     pub setting: Option<&'static str>,
 }
 
@@ -85,6 +84,6 @@ impl From<FailureCode> for TurnFailure {
     }
 }
 
-/// The events of one turn, from its beginning to [`TurnEvent::Finished`]. A stream that ends without that event belongs
-/// to a turn whose process ended.
+/// The events of one turn, from [`TurnEvent::Started`] to [`TurnEvent::Finished`]. A stream that ends without the latter
+/// belongs to a turn whose process ended or whose conversation was deleted.
 pub type TurnEvents = BoxStream<'static, TurnEvent>;

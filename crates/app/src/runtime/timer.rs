@@ -1,0 +1,27 @@
+//! Tokio's timer.
+
+use std::time::Duration;
+
+use domain::runtime::Timer;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+/// [`Timer`] by tokio.
+#[derive(Clone, Copy, Debug)]
+pub struct TokioTimer(Instant);
+
+impl Default for TokioTimer {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Timer for TokioTimer {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
