@@ -17,10 +17,10 @@ use futures_util::{FutureExt as _, future};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::encoder::Encoder;
-use super::frame::Frame;
-use super::{events, headers_only};
-use crate::sse::KEEP_ALIVE;
+use crate::stream::encoder::Encoder;
+use crate::stream::frame::Frame;
+use crate::stream::sse::KEEP_ALIVE;
+use crate::stream::ui_message::{events, headers_only};
 
 fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -80,8 +80,8 @@ fn failed(code: FailureCode) -> TurnEvent {
 /// The frames of a turn in which this happens, and nothing after it.
 fn frames(events: impl IntoIterator<Item = TurnEvent>) -> Vec<Value> {
     let mut encoder = Encoder::default();
-    events.into_iter().for_each(|event| encoder.tell(event));
-    encoder.no_more();
+    events.into_iter().for_each(|event| encoder.encode(event));
+    encoder.finish();
     encoder.take().into_iter().map(|frame| json!(frame)).collect()
 }
 
