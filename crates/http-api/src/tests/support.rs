@@ -22,6 +22,6 @@ pub(crate) use ports::{
     now, signed_in, standing, task, user,
 };
 pub(crate) use socket::{exchange, raw_chat_request, with_server};
-pub(crate) use stream_reader::{Event, FakeLedger, Read, StreamReader, events};
+pub(crate) use stream_reader::{Chunk, Event, FakeLedger, StreamReader, events};
 pub(crate) use test_response::TestResponse;
 pub(crate) use tokens::mock_tokens;

@@ -13,7 +13,6 @@ async fn post(body: impl Into<Bytes>) -> TestResponse {
 
 #[actix_web::test]
 async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted() {
-    let deep = format!("{{\"title\":{}{}}}", "[".repeat(200), "]".repeat(200));
     for body in [
         &b""[..],
         b" ",
@@ -29,7 +28,6 @@ async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted() {
         b"{\"title\": 1e999}",
         b"{\"title\": \"a\",}",
         b"\xef\xbb\xbf{\"title\": \"a\"}",
-        deep.as_bytes(),
     ] {
         let response = post(body.to_vec()).await;
         let problem = response.problem(400, "MALFORMED_JSON", "");
@@ -39,6 +37,7 @@ async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted() {
 
 #[actix_web::test]
 async fn json_that_does_not_fit_is_told_in_words_for_people() {
+    let deep = format!("{{\"title\":{}{}}}", "[".repeat(200), "]".repeat(200));
     for (body, field, message) in [
         ("[]", "", "The body must be a JSON object"),
         ("null", "", "The body must be a JSON object"),
@@ -47,12 +46,12 @@ async fn json_that_does_not_fit_is_told_in_words_for_people() {
         (r#"{"title":{"a":1}}"#, "title", "title must be a string"),
         (r#"{"title":"a","completed":"yes"}"#, "completed", "completed must be a boolean"),
         (r#"{"title":"a","title":"b"}"#, "title", "title is given more than once"),
-        (r#"{"title":"a\u0000b"}"#, "title", "title must not contain a NUL character"),
-        (r#"{"title":"a","x":{"y":["\u0000"]}}"#, "x.y.0", "x.y.0 must not contain a NUL character"),
-        (r#"{"title":"a","\u0000":1}"#, "\u{FFFD}", "\u{FFFD} must not contain a NUL character"),
+        (r#"{"title":"a\u0000b"}"#, "title", "Task title cannot contain control characters"),
+        (r#"{"title":"a","x":{"y":["\u0000"]}}"#, "x", "Unknown field: 'x'"),
+        (&deep, "title", "title must be a string"),
         (r#"{"title":"a","x, expected `title`":1}"#, "x, expected `title`", "Unknown field: 'x, expected `title`'"),
     ] {
-        assert_eq!(post(body).await.problem(400, "VALIDATION_ERROR", field)["message"], message, "{body}");
+        assert_eq!(post(body.to_owned()).await.problem(400, "VALIDATION_ERROR", field)["message"], message, "{body}");
     }
 }
 

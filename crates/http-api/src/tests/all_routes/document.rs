@@ -1,13 +1,11 @@
 //! The document: it is what the server does, no more and no less.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{LazyLock, Mutex};
 
 use actix_web::http::Method;
-use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::tests::support::{DOCUMENT, Ports, TestResponse, anonymous, events, operations};
+use crate::tests::support::{DOCUMENT, Ports, TestResponse, anonymous, operations};
 
 #[test]
 fn the_document_names_every_route_and_nothing_more() {

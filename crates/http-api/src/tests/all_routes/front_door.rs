@@ -282,7 +282,7 @@ async fn storage_that_fails_is_told_without_its_causes() {
 async fn readiness_says_why_not_and_liveness_asks_nobody() {
     for (reason, code, message) in [
         (NotReady::Database("marked".into()), "DATABASE_UNAVAILABLE", "The database cannot be reached right now"),
-        (NotReady::Migrations, "DATABASE_UNAVAILABLE", "The database is being prepared"),
+        (NotReady::Migrations, "DATABASE_UNAVAILABLE", "The database migrations have not completed"),
         (NotReady::ShuttingDown, "OVERLOADED", "The server is shutting down"),
     ] {
         let mut ports = Ports::new();

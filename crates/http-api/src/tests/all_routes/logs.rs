@@ -130,7 +130,7 @@ async fn nothing_in_a_request_can_forge_a_line() {
         .insert_header(("User-Agent", "a\tb"))
         .insert_header(("X-Request-Id", "a\tERROR"));
     let lines = logged(Ports::new(), request).await;
-    let answered = parsed(&lines).iter().filter(|line| line["fields"]["message"] == "answered").count();
-    assert_eq!(answered, 1, "{lines}");
+    let completed = parsed(&lines).iter().filter(|line| line["fields"]["message"] == "request completed").count();
+    assert_eq!(completed, 1, "{lines}");
     assert!(!lines.contains('\u{1b}'), "{lines}");
 }

@@ -2,9 +2,8 @@
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
-use domain::account::{HashError, MockTokenIssuer};
+use domain::account::HashError;
 use domain::patch::Patch;
-use domain::secret::{NewSecret, SecretHash, SecretKind};
 use domain::session::{Client, Session, SessionRepoError};
 use domain::storage::StorageError;
 use domain::system::RefreshTokenOwner;

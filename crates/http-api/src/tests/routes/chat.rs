@@ -3,23 +3,18 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actix_web::http::Method;
 use actix_web::test::TestRequest;
-use domain::change::{Action, Receipt, Seq, TaskRef};
-use domain::conversation::{
-    ConversationRepoError, ConversationTarget, KeyReuse, MockConversationRepo, NewTurn, StoredAnswer, TurnStart,
-};
-use domain::llm::{LlmError, ScriptedLlm, Step};
+use domain::change::Action;
+use domain::conversation::{ConversationRepoError, KeyReuse, MockConversationRepo, NewTurn, StoredAnswer, TurnStart};
+use domain::llm::{LlmError, Step};
 use domain::message::{Message, Part, Role};
-use domain::page::Page;
 use domain::storage::StorageError;
 use domain::tool::ToolOutcome;
-use domain::turn::{Turn, TurnState, Usage};
+use domain::turn::{TurnState, Usage};
 use serde_json::json;
 
 use crate::tests::support::{
-    CONVERSATION, OPERATION, Ports, TASK, begun, chat_request, conversation_repo, json as with_json, now,
-    ports_with_llm, receipt, repo_starting_turns, signed_in, user,
+    CONVERSATION, OPERATION, Ports, TASK, begun, chat_request, now, ports_with_llm, receipt, repo_starting_turns,
 };
 
 #[actix_web::test]

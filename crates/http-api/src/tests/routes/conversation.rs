@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::tests::support::{
-    CONVERSATION, OPERATION, Ports, TASK, conversation, json as with_json, me, now, receipt, signed_in,
+    CONVERSATION, OPERATION, Ports, TASK, conversation, json as with_json, now, receipt, signed_in,
 };
 
 const LIST: &str = "/api/{user_id}/conversations";

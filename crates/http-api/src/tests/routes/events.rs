@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::stream_limit::{MAX_STREAMS, StreamLimit};
 use crate::tests::support::{
-    API_TOKEN, Event, FakeLedger, ManualClock, Ports, Read, StreamReader, anonymous, entry, events, head, me, now,
+    API_TOKEN, Chunk, Event, FakeLedger, ManualClock, Ports, StreamReader, anonymous, entry, events, head, me, now,
     renamed, signed_in, standing, task,
 };
 
@@ -324,7 +324,7 @@ async fn a_ninth_stream_is_refused_until_another_is_closed() {
     for _ in 0..3 {
         let refused = StreamReader::refused(&app, open()).await;
         let problem = refused.problem(429, "RATE_LIMITED", "");
-        assert_eq!(problem["message"], "8 streams of the user are open already");
+        assert_eq!(problem["message"], "The user already has 8 open streams");
         assert_eq!((refused.header("retry-after"), refused.header("ratelimit")), ("15", r#""streams";r=0;t=15"#));
         assert_eq!(refused.header("ratelimit-policy"), r#""streams";q=8;qu="concurrent-requests""#);
     }

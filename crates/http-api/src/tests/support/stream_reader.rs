@@ -24,11 +24,11 @@ pub(crate) struct StreamReader {
 
 /// What a reader finds.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Read {
+pub(crate) enum Chunk {
     /// Nothing, for now.
-    Waits,
+    Pending,
     /// Something.
-    Piece(String),
+    Data(String),
     /// The end.
     End,
 }
@@ -62,7 +62,7 @@ impl StreamReader {
     }
 
     /// Reads once.
-    pub(crate) fn read(&mut self) -> Read {
+    pub(crate) fn read(&mut self) -> Chunk {
         if self.ended {
             return Chunk::End;
         }
