@@ -1,10 +1,10 @@
-//! A client's connection, with an eye on the time: a client that keeps the server waiting is cut off.
+//! A client's connection with timeouts: clients that keep the server waiting are disconnected.
 //!
-//! The framework times the first request's head and a connection that is idle. It waits for ever for the rest of a later
-//! head, for the rest of a body that was refused, and for a client that takes nothing of an answer. Here one rule holds for
-//! all of them, from the first request to the last. While a request is answered, nothing but the client's taking of the
-//! answer is timed: a turn may take minutes.
-//! Deliberately not here: the time that a body may take, which ends in an answer. That is [`crate::body`].
+//! actix-http times the head of the first request and idle connections. It waits forever for the rest of a later head, for
+//! the rest of a refused body, and for a client that does not read its response. The timeouts here apply to every request of
+//! a connection. While a request is processed only the client's reading is timed: a turn may take minutes.
+//!
+//! The timeout of a body is in [`crate::extract::json`], because it is answered.
 
 use std::cell::Cell;
 use std::io;
@@ -25,117 +25,118 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// So long a connection may be silent before its first request, and between an answer and the next request.
-pub(crate) const SILENCE: Duration = Duration::from_secs(15);
-/// So long a request's head may take, from its first byte to its last. What comes of a refused body counts as a head.
-pub(crate) const HEAD: Duration = Duration::from_secs(10);
-/// So long a client may take nothing of what is there for it.
-pub(crate) const STALL: Duration = Duration::from_secs(60);
-/// So long a connection that will take no further request stays open for its last answer to arrive.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// Maximum time before the first request, and between a response and the next request.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Maximum time from the first to the last byte of a request's head. The rest of a refused body counts as a head.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time in which a client reads nothing of its response.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time that a connection stays open after its last response, so that the client receives it.
+pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The answer to half a head (RFC 9110, 15.5.9).
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+/// The response to an incomplete head (RFC 9110, 15.5.9).
+const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 type Sleep = BoxFuture<'static, ()>;
 
-/// A connection. It fails with [`io::ErrorKind::TimedOut`] when its client is too slow.
+/// A connection. Reading and writing fail with [`io::ErrorKind::TimedOut`] when the client is too slow.
 pub(crate) struct Connection<S> {
     socket: S,
     timer: Arc<dyn Timer>,
     activity: Rc<Activity>,
-    /// What is waited for between two requests.
+    /// The wait for the next request, between two requests.
     wait: Option<Wait>,
-    /// Until when the client has to take something, if it does not.
-    stall: Option<Sleep>,
+    /// The write timeout, while the client does not read.
+    write_timeout: Option<Sleep>,
 }
 
 /// The wait for a request.
 struct Wait {
-    /// So many requests came before it.
-    after: u64,
-    /// Whether something of it is there.
-    begun: bool,
-    over: Sleep,
+    /// Number of requests before it.
+    preceding: u64,
+    /// Whether a byte of the request was received.
+    started: bool,
+    timeout: Sleep,
 }
 
-/// What is known of a connection's requests. Requests find it in their connection's data.
+/// The state of a connection's requests, in the connection data of each request.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
-    begun: Cell<u64>,
-    ended: Cell<u64>,
+    started: Cell<u64>,
+    finished: Cell<u64>,
+    /// Whether no further request is accepted.
     closing: Cell<bool>,
     /// Whether the client has closed its side.
-    gone: Cell<bool>,
+    closed_by_client: Cell<bool>,
 }
 
 impl Activity {
-    /// Whether a request is being answered.
-    fn is_serving(&self) -> bool {
-        self.begun.get() > self.ended.get()
+    /// Whether a request is being processed.
+    fn is_busy(&self) -> bool {
+        self.started.get() > self.finished.get()
     }
 }
 
 impl<S> Connection<S> {
     pub(crate) fn new(socket: S, timer: Arc<dyn Timer>) -> Self {
-        Self { socket, timer, activity: Rc::default(), wait: None, stall: None }
+        Self { socket, timer, activity: Rc::default(), wait: None, write_timeout: None }
     }
 
-    /// The other end, for tests that are one.
+    /// The socket, for tests that act as the client.
     #[cfg(test)]
     pub(crate) fn socket_mut(&mut self) -> &mut S {
         &mut self.socket
     }
 
-    /// What its requests tell it by.
+    /// The state of the connection's requests.
     pub(crate) fn activity(&self) -> Rc<Activity> {
         Rc::clone(&self.activity)
     }
 }
 
 impl<S: AsyncWrite + Unpin> Connection<S> {
-    /// Fails if a request has been waited for for too long.
-    fn check_wait(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        // As long as the last answer is on its way to the client, it is not the client who is waited for.
-        if self.activity.is_serving() || self.stall.is_some() {
+    /// Fails if the next request takes too long.
+    fn check_request_timeout(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        // No request is awaited while the last response is being sent.
+        if self.activity.is_busy() || self.write_timeout.is_some() {
             self.wait = None;
             return Ok(());
         }
-        let after = self.activity.begun.get();
-        let wait = self.wait.take().filter(|wait| wait.after == after).unwrap_or_else(|| {
-            let length = if self.activity.closing.get() { LINGER } else { SILENCE };
-            Wait { after, begun: false, over: self.timer.sleep(length) }
+        let preceding = self.activity.started.get();
+        let wait = self.wait.take().filter(|wait| wait.preceding == preceding).unwrap_or_else(|| {
+            let timeout = if self.activity.closing.get() { LINGER_TIMEOUT } else { IDLE_TIMEOUT };
+            Wait { preceding, started: false, timeout: self.timer.sleep(timeout) }
         });
         let wait = self.wait.insert(wait);
-        if wait.over.poll_unpin(context).is_pending() {
+        if wait.timeout.poll_unpin(context).is_pending() {
             return Ok(());
         }
-        if wait.begun {
-            // It is told if it can be. If not, it is cut all the same.
-            let _told = Pin::new(&mut self.socket).poll_write(context, TOO_SLOW);
+        if wait.started {
+            // Best effort: the connection is closed in any case.
+            let _written = Pin::new(&mut self.socket).poll_write(context, REQUEST_TIMEOUT);
         }
         self.wait = None;
-        tracing::debug!("a connection is cut: its client is too slow to ask");
+        tracing::debug!("connection closed: the request took too long");
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    /// Takes note that bytes have come.
-    fn received(&mut self) {
-        let Some(wait) = self.wait.as_mut().filter(|wait| !wait.begun) else { return };
+    /// Starts the head timeout at the first byte of a request.
+    fn on_received(&mut self) {
+        let Some(wait) = self.wait.as_mut().filter(|wait| !wait.started) else { return };
         if !self.activity.closing.get() {
-            wait.begun = true;
-            wait.over = self.timer.sleep(HEAD);
+            wait.started = true;
+            wait.timeout = self.timer.sleep(HEAD_TIMEOUT);
         }
     }
 
-    /// Fails if the client has taken nothing for too long.
-    fn check_stall(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let stall = self.stall.get_or_insert_with(|| self.timer.sleep(STALL));
-        if stall.poll_unpin(context).is_pending() {
+    /// Fails if the client has read nothing for too long.
+    fn check_write_timeout(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let timeout = self.write_timeout.get_or_insert_with(|| self.timer.sleep(WRITE_TIMEOUT));
+        if timeout.poll_unpin(context).is_pending() {
             return Ok(());
         }
-        self.stall = None;
-        tracing::debug!("a connection is cut: its client does not take the answer");
+        self.write_timeout = None;
+        tracing::debug!("connection closed: the client does not read the response");
         Err(io::ErrorKind::TimedOut.into())
     }
 }
@@ -143,14 +144,14 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // First, so that a client cannot put it off by sending without a pause.
-        this.check_wait(context)?;
+        // Checked first, so that a client cannot postpone it by sending continuously.
+        this.check_request_timeout(context)?;
         let before = (buffer.filled().len(), buffer.remaining());
         let read = Pin::new(&mut this.socket).poll_read(context, buffer);
         if buffer.filled().len() > before.0 {
-            this.received();
+            this.on_received();
         } else if read.is_ready() && before.1 > 0 {
-            this.activity.gone.set(true);
+            this.activity.closed_by_client.set(true);
         }
         read
     }
@@ -161,16 +162,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.socket).poll_write(context, bytes);
         match written {
-            Poll::Pending => this.check_stall(context)?,
-            Poll::Ready(_) => this.stall = None,
+            Poll::Pending => this.check_write_timeout(context)?,
+            Poll::Ready(_) => this.write_timeout = None,
         }
         written
     }
 
-    /// The framework flushes when it has nothing more to write: from then on it is the client's turn.
+    /// actix-http flushes when it has nothing more to write. From then on the next request is awaited.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.check_wait(context)?;
+        this.check_request_timeout(context)?;
         Pin::new(&mut this.socket).poll_flush(context)
     }
 
@@ -179,30 +180,30 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     }
 }
 
-/// A request that is being answered, from its head to the end of its answer.
-struct Serving(Rc<Activity>);
+/// A request that is being processed, from its head to the end of its response.
+struct ActiveRequest(Rc<Activity>);
 
-impl Serving {
-    fn begin(activity: &Rc<Activity>) -> Self {
-        activity.begun.update(|begun| begun + 1);
+impl ActiveRequest {
+    fn start(activity: &Rc<Activity>) -> Self {
+        activity.started.update(|started| started + 1);
         Self(Rc::clone(activity))
     }
 }
 
-impl Drop for Serving {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.ended.update(|ended| ended + 1);
+        self.0.finished.update(|finished| finished + 1);
     }
 }
 
-/// An answer's body, which is over when it is dropped. A stream ends when its client has closed its side: nobody would
-/// notice before the next piece, and what it holds would be held until then.
-struct Served {
+/// The body of a response, which ends its request on drop. A stream ends as soon as the client has closed its side:
+/// actix-http would notice only when it writes the next chunk, and keep the stream's resources until then.
+struct TrackedBody {
     body: BoxBody,
-    serving: Serving,
+    request: ActiveRequest,
 }
 
-impl MessageBody for Served {
+impl MessageBody for TrackedBody {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -211,28 +212,28 @@ impl MessageBody for Served {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
-        if this.serving.0.gone.get() && this.body.size() == BodySize::Stream {
+        if this.request.0.closed_by_client.get() && this.body.size() == BodySize::Stream {
             return Poll::Ready(None);
         }
         this.body.as_pin_mut().poll_next(context)
     }
 }
 
-/// Middleware: tells the connection when a request is being answered. It is the outermost, so that everything else is
-/// part of the answering. After a 408 the connection takes no further request.
-pub(crate) async fn watch<B: MessageBody + 'static>(
+/// Middleware: tracks the processing of a request for the timeouts of its connection. It must be the outermost. After a
+/// 408 the connection accepts no further request.
+pub(crate) async fn track_request<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let activity = request.conn_data::<Rc<Activity>>().cloned();
-    let serving = activity.as_ref().map(Serving::begin);
+    let active = activity.as_ref().map(ActiveRequest::start);
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status() == StatusCode::REQUEST_TIMEOUT {
         response.response_mut().head_mut().set_connection_type(http::ConnectionType::Close);
         activity.inspect(|activity| activity.closing.set(true));
     }
-    Ok(match serving {
-        Some(serving) => response.map_body(|_, body| BoxBody::new(Served { body, serving })),
+    Ok(match active {
+        Some(request) => response.map_body(|_, body| BoxBody::new(TrackedBody { body, request })),
         None => response,
     })
 }

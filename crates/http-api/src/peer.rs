@@ -1,29 +1,23 @@
-//! Which address a request comes from. It is the socket's, because anybody can write a header, unless that is a proxy's
-//! that the settings name: then it is the last one in `X-Forwarded-For` that no such proxy has.
+//! The client's address of a request: the peer of its socket, unless that is a trusted proxy. Then it is the last address
+//! in `X-Forwarded-For` that is not a trusted proxy's.
 //!
-//! No other header is looked at (`X-Real-IP`, `Forwarded`), and neither is the framework's own idea of a client's
-//! address, which trusts all of them.
+//! `X-Real-IP` and `Forwarded` are ignored, and so is actix-web's `realip_remote_addr`, which trusts all of them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderValue, X_FORWARDED_FOR};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, web};
 use ipnet::{IpNet, Ipv4Net};
 
-/// The address that a request comes from: IPv4 wherever it is one (never IPv4-mapped IPv6). It is in every request's
-/// extensions before anything else looks at the request.
+/// The client's address, in every request's extensions. IPv4-mapped IPv6 addresses are converted to IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// A proxy, or a network of them, that may say who its clients are.
+/// A proxy, or a network of proxies, whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedProxy(IpNet);
 
-/// The text is no [`TrustedProxy`].
+/// The text is not a valid [`TrustedProxy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an IP address or a network such as 10.0.0.0/8")]
 pub struct TrustedProxyError;
@@ -31,7 +25,7 @@ pub struct TrustedProxyError;
 impl FromStr for TrustedProxy {
     type Err = TrustedProxyError;
 
-    /// Reads an address or a network (RFC 4632, 3.1). An address within a network stands for the network.
+    /// Parses an address or a network (RFC 4632, 3.1). Host bits of a network are ignored.
     fn from_str(raw: &str) -> Result<Self, TrustedProxyError> {
         let raw = raw.trim();
         let network = match raw.parse::<IpAddr>() {
@@ -42,7 +36,7 @@ impl FromStr for TrustedProxy {
     }
 }
 
-/// A network of IPv4-mapped addresses (RFC 4291, 2.5.5.2) as what it is.
+/// Converts a network of IPv4-mapped addresses (RFC 4291, 2.5.5.2) to an IPv4 network.
 fn canonical(network: IpNet) -> IpNet {
     let mapped = match (network.addr().to_canonical(), network.prefix_len().checked_sub(96)) {
         (IpAddr::V4(address), Some(length)) if network.addr().is_ipv6() => Ipv4Net::new(address, length).ok(),
@@ -51,7 +45,7 @@ fn canonical(network: IpNet) -> IpNet {
     mapped.map_or(network, IpNet::V4)
 }
 
-/// The proxies that the settings name.
+/// The trusted proxies of the settings.
 #[derive(Clone, Debug)]
 pub(crate) struct TrustedProxies(pub(crate) Vec<TrustedProxy>);
 
@@ -60,14 +54,14 @@ impl TrustedProxies {
         self.0.iter().any(|TrustedProxy(network)| network.contains(&address))
     }
 
-    /// The client's address, if `socket` is at the other end.
-    fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// The client's address of a request with `headers` from a socket with the peer address `socket`.
+    pub(crate) fn client(&self, socket: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut last = socket.to_canonical();
-        // Each proxy adds whom it has heard from at the end, as a line or as part of one (RFC 9110, 5.3).
+        // Each proxy appends the address of its peer, as a new line or to the last line (RFC 9110, 5.3).
         let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).map(HeaderValue::as_bytes).collect();
-        let mut claims = lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let mut addresses = lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
         while self.include(last)
-            && let Some(address) = claims.next().and_then(claimed)
+            && let Some(address) = addresses.next().and_then(parse_address)
         {
             last = address;
         }
@@ -75,24 +69,12 @@ impl TrustedProxies {
     }
 }
 
-/// An address as proxies write it: bare, or with a port, or in brackets.
-fn claimed(text: &[u8]) -> Option<IpAddr> {
+/// Parses an address as proxies write it: bare, with a port, or in brackets.
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().or_else(|_no_address| text.parse().map(|with_port: SocketAddr| with_port.ip()));
     address.ok().map(|address: IpAddr| address.to_canonical())
-}
-
-/// Middleware: leaves the [`Peer`] for everybody else.
-pub(crate) async fn find<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
-    // Every socket has one. What has none is no socket, and all such requests have one peer.
-    let socket = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
-    let peer = match request.app_data::<web::Data<TrustedProxies>>() {
-        Some(proxies) => proxies.client(socket, request.headers()),
-        None => socket.to_canonical(),
-    };
-    request.extensions_mut().insert(Peer(peer));
-    next.call(request).await
 }
 
 #[cfg(test)]
@@ -118,22 +100,22 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_last_one_that_no_trusted_proxy_has() {
+    fn the_client_is_the_last_address_that_is_not_a_trusted_proxy() {
         let proxies = ["10.0.0.0/8", "192.0.2.7", "fd00::/8"];
         for (lines, expected) in [
-            // A proxy that says nothing, and one that names its client.
+            // Without the header, and with one address.
             (&[] as &[&str], "10.0.0.1"),
             (&["8.8.8.8"], "8.8.8.8"),
             (&["2001:db8::1"], "2001:db8::1"),
-            // What the client itself claims stands to the left, and is not reached.
+            // Addresses that the client wrote itself are further left and ignored.
             (&["1.1.1.1, 8.8.8.8"], "8.8.8.8"),
             (&["127.0.0.1, 10.1.1.1, 8.8.8.8"], "8.8.8.8"),
             (&["nonsense, 8.8.8.8"], "8.8.8.8"),
-            // Several proxies in a row, in one line or in several.
+            // A chain of proxies, in one line and in several.
             (&["8.8.8.8, 192.0.2.7, 10.2.0.1"], "8.8.8.8"),
             (&["1.1.1.1", "8.8.8.8, 192.0.2.7", "fd00::1"], "8.8.8.8"),
             (&["8.8.8.8,192.0.2.8,10.2.0.1"], "192.0.2.8"),
-            // Nobody but proxies: the first of them.
+            // Only proxies: the first of them.
             (&["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
         ] {
             assert_eq!(client(&proxies, "10.0.0.1", lines), expected, "{lines:?}");
@@ -141,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_ends_the_search_at_the_last_good_address() {
+    fn a_malformed_address_ends_the_search_at_the_last_valid_one() {
         for (lines, expected) in [
             (&["8.8.8.8, nonsense"] as &[&str], "10.0.0.1"),
             (&["8.8.8.8, nonsense, 10.0.0.2"], "10.0.0.2"),
@@ -170,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_and_brackets_are_taken_off() {
+    fn ports_and_brackets_are_ignored() {
         for (line, expected) in [
             ("1.2.3.4:567", "1.2.3.4"),
             ("[::1]:80", "::1"),
@@ -183,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv4_in_ipv6_is_ipv4_wherever_it_stands() {
+    fn ipv4_mapped_addresses_are_converted_to_ipv4() {
         assert_eq!(client(&[], "::ffff:8.8.8.8", &[]), "8.8.8.8");
         assert_eq!(client(&["10.0.0.0/8"], "::ffff:10.0.0.1", &["::ffff:8.8.8.8, [::ffff:10.0.0.2]:1"]), "8.8.8.8");
         assert_eq!(client(&["::ffff:10.0.0.0/104"], "10.0.0.1", &["8.8.8.8"]), "8.8.8.8");
@@ -193,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_proxy_is_an_address_or_a_network() {
-        let read = |text: &str| text.parse::<TrustedProxy>().map(|TrustedProxy(network)| network.to_string());
+        let parse = |text: &str| text.parse::<TrustedProxy>().map(|TrustedProxy(network)| network.to_string());
         for (text, network) in [
             ("192.0.2.1", "192.0.2.1/32"),
             (" ::1 ", "::1/128"),
@@ -204,10 +186,10 @@ mod tests {
             ("::/0", "::/0"),
             ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
         ] {
-            assert_eq!(read(text), Ok(network.to_owned()), "{text}");
+            assert_eq!(parse(text), Ok(network.to_owned()), "{text}");
         }
         for text in ["", "*", "localhost", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8", "10.0.0.1:80", "[::1]"] {
-            assert_eq!(read(text), Err(TrustedProxyError), "{text}");
+            assert_eq!(parse(text), Err(TrustedProxyError), "{text}");
         }
     }
 }

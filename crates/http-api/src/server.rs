@@ -1,7 +1,5 @@
-//! The API on sockets: HTTP/1.1, bounded in number here and in time by [`crate::connection`].
-//!
-//! Two more bounds are the framework's own parser's: a head has at most 128 KiB and 96 headers.
-//! Deliberately not here: TLS, which is a proxy's, and when to stop, which is `app`'s.
+//! The HTTP/1.1 server on its sockets. It limits the number of connections; [`crate::connection`] has their timeouts, and
+//! actix-http limits a request's head to 128 KiB and 96 headers.
 
 use std::future::ready;
 use std::io;
@@ -14,34 +12,34 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service,
 use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
 
-use crate::connection::{Connection, LINGER};
+use crate::app::{HttpOptions, Services, app};
+use crate::connection::{Connection, LINGER_TIMEOUT};
 use crate::stream_limit::StreamLimit;
-use crate::{HttpOptions, Services};
 
-/// So many connections one worker has at once, and there is a worker for each CPU. Further ones wait to be accepted.
-const CONNECTIONS: usize = 1000;
+/// Maximum number of open connections per worker, of which there is one per CPU. Further connections wait in the backlog.
+const MAX_CONNECTIONS: usize = 1000;
 
-/// Listens on every address that `host` stands for.
+/// Listens on every address to which `host` resolves.
 ///
 /// # Errors
-/// If it stands for none, or none can be listened on.
+/// If `host` does not resolve, or none of its addresses can be bound.
 pub fn listen(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
-    let mut refused = None;
+    let mut failure = None;
     for address in (host, port).to_socket_addrs()? {
         match TcpListener::bind(address) {
             Ok(listener) => listeners.push(listener),
-            Err(error) => refused = Some(error),
+            Err(error) => failure = Some(error),
         }
     }
-    match refused {
+    match failure {
         Some(error) if listeners.is_empty() => Err(error),
         _ => Ok(listeners),
     }
 }
 
-/// Serves the API on `listeners`. It stops when it is told to, and waits for at most `patience`, in whole seconds, for
-/// requests that are being answered then.
+/// Serves the API on `listeners` until the returned server is stopped. It then waits at most `shutdown_timeout`, in whole
+/// seconds, for open requests.
 ///
 /// # Errors
 /// If a listener cannot be used.
@@ -52,7 +50,7 @@ pub fn serve(
     listeners: Vec<TcpListener>,
     services: &Services,
     options: &HttpOptions,
-    patience: Duration,
+    shutdown_timeout: Duration,
 ) -> io::Result<Server> {
     let mut server = Server::build();
     let streams = StreamLimit::default();
@@ -61,28 +59,33 @@ pub fn serve(
         let shutdown = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
             let (timer, shutdown) = (services.timer.clone(), shutdown.clone());
-            let app = crate::app(services.clone(), &options, streams.clone()).into_factory();
-            let app = app.map_err(|error| error.as_response_error().error_response());
+            let service = app(services.clone(), &options, streams.clone()).into_factory();
+            let service = service.map_err(|error| error.as_response_error().error_response());
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let shutdown = shutdown.clone();
                     async move { shutdown.notified().await }
                 })
-                // `Connection` has its own times for these two.
+                // `Connection` has its own timeouts for these two.
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
-                .client_disconnect_timeout(LINGER)
+                .client_disconnect_timeout(LINGER_TIMEOUT)
                 .on_connect_ext(|connection: &Connection<TcpStream>, data| {
                     data.insert(connection.activity());
                 })
-                .finish(map_config(app, |()| AppConfig::default()));
+                .finish(map_config(service, |()| AppConfig::default()));
             fn_service(move |socket: TcpStream| {
-                let peer = socket.peer_addr().map_err(DispatchError::Io);
+                // Without it, the last packet of a response may wait for the client's delayed acknowledgement.
+                let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr()).map_err(DispatchError::Io);
                 let connection = Connection::new(socket, timer.clone());
                 ready(peer.map(|peer| (connection, Protocol::Http1, Some(peer))))
             })
             .and_then(http)
         })?;
     }
-    Ok(server.max_concurrent_connections(CONNECTIONS).disable_signals().shutdown_timeout(patience.as_secs()).run())
+    Ok(server
+        .max_concurrent_connections(MAX_CONNECTIONS)
+        .disable_signals()
+        .shutdown_timeout(shutdown_timeout.as_secs())
+        .run())
 }

@@ -1,4 +1,4 @@
-//! How many streams a user may have open at once in this process: events, streamed answers and followed turns together.
+//! The limit of open streams per user and process: change events, streamed answers and followed turns together.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,23 +9,23 @@ use futures_util::stream::{Stream, StreamExt as _};
 /// Maximum number of open streams of one user.
 pub(crate) const MAX_STREAMS: u8 = 8;
 
-/// Counts the open streams of each user. A user without one takes no memory.
+/// Counts the open streams of each user. Users without open streams take no memory.
 #[derive(Clone, Default)]
 pub(crate) struct StreamLimit(Arc<Mutex<HashMap<UserId, u8>>>);
 
-/// Permission for one open stream, which ends when it is dropped.
+/// A permit for one open stream, released on drop.
 pub(crate) struct StreamPermit {
     limit: StreamLimit,
     user: UserId,
 }
 
-/// As many streams are open as may be.
+/// The user already has [`MAX_STREAMS`] open streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{MAX_STREAMS} streams of the user are open already")]
+#[error("The user already has {MAX_STREAMS} open streams")]
 pub(crate) struct TooManyStreams;
 
 impl StreamLimit {
-    /// Permits one more stream of `user`.
+    /// Acquires a permit for another stream of `user`.
     pub(crate) fn acquire(&self, user: UserId) -> Result<StreamPermit, TooManyStreams> {
         let mut open = self.open();
         let count = open.get(&user).copied().unwrap_or_default();
@@ -36,14 +36,14 @@ impl StreamLimit {
         Ok(StreamPermit { limit: self.clone(), user })
     }
 
-    /// A counter is whole between any two steps, so it is good after a panic too.
+    /// The counters are consistent after a panic too: each update is one assignment.
     fn open(&self) -> MutexGuard<'_, HashMap<UserId, u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl StreamPermit {
-    /// The stream, which keeps the permit until it is dropped.
+    /// Wraps the stream so that it holds the permit until it is dropped.
     pub(crate) fn hold<S: Stream>(self, stream: S) -> impl Stream<Item = S::Item> {
         stream.inspect(move |_| {
             let _held = &self;
@@ -81,14 +81,14 @@ mod tests {
         let limit = StreamLimit::default();
         let mut permits: Vec<_> = (0..MAX_STREAMS).map(|_| limit.clone().acquire(user(1)).unwrap()).collect();
         assert_eq!(limit.acquire(user(1)).err(), Some(TooManyStreams));
-        assert!(limit.acquire(user(2)).is_ok(), "another user is not concerned");
+        assert!(limit.acquire(user(2)).is_ok(), "other users are not affected");
         permits.pop();
         permits.push(limit.acquire(user(1)).unwrap());
         assert_eq!(limit.acquire(user(1)).err(), Some(TooManyStreams));
     }
 
     #[test]
-    fn users_without_streams_leave_nothing_behind() {
+    fn users_without_open_streams_take_no_memory() {
         let limit = StreamLimit::default();
         for number in 0..1000 {
             let (first, second) = (limit.acquire(user(number)).unwrap(), limit.acquire(user(number)).unwrap());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_lasts_as_long_as_its_stream() {
+    fn a_permit_is_released_with_its_stream() {
         let limit = StreamLimit::default();
         let held = limit.acquire(user(1)).unwrap().hold(stream::empty::<()>());
         assert_eq!(limit.open().len(), 1);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_never_have_more_streams_than_the_limit() {
+    fn concurrent_threads_never_exceed_the_limit() {
         let limit = StreamLimit::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {

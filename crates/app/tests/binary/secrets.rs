@@ -82,12 +82,12 @@ async fn nothing_is_told(database: &str, marks: Marks) -> anyhow::Result<()> {
 fn there_was_something_to_find(log: &[String], requests: usize) -> anyhow::Result<()> {
     let lines = log.iter().map(|line| serde_json::from_str::<Value>(line).with_context(|| line.clone()));
     let lines = lines.collect::<anyhow::Result<Vec<_>>>()?;
-    let answered = lines.iter().filter(|line| line["fields"]["message"] == "answered").count();
-    ensure!(answered == requests, "{answered} lines for {requests} requests");
+    let completed = lines.iter().filter(|line| line["fields"]["message"] == "request completed").count();
+    ensure!(completed == requests, "{completed} lines for {requests} requests");
     let statements =
         lines.iter().filter(|line| line["level"] == "TRACE" && line["target"] == "persistence::database::bounded_pool");
     ensure!(statements.count() > 500, "too few lines at TRACE");
-    for target in ["app::application", "llm::resilience", "http_api::problem", "http_api::oauth"] {
+    for target in ["app::application", "llm::resilience", "http_api::middleware::problem", "http_api::routes::oauth"] {
         let heard = |line: &Value| line["target"].as_str().is_some_and(|found| found.starts_with(target));
         ensure!(lines.iter().any(heard), "{target} says nothing");
     }

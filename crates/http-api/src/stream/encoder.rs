@@ -1,5 +1,5 @@
-//! What happens in a turn, as frames. Pure: it remembers only what the protocol makes the writer remember, which text,
-//! step and calls are open, and the frames of one turn are the same whenever and by whomever it is read.
+//! Encodes the events of a turn as frames. It is a pure function of the events: it only keeps track of the open text, step
+//! and calls, as the protocol requires, so every client of a turn gets the same frames.
 
 use domain::chat::{TurnEvent, TurnFinished};
 use domain::message::ToolCall;
@@ -7,36 +7,34 @@ use domain::turn::TurnState;
 use serde_json::{Map, Value};
 
 use super::frame::{Frame, Metadata, ProviderMetadata};
-use crate::chat::UsageBody;
-use crate::code::Code;
-use crate::error::turn_failure;
-use crate::problem::Problem;
-use crate::receipt::{self, PendingBody};
+use crate::problem::{Code, Problem, turn_failure};
+use crate::schema::receipt::{self, PendingBody};
+use crate::schema::tool_call::UsageBody;
 
-/// Writes the frames of one message.
+/// The encoder of one message.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
-    /// How many texts there were.
+    /// The number of texts so far.
     texts: usize,
-    /// The text that more is coming of.
+    /// The id of the open text.
     open_text: Option<String>,
     /// Whether a step is open.
     in_step: bool,
-    /// The calls that have no result yet.
-    waiting: Vec<String>,
-    /// Whether the end was told.
+    /// The ids of the calls without a result.
+    open_calls: Vec<String>,
+    /// Whether the final frame was written.
     ended: bool,
     frames: Vec<Frame>,
 }
 
 impl Encoder {
-    /// What was written since this was last asked.
+    /// Takes the frames that were encoded since the last call.
     pub(super) fn take(&mut self) -> Vec<Frame> {
         std::mem::take(&mut self.frames)
     }
 
-    /// Something happened.
-    pub(super) fn tell(&mut self, event: TurnEvent) {
+    /// Encodes an event.
+    pub(super) fn encode(&mut self, event: TurnEvent) {
         match event {
             TurnEvent::Started(turn) => {
                 let message = turn.assistant_message.as_uuid();
@@ -54,16 +52,16 @@ impl Encoder {
             TurnEvent::ToolCalled(call) => self.call(call),
             TurnEvent::ToolCompleted(call) => self.result(call),
             TurnEvent::RoundFinished => self.close(),
-            TurnEvent::Finished(ended) => self.end(*ended),
+            TurnEvent::Finished(finished) => self.end(*finished),
         }
     }
 
-    /// Nothing more will happen. An account without an end is one that the server lost sight of: how the turn ended, or
-    /// whether it did, is in the conversation.
-    pub(super) fn no_more(&mut self) {
+    /// Ends the message. If the events ended without the end of the turn, the server lost track of it; its result is in the
+    /// conversation.
+    pub(super) fn finish(&mut self) {
         if !self.ended {
-            let problem = Problem::new(Code::InternalError).message(
-                "The assistant's answer can no longer be followed. Look into the conversation for what came of it.",
+            let problem = Problem::new(Code::InternalError).with_message(
+                "The assistant's answer can no longer be followed. Read the conversation for its result.",
             );
             self.fail(Metadata::default(), &problem);
         }
@@ -80,7 +78,7 @@ impl Encoder {
         self.frames.push(Frame::TextDelta { id, delta });
     }
 
-    /// The server says something in its own name: in the step that is open, or, between rounds, in one of its own.
+    /// A text of the server, in the open step or, between rounds, in a step of its own.
     fn notice(&mut self, delta: String) {
         if !self.in_step {
             self.open_step();
@@ -93,7 +91,7 @@ impl Encoder {
 
     fn call(&mut self, call: ToolCall) {
         self.close_text();
-        self.waiting.push(call.id.clone());
+        self.open_calls.push(call.id.clone());
         self.frames.push(Frame::ToolInputAvailable {
             tool_call_id: call.id,
             tool_name: call.tool,
@@ -102,13 +100,13 @@ impl Encoder {
         });
     }
 
-    /// A failure that has nothing to show but its words is an error. One that has, such as the tasks that could be
-    /// meant, is an output, because an error can carry words only.
+    /// A failure without data is an error. One with data, such as candidate tasks, is an output, because an error frame has
+    /// only a text.
     fn result(&mut self, call: ToolCall) {
         let Some(result) = call.result else { return };
-        self.waiting.retain(|waiting| *waiting != call.id);
+        self.open_calls.retain(|open| *open != call.id);
         let (tool_call_id, provider_executed) = (call.id, true);
-        self.frames.push(if result.success || !is_nothing(&result.data) {
+        self.frames.push(if result.success || !is_empty(&result.data) {
             Frame::ToolOutputAvailable { tool_call_id, output: result.into(), provider_executed }
         } else {
             Frame::ToolOutputError { tool_call_id, error_text: result.message, provider_executed }
@@ -138,14 +136,14 @@ impl Encoder {
         }
     }
 
-    /// Readers look at nothing after the error.
+    /// Writes the error frame, after which clients read nothing.
     fn fail(&mut self, metadata: Metadata, problem: &Problem) {
         self.ended = true;
         self.close();
         let message_metadata =
             Metadata { code: Some(problem.code().as_str()), retry_after: problem.retry_after_seconds(), ..metadata };
         self.frames.push(Frame::MessageMetadata { message_metadata });
-        self.frames.push(Frame::Error { error_text: problem.words().to_owned() });
+        self.frames.push(Frame::Error { error_text: problem.message().to_owned() });
     }
 
     fn open_step(&mut self) {
@@ -168,11 +166,11 @@ impl Encoder {
         }
     }
 
-    /// Closes everything that is open: readers leave it unfinished for ever otherwise.
+    /// Closes everything that is open. Clients would show it as unfinished forever.
     fn close(&mut self) {
         self.close_text();
-        for tool_call_id in std::mem::take(&mut self.waiting) {
-            let error_text = "The turn ended before this was done, or before it was known to be done.".to_owned();
+        for tool_call_id in std::mem::take(&mut self.open_calls) {
+            let error_text = "The turn ended before the result of this call was known.".to_owned();
             self.frames.push(Frame::ToolOutputError { tool_call_id, error_text, provider_executed: true });
         }
         if std::mem::take(&mut self.in_step) {
@@ -181,6 +179,6 @@ impl Encoder {
     }
 }
 
-fn is_nothing(data: &Value) -> bool {
+fn is_empty(data: &Value) -> bool {
     data.is_null() || data.as_object().is_some_and(Map::is_empty)
 }

@@ -1,6 +1,6 @@
-//! The frames of a stream: the chunks of the AI SDK's UI message stream protocol that this server sends, as npm's `ai` 7
-//! reads them (`uiMessageChunkSchema`). Its reader ends in error at a `type` that it does not know and at a null where a
-//! field may be absent, so there are no types of our own here, and what is not there is left out.
+//! The frames of a stream: chunks of the AI SDK's UI message stream protocol, as npm's `ai` 7 reads them
+//! (`uiMessageChunkSchema`). It fails at unknown types and at null in place of absent fields, so there are no own types, and
+//! absent fields are omitted.
 
 use actix_web::web::Bytes;
 use chrono::{DateTime, Utc};
@@ -9,43 +9,43 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::chat::{ToolResultBody, UsageBody};
-use crate::receipt::{PendingBody, ReceiptBody};
-use crate::sse;
+use super::sse;
+use crate::schema::receipt::{PendingBody, ReceiptBody};
+use crate::schema::tool_call::{ToolResultBody, UsageBody};
 
-/// The last frame's data.
+/// The data of the last event.
 const DONE: &str = "[DONE]";
 
-/// What the `data:` of an event is: a chunk of the AI SDK's UI message stream. New types and fields may come.
+/// The data of an event: a chunk of the AI SDK's UI message stream. New types and fields may be added.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = StreamPart)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum Frame {
-    /// The assistant's message begins. A stream that is taken up again begins with this too.
+    /// The assistant's message starts. A stream that is followed again starts with it, too.
     #[serde(rename_all = "camelCase")]
     Start {
-        /// Its id.
+        /// The message's id.
         message_id: Uuid,
-        /// What is known of it.
+        /// The initial metadata.
         message_metadata: Metadata,
     },
-    /// A round begins.
+    /// A round starts.
     StartStep,
-    /// A text begins.
+    /// A text starts.
     #[serde(rename_all = "camelCase")]
     TextStart {
         /// The text's id, unique in the message.
         id: String,
-        /// Absent if the assistant speaks.
+        /// The metadata of a text of the server; absent for texts of the assistant.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         provider_metadata: Option<ProviderMetadata>,
     },
-    /// More of a text.
+    /// A piece of a text.
     TextDelta {
         /// The text's id.
         id: String,
-        /// What comes next.
+        /// The piece.
         delta: String,
     },
     /// A text is complete.
@@ -56,69 +56,69 @@ pub(crate) enum Frame {
     /// The assistant calls a tool.
     #[serde(rename_all = "camelCase")]
     ToolInputAvailable {
-        /// The call's id, unique in the message.
+        /// The id of the call, unique in the message.
         tool_call_id: String,
-        /// The tool.
+        /// The name of the tool.
         tool_name: String,
-        /// The parameters; a text if they were no JSON.
+        /// The parameters; a string if they were not valid JSON.
         #[schema(value_type = Value)]
         input: Value,
-        /// Always `true`: the server runs its tools itself.
+        /// Always `true`: the server runs the tools.
         provider_executed: bool,
     },
-    /// The tool answered, be it with a refusal.
+    /// A tool call has a result, which may be a failure with data.
     #[serde(rename_all = "camelCase")]
     ToolOutputAvailable {
-        /// The call's id.
+        /// The id of the call.
         tool_call_id: String,
-        /// What came of it.
+        /// The result.
         output: ToolResultBody,
         /// Always `true`.
         provider_executed: bool,
     },
-    /// The call came to nothing: it made no sense, or the turn ended before it was done.
+    /// A tool call failed, or the turn ended before it completed.
     #[serde(rename_all = "camelCase")]
     ToolOutputError {
-        /// The call's id.
+        /// The id of the call.
         tool_call_id: String,
-        /// Why, in words.
+        /// The error message.
         error_text: String,
         /// Always `true`.
         provider_executed: bool,
     },
-    /// A round is over.
+    /// A round has ended.
     FinishStep,
-    /// More is known of the message. It is merged into what was known.
+    /// Metadata that is merged into the metadata of the message.
     #[serde(rename_all = "camelCase")]
     MessageMetadata {
-        /// What is known now.
+        /// The new metadata.
         message_metadata: Metadata,
     },
     /// The message is complete.
     #[serde(rename_all = "camelCase")]
     Finish {
-        /// `stop`
+        /// Always `stop`.
         #[schema(value_type = String)]
         finish_reason: &'static str,
-        /// What is known at the end.
+        /// The final metadata.
         message_metadata: Metadata,
     },
-    /// The user stopped the turn. What was written until then stays.
+    /// The user stopped the turn. The text written so far is stored.
     Abort {
-        /// `stopped`
+        /// Always `stopped`.
         #[schema(value_type = String)]
         reason: &'static str,
     },
-    /// The turn failed. Its `code` goes ahead in a `message-metadata`.
+    /// The turn failed. Its `code` is in the preceding `message-metadata`.
     #[serde(rename_all = "camelCase")]
     Error {
-        /// What went wrong, for people.
+        /// The error message for people.
         error_text: String,
     },
 }
 
 impl Frame {
-    /// The frame as an event.
+    /// Serializes the frame as an event.
     pub(crate) fn event(&self) -> Result<Bytes, serde_json::Error> {
         sse::event("", self)
     }
@@ -129,27 +129,27 @@ pub(crate) fn done() -> Bytes {
     format!("data: {DONE}\n\n").into()
 }
 
-/// What is known of a message beyond its parts.
+/// The metadata of a message.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[schema(as = MessageMetadata)]
 pub(crate) struct Metadata {
-    /// The conversation.
+    /// The conversation's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub conversation_id: Option<Uuid>,
-    /// The message.
+    /// The message's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub message_id: Option<Uuid>,
-    /// At the end: when it was begun.
+    /// At the end: the time at which the message was started.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub created_at: Option<DateTime<Utc>>,
-    /// How it stands: `running`, `complete`, `stopped` or `failed`.
+    /// The status: `running`, `complete`, `stopped` or `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, example = "complete")]
     pub status: Option<&'static str>,
-    /// At the end: what the turn changed.
+    /// At the end: the receipts of what the turn changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub changes: Option<Vec<ReceiptBody>>,
@@ -157,40 +157,40 @@ pub(crate) struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub undoable: Option<bool>,
-    /// At the end: what waits for the user's confirmation, if anything does.
+    /// At the end: the pending action, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pending: Option<PendingBody>,
-    /// At the end: what it took.
+    /// At the end: the token usage.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub usage: Option<UsageBody>,
-    /// If it failed: the code that an ordinary answer would have as its error's.
+    /// After a failure: the error code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, example = "AI_TIMEOUT")]
     pub code: Option<&'static str>,
-    /// If it failed and another try makes sense later: in how many seconds.
+    /// After a failure that can be retried: when, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub retry_after: Option<u64>,
 }
 
-/// What the protocol leaves to servers to say about a part.
+/// Server-specific metadata of a part.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct ProviderMetadata {
-    /// This server's.
+    /// The metadata of this server.
     doable: OwnMetadata,
 }
 
-/// What this server says about a part.
+/// The metadata of this server about a part.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 struct OwnMetadata {
-    /// `notice`: the server speaks in its own name, not the assistant.
+    /// Always `notice`: a text of the server, not of the assistant.
     #[schema(value_type = String)]
     kind: &'static str,
 }
 
 impl ProviderMetadata {
-    /// Says that the server speaks.
+    /// Marks a text of the server.
     pub(crate) const NOTICE: Self = Self { doable: OwnMetadata { kind: "notice" } };
 }

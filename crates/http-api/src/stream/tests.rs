@@ -17,10 +17,10 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::encoder::Encoder;
-use super::frame::Frame;
-use super::{events, headers_only};
-use crate::sse::KEEP_ALIVE;
+use crate::stream::encoder::Encoder;
+use crate::stream::frame::Frame;
+use crate::stream::sse::KEEP_ALIVE;
+use crate::stream::ui_message::{events, headers_only};
 
 fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -80,8 +80,8 @@ fn failed(code: FailureCode) -> TurnEvent {
 /// The frames of a turn in which this happens, and nothing after it.
 fn frames(events: impl IntoIterator<Item = TurnEvent>) -> Vec<Value> {
     let mut encoder = Encoder::default();
-    events.into_iter().for_each(|event| encoder.tell(event));
-    encoder.no_more();
+    events.into_iter().for_each(|event| encoder.encode(event));
+    encoder.finish();
     encoder.take().into_iter().map(|frame| json!(frame)).collect()
 }
 
@@ -303,7 +303,7 @@ async fn while_nothing_happens_a_comment_keeps_the_connection_alive() {
     let said = events(stream::pending(), clock.clone()).take(3).map(Result::unwrap).collect::<Vec<Bytes>>();
     let said = clock.run(said).await;
     assert_eq!(said, [KEEP_ALIVE, KEEP_ALIVE, KEEP_ALIVE]);
-    assert_eq!(clock.elapsed(), 3 * super::KEEP_ALIVE_EVERY);
+    assert_eq!(clock.elapsed(), 3 * super::ui_message::KEEP_ALIVE_INTERVAL);
     assert!(events(stream::pending(), clock).next().now_or_never().is_none());
 }
 

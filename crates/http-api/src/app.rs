@@ -1,0 +1,123 @@
+//! The actix-web application: the routes with all their middleware.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data};
+use actix_web::{App, Error};
+use domain::account::AccountService;
+use domain::change::ChangeService;
+use domain::chat::ChatService;
+use domain::health::Readiness;
+use domain::rate_limit::RateLimiter;
+use domain::runtime::{Clock, IdGenerator, Timer};
+use domain::task::TaskService;
+use url::Url;
+
+use crate::endpoint::Endpoint;
+use crate::middleware::cors::CorsOrigin;
+use crate::middleware::security_headers::StrictTransport;
+use crate::middleware::{cors, peer, problem, request_id, security_headers};
+use crate::peer::{TrustedProxies, TrustedProxy};
+use crate::problem::{ApiError, RequestError};
+use crate::routes::docs::Document;
+use crate::routes::oauth::Addresses;
+use crate::stream_limit::StreamLimit;
+use crate::{connection, openapi, routes};
+
+/// The OpenAPI document as it is served, rendered once per process.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document(&routes::table()).to_string());
+
+/// The services and ports that the routes call.
+#[derive(Clone)]
+pub struct Services {
+    /// Accounts, sessions and tokens.
+    pub accounts: AccountService,
+    /// Tasks and the trash.
+    pub tasks: TaskService,
+    /// The ledger of changes: listing, following and undoing them.
+    pub changes: ChangeService,
+    /// The assistant, conversations and messages.
+    pub chat: ChatService,
+    /// Rate limits per user, peer address and account.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// The readiness check behind `/health/ready`.
+    pub readiness: Arc<dyn Readiness>,
+    /// Time for stream keep-alives, for the token checks of open streams, and for connection timeouts.
+    pub clock: Arc<dyn Clock>,
+    /// Measures the timeouts of connections and bodies, and the intervals of streams.
+    pub timer: Arc<dyn Timer>,
+    /// Generates ids for requests that have no `X-Request-Id`.
+    pub ids: Arc<dyn IdGenerator>,
+}
+
+/// The settings of the HTTP API.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// The base URL at which browsers reach this server.
+    pub public_url: Url,
+    /// The base URL of the frontend.
+    pub frontend_url: Url,
+    /// The origins whose pages may use the API from a browser.
+    pub cors_origins: Vec<CorsOrigin>,
+    /// The proxies whose `X-Forwarded-For` is trusted.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Whether this is production, reached by TLS only: answers then carry `Strict-Transport-Security`.
+    pub production: bool,
+}
+
+/// Builds the application with all its middleware, once per worker. All workers of a process share `streams`.
+pub(crate) fn app(
+    services: Services,
+    options: &HttpOptions,
+    streams: StreamLimit,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    let table = routes::table();
+    let methods: BTreeSet<String> =
+        table.iter().flat_map(Endpoint::methods).map(|method| method.as_str().to_owned()).collect();
+    let methods = methods.iter().filter_map(|method| method.parse::<Method>().ok());
+    App::new()
+        .app_data(Data::new(services.accounts))
+        .app_data(Data::new(services.tasks))
+        .app_data(Data::new(services.changes))
+        .app_data(Data::new(services.chat))
+        .app_data(Data::new(streams))
+        .app_data(Data::from(services.limiter))
+        .app_data(Data::from(services.readiness))
+        .app_data(Data::from(services.clock))
+        .app_data(Data::from(services.timer))
+        .app_data(Data::from(services.ids))
+        .app_data(Data::new(Document(&DOCUMENT)))
+        .app_data(Data::new(Addresses::new(&options.public_url, &options.frontend_url)))
+        .app_data(Data::new(StrictTransport(options.production)))
+        .app_data(Data::new(TrustedProxies(options.trusted_proxies.clone())))
+        .configure(|config| {
+            for endpoint in table {
+                config.service(endpoint.into_resource());
+            }
+        })
+        .default_service(web::to(route_not_found))
+        // The last middleware is the outermost.
+        .wrap(cors::middleware(&options.cors_origins, methods))
+        .wrap(from_fn(problem::render))
+        .wrap(from_fn(security_headers::add))
+        .wrap(from_fn(request_id::trace))
+        .wrap(from_fn(peer::identify))
+        .wrap(from_fn(connection::track_request))
+}
+
+async fn route_not_found() -> Result<&'static str, ApiError> {
+    Err(RequestError::RouteNotFound.into())
+}

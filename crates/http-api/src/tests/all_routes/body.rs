@@ -1,0 +1,110 @@
+//! Bodies: what is no JSON, and what is JSON and does not fit.
+
+use actix_web::http::{Method, header};
+use actix_web::web::Bytes;
+
+use crate::tests::support::{Ports, TestResponse, json, signed_in};
+
+async fn post(body: impl Into<Bytes>) -> TestResponse {
+    let request =
+        signed_in(Method::POST, "/api/{user_id}/tasks").insert_header((header::CONTENT_TYPE, "application/json"));
+    Ports::new().send(request.set_payload(body)).await
+}
+
+#[actix_web::test]
+async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted() {
+    for body in [
+        &b""[..],
+        b" ",
+        b"{\"title\": ",
+        b"{\"title\": \"a\"} trailing",
+        b"title=a",
+        b"{'title': 'a'}",
+        b"{\"title\": \"\xff\xfe\"}",
+        b"{\"title\": \"\\ud800\"}",
+        b"{\"title\": \"\\ude00\\ud800\"}",
+        b"{\"title\": \"a\nb\"}",
+        b"{\"title\": NaN}",
+        b"{\"title\": 1e999}",
+        b"{\"title\": \"a\",}",
+        b"\xef\xbb\xbf{\"title\": \"a\"}",
+    ] {
+        let response = post(body.to_vec()).await;
+        let problem = response.problem(400, "MALFORMED_JSON", "");
+        assert_eq!(problem["message"], "The body is not valid JSON", "{}", String::from_utf8_lossy(body));
+    }
+}
+
+#[actix_web::test]
+async fn json_that_does_not_fit_is_told_in_words_for_people() {
+    let deep = format!("{{\"title\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    for (body, field, message) in [
+        ("[]", "", "The body must be a JSON object"),
+        ("null", "", "The body must be a JSON object"),
+        (r#""title""#, "", "The body must be a JSON object"),
+        (r#"{"title":5}"#, "title", "title must be a string"),
+        (r#"{"title":{"a":1}}"#, "title", "title must be a string"),
+        (r#"{"title":"a","completed":"yes"}"#, "completed", "completed must be a boolean"),
+        (r#"{"title":"a","title":"b"}"#, "title", "title is given more than once"),
+        (r#"{"title":"a\u0000b"}"#, "title", "Task title cannot contain control characters"),
+        (r#"{"title":"a","x":{"y":["\u0000"]}}"#, "x", "Unknown field: 'x'"),
+        (&deep, "title", "title must be a string"),
+        (r#"{"title":"a","x, expected `title`":1}"#, "x, expected `title`", "Unknown field: 'x, expected `title`'"),
+    ] {
+        assert_eq!(post(body.to_owned()).await.problem(400, "VALIDATION_ERROR", field)["message"], message, "{body}");
+    }
+}
+
+#[actix_web::test]
+async fn fields_that_are_the_servers_are_refused() {
+    let path = "/api/{user_id}/tasks/{task_id}";
+    for field in ["id", "user_id", "created_at", "updated_at", "completed_at", "version", "nonsense"] {
+        let body = format!(r#"{{"title":"a","{field}":"x"}}"#);
+        post(body.clone()).await.problem(400, "VALIDATION_ERROR", field);
+        for method in [Method::PUT, Method::PATCH] {
+            let response = Ports::new().send(json(signed_in(method, path), body.clone())).await;
+            response.problem(400, "VALIDATION_ERROR", field);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn unknown_fields_without_end_are_named_up_to_a_point() {
+    let fields: Vec<String> = (0..500).map(|n| format!(r#""{}{n}":1"#, "x".repeat(100))).collect();
+    let response = post(format!("{{{}}}", fields.join(","))).await;
+    let problem = response.problem(400, "VALIDATION_ERROR", &"x".repeat(64));
+    assert!(problem.to_string().len() < 3000, "{problem}");
+}
+
+#[actix_web::test]
+async fn a_body_may_be_exactly_64_kib() {
+    let body = |length: usize| {
+        let frame = r#"{"title":5,"completed":""}"#.len();
+        format!(r#"{{"title":5,"completed":"{}"}}"#, "x".repeat(length - frame))
+    };
+    assert_eq!(body(65_536).len(), 65_536);
+    post(body(65_536)).await.problem(400, "VALIDATION_ERROR", "title");
+    post(body(65_537)).await.problem(413, "PAYLOAD_TOO_LARGE", "");
+}
+
+#[actix_web::test]
+async fn the_announced_length_is_believed_when_it_is_too_large_and_not_when_it_is_small() {
+    let request = |length: &str, body: String| {
+        signed_in(Method::POST, "/api/{user_id}/tasks")
+            .insert_header((header::CONTENT_TYPE, "application/json"))
+            .set_payload(body)
+            .insert_header((header::CONTENT_LENGTH, length))
+    };
+    Ports::new().send(request("99999999999", "{}".into())).await.problem(413, "PAYLOAD_TOO_LARGE", "");
+    Ports::new().send(request("2", "x".repeat(70_000))).await.problem(413, "PAYLOAD_TOO_LARGE", "");
+}
+
+#[actix_web::test]
+async fn the_types_parameters_mean_nothing() {
+    for media_type in
+        ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json ; x=y"]
+    {
+        let request = signed_in(Method::POST, "/api/{user_id}/tasks").insert_header((header::CONTENT_TYPE, media_type));
+        Ports::new().send(request.set_payload("{}")).await.problem(400, "VALIDATION_ERROR", "title");
+    }
+}

@@ -1,0 +1,143 @@
+//! The document: it is what the server does, no more and no less.
+
+use std::collections::{BTreeSet, HashMap};
+
+use actix_web::http::Method;
+use serde_json::{Value, json};
+
+use crate::tests::support::{DOCUMENT, Ports, TestResponse, anonymous, operations};
+
+#[test]
+fn the_document_names_every_route_and_nothing_more() {
+    let served: BTreeSet<(String, String)> =
+        operations().map(|(path, method, _)| (path.to_owned(), method.as_str().to_lowercase())).collect();
+    let described: BTreeSet<(String, String)> = DOCUMENT["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())))
+        .collect();
+    assert_eq!(served, described);
+}
+
+#[test]
+fn every_operation_has_an_id_a_tag_and_a_summary() {
+    let mut ids = HashMap::new();
+    for (path, method, operation) in operations() {
+        assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{method} {path}");
+        let earlier = ids.insert(operation["operationId"].to_string(), (path, method.clone()));
+        assert_eq!(earlier, None, "{method} {path}");
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk(value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(reference)) = fields.get("$ref") {
+                    assert!(DOCUMENT.pointer(&reference[1..]).is_some(), "{reference}");
+                }
+                fields.values().for_each(walk);
+            }
+            Value::Array(items) => items.iter().for_each(walk),
+            _ => {}
+        }
+    }
+    walk(&DOCUMENT);
+}
+
+#[test]
+fn requests_are_closed_and_answers_open() {
+    let closed = |name: &str| DOCUMENT["components"]["schemas"][name]["additionalProperties"] == false;
+    for request in ["Registration", "Credentials", "RefreshToken", "UserPatch", "NewTask", "TaskPatch", "Completion"] {
+        assert!(closed(request), "{request}");
+    }
+    for request in ["ChatConfirmation", "Undo"] {
+        assert!(closed(request), "{request}");
+    }
+    for response in ["StoredTask", "Change", "Undone", "Conflict", "Receipt", "TaskRef", "PendingAction", "PendingItem"]
+    {
+        assert!(DOCUMENT["components"]["schemas"][response].is_object() && !closed(response), "{response}");
+    }
+    for request in ["ChatMessage", "ConversationPatch", "PasswordChange", "Deletion", "NewApiToken", "Exchange"] {
+        assert!(closed(request), "{request}");
+    }
+    for response in ["Session", "User", "Task", "Turn", "ToolCall", "Conversation", "Message", "MessagePart", "Problem"]
+    {
+        assert!(!closed(response), "{response}");
+    }
+    for response in ["ActiveSession", "ApiToken", "IssuedApiToken", "Link"] {
+        assert!(DOCUMENT["components"]["schemas"][response].is_object() && !closed(response), "{response}");
+    }
+    // A page sends whatever its version of the SDK has.
+    for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "DailyUsage"] {
+        assert!(DOCUMENT["components"]["schemas"][open].is_object() && !closed(open), "{open}");
+    }
+}
+
+#[test]
+fn protected_routes_say_so_and_which_scope_they_need() {
+    let of_tasks = |path: &str| {
+        ["/tasks", "/trash", "/changes", "/events"].iter().any(|noun| path.contains(noun)) || path.ends_with("/undo")
+    };
+    let open = ["register", "login", "refresh", "logout", "exchange", "google", "google/callback"];
+    for (path, method, operation) in operations() {
+        let open = !path.starts_with("/api/") && path.strip_prefix("/auth/").is_none_or(|name| open.contains(&name));
+        let needed = match (path, method.as_str()) {
+            _ if open => json!([]),
+            // Whose a token is may be asked with any.
+            ("/auth/me", "GET" | "HEAD") => json!([{ "bearer": [] }]),
+            _ if path.starts_with("/auth/") => json!([{ "bearer": ["account"] }]),
+            (_, "GET" | "HEAD") if of_tasks(path) => json!([{ "bearer": ["tasks:read"] }]),
+            _ if of_tasks(path) => json!([{ "bearer": ["tasks:write"] }]),
+            _ => json!([{ "bearer": ["chat"] }]),
+        };
+        assert_eq!(operation["security"], needed, "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_document_is_served_as_openapi_3_1() {
+    let response = Ports::new().send(anonymous(Method::GET, "/openapi.json")).await;
+    let document = response.ok(200);
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
+    assert_eq!(document, *DOCUMENT);
+    assert_eq!(response.header("content-type"), "application/json");
+}
+
+#[actix_web::test]
+async fn the_page_of_the_document_needs_nothing_from_elsewhere_and_no_inline_script() {
+    let page = Ports::new().send(anonymous(Method::GET, "/docs")).await;
+    page_is_self_contained(&page);
+    let sources = page.text.split(['"']).filter(|value| value.starts_with("/docs/")).map(str::to_owned);
+    let sources: Vec<String> = sources.collect();
+    assert_eq!(sources.len(), crate::routes::docs::FILES.len(), "{}", page.text);
+    let requests = sources.iter().map(|source| anonymous(Method::GET, source));
+    for file in Ports::new().send_all(requests).await {
+        assert_eq!(file.status, 200, "{}", file.path);
+        assert!(!file.text.is_empty(), "{}", file.path);
+    }
+    let start = Ports::new().send(anonymous(Method::GET, "/docs/start.js")).await;
+    assert!(start.text.contains(r#"url: "/openapi.json""#) && !start.text.contains("://"), "{}", start.text);
+}
+
+fn page_is_self_contained(page: &TestResponse) {
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(!page.text.contains("://"), "{}", page.text);
+    assert!(!page.text.contains("<style") && !page.text.contains("onload"), "{}", page.text);
+    for script in page.text.split("<script").skip(1) {
+        assert!(script.starts_with(" src=") && script.contains("></script>"), "{script}");
+    }
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"), "{policy}");
+}
+
+#[actix_web::test]
+async fn other_files_of_the_page_do_not_exist() {
+    for path in
+        ["/docs/index.html", "/docs/swagger-initializer.js", "/docs/oauth2-redirect.html", "/docs/..%2Fopenapi.json"]
+    {
+        Ports::new().send(anonymous(Method::GET, path)).await.problem(404, "NOT_FOUND", "");
+    }
+}

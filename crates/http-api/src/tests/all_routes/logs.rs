@@ -1,0 +1,136 @@
+//! What the log says: the cause of a failure once, with the request's id, and never a secret or a forged line.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::sync::Once;
+
+use actix_web::http::Method;
+use actix_web::test::TestRequest;
+use domain::storage::StorageError;
+use serde_json::Value;
+use tracing::Level;
+
+use crate::tests::support::{Ports, TOKEN, anonymous, json, signed_in};
+
+thread_local! {
+    /// What this thread logs while it is listened to. A test and its server run in one thread.
+    static LISTENING: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        LISTENING.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks once, and returns what was logged, at every level.
+async fn logged(ports: Ports, request: TestRequest) -> String {
+    static INSTALLED: Once = Once::new();
+    // One for all threads: those that are set for one thread do not hear what another thread has registered.
+    INSTALLED.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().json().with_max_level(Level::TRACE).with_writer(|| Lines).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+    LISTENING.set(Some(Vec::new()));
+    ports.send(request).await;
+    String::from_utf8(LISTENING.take().unwrap()).unwrap()
+}
+
+fn parsed(lines: &str) -> Vec<Value> {
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn the_cause_of_a_failure_is_logged_once_with_the_requests_id() {
+    let mut ports = Ports::new();
+    let cause = std::io::Error::other("connection refused");
+    ports.tasks.expect_get().return_once(|_, _| Err(StorageError::Other(cause.into()).into()));
+    let request = signed_in(Method::GET, "/api/{user_id}/tasks/{task_id}").insert_header(("X-Request-Id", "r-1"));
+    let lines = logged(ports, request).await;
+    let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["fields"]["cause"], "the database refused a statement: connection refused");
+    assert_eq!(lines[0]["fields"]["code"], "INTERNAL_ERROR");
+    assert_eq!(lines[0]["span"]["request_id"], "r-1");
+}
+
+#[actix_web::test]
+async fn every_request_has_a_line_with_its_id_and_status() {
+    let request = anonymous(Method::GET, "/nothing").insert_header(("X-Request-Id", "r-2"));
+    let lines = logged(Ports::new(), request).await;
+    let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "INFO").collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let (line, span) = (&lines[0]["fields"], &lines[0]["span"]);
+    assert_eq!((&line["status"], &span["method"], &span["path"]), (&404.into(), &"GET".into(), &"/nothing".into()));
+    assert_eq!(span["request_id"], "r-2");
+    assert_eq!(span["peer"], "0.0.0.0", "this request came by no socket");
+    assert!(line["milliseconds"].is_u64());
+}
+
+#[actix_web::test]
+async fn the_line_has_the_clients_address_and_none_that_it_made_up() {
+    for (proxies, peer) in
+        [(&[] as &[&str], "192.0.2.7"), (&["10.0.0.0/8"], "192.0.2.7"), (&["192.0.2.0/24"], "203.0.113.9")]
+    {
+        let mut ports = Ports::new();
+        ports.options.trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        let request = anonymous(Method::GET, "/auth/me")
+            .peer_addr("192.0.2.7:40000".parse().unwrap())
+            .insert_header(("X-Forwarded-For", "198.51.100.1, 203.0.113.9"))
+            .insert_header(("X-Real-IP", "198.51.100.2"))
+            .insert_header(("X-Client-IP", "198.51.100.3"))
+            .insert_header(("Forwarded", "for=198.51.100.4"));
+        let lines = logged(ports, request).await;
+        let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "INFO").collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(
+            (&lines[0]["span"]["peer"], &lines[0]["fields"]["status"]),
+            (&peer.into(), &401.into()),
+            "{proxies:?}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn no_secret_is_logged_at_any_level() {
+    let mut ports = Ports::new();
+    ports.hasher.expect_hash().returning(|_| panic!("cannot hash"));
+    let body = r#"{"email":"ada@example.com","password":"marked-password"}"#;
+    let request = json(anonymous(Method::POST, "/auth/register"), body);
+    let lines = logged(ports, request).await;
+    assert!(lines.contains("cannot hash"), "{lines}");
+    assert!(!lines.contains("marked"), "{lines}");
+
+    let mut ports = Ports::new();
+    ports.tasks.expect_list().returning(|_, _, _| Err(StorageError::Other("x".into()).into()));
+    let request = signed_in(Method::GET, "/api/{user_id}/tasks?search=marked-search");
+    let lines = logged(ports, request).await;
+    assert!(!lines.contains(TOKEN) && !lines.contains("marked"), "{lines}");
+
+    for (body, path) in [
+        (r#"{"email":"ada@example.com","password":["marked"]}"#, "/auth/login"),
+        (r#"{"refresh_token":{"marked":1}}"#, "/auth/refresh"),
+        (r#"{"refresh_token":"marked"#, "/auth/logout"),
+    ] {
+        let lines = logged(Ports::new(), json(anonymous(Method::POST, path), body)).await;
+        assert!(!lines.contains("marked"), "{lines}");
+    }
+}
+
+#[actix_web::test]
+async fn nothing_in_a_request_can_forge_a_line() {
+    let evil = "%0d%0a%1b[31m{\"level\":\"ERROR\"}".replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
+    let request = anonymous(Method::GET, &format!("/{evil}"))
+        .insert_header(("User-Agent", "a\tb"))
+        .insert_header(("X-Request-Id", "a\tERROR"));
+    let lines = logged(Ports::new(), request).await;
+    let completed = parsed(&lines).iter().filter(|line| line["fields"]["message"] == "request completed").count();
+    assert_eq!(completed, 1, "{lines}");
+    assert!(!lines.contains('\u{1b}'), "{lines}");
+}

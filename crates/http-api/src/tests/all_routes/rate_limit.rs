@@ -1,0 +1,238 @@
+//! What is counted for which route, and what responses tell of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::http::{Method, header};
+use actix_web::test::TestRequest;
+use domain::llm::Step;
+use domain::rate_limit::{RateDecision, RateKey, RatePolicy};
+use domain::storage::StorageError;
+use domain::task::TaskRepoError;
+use domain::user::{Credentials, Email, PasswordHash};
+
+use crate::tests::support::{
+    API_TOKEN, DOCUMENT, OTHER, Ports, TestResponse, anonymous, chat_request, json, me, operations, ports_with_llm,
+    resolve, signed_in, task, user,
+};
+
+const CHAT: RatePolicy = RatePolicy { name: "chat", quota: 20, window: Duration::from_mins(1) };
+const API: RatePolicy = RatePolicy { name: "api", quota: 600, window: Duration::from_mins(1) };
+const PEER: RatePolicy = RatePolicy { name: "sign-in-peer", quota: 30, window: Duration::from_mins(1) };
+const ACCOUNT: RatePolicy = RatePolicy { name: "sign-in-account", quota: 10, window: Duration::from_mins(10) };
+
+fn policy(key: &RateKey) -> RatePolicy {
+    match key {
+        RateKey::Chat(_) => CHAT,
+        RateKey::Api(_) => API,
+        RateKey::SignInAccount(_) => ACCOUNT,
+        RateKey::SignInPeer(_) => PEER,
+    }
+}
+
+fn allowed(key: &RateKey) -> RateDecision {
+    RateDecision::Allowed { policy: policy(key), remaining: 7, reset: Duration::from_millis(2_001) }
+}
+
+fn refused(key: &RateKey) -> RateDecision {
+    RateDecision::Refused { policy: policy(key), retry_after: Duration::from_millis(1_500) }
+}
+
+type Keys = Arc<Mutex<Vec<RateKey>>>;
+
+/// From now on the limiter responses so. What is returned are the keys that it is asked for.
+fn limit(ports: &mut Ports, decide: impl Fn(&RateKey) -> RateDecision + Send + 'static) -> Keys {
+    let keys = Keys::default();
+    let asked = keys.clone();
+    ports.limiter.expect_take().returning(move |key| {
+        let decision = decide(&key);
+        asked.lock().unwrap().push(key);
+        decision
+    });
+    keys
+}
+
+fn limited(decide: impl Fn(&RateKey) -> RateDecision + Send + 'static) -> (Ports, Keys) {
+    let mut ports = Ports::new();
+    let keys = limit(&mut ports, decide);
+    (ports, keys)
+}
+
+fn from(peer: &str, request: TestRequest) -> TestRequest {
+    request.peer_addr(SocketAddr::new(peer.parse().unwrap(), 4711))
+}
+
+fn login(peer: &str) -> TestRequest {
+    let body = r#"{"email":"Ada@example.com","password":"correct horse"}"#;
+    from(peer, json(anonymous(Method::POST, "/auth/login"), body))
+}
+
+/// The two headers.
+fn told(response: &TestResponse) -> (&str, &str) {
+    (response.header("ratelimit"), response.header("ratelimit-policy"))
+}
+
+#[actix_web::test]
+async fn every_route_is_counted_as_the_document_says_before_its_body_is_read() {
+    let mut seen = 0;
+    for (path, method, operation) in operations() {
+        let (ports, keys) = limited(refused);
+        let request = json(signed_in(method.clone(), &format!("{path}?nonsense=1")), "nonsense");
+        let response = ports.send(from("2001:db8::1", request)).await;
+        let expected = if path.ends_with("/chat") {
+            Some(RateKey::Chat(me()))
+        } else if operation["security"][0].is_object() {
+            Some(RateKey::Api(me()))
+        } else if path.starts_with("/auth/") {
+            Some(RateKey::SignInPeer("2001:db8::".parse::<IpAddr>().unwrap().into()))
+        } else {
+            None
+        };
+        assert_eq!(*keys.lock().unwrap(), Vec::from_iter(expected.clone()), "{method} {path}");
+        assert_eq!(operation["responses"]["429"].is_object(), expected.is_some(), "{method} {path}");
+        assert_eq!(response.status == 429, expected.is_some(), "{method} {path}");
+        if let Some(key) = expected {
+            seen += 1;
+            assert_eq!(response.header("retry-after"), "2");
+            let limit = policy(&key);
+            let whole = format!(r#""{}";q={};w={}"#, limit.name, limit.quota, limit.window.as_secs());
+            assert_eq!(told(&response), (format!(r#""{}";r=0;t=2"#, limit.name).as_str(), whole.as_str()));
+            if method != Method::HEAD {
+                response.problem(429, "RATE_LIMITED", "");
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
+}
+
+#[test]
+fn only_what_is_limited_is_described_with_the_headers() {
+    for (path, method, _) in operations() {
+        let limited = path.starts_with("/auth/") || path.starts_with("/api/");
+        let responses = &DOCUMENT["paths"][path][method.as_str().to_lowercase()]["responses"];
+        for (status, response) in responses.as_object().unwrap() {
+            for header in ["RateLimit", "RateLimit-Policy"] {
+                let described = &resolve(response)["headers"][header];
+                assert_eq!(described.is_object(), limited, "{method} {path} {status}");
+                let always = resolve(described)["required"] == true;
+                assert_eq!(always, limited && status == "429", "{method} {path} {status}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn answers_good_and_bad_tell_what_is_left() {
+    let (mut ports, _) = limited(allowed);
+    ports.tasks.expect_get().times(1).returning(|_, _| Ok(task(1)));
+    ports.tasks.expect_get().times(1).returning(|_, _| Err(TaskRepoError::NotFound));
+    ports.tasks.expect_get().times(1).returning(|_, _| Err(StorageError::Unavailable("x".into()).into()));
+    ports.tasks.expect_get().returning(|_, _| panic!("a defect"));
+    let task = "/api/{user_id}/tasks/{task_id}";
+    let asked = [task, task, task, task, "/api/{user_id}/tasks/no-id", "/api/{user_id}/tasks?limit=0"];
+    let asked: Vec<_> = asked.iter().map(|path| signed_in(Method::GET, path)).collect();
+    let responses = ports.send_all(asked).await;
+    let statuses: Vec<u16> = responses.iter().map(|response| response.status.as_u16()).collect();
+    assert_eq!(statuses, [200, 404, 503, 500, 404, 400]);
+    for response in &responses {
+        assert_eq!(told(response), (r#""api";r=7;t=3"#, r#""api";q=600;w=60"#), "{response:?}");
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_that_streams_tells_what_is_left() {
+    let mut ports = ports_with_llm([Step::says("Hello.")]);
+    let keys = limit(&mut ports, allowed);
+    let response =
+        ports.send(chat_request(r#"{"message":"hello"}"#).insert_header(("Accept", "text/event-stream"))).await;
+    assert!(!response.frames().is_empty());
+    assert_eq!(told(&response), (r#""chat";r=7;t=3"#, r#""chat";q=20;w=60"#));
+    assert_eq!(*keys.lock().unwrap(), [RateKey::Chat(me())]);
+}
+
+#[actix_web::test]
+async fn who_is_not_let_in_uses_up_nothing_of_anybody() {
+    let (ports, keys) = limited(allowed);
+    let ports = ports.with_api_token(&["tasks:read"]);
+    let tasks = "/api/{user_id}/tasks";
+    let script = (header::AUTHORIZATION, format!("Bearer {API_TOKEN}"));
+    let refused = [
+        anonymous(Method::GET, tasks),
+        anonymous(Method::GET, tasks).insert_header((header::AUTHORIZATION, "Bearer nonsense")),
+        signed_in(Method::GET, &tasks.replace("{user_id}", OTHER)),
+        json(anonymous(Method::POST, tasks), "{}").insert_header(script),
+        signed_in(Method::PUT, tasks),
+    ];
+    for response in ports.send_all(refused).await {
+        assert!([401, 403, 405].contains(&response.status.as_u16()), "{response:?}");
+        assert_eq!(told(&response), ("", ""));
+    }
+    assert_eq!(*keys.lock().unwrap(), []);
+}
+
+#[actix_web::test]
+async fn where_nothing_is_limited_nothing_is_told() {
+    let mut ports = Ports::new();
+    ports.users.expect_get().returning(|_| Ok(user()));
+    let response = ports.send(signed_in(Method::GET, "/auth/me")).await;
+    response.ok(200);
+    assert_eq!(told(&response), ("", ""));
+}
+
+/// Ports on which Ada's password is wrong, and whose limiter refuses what has to do with her account.
+fn with_tried_account() -> (Ports, Keys) {
+    let (mut ports, keys) =
+        limited(|key| if matches!(key, RateKey::SignInAccount(_)) { refused(key) } else { allowed(key) });
+    let credentials = || Credentials { user: user(), password_hash: Some(PasswordHash::new("hash".into())) };
+    ports.users.expect_credentials().returning(move |_| Ok(credentials()));
+    (ports, keys)
+}
+
+#[actix_web::test]
+async fn an_account_that_is_tried_too_often_is_told_in_place_of_the_route() {
+    let ada = || RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().normalized());
+    let password = r#"{"current_password":"old password","new_password":"new password"}"#;
+    for (request, route) in [
+        (login("192.0.2.1"), RateKey::SignInPeer("192.0.2.1".parse::<IpAddr>().unwrap().into())),
+        (json(signed_in(Method::POST, "/auth/password"), password), RateKey::Api(me())),
+        (json(signed_in(Method::DELETE, "/auth/me"), r#"{"password":"old password"}"#), RateKey::Api(me())),
+    ] {
+        let (ports, keys) = with_tried_account();
+        let response = ports.send(request).await;
+        response.problem(429, "RATE_LIMITED", "");
+        assert_eq!(told(&response), (r#""sign-in-account";r=0;t=2"#, r#""sign-in-account";q=10;w=600"#));
+        assert_eq!(response.header("retry-after"), "2");
+        assert_eq!(*keys.lock().unwrap(), [route, ada()]);
+    }
+}
+
+#[actix_web::test]
+async fn a_peer_is_known_by_its_connection_and_not_by_what_it_says() {
+    let peer = |address: &str| RateKey::SignInPeer(address.parse::<IpAddr>().unwrap().into());
+    for (from, counted) in [
+        ("192.0.2.1", peer("192.0.2.1")),
+        ("::ffff:192.0.2.1", peer("192.0.2.1")),
+        ("2001:db8:0:1::1", peer("2001:db8:0:1::")),
+        ("2001:db8:0:1:ffff::2", peer("2001:db8:0:1::")),
+    ] {
+        let (ports, keys) = limited(refused);
+        let mut request = login(from);
+        for forged in ["X-Forwarded-For", "X-Real-IP", "Client-IP", "CF-Connecting-IP", "True-Client-IP"] {
+            request = request.insert_header((forged, "203.0.113.9"));
+        }
+        let request = request.insert_header(("Forwarded", "for=203.0.113.9"));
+        ports.send(request).await.problem(429, "RATE_LIMITED", "");
+        assert_eq!(*keys.lock().unwrap(), [counted], "{from}");
+    }
+}
+
+#[actix_web::test]
+async fn who_comes_by_no_network_is_not_counted_as_one() {
+    let (mut ports, keys) = limited(refused);
+    ports.tokens.expect_hash_secret().returning(|_, _| None);
+    let body = r#"{"refresh_token":"nonsense"}"#;
+    let response = ports.send(json(anonymous(Method::POST, "/auth/logout"), body)).await;
+    assert_eq!((response.status.as_u16(), told(&response)), (204, ("", "")));
+    assert_eq!(*keys.lock().unwrap(), []);
+}

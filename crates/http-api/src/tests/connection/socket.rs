@@ -1,0 +1,109 @@
+//! Behaviour that only a real connection shows.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use domain::llm::Step;
+
+use crate::stream_limit::MAX_STREAMS;
+use crate::tests::support::{FakeLedger, ME, Ports, TOKEN, exchange, ports_with_llm, raw_chat_request, with_server};
+
+fn login(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+#[actix_web::test]
+async fn a_body_without_a_length_is_measured_while_it_comes() {
+    let mut body = Vec::new();
+    for _ in 0..20 {
+        body.extend_from_slice(b"1000\r\n");
+        body.extend_from_slice(&[b' '; 0x1000]);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    let said = exchange(Ports::new(), login("Transfer-Encoding: chunked\r\nConnection: close", &body)).await;
+    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+    assert!(said.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{said}");
+}
+
+#[actix_web::test]
+async fn a_large_body_gets_its_answer_and_not_a_broken_connection() {
+    let body = vec![b' '; 4 * 1024 * 1024];
+    let said = exchange(Ports::new(), login(&format!("Content-Length: {}", body.len()), &body)).await;
+    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+    assert!(said.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{said}");
+}
+
+#[actix_web::test]
+async fn head_has_the_headers_of_get_and_no_body() {
+    let request =
+        |method: &str| format!("{method} /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").into_bytes();
+    let get = exchange(Ports::new(), request("GET")).await;
+    let head = exchange(Ports::new(), request("HEAD")).await;
+    let split =
+        |said: &str| said.split_once("\r\n\r\n").map(|(head, body)| (head.to_lowercase(), body.to_owned())).unwrap();
+    let ((get, body), (head, nothing)) = (split(&get), split(&head));
+    assert_eq!((body.as_str(), nothing.as_str()), (r#"{"status":"up"}"#, ""));
+    for line in ["content-length: 15", "content-type: application/json", "x-content-type-options: nosniff"] {
+        assert!(get.contains(line) && head.contains(line), "{line}\n{get}\n{head}");
+    }
+}
+
+#[actix_web::test]
+async fn control_characters_in_a_header_are_refused_before_there_is_a_request() {
+    let request = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\x1b[31m\r\nConnection: close\r\n\r\n".to_vec();
+    let said = exchange(Ports::new(), request).await;
+    assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+}
+
+#[actix_web::test]
+async fn a_stream_is_sent_in_pieces_of_no_announced_length() {
+    let said = exchange(ports_with_llm([Step::says("Hi.")]), raw_chat_request("Accept: text/event-stream\r\n")).await;
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    let head = head.to_lowercase();
+    assert!(head.starts_with("http/1.1 200 ") && head.contains("\r\ntransfer-encoding: chunked"), "{head}");
+    assert!(head.contains("\r\ncontent-type: text/event-stream\r\n") && !head.contains("content-length"), "{head}");
+    assert!(body.contains("data: {\"type\":\"text-delta\",\"id\":\"text-0\",\"delta\":\"Hi.\"}\n\n"), "{body}");
+    assert!(body.contains("data: [DONE]\n\n") && body.ends_with("\r\n0\r\n\r\n"), "{body}");
+}
+
+/// The status of the response to a request for events, and the connection, on which they come.
+fn follow(address: SocketAddr) -> (String, TcpStream) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head = format!("GET /api/{ME}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    // All of the head: a connection that is closed with something unread is reset.
+    while !response.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        response.extend_from_slice(&byte);
+    }
+    (String::from_utf8_lossy(&response[9..12]).into_owned(), stream)
+}
+
+#[actix_web::test]
+async fn a_reader_that_goes_away_gives_its_stream_back_at_once() {
+    let mut ports = Ports::new();
+    FakeLedger::default().install(&mut ports);
+    let again = with_server(ports, |address| {
+        let mut readers: Vec<_> = (0..MAX_STREAMS).map(|_| follow(address)).collect();
+        assert!(readers.iter().all(|(status, _)| status == "200"));
+        assert_eq!(follow(address).0, "429");
+        readers.pop();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // No time passes on the server's clock, so no comment is sent meanwhile.
+        while Instant::now() < deadline {
+            if follow(address).0 == "200" {
+                return true;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        false
+    });
+    assert!(again.await);
+}

@@ -1,0 +1,17 @@
+//! One module per noun, as in `crate::routes`.
+
+mod account;
+mod api_token;
+mod change;
+mod chat;
+mod confirm;
+mod conversation;
+mod events;
+mod oauth;
+mod session;
+mod streamed;
+mod task;
+mod task_list;
+mod trash;
+mod undo;
+mod use_chat;

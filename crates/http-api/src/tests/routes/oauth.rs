@@ -1,0 +1,239 @@
+//! `/auth/google` and `/auth/exchange`.
+
+use actix_web::http::{Method, header};
+use actix_web::test::TestRequest;
+use chrono::TimeDelta;
+use domain::account::{
+    AuthorizationRequest, IdentityProviderError, MockIdentityProvider, ProviderIdentity, SignInAttempt, SignInProof,
+    TokenError,
+};
+use domain::secret::{NewSecret, SecretHash};
+use domain::session::CodeOwner;
+use domain::storage::StorageError;
+use domain::user::{ExternalAccount, UserRepoError};
+
+use crate::tests::support::{ME, Ports, TestResponse, anonymous, json, me, now, signed_in, user};
+
+fn attempt() -> SignInAttempt {
+    let proof = SignInProof { nonce: "nonce".into(), pkce_verifier: "verifier".into() };
+    let (issued_at, expires_at) = (now(), now() + TimeDelta::minutes(10));
+    SignInAttempt { state: "dbls_good".into(), proof, link: None, issued_at, expires_at }
+}
+
+fn identity(email_verified: bool) -> ProviderIdentity {
+    ProviderIdentity {
+        account: ExternalAccount::new("https://accounts.example.com", "1").unwrap(),
+        email: Some("ada@example.com".parse().unwrap()),
+        email_verified,
+        name: None,
+    }
+}
+
+type Vouch = Result<ProviderIdentity, fn() -> IdentityProviderError>;
+
+fn with_provider(vouch: Vouch) -> Ports {
+    let mut ports = Ports::new();
+    let mut provider = MockIdentityProvider::new();
+    provider.expect_begin().returning(|_| {
+        let proof = attempt().proof;
+        Ok(AuthorizationRequest { url: "https://accounts.example.com/o?state=dbls_good".parse().unwrap(), proof })
+    });
+    provider.expect_finish().returning(move |_, _| vouch.clone().map_err(|error| error()));
+    ports.provider = Some(provider);
+    ports.tokens.expect_new_secret().returning(|kind| {
+        Ok(NewSecret { text: format!("{}new", kind.prefix()).into(), hash: SecretHash::new([1; 32]) })
+    });
+    ports.tokens.expect_seal_attempt().returning(|_| Ok("sealed.attempt".into()));
+    ports.tokens.expect_open_attempt().returning(|sealed| match sealed {
+        "sealed.attempt" => Ok(attempt()),
+        _ => Err(TokenError::Invalid("signature".into())),
+    });
+    ports.tokens.expect_hash_secret().returning(|kind, text| {
+        let last = *text.as_bytes().last()?;
+        text.starts_with(kind.prefix()).then(|| SecretHash::new([last; 32]))
+    });
+    ports.tokens.expect_issue().returning(|_| Ok("access".into()));
+    ports.system.expect_spend_state().returning(|_, _| Ok(true));
+    ports.system.expect_user_by_external_account().returning(|_| Ok(Some(user())));
+    ports.sessions.expect_create_code().returning(|_, _| Ok(()));
+    ports
+}
+
+fn callback(query: &str, cookie: Option<&str>) -> TestRequest {
+    let request = anonymous(Method::GET, &format!("/auth/google/callback?{query}"));
+    match cookie {
+        Some(cookie) => request.insert_header((header::COOKIE, format!("other=1; doable_sign_in={cookie}"))),
+        None => request,
+    }
+}
+
+const GOOD: &str = "state=dbls_good&code=abc&scope=openid+email&authuser=0&iss=https%3A%2F%2Faccounts.example.com";
+
+#[track_caller]
+fn assert_sent_to_the_frontend(response: &TestResponse, query: &str) {
+    assert_eq!(response.status.as_u16(), 302, "{response:?}");
+    assert_eq!(response.header("location"), format!("http://localhost:3000/auth/callback?{query}"));
+    let cookie = response.header("set-cookie");
+    assert!(cookie.starts_with("doable_sign_in=;") && cookie.contains("Max-Age=0"), "{cookie}");
+}
+
+#[actix_web::test]
+async fn beginning_binds_the_sign_in_to_the_browser() {
+    let response = with_provider(Ok(identity(true))).send(anonymous(Method::GET, "/auth/google")).await;
+    assert_eq!(response.status.as_u16(), 302);
+    assert_eq!(response.header("location"), "https://accounts.example.com/o?state=dbls_good");
+    let cookie = response.header("set-cookie");
+    assert_eq!(cookie, "doable_sign_in=sealed.attempt; HttpOnly; SameSite=Lax; Path=/auth/google; Max-Age=600",);
+    let mut ports = with_provider(Ok(identity(true)));
+    ports.options.public_url = "https://todo.example.com".parse().unwrap();
+    let response = ports.send(anonymous(Method::GET, "/auth/google")).await;
+    assert!(response.header("set-cookie").contains("; Secure"), "{}", response.header("set-cookie"));
+}
+
+#[actix_web::test]
+async fn coming_back_leads_to_the_frontend_with_a_code() {
+    let response = with_provider(Ok(identity(true))).send(callback(GOOD, Some("sealed.attempt"))).await;
+    assert_sent_to_the_frontend(&response, "code=dblc_new");
+}
+
+#[actix_web::test]
+async fn a_state_that_is_not_this_browsers_goes_nowhere() {
+    for (query, cookie) in [
+        (GOOD, None),
+        (GOOD, Some("forged")),
+        ("code=abc", Some("sealed.attempt")),
+        ("state=&code=abc", Some("sealed.attempt")),
+        ("state=dbls_other&code=abc", Some("sealed.attempt")),
+        ("state=nonsense&code=abc", Some("sealed.attempt")),
+        ("state=dbls_good&state=dbls_good&code=abc", Some("sealed.attempt")),
+        ("error=access_denied", Some("sealed.attempt")),
+        ("", None),
+    ] {
+        let mut ports = with_provider(Ok(identity(true)));
+        ports.system.checkpoint();
+        ports.provider = Some(MockIdentityProvider::new());
+        let response = ports.send(callback(query, cookie)).await;
+        response.problem(400, "VALIDATION_ERROR", "state");
+        assert_eq!(response.header("location"), "");
+    }
+}
+
+#[actix_web::test]
+async fn a_state_that_is_replayed_goes_nowhere() {
+    let mut ports = with_provider(Ok(identity(true)));
+    ports.system.checkpoint();
+    ports.provider = Some(MockIdentityProvider::new());
+    ports.system.expect_spend_state().returning(|_, _| Ok(false));
+    let response = ports.send(callback(GOOD, Some("sealed.attempt"))).await;
+    response.problem(400, "VALIDATION_ERROR", "state");
+    assert_eq!(response.header("location"), "");
+}
+
+#[actix_web::test]
+async fn what_comes_of_nothing_is_told_by_the_frontend() {
+    let denied = "state=dbls_good&error=access_denied&error_description=%3Cscript%3E";
+    let slow: Vouch = Err(|| IdentityProviderError::Unavailable("marked cause".into()));
+    let forged: Vouch = Err(|| IdentityProviderError::Refused("marked cause".into()));
+    for (vouch, query, error) in [
+        (Ok(identity(true)), denied, "oauth_denied"),
+        (Ok(identity(true)), "state=dbls_good", "oauth_denied"),
+        (Ok(identity(false)), GOOD, "email_not_verified"),
+        (slow, GOOD, "oauth_unavailable"),
+        (forged, GOOD, "oauth_failed"),
+    ] {
+        let response = with_provider(vouch).send(callback(query, Some("sealed.attempt"))).await;
+        assert_sent_to_the_frontend(&response, &format!("error={error}"));
+    }
+    for (failure, error) in [
+        (UserRepoError::EmailTaken, "account_exists"),
+        (UserRepoError::Storage(StorageError::Full("x".into())), "storage_full"),
+    ] {
+        let mut ports = with_provider(Ok(identity(true)));
+        ports.system.checkpoint();
+        ports.system.expect_spend_state().returning(|_, _| Ok(true));
+        ports.system.expect_user_by_external_account().returning(|_| Ok(None));
+        let mut failure = Some(failure);
+        ports.users.expect_create_external().returning(move |_, _| Err(failure.take().unwrap()));
+        let response = ports.send(callback(GOOD, Some("sealed.attempt"))).await;
+        assert_sent_to_the_frontend(&response, &format!("error={error}"));
+    }
+}
+
+#[actix_web::test]
+async fn a_provider_that_is_away_is_told_by_the_frontend_at_the_beginning_too() {
+    let mut ports = with_provider(Ok(identity(true)));
+    let mut provider = MockIdentityProvider::new();
+    provider.expect_begin().returning(|_| Err(IdentityProviderError::Unavailable("x".into())));
+    ports.provider = Some(provider);
+    let response = ports.send(anonymous(Method::GET, "/auth/google")).await;
+    assert_eq!(response.header("location"), "http://localhost:3000/auth/callback?error=oauth_unavailable");
+}
+
+#[actix_web::test]
+async fn without_a_provider_there_is_no_way() {
+    let responses = Ports::new()
+        .send_all([
+            anonymous(Method::GET, "/auth/google"),
+            callback(GOOD, Some("sealed.attempt")),
+            signed_in(Method::POST, "/auth/google/link"),
+        ])
+        .await;
+    for response in responses {
+        response.problem(503, "OAUTH_NOT_CONFIGURED", "");
+        assert_eq!(response.header("retry-after"), "");
+    }
+}
+
+#[actix_web::test]
+async fn a_link_is_an_address_to_open_once() {
+    let mut ports = with_provider(Ok(identity(true)));
+    let mut redeemed = false;
+    ports.system.expect_redeem_code().returning(move |_, _, _| {
+        let session = Some(uuid::Uuid::from_u128(9).into());
+        Ok((!std::mem::replace(&mut redeemed, true)).then_some(CodeOwner { user: me(), session }))
+    });
+    let open = || anonymous(Method::GET, "/auth/google?link=dblc_new");
+    let forged = anonymous(Method::GET, "/auth/google?link=nonsense");
+    let responses = ports.send_all([signed_in(Method::POST, "/auth/google/link"), open(), open(), forged]).await;
+    assert_eq!(responses[0].ok(200)["url"], "http://127.0.0.1:8000/auth/google?link=dblc_new");
+    assert_eq!(responses[1].status.as_u16(), 302);
+    responses[2].problem(400, "VALIDATION_ERROR", "link");
+    responses[3].problem(400, "VALIDATION_ERROR", "link");
+}
+
+#[actix_web::test]
+async fn linking_needs_a_sign_in() {
+    anonymous_link().await.problem(401, "UNAUTHORIZED", "");
+}
+
+async fn anonymous_link() -> TestResponse {
+    with_provider(Ok(identity(true))).send(anonymous(Method::POST, "/auth/google/link")).await
+}
+
+#[actix_web::test]
+async fn a_code_is_exchanged_for_a_session_and_one_that_is_spent_is_not() {
+    let mut ports = with_provider(Ok(identity(true)));
+    let mut redeemed = false;
+    ports.system.expect_redeem_code().returning(move |_, _, _| {
+        Ok((!std::mem::replace(&mut redeemed, true)).then_some(CodeOwner { user: me(), session: None }))
+    });
+    ports.users.expect_get().returning(|_| Ok(user()));
+    ports.sessions.expect_create().returning(|user_id, new| {
+        let (at, expires_at) = (new.at, new.expires_at);
+        Ok(domain::session::Session {
+            id: new.id,
+            user_id,
+            client: new.client,
+            created_at: at,
+            last_used_at: at,
+            expires_at,
+        })
+    });
+    let exchange = |code: &str| json(anonymous(Method::POST, "/auth/exchange"), format!(r#"{{"code":"{code}"}}"#));
+    let responses =
+        ports.send_all([exchange("dblc_new"), exchange("dblc_new"), exchange("nonsense"), exchange("")]).await;
+    assert_eq!(responses[0].ok(200)["user"]["id"], ME);
+    for response in &responses[1..] {
+        response.problem(400, "VALIDATION_ERROR", "code");
+    }
+}

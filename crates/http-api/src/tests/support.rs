@@ -1,0 +1,25 @@
+//! What the tests share: the application on mocked ports, requests, responses and fixtures.
+
+mod chat;
+mod document;
+mod ledger;
+mod ports;
+mod socket;
+mod stream_reader;
+mod test_response;
+mod tokens;
+mod turn_signals;
+
+pub(crate) use chat::{
+    CHAT, begun, chat_request, conversation, conversation_repo, ports_with_llm, receipt, repo_starting_turns,
+};
+pub(crate) use document::{DOCUMENT, operations, resolve};
+pub(crate) use ledger::{accept_commits, entry, renamed};
+pub(crate) use ports::{
+    API_TOKEN, CONVERSATION, ME, MESSAGE, OPERATION, OTHER, Ports, TASK, TOKEN, anonymous, fill_path, head, json, me,
+    now, signed_in, standing, task, user,
+};
+pub(crate) use socket::{exchange, raw_chat_request, with_server};
+pub(crate) use stream_reader::{Chunk, Event, FakeLedger, StreamReader, events};
+pub(crate) use test_response::TestResponse;
+pub(crate) use tokens::mock_tokens;

@@ -1,0 +1,59 @@
+//! Entries as storage makes them.
+
+use std::sync::{Arc, Mutex};
+
+use domain::change::{Action, Change, EntityId, Entry, Row, Seq, Write};
+use domain::principal::Via;
+use domain::task::Task;
+
+use super::{OPERATION, Ports, TASK, now, task};
+
+/// What was committed, in its order.
+pub(crate) type Commits = Arc<Mutex<Vec<(Vec<Write>, Change)>>>;
+
+/// An entry of the task [`TASK`] that was made by a request.
+pub(crate) fn entry(seq: u64, action: Action, before: Option<Task>, after: Option<Task>) -> Entry {
+    Entry {
+        seq: Seq(seq),
+        at: now(),
+        operation: OPERATION.parse().unwrap(),
+        entity: EntityId::Task(TASK.parse().unwrap()),
+        action,
+        before: before.map(Row::Task),
+        after: after.map(Row::Task),
+        via: Via::Http,
+        turn: None,
+        conversation: None,
+        message: None,
+        undoes: None,
+    }
+}
+
+/// The entry of a task that got another title.
+pub(crate) fn renamed(seq: u64, from: &str, to: &str) -> Entry {
+    let titled = |version, title: &str| Task { title: title.parse().unwrap(), ..task(version) };
+    entry(seq, Action::Updated, Some(titled(1, from)), Some(titled(2, to)))
+}
+
+/// From now on every commit succeeds, and its entries are numbered from 42.
+pub(crate) fn accept_commits(ports: &mut Ports) -> Commits {
+    let commits = Commits::default();
+    let note = Arc::clone(&commits);
+    ports.changes.expect_commit().returning(move |_, writes, change| {
+        note.lock().unwrap().push((writes.to_vec(), change.clone()));
+        Ok(writes.iter().zip(42..).map(|(write, seq)| committed(write, change, seq)).collect())
+    });
+    commits
+}
+
+fn committed(write: &Write, change: &Change, seq: u64) -> Entry {
+    let Write::Task { before, after, undoes } = write.clone();
+    Entry {
+        at: change.at,
+        operation: change.operation,
+        entity: write.entity().unwrap(),
+        via: change.actor.via,
+        undoes,
+        ..entry(seq, write.action(), before, after)
+    }
+}
