@@ -30,7 +30,7 @@ pub(crate) struct UsageQuery {
 
 /// The token usage of one model on one day.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DailyUsage)]
+#[schema(as = UsageOfDay)]
 pub(crate) struct UsageOfDayBody {
     /// The day (UTC) on which the turns started.
     day: NaiveDate,

@@ -31,6 +31,16 @@ fn every_operation_has_an_id_a_tag_and_a_summary() {
 }
 
 #[test]
+fn every_path_parameter_is_required() {
+    for (path, method, operation) in operations() {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["in"] == "path") {
+            assert_eq!(parameter["required"], true, "{method} {path}: {parameter}");
+        }
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     fn walk(value: &Value) {
         match value {
@@ -71,7 +81,7 @@ fn requests_are_closed_and_answers_open() {
         assert!(DOCUMENT["components"]["schemas"][response].is_object() && !closed(response), "{response}");
     }
     // A page sends whatever its version of the SDK has.
-    for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "DailyUsage"] {
+    for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "UsageOfDay"] {
         assert!(DOCUMENT["components"]["schemas"][open].is_object() && !closed(open), "{open}");
     }
 }
