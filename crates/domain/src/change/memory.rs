@@ -33,6 +33,8 @@ pub(crate) struct Memory {
     pub(crate) stale: Mutex<usize>,
     /// Runs before the next commit, to simulate a concurrent change.
     pub(crate) meanwhile: Mutex<Option<Meanwhile>>,
+    /// The clock of the ledger.
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 pub(crate) fn owner() -> UserId {
@@ -51,7 +53,7 @@ pub(crate) fn task(number: u128, title: &str) -> Task {
 impl Memory {
     /// Creates a store with these tasks and an empty ledger.
     pub(crate) fn with(tasks: impl IntoIterator<Item = Task>) -> Arc<Self> {
-        let memory = Self::default();
+        let memory = Self { clock: Arc::new(ManualClock::at(at())), ..Self::default() };
         memory.locked().extend(tasks.into_iter().map(|task| (task.id, task)));
         Arc::new(memory)
     }
@@ -91,12 +93,7 @@ impl Memory {
         let mut signals = MockChangeSignals::new();
         signals.expect_notify().withf(|user| *user == owner()).returning(|_| ());
         signals.expect_subscribe().returning(|_| futures_util::stream::repeat(()).take(3).boxed());
-        Ledger {
-            repo: self.clone(),
-            signals: Arc::new(signals),
-            clock: Arc::new(ManualClock::at(at())),
-            ids: Arc::new(ids),
-        }
+        Ledger { repo: self.clone(), signals: Arc::new(signals), clock: self.clock.clone(), ids: Arc::new(ids) }
     }
 }
 

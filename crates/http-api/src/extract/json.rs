@@ -113,11 +113,20 @@ pub(crate) fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Reques
     let mut json = serde_json::Deserializer::from_str(text);
     let error = match serde_path_to_error::deserialize(&mut json) {
         Ok(body) => return json.end().map(|()| body).map_err(malformed),
-        Err(error) if error.inner().is_data() => error,
-        Err(error) => return Err(malformed(error.into_inner())),
+        Err(error) => error,
     };
     // Reads on to the end: a body that is not JSON is malformed, whatever else is wrong with it.
     let fields = Fields::of(text)?;
+    if !error.inner().is_data() {
+        // serde_json reports a number in place of an enumeration as a syntax error.
+        let field = error.path().to_string();
+        let is_value_of_another_type = error.inner().to_string().starts_with("expected value");
+        return Err(if is_value_of_another_type {
+            RequestError::invalid(&field, format!("{field} is not valid"))
+        } else {
+            malformed(error.into_inner())
+        });
+    }
     Err(deserialize_error(error.path(), &error.inner().to_string(), fields.names(), "field"))
 }
 

@@ -55,7 +55,7 @@ async fn the_cause_of_a_failure_is_logged_once_with_the_requests_id() {
     let lines = logged(ports, request).await;
     let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "ERROR").collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!(lines[0]["fields"]["cause"], "the database refused a statement: connection refused");
+    assert_eq!(lines[0]["fields"]["cause"], "a database statement failed: connection refused");
     assert_eq!(lines[0]["fields"]["code"], "INTERNAL_ERROR");
     assert_eq!(lines[0]["span"]["request_id"], "r-1");
 }

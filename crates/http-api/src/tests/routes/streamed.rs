@@ -163,7 +163,7 @@ async fn a_turn_that_fails_ends_its_stream_with_the_code_and_the_error() {
     assert_eq!(kinds(&frames)[frames.len() - 3..], ["finish-step", "message-metadata", "error"]);
     let told = metadata(&frames);
     assert_eq!((&told["status"], &told["code"]), (&json!("failed"), &json!("AI_TIMEOUT")));
-    assert_eq!(frames.last().unwrap()["errorText"], "The assistant did not response in time");
+    assert_eq!(frames.last().unwrap()["errorText"], "The assistant did not answer in time");
     assert_eq!(frames.iter().find_map(|frame| frame["delta"].as_str()), Some("Wel"));
     assert!(!response.text.contains("marked"), "{}", response.text);
     assert_eq!(*ended.lock().unwrap(), [TurnState::Failed]);

@@ -16,7 +16,7 @@ async fn a_model_that_says_nothing_is_given_up_at_the_deadline_of_the_first_even
     let (clock, model) = (Arc::default(), scripted([Step::Hang, Step::says("hello")]));
     let client = resilient(model.clone(), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
-    assert_eq!(story(&error.unwrap()), "the provider did not answer in time: no first event within 60s");
+    assert_eq!(story(&error.unwrap()), "the provider did not respond in time: no first event within 60s");
     assert_eq!((events.len(), clock.elapsed(), model.requests().len()), (0, 60 * SECOND, 1));
 }
 
@@ -33,7 +33,7 @@ async fn an_answer_that_stalls_ends_at_the_deadline_between_events_and_keeps_wha
     let clock = Arc::default();
     let client = resilient(StreamingLlm::that_stalls_after([delta("a")]), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
-    assert_eq!(story(&error.unwrap()), "the provider did not answer in time: no event for 30s");
+    assert_eq!(story(&error.unwrap()), "the provider did not respond in time: no event for 30s");
     assert_eq!((events, clock.elapsed()), (vec![delta("a")], 30 * SECOND));
 }
 
@@ -51,7 +51,7 @@ async fn an_answer_that_never_ends_is_cut_at_the_total_deadline() {
     let (events, error) = outcome(&client, &clock).await;
     assert_eq!(
         story(&error.unwrap()),
-        "the provider did not answer in time: no whole answer within 120s, retries included"
+        "the provider did not respond in time: no whole answer within 120s, retries included"
     );
     // Nobody waited: each event was there at once, and so the deadline is seen at the first one behind it.
     assert_eq!((events.len(), clock.elapsed()), (18, 126 * SECOND));
@@ -111,7 +111,7 @@ async fn thoughts_are_a_sign_of_life_for_both_deadlines() {
     let clock = Arc::default();
     let client = resilient(StreamingLlm::that_stalls_after([LlmEvent::Thinking]), &clock, ResilienceOptions::default());
     let (events, error) = outcome(&client, &clock).await;
-    assert_eq!(story(&error.unwrap()), "the provider did not answer in time: no event for 30s");
+    assert_eq!(story(&error.unwrap()), "the provider did not respond in time: no event for 30s");
     assert_eq!((events, clock.elapsed()), (vec![LlmEvent::Thinking], 30 * SECOND));
 }
 
