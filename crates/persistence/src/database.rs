@@ -1,4 +1,4 @@
-//! [`Database`]: connection pools for reads and writes.
+//! Connection pools for reads and writes: [`Database`].
 //!
 //! Every statement of the repositories is sent through a [`PooledConnection`], which limits its response time.
 

@@ -1,4 +1,4 @@
-//! [`Ledger`]: the only way to write a user's rows.
+//! The only way to write a user's rows: [`Ledger`].
 
 use std::sync::Arc;
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
-
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -17,6 +16,7 @@ use futures_util::future::{self, Either};
 use secrecy::SecretString;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::deserialize_error::deserialize_error;
 use crate::problem::{ApiError, RequestError};
@@ -115,7 +115,8 @@ pub(crate) fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Reques
         Ok(body) => return json.end().map(|()| body).map_err(malformed),
         Err(error) => error,
     };
-    // Reads on to the end: a body that is not JSON is malformed, whatever else is wrong with it.
+    // A body that is not JSON is malformed, whatever else is wrong with it.
+    serde_json::from_str::<Value>(text).map_err(malformed)?;
     let fields = Fields::of(text)?;
     if !error.inner().is_data() {
         // serde_json reports a number in place of an enumeration as a syntax error.
@@ -136,7 +137,7 @@ fn object(bytes: &[u8]) -> Result<&str, RequestError> {
     if text.trim_ascii_start().starts_with('{') {
         return Ok(text);
     }
-    serde_json::from_str::<IgnoredAny>(text).map_err(malformed)?;
+    serde_json::from_str::<Value>(text).map_err(malformed)?;
     Err(RequestError::Invalid { field: None, message: "The body must be a JSON object".to_owned() })
 }
 
