@@ -30,7 +30,7 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum time from the first to the last byte of a request's head. The rest of a refused body counts as a head.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time in which a client reads nothing of its response.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Time that a connection stays open after its last response, so that the client receives it.
 pub(crate) const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -98,6 +98,7 @@ fn jwt_secret(settings: &SignInSettings, environment: Environment, problems: &mu
 }
 
 /// Returns `Some(None)` if external sign-in is disabled.
+#[expect(clippy::option_option, reason = "the outer `None` stands for a missing setting, as in the other functions")]
 fn oauth_client(
     settings: &SignInSettings,
     is_public_url_missing: bool,

@@ -55,6 +55,6 @@ pub struct ChatOptions {
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { history_tokens: 8000, model_deadline: Duration::from_secs(120), confirm_above: 3 }
+        Self { history_tokens: 8000, model_deadline: Duration::from_mins(2), confirm_above: 3 }
     }
 }

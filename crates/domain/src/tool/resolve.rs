@@ -71,14 +71,11 @@ impl TaskResolver {
                 }
             }
         }
-        let titles = match titles {
-            Some(titles) => titles,
-            None => {
-                let tasks = self.matching(owner, None, MAX_COMPARED).await?;
-                titles.insert(tasks.into_iter().map(|task| (prefix(task.title.as_str()), task)).collect())
-            }
-        };
-        Ok(TaskMatch::None(most_similar(&prefix(identifier), titles)))
+        if titles.is_none() {
+            let tasks = self.matching(owner, None, MAX_COMPARED).await?;
+            *titles = Some(tasks.into_iter().map(|task| (prefix(task.title.as_str()), task)).collect());
+        }
+        Ok(TaskMatch::None(most_similar(&prefix(identifier), titles.as_deref().unwrap_or_default())))
     }
 
     /// Returns the task, or `None` if the owner has no such task.

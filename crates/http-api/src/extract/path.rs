@@ -64,6 +64,7 @@ pub(crate) struct ConversationPath {
 /// Path parameters of a message.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
+#[expect(clippy::struct_field_names, reason = "the fields have the names of the parameters")]
 pub(crate) struct MessagePath {
     /// The user's id, exactly as in the token's `sub`.
     user_id: Uuid,

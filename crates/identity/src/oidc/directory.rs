@@ -124,6 +124,6 @@ impl Directory {
 
     fn younger_than(&self, age: Duration) -> Option<Arc<Published>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        known.filter(|known| self.timer.elapsed() - known.fetched_at < age)
+        known.filter(|known| self.timer.elapsed().saturating_sub(known.fetched_at) < age)
     }
 }

@@ -374,7 +374,7 @@ async fn the_retention_of_a_task_that_an_undo_moved_to_the_trash_starts_with_the
     let fixture = fixture([task(1, "a")]);
     fixture.tasks.delete(&person(), id(1), None).await.unwrap();
     fixture.tasks.restore(&person(), id(1)).await.unwrap();
-    fixture.memory.clock.advance(std::time::Duration::from_secs(60));
+    fixture.memory.clock.advance(std::time::Duration::from_mins(1));
     fixture.undo(UndoTarget::Change(Seq(2))).await.unwrap();
     let row = fixture.memory.row(1).unwrap();
     assert!(row.deleted_at.unwrap() < row.updated_at);

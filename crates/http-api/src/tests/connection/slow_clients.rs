@@ -101,7 +101,7 @@ async fn half_a_second_head_on_a_connection_that_was_kept_is_cut_too() {
                 client.hear(UP);
                 // The wait for the next head has begun, and that for this one is over.
                 clock.wait_for_sleeper(IDLE_TIMEOUT);
-                clock.advance(IDLE_TIMEOUT - Duration::from_secs(1));
+                clock.advance(IDLE_TIMEOUT.saturating_sub(Duration::from_secs(1)));
             }
             client.chat_request(half);
             clock.wait_for_sleeper(HEAD_TIMEOUT);
@@ -185,7 +185,7 @@ async fn a_body_that_comes_in_time_may_come_in_pieces() {
             "Content-Type: application/json\r\nContent-Length: 2",
         ));
         clock.wait_for_sleeper(BODY_TIMEOUT);
-        clock.advance(BODY_TIMEOUT - Duration::from_secs(1));
+        clock.advance(BODY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
         client.chat_request("{");
         client.chat_request("}");
         client.hear("}")

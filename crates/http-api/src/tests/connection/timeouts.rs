@@ -97,7 +97,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn a_byte_now_and_then_does_not_put_off_the_end_of_a_head() {
     let mut ends = Ends::new();
     assert!(ends.reads(0));
-    ends.clock.advance(IDLE_TIMEOUT - SECOND);
+    ends.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
     // The first one does: the head's own time begins with it.
     assert!(ends.reads(1));
     for _ in 1..HEAD_TIMEOUT.as_secs() {
@@ -113,7 +113,7 @@ fn a_byte_that_is_taken_puts_off_the_end_of_a_connection_that_stalls() {
     let mut ends = Ends::new();
     for _ in 0..3 {
         assert!(ends.writes(1));
-        ends.clock.advance(WRITE_TIMEOUT - SECOND);
+        ends.clock.advance(WRITE_TIMEOUT.saturating_sub(SECOND));
         assert!(ends.writes(0));
     }
     ends.clock.advance(SECOND);
@@ -130,7 +130,7 @@ fn no_request_is_waited_for_as_long_as_an_answer_is_on_its_way() {
     }
     // All of it is gone: now it is the other end's turn.
     assert!(ends.writes(100));
-    ends.clock.advance(IDLE_TIMEOUT - SECOND);
+    ends.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
     assert!(ends.reads(0));
     ends.clock.advance(SECOND);
     assert!(!ends.reads(0));

@@ -16,7 +16,7 @@ pub(crate) fn chat_request(body: &str) -> TestRequest {
     json(signed_in(Method::POST, CHAT), body)
 }
 
-/// What is begun by repo_starting_turns `new`.
+/// The turn that [`repo_starting_turns`] starts for `new`.
 pub(crate) fn begun(new: &NewTurn) -> Turn {
     let (ConversationTarget::Existing(conversation)
     | ConversationTarget::New(conversation, _)

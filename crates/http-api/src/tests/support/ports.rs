@@ -255,7 +255,7 @@ pub(crate) fn anonymous(method: Method, path: &str) -> TestRequest {
     TestRequest::default().method(method).uri(&fill_path(path))
 }
 
-/// A path with its variables fill_path in.
+/// Returns the path with its parameters filled in.
 pub(crate) fn fill_path(path: &str) -> String {
     path.replace("{user_id}", ME)
         .replace("{task_id}", TASK)

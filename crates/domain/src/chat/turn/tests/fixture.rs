@@ -113,12 +113,15 @@ pub(super) fn turn_of(new: &NewTurn) -> Turn {
     }
 }
 
+/// An earlier message of the assistant: its id and its parts.
+type EarlierMessage = (MessageId, Vec<Part>);
+
 /// Records what a turn stores in a conversation whose last message is the user's.
 #[derive(Clone, Default)]
 pub(super) struct Recorded {
     pub(super) started: Arc<Mutex<Option<NewTurn>>>,
-    /// The assistant's earlier messages, oldest first: their ids and parts.
-    pub(super) earlier: Arc<Mutex<Vec<(MessageId, Vec<Part>)>>>,
+    /// The assistant's earlier messages, oldest first.
+    pub(super) earlier: Arc<Mutex<Vec<EarlierMessage>>>,
     pub(super) ended: Arc<Mutex<Option<TurnResult>>>,
     pub(super) progress: Arc<Mutex<Vec<Vec<Part>>>>,
 }
