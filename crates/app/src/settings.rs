@@ -1,7 +1,7 @@
 //! The registry of settings: the variable, flag, default, explanation and type of each.
 //!
 //! A flag is its variable's name in lower case with hyphens. A test generates `docs/configuration.md` and `.env.example`
-//! from these definitions. What follows from several settings together is in [`derived`].
+//! from these definitions. What follows from several settings together is in `derived`.
 #![expect(clippy::doc_markdown, reason = "the comments are the help that clap prints")]
 #![allow(rustdoc::bare_urls, reason = "the comments are the help that clap prints")]
 

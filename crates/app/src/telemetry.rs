@@ -2,7 +2,7 @@
 //!
 //! An event cannot forge a line: its text stays on the event's line, and its control characters are escaped. Secrets are
 //! kept out of the log in three ways: secrets are of types that do not print them, libraries do not log below info level,
-//! and tokens are [redacted](redact) by their shape.
+//! and tokens are redacted (`redact`) by their shape.
 
 mod filter;
 mod one_line;
