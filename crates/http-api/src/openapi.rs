@@ -122,6 +122,10 @@ fn complete(described: &mut Value, endpoint: &Endpoint, operation: &Operation, c
         described.as_object_mut().map(|described| described.entry("parameters").or_insert(json!([])))
         && let Some(parameters) = parameters.as_array_mut()
     {
+        // OpenAPI requires it, and utoipa omits it beside `schema_with`.
+        for parameter in parameters.iter_mut().filter(|parameter| parameter["in"] == "path") {
+            parameter["required"] = json!(true);
+        }
         // Optional parameters can be absent but not null.
         for schema in parameters.iter_mut().map(|parameter| &mut parameter["schema"]) {
             if let Some(kind) = schema["type"].as_array().and_then(|kinds| kinds.first()).cloned() {

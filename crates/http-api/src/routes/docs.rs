@@ -62,7 +62,7 @@ const CACHE: &str = "public, max-age=3600";
 #[expect(dead_code, reason = "it describes the path parameter in the OpenAPI document")]
 pub(crate) struct FilePath {
     /// The name of the file.
-    #[param(schema_with = file_names, required = true)]
+    #[param(schema_with = file_names)]
     file: String,
 }
 
