@@ -1,7 +1,5 @@
-//! The commands for whoever works on the built-in assistant: how well it understands sentences, and how it understands
-//! one. Neither needs a database, a key or a network.
-//!
-//! Deliberately not here: how rows are scored (`evaluation.rs`), and how the result is printed (`report.rs`).
+//! The commands `assistant eval` and `assistant explain`, for developers of the built-in assistant: scores for many
+//! sentences, and the interpretation of one. Neither needs a database, a key or a network.
 
 mod evaluation;
 mod explain;

@@ -1,10 +1,6 @@
-//! How often somebody may do something, counted in this process. The algorithm is governor's GCRA (the generic cell rate
-//! algorithm, ITU-T I.371): the whole quota may come at once, and then one more each `window / quota`. That share is kept
-//! in whole nanoseconds, rounded down: what comes early, comes early by less than a nanosecond for each one, and a window
-//! always brings the whole quota back.
-//!
-//! Deliberately not here: counting together with other processes. Each process counts for itself; a store that they share
-//! would be another adapter.
+//! Rate limits, counted in this process alone. The algorithm is governor's GCRA (generic cell rate algorithm, ITU-T
+//! I.371): the whole quota is available at once, and one request is added each `window / quota`. This interval is rounded
+//! down to whole nanoseconds, so that the quota is always complete again after a window.
 
 mod counts;
 #[cfg(test)]

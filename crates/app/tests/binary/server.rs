@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-/// So long a process may take to start or to end before the test gives up.
+/// Maximum time that a process may take to start or to end.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn command(folder: &Path) -> Command {

@@ -1,7 +1,5 @@
-//! Another model stands in for one that cannot answer.
-//!
-//! Deliberately not here: saying so to the user. The stream begins with [`LlmEvent::FallbackUsed`], and `domain` puts that
-//! into words.
+//! A fallback for a model that cannot answer. The stream then begins with [`LlmEvent::FallbackUsed`], which `domain` reports
+//! to the user.
 
 use std::sync::Arc;
 
