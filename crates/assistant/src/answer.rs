@@ -1,33 +1,38 @@
-//! What is said about the results of tools. Every claim is read from a result; where a result does not say what
-//! happened, neither does the answer.
-//!
-//! Deliberately not here: what is said without a result (`wording.rs`).
+//! Answers about the results of tools. Every claim is read from a result; where a result does not say what happened,
+//! neither does the answer.
 
 use std::fmt::Write as _;
 
-use domain::text::NormalizedText;
+use domain::text::SearchText;
 use domain::tool::UNDO;
 
-use super::command::{Action, Known, quoted};
+use super::command::{Action, Command, Known, View, quoted};
 use super::conversation::{Change, Outcome};
 
-/// The most tasks that an answer lists. The others can be asked for by name; a reply has its limits too.
+/// Maximum number of tasks that an answer lists. The others can be searched for by name.
 const MAX_LISTED: usize = 50;
 
-/// The answer to a message after its tools have run. `about` is what the user wants to find, if they do.
-pub(super) fn answer(outcomes: &[Outcome<'_>], about: Option<&str>) -> String {
-    let (waiting, settled): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| outcome.waits());
-    let mut said = Vec::new();
+/// Returns the answer to commands that have run, from the outcomes of their calls.
+pub(super) fn answer(commands: &[Command], outcomes: &[Outcome<'_>]) -> String {
+    let views = commands.iter().map(|command| match command {
+        Command::List { view, .. } => Some(view),
+        _ => None,
+    });
+    let with_views: Vec<(&Outcome<'_>, Option<&View>)> =
+        outcomes.iter().zip(views.chain(std::iter::repeat(None))).collect();
+    let (waiting, settled): (Vec<_>, Vec<_>) = with_views.into_iter().partition(|(outcome, _)| outcome.waits());
+    let mut texts = Vec::new();
     let mut rest = settled.as_slice();
-    while let Some(first) = rest.first() {
+    while let Some(((first, view), _)) = rest.split_first() {
         // What was done to several tasks is one sentence.
-        let alike = rest.iter().take_while(|outcome| is_same_deed(first, outcome)).count().max(1);
+        let alike = rest.iter().take_while(|(outcome, _)| is_same_change(first, outcome)).count().max(1);
         let (group, behind) = rest.split_at(alike);
-        said.push(if group.len() > 1 { deed(group) } else { one(first, about) });
+        let group: Vec<_> = group.iter().map(|(outcome, _)| *outcome).collect();
+        texts.push(if group.len() > 1 { change_of_several(&group) } else { one(first, *view) });
         rest = behind;
     }
-    said.extend(confirmation(&waiting));
-    said.join("\n\n")
+    texts.extend(confirmation(&waiting.iter().map(|(outcome, _)| *outcome).collect::<Vec<_>>()));
+    texts.join("\n\n")
 }
 
 /// The question whether to do what waits for the user's confirmation, if anything does.
@@ -46,30 +51,28 @@ fn confirmation(waiting: &[&Outcome<'_>]) -> Option<String> {
     }
     let delete = (!deleted.is_empty()).then(|| format!("delete {}", titles(&deleted)));
     let rename = renamed.iter().map(|(task, title)| format!("rename {} to {}", quoted(&task.title), quoted(title)));
-    let deeds: Vec<_> = delete.into_iter().chain(rename).collect();
-    (!deeds.is_empty()).then(|| format!("Shall I {}?", enumerated(&deeds)))
+    let changes: Vec<_> = delete.into_iter().chain(rename).collect();
+    (!changes.is_empty()).then(|| format!("Shall I {}?", enumerated(&changes)))
 }
 
-/// What the tasks of a list are, and what is said where there are none.
-pub(super) fn swept(outcome: &Outcome<'_>) -> Result<Vec<Known>, String> {
-    let list = List::read(outcome);
-    if list.tasks.is_empty() { Err(list.words()) } else { Ok(list.tasks) }
-}
-
-/// The answer after something was done to the tasks of a list, and how many of them are left for another time.
-pub(super) fn of_sweep(list: &Outcome<'_>, done: &[Outcome<'_>]) -> String {
-    let said = answer(done, None);
-    let total = list.data["total"].as_u64().and_then(|total| usize::try_from(total).ok());
-    let total = total.unwrap_or_else(|| list.tasks("tasks").len());
-    match total.saturating_sub(done.len()) {
-        0 => said,
-        1 => format!("{said}\n\nThere is 1 more: say it again for that one."),
-        more => format!("{said}\n\nThere are {more} more: say it again for those."),
+/// Returns what is said of a list in which nothing is selected.
+pub(super) fn of_empty_selection(list: &Outcome<'_>) -> String {
+    let list = List::read(list);
+    if list.tasks.is_empty() {
+        list.text()
+    } else {
+        format!("I'm not sure which ones you mean, so I left everything as it is.\n\n{}", list.text())
     }
 }
 
-/// Whether two outcomes are told together: the same was done to two tasks.
-fn is_same_deed(first: &Outcome<'_>, other: &Outcome<'_>) -> bool {
+/// The number of tasks of a list that are on later pages.
+pub(super) fn unlisted(list: &Outcome<'_>) -> usize {
+    let list = List::read(list);
+    list.total - list.tasks.len()
+}
+
+/// Whether the same was done to two tasks.
+fn is_same_change(first: &Outcome<'_>, other: &Outcome<'_>) -> bool {
     let is_plain = |outcome: &Outcome<'_>| {
         outcome.task().is_some()
             && outcome.success
@@ -80,7 +83,7 @@ fn is_same_deed(first: &Outcome<'_>, other: &Outcome<'_>) -> bool {
 }
 
 /// What was done to several tasks.
-fn deed(group: &[&Outcome<'_>]) -> String {
+fn change_of_several(group: &[&Outcome<'_>]) -> String {
     let titles = titles(&group.iter().filter_map(|outcome| outcome.task()).collect::<Vec<_>>());
     match group.first().and_then(|outcome| Action::of_tool(outcome.tool)) {
         Some(Action::Complete) => format!("Marked {titles} as done."),
@@ -98,8 +101,8 @@ fn titles(tasks: &[Known]) -> String {
     enumerated(&titles)
 }
 
-/// "a, b and c".
-fn enumerated(things: &[String]) -> String {
+/// Returns "a, b and c".
+pub(super) fn enumerated(things: &[String]) -> String {
     match things {
         [] => String::new(),
         [only] => only.clone(),
@@ -107,7 +110,7 @@ fn enumerated(things: &[String]) -> String {
     }
 }
 
-fn one(outcome: &Outcome<'_>, about: Option<&str>) -> String {
+fn one(outcome: &Outcome<'_>, view: Option<&View>) -> String {
     if outcome.is_of_changes() {
         return of_changes(outcome);
     }
@@ -116,9 +119,14 @@ fn one(outcome: &Outcome<'_>, about: Option<&str>) -> String {
     }
     if outcome.data["tasks"].is_array() {
         let list = List::read(outcome);
-        return match about {
-            Some(name) => list.search(name),
-            None => list.words(),
+        return match view {
+            Some(View::Search(words)) => list.search(words),
+            Some(View::IsDone(words)) => list.is_done(words),
+            Some(View::Count) => list.count(),
+            Some(View::DoneSometime) if !list.tasks.is_empty() => {
+                format!("I can't tell on which day something was done. {}", list.text())
+            }
+            Some(View::Tasks | View::DoneSometime) | None => list.text(),
         };
     }
     let Some(task) = outcome.task() else { return in_its_words(outcome, "That worked.") };
@@ -244,10 +252,11 @@ pub(super) fn numbered(tasks: &[Known]) -> String {
     list
 }
 
-/// A list as the tool gave it.
+/// The result of `list_tasks`. The tasks may be the first page of more.
 struct List<'o> {
     tasks: Vec<Known>,
     status: &'o str,
+    total: usize,
     pending: usize,
     completed: usize,
 }
@@ -255,42 +264,79 @@ struct List<'o> {
 impl<'o> List<'o> {
     fn read(outcome: &'o Outcome<'_>) -> Self {
         let tasks = outcome.tasks("tasks");
+        let number = |key: &str| outcome.data[key].as_u64().and_then(|n| usize::try_from(n).ok());
         let count = |key: &str, completed: bool| {
-            let told = outcome.data[key].as_u64().and_then(|n| usize::try_from(n).ok());
-            told.unwrap_or_else(|| tasks.iter().filter(|task| task.completed == completed).count())
+            number(key).unwrap_or_else(|| tasks.iter().filter(|task| task.completed == completed).count())
         };
         let (pending, completed) = (count("pending", false), count("completed", true));
-        Self { status: outcome.data["status"].as_str().unwrap_or("all"), pending, completed, tasks }
+        let total = number("total").unwrap_or(tasks.len()).max(tasks.len());
+        Self { status: outcome.data["status"].as_str().unwrap_or("all"), total, pending, completed, tasks }
     }
 
-    fn words(&self) -> String {
-        let shown = self.tasks.len();
+    fn text(&self) -> String {
+        let total = self.total;
         let head = match self.status {
-            "pending" if shown == 0 && self.completed > 0 => return "Nothing is left: everything is done.".to_owned(),
-            "completed" if shown == 0 && self.pending > 0 => {
-                return format!("Nothing is done yet; {} left.", are_open(self.pending));
-            }
-            _ if shown == 0 => return "Your list is empty.".to_owned(),
-            "pending" => format!("{} left:", are_open(shown)),
-            "completed" => format!("{} done:", are(shown, "task")),
-            _ if self.completed == 0 => format!("You have {}:", counted(shown, "task")),
-            _ => format!("You have {}, {} of them done:", counted(shown, "task"), self.completed),
+            _ if self.tasks.is_empty() => return self.nothing(),
+            "pending" => format!("{} left:", are_open(total)),
+            "completed" => format!("{} done:", are(total, "task")),
+            _ if self.completed == 0 => format!("You have {}:", counted(total, "task")),
+            _ => format!("You have {}, {} of them done:", counted(total, "task"), self.completed),
         };
         // The status is in the head; every line need not repeat it.
         let plain = |task: &Known| Known { completed: task.completed && self.status != "completed", ..task.clone() };
-        format!("{head}\n\n{}", numbered(&self.tasks.iter().map(plain).collect::<Vec<_>>()))
+        let rows: Vec<Known> = self.tasks.iter().map(plain).collect();
+        let listed = rows.len().min(MAX_LISTED);
+        let more = if total > listed { format!("\n\n… and {} more.", total - listed) } else { String::new() };
+        format!("{head}\n\n{}{more}", numbered(&rows[..listed]))
     }
 
-    fn search(&self, name: &str) -> String {
-        let folded = NormalizedText::new(name);
-        let fits = |task: &&Known| NormalizedText::new(&task.title).as_str().contains(folded.as_str());
-        let found: Vec<Known> = self.tasks.iter().filter(fits).cloned().collect();
-        match found.as_slice() {
-            [] if self.tasks.is_empty() => format!("No: your list is empty, so {} is not on it.", quoted(name)),
-            [] => format!("No, I find nothing on your list that fits {}.", quoted(name)),
+    fn nothing(&self) -> String {
+        match self.status {
+            "pending" if self.completed > 0 => "Nothing is left: everything is done.".to_owned(),
+            "completed" if self.pending > 0 => format!("Nothing is done yet; {} left.", are_open(self.pending)),
+            _ => "Your list is empty.".to_owned(),
+        }
+    }
+
+    fn count(&self) -> String {
+        match self.status {
+            _ if self.pending + self.completed == 0 => self.nothing(),
+            "pending" if self.pending == 0 => self.nothing(),
+            "pending" => format!("{} left.", are_open(self.pending)),
+            "completed" if self.completed == 0 => self.nothing(),
+            "completed" => format!("{} done.", are(self.completed, "task")),
+            _ if self.completed == 0 => format!("You have {}.", counted(self.pending, "task")),
+            _ => format!("You have {}, {} of them done.", counted(self.pending + self.completed, "task"), self.completed),
+        }
+    }
+
+    /// The tasks that contain `words`: the tool may have searched already, or not.
+    fn found(&self, words: &str) -> Vec<Known> {
+        let words = SearchText::new(words);
+        let mut found: Vec<Known> =
+            self.tasks.iter().filter(|task| SearchText::new(&task.title).contains(&words)).cloned().collect();
+        found.truncate(MAX_LISTED);
+        found
+    }
+
+    fn search(&self, words: &str) -> String {
+        match self.found(words).as_slice() {
+            [] if self.pending + self.completed == 0 => {
+                format!("No: your list is empty, so {} is not on it.", quoted(words))
+            }
+            [] => format!("No, I find nothing on your list that fits {}.", quoted(words)),
             [only] if only.completed => format!("Yes, {} is on your list, and it is done.", quoted(&only.title)),
             [only] => format!("Yes, {} is on your list and still open.", quoted(&only.title)),
-            several => format!("Yes, these fit {}:\n\n{}", quoted(name), numbered(several)),
+            several => format!("Yes, these fit {}:\n\n{}", quoted(words), numbered(several)),
+        }
+    }
+
+    fn is_done(&self, words: &str) -> String {
+        match self.found(words).as_slice() {
+            [] => format!("I find nothing on your list that fits {}.", quoted(words)),
+            [only] if only.completed => format!("Yes, {} is done.", quoted(&only.title)),
+            [only] => format!("Not yet: {} is still open.", quoted(&only.title)),
+            several => format!("These fit {}:\n\n{}", quoted(words), numbered(several)),
         }
     }
 }

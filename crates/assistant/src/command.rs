@@ -1,24 +1,24 @@
-//! What the assistant has understood: a command that can be run, or a question that has to be answered first.
-//!
-//! Deliberately not here: how it was understood (`dialogue.rs`), and what is said about it (`wording.rs`).
+//! What a message leads to: commands to run, a question, or a remark. Conversations store questions as JSON.
 
 use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Which tasks a list shows.
+use super::selection::Selection;
+
+/// A filter of the list by status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Status {
-    /// All of them.
+    /// All tasks.
     All,
-    /// Those that are not done.
+    /// Tasks that are not completed.
     Pending,
-    /// Those that are done.
+    /// Tasks that are completed.
     Completed,
 }
 
-/// What is done to a task that exists.
+/// A change of an existing task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Action {
@@ -31,7 +31,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// The action of a tool, if it has one.
+    /// Returns the action of a tool, if it has one.
     pub fn of_tool(tool: &str) -> Option<Self> {
         match tool {
             "complete_task" => Some(Self::Complete),
@@ -42,56 +42,75 @@ impl Action {
     }
 }
 
-/// A task as the conversation has shown it.
+/// A task that the conversation has shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Known {
     /// Its id.
     pub id: String,
     /// Its title.
     pub title: String,
-    /// Whether it is done.
+    /// Whether it is completed.
     pub completed: bool,
-    /// The number under which it was shown, from 1.
+    /// Its position in the list that showed it, from 1.
     pub position: u64,
 }
 
-/// A task as a tool is told which one it is.
+/// The task that a tool is called for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Target {
     /// The tool's `task_identifier`.
     pub identifier: String,
-    /// How it is called in a question: its title in quotes, or its place.
+    /// Its name in a question: the title in quotes, or the position.
     pub label: String,
+    /// The identifiers of several tasks that are tried if no task has all of the words as its title: "milk and eggs".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
 }
 
 impl Target {
-    /// A task by its title, or by a part of it.
+    /// A task by its title, or by a part of its title.
     pub fn named(title: &str) -> Self {
-        Self { identifier: title.to_owned(), label: quoted(title) }
+        Self { identifier: title.to_owned(), label: quoted(title), parts: Vec::new() }
     }
 
     /// A task that the conversation has shown.
     pub fn known(task: &Known) -> Self {
-        Self { identifier: task.id.clone(), label: quoted(&task.title) }
+        Self { identifier: task.id.clone(), label: quoted(&task.title), parts: Vec::new() }
     }
 
-    /// The task at a place of the list that was shown last.
+    /// The task at a position of the list that was shown last.
     pub fn position(number: u32) -> Self {
-        Self { identifier: number.to_string(), label: format!("number {number}") }
+        Self { identifier: number.to_string(), label: format!("number {number}"), parts: Vec::new() }
     }
 
     /// The last task of the list that was shown last.
     pub fn last() -> Self {
-        Self { identifier: "last".to_owned(), label: "the last one".to_owned() }
+        Self { identifier: "last".to_owned(), label: "the last one".to_owned(), parts: Vec::new() }
     }
 }
 
-/// A title as it is quoted in an answer.
+/// Returns a title in the quotation marks of answers.
 pub(super) fn quoted(title: &str) -> String {
     format!("“{title}”")
 }
 
-/// One call of one tool.
+/// What a list is read for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum View {
+    /// To show it.
+    Tasks,
+    /// To tell how many tasks there are.
+    Count,
+    /// To tell whether a task with these words in its title is there.
+    Search(String),
+    /// To tell whether the task with these words in its title is done.
+    IsDone(String),
+    /// To tell what was done, without days, which the list does not show.
+    DoneSometime,
+}
+
+/// One command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Command {
@@ -100,12 +119,12 @@ pub(super) enum Command {
         /// Its title.
         title: String,
     },
-    /// Show the list.
+    /// Read the list.
     List {
         /// Which tasks.
         status: Status,
-        /// What the user wants to find in it.
-        about: Option<String>,
+        /// For what.
+        view: View,
     },
     /// Mark a task as done.
     Complete(Target),
@@ -113,6 +132,8 @@ pub(super) enum Command {
     Delete(Target),
     /// Give a task another title.
     Rename(Target, String),
+    /// Read the list and do the same to each selected task.
+    Sweep(Action, Selection),
     /// Undo what the last turn changed.
     Undo,
     /// Run what waits for the user's confirmation.
@@ -120,11 +141,25 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// The tool that does it.
+    /// The command that does `action` to one task; none for a new title, which is missing.
+    pub fn on(action: Action, target: Target) -> Option<Self> {
+        match action {
+            Action::Complete => Some(Self::Complete(target)),
+            Action::Delete => Some(Self::Delete(target)),
+            Action::Rename => None,
+        }
+    }
+
+    /// A command that reads a list to show it.
+    pub fn show(status: Status) -> Self {
+        Self::List { status, view: View::Tasks }
+    }
+
+    /// The tool that it calls first.
     pub fn tool(&self) -> &'static str {
         match self {
             Self::Add { .. } => "add_task",
-            Self::List { .. } => "list_tasks",
+            Self::List { .. } | Self::Sweep(..) => "list_tasks",
             Self::Complete(_) => "complete_task",
             Self::Delete(_) => "delete_task",
             Self::Rename(..) => "update_task",
@@ -133,104 +168,145 @@ impl Command {
         }
     }
 
-    /// What the user wants to find, if they do.
-    pub fn about(&self) -> Option<&str> {
-        match self {
-            Self::List { about, .. } => about.as_deref(),
-            Self::Add { .. }
-            | Self::Complete(_)
-            | Self::Delete(_)
-            | Self::Rename(..)
-            | Self::Undo
-            | Self::ConfirmPending => None,
-        }
-    }
-
-    /// The tool's arguments.
+    /// The arguments of that call.
     pub fn arguments(&self) -> Value {
         match self {
             Self::Add { title } => json!({ "title": title }),
-            Self::List { status, .. } => json!({ "status": match status {
-                Status::All => "all",
-                Status::Pending => "pending",
-                Status::Completed => "completed",
-            }}),
+            Self::List { status, view: View::Search(words) | View::IsDone(words) } => {
+                json!({ "status": status.as_str(), "query": words })
+            }
+            Self::List { status, .. } => json!({ "status": status.as_str() }),
+            Self::Sweep(_, selection) => json!({ "status": selection.status.as_str() }),
             Self::Complete(task) | Self::Delete(task) => json!({ "task_identifier": task.identifier }),
             Self::Rename(task, title) => json!({ "task_identifier": task.identifier, "new_title": title }),
             Self::Undo | Self::ConfirmPending => json!({}),
         }
     }
+
+    /// Whether it changes or deletes existing tasks.
+    pub fn changes_tasks(&self) -> bool {
+        !matches!(self, Self::Add { .. } | Self::List { .. })
+    }
 }
 
-/// A question to the user that the next message may answer. It is stored as JSON in the plan of the assistant's reply.
+impl Status {
+    /// The parameter of `list_tasks`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Pending => "pending",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+/// A question to the user that the next message may answer. The plan of the assistant's reply stores it as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Question {
     /// What is the title of the new task?
     Title,
+    /// Is this the title of one task, or are these several?
+    OneOrSeveral {
+        /// The words as one title.
+        whole: String,
+        /// The titles of several tasks.
+        parts: Vec<String>,
+    },
     /// Which task?
     Which {
         /// What is to be done to it.
         action: Action,
-        /// Its new title, if that was said.
+        /// Its new title, if the message had one.
         new_title: Option<String>,
         /// The tasks to choose from; empty if none were shown.
         choices: Vec<Known>,
     },
     /// What is the task's new title?
     NewTitle(Target),
-    /// Shall I?
+    /// Is this right?
     Confirm(Command),
 }
 
-/// Something to say that leads to no call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An answer without a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Remark {
     /// A greeting back.
     Greeting,
-    /// You are welcome.
+    /// An answer to thanks.
     Welcome,
-    /// Goodbye.
+    /// A farewell.
     Goodbye,
-    /// What can be said.
+    /// Examples of what can be said.
     Help,
-    /// Nothing is done, as wished.
-    LeftAlone,
-    /// A yes, but to what?
+    /// Nothing was done, as requested.
+    NothingDone,
+    /// A yes to no question.
     NothingAsked,
+    /// The user wants to think.
+    TakeYourTime,
+    /// What the assistant did last, as it was told then.
+    LastChanges(Vec<String>),
     /// Which of several tasks should be deleted?
     DeletesNamed,
     /// Which of several tasks should be marked as done?
     CompletesNamed,
     /// Tasks are renamed one at a time.
     RenamesOne,
-    /// Commands that cannot be run together.
-    OneCommand,
-    /// Where does the old title end?
-    WhichTo,
+    /// The old title may end at several places.
+    AmbiguousTitles,
     /// Only the last change can be undone.
     UndoesLast,
     /// A task cannot be reopened.
     NoReopening,
     /// There is one list.
     OneList,
-    /// Another program looks after that.
+    /// Tasks have no dates, times, repetitions or alarms.
+    NoDates,
+    /// Tasks have no priorities, tags or notes.
+    NoFields,
+    /// Another program does that.
     Elsewhere,
+    /// English is the only language that is understood.
+    EnglishOnly,
+    /// The user may be in danger.
+    Crisis,
     /// Not understood.
     Unknown,
     /// Too long, or too much at once.
     TooLong,
 }
 
+/// What is to be done about a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The commands to run, in order.
+    pub commands: Vec<Command>,
+    /// The question to ask afterwards.
+    pub question: Option<Question>,
+    /// The parts of the message about which nothing is done.
+    pub skipped: Vec<String>,
+}
+
 /// What to do about a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Run these, in this order.
-    Act(Vec<Command>),
-    /// Look which tasks there are, and do this to every one of them.
-    Sweep(Action, Status),
-    /// Ask.
+    /// Run commands.
+    Act(Plan),
+    /// Ask, and run nothing.
     Ask(Question),
-    /// Say something.
+    /// Say something, and run nothing.
     Say(Remark),
+}
+
+impl Decision {
+    /// Runs one command.
+    pub fn run(command: Command) -> Self {
+        Self::run_all(vec![command])
+    }
+
+    /// Runs several commands.
+    pub fn run_all(commands: Vec<Command>) -> Self {
+        Self::Act(Plan { commands, ..Plan::default() })
+    }
 }

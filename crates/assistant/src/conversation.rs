@@ -1,8 +1,7 @@
-//! What has happened in the conversation, read from its messages: who said what, what came of it, which task was
-//! spoken of last.
+//! The conversation so far, read from its messages: the calls and their outcomes, the tasks that were shown, the question
+//! that is open.
 //!
-//! The turns may stem from any provider, so nothing is taken for granted: what is missing or of another shape is
-//! as if it had not been said. Deliberately not here: what the words mean (`dialogue.rs`).
+//! The messages may come from any provider: whatever is missing or has another shape is ignored.
 
 use std::collections::HashSet;
 
@@ -14,28 +13,30 @@ use serde_json::Value;
 
 use super::command::{Action, Known, Question};
 
-/// Maximum number of tasks that are remembered as shown, the newest.
+/// Maximum number of tasks that are remembered as shown, the newest first to stay.
 const MAX_SEEN: usize = 200;
 
 /// A user's message and everything up to the next one.
 #[derive(Debug, Default)]
 pub(super) struct Exchange<'m> {
-    /// What the user said.
-    pub said: &'m str,
-    /// The question of the assistant's reply, if it asked one.
+    /// The user's message.
+    pub text: &'m str,
+    /// The text of the assistant's last reply.
+    pub answer: &'m str,
+    /// The question of the assistant's last reply.
     pub question: Option<Question>,
-    /// What came of the tools that were called, in order.
+    /// The outcomes of the calls, in order.
     pub outcomes: Vec<Outcome<'m>>,
 }
 
-/// What came of a tool call.
-#[derive(Debug)]
+/// The outcome of a tool call.
+#[derive(Clone, Debug)]
 pub(super) struct Outcome<'m> {
     /// The tool.
     pub tool: &'m str,
-    /// Its arguments; null if they are no JSON or the call is not to be found.
+    /// Its arguments; null if they are no JSON or there is no such call.
     pub arguments: Value,
-    /// Whether it did what it was asked.
+    /// Whether it succeeded.
     pub success: bool,
     /// What happened, in words; may be empty.
     pub message: &'m str,
@@ -43,7 +44,7 @@ pub(super) struct Outcome<'m> {
     pub data: &'m Value,
 }
 
-/// A change as the result of an undo or of a confirmation tells it.
+/// A change in the result of an undo or of a confirmation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change<'m> {
     /// What happened to the task, such as `deleted`.
@@ -60,14 +61,15 @@ pub(super) fn exchanges(messages: &[LlmMessage]) -> Vec<Exchange<'_>> {
     let mut calls: &[_] = &[];
     for message in messages {
         if let LlmMessage::User { text } = message {
-            exchanges.push(Exchange { said: text, ..Exchange::default() });
+            exchanges.push(Exchange { text, ..Exchange::default() });
             calls = &[];
             continue;
         }
         let Some(exchange) = exchanges.last_mut() else { continue };
         match message {
             LlmMessage::User { .. } => {}
-            LlmMessage::Assistant { plan, calls: made, .. } => {
+            LlmMessage::Assistant { text, plan, calls: made } => {
+                exchange.answer = text;
                 // Plans of other providers are no questions of this assistant.
                 exchange.question = plan.as_deref().and_then(|plan| serde_json::from_str(plan).ok());
                 calls = made;
@@ -93,7 +95,7 @@ impl Outcome<'_> {
         known(&self.data["task"], 1)
     }
 
-    /// The tasks under `key` (`tasks`, `candidates`, `nearest`), numbered as they are shown.
+    /// The tasks under `key` (`tasks`, `candidates`, `nearest`), numbered from 1.
     pub fn tasks(&self, key: &str) -> Vec<Known> {
         let rows = self.data[key].as_array().map_or(&[][..], Vec::as_slice);
         rows.iter().zip(1..).filter_map(|(row, number)| known(row, number)).collect()
@@ -139,24 +141,33 @@ fn known(row: &Value, number: u64) -> Option<Known> {
     })
 }
 
-/// What the assistant knows when it hears a message.
+/// The conversation before a message.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    /// The task that "it" is.
+    /// The task that "it" means.
     pub focus: Option<Known>,
-    /// The tasks that were shown, the newest last. Some may have changed since.
-    seen: Vec<SeenTask>,
+    /// The task that the last exchange added or renamed, if it did nothing else.
+    pub just_named: Option<Known>,
     /// The question that the message may answer.
     pub question: Option<Question>,
-    /// Whether the server keeps something that the message may confirm.
+    /// Whether something waits for the user's confirmation.
     pub is_pending: bool,
+    /// The answers of the last exchange that changed tasks.
+    pub last_changes: Vec<String>,
+    /// The tasks that were shown, the newest last. Some may have changed since.
+    seen: Vec<SeenTask>,
+    /// The list that was shown last.
+    list: Vec<Known>,
+    /// The ids of its tasks that were changed since.
+    touched: HashSet<String>,
 }
 
-/// A task that was shown, with its title as titles are compared.
+/// A task that was shown, with its normalized title.
 #[derive(Debug)]
 struct SeenTask {
     id: String,
     title: NormalizedText,
+    completed: bool,
 }
 
 impl Memory {
@@ -171,15 +182,29 @@ impl Memory {
 
     /// Adds an exchange. Its question, or its last failed call, replaces the question of the exchange before.
     fn add(&mut self, exchange: Exchange<'_>) {
-        self.question = exchange.question;
-        // The server remembers the actions that wait for confirmation.
-        for outcome in exchange.outcomes.iter().filter(|outcome| !outcome.waits()) {
-            if outcome.success { self.see(outcome) } else { self.question = question_after(outcome) }
+        let is_change = |outcome: &&Outcome<'_>| outcome.success && outcome.tool != "list_tasks";
+        if exchange.outcomes.iter().any(|outcome| is_change(&outcome)) {
+            self.last_changes = vec![exchange.answer.to_owned()];
         }
+        let mut changes = exchange.outcomes.iter().filter(is_change);
+        self.just_named = match (changes.next(), changes.next()) {
+            (Some(only), None) if ["add_task", "update_task"].contains(&only.tool) => only.task(),
+            _ => None,
+        };
+        // The server keeps the actions that wait for confirmation.
+        let mut question = None;
+        for outcome in exchange.outcomes.iter().filter(|outcome| !outcome.waits()) {
+            if outcome.success {
+                self.see(outcome);
+                question = None;
+            } else {
+                question = question_after(outcome);
+            }
+        }
+        self.question = exchange.question.or(question);
     }
 
     fn see(&mut self, outcome: &Outcome<'_>) {
-        self.question = None;
         if outcome.is_of_changes() {
             let changes = outcome.changes();
             self.focus = None;
@@ -193,16 +218,19 @@ impl Memory {
             self.change(&task, outcome.tool == "delete_task");
         } else if outcome.data["tasks"].is_array() {
             let shown = outcome.tasks("tasks");
-            // A list of one names it; behind a longer one, "it" may be any of them.
+            // A list of one names it; after a longer one, "it" may be any of them.
             if let Some(first) = shown.first() {
                 self.focus = (shown.len() == 1).then(|| first.clone());
             }
             self.show(&shown);
+            self.list = shown;
+            self.touched.clear();
         }
     }
 
-    /// Takes in that one task was changed. What is deleted can be meant no more.
+    /// Adds the change of one task. A deleted task is forgotten.
     fn change(&mut self, task: &Known, is_deleted: bool) {
+        self.touched.insert(task.id.clone());
         if is_deleted {
             self.seen.retain(|seen| seen.id != task.id);
             self.focus = None;
@@ -216,32 +244,56 @@ impl Memory {
         let tasks = &tasks[..tasks.len().min(MAX_SEEN)];
         let ids: HashSet<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
         self.seen.retain(|seen| !ids.contains(seen.id.as_str()));
-        self.seen
-            .extend(tasks.iter().map(|task| SeenTask { id: task.id.clone(), title: NormalizedText::new(&task.title) }));
+        self.seen.extend(tasks.iter().map(|task| SeenTask {
+            id: task.id.clone(),
+            title: NormalizedText::new(&task.title),
+            completed: task.completed,
+        }));
         self.seen.drain(..self.seen.len().saturating_sub(MAX_SEEN));
     }
 
-    /// Whether a task that was shown has `name` in its title, compared as the tools compare.
+    /// The list that was shown last, in its order. Empty if none was.
+    pub fn shown_list(&self) -> &[Known] {
+        &self.list
+    }
+
+    /// Whether positions have a meaning.
+    pub fn has_shown_list(&self) -> bool {
+        !self.list.is_empty()
+    }
+
+    /// The tasks of the list that was shown last that were not changed since, if any was.
+    pub fn untouched(&self) -> Vec<&Known> {
+        let rest: Vec<&Known> = self.list.iter().filter(|task| !self.touched.contains(&task.id)).collect();
+        if rest.len() < self.list.len() { rest } else { Vec::new() }
+    }
+
+    /// Whether a task that was shown contains `name` in its title.
     pub fn has_seen(&self, name: &str) -> bool {
-        self.any_seen(name, |title, name| title.as_str().contains(name.as_str()))
+        self.any_seen(name, |task, name| task.title.as_str().contains(name.as_str()))
     }
 
-    /// Whether a task that was shown has exactly this title, compared as the tools compare.
+    /// Whether a task that was shown has exactly this title.
     pub fn has_seen_exactly(&self, title: &str) -> bool {
-        self.any_seen(title, |seen, title| seen == title)
+        self.any_seen(title, |task, title| task.title == *title)
     }
 
-    fn any_seen(&self, name: &str, fits: impl Fn(&NormalizedText, &NormalizedText) -> bool) -> bool {
-        // What is longer than any title is in none.
+    /// Whether a task that was shown and is not completed has exactly this title.
+    pub fn has_open(&self, title: &str) -> bool {
+        self.any_seen(title, |task, title| !task.completed && task.title == *title)
+    }
+
+    fn any_seen(&self, name: &str, is_match: impl Fn(&SeenTask, &NormalizedText) -> bool) -> bool {
+        // No title contains a longer text.
         if self.seen.is_empty() || name.chars().nth(Title::MAX).is_some() {
             return false;
         }
         let name = NormalizedText::new(name);
-        self.seen.iter().any(|task| fits(&task.title, &name))
+        self.seen.iter().any(|task| is_match(task, &name))
     }
 }
 
-/// What a failed call leaves to be asked: which of these?
+/// The question that a failed call leaves: which of these?
 fn question_after(outcome: &Outcome<'_>) -> Option<Question> {
     let choices = outcome.choices();
     let action = Action::of_tool(outcome.tool).filter(|_| !choices.is_empty())?;

@@ -1,7 +1,7 @@
-//! The grammar: what people say to a task list, as tables, and the machine that holds a sentence against them.
+//! The grammar: what people say to a task list, as tables, and the readings that it finds in a message.
 //!
-//! The tables are in `grammar/`: word families, frames (whole sentences) and phrases (what stands in a slot).
-//! Deliberately not here: what a reading leads to. That depends on the conversation: `dialogue.rs`.
+//! The tables are word families (`words.rs`), frames (whole sentences: `frames.rs`, `questions.rs`, `remarks.rs`) and
+//! phrases (what stands in a slot: `phrases.rs`).
 
 mod frames;
 mod phrases;
@@ -10,43 +10,37 @@ mod reading;
 mod remarks;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::matching::{Program, Vocabulary, Words};
+use super::lexicon;
+use super::matching::{Cover, Families, Message, Program, Vocabulary};
 use super::notation::{NotationError, Pattern, parse};
 use super::sentence::Sentence;
 
-pub(super) use super::command::Status;
-use reading::Features;
 pub(super) use reading::{Feature, Intent, Item, Phrase, Reading};
+use reading::{Features, FrameInfo, Frames};
 
-/// Frames that ask for the same.
-pub(super) struct Frames {
-    /// What they ask for.
-    pub intent: Intent,
-    /// Frames that say so plainly.
-    pub sure: &'static [&'static str],
-    /// Frames that might also mean something else.
-    pub unsure: &'static [&'static str],
-}
+/// Maximum number of positions at which a frame may begin.
+const MAX_STARTS: usize = 12;
 
-/// A line of the tables, ready to be held against a sentence.
-pub(super) struct Frame {
-    intent: Intent,
-    sure: bool,
-    line: &'static str,
-    features: Features,
+/// Maximum number of words that the tails behind a frame cover.
+const MAX_TAIL_WORDS: usize = 12;
+
+/// A compiled line of the tables.
+struct Frame {
+    info: FrameInfo,
     program: Program,
     /// Whether an unknown first word may be a name by which the assistant is called. False for frames that begin with
     /// any words ("mop | the floor ...") and for frames about the speaker ("Bob | finished the report").
     may_follow_name: bool,
 }
 
-/// The grammar, ready to be used.
+/// The compiled grammar.
 pub(super) struct Grammar {
     vocabulary: Vocabulary,
+    families: Families,
     lead: Program,
     tail: Program,
     loose_tail: Program,
@@ -61,28 +55,7 @@ pub(super) struct Grammar {
     clause: Program,
 }
 
-/// First words that make a command doubtful, and are no names.
-const DOUBTS: &[&str] = &[
-    "almost",
-    "avoid",
-    "define",
-    "hypothetically",
-    "maybe",
-    "nearly",
-    "perhaps",
-    "possibly",
-    "quit",
-    "quote",
-    "seldom",
-    "someday",
-    "spell",
-];
-
-/// At how many places a frame may begin. Nobody puts that many leads before a command.
-const MAX_STARTS: usize = 12;
-
-/// Every table of frames, and whether its frames are about the speaker. Among lines that explain a sentence equally well
-/// the first one wins.
+/// Every table of frames, and whether its frames are about the speaker. Among frames with the same score the first one wins.
 fn tables() -> impl Iterator<Item = (&'static Frames, bool)> {
     let tables =
         [(frames::COMMANDS, false), (frames::SPEAKER, true), (questions::QUESTIONS, false), (remarks::REMARKS, false)];
@@ -97,21 +70,14 @@ fn features(line: &Pattern) -> Features {
     words::FEATURES.iter().filter(|(family, _)| has(family)).map(|(_, feature)| *feature).collect()
 }
 
-/// The one grammar.
-#[expect(clippy::expect_used, reason = "the tables are part of the program, and a test reads every line of them")]
-pub(super) static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::compile().expect("the grammar is sound"));
+/// The grammar of the tables.
+#[expect(clippy::expect_used, reason = "the tables are part of the program, and a test compiles them")]
+pub(super) static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::compile().expect("the tables are valid"));
 
 impl Grammar {
     fn compile() -> Result<Self, NotationError> {
-        let families = words::FAMILIES
-            .iter()
-            .map(|(name, line)| {
-                let pattern = parse(line)?;
-                let names_list = words::LIST_NAMES.contains(name);
-                Ok((*name, if names_list { Pattern::ListName(Box::new(pattern)) } else { pattern }))
-            })
-            .collect::<Result<HashMap<_, _>, NotationError>>()?;
         let mut vocabulary = Vocabulary::default();
+        let families = Families::compile(words::FAMILIES, words::LIST_NAMES, &mut vocabulary)?;
         let mut compile = |line: &str| Program::compile(&parse(line)?, &families, &mut vocabulary);
         let mut frames = Vec::new();
         for (table, is_about_speaker) in tables() {
@@ -119,28 +85,24 @@ impl Grammar {
                 for line in lines {
                     let pattern = parse(line)?;
                     frames.push(Frame {
-                        intent: table.intent,
-                        sure,
-                        line,
-                        features: features(&pattern),
+                        info: FrameInfo { intent: table.intent, sure, line, features: features(&pattern) },
                         program: compile(line)?,
                         may_follow_name: !is_about_speaker && !pattern.begins_with_slot(),
                     });
                 }
             }
         }
-        let items =
-            phrases::ITEMS.iter().map(|(phrase, line)| Ok((*phrase, compile(line)?))).collect::<Result<_, _>>()?;
-        let no_titles = phrases::NO_TITLES.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
-        let choosing = phrases::CHOOSING.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
-        let naming = phrases::NAMING.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
-        let mentions = phrases::MENTIONS.iter().map(|line| compile(line)).collect::<Result<_, _>>()?;
+        let items = phrases::ITEMS.iter().map(|(phrase, line)| Ok((*phrase, compile(line)?))).collect::<Result<_, _>>()?;
+        let mut all = |lines: &[&str]| lines.iter().map(|line| compile(line)).collect::<Result<Vec<_>, _>>();
+        let (no_titles, choosing) = (all(phrases::NO_TITLES)?, all(phrases::CHOOSING)?);
+        let (naming, mentions) = (all(phrases::NAMING)?, all(phrases::MENTIONS)?);
         let (lead, tail, loose_tail) = (compile("<lead>")?, compile("<tail>")?, compile("<loose-tail>")?);
         let elsewhere = compile("<elsewhere> [<aside> {item}]")?;
         let doubtful = compile("<doubtful> [<aside> {item}]")?;
         let clause = compile("<clause>")?;
         Ok(Self {
             vocabulary,
+            families,
             lead,
             tail,
             loose_tail,
@@ -156,56 +118,90 @@ impl Grammar {
         })
     }
 
-    /// The sentence's words as the grammar knows them.
-    pub fn words(&self, sentence: &Sentence<'_>) -> Words {
-        self.vocabulary.look_up(sentence)
+    /// Returns the message of `sentence`.
+    pub fn message<'t>(&self, sentence: Sentence<'t>) -> Message<'t> {
+        self.vocabulary.message(sentence)
     }
 
-    /// Every way to understand the words in `span`, the best first.
-    pub fn readings(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Vec<Reading> {
-        let tokens = sentence.tokens();
-        let starts = self.starts(sentence, words, span.clone());
-        let ends = ends_with(&self.tail, sentence, words, span.clone());
-        let loose_ends = ends_with(&self.loose_tail, sentence, words, span.clone());
+    /// Returns every way to understand the words in `span`, the best first.
+    pub fn readings(&self, message: &Message<'_>, span: Range<usize>) -> Vec<Reading> {
+        self.readings_from(message, span.start, &[span.end]).pop().unwrap_or_default()
+    }
+
+    /// For each of `ends`, returns every way to understand the words between `start` and it, the best first.
+    pub fn readings_from(&self, message: &Message<'_>, start: usize, ends: &[usize]) -> Vec<Vec<Reading>> {
+        let mut found = vec![Vec::new(); ends.len()];
+        let Some(&limit) = ends.iter().max() else { return found };
+        // By the end of a frame: the parts that it may close, and whether a new title may stand there.
+        let mut closes: BTreeMap<usize, Vec<(usize, bool)>> = BTreeMap::new();
+        for (index, &end) in ends.iter().enumerate() {
+            let strict = self.ends_before(&self.tail, message, start..end);
+            for at in self.ends_before(&self.loose_tail, message, start..end) {
+                closes.entry(at).or_default().push((index, strict.contains(&at)));
+            }
+        }
         let mut items = HashMap::new();
-        let mut readings = Vec::new();
+        let starts = self.starts(message, start..limit);
+        let span = start..limit;
         // With a comma it is a name for certain.
-        let called = called(sentence, words, span.clone()).filter(|_| !sentence.begins_with_name(span.clone()));
-        let says_who = called.is_some_and(|start| matches!(tokens[start].word.as_str(), "i" | "we"));
+        let called = called(message, span.clone()).filter(|_| !message.sentence.begins_with_name(span.clone()));
+        let names_speaker = called.is_some_and(|at| lexicon::SPEAKERS.contains(&message.tokens()[at].word));
         for frame in &self.frames {
-            for &start in &starts {
-                if called == Some(start) && !frame.may_follow_name && !says_who {
+            for &at in &starts {
+                if called == Some(at) && !frame.may_follow_name && !names_speaker {
                     continue;
                 }
-                for cover in frame.program.covers(tokens, words, start..span.end, &|at| loose_ends.contains(&at)) {
-                    let new_title_ends = [&cover.title, &cover.new].into_iter().flatten().any(|t| t.end == cover.end);
-                    if new_title_ends && !ends.contains(&cover.end) {
-                        continue;
-                    }
+                for cover in self.covers(&frame.program, message, at..limit, &|end| closes.contains_key(&end)) {
+                    let ends_with_title = [&cover.title, &cover.new].into_iter().flatten().any(|t| t.end == cover.end);
                     let item = cover.item.clone().map(|item| {
-                        items.entry(item.clone()).or_insert_with(|| self.item(sentence, words, item)).clone()
+                        items.entry(item.clone()).or_insert_with(|| self.item(message, item)).clone()
                     });
-                    readings.push(Reading::new(frame, start, span.len(), cover, item));
+                    for &(index, is_strict) in closes.get(&cover.end).map_or(&[][..], Vec::as_slice) {
+                        if is_strict || !ends_with_title {
+                            let words = ends[index] - start;
+                            found[index].push(Reading::new(frame.info, at, words, cover.clone(), item.clone()));
+                        }
+                    }
                 }
             }
         }
-        // Stable: among equals, the order of the tables decides.
-        readings.sort_by_key(|reading| std::cmp::Reverse(reading.score));
-        readings
+        for readings in &mut found {
+            // Stable: among equals, the order of the tables decides.
+            readings.sort_by_key(|reading| std::cmp::Reverse(reading.score));
+        }
+        found
     }
 
-    /// Where a frame may begin: at the start, or behind any number of leads.
-    fn starts(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Vec<usize> {
+    fn covers(
+        &self,
+        program: &Program,
+        message: &Message<'_>,
+        span: Range<usize>,
+        ends_at: &dyn Fn(usize) -> bool,
+    ) -> Vec<Cover> {
+        program.covers(&self.families, message, span, ends_at)
+    }
+
+    /// Returns the ways to cover all words in `span` without a misspelt one.
+    fn exact_covers(&self, program: &Program, message: &Message<'_>, span: Range<usize>) -> Vec<Cover> {
+        let end = span.end;
+        let mut covers = self.covers(program, message, span, &|at| at == end);
+        covers.retain(|cover| cover.misspelt == 0);
+        covers
+    }
+
+    /// Returns where a frame may begin: at the start, or behind any number of leads.
+    fn starts(&self, message: &Message<'_>, span: Range<usize>) -> Vec<usize> {
         let mut starts = vec![span.start];
-        let signs = sentence.tokens()[span.clone()].iter().take_while(|token| token.is_sign()).count();
+        let signs = message.tokens()[span.clone()].iter().take_while(|token| token.is_sign()).count();
         starts.extend((signs > 0 && signs < span.len()).then_some(span.start + signs));
-        if sentence.begins_with_name(span.clone()) || called(sentence, words, span.clone()).is_some() {
+        if message.sentence.begins_with_name(span.clone()) || called(message, span.clone()).is_some() {
             starts.push(span.start + 1);
         }
         let mut next = 0;
         while let Some(&start) = starts.get(next).filter(|_| starts.len() < MAX_STARTS) {
-            for cover in self.lead.covers(sentence.tokens(), words, start..span.end, &|_| true) {
-                let is_clear = cover.slips == 0 || cover.end - start == 1;
+            for cover in self.covers(&self.lead, message, start..span.end, &|_| true) {
+                let is_clear = cover.misspelt == 0 || cover.end - start == 1;
                 if is_clear && cover.end > start && cover.end < span.end && !starts.contains(&cover.end) {
                     starts.push(cover.end);
                 }
@@ -215,15 +211,25 @@ impl Grammar {
         starts
     }
 
-    /// How the words in `span` point at a task.
-    pub fn item(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Item {
-        let at_end = |at| at == span.end;
+    /// Returns where a frame may end in `span`: at the end, or before any number of tails.
+    fn ends_before(&self, tail: &Program, message: &Message<'_>, span: Range<usize>) -> Vec<usize> {
+        let mut ends = vec![span.end];
+        for start in span.clone().rev().take_while(|&at| span.end - at <= MAX_TAIL_WORDS) {
+            if !self.covers(tail, message, start..span.end, &|at| ends.contains(&at)).is_empty() {
+                ends.push(start);
+            }
+        }
+        ends
+    }
+
+    /// Returns how the words in `span` point at a task.
+    pub fn item(&self, message: &Message<'_>, span: Range<usize>) -> Item {
         let mut best = Item { phrase: Phrase::Name, name: span.clone(), number: None };
         let mut open_words = span.len() + 1;
         for (phrase, program) in &self.items {
-            for cover in program.covers(sentence.tokens(), words, span.clone(), &at_end) {
-                // A slip is no help here: names are what people write with the least care.
-                if cover.slips == 0 && cover.open_words < open_words {
+            // Misspelt words do not count: names are what people write with the least care.
+            for cover in self.exact_covers(program, message, span.clone()) {
+                if cover.open_words < open_words {
                     open_words = cover.open_words;
                     best = Item { phrase: *phrase, name: cover.item.unwrap_or(0..0), number: cover.number };
                 }
@@ -232,104 +238,74 @@ impl Grammar {
         best
     }
 
-    /// Whether the words in `span` are no title but a word for one.
-    pub fn is_no_title(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
-        let at_end = |at| at == span.end;
-        self.no_titles.iter().any(|program| {
-            let covers = program.covers(sentence.tokens(), words, span.clone(), &at_end);
-            covers.iter().any(|cover| cover.slips == 0)
-        })
+    /// Whether the words in `span` stand for a title without being one.
+    pub fn is_no_title(&self, message: &Message<'_>, span: &Range<usize>) -> bool {
+        self.no_titles.iter().any(|program| !self.exact_covers(program, message, span.clone()).is_empty())
     }
 
-    /// The words of an answer to "Which one?" without what stands around it.
-    pub fn choice(&self, sentence: &Sentence<'_>, words: &Words) -> Range<usize> {
-        let starts = self.starts(sentence, words, sentence.all());
-        let ends = ends_with(&self.loose_tail, sentence, words, sentence.all());
-        shortest(&self.choosing, sentence, words, &starts, &ends)
+    /// Returns the words of an answer to "Which one?" without what stands around it.
+    pub fn choice(&self, message: &Message<'_>) -> Range<usize> {
+        let starts = self.starts(message, message.sentence.all());
+        let ends = self.ends_before(&self.loose_tail, message, message.sentence.all());
+        self.shortest(&self.choosing, message, &starts, &ends)
     }
 
-    /// The words of an answer to "What should it be called?" without what stands around it.
-    pub fn name(&self, sentence: &Sentence<'_>, words: &Words) -> Range<usize> {
-        let ends = ends_with(&self.tail, sentence, words, sentence.all());
-        shortest(&self.naming, sentence, words, &[0], &ends)
+    /// Returns the words of an answer to "What should it be called?" without what stands around it.
+    pub fn name(&self, message: &Message<'_>) -> Range<usize> {
+        let ends = self.ends_before(&self.tail, message, message.sentence.all());
+        self.shortest(&self.naming, message, &[0], &ends)
     }
 
-    /// The thing that the words in `span` speak of, if they are said before a command about it.
-    pub fn mentioned(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Option<Range<usize>> {
-        let at_end = |at| at == span.end;
-        let covers = |program: &Program| program.covers(sentence.tokens(), words, span.clone(), &at_end);
-        let covers = self.mentions.iter().flat_map(covers).filter(|cover| cover.slips == 0);
+    /// Returns the thing that the words in `span` speak of, if they are said before a command about it.
+    pub fn mentioned(&self, message: &Message<'_>, span: &Range<usize>) -> Option<Range<usize>> {
+        let covers = self.mentions.iter().flat_map(|program| self.exact_covers(program, message, span.clone()));
         covers.min_by_key(|cover| cover.open_words).and_then(|cover| cover.item)
     }
 
     /// Whether the words in `span` are rather a clause than a name, as in "delete what I said" or "mark it as not done".
-    pub fn is_clause(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
-        let negates =
-            sentence.tokens()[span.clone()].iter().any(|token| matches!(token.word.as_str(), "not" | "never"));
-        let covers = self.clause.covers(sentence.tokens(), words, span, &|_| true);
-        negates || covers.iter().any(|cover| cover.slips == 0)
+    pub fn is_clause(&self, message: &Message<'_>, span: Range<usize>) -> bool {
+        let negates = message.tokens()[span.clone()].iter().any(|token| lexicon::NEGATIONS.contains(&token.word));
+        negates || self.covers(&self.clause, message, span, &|_| true).iter().any(|cover| cover.misspelt == 0)
     }
 
-    /// Whether what the words in `span` name is what another program looks after.
-    pub fn is_elsewhere(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
-        ends_in(&self.elsewhere, sentence, words, span)
+    /// Whether another program looks after what the words in `span` name.
+    pub fn is_elsewhere(&self, message: &Message<'_>, span: &Range<usize>) -> bool {
+        span.clone().any(|start| !self.exact_covers(&self.elsewhere, message, start..span.end).is_empty())
     }
 
-    /// Whether what the words in `span` name may be a task, and may be what another program looks after.
-    pub fn is_doubtful(&self, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
-        ends_in(&self.doubtful, sentence, words, span)
+    /// Whether another program may look after what the words in `span` name, although it may be a task too.
+    pub fn is_doubtful(&self, message: &Message<'_>, span: &Range<usize>) -> bool {
+        span.clone().any(|start| !self.exact_covers(&self.doubtful, message, start..span.end).is_empty())
     }
-}
 
-/// Where the sentence goes on behind a first word that the grammar has no use for: perhaps the name of whoever is
-/// spoken to, as in "Olly add milk".
-fn called(sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Option<usize> {
-    let first = sentence.tokens().get(span.start).map_or("", |token| token.word.as_str());
-    if DOUBTS.contains(&first) {
-        return None;
-    }
-    let is_unknown = words.get(span.start).is_some_and(|word| !word.is_known());
-    (is_unknown && span.len() > 2 && sentence.tokens()[span.start].is_name()).then_some(span.start + 1)
-}
-
-/// Whether `program` covers the end of `span`, from any word on.
-fn ends_in(program: &Program, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> bool {
-    let at_end = |at| at == span.end;
-    span.clone().any(|start| {
-        let covers = program.covers(sentence.tokens(), words, start..span.end, &at_end);
-        covers.iter().any(|cover| cover.slips == 0)
-    })
-}
-
-/// Where a frame may end in `span`: at the end, or before any number of tails.
-fn ends_with(tail: &Program, sentence: &Sentence<'_>, words: &Words, span: Range<usize>) -> Vec<usize> {
-    let mut ends = vec![span.end];
-    for start in span.clone().rev().take_while(|&at| span.end - at <= 12) {
-        if !tail.covers(sentence.tokens(), words, start..span.end, &|at| ends.contains(&at)).is_empty() {
-            ends.push(start);
-        }
-    }
-    ends
-}
-
-/// The shortest `{item}` that one of `programs` leaves.
-fn shortest(
-    programs: &[Program],
-    sentence: &Sentence<'_>,
-    words: &Words,
-    starts: &[usize],
-    ends: &[usize],
-) -> Range<usize> {
-    let mut best = sentence.all();
-    for program in programs {
-        for &start in starts {
-            for cover in program.covers(sentence.tokens(), words, start..best.end.max(start), &|at| ends.contains(&at))
-            {
-                best = cover.item.filter(|item| cover.slips == 0 && item.len() < best.len()).unwrap_or(best);
+    /// The shortest `{item}` that one of `programs` leaves.
+    fn shortest(
+        &self,
+        programs: &[Program],
+        message: &Message<'_>,
+        starts: &[usize],
+        ends: &[usize],
+    ) -> Range<usize> {
+        let mut best = message.sentence.all();
+        for program in programs {
+            for &start in starts {
+                let span = start..best.end.max(start);
+                for cover in self.covers(program, message, span, &|at| ends.contains(&at)) {
+                    best = cover.item.filter(|item| cover.misspelt == 0 && item.len() < best.len()).unwrap_or(best);
+                }
             }
         }
+        best
     }
-    best
+}
+
+/// Returns where the message goes on behind a first word that the grammar does not know: perhaps the name of the assistant,
+/// as in "Olly add milk".
+fn called(message: &Message<'_>, span: Range<usize>) -> Option<usize> {
+    let first = message.tokens().get(span.start)?;
+    let is_unknown = message.word(span.start).is_some_and(|word| !word.is_known());
+    let may_be_name = is_unknown && span.len() > 2 && first.is_name() && !lexicon::HEDGES.contains(&first.word);
+    may_be_name.then_some(span.start + 1)
 }
 
 #[cfg(test)]

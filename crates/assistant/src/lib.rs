@@ -3,15 +3,15 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | what has happened so far | `conversation` |
-//! | the message's words, with their places in the text | `sentence`, `numbers` |
-//! | the ways to understand them | `grammar` (the tables), `notation`, `matching` |
-//! | which of them is meant: a command, a question back, a remark | `dialogue`, `reply`, `command` |
-//! | the words of the answer | `wording` (without results), `answer` (about results) |
-//! | how a sentence was understood, for whoever works on it | `explain` |
+//! | the conversation so far | `conversation` |
+//! | the words of the message, and their classes | `sentence`, `numbers`, `lexicon` |
+//! | its parts, and the ways to understand each | `parts`, `pasted`, `grammar` (the tables), `notation`, `matching` |
+//! | commands, a question or a remark | `dialogue`, `reply`, `listener`, `command`, `selection` |
+//! | the calls, round by round | `rounds` |
+//! | the text of the answer | `wording` (without results), `answer` (about results) |
+//! | how a sentence is understood, for developers | `explain` |
 //!
-//! It keeps nothing between calls: the same request gets the same reply. Deliberately not here: a clock, randomness,
-//! I/O, and any task that a tool has not told of.
+//! It keeps nothing between calls: the same request gets the same reply. It uses no clock, no randomness and no I/O.
 
 mod answer;
 mod command;
@@ -19,10 +19,17 @@ mod conversation;
 mod dialogue;
 mod explain;
 mod grammar;
+mod language;
+mod lexicon;
+mod listener;
 mod matching;
 mod notation;
 mod numbers;
+mod parts;
+mod pasted;
 mod reply;
+mod rounds;
+mod selection;
 mod sentence;
 mod wording;
 
@@ -34,24 +41,21 @@ use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmSt
 use domain::tool::CONFIRM_PENDING;
 use futures_util::{StreamExt as _, stream};
 
-use self::command::{Action, Command, Decision, Question, Remark, Status, Target};
-use self::conversation::{Memory, Outcome, exchanges};
-pub use self::explain::{ExplainedOutcome, ExplainedReading, Explanation};
-
-/// Maximum number of tasks that a sweep takes at once: as many as one reply may call tools.
-const MAX_SWEPT: usize = domain::chat::MAX_CALLS;
+use self::command::{Command, Decision, Plan, Question, Remark};
+use self::conversation::{Memory, exchanges};
+pub use self::explain::{ExplainedPart, ExplainedReading, Explanation};
 
 /// The built-in assistant.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuiltInAssistant;
 
 impl BuiltInAssistant {
-    /// The built-in assistant. It has no settings.
+    /// Creates the assistant. It has no settings.
     pub fn new() -> Self {
         Self
     }
 
-    /// How it understands a sentence that opens a conversation.
+    /// Explains how it understands a sentence that opens a conversation.
     pub fn explain(self, sentence: &str) -> Explanation {
         explain::explain(sentence)
     }
@@ -67,114 +71,76 @@ impl LlmClient for BuiltInAssistant {
         "doable-offline-1"
     }
 
-    /// Never fails. Of the request, the words to the system are not read: this assistant knows its work.
+    /// Never fails. Ignores the system text of the request.
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
         Ok(stream::iter(events(&reply(&request))).map(Ok).boxed())
     }
 }
 
 /// A reply before it becomes events.
-#[derive(Debug, PartialEq, Eq)]
-enum Reply {
-    Words(String),
-    Question(Question),
-    Calls(Vec<Command>),
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Reply {
+    text: String,
+    /// A question in the text that the next message may answer.
+    question: Option<Question>,
+    /// The commands to call first. A reply with calls has no text.
+    calls: Vec<Command>,
+}
+
+impl Reply {
+    fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
 }
 
 fn reply(request: &LlmRequest) -> Reply {
     let mut exchanges = exchanges(&request.messages);
-    let Some(now) = exchanges.pop() else {
-        return Reply::Words(wording::remark(Remark::Greeting, 0).to_owned());
-    };
-    if now.outcomes.iter().any(|outcome| outcome.tool == CONFIRM_PENDING) {
-        // It was all that the message asked for, whatever else the words might mean.
-        return Reply::Words(answer::answer(&now.outcomes, None));
+    let Some(current) = exchanges.pop() else { return Reply::text(wording::remark(&Remark::Greeting, 0)) };
+    if current.outcomes.iter().any(|outcome| outcome.tool == CONFIRM_PENDING) {
+        // It was all that the message asked for, whatever else the words may mean.
+        return Reply::text(answer::answer(&[], &current.outcomes));
     }
     let has_tool = |name: &str| request.tools.iter().any(|tool| tool.name == name);
     let turn = exchanges.len();
     let mut memory = Memory::of(exchanges);
     memory.is_pending = has_tool(CONFIRM_PENDING);
-    let decision = dialogue::decide(now.said, &memory);
-    let there_is = |command: &Command| has_tool(command.tool());
-    match decision {
-        Decision::Sweep(action, status) => only_with(there_is, sweep(action, status, &now.outcomes)),
-        decided if !now.outcomes.is_empty() => {
-            let about = match &decided {
-                Decision::Act(commands) => commands.iter().find_map(Command::about),
-                Decision::Ask(_) | Decision::Say(_) | Decision::Sweep(..) => None,
-            };
-            Reply::Words(answer::answer(&now.outcomes, about))
-        }
-        Decision::Act(commands) => only_with(there_is, Reply::Calls(commands)),
-        Decision::Ask(question) => Reply::Question(question),
-        Decision::Say(remark) => Reply::Words(wording::remark(remark, turn).to_owned()),
-    }
-}
-
-/// A reply, if every tool that it calls is there.
-fn only_with(there_is: impl Fn(&Command) -> bool, reply: Reply) -> Reply {
-    match reply {
-        Reply::Calls(commands) if !commands.iter().all(there_is) => Reply::Words(wording::NO_TOOL.to_owned()),
-        reply => reply,
-    }
-}
-
-/// Does something to every task there is: looks first, then calls the tool for each of them. Whether so many may be
-/// deleted at once is the server's to say.
-fn sweep(action: Action, status: Status, outcomes: &[Outcome<'_>]) -> Reply {
-    let [list] = outcomes else {
-        return match outcomes {
-            [] => Reply::Calls(vec![Command::List { status, about: None }]),
-            [list, rest @ ..] => Reply::Words(answer::of_sweep(list, rest)),
-        };
+    let plan = match dialogue::decide(current.text, &memory) {
+        Decision::Act(plan) => plan,
+        _ if !current.outcomes.is_empty() => Plan::default(),
+        Decision::Ask(question) => Plan { question: Some(question), ..Plan::default() },
+        Decision::Say(remark) => return Reply::text(wording::remark(&remark, turn)),
     };
-    if !list.success || !list.data["tasks"].is_array() {
-        return Reply::Words(answer::answer(outcomes, None));
+    let calls = rounds::next_calls(&plan.commands, &current.outcomes);
+    if !calls.iter().all(|call| has_tool(call.tool())) {
+        return Reply::text(wording::NO_TOOL);
     }
-    match answer::swept(list) {
-        Err(nothing) => Reply::Words(nothing),
-        Ok(tasks) => {
-            let swept = tasks.iter().take(MAX_SWEPT).map(Target::known);
-            match action {
-                Action::Complete => Reply::Calls(swept.map(Command::Complete).collect()),
-                Action::Delete => Reply::Calls(swept.map(Command::Delete).collect()),
-                Action::Rename => Reply::Words(wording::remark(Remark::RenamesOne, 0).to_owned()),
-            }
-        }
+    if !calls.is_empty() {
+        return Reply { calls, ..Reply::default() };
     }
+    let done = (!current.outcomes.is_empty()).then(|| rounds::answer(&plan.commands, &current.outcomes));
+    let texts = [done, wording::skipped(&plan.skipped), plan.question.as_ref().map(wording::question)];
+    let text = texts.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    Reply { text, question: plan.question, calls }
 }
 
-/// Returns the events of a reply: text word by word, calls one by one, a question also as a plan, which the conversation
-/// keeps for the next message. Usage is unknown: there are no tokens.
+/// Returns the events of a reply: calls one by one, text word by word, a question also as a plan, which the conversation
+/// stores for the next message. Usage is unknown: there are no tokens.
 fn events(reply: &Reply) -> Vec<LlmEvent> {
-    let words = |text: &str| -> Vec<LlmEvent> {
-        text.split_inclusive(char::is_whitespace).map(|word| LlmEvent::TextDelta(word.to_owned())).collect()
-    };
     let mut events = Vec::new();
-    let reason = match reply {
-        Reply::Words(text) => {
-            events.extend(words(text));
-            FinishReason::Stop
-        }
-        Reply::Question(question) => {
-            events.extend(serde_json::to_string(question).ok().map(LlmEvent::PlanDelta));
-            events.extend(words(&wording::question(question)));
-            FinishReason::Stop
-        }
-        Reply::Calls(commands) => {
-            for (index, command) in commands.iter().enumerate() {
-                let call = LlmToolCall {
-                    id: format!("call_{index}"),
-                    tool: command.tool().to_owned(),
-                    arguments: command.arguments().to_string(),
-                };
-                events.push(LlmEvent::ToolCallStarted { index, id: call.id.clone(), tool: call.tool.clone() });
-                events.push(LlmEvent::ToolCallArguments { index, fragment: call.arguments.clone() });
-                events.push(LlmEvent::ToolCallComplete { index, call });
-            }
-            FinishReason::ToolCalls
-        }
-    };
+    for (index, command) in reply.calls.iter().enumerate() {
+        let call = LlmToolCall {
+            id: format!("call_{index}"),
+            tool: command.tool().to_owned(),
+            arguments: command.arguments().to_string(),
+        };
+        events.push(LlmEvent::ToolCallStarted { index, id: call.id.clone(), tool: call.tool.clone() });
+        events.push(LlmEvent::ToolCallArguments { index, fragment: call.arguments.clone() });
+        events.push(LlmEvent::ToolCallComplete { index, call });
+    }
+    let plan = reply.question.as_ref().and_then(|question| serde_json::to_string(question).ok());
+    events.extend(plan.map(LlmEvent::PlanDelta));
+    events.extend(reply.text.split_inclusive(char::is_whitespace).map(|word| LlmEvent::TextDelta(word.to_owned())));
+    let reason = if reply.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
     events.push(LlmEvent::Finished { reason, usage: None });
     events
 }

@@ -1,236 +1,207 @@
-//! Patterns compiled into small programs, and the machine that runs them over words.
+//! The matcher: finds every way in which a pattern covers a span of words.
 //!
-//! The machine finds every way in which a pattern covers a span of words completely: a backtracking matcher in the
-//! manner of Thompson and Pike (<https://swtch.com/~rsc/regexp/regexp2.html>) over words instead of characters. A
-//! regular-expression crate would do for characters, but finds one way only, and the competing ways are what readings
-//! are made of. Deliberately not here: which way is the best.
+//! It is a backtracking matcher in the manner of Thompson and Pike (<https://swtch.com/~rsc/regexp/regexp2.html>) over
+//! words instead of characters, which remembers the positions from which a step leads nowhere and the ends of each word
+//! family. A regular-expression crate finds one way only, and the competing ways are what readings are made of.
 
-mod first_words;
+mod program;
 mod words;
 
-use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
-use self::first_words::FirstWords;
-use self::words::{Word, WordId};
-use super::notation::{NotationError, Pattern, Slot};
+use self::program::Step;
+use super::lexicon;
+use super::notation::Slot;
 use super::sentence::Token;
 
+pub(super) use self::program::{Families, Program};
 #[cfg(test)]
 pub(super) use self::words::{MAX_STEPS, steps_of};
-pub(super) use self::words::{Vocabulary, Words};
+pub(super) use self::words::{Message, Vocabulary};
 
-/// How many words `{*}` may cover.
+/// Maximum number of words that `{*}` covers.
 const WILD_WORDS: usize = 3;
 
-/// What a question begins with.
-const QUESTION_WORDS: &[&str] = &[
-    "are", "can", "could", "did", "do", "does", "how", "is", "should", "what", "when", "where", "which", "who", "why",
-];
-
-/// Words that `{*}` does not cover: they begin another phrase.
-const NEVER_WILD: &[&str] = &[
-    "", "a", "about", "an", "and", "at", "by", "do", "for", "from", "i", "if", "in", "is", "it", "my", "of", "off",
-    "on", "or", "our", "that", "the", "this", "to", "with", "your",
-];
-
-#[derive(Clone, Debug)]
-enum Step {
-    Word(WordId),
-    Slot(Slot),
-    Wild,
-    /// What follows speaks of the list.
-    List,
-    Either(usize, usize),
-    Jump(usize),
-    Done,
-}
-
-/// A pattern that can be run.
-#[derive(Debug)]
-pub(super) struct Program {
-    steps: Vec<Step>,
-    first: FirstWords,
-}
-
-/// One way in which a pattern covers a span of words.
+/// One way in which a pattern covers words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cover {
-    /// Where it ends. Programs that need not reach the end of the span use it.
+    /// Where it ends.
     pub end: usize,
-    /// The words of each slot.
+    /// The words of `{title}`.
     pub title: Option<Range<usize>>,
-    /// See [`Slot::Item`].
+    /// The words of `{item}`.
     pub item: Option<Range<usize>>,
-    /// See [`Slot::New`].
+    /// The words of `{new}`.
     pub new: Option<Range<usize>>,
-    /// The value of the number, if there is one.
+    /// The value of `{number}`.
     pub number: Option<u32>,
-    /// How many words stand in slots: they are what the grammar does not explain.
+    /// The number of words in slots, which the grammar does not explain.
     pub open_words: usize,
-    /// How many words `{*}` covers.
+    /// The number of words that `{*}` covers.
     pub wild_words: usize,
-    /// Whether a name of the list is covered ([`Pattern::ListName`]).
-    pub speaks_of_list: bool,
-    /// How many words had to be taken for a slip.
-    pub slips: usize,
+    /// Whether a name of the list is covered.
+    pub names_list: bool,
+    /// The number of misspelt words.
+    pub misspelt: usize,
+}
+
+/// One end of a word family that begins at a given word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FamilyEnd {
+    end: usize,
+    misspelt: usize,
+    wild_words: usize,
+    names_list: bool,
+}
+
+/// One run of a program.
+struct Run<'a> {
+    program: &'a Program,
+    families: &'a Families,
+    message: &'a Message<'a>,
+    span: Range<usize>,
+    ends_at: &'a dyn Fn(usize) -> bool,
+    /// By step and position: whether nothing is found from there.
+    dead: Vec<bool>,
+    found: Vec<Cover>,
 }
 
 impl Program {
-    /// Compiles `pattern`; `families` are the word families by name.
-    ///
-    /// # Errors
-    /// [`NotationError::UnknownFamily`].
-    pub fn compile(
-        pattern: &Pattern,
-        families: &HashMap<&str, Pattern>,
-        vocabulary: &mut Vocabulary,
-    ) -> Result<Self, NotationError> {
-        let mut program = Self { steps: Vec::new(), first: FirstWords::Any };
-        program.append(pattern, families, vocabulary, 0)?;
-        program.steps.push(Step::Done);
-        program.first = FirstWords::of(&program);
-        Ok(program)
-    }
-
-    fn append(
-        &mut self,
-        pattern: &Pattern,
-        families: &HashMap<&str, Pattern>,
-        vocabulary: &mut Vocabulary,
-        depth: usize,
-    ) -> Result<(), NotationError> {
-        match pattern {
-            Pattern::Word(word) => self.steps.push(Step::Word(vocabulary.id(word))),
-            Pattern::Slot(slot) => self.steps.push(Step::Slot(*slot)),
-            Pattern::Wild => self.steps.push(Step::Wild),
-            Pattern::Family(name) => {
-                let unknown = || NotationError::UnknownFamily(name.clone());
-                // Deeper than any sensible table: the family contains itself.
-                let family = families.get(name.as_str()).filter(|_| depth < 16).ok_or_else(unknown)?;
-                self.append(family, families, vocabulary, depth + 1)?;
-            }
-            Pattern::ListName(name) => {
-                self.steps.push(Step::List);
-                self.append(name, families, vocabulary, depth)?;
-            }
-            Pattern::Sequence(parts) => {
-                for part in parts {
-                    self.append(part, families, vocabulary, depth)?;
-                }
-            }
-            Pattern::Maybe(inner) => {
-                let fork = self.placeholder();
-                self.append(inner, families, vocabulary, depth)?;
-                self.steps[fork] = Step::Either(fork + 1, self.steps.len());
-            }
-            Pattern::Choice(options) => {
-                let mut exits = Vec::new();
-                for (i, option) in options.iter().enumerate() {
-                    let fork = (i + 1 < options.len()).then(|| self.placeholder());
-                    self.append(option, families, vocabulary, depth)?;
-                    if let Some(fork) = fork {
-                        exits.push(self.placeholder());
-                        self.steps[fork] = Step::Either(fork + 1, self.steps.len());
-                    }
-                }
-                for exit in exits {
-                    self.steps[exit] = Step::Jump(self.steps.len());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A step whose target is not known yet; whoever asks for it replaces it.
-    fn placeholder(&mut self) -> usize {
-        self.steps.push(Step::Jump(0));
-        self.steps.len() - 1
-    }
-
-    /// Every way to cover words of `span`, from its start to some `end` for which `ends_at` holds.
+    /// Returns every way to cover words of `span`, from its start to an end for which `ends_at` holds.
     pub fn covers(
         &self,
-        tokens: &[Token],
-        words: &Words,
+        families: &Families,
+        message: &Message<'_>,
         span: Range<usize>,
         ends_at: &dyn Fn(usize) -> bool,
     ) -> Vec<Cover> {
-        let mut found = Vec::new();
-        let known = &words.all()[..span.end];
-        if words.are_given_up() || !self.first.allow(known.get(span.start)) {
-            return found;
+        let first = message.word(span.start).filter(|_| !span.is_empty());
+        if message.is_out_of_steps() || !self.may_begin_with(first) {
+            return Vec::new();
         }
-        let mut threads = vec![(0, Cover { end: span.start, ..Cover::default() })];
-        while let Some((at_step, mut cover)) = threads.pop() {
-            if !words.take(1) {
-                break;
-            }
-            let at = cover.end;
-            match &self.steps[at_step] {
-                Step::Done if ends_at(at) => {
-                    words.take(found.len());
-                    if !found.contains(&cover) {
-                        found.push(cover);
-                    }
-                }
-                Step::Done => {}
-                Step::List => {
-                    cover.speaks_of_list = true;
-                    threads.push((at_step + 1, cover));
-                }
-                Step::Jump(target) => threads.push((*target, cover)),
-                Step::Either(first, second) => {
-                    threads.push((*second, cover.clone()));
-                    threads.push((*first, cover));
-                }
-                Step::Word(id) => {
-                    let Some(word) = known.get(at) else { continue };
-                    if word.exact != Some(*id) {
-                        if !word.meant.contains(&Some(*id)) {
-                            continue;
-                        }
-                        cover.slips += 1;
-                    }
-                    cover.end += 1;
-                    threads.push((at_step + 1, cover));
-                }
-                Step::Slot(Slot::Number) => {
-                    let Some(number) = known.get(at).and_then(|word| word.number) else { continue };
-                    cover.number = Some(number);
-                    cover.end += 1;
-                    threads.push((at_step + 1, cover));
-                }
-                // A question is no aside before a command.
-                Step::Slot(Slot::Rest) if at == span.start && tokens.get(at).is_some_and(asks) => {}
-                Step::Slot(slot) => {
-                    // Popped in reverse: the longest is pushed first, so that the shortest is tried first.
-                    let ends = phrase_ends(tokens, at..span.end);
-                    words.take(ends.len());
-                    for end in ends.into_iter().rev() {
-                        let mut longer = cover.clone();
-                        longer.fill(*slot, at..end);
-                        threads.push((at_step + 1, longer));
-                    }
-                }
-                Step::Wild => {
-                    let free = |token: &&Token| !NEVER_WILD.contains(&token.word.as_str());
-                    let most = tokens[at..span.end].iter().take(WILD_WORDS).take_while(free).count();
-                    for count in (0..=most).rev() {
-                        let mut longer = cover.clone();
-                        longer.end += count;
-                        longer.wild_words += count;
-                        threads.push((at_step + 1, longer));
-                    }
-                }
-            }
-        }
-        found
+        let dead = vec![false; self.steps.len() * (span.len() + 1)];
+        let start = Cover { end: span.start, ..Cover::default() };
+        let mut run = Run { program: self, families, message, span, ends_at, dead, found: Vec::new() };
+        run.from(0, start);
+        run.found
     }
 }
 
-fn asks(token: &Token) -> bool {
-    QUESTION_WORDS.contains(&token.word.as_str())
+impl Run<'_> {
+    /// Runs the program from a step on and returns whether that led to its end.
+    fn from(&mut self, step: usize, cover: Cover) -> bool {
+        let state = step * (self.span.len() + 1) + (cover.end - self.span.start);
+        if self.dead[state] || !self.message.take(1) {
+            return false;
+        }
+        let is_found = self.step(step, cover);
+        self.dead[state] = !is_found;
+        is_found
+    }
+
+    fn step(&mut self, step: usize, cover: Cover) -> bool {
+        let at = cover.end;
+        let next = step + 1;
+        match self.program.steps[step] {
+            Step::Done => {
+                if !(self.ends_at)(at) {
+                    return false;
+                }
+                self.message.take(self.found.len());
+                if !self.found.contains(&cover) {
+                    self.found.push(cover);
+                }
+                true
+            }
+            Step::Jump(target) => self.from(target, cover),
+            Step::Either(first, second) => {
+                let is_found = self.from(first, cover.clone());
+                self.from(second, cover) | is_found
+            }
+            Step::Word(id) => {
+                let word = self.message.word(at).filter(|_| at < self.span.end);
+                let Some(misspelt) = word.and_then(|word| word.matches(id)) else { return false };
+                self.from(next, Cover { end: at + 1, misspelt: cover.misspelt + misspelt, ..cover })
+            }
+            Step::Family(id) => {
+                let mut is_found = false;
+                let limit = self.span.end;
+                for end in self.message.family_ends(self.families, id, at).iter().filter(|end| end.end <= limit) {
+                    let longer = Cover {
+                        end: end.end,
+                        misspelt: cover.misspelt + end.misspelt,
+                        wild_words: cover.wild_words + end.wild_words,
+                        names_list: cover.names_list || end.names_list,
+                        ..cover.clone()
+                    };
+                    is_found |= self.from(next, longer);
+                }
+                is_found
+            }
+            Step::Slot(Slot::Number) => {
+                let word = self.message.word(at).filter(|_| at < self.span.end);
+                let Some(number) = word.and_then(|word| word.number) else { return false };
+                self.from(next, Cover { end: at + 1, number: Some(number), ..cover })
+            }
+            // A question is no aside before a command.
+            Step::Slot(Slot::Rest) if at == self.span.start && self.message.tokens().get(at).is_some_and(is_question) => {
+                false
+            }
+            Step::Slot(slot) => {
+                let mut is_found = false;
+                for end in phrase_ends(self.message.tokens(), at..self.span.end) {
+                    let mut longer = cover.clone();
+                    longer.fill(slot, at..end);
+                    is_found |= self.from(next, longer);
+                }
+                is_found
+            }
+            Step::Wild => {
+                let is_free = |token: &&Token| !lexicon::NEVER_WILD.contains(&token.word);
+                let words = self.message.tokens()[at..self.span.end].iter().take(WILD_WORDS);
+                let most = words.take_while(is_free).count();
+                let mut is_found = false;
+                for count in 0..=most {
+                    let wild_words = cover.wild_words + count;
+                    is_found |= self.from(next, Cover { end: at + count, wild_words, ..cover.clone() });
+                }
+                is_found
+            }
+        }
+    }
+}
+
+impl Message<'_> {
+    /// Returns where a family that begins at `at` may end, for each end the way with the fewest misspelt and wild words.
+    fn family_ends(&self, families: &Families, id: program::FamilyId, at: usize) -> Rc<[FamilyEnd]> {
+        if let Some(ends) = self.families.borrow().get(&(id, at)) {
+            return Rc::clone(ends);
+        }
+        let family = &families.families[id];
+        let span = at..self.tokens().len();
+        let mut ends: Vec<FamilyEnd> = Vec::new();
+        for cover in family.program.covers(families, self, span, &|_| true) {
+            let end = FamilyEnd {
+                end: cover.end,
+                misspelt: cover.misspelt,
+                wild_words: cover.wild_words,
+                names_list: cover.names_list || family.names_list,
+            };
+            match ends.iter_mut().find(|other| other.end == end.end) {
+                Some(other) if (end.misspelt, end.wild_words) < (other.misspelt, other.wild_words) => *other = end,
+                Some(_) => {}
+                None => ends.push(end),
+            }
+        }
+        let ends: Rc<[FamilyEnd]> = ends.into();
+        self.families.borrow_mut().insert((id, at), Rc::clone(&ends));
+        ends
+    }
+}
+
+fn is_question(token: &Token) -> bool {
+    lexicon::QUESTIONS.contains(&token.word)
 }
 
 impl Cover {

@@ -13,7 +13,7 @@
 //! | `{number}` | one word that is a number or an ordinal |
 //! | `{*}` | nothing, or up to three words that do not matter |
 //!
-//! Deliberately not here: matching (`matching.rs`), and what is written in the tables (`grammar/`).
+//! The tables are in `grammar/`; `matching.rs` matches patterns against sentences.
 
 /// Which argument a slot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +46,7 @@ pub(super) enum Pattern {
     /// One of them.
     Choice(Vec<Pattern>),
     /// It or nothing.
-    Maybe(Box<Pattern>),
-    /// A name of the list. The notation has no sign for it: the grammar wraps the families that name the list.
-    ListName(Box<Pattern>),
+    Optional(Box<Pattern>),
 }
 
 impl Pattern {
@@ -57,7 +55,7 @@ impl Pattern {
         match self {
             Self::Family(name) => found.push(name),
             Self::Sequence(parts) | Self::Choice(parts) => parts.iter().for_each(|part| part.families(found)),
-            Self::Maybe(inner) | Self::ListName(inner) => inner.families(found),
+            Self::Optional(inner) => inner.families(found),
             Self::Word(_) | Self::Slot(_) | Self::Wild => {}
         }
     }
@@ -67,7 +65,7 @@ impl Pattern {
         match self {
             Self::Sequence(parts) => parts.first().is_some_and(Self::begins_with_slot),
             Self::Slot(_) | Self::Wild => true,
-            Self::Word(_) | Self::Family(_) | Self::Choice(_) | Self::Maybe(_) | Self::ListName(_) => false,
+            Self::Word(_) | Self::Family(_) | Self::Choice(_) | Self::Optional(_) => false,
         }
     }
 }
@@ -113,7 +111,7 @@ fn sequence(rest: &mut &str, line: &str) -> Result<Pattern, NotationError> {
         match first {
             '|' | ')' | ']' => break,
             '(' => parts.push(bracketed(rest, ')', line)?),
-            '[' => parts.push(Pattern::Maybe(Box::new(bracketed(rest, ']', line)?))),
+            '[' => parts.push(Pattern::Optional(Box::new(bracketed(rest, ']', line)?))),
             '<' => parts.push(Pattern::Family(name(rest, '>', line)?)),
             '{' => parts.push(slot(&name(rest, '}', line)?)?),
             _ => {
@@ -169,7 +167,7 @@ mod tests {
             Pattern::Sequence(vec![
                 Pattern::Choice(vec![word("add"), Pattern::Sequence(vec![word("put"), word("down")])]),
                 Pattern::Slot(Slot::Title),
-                Pattern::Maybe(Box::new(Pattern::Sequence(vec![word("to"), Pattern::Family("list".to_owned())]))),
+                Pattern::Optional(Box::new(Pattern::Sequence(vec![word("to"), Pattern::Family("list".to_owned())]))),
             ])
         );
     }

@@ -1,62 +1,70 @@
-//! What a message means as the answer to the question that was asked before it.
+//! Interprets a message as the answer to the question before it.
 //!
-//! People may also ignore the question and want something else; then this has nothing to say and the message is heard
-//! as if nothing had been asked. Deliberately not here: how the pending question is found (`dialogue.rs`).
+//! People may also ignore the question and want something else: then the message is interpreted as if nothing had been
+//! asked.
 
 use domain::text::NormalizedText;
 
 use super::command::{Action, Command, Decision, Known, Question, Remark, Target};
-use super::dialogue::{Listener, command, several_at_once, together};
 use super::grammar::{GRAMMAR, Intent, Phrase, Reading};
+use super::lexicon;
+use super::listener::{Listener, command, several_at_once, together};
 
-/// A name longer than this, in words, is more likely something else than the choice between tasks.
+/// Maximum number of words of a choice between tasks.
 const MAX_NAME_WORDS: usize = 12;
 
-/// Begins of an answer that agrees and goes on: "yes, delete them".
-const YES_WORDS: &[&str] = &["yes", "yeah", "yep", "yup", "sure", "ok", "okay", "please"];
-
-/// What stands for the tasks that a question has named.
-const NAMED_TASKS: &[&str] = &["it", "that", "them", "these", "those", "this", "all", "both", "of"];
-
-/// Decides about a message that answers what waits for confirmation; `None` if nothing does, or if it is no yes. (A no is
-/// the same whatever was asked.)
+/// Decides about a message that confirms what waits for confirmation; `None` if nothing does, or if the message is no yes.
+/// (A no is the same whatever was asked.)
 pub(super) fn to_pending(listener: &Listener<'_>, best: Option<&Reading>) -> Option<Decision> {
     let memory = listener.memory;
-    (memory.is_pending && agrees(listener, best)).then(|| match memory.question {
+    (memory.is_pending && confirms(listener, best)).then(|| match memory.question {
         // The answer before asked for something else too.
         Some(_) => Decision::Say(Remark::NothingAsked),
-        None => Decision::Act(vec![Command::ConfirmPending]),
+        None => Decision::run(Command::ConfirmPending),
     })
 }
 
-/// Whether a message is a yes, or one that says again what it is to: "yes, delete them".
-fn agrees(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
+/// Whether a message is a yes, or one that repeats what it is to: "yes, delete them".
+fn confirms(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
     let Some(best) = best else { return false };
-    let begins_with_yes = listener.sentence.has_any(&(0..1), YES_WORDS);
+    let sentence = &listener.message.sentence;
+    let begins_with_yes = sentence.has_any(&(0..1), lexicon::AFFIRMATIVES);
     let span = best.item_span.clone().unwrap_or(best.span.clone());
-    let names = listener.sentence.tokens().get(span).unwrap_or_default();
-    best.intent == Intent::Yes
-        || (matches!(best.intent, Intent::Delete | Intent::Everything)
+    let names = sentence.tokens().get(span).unwrap_or_default();
+    best.intent() == Intent::Yes
+        || (matches!(best.intent(), Intent::Delete | Intent::DeleteAll)
             && begins_with_yes
-            && names.iter().all(|token| NAMED_TASKS.contains(&token.word.as_str())))
+            && names.iter().all(|token| lexicon::QUESTION_TARGETS.contains(&token.word)))
 }
 
-/// Decides about a message by the question before it; `None` if it is no answer to it. `best` is how the message
-/// would be read without the question.
+/// Decides about a message by the question before it; `None` if it is no answer to it. `best` is its best reading without
+/// the question.
 pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Reading>) -> Option<Decision> {
-    let intent = best.map(|reading| reading.intent);
-    if matches!(intent, Some(Intent::No | Intent::Leave)) {
-        return Some(Decision::Say(Remark::LeftAlone));
+    let intent = best.map(Reading::intent);
+    match intent {
+        Some(Intent::No | Intent::Leave) => return Some(Decision::Say(Remark::NothingDone)),
+        Some(Intent::Wait) => return Some(Decision::Ask(question.clone())),
+        _ => {}
     }
     match question {
-        Question::Confirm(command) if intent == Some(Intent::Yes) => Some(Decision::Act(vec![command.clone()])),
-        Question::Confirm(Command::Delete(task)) if agrees(listener, best) => {
-            Some(Decision::Act(vec![Command::Delete(task.clone())]))
+        Question::Confirm(command) if intent == Some(Intent::Yes) => Some(Decision::run(command.clone())),
+        Question::Confirm(Command::Delete(task)) if confirms(listener, best) => {
+            Some(Decision::run(Command::Delete(task.clone())))
         }
         Question::Confirm(_) => None,
-        Question::Title | Question::NewTitle(_) if best.is_some_and(is_plain) => None,
+        Question::OneOrSeveral { whole, parts } => {
+            let sentence = &listener.message.sentence;
+            let titles = match (sentence.has_any(&sentence.all(), lexicon::SINGULARS), sentence.has_any(&sentence.all(), lexicon::PLURALS)) {
+                (true, false) => vec![whole.clone()],
+                (false, true) => parts.clone(),
+                _ if intent == Some(Intent::Yes) => return Some(Decision::Ask(question.clone())),
+                _ => return None,
+            };
+            Some(Decision::run_all(titles.into_iter().map(|title| Command::Add { title }).collect()))
+        }
+        Question::Title | Question::NewTitle(_) if !may_be_title(listener, best) => None,
         Question::Title => Some(match title(listener) {
-            Some(title) => Decision::Act(vec![Command::Add { title }]),
+            Some(title) => Decision::run(Command::Add { title }),
             None => Decision::Ask(Question::Title),
         }),
         Question::NewTitle(target) => Some(command(Action::Rename, target.clone(), title(listener))),
@@ -82,28 +90,36 @@ fn says_all(listener: &Listener<'_>, best: Option<&Reading>, action: Action, cho
         Action::Delete => Intent::Delete,
         Action::Rename => return false,
     };
-    let span = best.filter(|reading| reading.intent == same).and_then(|reading| reading.item_span.as_ref());
+    let span = best.filter(|reading| reading.intent() == same).and_then(|reading| reading.item_span.as_ref());
     choices > 1 && span.is_some_and(|span| listener.says_all(span, choices))
 }
 
-/// Whether a message is plainly a command or a remark of its own, although a title was asked for. "Finish the report"
-/// is rather the title, "finish the second one" is not.
-fn is_plain(reading: &Reading) -> bool {
+/// Whether a message may be the title that was asked for: no question, no doubt, and no plain command or remark of its own.
+/// "Finish the report" is rather the title, "finish the second one" is not.
+fn may_be_title(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
     let points = |phrase| matches!(phrase, Phrase::Position | Phrase::First | Phrase::Last | Phrase::It);
-    match reading.intent {
-        Intent::Add => reading.sure,
+    let sentence = &listener.message.sentence;
+    if sentence.is_question() || sentence.has_any(&(0..1), lexicon::QUESTION_OPENERS) {
+        return false;
+    }
+    let Some(reading) = best else { return true };
+    match reading.intent() {
+        Intent::Add => !reading.is_sure(),
+        Intent::Errand | Intent::Yes => true,
         Intent::Complete | Intent::Delete | Intent::Rename => {
-            reading.sure && reading.item.as_ref().is_some_and(|item| points(item.phrase) || reading.speaks_of_list)
+            let is_plain =
+                reading.item.as_ref().is_some_and(|item| points(item.phrase) || reading.names_list);
+            !(reading.is_sure() && is_plain)
         }
-        Intent::Yes => false,
-        _ => reading.sure && reading.is_complete(),
+        Intent::Comment => false,
+        _ => !(reading.is_sure() && reading.is_complete()) && !reading.is_sure(),
     }
 }
 
 fn title(listener: &Listener<'_>) -> Option<String> {
-    let span = GRAMMAR.name(listener.sentence, listener.words);
+    let span = GRAMMAR.name(listener.message);
     let title = listener.written(&span);
-    let says_nothing = title.is_empty() || GRAMMAR.is_no_title(listener.sentence, listener.words, span);
+    let says_nothing = title.is_empty() || GRAMMAR.is_no_title(listener.message, &span);
     (!says_nothing).then(|| title.to_owned())
 }
 
@@ -115,9 +131,9 @@ enum Choice {
 }
 
 fn choose(question: &Question, choices: &[Known], listener: &Listener<'_>, best: Option<&Reading>) -> Option<Choice> {
-    let span = GRAMMAR.choice(listener.sentence, listener.words);
+    let span = GRAMMAR.choice(listener.message);
     let item = listener.item(span.clone());
-    if best.is_some_and(|reading| reading.intent == Intent::Yes) {
+    if best.is_some_and(|reading| reading.intent() == Intent::Yes) {
         return Some(match choices {
             [only] => Choice::Task(Target::known(only)),
             _ => Choice::Unclear,
@@ -141,9 +157,9 @@ fn choose(question: &Question, choices: &[Known], listener: &Listener<'_>, best:
         Phrase::It if choices.len() == 1 => Some(shown(0)),
         Phrase::It | Phrase::Unsaid => Some(Choice::Unclear),
         Phrase::Name | Phrase::NamedTask => {
-            // A command of its own is heard as that: here no plain sentence can be a title.
-            if best.is_some_and(|reading| reading.sure)
-                || listener.sentence.is_question()
+            // A plain command of its own is no name.
+            if best.is_some_and(Reading::is_sure)
+                || listener.message.sentence.is_question()
                 || span.len() > MAX_NAME_WORDS
             {
                 return None;

@@ -1,8 +1,7 @@
-//! What the user wrote, cut into words that remember where they stand.
+//! The text of a message as words with their positions.
 //!
-//! Words are for recognising commands: folded, with contractions written out. Titles and names never come from them
+//! Words are for recognizing commands: case-folded, with contractions written out. Titles and names never come from them
 //! but from the original text between two words ([`Sentence::written`]), so they stay as they were written.
-//! Deliberately not here: what the words mean.
 
 mod contractions;
 mod enumeration;
@@ -13,7 +12,12 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use self::contractions::{IS_HOSTS, words_of};
+pub(super) use self::enumeration::Enumeration;
 use self::quotes::Quotes;
+use super::lexicon;
+
+/// Maximum number of words of a message that is not a pasted list. A title has at most 500 characters.
+pub(super) const MAX_WORDS: usize = 250;
 
 /// One word, or one quoted passage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,19 +54,6 @@ pub(super) struct Sentence<'t> {
     tokens: Vec<Token>,
 }
 
-/// Verbs that, with one of [`PRONOUNS`] behind them, speak of what was named before.
-const POINTING_VERBS: &[&str] = &[
-    "add", "check", "cross", "delete", "include", "mark", "place", "put", "remove", "scratch", "take", "tick", "write",
-];
-
-/// What may stand before them.
-const POLITE: &[&str] = &["ahead", "and", "can", "could", "go", "just", "please", "you"];
-
-const PRONOUNS: &[&str] = &["it", "that", "them", "these", "this", "those"];
-
-/// What people say while they think. It belongs to nothing.
-const FILLERS: &[&str] = &["uh", "um", "umm", "uhh", "uhm", "er", "erm", "hmm"];
-
 impl<'t> Sentence<'t> {
     /// Cuts `text` into words.
     pub fn read(text: &'t str) -> Self {
@@ -79,7 +70,7 @@ impl<'t> Sentence<'t> {
                 push(&mut tokens, text, before, start..end, vec![String::new()]);
                 reach_from(&mut tokens, &mut filler);
                 quoted_until = end;
-            } else if FILLERS.contains(&piece.to_lowercase().as_str()) {
+            } else if lexicon::FILLERS.contains(&piece.to_lowercase()) {
                 let end = start + piece.len();
                 filler = Some(filler.map_or(start..end, |begun: Range<usize>| begun.start..end));
             } else if piece.chars().any(is_word_character) {
@@ -99,7 +90,12 @@ impl<'t> Sentence<'t> {
         &self.tokens
     }
 
-    /// All of it.
+    /// The text.
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// The span of all words.
     pub fn all(&self) -> Range<usize> {
         0..self.tokens.len()
     }
@@ -145,10 +141,30 @@ impl<'t> Sentence<'t> {
         span.len() > 1 && self.gap_before(span.start + 1).starts_with(',')
     }
 
+    /// Whether a comma or another mark separates the word at `at` from the one before.
+    pub fn is_behind_comma(&self, at: usize) -> bool {
+        self.gap_before(at).contains([',', ';', '.', '!', '?'])
+    }
+
     /// Whether a colon stands before the word at `at`, as in "task: buy milk".
     pub fn is_behind_colon(&self, at: usize) -> bool {
         let gap = self.gap_before(at);
         gap.contains(':') || gap.contains(" - ")
+    }
+
+    /// Where a part of the message may begin besides its first word: behind a sentence, a comma, or before a word such as
+    /// "and". With each goes whether a sentence begins there.
+    pub fn joints(&self) -> Vec<(usize, bool)> {
+        let mut joints = Vec::new();
+        for at in 1..self.tokens.len() {
+            let token = &self.tokens[at];
+            let gap = self.gap_before(at);
+            let joins = gap.contains([',', ';']) || gap.contains(" - ") || lexicon::CONJUNCTIONS.contains(&token.word);
+            if token.begins_sentence || (joins && !token.glued) {
+                joints.push((at, token.begins_sentence));
+            }
+        }
+        joints
     }
 
     /// Whether it ends with a question mark.
@@ -157,23 +173,21 @@ impl<'t> Sentence<'t> {
     }
 }
 
-/// A comma before a command about what was just named parts two sentences: "I'm out of milk, add it to the list".
+/// A comma before a command about what was just named separates two sentences: "I'm out of milk, add it to the list".
 fn part_before_pronouns(tokens: &mut [Token], text: &str) {
     for at in 1..tokens.len().saturating_sub(1) {
-        let begins =
-            POINTING_VERBS.contains(&tokens[at].word.as_str()) && PRONOUNS.contains(&tokens[at + 1].word.as_str());
+        let points = |at: usize| {
+            matches!(tokens.get(at..at + 2), Some([verb, object])
+                if lexicon::POINTING_VERBS.contains(&verb.word) && lexicon::PRONOUNS.contains(&object.word))
+        };
+        let gap = text.get(tokens[at - 1].range.end..tokens[at].range.start).unwrap_or("");
+        let mut begins = gap.contains(',') && points(at);
         // "... so mark it as done" does without the comma.
         if tokens[at].word == "so" {
-            let rest = &tokens[at + 1..];
-            let polite = rest.iter().take_while(|token| POLITE.contains(&token.word.as_str())).count();
-            let points = matches!(rest.get(polite..polite + 2), Some([verb, object])
-                if POINTING_VERBS.contains(&verb.word.as_str()) && PRONOUNS.contains(&object.word.as_str()));
-            tokens[at].begins_sentence |= points;
+            let polite = tokens[at + 1..].iter().take_while(|token| lexicon::POLITE.contains(&token.word)).count();
+            begins |= points(at + 1 + polite);
         }
-        let gap = text.get(tokens[at - 1].range.end..tokens[at].range.start).unwrap_or("");
-        let comments = gap.contains(',') && ["i", "we"].contains(&tokens[at].word.as_str());
-        let asks = gap.contains(',') && ["how", "why"].contains(&tokens[at].word.as_str());
-        tokens[at].begins_sentence |= asks || comments || (begins && gap.contains(','));
+        tokens[at].begins_sentence |= begins;
     }
 }
 
@@ -228,7 +242,7 @@ fn separates(c: char) -> bool {
 /// an abbreviation, as in "Dr. Smith". A comma ends one where the next word leads to something new.
 fn ends_sentence(gap: &str, previous: &str, next: &str) -> bool {
     gap.contains('\n')
-        || (gap.starts_with(',') && ["so", "but", "please", "can", "could", "you"].contains(&next))
+        || (gap.starts_with(',') && lexicon::CLAUSE_OPENERS.contains(next))
         || (gap.ends_with(char::is_whitespace)
             && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && previous.chars().count() > 3)))
 }

@@ -31,6 +31,40 @@ impl fmt::Display for NormalizedText {
     }
 }
 
+/// A text folded for search by people: without case, accents and the endings of English plurals, so that "cafe" finds
+/// "Café visit" and "egg" finds "eggs".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SearchText(String);
+
+impl SearchText {
+    /// Folds `text`.
+    pub fn new(text: &str) -> Self {
+        let normalized = NormalizedText::new(text);
+        let is_mark = |c: &char| get_general_category(*c) == GeneralCategory::NonspacingMark;
+        let plain: String = normalized.as_str().nfd().filter(|c| !is_mark(c)).collect();
+        let words = plain.split(|c: char| !(c.is_alphanumeric() || c == '\'')).filter(|word| !word.is_empty());
+        Self(words.map(singular).collect::<Vec<_>>().join(" "))
+    }
+
+    /// Whether `part`, which has a word, is in the text.
+    pub fn contains(&self, part: &Self) -> bool {
+        !part.0.is_empty() && self.0.contains(&part.0)
+    }
+}
+
+/// Removes the ending of a regular English plural.
+fn singular(word: &str) -> String {
+    let stem = |ending: &str| word.strip_suffix(ending).filter(|stem| stem.len() > 1);
+    if let Some(stem) = stem("ies").filter(|stem| stem.len() > 2) {
+        return format!("{stem}y");
+    }
+    let sibilant = ["sses", "ches", "shes", "xes"].iter().any(|ending| word.ends_with(ending));
+    match stem("es").filter(|_| sibilant).or_else(|| stem("s")) {
+        Some(stem) if !["s", "u", "i"].iter().any(|end| stem.ends_with(end)) || sibilant => stem.to_owned(),
+        Some(_) | None => word.to_owned(),
+    }
+}
+
 /// Returns whether `c` is invisible: white space, controls, format characters (joiners, directional marks), variation
 /// selectors and letters that Unicode defines as blank.
 pub fn is_invisible(c: char) -> bool {
@@ -72,6 +106,24 @@ pub(crate) fn name(raw: &str, max: usize) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn search_ignores_case_accents_and_plurals() {
+        for (title, words) in [
+            ("Café visit", "cafe"),
+            ("eggs", "egg"),
+            ("buy berries", "berry"),
+            ("wash the dishes", "dish"),
+            ("Übung", "ubung"),
+            ("pay bill", "bills"),
+            ("to-do: e-mail", "to do e mail"),
+        ] {
+            assert!(SearchText::new(title).contains(&SearchText::new(words)), "{title}: {words}");
+        }
+        for (title, words) in [("bus", "bu"), ("glass", "glasses of milk"), ("milk", ""), ("milk", "🙂")] {
+            assert!(!SearchText::new(title).contains(&SearchText::new(words)), "{title}: {words}");
+        }
+    }
 
     #[test]
     fn normalization_ignores_case_width_and_composition() {

@@ -2,36 +2,40 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use assistant::{ExplainedOutcome, Explanation};
+use assistant::{ExplainedPart, Explanation};
 
 /// An explanation, to be printed.
 pub(super) struct Printed<'e>(pub &'e Explanation);
 
 impl Display for Printed<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Explanation { words, readings, outcome } = self.0;
+        let Explanation { words, parts, calls, text, skipped, steps } = self.0;
         let words: Vec<&str> = words.iter().map(|word| if word.is_empty() { "\"\"" } else { word }).collect();
-        writeln!(f, "words: {}\n", words.join(" "))?;
-        if readings.is_empty() {
-            writeln!(f, "No line of the grammar covers the whole of it.")?;
+        writeln!(f, "words: {} ({steps} steps)", words.join(" "))?;
+        for part in parts {
+            write_part(f, part)?;
         }
-        for reading in readings {
-            let unsure = if reading.sure { "" } else { " (unsure)" };
-            write!(f, "{:>4}  {}{unsure}", reading.score, reading.intent)?;
-            for (name, value) in &reading.arguments {
-                write!(f, "  {name}: {value}")?;
-            }
-            writeln!(f, "\n      {}", reading.line)?;
+        writeln!(f)?;
+        calls.iter().try_for_each(|(tool, arguments)| writeln!(f, "calls {tool} {arguments}"))?;
+        if !text.is_empty() {
+            writeln!(f, "says: {text}")?;
         }
-        match outcome {
-            ExplainedOutcome::Calls(calls) => {
-                calls.iter().try_for_each(|(tool, arguments)| writeln!(f, "\ncalls {tool} {arguments}"))
-            }
-            ExplainedOutcome::Sweeps((tool, arguments), action) => {
-                writeln!(f, "\ncalls {tool} {arguments}, then wants to {action} each of them")
-            }
-            ExplainedOutcome::Asks(question) => writeln!(f, "\nasks: {question}"),
-            ExplainedOutcome::Says(words) => writeln!(f, "\nsays: {words}"),
-        }
+        skipped.iter().try_for_each(|part| writeln!(f, "does nothing about: {part}"))
     }
+}
+
+fn write_part(f: &mut Formatter<'_>, part: &ExplainedPart) -> fmt::Result {
+    writeln!(f, "\n“{}”", part.text)?;
+    if part.readings.is_empty() {
+        writeln!(f, "      No line of the grammar covers it.")?;
+    }
+    for reading in &part.readings {
+        let unsure = if reading.sure { "" } else { " (unsure)" };
+        write!(f, "{:>4}  {}{unsure}", reading.score, reading.intent)?;
+        for (name, value) in &reading.arguments {
+            write!(f, "  {name}: {value}")?;
+        }
+        writeln!(f, "\n      {}", reading.line)?;
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@
 //! words wins. Below `sure` stand frames that say plainly what is wanted; below `unsure` those that might also mean
 //! something else: they act on a task that the conversation knows, and ask about anything else.
 
-use super::{Frames, Intent};
+use super::reading::{Frames, Intent};
 
 /// The frames of commands.
 pub(super) const COMMANDS: &[Frames] = &[

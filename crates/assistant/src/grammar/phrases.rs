@@ -2,7 +2,7 @@
 //!
 //! A line covers the whole phrase; the one that explains the most words wins.
 
-use super::Phrase;
+use super::reading::Phrase;
 
 /// What an `{item}` may be; among equals the first. A phrase that is none of these is a name as it stands.
 pub(super) const ITEMS: &[(Phrase, &str)] = &[

@@ -1,7 +1,8 @@
 //! The frames of questions about the list: what is on it, what is left, what is done, whether something is there.
 //! They are read as those in `frames.rs` are, and a new one is one line.
 
-use super::{Frames, Intent, Status};
+use super::reading::{Frames, Intent};
+use crate::command::Status;
 
 /// The frames of questions.
 pub(super) const QUESTIONS: &[Frames] = &[

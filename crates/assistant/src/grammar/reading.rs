@@ -1,50 +1,88 @@
-//! What the grammar makes of a sentence: one way to understand it, with its arguments and its score.
-//!
-//! Deliberately not here: which way is meant (`dialogue.rs`).
+//! A reading: one way to understand a part of a message, with its arguments and its score.
 
 use std::ops::Range;
 
-use super::super::command::Status;
-use super::super::matching::Cover;
-use super::Frame;
+use crate::command::Status;
+use crate::matching::Cover;
+
+/// Lines of a table that ask for the same.
+pub(crate) struct Frames {
+    /// What they ask for.
+    pub intent: Intent,
+    /// Lines that say so plainly.
+    pub sure: &'static [&'static str],
+    /// Lines that may also mean something else.
+    pub unsure: &'static [&'static str],
+}
+
+/// What a line of a table says besides its pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FrameInfo {
+    /// What it asks for.
+    pub intent: Intent,
+    /// Whether it says so plainly.
+    pub sure: bool,
+    /// The line as it stands in the table.
+    pub line: &'static str,
+    /// Its features.
+    pub features: Features,
+}
 
 /// What a sentence asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Intent {
     /// A new task.
     Add,
-    /// What sounds like a task, with no word about adding it.
+    /// What sounds like a task, without a word about adding it.
     Errand,
     /// The list.
     List(Status),
+    /// The number of tasks.
+    Count(Status),
     /// Whether something is on the list.
     Find,
-    /// A task to be marked as done.
+    /// Whether something is done.
+    IsDone,
+    /// What was done at some time.
+    DoneSometime,
+    /// What the assistant did.
+    LastChanges,
+    /// A task to mark as done.
     Complete,
-    /// A task to be deleted.
+    /// A task to delete.
     Delete,
-    /// A task that is not wanted any more, with no word about deleting it.
+    /// A task that is not needed any more, without a word about deleting it.
     Unwanted,
-    /// A task to be given another title.
+    /// Another title for a task.
     Rename,
-    /// Something not to be done.
+    /// Another title for the task that was just added.
+    Correct,
+    /// Something not to do.
     Leave,
+    /// Time to think.
+    Wait,
     /// Yes.
     Yes,
     /// No.
     No,
-    /// To delete several tasks or all.
-    Everything,
-    /// To mark several tasks or all as done.
+    /// All tasks to delete.
+    DeleteAll,
+    /// All tasks to mark as done.
     CompleteAll,
-    /// To take something back.
+    /// A change to undo.
     Undo,
-    /// To mark a task as not done.
+    /// A task to mark as not done.
     Reopen,
-    /// Lists of their own.
+    /// Another list.
     OtherLists,
+    /// Dates, times, repetitions or alarms.
+    Dates,
+    /// Priorities, tags or notes.
+    Fields,
     /// What another program looks after.
     Elsewhere,
+    /// Danger to the speaker's life.
+    Crisis,
     /// A greeting.
     Greet,
     /// Thanks or praise.
@@ -53,6 +91,8 @@ pub(crate) enum Intent {
     Bye,
     /// What can be said.
     Help,
+    /// Something that asks for nothing.
+    Comment,
 }
 
 /// A property of a frame that its intent does not tell.
@@ -105,31 +145,25 @@ pub(crate) enum Phrase {
     NamedTask,
 }
 
-/// One way to understand a sentence.
+/// One way to understand a part of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
-    /// What it asks for.
-    pub intent: Intent,
-    /// Whether it says so plainly.
-    pub sure: bool,
-    /// The words of the frame, without what may stand around every one.
+    /// The line of the table.
+    pub frame: FrameInfo,
+    /// The words of the line, without leads and tails.
     pub span: Range<usize>,
-    /// How much of the sentence is explained; more is better.
+    /// How much of the part is explained, about 4 for each word.
     pub score: i32,
-    /// Whether it speaks of the list by a name that the grammar knows.
-    pub speaks_of_list: bool,
+    /// Whether it names the list.
+    pub names_list: bool,
     /// The words of a new task's title.
     pub title: Option<Range<usize>>,
     /// The words of a task's new title.
     pub new_title: Option<Range<usize>>,
     /// The words that point at a task.
     pub item_span: Option<Range<usize>>,
-    /// How they do.
+    /// How they point at it.
     pub item: Option<Item>,
-    /// Features of the frame.
-    pub features: Features,
-    /// The line of the grammar.
-    pub line: &'static str,
 }
 
 /// How words point at a task.
@@ -144,40 +178,47 @@ pub(crate) struct Item {
 }
 
 impl Reading {
-    /// Unexplained words cost most, then words that do not matter and slips. A frame that is not sure has to explain
-    /// one word more than one that is.
-    pub fn new(frame: &Frame, start: usize, words: usize, cover: Cover, item: Option<Item>) -> Self {
+    /// Scores `cover`, which begins at `start`, among `words` words. Unexplained words cost most, then words that do not
+    /// matter and misspelt ones. A line that is not sure has to explain one word more than one that is.
+    pub fn new(frame: FrameInfo, start: usize, words: usize, cover: Cover, item: Option<Item>) -> Self {
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX / 16);
-        // The words of "the milk task" but one are explained.
-        let said = match (&item, &cover.item) {
+        // Of "the milk task", all words but "milk" are explained.
+        let explained = match (&item, &cover.item) {
             (Some(item), Some(span)) if item.phrase != Phrase::Name => span.len() - item.name.len(),
             (Some(_) | None, _) => 0,
         };
-        let score = 4 * (count(words) - count(cover.open_words) + count(said))
+        let score = 4 * (count(words) - count(cover.open_words) + count(explained))
             - count(cover.wild_words)
-            - 2 * count(cover.slips)
+            - 2 * count(cover.misspelt)
             - if frame.sure { 0 } else { 4 };
         Self {
-            intent: frame.intent,
-            sure: frame.sure,
+            frame,
             score,
             span: start..cover.end,
-            speaks_of_list: cover.speaks_of_list && cover.wild_words == 0,
+            names_list: cover.names_list && cover.wild_words == 0,
             title: cover.title,
             new_title: cover.new,
             item_span: cover.item,
             item,
-            features: frame.features,
-            line: frame.line,
         }
     }
 
-    /// Whether the frame has `feature`.
-    pub fn has(&self, feature: Feature) -> bool {
-        self.features.contains(feature)
+    /// What it asks for.
+    pub fn intent(&self) -> Intent {
+        self.frame.intent
     }
 
-    /// Whether it leaves no word open.
+    /// Whether it asks so plainly.
+    pub fn is_sure(&self) -> bool {
+        self.frame.sure
+    }
+
+    /// Whether the line has `feature`.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.frame.features.contains(feature)
+    }
+
+    /// Whether it has no arguments.
     pub fn is_complete(&self) -> bool {
         self.title.is_none() && self.new_title.is_none() && self.item.is_none()
     }

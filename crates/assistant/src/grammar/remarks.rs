@@ -1,7 +1,7 @@
 //! The frames of what is said to the assistant and asks nothing of the tools: yes and no, what it must not or cannot
 //! do, and small talk. They are read as those in `frames.rs` are, and a new one is one line.
 
-use super::{Frames, Intent};
+use super::reading::{Frames, Intent};
 
 /// The frames of remarks.
 pub(super) const REMARKS: &[Frames] = &[
@@ -39,7 +39,7 @@ pub(super) const REMARKS: &[Frames] = &[
     },
     // What cannot be done here.
     Frames {
-        intent: Intent::Everything,
+        intent: Intent::DeleteAll,
         sure: &[
             "[<wish>] (<delete>|<drop>|empty|wipe|reset|purge) [out] <everything> [<on-list>]",
             "[<wish>] (clear|empty|wipe|reset|clean) [out|up] [off] <list>",

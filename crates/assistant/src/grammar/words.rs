@@ -19,7 +19,7 @@ pub(super) const FEATURES: &[(&str, Feature)] = &[
     ("reminder", Feature::Reminder),
 ];
 
-/// Each family's name and what it matches.
+/// Each family's name and what it matches. A family names only those above it.
 pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
@@ -219,5 +219,4 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "for | with | about | from | i | you | we | he | she | they | it | what | when | where | why | who | how | which | if | is | are | was | were | do | does | did \
          | can | could | will | would | should | not | never | nobody | nothing | because | so | but",
     ),
-    ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),
-];
+    ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),];

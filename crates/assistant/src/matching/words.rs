@@ -1,119 +1,154 @@
-//! The words that the grammar knows, and those of one message with the steps that are taken over them.
+//! The words of the grammar, and the message whose words are matched, with the steps that were taken over it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use super::super::numbers;
-use super::super::sentence::{Sentence, Token};
+use super::FamilyEnd;
+use super::program::FamilyId;
+use crate::numbers;
+use crate::sentence::{Sentence, Token};
 
 /// A word of the grammar, by number.
 pub(super) type WordId = u16;
 
-/// Maximum number of steps that all programs together take over one message. An ordinary sentence takes 7,000; the most
-/// that one of the test table takes is 60,000.
+/// Maximum number of steps that all programs together take over one message.
 pub(crate) const MAX_STEPS: usize = 400_000;
 
-/// How many words a slip of the keyboard may stand for.
-const MAX_MEANT: usize = 3;
+/// Maximum number of words that a misspelt word may stand for.
+const MAX_CANDIDATES: usize = 3;
 
-/// The words that the grammar knows.
+/// Minimum length, in characters, of a word that is matched although it is misspelt.
+const MIN_MISSPELT: usize = 4;
+
+/// The words of the grammar.
 #[derive(Debug, Default)]
 pub(crate) struct Vocabulary {
     ids: HashMap<String, WordId>,
+    /// The words of at least [`MIN_MISSPELT`] letters by first letter and length.
+    long: HashMap<(char, usize), Vec<(String, WordId)>>,
 }
 
 impl Vocabulary {
-    /// The number of `word`, which is new if it was not known.
+    /// Returns the number of `word`, a new one if it is not known yet.
     pub fn id(&mut self, word: &str) -> WordId {
-        let next = WordId::try_from(self.ids.len()).unwrap_or(WordId::MAX);
-        *self.ids.entry(word.to_owned()).or_insert(next)
+        if let Some(id) = self.ids.get(word) {
+            return *id;
+        }
+        let id = WordId::try_from(self.ids.len()).unwrap_or(WordId::MAX);
+        self.ids.insert(word.to_owned(), id);
+        let length = word.chars().count();
+        if let Some(first) = word.chars().next().filter(|_| length >= MIN_MISSPELT) {
+            self.long.entry((first, length)).or_default().push((word.to_owned(), id));
+        }
+        id
     }
 
-    /// Looks up every word of a sentence, the mistyped ones too.
-    pub fn look_up(&self, sentence: &Sentence<'_>) -> Words {
-        Words { words: sentence.tokens().iter().map(|token| self.word(token)).collect(), steps: Cell::new(0) }
+    /// Looks up every word of a sentence, misspelt ones included.
+    pub fn message<'t>(&self, sentence: Sentence<'t>) -> Message<'t> {
+        let words = sentence.tokens().iter().map(|token| self.word(token)).collect();
+        Message { sentence, words, steps: Cell::new(0), families: RefCell::default() }
     }
 
     fn word(&self, token: &Token) -> Word {
         let exact = self.ids.get(&token.word).copied();
-        let meant = if exact.is_none() { self.meant_by(&token.word) } else { [None; MAX_MEANT] };
-        Word { exact, meant, number: numbers::value(&token.word) }
+        let misspelt = if exact.is_none() { self.misspelt(&token.word) } else { [None; MAX_CANDIDATES] };
+        Word { exact, misspelt, number: numbers::value(&token.word) }
     }
 
-    /// The known words of which `typed` may be a slip, "bring" and "being" for "bing": two letters swapped, one too many or one missing; in a word of six
-    /// letters or more also one that is wrong. Other wrong letters make another English word too easily ("clean" is
-    /// not "clear").
-    fn meant_by(&self, typed: &str) -> [Option<WordId>; MAX_MEANT] {
-        let mut meant = [None; MAX_MEANT];
+    /// The known words of which `typed` may be a misspelling: two letters swapped, one too many or one missing; in a
+    /// word of six letters or more also one that is wrong. Other wrong letters make another English word too easily
+    /// ("clean" is not "clear").
+    fn misspelt(&self, typed: &str) -> [Option<WordId>; MAX_CANDIDATES] {
+        let mut candidates = [None; MAX_CANDIDATES];
         let length = typed.chars().count();
-        if length < 4 || !typed.chars().all(char::is_alphabetic) {
-            return meant;
+        let Some(first) = typed.chars().next().filter(|_| length >= MIN_MISSPELT) else { return candidates };
+        if !typed.chars().all(char::is_alphabetic) {
+            return candidates;
         }
-        let slip = |word: &str| {
-            let other = word.chars().count();
-            other >= 4
-                && length.abs_diff(other) <= 1
-                && word.chars().next() == typed.chars().next()
-                && (length != other || length >= 6 || strsim::levenshtein(word, typed) == 2)
+        let is_close = |word: &str, other: usize| {
+            (length != other || length >= 6 || strsim::levenshtein(word, typed) == 2)
                 && strsim::osa_distance(word, typed) == 1
         };
-        let mut words: Vec<_> = self.ids.iter().filter(|(word, _)| slip(word)).map(|(_, &id)| id).collect();
-        words.sort_unstable();
-        for (place, id) in meant.iter_mut().zip(words) {
+        let mut found: Vec<WordId> = Vec::new();
+        for other in length - 1..=length + 1 {
+            let words = self.long.get(&(first, other)).map_or(&[][..], Vec::as_slice);
+            found.extend(words.iter().filter(|(word, _)| is_close(word, other)).map(|(_, id)| *id));
+        }
+        found.sort_unstable();
+        for (place, id) in candidates.iter_mut().zip(found) {
             *place = Some(id);
         }
-        meant
+        candidates
     }
 }
 
-/// A word of a sentence as the machine sees it.
+/// A word of a message as the grammar sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Word {
     /// The word itself.
-    pub exact: Option<WordId>,
-    /// The words of which it may be a slip.
-    pub meant: [Option<WordId>; MAX_MEANT],
+    exact: Option<WordId>,
+    /// The words of which it may be a misspelling.
+    misspelt: [Option<WordId>; MAX_CANDIDATES],
     /// Its value as a number.
     pub number: Option<u32>,
 }
 
 impl Word {
-    /// Whether the grammar has a use for it.
+    /// Whether the grammar knows it.
     pub fn is_known(self) -> bool {
-        self.exact.is_some() || self.meant[0].is_some() || self.number.is_some()
+        self.exact.is_some() || self.misspelt[0].is_some() || self.number.is_some()
+    }
+
+    /// Returns the number of misspellings, 0 or 1, if it matches `id`.
+    pub(super) fn matches(&self, id: WordId) -> Option<usize> {
+        if self.exact == Some(id) { Some(0) } else { self.misspelt.contains(&Some(id)).then_some(1) }
+    }
+
+    pub(super) fn candidates(&self) -> impl Iterator<Item = WordId> {
+        self.exact.into_iter().chain(self.misspelt.into_iter().flatten())
     }
 }
 
-/// The words of one message, and the steps that were taken over them. Whatever runs a program over them shares one budget:
-/// once it is spent, no program covers anything any more.
+/// A message as the grammar knows it. All programs that are run over it share one budget of steps: once it is spent, no
+/// program matches any more.
 #[derive(Debug)]
-pub(crate) struct Words {
+pub(crate) struct Message<'t> {
+    /// The text and its words.
+    pub sentence: Sentence<'t>,
     words: Vec<Word>,
     steps: Cell<usize>,
+    /// Where each word family that was tried ends, by the position of its first word.
+    pub(super) families: RefCell<HashMap<(FamilyId, usize), Rc<[FamilyEnd]>>>,
 }
 
-impl Words {
-    /// All of them.
-    pub fn all(&self) -> &[Word] {
-        &self.words
+impl Message<'_> {
+    /// The words of the text.
+    pub fn tokens(&self) -> &[Token] {
+        self.sentence.tokens()
     }
 
     /// The word at `at`.
-    pub fn get(&self, at: usize) -> Option<Word> {
-        self.words.get(at).copied()
+    pub fn word(&self, at: usize) -> Option<&Word> {
+        self.words.get(at)
     }
 
     /// Whether the budget is spent, so that the message is not understood.
-    pub fn are_given_up(&self) -> bool {
+    pub fn is_out_of_steps(&self) -> bool {
         self.steps.get() > MAX_STEPS
     }
 
-    /// Takes `steps` and returns whether there were as many left.
-    pub fn take(&self, steps: usize) -> bool {
+    /// The number of steps that were taken over the message.
+    pub fn steps(&self) -> usize {
+        self.steps.get()
+    }
+
+    /// Takes `steps` and returns whether the budget was not spent.
+    pub(super) fn take(&self, steps: usize) -> bool {
         #[cfg(test)]
         STEPS.set(STEPS.get() + steps);
         self.steps.set(self.steps.get().saturating_add(steps));
-        !self.are_given_up()
+        !self.is_out_of_steps()
     }
 }
 
@@ -122,7 +157,7 @@ thread_local! {
     static STEPS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The number of steps that the machine takes for `work`, over whatever messages.
+/// Returns the number of steps that `work` takes, over whatever messages.
 #[cfg(test)]
 pub(crate) fn steps_of(work: impl FnOnce()) -> usize {
     let before = STEPS.get();

@@ -28,6 +28,10 @@ pub(super) struct ListTasks {
     /// Which tasks: "all" (the default), "pending" or "completed".
     #[serde(default)]
     pub status: StatusParameter,
+    /// Only tasks whose title contains these words. 1 to 500 characters.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", length(min = 1, max = 500))]
+    pub query: Option<TaskIdentifier>,
 }
 
 /// `complete_task` and `delete_task`

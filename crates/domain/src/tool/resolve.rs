@@ -11,9 +11,9 @@ use crate::id::{ConversationId, TaskId, UserId};
 use crate::page::PageRequest;
 use crate::storage::StorageError;
 use crate::task::{Task, TaskFilter, TaskRepo, TaskRepoError, TaskStatus, TitleMatch};
-use crate::text::NormalizedText;
+use crate::text::{NormalizedText, SearchText};
 
-/// The newest tasks with the prefixes of their titles, read for the first identifier that needs suggestions.
+/// The newest tasks with the prefixes of their titles, read for the first identifier that no title contains literally.
 pub(super) type Titles = Option<Vec<(String, Task)>>;
 
 /// A position in a list.
@@ -63,7 +63,7 @@ impl TaskResolver {
         let normalized = NormalizedText::new(identifier);
         if !normalized.as_str().is_empty() {
             for title in [TitleMatch::Exactly(normalized.clone()), TitleMatch::Containing(normalized.clone())] {
-                let mut found = self.matching(owner, Some(title), MAX_CANDIDATES).await?;
+                let mut found = self.matching(owner, TaskStatus::All, Some(title), MAX_CANDIDATES).await?;
                 match found.len() {
                     0 => {}
                     1 => return Ok(TaskMatch::One(Box::new(found.remove(0)))),
@@ -72,10 +72,33 @@ impl TaskResolver {
             }
         }
         if titles.is_none() {
-            let tasks = self.matching(owner, None, MAX_COMPARED).await?;
+            let tasks = self.matching(owner, TaskStatus::All, None, MAX_COMPARED).await?;
             *titles = Some(tasks.into_iter().map(|task| (prefix(task.title.as_str()), task)).collect());
         }
-        Ok(TaskMatch::None(most_similar(&prefix(identifier), titles.as_deref().unwrap_or_default())))
+        let titles = titles.as_deref().unwrap_or_default();
+        let mut found = containing(identifier, titles.iter().map(|(_, task)| task));
+        Ok(match found.len() {
+            0 => TaskMatch::None(most_similar(&prefix(identifier), titles)),
+            1 => TaskMatch::One(Box::new(found.remove(0))),
+            _ => TaskMatch::Several(found),
+        })
+    }
+
+    /// Returns the newest tasks whose title contains `words`: literally, or else without accents and plural endings.
+    pub async fn search(
+        &self,
+        owner: UserId,
+        status: TaskStatus,
+        words: &str,
+        limit: NonZeroU16,
+    ) -> Result<Vec<Task>, StorageError> {
+        let literal = TitleMatch::Containing(NormalizedText::new(words));
+        let found = self.matching(owner, status, Some(literal), limit).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let tasks = self.matching(owner, status, None, MAX_COMPARED).await?;
+        Ok(containing(words, tasks.iter()))
     }
 
     /// Returns the task, or `None` if the owner has no such task.
@@ -108,10 +131,11 @@ impl TaskResolver {
     async fn matching(
         &self,
         owner: UserId,
+        status: TaskStatus,
         title: Option<TitleMatch>,
         limit: NonZeroU16,
     ) -> Result<Vec<Task>, StorageError> {
-        let filter = TaskFilter { status: TaskStatus::All, title };
+        let filter = TaskFilter { status, title };
         match self.tasks.list(owner, &filter, PageRequest::first(limit)).await {
             Ok(page) => Ok(page.items),
             Err(error) => Err(storage(error)),
@@ -134,6 +158,13 @@ fn position(identifier: &str) -> Option<Position> {
     let digits = identifier.strip_prefix('#').unwrap_or(identifier);
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     is_number.then(|| digits.parse().ok().map(Position::Number)).flatten()
+}
+
+/// Returns the tasks whose title contains `words` without accents and plural endings, at most [`MAX_CANDIDATES`].
+fn containing<'t>(words: &str, tasks: impl Iterator<Item = &'t Task>) -> Vec<Task> {
+    let words = SearchText::new(words);
+    let is_match = |task: &&Task| SearchText::new(task.title.as_str()).contains(&words);
+    tasks.filter(is_match).take(MAX_CANDIDATES.get().into()).cloned().collect()
 }
 
 fn most_similar(wanted: &str, titles: &[(String, Task)]) -> Vec<Task> {

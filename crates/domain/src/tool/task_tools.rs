@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::outcome::{
     completed, created, deleted, done, not_undone, numbered, recorded, refuse, refused, renamed, undone, view,
 };
-use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, UpdateTask, read, schema};
+use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, StatusParameter, UpdateTask, read, schema};
 use super::resolve::TaskResolver;
 use super::{
     CONFIRM_PENDING, ResolvedCall, TaskMatch, ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec, UNDO,
@@ -99,7 +99,7 @@ pub fn specs() -> Vec<ToolSpec> {
         ToolSpec {
             read_only: true,
             idempotent: true,
-            ..spec("list_tasks", "Lists the user's tasks, newest first, with counts.", schema::<ListTasks>())
+            ..spec("list_tasks", "Lists the user's tasks, newest first, with the counts of all tasks. Searches titles if there is a query.", schema::<ListTasks>())
         },
         ToolSpec {
             idempotent: true,
@@ -150,8 +150,12 @@ impl TaskTools {
         }
     }
 
-    async fn list(&self, context: &ToolContext, ListTasks { status }: ListTasks) -> Result<ToolOutcome, ToolError> {
+    async fn list(&self, context: &ToolContext, parameters: ListTasks) -> Result<ToolOutcome, ToolError> {
+        let ListTasks { status, query } = parameters;
         let principal = &context.origin.principal;
+        if let Some(query) = query {
+            return self.search(context, status, query.as_str()).await;
+        }
         let filter = TaskFilter { status: status.into(), title: None };
         let (page, counts) = match self.service.list(principal, &filter, PageRequest::first(MAX_LISTED)).await {
             Ok(page) => match self.service.counts(principal).await {
@@ -176,6 +180,35 @@ impl TaskTools {
             "tasks": numbered(&page.items),
             "status": status.as_str(),
             "total": total,
+            "pending": counts.pending,
+            "completed": counts.completed,
+        });
+        Ok(done(message, data, &[]))
+    }
+
+    /// Lists the tasks whose title contains `words`. The counts are those of all tasks.
+    async fn search(
+        &self,
+        context: &ToolContext,
+        status: StatusParameter,
+        words: &str,
+    ) -> Result<ToolOutcome, ToolError> {
+        let principal = &context.origin.principal;
+        let counts = match self.service.counts(principal).await {
+            Ok(counts) => counts,
+            Err(error) => return refuse(error),
+        };
+        let found = self.resolver.search(principal.user, status.into(), words, MAX_LISTED).await?;
+        self.store_shown(context, &found).await?;
+        let message = match found.len() {
+            1 => "1 task found".to_owned(),
+            n => format!("{n} tasks found"),
+        };
+        let data = json!({
+            "tasks": numbered(&found),
+            "status": status.as_str(),
+            "query": words,
+            "total": found.len(),
             "pending": counts.pending,
             "completed": counts.completed,
         });

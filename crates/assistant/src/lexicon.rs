@@ -1,0 +1,173 @@
+//! Classes of words that decide between readings: what the grammar's tables cannot say as patterns.
+
+/// A set of words in the form that [`Token::word`](super::sentence::Token) has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WordClass(&'static [&'static str]);
+
+impl WordClass {
+    /// Whether `word` is in the class.
+    pub fn contains(self, word: &str) -> bool {
+        self.0.contains(&word)
+    }
+}
+
+/// Joins two commands.
+pub(super) const CONJUNCTIONS: WordClass = WordClass(&["and", "then", "also", "plus", "&", "but"]);
+/// Joins two things of a list.
+pub(super) const LIST_CONJUNCTIONS: WordClass = WordClass(&["and", "&", "plus"]);
+/// Joins and adds, behind a list: "milk, eggs and also bread".
+pub(super) const ADDITIVES: WordClass = WordClass(&["also", "then", "some"]);
+/// Stands for something that was named before.
+pub(super) const PRONOUNS: WordClass = WordClass(&["it", "that", "them", "these", "this", "those"]);
+/// Stands for a person, who is no task: "drop me a line".
+pub(super) const PERSONS: WordClass =
+    WordClass(&["me", "us", "you", "him", "her", "myself", "yourself", "everyone", "everybody"]);
+/// The speaker.
+pub(super) const SPEAKERS: WordClass = WordClass(&["i", "we"]);
+/// Stands before a noun.
+pub(super) const DETERMINERS: WordClass =
+    WordClass(&["a", "an", "the", "my", "our", "his", "her", "their", "your", "some", "this", "that", "these", "those"]);
+/// Negates a clause.
+pub(super) const NEGATIONS: WordClass = WordClass(&["not", "never"]);
+/// Makes a command depend on something that is not checked here.
+pub(super) const CONDITIONS: WordClass = WordClass(&["after", "before", "if", "once", "unless", "until", "when"]);
+/// Makes a command doubtful, as the first word.
+pub(super) const HEDGES: WordClass = WordClass(&[
+    "almost",
+    "avoid",
+    "define",
+    "hypothetically",
+    "maybe",
+    "nearly",
+    "perhaps",
+    "possibly",
+    "quit",
+    "quote",
+    "seldom",
+    "someday",
+    "spell",
+]);
+/// Goes on with a condition or a question behind a name: "milk if I wanted to".
+pub(super) const WONDERS: WordClass = WordClass(&["how", "if", "should", "unless", "what", "why"]);
+/// Begins a question.
+pub(super) const QUESTIONS: WordClass = WordClass(&[
+    "are", "can", "could", "did", "do", "does", "how", "is", "should", "what", "when", "where", "which", "who", "why",
+]);
+/// Takes tasks out of a set.
+pub(super) const EXCEPTIONS: WordClass =
+    WordClass(&["except", "excluding", "but", "besides", "without", "minus", "apart", "other", "save"]);
+/// Means the whole of a set.
+pub(super) const UNIVERSALS: WordClass = WordClass(&["all", "everything", "every", "each"]);
+/// Means completed tasks.
+pub(super) const COMPLETED: WordClass =
+    WordClass(&["completed", "finished", "done", "complete", "closed", "accomplished", "checked", "ticked"]);
+/// Means pending tasks.
+pub(super) const PENDING: WordClass =
+    WordClass(&["open", "pending", "unfinished", "remaining", "incomplete", "outstanding", "left"]);
+/// Begins an answer that agrees: "yes, delete them".
+pub(super) const AFFIRMATIVES: WordClass =
+    WordClass(&["yes", "yeah", "yep", "yup", "sure", "ok", "okay", "please", "correct", "right"]);
+/// Stands for the tasks that a question has named.
+pub(super) const QUESTION_TARGETS: WordClass =
+    WordClass(&["it", "that", "them", "these", "those", "this", "all", "both", "of"]);
+/// Verbs that, with a pronoun behind them, speak of what was named before.
+pub(super) const POINTING_VERBS: WordClass = WordClass(&[
+    "add", "check", "cross", "delete", "include", "mark", "place", "put", "remove", "scratch", "take", "tick", "write",
+]);
+/// Stands before a pointing verb.
+pub(super) const POLITE: WordClass = WordClass(&["ahead", "and", "can", "could", "go", "just", "please", "you"]);
+/// Begins a clause of its own behind a comma.
+pub(super) const CLAUSE_OPENERS: WordClass =
+    WordClass(&["so", "but", "please", "can", "could", "you", "i", "we", "how", "why"]);
+/// Sounds that people make while they think. They belong to nothing.
+pub(super) const FILLERS: WordClass = WordClass(&["uh", "um", "umm", "uhh", "uhm", "er", "erm", "hmm", "hm", "mmm", "ah"]);
+/// Days and months: a comma before one belongs to a date.
+pub(super) const DAYS_AND_MONTHS: WordClass = WordClass(&[
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+    "today",
+    "tomorrow",
+    "tonight",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]);
+/// Verbs of errands: a title that begins with one is a deed and no thing.
+pub(super) const ERRANDS: WordClass = WordClass(&[
+    "ask", "book", "bring", "buy", "call", "clean", "cook", "email", "feed", "find", "finish", "fix", "get", "give",
+    "go", "hang", "invite", "make", "meet", "mow", "order", "pack", "paint", "pay", "pick", "prepare", "print", "read",
+    "renew", "return", "schedule", "send", "start", "study", "take", "tell", "text", "thank", "vacuum", "visit", "walk",
+    "wash", "water", "write",
+]);
+/// Stands between positions that are named one by one.
+pub(super) const POSITION_WORDS: WordClass =
+    WordClass(&["and", "entry", "item", "items", "number", "numbers", "ones", "task", "tasks", "the"]);
+/// Never begins a part of a list: it belongs to the part before.
+pub(super) const NEVER_LISTED: WordClass = WordClass(&[
+    "about", "actually", "no", "oops", "sorry", "wait", "after", "as", "at", "because", "before", "but", "by", "for",
+    "from", "if", "in", "on", "or", "please", "so", "then", "to", "when", "which", "who", "with",
+]);
+/// Never covered by `{*}`: it begins another phrase.
+pub(super) const NEVER_WILD: WordClass = WordClass(&[
+    "", "a", "about", "an", "and", "at", "by", "do", "for", "from", "i", "if", "in", "is", "it", "my", "of", "off",
+    "on", "or", "our", "that", "the", "this", "to", "with", "your",
+]);
+/// Means the tasks that were shown and not changed since.
+pub(super) const REMAINDERS: WordClass = WordClass(&["rest", "remaining", "others"]);
+/// Means both of two.
+pub(super) const DUALS: WordClass = WordClass(&["both"]);
+/// Stands between the first and the last position of a range.
+pub(super) const RANGES: WordClass = WordClass(&["to", "through", "thru", "until", "till"]);
+/// Pairs that are one thing although "and" joins them: the words before and behind it.
+pub(super) const COMPOUNDS: &[(&str, &str)] = &[
+    ("mac", "cheese"),
+    ("salt", "pepper"),
+    ("bread", "butter"),
+    ("fish", "chips"),
+    ("jelly", "butter"),
+    ("butter", "jelly"),
+    ("gin", "tonic"),
+    ("rice", "beans"),
+    ("ham", "cheese"),
+    ("bacon", "eggs"),
+    ("burger", "fries"),
+    ("nuts", "bolts"),
+    ("bed", "breakfast"),
+    ("drag", "drop"),
+    ("research", "development"),
+    ("profit", "loss"),
+    ("terms", "conditions"),
+    ("pros", "cons"),
+    ("lost", "found"),
+    ("black", "white"),
+    ("pen", "paper"),
+    ("needle", "thread"),
+    ("mom", "dad"),
+    ("mum", "dad"),
+];
+/// Announces an enumeration behind a colon: "these things: soap, towels".
+pub(super) const ANNOUNCEMENTS: WordClass =
+    WordClass(&["things", "items", "tasks", "these", "following", "groceries", "stuff", "dos"]);
+/// Answers that something is one.
+pub(super) const SINGULARS: WordClass = WordClass(&["one", "single", "together", "1", "same"]);
+/// Answers that something is several.
+pub(super) const PLURALS: WordClass =
+    WordClass(&["two", "2", "separate", "separately", "both", "several", "different", "split", "each"]);
+/// Begins a question, when a title was asked for.
+pub(super) const QUESTION_OPENERS: WordClass = WordClass(&[
+    "are", "did", "do", "does", "how", "is", "what", "when", "where", "which", "who", "why",
+]);

@@ -1,0 +1,465 @@
+//! Interprets one reading of a message in its conversation.
+//!
+//! The rule is to ask when unsure: a reading that is not sure changes only a task that the conversation has shown.
+
+use std::ops::Range;
+
+use super::command::{Action, Command, Decision, Plan, Question, Remark, Status, Target, View};
+use super::conversation::Memory;
+use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
+use super::lexicon;
+use super::matching::Message;
+use super::selection::{Part, Selection};
+use super::sentence::{Enumeration, Token};
+
+/// Maximum number of tasks that one sentence names.
+pub(super) const MAX_TOGETHER: usize = 20;
+
+/// How much less another reading may explain to be as likely as the best one: half a word.
+const CLOSE: i32 = 2;
+
+/// A message in its conversation.
+pub(super) struct Listener<'a> {
+    /// The message.
+    pub message: &'a Message<'a>,
+    /// The conversation before it.
+    pub memory: &'a Memory,
+}
+
+/// How likely a bare name is a task's.
+enum Belief {
+    /// It is a task's.
+    Task,
+    /// It may be a task's.
+    Perhaps,
+    /// It belongs to something that another program looks after.
+    Elsewhere,
+    /// It is no name.
+    Nonsense,
+}
+
+impl Listener<'_> {
+    /// Returns every way to understand the words in `span`, the best first.
+    pub fn readings(&self, span: Range<usize>) -> Vec<Reading> {
+        GRAMMAR.readings(self.message, span)
+    }
+
+    /// Returns the reading to go by. Where a new title may begin at several places ("rename talk to Ann to call Ann"), it
+    /// is the one whose old title is known.
+    pub fn best_of<'r>(&self, readings: &'r [Reading]) -> Result<Option<&'r Reading>, Remark> {
+        let Some(best) = readings.first() else { return Ok(None) };
+        let is_split =
+            |other: &&Reading| other.intent() == Intent::Rename && other.score == best.score && other.new_title.is_some();
+        let mut splits: Vec<&Reading> = readings.iter().filter(is_split).collect();
+        splits.dedup_by(|a, b| a.new_title == b.new_title);
+        if best.intent() != Intent::Rename || splits.len() < 2 {
+            return Ok(Some(best));
+        }
+        splits.retain(|reading| reading.item.as_ref().is_some_and(|item| self.is_resolvable(item)));
+        if let [only] = splits[..] { Ok(Some(only)) } else { Err(Remark::AmbiguousTitles) }
+    }
+
+    fn is_resolvable(&self, item: &Item) -> bool {
+        match item.phrase {
+            Phrase::Position | Phrase::First | Phrase::Last | Phrase::NamedTask => true,
+            Phrase::It => self.memory.focus.is_some(),
+            Phrase::Unsaid | Phrase::Several => false,
+            Phrase::Name => self.memory.has_seen_exactly(self.written(&item.name)),
+        }
+    }
+
+    /// Decides by the best of `readings`; `None` if there is none.
+    pub fn decide(&self, readings: &[Reading]) -> Option<Decision> {
+        match self.best_of(readings) {
+            Ok(Some(reading)) if is_contested(reading, readings) => Some(confirmed(self.interpret(reading))),
+            Ok(Some(reading)) => Some(self.interpret(reading)),
+            Ok(None) => None,
+            Err(remark) => Some(Decision::Say(remark)),
+        }
+    }
+
+    /// Decides by one reading.
+    pub fn interpret(&self, reading: &Reading) -> Decision {
+        let say = Decision::Say;
+        match reading.intent() {
+            Intent::Add => self.add(reading),
+            Intent::Errand => {
+                let title = self.written(&reading.span).to_owned();
+                Decision::Ask(Question::Confirm(Command::Add { title }))
+            }
+            Intent::List(status) => Decision::run(Command::show(status)),
+            Intent::Count(status) => Decision::run(Command::List { status, view: View::Count }),
+            Intent::Find => self.find(reading, View::Search),
+            Intent::IsDone => self.find(reading, View::IsDone),
+            Intent::DoneSometime => {
+                Decision::run(Command::List { status: Status::Completed, view: View::DoneSometime })
+            }
+            Intent::LastChanges => say(Remark::LastChanges(self.memory.last_changes.clone())),
+            Intent::Complete => self.change(Action::Complete, reading),
+            Intent::Delete => self.change(Action::Delete, reading),
+            Intent::Rename => self.change(Action::Rename, reading),
+            Intent::Correct => self.correct(reading),
+            Intent::Unwanted => confirmed(self.change(Action::Delete, reading)),
+            Intent::Leave | Intent::No => say(Remark::NothingDone),
+            Intent::Wait => say(Remark::TakeYourTime),
+            Intent::Yes => say(Remark::NothingAsked),
+            Intent::DeleteAll => self.sweep(Action::Delete, Selection::all(self.status_in(&reading.span))),
+            Intent::CompleteAll => self.sweep(Action::Complete, Selection::all(Status::Pending)),
+            Intent::Undo if reading.is_complete() => Decision::run(Command::Undo),
+            Intent::Undo => say(Remark::UndoesLast),
+            Intent::Reopen => say(Remark::NoReopening),
+            Intent::OtherLists => say(Remark::OneList),
+            Intent::Dates => say(Remark::NoDates),
+            Intent::Fields => say(Remark::NoFields),
+            Intent::Elsewhere => say(Remark::Elsewhere),
+            Intent::Crisis => say(Remark::Crisis),
+            Intent::Greet => say(Remark::Greeting),
+            Intent::Thanks => say(Remark::Welcome),
+            Intent::Bye => say(Remark::Goodbye),
+            Intent::Help => say(Remark::Help),
+            Intent::Comment => say(Remark::Unknown),
+        }
+    }
+
+    fn find(&self, reading: &Reading, view: fn(String) -> View) -> Decision {
+        let Some(span) = reading.item_span.clone() else { return Decision::run(Command::show(Status::All)) };
+        let item = self.item(span);
+        match (item.phrase, &self.memory.focus) {
+            (Phrase::It, Some(focus)) => {
+                Decision::run(Command::List { status: Status::All, view: view(focus.title.clone()) })
+            }
+            (Phrase::It | Phrase::Unsaid, _) => Decision::Ask(Question::Which {
+                action: Action::Complete,
+                new_title: None,
+                choices: Vec::new(),
+            }),
+            _ => {
+                let words = self.name_of(&item).to_owned();
+                if words.is_empty() {
+                    return Decision::run(Command::show(Status::All));
+                }
+                Decision::run(Command::List { status: Status::All, view: view(words) })
+            }
+        }
+    }
+
+    fn add(&self, reading: &Reading) -> Decision {
+        let Some(span) = &reading.title else { return Decision::Ask(Question::Title) };
+        let title = self.written(span);
+        if title.is_empty() || GRAMMAR.is_no_title(self.message, span) {
+            return Decision::Ask(Question::Title);
+        }
+        if self.message.sentence.is_sum(span) {
+            return Decision::Say(Remark::Elsewhere);
+        }
+        let is_sure = reading.is_sure() || self.message.sentence.is_behind_colon(span.start);
+        let is_thing = reading.has(Feature::Add) || reading.has(Feature::Put);
+        let titles = match self.message.sentence.enumeration(span.clone()) {
+            Enumeration::One => vec![title.to_owned()],
+            Enumeration::Several(parts) if parts.len() <= MAX_TOGETHER => self.all_written(&parts),
+            Enumeration::Several(_) => return Decision::Say(Remark::TooLong),
+            Enumeration::Open(parts) if is_sure && is_thing => {
+                let parts = self.all_written(&parts);
+                return Decision::Ask(Question::OneOrSeveral { whole: title.to_owned(), parts });
+            }
+            Enumeration::Open(_) => vec![title.to_owned()],
+        };
+        let commands: Vec<Command> = titles.into_iter().map(|title| Command::Add { title }).collect();
+        let known = commands.iter().find(|command| {
+            matches!(command, Command::Add { title } if self.memory.has_open(title))
+        });
+        match (known, &commands[..]) {
+            (Some(known), [_]) => Decision::Ask(Question::Confirm(known.clone())),
+            _ if is_sure => Decision::run_all(commands),
+            (_, [only]) => Decision::Ask(Question::Confirm(only.clone())),
+            (_, _) => Decision::Ask(Question::Confirm(Command::Add { title: title.to_owned() })),
+        }
+    }
+
+    fn all_written(&self, spans: &[Range<usize>]) -> Vec<String> {
+        spans.iter().map(|span| self.written(span).to_owned()).collect()
+    }
+
+    /// "No, I meant coffee": another title for the task that the last turn added or renamed.
+    fn correct(&self, reading: &Reading) -> Decision {
+        match (&self.memory.just_named, &reading.new_title) {
+            (Some(task), Some(title)) => {
+                Decision::run(Command::Rename(Target::known(task), self.written(title).to_owned()))
+            }
+            _ => Decision::Say(Remark::Unknown),
+        }
+    }
+
+    fn change(&self, action: Action, reading: &Reading) -> Decision {
+        let new_title = reading.new_title.as_ref().map(|span| self.written(span).to_owned());
+        let which = |new_title| Decision::Ask(Question::Which { action, new_title, choices: Vec::new() });
+        let Some(item) = &reading.item else {
+            // "Change the title to ..." is about the task at hand.
+            return match (&self.memory.focus, new_title) {
+                (Some(focus), Some(title)) => command(action, Target::known(focus), Some(title)),
+                (_, new_title) => which(new_title),
+            };
+        };
+        let (target, is_certain) = match item.phrase {
+            Phrase::Unsaid => return which(new_title),
+            Phrase::Several => return self.several(action, reading),
+            Phrase::It => match &self.memory.focus {
+                Some(focus) => (Target::known(focus), true),
+                None => return which(new_title),
+            },
+            Phrase::Position => (self.at(item.number.unwrap_or(1), reading), true),
+            Phrase::First => (Target::position(1), true),
+            Phrase::Last => (Target::last(), true),
+            Phrase::NamedTask if self.message.sentence.is_person(&item.name) => {
+                return Decision::Say(Remark::Elsewhere);
+            }
+            Phrase::NamedTask => (self.target(reading, item, action), !self.is_clause(item)),
+            Phrase::Name => {
+                let name = self.name_in(reading, item);
+                if name.is_empty() {
+                    return which(new_title);
+                }
+                let positions = self.message.sentence.places(item.name.clone());
+                if action != Action::Rename && (2..=MAX_TOGETHER).contains(&positions.len()) {
+                    return together(action, positions.into_iter().map(Target::position));
+                }
+                if let Enumeration::Several(names) = self.message.sentence.enumeration(item.name.clone())
+                    && reading.is_sure()
+                    && names.len() > 2
+                    && action != Action::Rename
+                    && names.len() <= MAX_TOGETHER
+                {
+                    return together(action, names.iter().map(|name| Target::named(self.written(name))));
+                }
+                let is_certain = match self.belief(action, reading, item, name) {
+                    Belief::Task => true,
+                    Belief::Perhaps => false,
+                    Belief::Elsewhere => return Decision::Say(Remark::Elsewhere),
+                    Belief::Nonsense => return Decision::Say(Remark::Unknown),
+                };
+                (self.target(reading, item, action), is_certain)
+            }
+        };
+        let decided = command(action, target, new_title);
+        if is_certain { decided } else { confirmed(decided) }
+    }
+
+    /// The task at a position, or the one whose title is these words: "number 7".
+    fn at(&self, number: u32, reading: &Reading) -> Target {
+        let written = reading.item_span.as_ref().map_or("", |span| self.written(span));
+        if self.memory.has_seen_exactly(written) { Target::named(written) } else { Target::position(number) }
+    }
+
+    fn target(&self, reading: &Reading, item: &Item, action: Action) -> Target {
+        let mut target = Target::named(self.name_in(reading, item));
+        if action != Action::Rename
+            && let Enumeration::Several(parts) | Enumeration::Open(parts) =
+                self.message.sentence.enumeration(item.name.clone())
+            && parts.len() <= MAX_TOGETHER
+        {
+            target.parts = parts.iter().map(|part| self.written(&self.item(part.clone()).name).to_owned()).collect();
+            target.parts.retain(|part| !part.is_empty());
+        }
+        target
+    }
+
+    /// Several tasks by their positions, or as a part of the list.
+    fn several(&self, action: Action, reading: &Reading) -> Decision {
+        let span = reading.item_span.clone().unwrap_or_default();
+        if action == Action::Rename {
+            return Decision::Say(Remark::RenamesOne);
+        }
+        let positions = self.message.sentence.places(span.clone());
+        if (2..=MAX_TOGETHER).contains(&positions.len()) && self.memory.has_shown_list() {
+            return together(action, positions.into_iter().map(Target::position));
+        }
+        let status = if action == Action::Complete { Status::Pending } else { self.status_in(&reading.span) };
+        if self.message.sentence.has_any(&span, lexicon::REMAINDERS) {
+            let rest = self.memory.untouched();
+            return if rest.is_empty() {
+                self.sweep(action, Selection::all(Status::Pending))
+            } else {
+                together(action, rest.into_iter().map(Target::known))
+            };
+        }
+        match self.selection(&span, status) {
+            Some(selection) => self.sweep(action, selection),
+            None => Decision::Say(several_at_once(action)),
+        }
+    }
+
+    /// Does something to a part of the list that was shown last, or of a list that is read first.
+    fn sweep(&self, action: Action, selection: Selection) -> Decision {
+        let shown = self.memory.shown_list();
+        match selection.of(shown) {
+            Some(tasks) if selection.part != Part::All && !tasks.is_empty() => {
+                together(action, tasks.into_iter().map(Target::known))
+            }
+            Some(_) | None => Decision::run(Command::Sweep(action, selection)),
+        }
+    }
+
+    /// The part of a list that the words in `span` mean; `None` if they are not clear.
+    fn selection(&self, span: &Range<usize>, status: Status) -> Option<Selection> {
+        let tokens = self.message.tokens();
+        let exception = span.clone().find(|&at| lexicon::EXCEPTIONS.contains(&tokens[at].word));
+        let head = span.start..exception.unwrap_or(span.end);
+        let number = |span: &Range<usize>| span.clone().find_map(|at| self.message.word(at)?.number.filter(|n| *n > 1));
+        let has = |span: &Range<usize>, word: &str| span.clone().any(|at| tokens[at].word == word);
+        let part = if has(&head, "both") {
+            Part::First(2)
+        } else if self.says_all(&head, 0) || exception.is_some() {
+            Part::All
+        } else if has(&head, "last") || has(&head, "bottom") {
+            Part::Last(number(&head)?)
+        } else if has(&head, "first") || has(&head, "top") {
+            Part::First(number(&head)?)
+        } else {
+            return None;
+        };
+        let Some(exception) = exception else { return Some(Selection { status, part, except: Vec::new() }) };
+        let names = exception + 1..span.end;
+        let item = self.item(names.clone());
+        let (part, except) = match item.phrase {
+            Phrase::Last => (Part::AllButLast(1), Vec::new()),
+            Phrase::First => (Part::AllButFirst(1), Vec::new()),
+            Phrase::Position if item.number == Some(1) => (Part::AllButFirst(1), Vec::new()),
+            Phrase::Several if has(&names, "last") => (Part::AllButLast(number(&names)?), Vec::new()),
+            Phrase::Several if has(&names, "first") => (Part::AllButFirst(number(&names)?), Vec::new()),
+            Phrase::It => (part, vec![self.memory.focus.as_ref()?.title.clone()]),
+            Phrase::Name | Phrase::NamedTask => {
+                let spans = match self.message.sentence.enumeration(item.name.clone()) {
+                    Enumeration::One => vec![item.name],
+                    Enumeration::Several(parts) | Enumeration::Open(parts) => parts,
+                };
+                let name = |span: &Range<usize>| self.written(&self.item(span.clone()).name).to_owned();
+                (part, spans.iter().map(name).filter(|name| !name.is_empty()).collect())
+            }
+            Phrase::Position | Phrase::Several | Phrase::Unsaid => return None,
+        };
+        Some(Selection { status, part, except })
+    }
+
+    /// The tasks that "all completed tasks" and its likes mean.
+    fn status_in(&self, span: &Range<usize>) -> Status {
+        if self.message.sentence.has_any(span, lexicon::COMPLETED) {
+            Status::Completed
+        } else if self.message.sentence.has_any(span, lexicon::PENDING) {
+            Status::Pending
+        } else {
+            Status::All
+        }
+    }
+
+    /// Returns how likely a bare name is a task's.
+    fn belief(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Belief {
+        let (sentence, span) = (&self.message.sentence, &item.name);
+        // "Mark X as done" is said of tasks alone, "complete X" and "delete X" of much else.
+        let may_be_other = !reading.has(Feature::Done) && !reading.names_list;
+        // A deletion needs the whole title, unless the sentence is plain.
+        let needs_all = action == Action::Delete && !reading.is_sure();
+        let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
+        if is_known {
+            Belief::Task
+        } else if sentence.is_person(span) || (action == Action::Delete && self.is_from_elsewhere(reading, span)) {
+            Belief::Elsewhere
+        } else if sentence.wonders(span) {
+            Belief::Perhaps
+        } else if self.is_clause(item) {
+            if reading.is_sure() { Belief::Perhaps } else { Belief::Nonsense }
+        } else if may_be_other && GRAMMAR.is_elsewhere(self.message, span) {
+            Belief::Elsewhere
+        } else if reading.is_sure() && !(may_be_other && GRAMMAR.is_doubtful(self.message, span)) {
+            Belief::Task
+        } else {
+            Belief::Perhaps
+        }
+    }
+
+    /// Whether something is to be taken from something else than the list: "remove the stain from my blouse".
+    fn is_from_elsewhere(&self, reading: &Reading, span: &Range<usize>) -> bool {
+        let words = self.message.tokens().get(span.clone()).unwrap_or_default();
+        let is_from =
+            |pair: &[Token]| pair[0].word == "from" && lexicon::DETERMINERS.contains(&pair[1].word);
+        !reading.names_list && words.windows(2).any(is_from)
+    }
+
+    /// The name that an item gives, or all of its words if exactly these are a title that was shown.
+    fn name_in(&self, reading: &Reading, item: &Item) -> &str {
+        let whole = reading.item_span.as_ref().map_or("", |span| self.written(span));
+        if self.memory.has_seen_exactly(whole) { whole } else { self.name_of(item) }
+    }
+
+    /// The name that an item gives. A quoted passage in it is the name: the words around it only lead there.
+    pub fn name_of(&self, item: &Item) -> &str {
+        self.message.sentence.quoted(item.name.clone()).unwrap_or_else(|| self.written(&item.name))
+    }
+
+    fn is_clause(&self, item: &Item) -> bool {
+        GRAMMAR.is_clause(self.message, item.name.clone())
+    }
+
+    /// Returns how the words in `span` point at a task.
+    pub fn item(&self, span: Range<usize>) -> Item {
+        GRAMMAR.item(self.message, span)
+    }
+
+    /// Whether the words in `span` mean all of `count` tasks.
+    pub fn says_all(&self, span: &Range<usize>, count: usize) -> bool {
+        let sentence = &self.message.sentence;
+        sentence.has_any(span, lexicon::UNIVERSALS) || (count == 2 && sentence.has_any(span, lexicon::DUALS))
+    }
+
+    /// Returns the words in `span` as they were written.
+    pub fn written(&self, span: &Range<usize>) -> &str {
+        self.message.sentence.written(span.clone())
+    }
+}
+
+/// Whether another reading is as likely as one that changes a task.
+fn is_contested(best: &Reading, readings: &[Reading]) -> bool {
+    let changes = |reading: &Reading| matches!(reading.intent(), Intent::Complete | Intent::Delete | Intent::Rename);
+    let is_close =
+        |other: &&Reading| other.score + CLOSE > best.score && other.is_sure() && other.intent() != best.intent();
+    changes(best) && readings.iter().any(|other| is_close(&other))
+}
+
+/// Returns the question whether to do what was decided, if that is one thing.
+pub(super) fn confirmed(decision: Decision) -> Decision {
+    let Decision::Act(Plan { commands, question, skipped }) = decision else { return decision };
+    match <[Command; 1]>::try_from(commands) {
+        Ok([only]) => Decision::Ask(Question::Confirm(only)),
+        // A yes is to one thing.
+        Err(several) if several.iter().any(|command| matches!(command, Command::Delete(_))) => {
+            Decision::Say(Remark::DeletesNamed)
+        }
+        Err(several) if several.iter().any(|command| matches!(command, Command::Complete(_))) => {
+            Decision::Say(Remark::CompletesNamed)
+        }
+        Err(commands) => Decision::Act(Plan { commands, question, skipped }),
+    }
+}
+
+/// Returns the command to do `action` to a task, or the question for the new title.
+pub(super) fn command(action: Action, target: Target, new_title: Option<String>) -> Decision {
+    match (action, new_title) {
+        (Action::Complete, _) => Decision::run(Command::Complete(target)),
+        (Action::Delete, _) => Decision::run(Command::Delete(target)),
+        (Action::Rename, Some(title)) => Decision::run(Command::Rename(target, title)),
+        (Action::Rename, None) => Decision::Ask(Question::NewTitle(target)),
+    }
+}
+
+/// Returns the commands to do the same to several tasks.
+pub(super) fn together(action: Action, targets: impl Iterator<Item = Target>) -> Decision {
+    Decision::run_all(targets.filter_map(|target| Command::on(action, target)).collect())
+}
+
+/// Returns the remark for several tasks of which it is not clear which are meant.
+pub(super) fn several_at_once(action: Action) -> Remark {
+    match action {
+        Action::Complete => Remark::CompletesNamed,
+        Action::Delete => Remark::DeletesNamed,
+        Action::Rename => Remark::RenamesOne,
+    }
+}
