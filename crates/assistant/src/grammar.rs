@@ -26,7 +26,7 @@ use reading::{Features, FrameInfo, Frames};
 const MAX_STARTS: usize = 12;
 
 /// Maximum number of words that the tails behind a frame cover.
-const MAX_TAIL_WORDS: usize = 12;
+const MAX_TAIL_WORDS: usize = 20;
 
 /// A compiled line of the tables.
 struct Frame {

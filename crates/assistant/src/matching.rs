@@ -38,6 +38,8 @@ pub(super) struct Cover {
     pub number: Option<u32>,
     /// The number of words in slots, which the grammar does not explain.
     pub open_words: usize,
+    /// How many of them stand in `{rest}`.
+    pub rest_words: usize,
     /// The number of words that `{*}` covers.
     pub wild_words: usize,
     /// Whether a name of the list is covered.
@@ -51,8 +53,15 @@ pub(super) struct Cover {
 pub(crate) struct FamilyEnd {
     end: usize,
     misspelt: usize,
+    rest_words: usize,
     wild_words: usize,
     names_list: bool,
+}
+
+impl FamilyEnd {
+    fn cost(self) -> (usize, usize, usize) {
+        (self.rest_words, self.misspelt, self.wild_words)
+    }
 }
 
 /// One run of a program.
@@ -131,6 +140,8 @@ impl Run<'_> {
                     let longer = Cover {
                         end: end.end,
                         misspelt: cover.misspelt + end.misspelt,
+                        open_words: cover.open_words + end.rest_words,
+                        rest_words: cover.rest_words + end.rest_words,
                         wild_words: cover.wild_words + end.wild_words,
                         names_list: cover.names_list || end.names_list,
                         ..cover.clone()
@@ -173,7 +184,7 @@ impl Run<'_> {
 }
 
 impl Message<'_> {
-    /// Returns where a family that begins at `at` may end, for each end the way with the fewest misspelt and wild words.
+    /// Returns where a family that begins at `at` may end, for each end the way that explains most.
     fn family_ends(&self, families: &Families, id: program::FamilyId, at: usize) -> Rc<[FamilyEnd]> {
         if let Some(ends) = self.families.borrow().get(&(id, at)) {
             return Rc::clone(ends);
@@ -185,11 +196,12 @@ impl Message<'_> {
             let end = FamilyEnd {
                 end: cover.end,
                 misspelt: cover.misspelt,
+                rest_words: cover.rest_words,
                 wild_words: cover.wild_words,
                 names_list: cover.names_list || family.names_list,
             };
             match ends.iter_mut().find(|other| other.end == end.end) {
-                Some(other) if (end.misspelt, end.wild_words) < (other.misspelt, other.wild_words) => *other = end,
+                Some(other) if end.cost() < other.cost() => *other = end,
                 Some(_) => {}
                 None => ends.push(end),
             }
@@ -212,7 +224,8 @@ impl Cover {
             Slot::Title => self.title = Some(span),
             Slot::Item => self.item = Some(span),
             Slot::New => self.new = Some(span),
-            Slot::Rest | Slot::Number => {}
+            Slot::Rest => self.rest_words += span.len(),
+            Slot::Number => {}
         }
     }
 }

@@ -7,8 +7,97 @@ use crate::command::Status;
 /// The frames of questions.
 pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
+        intent: Intent::Count(Status::All),
+        sure: &[
+            "how many (<kinds>|things) [do i have|are there|have i got|are] [<on-list>|there] [in total|altogether] [<when>]",
+            "how (long|big|full) is <list>",
+            "count [up] <list>",
+            "how many [are there] <on-list>",
+            "how many [is that] [in total|altogether]",
+            "what is the [total] (number|count) of <kinds> [<on-list>]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Count(Status::Pending),
+        sure: &[
+            "how many [<open>] (<kinds>|things) (are|do i have|have i got|have i) [still] [<open>|left|to do|to go] [left|to do|to go|open|pending] [<on-list>]",
+            "how many <open> <kinds> [do i have|are there|have i got] [<on-list>]",
+            "how (many|much) [more] [<kinds>] (is|are|do i have) [still] (left|to go|to do|remaining|open|pending) [<on-list>] [to do]",
+            "how many [<kinds>] left [to do]",
+            "how (many|much) [<kinds>] (do|have) i [still] (have|got|need) [left] [to (do|go|finish)] [<on-list>]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Count(Status::Completed),
+        sure: &[
+            "how many [<kinds>|things] (have i|did i|have been|are) [already] (<finished>|done|finish|complete|checked off|check off|crossed off|ticked off|tick off|gotten done|got done|get done) [<when>|so far|this {rest}]",
+            "how many <closed> <kinds> [do i have|are there|have i]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::LastChanges,
+        sure: &[
+            "what (did|have) you [just] (do|done|did|change|changed|add|added|delete|deleted)",
+            "what was that [you did]",
+            "what (just happened|happened just now|happened)",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::DoneSometime,
+        sure: &[
+            "what (did|have) i [manage to|managed to] (do|done|get done|got done|finish|finished|complete|completed|accomplish|accomplished) (yesterday|today|this {rest}|last {rest}|on {rest})",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::IsDone,
+        sure: &[
+            "(did|have) (i|we) [already|ever|actually] (finish|finished|complete|completed|done|do|call|called|pay|paid|buy|bought|send|sent|mark|marked|book|booked|clean|cleaned|wash|washed|email|emailed|return|returned|order|ordered|get|got|tick off|ticked off|cross off|crossed off|check off|checked off) {item} [yet|already|<when-done>|as done|as complete]",
+            "is {item} [<done>|finished|completed] [yet|already]",
+            "(is|are|was|were) {item} (done|finished|complete|completed|ticked off|checked off|crossed off|marked <done>) [yet|already]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Find,
+        sure: &[
+            "(is|are) {item} [still|already|even] <on-list> [<when>|yet]",
+            "do (i|we) [still|already] have {item} [anywhere]",
+            "(did|have) (i|we) [already|ever|remember to] (add|added|put|include|note|write) {item} [yet|already|on there|down|in]",
+            "is there [already] [anything|something|a <kind>|any <kinds>] [about|for|called|to do with|with|regarding|on] {item} [<on-list>|on there|in there]",
+            "(find|search [for]|look for|look up|search <list> for) {item} [<on-list>]",
+            "have i got {item} [down|on there|<on-list>]",
+            "(check|see|look) (if|whether) {item} is <on-list>",
+            "(do i|did i) have {item} <on-list>",
+            "what (about|have i got about) {item} <on-list>",
+        ],
+        unsure: &[],
+    },
+    Frames {
         intent: Intent::List(Status::All),
         sure: &[
+            "[{rest}] <show> [me|us] <list> [again|please|back|real quick|quickly] [then]",
+            "[<lead>] <show> [me|us] what (we|i) [still] (need|have|got|have got) [<on-list>|to get|to buy] [{rest}]",
+            "(can|could|may) i (see|c|have|get|view|look at) <list> [real quick|quickly|again|please|now]",
+            "(can|could|may) i [have|take] a (look|peek) at <list>",
+            "<show> [me|us] (everything|all) [that] (i|we) (have|need|got|must|have got|need to|have to) [to] [do|get done]",
+            "remind me [what|of what] (i|we) (am|are|was|were) (meant|supposed) to [be] (do|doing|get|buy)",
+            "what (was|am|were|are) (i|we) (meant|supposed) to [be] (do|doing|get|getting|buy|remember) [<when>]",
+            "[<show> [me]] what is on (there|it|here|my list|the list) [now|again|so far|at the moment]",
+            "what (have i|have we|do i|do we) [got|have] (on there|down|so far|on it|lined up|coming up|going on|on)",
+            "how is [looking] <list> [looking] [for now|<when>]",
+            "<show> [me] [a|an|the] (overview|summary|rundown|run down) of (<list>|[all] <kinds> {rest})",
+            "(where am i|where are we) (at|up to) [with <list>]",
+            "what is [up] (next|first) [<on-list>|up]",
+            "<list> please",
+            "i (lost|have lost|can not see|forgot) <list> [<lead>] <show> [it] [me] [again]",
+            "what else [is <on-list>|do i have|have i got|is there|was there]",
+            "what is (my|the) (day|week|plan|schedule) [look] [like] [<when>]",
+            "what (should|must|do) (i|we) (do|get|buy|be doing) [now|next|<when>]",
             "[<wish>] <list>",
             "[<wish>] <show> [to|back to] [me|us] [out|of|on|about|what is on|what is in|with] [all] [<a>|each] [<kinds>|<kind>|contents|content|status|everything|titles|overview|summary] [of|on|in|from|about|that are on] <list> [to me] [<when>] [[that] i have]",
             "[<wish>] <show> [me|us] [<det>] [various|different] <kinds> [i have] [that are] [that i have] [listed|written] [<on-list>] [<when>]",
@@ -76,6 +165,17 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "what [still] (needs|has to|need to|have to|must) [be|get] (doing|done|do|sorted|sorting|finished) [{rest}]",
+            "[just] [<show> [me]] (the ones|the <kinds>|everything|the stuff|stuff|all|what|anything) [that] (i|we) [still] (have to|need to|have not|have got to|must) [do|done|finished|doing|completed|finish|complete|ticked off|got to] [yet|still] [read me that|<when>]",
+            "what [is|are] [still] not (done|finished|complete|completed) [yet] [{rest}]",
+            "what have (i|we) not (done|finished|completed|ticked off|got round to|got around to) [yet|so far]",
+            "[<show> [me]] <open> (<kinds>|ones|stuff) [only] [please]",
+            "[<show> [me]] (only|just) [the] <open> [<kinds>|ones|stuff]",
+            "what (is|are) left [over] [to do|for me] [<when>|now|then]",
+            "[<show> [me]] [all] <kinds> [<on-list>] (which|that) (have|are|has) not [yet] [been] [attended to|done|finished|completed|dealt with] [yet]",
+            "what do i [still] have left [to do]",
+            "anything [else] (left|outstanding|pending|open|still to do) [{rest}]",
+            "what (is|am i) (still|left) [hanging over me|outstanding|to do]",
             "[<wish>] <show> [me|us] [<det>] <open> (<kinds>|list|ones|stuff) [<on-list>] [<when>]",
             "[<show> [me]] what (is|are|have i|have i got|do i have|else is) [still] [<open>|left|remaining] (left|pending|open|remaining|outstanding|to do|to be done|undone|unfinished|incomplete) [to do|to be done] [<on-list>] [<when>]",
             "[<show> [me]] what (<kinds>|things) (are|have i|do i have|have i got|is) [still] (left|open|pending|remaining|outstanding|unfinished|to be done) [to do] [<on-list>] [<when>]",
@@ -112,6 +212,10 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Completed),
         sure: &[
+            "[<show> [me]] what (is|has|have i|have we|did i|did we) [already] [been] (<finished>|done|finished|completed|ticked off|checked off|crossed off|tick off|cross off|get done|got done|manage to get done|managed to get done|get through|got through|achieve|achieved) [so far] [{rest}]",
+            "[<show> [me]] (everything|all|the <kinds>|the ones|the stuff|stuff|what|<kinds>) [that|which] (i|we|is|are|has|have) [have|are|is] [already|now|been] (<finished>|done|finished|completed|ticked off|checked off|crossed off|ticked) [so far] [{rest}]",
+            "what is [been] [already] (done|finished|completed|ticked off) [so far|already|and dusted]",
+            "[<show> [me]] (only|just) [the] <closed> [<kinds>|ones|stuff]",
             "[<wish>] <show> [me|us] [<det>] <closed> (<kinds>|list|ones|stuff) [<on-list>] [<when>]",
             "[<show> [me]] (what|which) [all|else|<kinds>|ones] (have i|did i|i have|i|have we) [already|just|so far] (done|do|got done|get done|finish|finished|complete|completed|accomplished|accomplish|achieved|achieve|check off|checked off|cross off|crossed off|crossed|checked|ticked) [<on-list>] [<when>|this far|yet]",
             "[<wish>] <show> [me] [all] [<det>] <closed>",

@@ -188,6 +188,7 @@ impl Reading {
             (Some(_) | None, _) => 0,
         };
         let score = 4 * (count(words) - count(cover.open_words) + count(explained))
+            + count(cover.rest_words)
             - count(cover.wild_words)
             - 2 * count(cover.misspelt)
             - if frame.sure { 0 } else { 4 };

@@ -5,10 +5,70 @@ use super::reading::{Frames, Intent};
 
 /// The frames of remarks.
 pub(super) const REMARKS: &[Frames] = &[
+    Frames {
+        intent: Intent::Crisis,
+        sure: &[
+            "[{rest}] i [just|really] (want|wanna|would like|am going|plan) to (die|kill myself|end my life|end it all|hurt myself|not be here|not exist|disappear forever|be dead) [{rest}]",
+            "[{rest}] (kill|killing) myself [{rest}]",
+            "[{rest}] (suicide|suicidal) [{rest}]",
+            "[{rest}] (end|ending|take|taking) my [own] life [{rest}]",
+            "[{rest}] i (do not|can not|no longer) want to (live|be alive|go on|wake up|exist) [{rest}]",
+            "[{rest}] (wish|wished) i was (dead|never born) [{rest}]",
+            "[{rest}] (better off|life is not worth) [dead|without me|living]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Wait,
+        sure: &[
+            "[oh|um|ok] (wait|hold on|hang on|one (sec|second|moment|minute)|just a (sec|second|moment|minute)|give me a (sec|second|moment|minute)|let me (think|see|check)|i am thinking|not sure [yet]|i do not know [yet]|dunno|no idea) [a (sec|second|moment|minute)] [let me (think|see|check)] [about (it|that)]",
+            "[oh|um] let me think [about (it|that)] [for a (sec|second|moment|minute)]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Comment,
+        sure: &[
+            "[oh|ok|sorry] (wrong (chat|window|app|person)|ignore (that|me|this)|forget i said (that|anything)|that was not for you)",
+            "(i have to go|i will be right back|brb|back in a (minute|sec)|lol|haha|hahaha|nice weather)",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Correct,
+        sure: &[
+            "[no] [oh|oops|whoops] [sorry|wait] i (mean|meant) [to say] {new}",
+            "(no|oops|sorry|wait) [sorry|wait|i meant|make (that|it)] {new}",
+            "(make|call) (that|it) {new} [instead]",
+            "(it|that) should (be|say|read|have been) {new}",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Dates,
+        sure: &[
+            "(can|could|do|will|would) you [also] (set|send|give|do|make|handle|support|have) [me] [a|any] (reminders|reminder|alarms|alarm|notification|notifications|due dates|dates|deadlines|recurring tasks|repeating tasks) [{rest}]",
+            "(can|could|will|do) you (remind|notify|alert|ping|text|call) (me|us) [{rest}]",
+            "(can|could) (i|you) (set|add|give) [it|them|a task|tasks] [a] (due date|due dates|deadline|deadlines|date|dates|time|times) [{rest}]",
+            "(set|change|move) (the|a|its) (due date|deadline|reminder time) [{rest}]",
+        ],
+        unsure: &[],
+    },
+    Frames {
+        intent: Intent::Fields,
+        sure: &[
+            "(can|could|do) (i|you) (set|have|add|give|support|do) [a|any|it|tasks] (priority|priorities|tags|tag|labels|label|notes|note|subtasks|categories|category|colors|colours) [{rest}]",
+            "(set|change|make) [the|a|its] (priority|priorities) [of|for|to] [{rest}]",
+        ],
+        unsure: &[],
+    },
     // What must not be done.
     Frames {
         intent: Intent::Leave,
         sure: &[
+            "do not [go|start] (removing|deleting|touching|adding|changing|ticking off|crossing off) [{item}] [yet] [{rest}]",
+            "[please] do not (touch|remove|delete|change|tick off|lose|drop) [{item}] [yet]",
+            "(keep|leave) {item} (on there|on the list|where it is|for now)",
             "[no] (do not|never|please do not|not) [ever] (<add>|<put>|<make>|<delete>|<drop>|<complete>|<finish>|<mark>|<check-off>|<rename>|<change>|take) [{item}] [<on-list>]",
             "[<lead>] (do not|never) remind me [of|about|to|that] [{item}]",
             "no need to {item}",
@@ -129,6 +189,13 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::Help,
         sure: &[
+            "how do (i|you|we) {rest}",
+            "(can|could) you (help|explain) [me] [{rest}]",
+            "what (do|can) (you|i) [actually] (do|use you for|use this for) [{rest}]",
+            "what (are you|is this) [for|good for]",
+            "(show|tell|give) me (how|what) (to use (you|this)|you can do|this does|i can (say|do)|examples) [{rest}]",
+            "do you (know how to|understand) {rest}",
+            "what are (my options|your (features|functions|commands|abilities))",
             "what (can|could|do) you do [for me|here]",
             "what [sort of|kind of|kinds of] [things|tasks|stuff] can you (do|complete|help [me] with|help) [for me] [with] [exactly]",
             "what can (i|you) (say|ask|do|help [me] with|help with) [exactly] [here]",
