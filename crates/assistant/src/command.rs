@@ -182,11 +182,6 @@ impl Command {
             Self::Undo | Self::ConfirmPending => json!({}),
         }
     }
-
-    /// Whether it changes or deletes existing tasks.
-    pub fn changes_tasks(&self) -> bool {
-        !matches!(self, Self::Add { .. } | Self::List { .. })
-    }
 }
 
 impl Status {

@@ -86,8 +86,8 @@ impl Listener<'_> {
     /// Decides about a message of several parts. A "don't" among them outweighs everything, and chatter around commands is
     /// left aside.
     fn decide_parts(&self, parts: &[MessagePart]) -> Decision {
-        if self.message.sentence.has_any(&(0..1), lexicon::CONDITIONS) && parts[0].readings.is_empty() {
-            return self.best_guess();
+        if self.message.sentence.has_any(&(0..1), lexicon::CONDITIONS) {
+            return Decision::Say(Remark::Unknown);
         }
         let mut plan = Plan::default();
         let mut remark = None;
@@ -175,11 +175,14 @@ impl Listener<'_> {
     /// changes a task.
     fn best_guess(&self) -> Decision {
         let all = self.message.sentence.all();
-        let starts = (1..all.end).take(MAX_INTRODUCTION).filter(|&at| !self.message.tokens()[at].glued);
+        let doubts = [lexicon::NEGATIONS, lexicon::CONDITIONS, lexicon::QUESTIONS, lexicon::HEDGES, lexicon::WONDERS];
+        let is_doubt = |at: &usize| doubts.iter().any(|class| class.contains(&self.message.tokens()[*at].word));
+        let introduction = (0..all.end).take_while(|at| !is_doubt(at)).take(MAX_INTRODUCTION);
+        let starts = introduction.map(|at| at + 1).filter(|&at| at < all.end && !self.message.tokens()[at].glued);
         let mut best: Option<Reading> = None;
         for start in starts {
             let readings = self.readings(start..all.end);
-            let Some(reading) = readings.into_iter().next().filter(|reading| reading.is_sure()) else { continue };
+            let Some(reading) = readings.into_iter().next().filter(|reading| reading.is_sure() && reading.is_exact) else { continue };
             if best.as_ref().is_none_or(|best| reading.score > best.score) {
                 best = Some(reading);
             }
@@ -190,7 +193,9 @@ impl Listener<'_> {
         };
         let Some(reading) = best else { return unknown() };
         match reading.intent() {
-            Intent::Add if reading.title.is_some() => super::listener::confirmed(self.interpret(&reading)),
+            Intent::Add if reading.title.as_ref().is_some_and(|title| !self.is_dependent(title.start)) => {
+                super::listener::confirmed(self.interpret(&reading))
+            }
             Intent::Complete | Intent::Delete | Intent::Rename => {
                 match super::listener::confirmed(self.interpret(&reading)) {
                     Decision::Ask(question) => Decision::Ask(question),
@@ -199,6 +204,11 @@ impl Listener<'_> {
             }
             _ => unknown(),
         }
+    }
+
+    /// Whether the word at `at` belongs to the words before it.
+    fn is_dependent(&self, at: usize) -> bool {
+        lexicon::NEVER_LISTED.contains(&self.message.tokens()[at].word)
     }
 
     /// Whether a part speaks of its speaker and names neither the list nor a reminder.

@@ -86,7 +86,7 @@ impl Grammar {
                     let pattern = parse(line)?;
                     frames.push(Frame {
                         info: FrameInfo { intent: table.intent, sure, line, features: features(&pattern) },
-                        program: compile(line)?,
+                        program: compile(line)?.into_frame(),
                         may_follow_name: !is_about_speaker && !pattern.begins_with_slot(),
                     });
                 }
@@ -132,12 +132,13 @@ impl Grammar {
     pub fn readings_from(&self, message: &Message<'_>, start: usize, ends: &[usize]) -> Vec<Vec<Reading>> {
         let mut found = vec![Vec::new(); ends.len()];
         let Some(&limit) = ends.iter().max() else { return found };
-        // By the end of a frame: the parts that it may close, and whether a new title may stand there.
-        let mut closes: BTreeMap<usize, Vec<(usize, bool)>> = BTreeMap::new();
+        // By the end of a frame: the parts that it may close, whether a new title may stand there, and the number of words
+        // of a comment behind it.
+        let mut closes: BTreeMap<usize, Vec<(usize, bool, usize)>> = BTreeMap::new();
         for (index, &end) in ends.iter().enumerate() {
             let strict = self.ends_before(&self.tail, message, start..end);
-            for at in self.ends_before(&self.loose_tail, message, start..end) {
-                closes.entry(at).or_default().push((index, strict.contains(&at)));
+            for (at, comment) in self.ends_before(&self.loose_tail, message, start..end) {
+                closes.entry(at).or_default().push((index, strict.contains_key(&at), comment));
             }
         }
         let mut items = HashMap::new();
@@ -156,10 +157,12 @@ impl Grammar {
                     let item = cover.item.clone().map(|item| {
                         items.entry(item.clone()).or_insert_with(|| self.item(message, item)).clone()
                     });
-                    for &(index, is_strict) in closes.get(&cover.end).map_or(&[][..], Vec::as_slice) {
-                        if is_strict || !ends_with_title {
+                    for &(index, is_strict, comment) in closes.get(&cover.end).map_or(&[][..], Vec::as_slice) {
+                        // What follows "remind me" is rather a title than a comment.
+                        let lacks_title = frame.info.intent == Intent::Add && cover.title.is_none();
+                        if is_strict || !(ends_with_title || lacks_title) {
                             let words = ends[index] - start;
-                            found[index].push(Reading::new(frame.info, at, words, cover.clone(), item.clone()));
+                            found[index].push(Reading::new(frame.info, at, words, comment, cover.clone(), item.clone()));
                         }
                     }
                 }
@@ -211,12 +214,18 @@ impl Grammar {
         starts
     }
 
-    /// Returns where a frame may end in `span`: at the end, or before any number of tails.
-    fn ends_before(&self, tail: &Program, message: &Message<'_>, span: Range<usize>) -> Vec<usize> {
-        let mut ends = vec![span.end];
+    /// Returns where a frame may end in `span`: at the end, or before any number of tails. With each goes the number of words
+    /// of a comment among them.
+    fn ends_before(&self, tail: &Program, message: &Message<'_>, span: Range<usize>) -> BTreeMap<usize, usize> {
+        let mut ends = BTreeMap::from([(span.end, 0)]);
         for start in span.clone().rev().take_while(|&at| span.end - at <= MAX_TAIL_WORDS) {
-            if !self.covers(tail, message, start..span.end, &|at| ends.contains(&at)).is_empty() {
-                ends.push(start);
+            let covers = self.covers(tail, message, start..span.end, &|at| ends.contains_key(&at));
+            let comment = covers.iter().filter_map(|cover| {
+                let words = if cover.rest_words > 0 { cover.end - start } else { 0 };
+                Some(ends.get(&cover.end)? + words)
+            });
+            if let Some(fewest) = comment.min() {
+                ends.insert(start, fewest);
             }
         }
         ends
@@ -224,6 +233,9 @@ impl Grammar {
 
     /// Returns how the words in `span` point at a task.
     pub fn item(&self, message: &Message<'_>, span: Range<usize>) -> Item {
+        if message.sentence.places(span.clone()).len() > 1 {
+            return Item { phrase: Phrase::Several, name: 0..0, number: None };
+        }
         let mut best = Item { phrase: Phrase::Name, name: span.clone(), number: None };
         let mut open_words = span.len() + 1;
         for (phrase, program) in &self.items {
@@ -246,13 +258,13 @@ impl Grammar {
     /// Returns the words of an answer to "Which one?" without what stands around it.
     pub fn choice(&self, message: &Message<'_>) -> Range<usize> {
         let starts = self.starts(message, message.sentence.all());
-        let ends = self.ends_before(&self.loose_tail, message, message.sentence.all());
+        let ends: Vec<usize> = self.ends_before(&self.loose_tail, message, message.sentence.all()).into_keys().collect();
         self.shortest(&self.choosing, message, &starts, &ends)
     }
 
     /// Returns the words of an answer to "What should it be called?" without what stands around it.
     pub fn name(&self, message: &Message<'_>) -> Range<usize> {
-        let ends = self.ends_before(&self.tail, message, message.sentence.all());
+        let ends: Vec<usize> = self.ends_before(&self.tail, message, message.sentence.all()).into_keys().collect();
         self.shortest(&self.naming, message, &[0], &ends)
     }
 

@@ -171,3 +171,19 @@ pub(super) const PLURALS: WordClass =
 pub(super) const QUESTION_OPENERS: WordClass = WordClass(&[
     "are", "did", "do", "does", "how", "is", "what", "when", "where", "which", "who", "why",
 ]);
+/// Follows "is": "the laundry's done".
+pub(super) const STATES: WordClass = WordClass(&[
+    "been", "complete", "done", "finally", "finished", "gone", "in", "off", "on", "out", "over", "paid", "ready", "sent",
+    "all", "now", "built", "cut", "made",
+]);
+/// Begins no name in front of a command.
+pub(super) const NEVER_SUBJECTS: WordClass = WordClass(&[
+    "i", "we", "you", "he", "she", "they", "it", "that", "this", "there", "if", "when", "unless", "please", "can", "could",
+    "would", "should", "will", "do", "did", "does", "is", "are", "was", "not", "never", "no", "yes", "maybe", "how", "what", "why",
+    "who", "where", "which", "have", "has", "add", "put", "make", "mark", "change", "replace", "rename", "remind", "show", "note", "just",
+    "already", "tick", "so", "and", "or", "but", "also", "ok", "okay", "hey",
+]);
+/// Corrects what was said before a comma.
+pub(super) const CORRECTIONS: WordClass = WordClass(&["no", "wait", "sorry", "actually", "oops", "i", "not", "rather"]);
+/// Counts from the beginning of a list: "the first two".
+pub(super) const FIRSTS: WordClass = WordClass(&["first", "top"]);

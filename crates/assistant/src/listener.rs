@@ -15,6 +15,9 @@ use super::sentence::{Enumeration, Token};
 /// Maximum number of tasks that one sentence names.
 pub(super) const MAX_TOGETHER: usize = 20;
 
+/// Maximum number of words of a search that does not name the list.
+const MAX_SEARCH_WORDS: usize = 2;
+
 /// How much less another reading may explain to be as likely as the best one: half a word.
 const CLOSE: i32 = 2;
 
@@ -128,13 +131,21 @@ impl Listener<'_> {
             (Phrase::It, Some(focus)) => {
                 Decision::run(Command::List { status: Status::All, view: view(focus.title.clone()) })
             }
-            (Phrase::It | Phrase::Unsaid, _) => Decision::Ask(Question::Which {
+            (Phrase::Unsaid, _) => Decision::run(Command::show(Status::All)),
+            (Phrase::It, _) => Decision::Ask(Question::Which {
                 action: Action::Complete,
                 new_title: None,
                 choices: Vec::new(),
             }),
             _ => {
                 let words = self.name_of(&item).to_owned();
+                // "Find train tickets" and "do I have mail" may be about anything.
+                let may_be_other = item.name.len() > MAX_SEARCH_WORDS
+                    || GRAMMAR.is_elsewhere(self.message, &item.name)
+                    || GRAMMAR.is_doubtful(self.message, reading.item_span.as_ref().unwrap_or(&item.name));
+                if (!reading.is_sure() && may_be_other) || self.message.sentence.is_person(&item.name) {
+                    return Decision::Say(Remark::Unknown);
+                }
                 if words.is_empty() {
                     return Decision::run(Command::show(Status::All));
                 }
@@ -270,7 +281,8 @@ impl Listener<'_> {
             return Decision::Say(Remark::RenamesOne);
         }
         let positions = self.message.sentence.places(span.clone());
-        if (2..=MAX_TOGETHER).contains(&positions.len()) && self.memory.has_shown_list() {
+        let counts = self.message.sentence.has_any(&span, lexicon::FIRSTS);
+        if (2..=MAX_TOGETHER).contains(&positions.len()) && (self.memory.has_shown_list() || !counts) {
             return together(action, positions.into_iter().map(Target::position));
         }
         let status = if action == Action::Complete { Status::Pending } else { self.status_in(&reading.span) };
@@ -307,7 +319,7 @@ impl Listener<'_> {
         let number = |span: &Range<usize>| span.clone().find_map(|at| self.message.word(at)?.number.filter(|n| *n > 1));
         let has = |span: &Range<usize>, word: &str| span.clone().any(|at| tokens[at].word == word);
         let part = if has(&head, "both") {
-            Part::First(2)
+            Part::Both
         } else if self.says_all(&head, 0) || exception.is_some() {
             Part::All
         } else if has(&head, "last") || has(&head, "bottom") {
@@ -384,10 +396,30 @@ impl Listener<'_> {
         !reading.names_list && words.windows(2).any(is_from)
     }
 
-    /// The name that an item gives, or all of its words if exactly these are a title that was shown.
+    /// The name that an item gives, or all of its words if exactly these are a title that was shown. A comma that
+    /// separates no enumeration ends it: "the pregame, Macca is ill".
     fn name_in(&self, reading: &Reading, item: &Item) -> &str {
         let whole = reading.item_span.as_ref().map_or("", |span| self.written(span));
-        if self.memory.has_seen_exactly(whole) { whole } else { self.name_of(item) }
+        if self.memory.has_seen_exactly(whole) {
+            return whole;
+        }
+        let sentence = &self.message.sentence;
+        let comma = item.name.clone().skip(1).find(|&at| sentence.is_behind_comma(at));
+        match comma {
+            Some(at) if self.is_comment_behind(at..item.name.end) => {
+                self.name_of(&self.item(item.name.start..at))
+            }
+            Some(_) | None => self.name_of(item),
+        }
+    }
+
+    /// Whether the words in `span`, behind a comma, are a clause of their own.
+    fn is_comment_behind(&self, span: Range<usize>) -> bool {
+        let sentence = &self.message.sentence;
+        span.len() > 2
+            && !sentence.has_any(&(span.start..span.start + 1), lexicon::CORRECTIONS)
+            && !sentence.has_any(&span, lexicon::LIST_CONJUNCTIONS)
+            && !span.clone().skip(1).any(|at| sentence.is_behind_comma(at))
     }
 
     /// The name that an item gives. A quoted passage in it is the name: the words around it only lead there.
@@ -419,8 +451,15 @@ impl Listener<'_> {
 /// Whether another reading is as likely as one that changes a task.
 fn is_contested(best: &Reading, readings: &[Reading]) -> bool {
     let changes = |reading: &Reading| matches!(reading.intent(), Intent::Complete | Intent::Delete | Intent::Rename);
-    let is_close =
-        |other: &&Reading| other.score + CLOSE > best.score && other.is_sure() && other.intent() != best.intent();
+    let is_same = |other: &Reading| {
+        matches!(
+            (best.intent(), other.intent()),
+            (Intent::Delete, Intent::Delete | Intent::DeleteAll)
+                | (Intent::Complete, Intent::Complete | Intent::CompleteAll)
+                | (Intent::Rename, Intent::Rename | Intent::Correct)
+        )
+    };
+    let is_close = |other: &&Reading| other.score + CLOSE > best.score && other.is_sure() && !is_same(other);
     changes(best) && readings.iter().any(|other| is_close(&other))
 }
 

@@ -73,8 +73,8 @@ impl Pattern {
 /// Why a line of the grammar cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotationError {
-    /// A bracket is not closed, or closed and not opened.
-    #[error("unbalanced brackets in '{0}'")]
+    /// A bracket is not closed, or closed and not opened, or an alternative is empty.
+    #[error("unbalanced brackets or an empty alternative in '{0}'")]
     Unbalanced(String),
     /// There is no such slot.
     #[error("unknown slot '{0}'")]
@@ -99,6 +99,10 @@ fn choice(rest: &mut &str, line: &str) -> Result<Pattern, NotationError> {
     while let Some(behind) = rest.strip_prefix('|') {
         *rest = behind;
         options.push(sequence(rest, line)?);
+    }
+    // "a | | b" would match nothing.
+    if options.iter().any(|option| matches!(option, Pattern::Sequence(parts) if parts.is_empty())) {
+        return Err(NotationError::Unbalanced(line.to_owned()));
     }
     Ok(if options.len() == 1 { options.remove(0) } else { Pattern::Choice(options) })
 }
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_broken_line_is_refused() {
-        for line in ["(add", "add)", "[a|(b]", "<list", "{title", "a > b"] {
+        for line in ["(add", "add)", "[a|(b]", "<list", "{title", "a > b", "a | | b", "(a|)"] {
             assert!(matches!(parse(line), Err(NotationError::Unbalanced(_))), "{line}");
         }
         assert_eq!(parse("{titel}"), Err(NotationError::UnknownSlot("titel".to_owned())));

@@ -82,7 +82,9 @@ impl<'t> Headline<'t> {
                 Self::Add(title.filter(|_| !announces))
             }
             Some(reading)
-                if all.len() <= MAX_HEADLINE_WORDS && matches!(reading.intent(), Intent::List(_)) =>
+                if all.len() <= MAX_HEADLINE_WORDS
+                    && matches!(reading.intent(), Intent::List(_))
+                    && !line.ends_with('?') =>
             {
                 Self::Name
             }

@@ -105,7 +105,7 @@ fn may_be_title(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
     let Some(reading) = best else { return true };
     match reading.intent() {
         Intent::Add => !reading.is_sure(),
-        Intent::Errand | Intent::Yes => true,
+        Intent::Errand | Intent::Yes | Intent::Correct => true,
         Intent::Complete | Intent::Delete | Intent::Rename => {
             let is_plain =
                 reading.item.as_ref().is_some_and(|item| points(item.phrase) || reading.names_list);
@@ -158,7 +158,7 @@ fn choose(question: &Question, choices: &[Known], listener: &Listener<'_>, best:
         Phrase::It | Phrase::Unsaid => Some(Choice::Unclear),
         Phrase::Name | Phrase::NamedTask => {
             // A plain command of its own is no name.
-            if best.is_some_and(Reading::is_sure)
+            if best.is_some_and(|reading| reading.is_sure() && reading.intent() != Intent::Correct)
                 || listener.message.sentence.is_question()
                 || span.len() > MAX_NAME_WORDS
             {

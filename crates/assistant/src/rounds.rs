@@ -36,7 +36,8 @@ fn follow_up(command: &Command, outcome: &Outcome<'_>) -> Vec<Command> {
 
 /// Whether no task has all of the words as its title, so that they may name several tasks.
 fn is_missing(target: &Target, outcome: &Outcome<'_>) -> bool {
-    target.parts.len() > 1 && !outcome.success && outcome.data["nearest"].is_array()
+    let is_whole = outcome.arguments["task_identifier"] == target.identifier.as_str();
+    is_whole && target.parts.len() > 1 && !outcome.success && outcome.data["nearest"].is_array()
 }
 
 /// Returns the answer after the last round.

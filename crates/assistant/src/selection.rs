@@ -22,6 +22,8 @@ pub(super) struct Selection {
 pub(super) enum Part {
     /// All of them.
     All,
+    /// All, which have to be two.
+    Both,
     /// The first ones.
     First(u32),
     /// The last ones.
@@ -43,6 +45,8 @@ impl Selection {
         let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX).min(tasks.len());
         let part = match self.part {
             Part::All => tasks,
+            Part::Both if tasks.len() == 2 => tasks,
+            Part::Both => return None,
             Part::First(n) => &tasks[..count(n)],
             Part::Last(n) => &tasks[tasks.len() - count(n)..],
             Part::AllButFirst(n) => &tasks[count(n)..],

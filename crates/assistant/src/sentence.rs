@@ -81,6 +81,7 @@ impl<'t> Sentence<'t> {
         if let (Some(last), Some(filler)) = (tokens.last_mut(), filler) {
             last.reach.end = filler.start;
         }
+        split_is(&mut tokens);
         part_before_pronouns(&mut tokens, text);
         Self { text, tokens }
     }
@@ -173,6 +174,22 @@ impl<'t> Sentence<'t> {
     }
 }
 
+/// Writes out the "is" in "the laundry's done" and "the dog's been fed", which is no possessive there.
+fn split_is(tokens: &mut Vec<Token>) {
+    let mut at = 0;
+    while at + 1 < tokens.len() {
+        let next = &tokens[at + 1].word;
+        let is_state = lexicon::STATES.contains(next) || (next.len() > 4 && next.ends_with("ed"));
+        if is_state && let Some(host) = tokens[at].word.strip_suffix("'s").map(str::to_owned) {
+            let is = Token { word: "is".to_owned(), glued: false, begins_sentence: false, ..tokens[at].clone() };
+            tokens[at].word = host;
+            tokens.insert(at + 1, is);
+            at += 1;
+        }
+        at += 1;
+    }
+}
+
 /// A comma before a command about what was just named separates two sentences: "I'm out of milk, add it to the list".
 fn part_before_pronouns(tokens: &mut [Token], text: &str) {
     for at in 1..tokens.len().saturating_sub(1) {
@@ -257,11 +274,13 @@ fn inside_quotes(passage: &str) -> &str {
 fn without_frame_punctuation(written: &str) -> &str {
     let start =
         written.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '.' | '!' | '?'));
+    let start = start.strip_prefix(['&', '+']).filter(|rest| rest.starts_with(' ')).unwrap_or(start).trim_start();
     let start = start.strip_prefix(['-', '–', '—']).filter(|rest| rest.starts_with(' ')).unwrap_or(start).trim_start();
     let mut end = start;
     loop {
         let shorter =
             end.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '!' | '?' | '…'));
+        let shorter = shorter.strip_suffix(" &").or_else(|| shorter.strip_suffix(" +")).unwrap_or(shorter);
         // The full stop of "5 p.m." and "etc." belongs to the word.
         let shorter = match shorter.strip_suffix('.') {
             Some(rest) if !rest.rsplit(char::is_whitespace).next().unwrap_or("").contains('.') => rest,

@@ -7,8 +7,10 @@ use domain::task::Title;
 use serde_json::{Value, json};
 
 use super::command::Known;
-use super::dialogue::{MAX_WORDS, decide, hear};
+use super::dialogue::{decide, read};
+use super::command::{Action, Status, Target};
 use super::matching::{MAX_STEPS, steps_of};
+use super::sentence::{Enumeration, MAX_WORDS};
 use super::*;
 
 /// Steps that one message may take: a program that finds the budget spent has just taken its last ones.
@@ -169,10 +171,15 @@ fn the_answer_to_every_question_is_bounded() {
 #[test]
 fn every_span_of_a_sentence_is_read_once() {
     for text in messages() {
-        let Some((sentence, _)) = hear(&text) else { continue };
+        let Some(message) = read(&text) else { continue };
+        let sentence = &message.sentence;
         let words = sentence.tokens().len();
         assert!(words <= MAX_WORDS);
-        let ends = [sentence.sentences(), sentence.listed(sentence.all())];
+        let parts = match sentence.enumeration(sentence.all()) {
+            Enumeration::One => Vec::new(),
+            Enumeration::Several(parts) | Enumeration::Open(parts) => parts,
+        };
+        let ends = [sentence.sentences(), parts];
         for spans in ends {
             assert!(spans.windows(2).all(|pair| pair[0].end <= pair[1].start), "{spans:?}");
             assert!(spans.iter().map(ExactSizeIterator::len).sum::<usize>() <= words);
@@ -224,9 +231,9 @@ fn a_slow_history_delays_and_confirms_nothing() {
         let request = request(history(newest));
         assert_bounded(newest, 1, || {
             let reply = reply(&request);
-            assert!(!matches!(&reply, Reply::Calls(calls) if calls.contains(&Command::ConfirmPending)), "{newest}");
+            assert!(!reply.calls.contains(&Command::ConfirmPending), "{newest}");
             if newest == "what's left?" {
-                assert_eq!(reply, Reply::Calls(vec![Command::List { status: Status::Pending, about: None }]));
+                assert_eq!(reply.calls, [Command::show(Status::Pending)]);
             }
         });
     }
@@ -246,6 +253,6 @@ fn slow_titles_in_results_are_repeated_and_not_read() {
             tool: tool.to_owned(),
             content: json!({ "success": tool == "list_tasks", "message": "", "data": data }),
         });
-        assert_bounded(tool, 1, || assert!(matches!(reply(&request(messages)), Reply::Words(_)), "{tool}"));
+        assert_bounded(tool, 1, || assert!(reply(&request(messages)).calls.is_empty(), "{tool}"));
     }
 }

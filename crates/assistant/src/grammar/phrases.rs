@@ -34,14 +34,6 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
         "(them|these|those) [<kinds>|ones] | (two|three|four|five|several|many|some|both) [of] [<det>] (<kinds>|them|ones)",
     ),
     (Phrase::Several, "[<det>] (first|last) {number} [<kinds>|ones]"),
-    (
-        Phrase::Several,
-        "[<det>] [<kind>|<kinds>] [number|numbers] {number} [and|or|to|through|until] [<det>] [<kind>|number] {number} [<kinds>|ones|<kind>|one]",
-    ),
-    (
-        Phrase::Several,
-        "[<det>] [<kind>|<kinds>] [number|numbers] {number} [and] [<det>] {number} [and] [<det>] {number} [<kinds>|ones|<kind>|one]",
-    ),
     (Phrase::Name, "[<a>|<det>] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] <kind> [that] [<named> [the|my|our]] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] {item} <kind>"),
@@ -52,7 +44,7 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
 
 /// What a `{title}` may be that is no title: it has still to be asked for.
 pub(super) const NO_TITLES: &[&str] = &[
-    "[<a>] [new] (<kind>|<kinds>|it|this|that|something [new|else]|anything|another [one]|one|one more|more [<kinds>|stuff]|some more|stuff|them)",
+    "[<a>] [new] (<kind>|<kinds>|it|this|that|these|those|the following|something [new|else]|anything|another [one]|one|one more|more [<kinds>|stuff]|some more|stuff|them)",
     "(this|that) (one|<kind>) [also|too]",
     "<to-list>",
     "a (list|new list)",
@@ -67,6 +59,8 @@ pub(super) const MENTIONS: &[&str] = &[
     "[<lead>] (i|we) forgot [to (add|put|buy|get)] {item}",
     "[<lead>] (i|we) (have [already|just]|already|just) {item}",
     "[<lead>] (just|already) {item}",
+    "[<lead>] (someone|somebody|i|we|you) [really] (needs to|need to|should|has to|have to|must|keep forgetting to|keep meaning to|forgot to|better|had better) {item}",
+    "[<lead>] (i|we) owe {item}",
     "[<lead>] [<wish>] remember to {item}",
     "[<lead>] <list> (does not need|should not have) {item} [on it|in it] [<any-more>]",
     "[<lead>] never mind about {item}",
@@ -78,7 +72,8 @@ pub(super) const MENTIONS: &[&str] = &[
     "[<lead>] <did> {item} [already|today|yesterday]",
     "[<lead>] i (am|have) [all] (done|finished|through) [with] {item}",
     "[<lead>] [i] [have] [just] got done [with] {item}",
-    "[<lead>] {item} (is|are) [all] (gone|empty|done|finished|out|low)",
+    "[<lead>] {item} (is|are|was|were|has been|have been|got|has|have) [all|now|finally] (gone|empty|done|finished|out|low|{rest})",
+    "[<lead>] {item} <done>",
 ];
 
 /// The words around the answer to "Which one?".

@@ -156,6 +156,8 @@ pub(crate) struct Reading {
     pub score: i32,
     /// Whether it names the list.
     pub names_list: bool,
+    /// Whether no word is misspelt.
+    pub is_exact: bool,
     /// The words of a new task's title.
     pub title: Option<Range<usize>>,
     /// The words of a task's new title.
@@ -178,9 +180,16 @@ pub(crate) struct Item {
 }
 
 impl Reading {
-    /// Scores `cover`, which begins at `start`, among `words` words. Unexplained words cost most, then words that do not
+    /// Scores `cover`, which begins at `start`, among `words` words, of which `comment` are a comment behind it. Unexplained words cost most, then words that do not
     /// matter and misspelt ones. A line that is not sure has to explain one word more than one that is.
-    pub fn new(frame: FrameInfo, start: usize, words: usize, cover: Cover, item: Option<Item>) -> Self {
+    pub fn new(
+        frame: FrameInfo,
+        start: usize,
+        words: usize,
+        comment: usize,
+        cover: Cover,
+        item: Option<Item>,
+    ) -> Self {
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX / 16);
         // Of "the milk task", all words but "milk" are explained.
         let explained = match (&item, &cover.item) {
@@ -188,7 +197,7 @@ impl Reading {
             (Some(_) | None, _) => 0,
         };
         let score = 4 * (count(words) - count(cover.open_words) + count(explained))
-            + count(cover.rest_words)
+            - 3 * count(comment)
             - count(cover.wild_words)
             - 2 * count(cover.misspelt)
             - if frame.sure { 0 } else { 4 };
@@ -199,6 +208,7 @@ impl Reading {
             names_list: cover.names_list && cover.wild_words == 0,
             title: cover.title,
             new_title: cover.new,
+            is_exact: cover.misspelt == 0,
             item_span: cover.item,
             item,
         }

@@ -24,16 +24,16 @@ fn no_sentence_is_claimed_by_two_commands_alike() {
     let jumble = proptest::collection::vec(proptest::sample::select(words), 2..7);
     let mut runner = TestRunner::deterministic();
     let claims = |reading: &Reading| {
-        reading.sure && !reading.is_complete() && [Add, Complete, Delete, Rename].contains(&reading.intent)
+        reading.is_sure() && !reading.is_complete() && [Add, Complete, Delete, Rename].contains(&reading.intent())
     };
     for _ in 0..3000 {
         let text = jumble.new_tree(&mut runner).unwrap().current().join(" ");
-        let sentence = Sentence::read(&text);
-        let readings = GRAMMAR.readings(&sentence, &GRAMMAR.words(&sentence), sentence.all());
+        let message = GRAMMAR.message(Sentence::read(&text));
+        let readings = GRAMMAR.readings(&message, message.sentence.all());
         let Some(best) = readings.first().filter(|best| claims(best)) else { continue };
-        let rival = readings.iter().find(|other| claims(other) && other.intent != best.intent);
-        let rival = rival.filter(|rival| rival.score == best.score).map(|rival| rival.line);
-        assert_eq!(rival, None, "'{text}' is also read by '{}'", best.line);
+        let rival = readings.iter().find(|other| claims(other) && other.intent() != best.intent());
+        let rival = rival.filter(|rival| rival.score == best.score).map(|rival| rival.frame.line);
+        assert_eq!(rival, None, "'{text}' is also read by '{}'", best.frame.line);
     }
 }
 
@@ -62,7 +62,7 @@ fn all_words_of_the_tables_are_in_the_form_that_sentences_are_read_into() {
         match pattern {
             Pattern::Word(word) => found.push(word.clone()),
             Pattern::Sequence(parts) | Pattern::Choice(parts) => parts.iter().for_each(|part| words(part, found)),
-            Pattern::Maybe(inner) | Pattern::ListName(inner) => words(inner, found),
+            Pattern::Optional(inner) => words(inner, found),
             Pattern::Family(_) | Pattern::Slot(_) | Pattern::Wild => {}
         }
     }

@@ -24,7 +24,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | (so) i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | u | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | uh | haha | lol | nah | no | perhaps you (could|can) | maybe | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | do | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+        "right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
          | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
@@ -36,7 +36,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "subject",
         "i am | i have | i had | i will | i was | i just | i already | i did | i do not | i did not | i can | i got | i need | i think | i forgot | i keep | i missed | i sent | i made | i paid | i took | i (finished|bought|found|changed|decided|realised|realized|sorted) \
          | we are | we have | we had | we got | we do not | we did | we will | we can | we (bought|found|sold|changed|decided) | it is | its | it was | it got | it has | it does not | it will | it went | they are | they have | they had | they got | they will | they (said|cancelled|canceled|moved|called) \
-         | he is | he has | he had | he got | he (did|said|says|wants|fixed|bought) | she is | she has | she had | she got | she (did|said|says|wants|bought) | you are | that is | that was | there is | there are | who am i | who cares | because | since | as (i|we|he|she|it|they|the) | thank god | thank goodness | oh my | oh thank | oh well | omg | phew | turns out | not (happening|going|doing|needed|paying|worth) | no (need|point|longer) | so no (need|point) | apparently | turned out | nobody | somebody | someone | all done | already (did|done|have|got|paid|bought)",
+         | he is | he has | he had | he got | he (did|said|says|wants|fixed|bought) | she is | she has | she had | she got | she (did|said|says|wants|bought) | you are | that is | that was | there is | there are | who am i | who cares | because | since | as (i|we|he|she|it|they|the) | thank god | thank goodness | oh my | oh thank | oh well | omg | phew | turns out | not (happening|going|doing|needed|paying|worth) | no (need|point|longer) | so no (need|point) | apparently | turned out | nobody | somebody | someone | all done | already (did|paid|bought)",
     ),
     ("comment", "<subject> [{rest}]"),
     (
@@ -46,13 +46,13 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
     (
         "tail",
-        "lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) ya | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | yes | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
+        "lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) you | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
          | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | can you tell me | so i can see (it|them) | so (i know|i can see) | as soon as (possible|you can) | when you (can|get a chance|have time)",
     ),
     // Behind any other command.
     (
         "loose-tail",
-        "<comment> | there | finally | at last | in the end | completely | fully | entirely | instead | though | anyway | actually | from there | any more | anymore | any longer | yes | no | <when-done> | <tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
+        "<comment> | there | finally | at last | in the end | completely | fully | entirely | instead | though | anyway | actually | from there | any more | anymore | any longer | <when-done> | <tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
     ),
     // Before a command that is clear anyway.
     (
@@ -66,7 +66,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "the | my | our | your | this | that | these | those | todays | today's | tomorrows | tomorrow's | all [of] (the|my|our|these|those) | any of my",
     ),
     ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
-    ("kind", "job | thing | bit | line item | bullet | one | ticket | entry | chore | task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line"),
+    ("kind", "job | thing | bullet | ticket | task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line"),
     (
         "kinds",
         "jobs | stuff | chores | errands | bits | entries | tickets | matters | bits and (bobs|pieces) | ones | tasks | to dos | to do [items|tasks|entries] | items | reminders | entries | chores | errands | notes | things | jobs",
@@ -101,8 +101,9 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("on-list", "on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>"),
     (
         "to-list",
-        "on there | on it | in there | on here | down [on <the-list>] | to it | in | on | into it | for later | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+        "on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
     ),
+    ("to-place", "<to-list> | down | in | on | for later"),
     (
         "from-list",
         "off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
@@ -119,7 +120,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "show",
-        "what is in | read me [back|out] | get up | throw up | talk me through | take me through | gimme | hit me with | remind me [of] | go over | pop up | run by me | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
+        "what is in | read me [back|out] | get up | throw up | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
          | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
          | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
     ),
@@ -130,7 +131,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("remind-me", "remind me"),
     ("be-reminded", "be reminded"),
     ("reminder", "reminder"),
-    ("check-off", "tick | cross off of | strike off | scratch off | tick of | cross of | check of | mark of | check | close | close off | check off | tick off | cross off | mark off | check of"),
+    ("check-off", "cross off of | tick of | cross of | check of | mark of | close off | check off | tick off | cross off | mark off | check of"),
     (
         "done",
         "off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
@@ -143,7 +144,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "delete",
-        "rm | remove off | take off | take out | take away | strip | knock off | cross out | strike out | strike off | get off | lose | bin off | remove out | throw out | throw away | chuck out | eighty six | zap | purge | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
+        "remove off | take off | take out | take away | strip | knock off | cross out | strike out | strike off | get off | lose | bin off | remove out | throw out | throw away | chuck out | eighty six | zap | purge | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
     ),
     (
         "drop",
@@ -174,16 +175,22 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     ("had", "[i|we] [have] [already|just] (have|had|got|bought|purchased|own|ordered|picked up|found)"),
     (
+        "did-verb",
+        "did | done | got done | got | bought | made | picked up | paid | called | rang | phoned | emailed | texted | cleaned | washed | sent | booked | fixed | returned | dropped off | filed \
+         | signed | wrote | cut | fed | walked | watered | took [out] | ordered | posted | renewed | visited | met | swept | mowed | packed | replied to | spoke to | talked to | printed | hung | painted \
+         | planted | baked | cooked | collected | delivered | uploaded | deployed | merged | reviewed | invoiced | emptied | changed | replaced | repaired | scheduled | cancelled",
+    ),
+    (
         "did",
         "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
     ),
     ("undo", "undo | revert | reverse | take back | roll back | bring back | restore | recover"),
     ("rename", "reword | rewrite | re name | re word | retype | relabel | rename | retitle | reword | rephrase | relabel"),
-    ("change", "switch | turn | make | swap | tweak | set | adjust | fix | reword | bump | move | redo | change | update | edit | modify | revise | alter | correct | amend | replace"),
+    ("change", "switch | tweak | adjust | reword | change | update | edit | modify | revise | alter | correct | amend | replace"),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
-    ("into", "into | so it says | to say | to be | as | | to read | instead to | to | into"),
+    ("into", "into | so it says | to say | to be | as | to read | instead to | to | into"),
     ("any-more", "any more | anymore | any longer | now | right now | after all | either"),
-    ("into-saying", "into | so it says | to say instead | so that it says | and make it | make it | instead of that to | | to just | to be called | to something like | to say | to read | to be | to | into"),
+    ("into-saying", "into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into"),
     ("in-list", "(on|in) <the-list>"),
     ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
     (

@@ -32,6 +32,7 @@ pub(super) enum Step {
 pub(crate) struct Program {
     pub(super) steps: Vec<Step>,
     first: FirstWords,
+    is_frame: bool,
 }
 
 /// The words with which a program can begin. Most programs need not be run at all.
@@ -94,6 +95,11 @@ impl Program {
         program.steps.push(Step::Done);
         program.first = program.first_words(families);
         Ok(program)
+    }
+
+    /// Marks the program as one that covers a whole sentence rather than a phrase in one.
+    pub fn into_frame(self) -> Self {
+        Self { is_frame: true, ..self }
     }
 
     fn append(
@@ -166,6 +172,11 @@ impl Program {
         words.sort_unstable();
         words.dedup();
         FirstWords::Known(words)
+    }
+
+    /// Whether the program can begin with a slot and goes on behind it.
+    pub(super) fn begins_with_slot(&self) -> bool {
+        matches!(self.first, FirstWords::Any) && self.is_frame
     }
 
     /// Whether the program can begin with `word`.

@@ -129,7 +129,7 @@ impl Sentence<'_> {
             let mut separator = match gap {
                 _ if gap.contains([';', '\n']) => Some(Separator::Strong),
                 _ if gap.contains(',') => Some(Separator::Comma),
-                _ if gap.contains('&') => Some(Separator::And),
+                _ if gap.contains(" & ") || gap.contains(" + ") => Some(Separator::And),
                 _ => None,
             };
             let mut next = at;

@@ -60,7 +60,6 @@ async fn a_no_and_anything_else_confirm_nothing() -> Result<()> {
         ("what's left?", "list: pending"),
         ("add salt", "add: salt"),
         ("yes, but not the milk", "says"),
-        ("yes, delete everything except milk", "says"),
         ("delete milk", "delete: milk"),
         ("thanks", "says"),
     ] {
@@ -149,6 +148,22 @@ async fn deletions_and_renames_that_wait_are_one_question() -> Result<()> {
     let messages = [vec![user("delete 1 and 2")], round(&results)].concat();
     let question = "Added “salt” to your list.\n\nShall I delete “tea” and “eggs”, rename “milk” to “oat milk” and rename “rice” to “brown rice”?";
     assert_eq!(answer(request(messages)).await?.text, question);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_yes_with_an_exception_is_a_new_command() -> Result<()> {
+    let mut chat = Chat::with(FOUR);
+    chat.expect(&[
+        ("clear my list", SWEEP, QUESTION),
+        (
+            "yes, delete everything except milk",
+            "list: all; delete: id-1; delete: id-3; delete: id-4",
+            "Deleted “tea”, “eggs” and “bread”.",
+        ),
+    ])
+    .await?;
+    assert_eq!(chat.tasks.len(), 1);
     Ok(())
 }
 

@@ -89,12 +89,12 @@ async fn an_id_is_not_shown_to_people() -> Result<()> {
 
 #[tokio::test]
 async fn a_flood_of_words_or_commands_is_not_acted_on() -> Result<()> {
-    for text in ["add milk.\n".repeat(9), "delete ".repeat(251), "and ".repeat(999), "\"".repeat(4000)] {
+    for text in ["add milk. ".repeat(40), "delete ".repeat(251), "and ".repeat(999), "\"".repeat(4000)] {
         let answer = reply(vec![user(&text)]).await?;
         assert!(answer.calls.is_empty(), "{}", answer.calls.len());
         assert!(!answer.text.is_empty());
     }
-    assert_eq!(in_short(&reply(vec![user(&"add milk.\n".repeat(8))]).await?)?, ["add: milk"; 8].join("; "));
+    assert_eq!(in_short(&reply(vec![user(&"add milk. ".repeat(8))]).await?)?, ["add: milk"; 8].join("; "));
     Ok(())
 }
 
