@@ -306,7 +306,9 @@ impl<'o> List<'o> {
             "completed" if self.completed == 0 => self.nothing(),
             "completed" => format!("{} done.", are(self.completed, "task")),
             _ if self.completed == 0 => format!("You have {}.", counted(self.pending, "task")),
-            _ => format!("You have {}, {} of them done.", counted(self.pending + self.completed, "task"), self.completed),
+            _ => {
+                format!("You have {}, {} of them done.", counted(self.pending + self.completed, "task"), self.completed)
+            }
         }
     }
 

@@ -131,13 +131,19 @@ impl Listener<'_> {
                     plan.skipped.extend(more.skipped);
                 }
                 // A need may be the reason for the command behind it: "We're out of paint, so ..."
-                Some(Decision::Ask(question)) if !best.is_sure() && matches!(best.intent(), Intent::Add | Intent::Errand) => {
+                Some(Decision::Ask(question))
+                    if !best.is_sure() && matches!(best.intent(), Intent::Add | Intent::Errand) =>
+                {
                     wish = wish.or(Some((question, part.span.clone())));
                 }
                 Some(Decision::Ask(question)) if plan.question.is_none() => plan.question = Some(question),
                 Some(Decision::Ask(_)) | None => plan.skipped.push(self.written(&part.span).to_owned()),
                 Some(Decision::Say(said)) => match said {
-                    Remark::Greeting | Remark::Welcome | Remark::Goodbye | Remark::NothingDone | Remark::NothingAsked => {
+                    Remark::Greeting
+                    | Remark::Welcome
+                    | Remark::Goodbye
+                    | Remark::NothingDone
+                    | Remark::NothingAsked => {
                         remark = remark.or(Some(said));
                     }
                     said => {
@@ -182,7 +188,10 @@ impl Listener<'_> {
         let mut best: Option<Reading> = None;
         for start in starts {
             let readings = self.readings(start..all.end);
-            let Some(reading) = readings.into_iter().next().filter(|reading| reading.is_sure() && reading.is_exact) else { continue };
+            let Some(reading) = readings.into_iter().next().filter(|reading| reading.is_sure() && reading.is_exact)
+            else {
+                continue;
+            };
             if best.as_ref().is_none_or(|best| reading.score > best.score) {
                 best = Some(reading);
             }
@@ -234,10 +243,13 @@ impl Listener<'_> {
                 if reading.is_sure() && !is_whole && reading.item.as_ref().is_some_and(points) =>
             {
                 let target = Target::named(self.name_of(&self.item(thing.clone())));
-                Some(if reading.intent() == Intent::Delete { Command::Delete(target) } else { Command::Complete(target) })
+                Some(if reading.intent() == Intent::Delete {
+                    Command::Delete(target)
+                } else {
+                    Command::Complete(target)
+                })
             }
             _ => None,
         }
     }
 }
-

@@ -92,7 +92,8 @@ impl Grammar {
                 }
             }
         }
-        let items = phrases::ITEMS.iter().map(|(phrase, line)| Ok((*phrase, compile(line)?))).collect::<Result<_, _>>()?;
+        let items =
+            phrases::ITEMS.iter().map(|(phrase, line)| Ok((*phrase, compile(line)?))).collect::<Result<_, _>>()?;
         let mut all = |lines: &[&str]| lines.iter().map(|line| compile(line)).collect::<Result<Vec<_>, _>>();
         let (no_titles, choosing) = (all(phrases::NO_TITLES)?, all(phrases::CHOOSING)?);
         let (naming, mentions) = (all(phrases::NAMING)?, all(phrases::MENTIONS)?);
@@ -154,15 +155,23 @@ impl Grammar {
                 }
                 for cover in self.covers(&frame.program, message, at..limit, &|end| closes.contains_key(&end)) {
                     let ends_with_title = [&cover.title, &cover.new].into_iter().flatten().any(|t| t.end == cover.end);
-                    let item = cover.item.clone().map(|item| {
-                        items.entry(item.clone()).or_insert_with(|| self.item(message, item)).clone()
-                    });
+                    let item = cover
+                        .item
+                        .clone()
+                        .map(|item| items.entry(item.clone()).or_insert_with(|| self.item(message, item)).clone());
                     for &(index, is_strict, comment) in closes.get(&cover.end).map_or(&[][..], Vec::as_slice) {
                         // What follows "remind me" is rather a title than a comment.
                         let lacks_title = frame.info.intent == Intent::Add && cover.title.is_none();
                         if is_strict || !(ends_with_title || lacks_title) {
                             let words = ends[index] - start;
-                            found[index].push(Reading::new(frame.info, at, words, comment, cover.clone(), item.clone()));
+                            found[index].push(Reading::new(
+                                frame.info,
+                                at,
+                                words,
+                                comment,
+                                cover.clone(),
+                                item.clone(),
+                            ));
                         }
                     }
                 }
@@ -258,7 +267,8 @@ impl Grammar {
     /// Returns the words of an answer to "Which one?" without what stands around it.
     pub fn choice(&self, message: &Message<'_>) -> Range<usize> {
         let starts = self.starts(message, message.sentence.all());
-        let ends: Vec<usize> = self.ends_before(&self.loose_tail, message, message.sentence.all()).into_keys().collect();
+        let ends: Vec<usize> =
+            self.ends_before(&self.loose_tail, message, message.sentence.all()).into_keys().collect();
         self.shortest(&self.choosing, message, &starts, &ends)
     }
 
@@ -291,13 +301,7 @@ impl Grammar {
     }
 
     /// The shortest `{item}` that one of `programs` leaves.
-    fn shortest(
-        &self,
-        programs: &[Program],
-        message: &Message<'_>,
-        starts: &[usize],
-        ends: &[usize],
-    ) -> Range<usize> {
+    fn shortest(&self, programs: &[Program], message: &Message<'_>, starts: &[usize], ends: &[usize]) -> Range<usize> {
         let mut best = message.sentence.all();
         for program in programs {
             for &start in starts {

@@ -8,7 +8,8 @@ const MIN_CHARACTERS: usize = 12;
 /// Whether `text` may be English. Short texts may.
 pub(super) fn is_english(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic());
-    let (latin, other): (Vec<char>, Vec<char>) = letters.partition(|c| c.is_ascii() || ('\u{C0}'..='\u{24F}').contains(c));
+    let (latin, other): (Vec<char>, Vec<char>) =
+        letters.partition(|c| c.is_ascii() || ('\u{C0}'..='\u{24F}').contains(c));
     if other.len() > latin.len() {
         return false;
     }

@@ -25,8 +25,9 @@ pub(super) const PERSONS: WordClass =
 /// The speaker.
 pub(super) const SPEAKERS: WordClass = WordClass(&["i", "we"]);
 /// Stands before a noun.
-pub(super) const DETERMINERS: WordClass =
-    WordClass(&["a", "an", "the", "my", "our", "his", "her", "their", "your", "some", "this", "that", "these", "those"]);
+pub(super) const DETERMINERS: WordClass = WordClass(&[
+    "a", "an", "the", "my", "our", "his", "her", "their", "your", "some", "this", "that", "these", "those",
+]);
 /// Negates a clause.
 pub(super) const NEGATIONS: WordClass = WordClass(&["not", "never"]);
 /// Makes a command depend on something that is not checked here.
@@ -80,7 +81,8 @@ pub(super) const POLITE: WordClass = WordClass(&["ahead", "and", "can", "could",
 pub(super) const CLAUSE_OPENERS: WordClass =
     WordClass(&["so", "but", "please", "can", "could", "you", "i", "we", "how", "why"]);
 /// Sounds that people make while they think. They belong to nothing.
-pub(super) const FILLERS: WordClass = WordClass(&["uh", "um", "umm", "uhh", "uhm", "er", "erm", "hmm", "hm", "mmm", "ah"]);
+pub(super) const FILLERS: WordClass =
+    WordClass(&["uh", "um", "umm", "uhh", "uhm", "er", "erm", "hmm", "hm", "mmm", "ah"]);
 /// Days and months: a comma before one belongs to a date.
 pub(super) const DAYS_AND_MONTHS: WordClass = WordClass(&[
     "monday",
@@ -110,8 +112,8 @@ pub(super) const DAYS_AND_MONTHS: WordClass = WordClass(&[
 pub(super) const ERRANDS: WordClass = WordClass(&[
     "ask", "book", "bring", "buy", "call", "clean", "cook", "email", "feed", "find", "finish", "fix", "get", "give",
     "go", "hang", "invite", "make", "meet", "mow", "order", "pack", "paint", "pay", "pick", "prepare", "print", "read",
-    "renew", "return", "schedule", "send", "start", "study", "take", "tell", "text", "thank", "vacuum", "visit", "walk",
-    "wash", "water", "write",
+    "renew", "return", "schedule", "send", "start", "study", "take", "tell", "text", "thank", "vacuum", "visit",
+    "walk", "wash", "water", "write",
 ]);
 /// Stands between positions that are named one by one.
 pub(super) const POSITION_WORDS: WordClass =
@@ -168,20 +170,20 @@ pub(super) const SINGULARS: WordClass = WordClass(&["one", "single", "together",
 pub(super) const PLURALS: WordClass =
     WordClass(&["two", "2", "separate", "separately", "both", "several", "different", "split", "each"]);
 /// Begins a question, when a title was asked for.
-pub(super) const QUESTION_OPENERS: WordClass = WordClass(&[
-    "are", "did", "do", "does", "how", "is", "what", "when", "where", "which", "who", "why",
-]);
+pub(super) const QUESTION_OPENERS: WordClass =
+    WordClass(&["are", "did", "do", "does", "how", "is", "what", "when", "where", "which", "who", "why"]);
 /// Follows "is": "the laundry's done".
 pub(super) const STATES: WordClass = WordClass(&[
-    "been", "complete", "done", "finally", "finished", "gone", "in", "off", "on", "out", "over", "paid", "ready", "sent",
-    "all", "now", "built", "cut", "made",
+    "been", "complete", "done", "finally", "finished", "gone", "in", "off", "on", "out", "over", "paid", "ready",
+    "sent", "all", "now", "built", "cut", "made",
 ]);
 /// Begins no name in front of a command.
 pub(super) const NEVER_SUBJECTS: WordClass = WordClass(&[
-    "i", "we", "you", "he", "she", "they", "it", "that", "this", "there", "if", "when", "unless", "please", "can", "could",
-    "would", "should", "will", "do", "did", "does", "is", "are", "was", "not", "never", "no", "yes", "maybe", "how", "what", "why",
-    "who", "where", "which", "have", "has", "add", "put", "make", "mark", "change", "replace", "rename", "remind", "show", "note", "just",
-    "already", "tick", "so", "and", "or", "but", "also", "ok", "okay", "hey",
+    "i", "we", "you", "he", "she", "they", "it", "that", "this", "there", "if", "when", "unless", "please", "can",
+    "could", "would", "should", "will", "do", "did", "does", "is", "are", "was", "not", "never", "no", "yes", "maybe",
+    "how", "what", "why", "who", "where", "which", "have", "has", "add", "put", "make", "mark", "change", "replace",
+    "rename", "remind", "show", "note", "just", "already", "tick", "so", "and", "or", "but", "also", "ok", "okay",
+    "hey",
 ]);
 /// Corrects what was said before a comma.
 pub(super) const CORRECTIONS: WordClass = WordClass(&["no", "wait", "sorry", "actually", "oops", "i", "not", "rather"]);

@@ -51,8 +51,9 @@ impl Listener<'_> {
     /// is the one whose old title is known.
     pub fn best_of<'r>(&self, readings: &'r [Reading]) -> Result<Option<&'r Reading>, Remark> {
         let Some(best) = readings.first() else { return Ok(None) };
-        let is_split =
-            |other: &&Reading| other.intent() == Intent::Rename && other.score == best.score && other.new_title.is_some();
+        let is_split = |other: &&Reading| {
+            other.intent() == Intent::Rename && other.score == best.score && other.new_title.is_some()
+        };
         let mut splits: Vec<&Reading> = readings.iter().filter(is_split).collect();
         splits.dedup_by(|a, b| a.new_title == b.new_title);
         if best.intent() != Intent::Rename || splits.len() < 2 {
@@ -132,11 +133,9 @@ impl Listener<'_> {
                 Decision::run(Command::List { status: Status::All, view: view(focus.title.clone()) })
             }
             (Phrase::Unsaid, _) => Decision::run(Command::show(Status::All)),
-            (Phrase::It, _) => Decision::Ask(Question::Which {
-                action: Action::Complete,
-                new_title: None,
-                choices: Vec::new(),
-            }),
+            (Phrase::It, _) => {
+                Decision::Ask(Question::Which { action: Action::Complete, new_title: None, choices: Vec::new() })
+            }
             _ => {
                 let words = self.name_of(&item).to_owned();
                 // "Find train tickets" and "do I have mail" may be about anything.
@@ -176,9 +175,8 @@ impl Listener<'_> {
             Enumeration::Open(_) => vec![title.to_owned()],
         };
         let commands: Vec<Command> = titles.into_iter().map(|title| Command::Add { title }).collect();
-        let known = commands.iter().find(|command| {
-            matches!(command, Command::Add { title } if self.memory.has_open(title))
-        });
+        let known =
+            commands.iter().find(|command| matches!(command, Command::Add { title } if self.memory.has_open(title)));
         match (known, &commands[..]) {
             (Some(known), [_]) => Decision::Ask(Question::Confirm(known.clone())),
             _ if is_sure => Decision::run_all(commands),
@@ -391,8 +389,7 @@ impl Listener<'_> {
     /// Whether something is to be taken from something else than the list: "remove the stain from my blouse".
     fn is_from_elsewhere(&self, reading: &Reading, span: &Range<usize>) -> bool {
         let words = self.message.tokens().get(span.clone()).unwrap_or_default();
-        let is_from =
-            |pair: &[Token]| pair[0].word == "from" && lexicon::DETERMINERS.contains(&pair[1].word);
+        let is_from = |pair: &[Token]| pair[0].word == "from" && lexicon::DETERMINERS.contains(&pair[1].word);
         !reading.names_list && words.windows(2).any(is_from)
     }
 
@@ -406,9 +403,7 @@ impl Listener<'_> {
         let sentence = &self.message.sentence;
         let comma = item.name.clone().skip(1).find(|&at| sentence.is_behind_comma(at));
         match comma {
-            Some(at) if self.is_comment_behind(at..item.name.end) => {
-                self.name_of(&self.item(item.name.start..at))
-            }
+            Some(at) if self.is_comment_behind(at..item.name.end) => self.name_of(&self.item(item.name.start..at)),
             Some(_) | None => self.name_of(item),
         }
     }

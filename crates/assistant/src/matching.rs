@@ -156,13 +156,19 @@ impl Run<'_> {
                 self.from(next, Cover { end: at + 1, number: Some(number), ..cover })
             }
             // A question is no aside before a command.
-            Step::Slot(Slot::Rest) if at == self.span.start && self.message.tokens().get(at).is_some_and(is_question) => {
+            Step::Slot(Slot::Rest)
+                if at == self.span.start && self.message.tokens().get(at).is_some_and(is_question) =>
+            {
                 false
             }
             // Nor do these words begin a name before a command: "why did you | delete it".
             Step::Slot(Slot::Item | Slot::Title)
                 if at == self.span.start
-                    && self.message.tokens().get(at).is_some_and(|token| lexicon::NEVER_SUBJECTS.contains(&token.word))
+                    && self
+                        .message
+                        .tokens()
+                        .get(at)
+                        .is_some_and(|token| lexicon::NEVER_SUBJECTS.contains(&token.word))
                     && self.program.begins_with_slot() =>
             {
                 false

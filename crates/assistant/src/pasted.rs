@@ -47,7 +47,8 @@ impl<'t> PastedList<'t> {
             }
         }
         items.extend(rest);
-        let texts = |checked: bool| items.iter().filter(|line| line.is_checked == checked).map(|line| line.text).collect();
+        let texts =
+            |checked: bool| items.iter().filter(|line| line.is_checked == checked).map(|line| line.text).collect();
         Some(Self { items: texts(false), checked: texts(true) })
     }
 }
@@ -99,15 +100,15 @@ impl<'t> Line<'t> {
         let trimmed = line.trim();
         let unbulleted = trimmed.trim_start_matches(['-', '*', '•', '+', '–', '—', '◦', '▪', '·']);
         // A bullet is followed by a space: "-5 degrees" and "*important*" have none.
-        let has_bullet = unbulleted.len() < trimmed.len()
-            && unbulleted.starts_with(char::is_whitespace)
+        let has_bullet = unbulleted.len() < trimmed.len() && unbulleted.starts_with(char::is_whitespace)
             || trimmed.starts_with(['•', '◦', '▪']);
         let behind_bullet = if has_bullet { unbulleted.trim_start() } else { trimmed };
         let digits = behind_bullet.trim_start_matches('(').trim_start_matches(|c: char| c.is_ascii_digit());
         let has_number = digits.len() < behind_bullet.trim_start_matches('(').len()
             && digits.strip_prefix([')', '.', ':']).is_some_and(|rest| rest.starts_with(char::is_whitespace));
         let behind_number = if has_number { digits[1..].trim_start() } else { behind_bullet };
-        let boxes = [("[ ]", false), ("[]", false), ("[x]", true), ("[X]", true), ("☐", false), ("☑", true), ("☒", true)];
+        let boxes =
+            [("[ ]", false), ("[]", false), ("[x]", true), ("[X]", true), ("☐", false), ("☑", true), ("☒", true)];
         let checkbox = boxes.iter().find_map(|(sign, checked)| Some((behind_number.strip_prefix(sign)?, *checked)));
         let text = checkbox.map_or(behind_number, |(rest, _)| rest).trim();
         Self {

@@ -54,7 +54,10 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
         Question::Confirm(_) => None,
         Question::OneOrSeveral { whole, parts } => {
             let sentence = &listener.message.sentence;
-            let titles = match (sentence.has_any(&sentence.all(), lexicon::SINGULARS), sentence.has_any(&sentence.all(), lexicon::PLURALS)) {
+            let titles = match (
+                sentence.has_any(&sentence.all(), lexicon::SINGULARS),
+                sentence.has_any(&sentence.all(), lexicon::PLURALS),
+            ) {
                 (true, false) => vec![whole.clone()],
                 (false, true) => parts.clone(),
                 _ if intent == Some(Intent::Yes) => return Some(Decision::Ask(question.clone())),
@@ -107,8 +110,7 @@ fn may_be_title(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
         Intent::Add => !reading.is_sure(),
         Intent::Errand | Intent::Yes | Intent::Correct => true,
         Intent::Complete | Intent::Delete | Intent::Rename => {
-            let is_plain =
-                reading.item.as_ref().is_some_and(|item| points(item.phrase) || reading.names_list);
+            let is_plain = reading.item.as_ref().is_some_and(|item| points(item.phrase) || reading.names_list);
             !(reading.is_sure() && is_plain)
         }
         Intent::Comment => false,

@@ -56,7 +56,8 @@ pub(super) fn answer(commands: &[Command], outcomes: &[Outcome<'_>]) -> String {
                 }
                 left += selected.saturating_sub(MAX_CALLS) + answer::unlisted(outcome);
             }
-            Command::Complete(target) | Command::Delete(target) if is_missing(target, outcome) && !later.is_empty() => {}
+            Command::Complete(target) | Command::Delete(target) if is_missing(target, outcome) && !later.is_empty() => {
+            }
             _ => {
                 kept_commands.push(command.clone());
                 kept.push(outcome.clone());

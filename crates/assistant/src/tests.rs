@@ -7,8 +7,8 @@ use domain::task::Title;
 use serde_json::{Value, json};
 
 use super::command::Known;
-use super::dialogue::{decide, read};
 use super::command::{Action, Status, Target};
+use super::dialogue::{decide, read};
 use super::matching::{MAX_STEPS, steps_of};
 use super::sentence::{Enumeration, MAX_WORDS};
 use super::*;

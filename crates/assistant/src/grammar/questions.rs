@@ -74,10 +74,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "is there {item} (<on-list>|on there|in there)",
             "have i got {item} (down|on there|<on-list>)",
         ],
-        unsure: &[
-            "do (i|we) [still|already] have {item}",
-            "find {item}",
-        ],
+        unsure: &["do (i|we) [still|already] have {item}", "find {item}"],
     },
     Frames {
         intent: Intent::List(Status::All),

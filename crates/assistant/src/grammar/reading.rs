@@ -182,14 +182,7 @@ pub(crate) struct Item {
 impl Reading {
     /// Scores `cover`, which begins at `start`, among `words` words, of which `comment` are a comment behind it. Unexplained words cost most, then words that do not
     /// matter and misspelt ones. A line that is not sure has to explain one word more than one that is.
-    pub fn new(
-        frame: FrameInfo,
-        start: usize,
-        words: usize,
-        comment: usize,
-        cover: Cover,
-        item: Option<Item>,
-    ) -> Self {
+    pub fn new(frame: FrameInfo, start: usize, words: usize, comment: usize, cover: Cover, item: Option<Item>) -> Self {
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX / 16);
         // Of "the milk task", all words but "milk" are explained.
         let explained = match (&item, &cover.item) {

@@ -66,7 +66,10 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "the | my | our | your | this | that | these | those | todays | today's | tomorrows | tomorrow's | all [of] (the|my|our|these|those) | any of my",
     ),
     ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
-    ("kind", "job | thing | bullet | ticket | task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line"),
+    (
+        "kind",
+        "job | thing | bullet | ticket | task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line",
+    ),
     (
         "kinds",
         "jobs | stuff | chores | errands | bits | entries | tickets | matters | bits and (bobs|pieces) | ones | tasks | to dos | to do [items|tasks|entries] | items | reminders | entries | chores | errands | notes | things | jobs",
@@ -98,7 +101,10 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     // The list by any name.
     ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
-    ("on-list", "on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>"),
+    (
+        "on-list",
+        "on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>",
+    ),
     (
         "to-list",
         "on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
@@ -131,7 +137,10 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("remind-me", "remind me"),
     ("be-reminded", "be reminded"),
     ("reminder", "reminder"),
-    ("check-off", "cross off of | tick of | cross of | check of | mark of | close off | check off | tick off | cross off | mark off | check of"),
+    (
+        "check-off",
+        "cross off of | tick of | cross of | check of | mark of | close off | check off | tick off | cross off | mark off | check of",
+    ),
     (
         "done",
         "off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
@@ -185,12 +194,21 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
     ),
     ("undo", "undo | revert | reverse | take back | roll back | bring back | restore | recover"),
-    ("rename", "reword | rewrite | re name | re word | retype | relabel | rename | retitle | reword | rephrase | relabel"),
-    ("change", "switch | tweak | adjust | reword | change | update | edit | modify | revise | alter | correct | amend | replace"),
+    (
+        "rename",
+        "reword | rewrite | re name | re word | retype | relabel | rename | retitle | reword | rephrase | relabel",
+    ),
+    (
+        "change",
+        "switch | tweak | adjust | reword | change | update | edit | modify | revise | alter | correct | amend | replace",
+    ),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
     ("into", "into | so it says | to say | to be | as | to read | instead to | to | into"),
     ("any-more", "any more | anymore | any longer | now | right now | after all | either"),
-    ("into-saying", "into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into"),
+    (
+        "into-saying",
+        "into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
+    ),
     ("in-list", "(on|in) <the-list>"),
     ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
     (
@@ -238,4 +256,5 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "for | with | about | from | i | you | we | he | she | they | it | what | when | where | why | who | how | which | if | is | are | was | were | do | does | did \
          | can | could | will | would | should | not | never | nobody | nothing | because | so | but",
     ),
-    ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),];
+    ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),
+];

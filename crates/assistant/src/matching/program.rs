@@ -85,11 +85,7 @@ impl Program {
     ///
     /// # Errors
     /// [`NotationError::UnknownFamily`].
-    pub fn compile(
-        pattern: &Pattern,
-        families: &Families,
-        vocabulary: &mut Vocabulary,
-    ) -> Result<Self, NotationError> {
+    pub fn compile(pattern: &Pattern, families: &Families, vocabulary: &mut Vocabulary) -> Result<Self, NotationError> {
         let mut program = Self::default();
         program.append(pattern, families, vocabulary)?;
         program.steps.push(Step::Done);

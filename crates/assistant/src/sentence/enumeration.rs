@@ -114,7 +114,9 @@ impl Sentence<'_> {
         let colon = span.clone().skip(1).take(3).find(|&at| self.gap_before(at).contains(':'));
         let counts = |at: usize| numbers::value(&self.tokens[at].word).is_some();
         match colon {
-            Some(at) if counts(span.start) || lexicon::ANNOUNCEMENTS.contains(&self.tokens[at - 1].word) => at..span.end,
+            Some(at) if counts(span.start) || lexicon::ANNOUNCEMENTS.contains(&self.tokens[at - 1].word) => {
+                at..span.end
+            }
             Some(_) | None => span,
         }
     }

@@ -99,7 +99,11 @@ pub fn specs() -> Vec<ToolSpec> {
         ToolSpec {
             read_only: true,
             idempotent: true,
-            ..spec("list_tasks", "Lists the user's tasks, newest first, with the counts of all tasks. Searches titles if there is a query.", schema::<ListTasks>())
+            ..spec(
+                "list_tasks",
+                "Lists the user's tasks, newest first, with the counts of all tasks. Searches titles if there is a query.",
+                schema::<ListTasks>(),
+            )
         },
         ToolSpec {
             idempotent: true,
