@@ -9,7 +9,6 @@ mod openai;
 mod provider;
 mod reader;
 mod resilience;
-mod tls;
 mod transport;
 
 pub use cohere::Cohere;

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use domain::llm::{LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream};
 use futures_util::{StreamExt as _, stream};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Response, StatusCode, redirect};
+use reqwest::{Certificate, Response, StatusCode, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -69,9 +69,6 @@ pub enum HttpOptionsError {
     /// The key has characters that no header takes.
     #[error("the key must be visible ASCII characters")]
     Key,
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     Client(#[from] reqwest::Error),
@@ -106,8 +103,12 @@ impl<P: Provider> HttpClient<P> {
             return Err(HttpOptionsError::BaseUrl);
         }
         let provider = P::new(model, temperature);
+        // An error means that a provider is already installed.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        // Mozilla's certificate authorities in addition to the platform's, for images without any.
+        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| Certificate::from_der(root));
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(crate::tls::config()?)
+            .tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?)
             .user_agent(concat!("doable/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .no_proxy()
