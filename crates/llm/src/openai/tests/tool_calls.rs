@@ -1,9 +1,9 @@
-//! Which fragment belongs to which call, as servers number, name and repeat them.
+//! Assignment of fragments to calls, for the ways in which servers number, name and repeat them.
 
 use super::*;
 
 fn calls(body: &str) -> Vec<(String, String, String)> {
-    let complete = whole(body).into_iter().filter_map(|event| match event {
+    let complete = read_complete(body).into_iter().filter_map(|event| match event {
         LlmEvent::ToolCallComplete { call, .. } => Some((call.id, call.tool, call.arguments)),
         _ => None,
     });
@@ -23,14 +23,14 @@ fn owned(calls: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
 const TWO: [(&str, &str, &str); 2] = [("a", "add_task", "{\"n\":1}"), ("b", "list_tasks", "{\"n\":2}")];
 
 #[test]
-fn fragments_are_told_as_they_come_and_the_call_when_the_reply_is_whole() {
+fn fragments_are_emitted_at_once_and_the_call_at_the_end_of_the_reply() {
     let first = json!({"index": 0, "id": "a", "type": "function", "function": {"name": "add_task", "arguments": ""}});
     let second = json!({"index": 0, "function": {"arguments": "{}"}});
     let body =
         sse(&[delta(json!({"tool_calls": [first]})), delta(json!({"tool_calls": [second]})), finish("tool_calls")]);
     let call = LlmToolCall { id: "a".into(), tool: "add_task".into(), arguments: "{}".into() };
     assert_eq!(
-        whole(&body),
+        read_complete(&body),
         [
             LlmEvent::ToolCallStarted { index: 0, id: "a".into(), tool: "add_task".into() },
             LlmEvent::ToolCallArguments { index: 0, fragment: "{}".into() },
@@ -52,7 +52,7 @@ fn parallel_calls_interleave_by_index() {
 }
 
 #[test]
-fn a_new_id_at_the_same_index_or_at_none_is_a_new_call() {
+fn a_new_id_with_the_same_index_or_without_one_starts_a_call() {
     for index in [json!(0), Value::Null] {
         let fragments = [
             json!({"index": index, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\":1}"}}),
@@ -64,14 +64,14 @@ fn a_new_id_at_the_same_index_or_at_none_is_a_new_call() {
 }
 
 #[test]
-fn a_new_id_is_a_new_call_though_the_tool_is_the_same_and_takes_nothing() {
+fn a_new_id_starts_a_call_even_with_the_same_tool_and_no_arguments() {
     let call = |id: &str| json!({"index": 0, "id": id, "function": {"name": "list_tasks", "arguments": ""}});
     let expected = [("a", "list_tasks", "{}"), ("b", "list_tasks", "{}")];
     assert_eq!(streamed(&[call("a"), call("b")]), owned(&expected));
 }
 
 #[test]
-fn a_known_id_finds_its_call_whatever_the_index() {
+fn a_known_id_continues_its_call_with_any_index() {
     for index in [json!(0), json!(3), Value::Null] {
         let fragments = [
             json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{"}}),
@@ -83,7 +83,7 @@ fn a_known_id_finds_its_call_whatever_the_index() {
 }
 
 #[test]
-fn an_id_that_changes_within_a_call_does_not_split_it() {
+fn a_new_id_without_a_name_continues_the_call() {
     let fragments = [
         json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\""}}),
         json!({"index": 0, "id": "zzz", "function": {"arguments": ":1}"}}),
@@ -103,7 +103,7 @@ fn id_and_name_may_be_repeated_in_every_fragment() {
 }
 
 #[test]
-fn calls_without_ids_and_indexes_are_told_apart_by_name_and_by_whole_arguments() {
+fn calls_without_ids_are_separated_by_name_and_complete_arguments() {
     for index in [json!(0), Value::Null] {
         let call = |tool: &str, arguments: Value| json!({"index": index, "id": "", "function": {"name": tool, "arguments": arguments}});
         let fragments =
@@ -115,7 +115,7 @@ fn calls_without_ids_and_indexes_are_told_apart_by_name_and_by_whole_arguments()
 }
 
 #[test]
-fn one_id_for_several_calls_is_made_unique() {
+fn an_id_shared_by_several_calls_becomes_unique() {
     let fragments = [
         json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{}"}}),
         json!({"index": 0, "id": "a", "function": {"name": "list_tasks", "arguments": "{}"}}),
@@ -126,7 +126,7 @@ fn one_id_for_several_calls_is_made_unique() {
     assert_eq!(ids, ["a", "call_1", "call_2", "call_3"]);
 }
 
-/// The first of [`TWO`] in fragments, and what follows it.
+/// Sends the first of [`TWO`] in fragments, followed by `last`.
 fn followed_by(last: &[Value]) -> Vec<(String, String, String)> {
     let mut fragments = vec![
         json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": ""}}),
@@ -138,36 +138,36 @@ fn followed_by(last: &[Value]) -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn a_call_that_is_sent_again_is_made_once() {
-    let (whole, object) = (json!("{\"n\":1}"), json!({"n": 1}));
-    for again in [
-        json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": whole}}),
-        json!({"index": 1, "id": "a", "function": {"name": "add_task", "arguments": whole}}),
+fn a_repeated_call_is_made_once() {
+    let (text, object) = (json!("{\"n\":1}"), json!({"n": 1}));
+    for repeated in [
+        json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": text}}),
+        json!({"index": 1, "id": "a", "function": {"name": "add_task", "arguments": text}}),
         json!({"id": "a", "function": {"name": "add_task", "arguments": object}}),
-        json!({"index": 0, "function": {"name": "add_task", "arguments": whole}}),
-        json!({"function": {"name": "add_task", "arguments": whole}}),
-        json!({"index": 0, "function": {"arguments": whole}}),
+        json!({"index": 0, "function": {"name": "add_task", "arguments": text}}),
+        json!({"function": {"name": "add_task", "arguments": text}}),
+        json!({"index": 0, "function": {"arguments": text}}),
         json!({"index": 1, "id": "a", "function": {"arguments": "{\"n\":1}\n"}}),
         json!({"index": 0, "id": "zzz", "function": {"arguments": object}}),
-        json!({"function": {"arguments": whole}}),
+        json!({"function": {"arguments": text}}),
     ] {
-        assert_eq!(followed_by(std::slice::from_ref(&again)), owned(&TWO[..1]), "{again}");
-        assert_eq!(followed_by(&[again.clone(), again.clone()]), owned(&TWO[..1]), "{again}");
+        assert_eq!(followed_by(std::slice::from_ref(&repeated)), owned(&TWO[..1]), "{repeated}");
+        assert_eq!(followed_by(&[repeated.clone(), repeated.clone()]), owned(&TWO[..1]), "{repeated}");
     }
 }
 
 #[test]
-fn a_whole_call_that_is_sent_again_is_not_even_begun() {
+fn a_repeated_complete_call_emits_no_events() {
     let call = |index: u8| json!({"index": index, "id": "a", "function": {"name": "add_task", "arguments": "{}"}});
-    let events = whole(&sse(&[delta(json!({"tool_calls": [call(0), call(1)]})), finish("tool_calls")]));
-    let begun = events.iter().filter(|event| matches!(event, LlmEvent::ToolCallStarted { .. }));
-    assert_eq!((begun.count(), events.len()), (1, 4), "{events:?}");
+    let events = read_complete(&sse(&[delta(json!({"tool_calls": [call(0), call(1)]})), finish("tool_calls")]));
+    let started = events.iter().filter(|event| matches!(event, LlmEvent::ToolCallStarted { .. }));
+    assert_eq!((started.count(), events.len()), (1, 4), "{events:?}");
 }
 
 #[test]
-fn a_call_that_is_sent_again_in_fragments_or_written_differently_is_made_once() {
-    let written = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{ \"n\": 1 }"}});
-    assert_eq!(followed_by(&[written]), owned(&TWO[..1]));
+fn a_call_repeated_in_fragments_or_with_other_whitespace_is_made_once() {
+    let spaced = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{ \"n\": 1 }"}});
+    assert_eq!(followed_by(&[spaced]), owned(&TWO[..1]));
     let fragments = [
         json!({"index": 1, "id": "a", "function": {"name": "add_task", "arguments": ""}}),
         json!({"index": 1, "function": {"arguments": "{\"n\":"}}),
@@ -178,36 +178,36 @@ fn a_call_that_is_sent_again_in_fragments_or_written_differently_is_made_once() 
 }
 
 #[test]
-fn a_call_with_other_arguments_another_tool_or_another_id_is_another_call() {
-    for (id, tool, arguments, told_as) in [
+fn different_arguments_tools_or_ids_are_different_calls() {
+    for (id, tool, arguments, expected_id) in [
         ("a", "add_task", "{\"n\":2}", "call_1"),
         ("a", "list_tasks", "{\"n\":1}", "call_1"),
         ("b", "add_task", "{\"n\":1}", "b"),
     ] {
         for index in [json!(0), json!(1)] {
             let call = json!({"index": index, "id": id, "function": {"name": tool, "arguments": arguments}});
-            let expected = [TWO[0], (told_as, tool, arguments)];
+            let expected = [TWO[0], (expected_id, tool, arguments)];
             assert_eq!(followed_by(std::slice::from_ref(&call)), owned(&expected), "{call}");
         }
     }
 }
 
 #[test]
-fn without_ids_equal_calls_are_as_many_as_are_sent() {
+fn equal_calls_without_ids_are_all_made() {
     let call = json!({"index": 0, "function": {"name": "add_task", "arguments": "{\"n\":1}"}});
     let expected = [("call_0", "add_task", "{\"n\":1}"), ("call_1", "add_task", "{\"n\":1}")];
     assert_eq!(streamed(&[call.clone(), call]), owned(&expected));
 }
 
 #[test]
-fn a_fragment_that_equals_what_came_so_far_still_continues_it() {
+fn a_fragment_equal_to_the_incomplete_arguments_continues_them() {
     let fragment = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\":"}});
     let end = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "1}}"}});
     assert_eq!(streamed(&[fragment.clone(), fragment, end]), owned(&[("a", "add_task", "{\"n\":{\"n\":1}}")]));
 }
 
 #[test]
-fn a_new_id_at_a_new_index_is_a_new_call_before_it_has_a_name() {
+fn a_new_id_with_a_new_index_starts_a_call_without_a_name() {
     let unnamed = json!({"index": 1, "id": "b", "function": {"arguments": "{\"n\""}});
     let named = json!({"index": 1, "function": {"name": "list_tasks", "arguments": ":2}"}});
     assert_eq!(followed_by(&[unnamed.clone(), named]), owned(&TWO));
@@ -217,7 +217,7 @@ fn a_new_id_at_a_new_index_is_a_new_call_before_it_has_a_name() {
 }
 
 #[test]
-fn many_fragments_with_the_name_in_each_make_one_call() {
+fn many_fragments_that_repeat_the_name_make_one_call() {
     let fragment =
         |arguments: &str| json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": arguments}});
     let mut fragments = vec![fragment("[\""), fragment(&"x".repeat(200_000))];
@@ -228,7 +228,7 @@ fn many_fragments_with_the_name_in_each_make_one_call() {
 }
 
 #[test]
-fn indexes_may_begin_at_one_and_tails_may_carry_a_wrong_one() {
+fn indexes_may_start_at_one_and_be_wrong_in_later_fragments() {
     let fragments = [
         json!({"index": 1, "id": "a", "function": {"name": "add_task", "arguments": "{\"n\""}}),
         json!({"index": 7, "function": {"arguments": ":1}"}}),
@@ -237,7 +237,7 @@ fn indexes_may_begin_at_one_and_tails_may_carry_a_wrong_one() {
 }
 
 #[test]
-fn no_arguments_are_an_empty_object_however_they_are_written() {
+fn missing_arguments_in_any_form_are_an_empty_object() {
     for arguments in [json!(""), Value::Null, json!("null"), json!({}), json!("{}"), json!(" ")] {
         let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": arguments}});
         assert_eq!(streamed(&[call])[0].2, "{}", "{arguments}");
@@ -246,7 +246,7 @@ fn no_arguments_are_an_empty_object_however_they_are_written() {
 }
 
 #[test]
-fn a_name_may_come_after_the_id() {
+fn a_name_may_follow_the_id() {
     let fragments = [
         json!({"index": 0, "id": "a"}),
         json!({"index": 0, "function": {"arguments": "{\"n\""}}),
@@ -263,25 +263,25 @@ fn a_call_without_a_name_is_a_bad_reply() {
 }
 
 #[test]
-fn calls_decide_whatever_the_finish_reason_says() {
+fn calls_override_the_finish_reason() {
     let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{}"}});
     for reason in ["stop", "length", "eos"] {
-        let events = whole(&sse(&[delta(json!({"tool_calls": [call]})), finish(reason)]));
+        let events = read_complete(&sse(&[delta(json!({"tool_calls": [call]})), finish(reason)]));
         assert_eq!(events.last(), Some(&finished(FinishReason::ToolCalls)), "{reason}");
     }
-    assert_eq!(whole(&sse(&[text("a"), finish("tool_calls")])).last(), Some(&finished(FinishReason::Stop)));
+    assert_eq!(read_complete(&sse(&[text("a"), finish("tool_calls")])).last(), Some(&finished(FinishReason::Stop)));
 }
 
 #[test]
-fn a_reply_that_was_cut_completes_no_call() {
+fn a_truncated_reply_completes_no_call() {
     let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": "{\"title\":\"milk\"}"}});
-    let (told, result) = read(&sse(&[delta(json!({"tool_calls": [call]}))]).replace("data: [DONE]\n\n", ""));
+    let (events, result) = read(&sse(&[delta(json!({"tool_calls": [call]}))]).replace("data: [DONE]\n\n", ""));
     assert!(matches!(result, Err(LlmError::Unavailable(_))), "{result:?}");
-    assert!(!told.iter().any(|event| matches!(event, LlmEvent::ToolCallComplete { .. })), "{told:?}");
+    assert!(!events.iter().any(|event| matches!(event, LlmEvent::ToolCallComplete { .. })), "{events:?}");
 }
 
 #[test]
-fn a_call_that_the_limit_left_without_arguments_is_not_taken_for_one_that_wants_none() {
+fn a_call_truncated_before_its_arguments_is_dropped() {
     let first = json!({"index": 0, "id": "a", "function": {"name": "list_tasks", "arguments": "{}"}});
     let second = json!({"index": 1, "id": "b", "function": {"name": "list_tasks", "arguments": ""}});
     let chunks = [delta(json!({"tool_calls": [first, second]})), finish("length")];
@@ -289,7 +289,7 @@ fn a_call_that_the_limit_left_without_arguments_is_not_taken_for_one_that_wants_
 }
 
 #[test]
-fn one_call_may_come_without_its_array() {
+fn a_single_call_may_be_sent_without_an_array() {
     let call = json!({"index": 0, "id": "a", "function": {"name": "add_task", "arguments": {"n": 1}}});
     assert_eq!(calls(&sse(&[delta(json!({"tool_calls": call})), finish("stop")])), owned(&TWO[..1]));
 }

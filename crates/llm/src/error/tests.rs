@@ -1,15 +1,15 @@
-//! Errors of providers, on bodies written after their documentation.
+//! Error bodies as the providers document them.
 
 use std::error::Error as _;
 
 use super::*;
 
-fn context() -> FailureContext {
-    FailureContext::new("command-x", "COHERE_MODEL", Some("sk-secret-secret".into()))
+fn mapper() -> ErrorMapper {
+    ErrorMapper::new("command-x", "COHERE_MODEL", Some("sk-secret-secret".into()))
 }
 
 fn error(status: u16, body: &str) -> LlmError {
-    context().of_status(status, ErrorBody::read(body), None)
+    mapper().map_response(status, ErrorBody::parse(body), None)
 }
 
 fn cause(error: &LlmError) -> String {
@@ -17,7 +17,7 @@ fn cause(error: &LlmError) -> String {
 }
 
 #[test]
-fn the_status_decides_what_may_be_tried_again() {
+fn the_status_selects_the_error() {
     for status in [401, 402, 403, 498] {
         assert!(matches!(error(status, "{}"), LlmError::Unauthorized(_)), "{status}");
     }
@@ -31,9 +31,9 @@ fn the_status_decides_what_may_be_tried_again() {
 }
 
 #[test]
-fn a_wait_is_kept_where_the_provider_asks_for_one() {
+fn retry_after_is_kept_for_429_and_503() {
     let wait = Some(Duration::from_secs(7));
-    let error = |status| context().of_status(status, ErrorBody::default(), wait);
+    let error = |status| mapper().map_response(status, ErrorBody::default(), wait);
     for status in [429, 503] {
         assert!(matches!(error(status), LlmError::RateLimited { retry_after, .. } if retry_after == wait), "{status}");
     }
@@ -41,7 +41,7 @@ fn a_wait_is_kept_where_the_provider_asks_for_one() {
 }
 
 #[test]
-fn a_model_that_is_gone_is_named_with_its_setting() {
+fn a_retired_model_is_reported_with_its_setting() {
     for (status, body) in [
         (404, r#"{"id":"1","message":"model 'command-x' was removed on September 15, 2025."}"#),
         (404, r#"{"error":{"code":"model_not_found","message":"no such thing"}}"#),
@@ -62,43 +62,43 @@ fn a_model_that_is_gone_is_named_with_its_setting() {
 }
 
 #[test]
-fn bodies_of_every_shape_are_read() {
-    let said = |codes: &[&str], message: &str| ErrorBody {
+fn every_format_of_error_bodies_is_parsed() {
+    let expected_body = |codes: &[&str], message: &str| ErrorBody {
         codes: codes.iter().map(|code| (*code).to_owned()).collect(),
         message: message.to_owned(),
     };
     for (body, expected) in [
-        (r#"{"id":"1","message":"no"}"#, said(&[], "no")),
-        (r#"{"error":{"message":"no","type":"T","code":404}}"#, said(&["404", "t"], "no")),
-        (r#"{"error":"no","error_type":"overloaded"}"#, said(&["overloaded"], "no")),
-        (r#"{"object":"error","message":"no","code":"c"}"#, said(&["c"], "no")),
-        (r#"{"detail":[{"loc":["body"]}]}"#, said(&[], r#"[{"loc":["body"]}]"#)),
-        (r#"[{"error":{"message":"no"}}]"#, said(&[], "no")),
-        (" plain words ", said(&[], "plain words")),
-        ("", said(&[], "")),
-        ("[]", said(&[], "")),
+        (r#"{"id":"1","message":"no"}"#, expected_body(&[], "no")),
+        (r#"{"error":{"message":"no","type":"T","code":404}}"#, expected_body(&["404", "t"], "no")),
+        (r#"{"error":"no","error_type":"overloaded"}"#, expected_body(&["overloaded"], "no")),
+        (r#"{"object":"error","message":"no","code":"c"}"#, expected_body(&["c"], "no")),
+        (r#"{"detail":[{"loc":["body"]}]}"#, expected_body(&[], r#"[{"loc":["body"]}]"#)),
+        (r#"[{"error":{"message":"no"}}]"#, expected_body(&[], "no")),
+        (" plain words ", expected_body(&[], "plain words")),
+        ("", expected_body(&[], "")),
+        ("[]", expected_body(&[], "")),
     ] {
-        assert_eq!(ErrorBody::read(body), expected, "{body}");
+        assert_eq!(ErrorBody::parse(body), expected, "{body}");
     }
 }
 
 #[test]
-fn the_cause_says_what_the_provider_said_without_the_key_and_not_too_much() {
+fn the_cause_contains_the_message_redacted_and_truncated() {
     let bad = error(400, r#"{"error":{"message":"no use of sk-secret-secret\n","code":"sk-secret-secret"}}"#);
     assert_eq!(cause(&bad), "HTTP status 400 ([key]): no use of [key] ");
     let long = error(500, &"ä".repeat(10_000));
-    assert_eq!(cause(&long), format!("HTTP status 500: {}", "ä".repeat(MAX_MESSAGE)));
-    assert!(!format!("{bad:?}{:?}", context()).contains("secret-secret"));
+    assert_eq!(cause(&long), format!("HTTP status 500: {}", "ä".repeat(MAX_MESSAGE_CHARS)));
+    assert!(!format!("{bad:?}{:?}", mapper()).contains("secret-secret"));
 }
 
 #[test]
-fn what_the_operator_can_do_is_said_where_it_is_known() {
-    let (address, tokens) = ("[the base URL may be wrong]", "[LLM_HISTORY_TOKENS may be too high for this model]");
-    let tools = "[a model that can call tools is needed: see COHERE_MODEL]";
+fn the_cause_contains_a_hint_if_the_reason_is_known() {
+    let (url, tokens) = ("[the base URL may be wrong]", "[LLM_HISTORY_TOKENS may be too high for this model]");
+    let tools = "[a model that supports tool calls is required: see COHERE_MODEL]";
     for (status, body, hint) in [
-        (404, "404 page not found", address),
-        (404, "", address),
-        (405, r#"{"detail":"Method Not Allowed"}"#, address),
+        (404, "404 page not found", url),
+        (404, "", url),
+        (405, r#"{"detail":"Method Not Allowed"}"#, url),
         (400, r#"{"error":{"message":"no","code":"context_length_exceeded"}}"#, tokens),
         (400, r#"{"message":"This model's maximum context length is 8192 tokens."}"#, tokens),
         (400, r#"{"error":{"message":"the request exceeds the available context size","type":"x"}}"#, tokens),
@@ -120,37 +120,37 @@ fn what_the_operator_can_do_is_said_where_it_is_known() {
     ] {
         assert!(!cause(&error(status, body)).contains('['), "{body}: {}", cause(&error(status, body)));
     }
-    let inside = context().inside_reply(ErrorBody::read(r#"{"error":{"code":404,"message":"no"}}"#));
-    assert_eq!(cause(&inside), "an error inside the reply (404): no");
+    let in_reply = mapper().map_reply_error(ErrorBody::parse(r#"{"error":{"code":404,"message":"no"}}"#));
+    assert_eq!(cause(&in_reply), "an error inside the reply (404): no");
 }
 
 #[test]
-fn the_wait_that_is_asked_for_stands_in_the_cause() {
-    let limited = context().of_status(429, ErrorBody::read("slow down"), Some(Duration::from_secs(7)));
-    assert_eq!(cause(&limited), "HTTP status 429: slow down [it says to wait for 7 s]");
+fn the_cause_contains_retry_after() {
+    let limited = mapper().map_response(429, ErrorBody::parse("slow down"), Some(Duration::from_secs(7)));
+    assert_eq!(cause(&limited), "HTTP status 429: slow down [retry after 7 s]");
     assert_eq!(cause(&error(429, "slow down")), "HTTP status 429: slow down");
 }
 
 #[test]
-fn a_redirect_names_its_target_without_the_key_and_not_too_much_of_it() {
-    let to = |location: &str| cause(&context().of_redirect(308, Some(location)));
-    let told = "HTTP status 308 [redirects are not followed to https://a.example/[key]: the base URL may be wrong]";
-    assert_eq!(to("https://a.example/sk-secret-secret"), told);
-    assert!(to(&"x".repeat(10_000)).len() < MAX_MESSAGE + 100);
-    let nowhere = "HTTP status 308 [redirects are not followed: the base URL may be wrong]";
-    assert_eq!(cause(&context().of_redirect(308, None)), nowhere);
+fn the_cause_of_a_redirect_contains_its_target_redacted_and_truncated() {
+    let to = |location: &str| cause(&mapper().map_redirect(308, Some(location)));
+    let expected = "HTTP status 308 [redirects are not followed to https://a.example/[key]: the base URL may be wrong]";
+    assert_eq!(to("https://a.example/sk-secret-secret"), expected);
+    assert!(to(&"x".repeat(10_000)).len() < MAX_MESSAGE_CHARS + 100);
+    let without_target = "HTTP status 308 [redirects are not followed: the base URL may be wrong]";
+    assert_eq!(cause(&mapper().map_redirect(308, None)), without_target);
 }
 
 #[test]
-fn who_refuses_a_key_is_not_quoted() {
+fn the_message_of_a_refused_key_is_omitted() {
     let refused = error(401, r#"{"error":{"message":"Incorrect API key: sk-se****cret"}}"#);
     assert_eq!(cause(&refused), "HTTP status 401");
 }
 
 #[test]
-fn a_wait_may_be_seconds_or_a_date_and_is_bounded() {
+fn retry_after_is_seconds_or_a_date_and_is_capped() {
     let now = SystemTime::UNIX_EPOCH;
-    let after = |value: &str, date: Option<&str>| retry_after(value, date, now).map(|wait| wait.as_secs());
+    let after = |value: &str, date: Option<&str>| parse_retry_after(value, date, now).map(|wait| wait.as_secs());
     assert_eq!(after("0", None), Some(0));
     assert_eq!(after(" 17 ", None), Some(17));
     assert_eq!(after("99999999999999999999999", None), Some(MAX_RETRY_AFTER.as_secs()));
@@ -158,8 +158,8 @@ fn a_wait_may_be_seconds_or_a_date_and_is_bounded() {
     assert_eq!(after(later, Some(noon)), Some(30));
     assert_eq!(after(noon, Some(later)), Some(0));
     assert_eq!(after("Thu, 01 Jan 1970 00:00:09 GMT", None), Some(9));
-    assert_eq!(after("Thu, 01 Jan 1970 00:00:09 GMT", Some("nonsense")), Some(9));
-    for nonsense in ["", "-1", "1.5", "soon", "١٢"] {
-        assert_eq!(after(nonsense, None), None, "{nonsense}");
+    assert_eq!(after("Thu, 01 Jan 1970 00:00:09 GMT", Some("invalid")), Some(9));
+    for invalid in ["", "-1", "1.5", "soon", "١٢"] {
+        assert_eq!(after(invalid, None), None, "{invalid}");
     }
 }
