@@ -92,8 +92,8 @@ impl ErrorBody {
         self.codes.iter().filter_map(|code| code.parse().ok()).find(|status| (400..600).contains(status))
     }
 
-    fn has_code(&self, words: &[&str]) -> bool {
-        self.codes.iter().any(|code| words.iter().any(|word| code.contains(word)))
+    fn has_code(&self, parts: &[&str]) -> bool {
+        self.codes.iter().any(|code| parts.iter().any(|part| code.contains(part)))
     }
 }
 

@@ -10,8 +10,8 @@ use domain::llm::{LlmMessage, LlmToolCall};
 /// Maximum length of a tool's name, in characters.
 const MAX_TOOL_NAME_CHARS: usize = 64;
 
-/// Returns the history in a form that can be sent. Some providers number calls anew in each reply and reject repeated
-/// ids in a request, and models call tools by names that no provider accepts back.
+/// Returns the history in a form that can be sent. Providers number calls anew in each reply, and some reject or
+/// confuse ids that repeat in a request; models call tools by names that no provider accepts back.
 pub(crate) fn normalize_history(messages: &[LlmMessage]) -> Vec<LlmMessage> {
     let mut taken_ids = HashSet::new();
     let mut pending: HashMap<&str, VecDeque<String>> = HashMap::new();

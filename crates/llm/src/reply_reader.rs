@@ -13,8 +13,7 @@ use crate::wire::{bad_reply, truncated_reply};
 const MAX_EVENT_BYTES: NonZeroUsize = NonZeroUsize::new(512 * 1024).unwrap();
 /// Maximum size of a reply in one JSON document, in bytes.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
-/// Maximum size of a body of server-sent events, in bytes. An event has a few characters of text in a few hundred
-/// bytes.
+/// Maximum size of a body of server-sent events, in bytes. An event of a few characters takes a few hundred bytes.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
 /// Reads one reply in bounded memory.

@@ -52,7 +52,7 @@ impl ResilientClient {
         Self { inner, timer, options, breaker, jitter: Box::new(backoff::full_jitter) }
     }
 
-    /// Replaces the random backoff: `jitter` maps the maximum delay to a delay from zero to that; longer ones are
+    /// Replaces the random jitter: `jitter` maps the maximum delay to a delay from zero to that; longer ones are
     /// capped.
     #[must_use]
     pub fn with_jitter(mut self, jitter: impl Fn(Duration) -> Duration + Send + Sync + 'static) -> Self {

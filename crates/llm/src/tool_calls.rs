@@ -134,9 +134,8 @@ impl ToolCalls {
         self.calls.get(position).and_then(|call| call.provider_id.as_deref())
     }
 
-    /// Whether a fragment starts a new object because the arguments of the call are already a whole one. They are
-    /// parsed only if the first and last characters match, so that the cost is not quadratic in the number of
-    /// fragments.
+    /// Whether a fragment starts a new object because the arguments of the call are already a complete one. They are
+    /// parsed only if the braces match, so that the cost is not quadratic in the number of fragments.
     pub fn starts_new_object(&self, position: usize, fragment: &str) -> bool {
         self.calls.get(position).is_some_and(|call| {
             fragment.trim_start().starts_with('{')

@@ -1,7 +1,7 @@
 //! The circuit breaker; [`BreakerOptions`] documents its rules.
 //!
-//! Each change of state starts a new generation. An outcome counts only in the generation of its permit: a call from
-//! before the breaker opened says nothing about the present.
+//! Each change of state starts a new generation. An outcome counts only in the generation of its permit: that of a
+//! call from before the breaker opened is outdated.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

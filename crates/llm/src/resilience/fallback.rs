@@ -12,8 +12,7 @@ use super::guarded_stream::first_event;
 
 /// A client whose fallback answers if the primary fails before its first event, with any error: an invalid key is for
 /// the operator to fix, but users are served meanwhile. Later errors are passed on, because the texts of two models do
-/// not make one reply. [`LlmEvent::Thinking`] does not count as the first event here, and is dropped if it comes
-/// before.
+/// not make one reply. [`LlmEvent::Thinking`] is not counted as the first event, and is dropped before it.
 ///
 /// The primary's error is logged as a warning with its causes. If the fallback fails too, its error is logged as well
 /// and the caller gets the primary's.
@@ -23,7 +22,7 @@ pub struct FallbackClient {
 }
 
 impl FallbackClient {
-    /// Combines two clients. Neither gets timeouts, retries or a circuit breaker from this.
+    /// Combines two clients. Timeouts, retries and circuit breakers are theirs.
     pub fn new(primary: Arc<dyn LlmClient>, fallback: Arc<dyn LlmClient>) -> Self {
         Self { primary, fallback }
     }

@@ -105,7 +105,10 @@ fn id_and_name_may_be_repeated_in_every_fragment() {
 #[test]
 fn calls_without_ids_are_separated_by_name_and_complete_arguments() {
     for index in [json!(0), Value::Null] {
-        let call = |tool: &str, arguments: Value| json!({"index": index, "id": "", "function": {"name": tool, "arguments": arguments}});
+        let call = |tool: &str, arguments: Value| {
+            let function = json!({"name": tool, "arguments": arguments});
+            json!({"index": index, "id": "", "function": function})
+        };
         let fragments =
             [call("add_task", json!({"n": 1})), call("add_task", json!({"n": 2})), call("list_tasks", json!(null))];
         let expected =
