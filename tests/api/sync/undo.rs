@@ -1,14 +1,15 @@
-//! Undo over HTTP and by the assistant: by field, all or nothing unless a part may be skipped, and itself undoable.
+//! Undo over HTTP and by the assistant: by field, all or nothing unless conflicts are skipped, and itself undoable.
 
 use domain::llm::Step;
 use serde_json::{Value, json};
 use tests::{TestApp, TestUser, on_both_databases};
 
-/// The ids of a user's tasks before a turn that adds, completes, renames and deletes, and what the turn answered.
+/// A turn that adds, completes, renames and deletes a task.
 struct Turn {
     to_complete: String,
     to_rename: String,
     to_delete: String,
+    /// The tasks before the turn.
     before: Vec<Value>,
     answer: Value,
 }
@@ -35,7 +36,7 @@ impl Turn {
         format!("/api/{{me}}/conversations/{}/messages/{}/undo", text("conversation_id"), text("message_id"))
     }
 
-    /// The number of the change that did this to a task.
+    /// The number of the change with this action.
     fn seq(&self, action: &str) -> u64 {
         let changes = self.answer["changes"].as_array().into_iter().flatten();
         changes.filter(|change| change["action"] == action).filter_map(|change| change["seq"].as_u64()).sum()
@@ -46,7 +47,7 @@ fn id(task: &Value) -> String {
     task["id"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A user's tasks without what every change changes.
+/// The tasks of a user without version and time of update.
 async fn state(user: &TestUser) -> anyhow::Result<Vec<Value>> {
     let mut tasks = user.all_pages("/api/{me}/tasks").await?;
     for task in tasks.iter_mut().filter_map(Value::as_object_mut) {
@@ -68,7 +69,11 @@ on_both_databases! {
         let versions = ada.get(&format!("/api/{{me}}/tasks/{}", turn.to_rename)).await?.expect(200)?;
         let undone = ada.post(&turn.undo_path(), json!({})).await?.expect(200)?;
         assert_eq!(state(&ada).await?, turn.before, "{undone}");
-        assert_eq!((undone["changes"].as_array().map(Vec::len), &undone["conflicts"]), (Some(4), &json!([])), "{undone}");
+        assert_eq!(
+            (undone["changes"].as_array().map(Vec::len), &undone["conflicts"]),
+            (Some(4), &json!([])),
+            "{undone}"
+        );
         assert_eq!(ada.trash().await?, ["water plants"]);
         let after = ada.get(&format!("/api/{{me}}/tasks/{}", turn.to_rename)).await?.expect(200)?;
         assert_eq!(after["version"].as_u64(), versions["version"].as_u64().map(|version| version + 1));
@@ -81,7 +86,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn a_change_since_is_a_conflict_that_is_named_and_skip_undoes_the_rest(app: TestApp) {
+    async fn a_later_change_is_a_named_conflict_and_skip_undoes_the_rest(app: TestApp) {
         let ada = app.register("ada").await?;
         let turn = Turn::run(&app, &ada).await?;
         let path = format!("/api/{{me}}/tasks/{}", turn.to_rename);
@@ -92,13 +97,25 @@ on_both_databases! {
             let [conflict] = refused["conflicts"].as_array().map(Vec::as_slice).unwrap_or_default() else {
                 panic!("one conflict: {refused}");
             };
-            assert_eq!((&conflict["seq"], &conflict["field"]), (&json!(turn.seq("updated")), &json!("title")), "{refused}");
-            assert_eq!((&conflict["entity_id"], &conflict["later_seq"]), (&json!(turn.to_rename), &json!(8)), "{refused}");
+            assert_eq!(
+                (&conflict["seq"], &conflict["field"]),
+                (&json!(turn.seq("updated")), &json!("title")),
+                "{refused}"
+            );
+            assert_eq!(
+                (&conflict["entity_id"], &conflict["later_seq"]),
+                (&json!(turn.to_rename), &json!(8)),
+                "{refused}"
+            );
         }
-        assert_eq!((state(&ada).await?, ada.trash().await?), (tasks, trash), "nothing changed");
+        assert_eq!((state(&ada).await?, ada.trash().await?), (tasks, trash), "nothing is changed");
 
         let undone = ada.post(&turn.undo_path(), json!({"on_conflict": "skip"})).await?.expect(200)?;
-        assert_eq!((undone["changes"].as_array().map(Vec::len), undone["conflicts"].as_array().map(Vec::len)), (Some(3), Some(1)), "{undone}");
+        assert_eq!(
+            (undone["changes"].as_array().map(Vec::len), undone["conflicts"].as_array().map(Vec::len)),
+            (Some(3), Some(1)),
+            "{undone}"
+        );
         let mut expected = turn.before.clone();
         for task in &mut expected {
             if task["id"] == json!(turn.to_rename) {
@@ -115,7 +132,7 @@ on_both_databases! {
     async fn only_the_fields_that_a_change_set_are_undone(app: TestApp) {
         let ada = app.register("ada").await?;
         let turn = Turn::run(&app, &ada).await?;
-        // Another field of a task that the turn completed.
+        // The title of the task that the turn completed.
         let path = format!("/api/{{me}}/tasks/{}", turn.to_complete);
         ada.patch(&path, json!({"title": "buy oat milk"})).await?.expect(200)?;
         ada.post(&turn.undo_path(), json!({})).await?.expect(200)?;
@@ -125,15 +142,16 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn one_change_and_one_operation_are_undone_by_their_numbers(app: TestApp) {
+    async fn a_single_change_and_a_single_operation_are_undone(app: TestApp) {
         let ada = app.register("ada").await?;
         let turn = Turn::run(&app, &ada).await?;
-        let undone = ada.post(&format!("/api/{{me}}/changes/{}/undo", turn.seq("deleted")), json!({})).await?.expect(200)?;
+        let undone =
+            ada.post(&format!("/api/{{me}}/changes/{}/undo", turn.seq("deleted")), json!({})).await?.expect(200)?;
         assert_eq!(actions(&undone["changes"]), ["restored"], "{undone}");
         ada.get(&format!("/api/{{me}}/tasks/{}", turn.to_delete)).await?.expect(200)?;
         let renamed = turn.answer["changes"][2]["operation_id"].as_str().unwrap_or_default();
         ada.post(&format!("/api/{{me}}/operations/{renamed}/undo"), json!({})).await?.expect(200)?;
-        // What is left of the turn.
+        // The other two changes of the turn.
         let rest = ada.post(&turn.undo_path(), json!({})).await?.expect(200)?;
         assert_eq!(rest["changes"].as_array().map(Vec::len), Some(2), "{rest}");
         assert_eq!(state(&ada).await?, turn.before);
@@ -150,23 +168,30 @@ on_both_databases! {
         for expected in [&done, &turn.before, &done] {
             let path = format!("/api/{{me}}/operations/{}/undo", operation.as_str().unwrap_or_default());
             operation = ada.post(&path, json!({})).await?.expect(200)?["operation_id"].clone();
-            let names = |tasks: &[Value]| tasks.iter().map(|task| (task["title"].clone(), task["completed"].clone())).collect::<Vec<_>>();
+            let names = |tasks: &[Value]| {
+                tasks.iter().map(|task| (task["title"].clone(), task["completed"].clone())).collect::<Vec<_>>()
+            };
             assert_eq!(names(&state(&ada).await?), names(expected));
         }
-        // The turn stands again, so it can be undone again.
+        // The turn is redone, so it can be undone.
         ada.post(&turn.undo_path(), json!({})).await?.expect(200)?;
         assert_eq!(state(&ada).await?, turn.before);
     }
 }
 
 on_both_databases! {
-    async fn changes_of_one_turn_on_one_row_are_no_conflict_with_each_other(app: TestApp) {
+    async fn changes_of_one_turn_to_one_row_do_not_conflict(app: TestApp) {
         let ada = app.register("ada").await?;
         let task = id(&ada.add("a").await?);
         let before = state(&ada).await?;
         let rename = |title: &str| json!({"task_identifier": task, "new_title": title}).to_string();
         let (first, second) = (rename("b"), rename("c"));
-        let steps = || [Step::calls_raw([("update_task", first.as_str()), ("update_task", second.as_str())]), Step::says("Renamed.")];
+        let steps = || {
+            [
+                Step::calls_raw([("update_task", first.as_str()), ("update_task", second.as_str())]),
+                Step::says("Renamed."),
+            ]
+        };
         app.script(steps());
         let answer = ada.say("rename it twice", None).await?.expect(200)?;
         assert_eq!(ada.titles().await?, ["c"]);
@@ -177,10 +202,10 @@ on_both_databases! {
         );
         ada.post(&undo, json!({})).await?.expect(200)?;
         assert_eq!(state(&ada).await?, before);
-        // The first one alone is covered by the second.
+        // Undoing only the first conflicts with the second.
         app.script(steps());
-        let again = ada.say("rename it twice", None).await?.expect(200)?;
-        let first = again["changes"][0]["seq"].as_u64().unwrap_or_default();
+        let repeated = ada.say("rename it twice", None).await?.expect(200)?;
+        let first = repeated["changes"][0]["seq"].as_u64().unwrap_or_default();
         let refused = ada.post(&format!("/api/{{me}}/changes/{first}/undo"), json!({})).await?;
         let refused = refused.expect_problem(409, "UNDO_CONFLICT", None)?;
         assert_eq!(refused["conflicts"][0]["later_seq"], first + 1, "{refused}");
@@ -188,11 +213,11 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn a_foreign_or_missing_change_is_not_there_and_a_purged_row_is_a_conflict(app: TestApp) {
+    async fn a_foreign_or_missing_change_is_not_found_and_a_purged_row_is_a_conflict(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
         let turn = Turn::run(&app, &ada).await?;
         let operation = turn.answer["changes"][0]["operation_id"].as_str().unwrap_or_default();
-        let none = "0198c0de-0000-7000-8000-000000000001";
+        let unknown = "0198c0de-0000-7000-8000-000000000001";
         for path in [
             "/api/{me}/changes/1/undo".to_owned(),
             "/api/{me}/changes/0/undo".to_owned(),
@@ -200,13 +225,13 @@ on_both_databases! {
             "/api/{me}/changes/-1/undo".to_owned(),
             "/api/{me}/changes/no-number/undo".to_owned(),
             format!("/api/{{me}}/operations/{operation}/undo"),
-            format!("/api/{{me}}/operations/{none}/undo"),
+            format!("/api/{{me}}/operations/{unknown}/undo"),
             turn.undo_path(),
         ] {
             let answer = eve.post(&path, json!({})).await?;
             assert_eq!(answer.status.as_u16(), 404, "{path}: {}", answer.text);
         }
-        // Deleted by the turn, and gone for good since.
+        // Deleted by the turn and purged afterwards.
         ada.delete(&format!("/api/{{me}}/trash/{}", turn.to_delete)).await?.expect(204)?;
         let refused = ada.post(&turn.undo_path(), json!({})).await?.expect_problem(409, "UNDO_CONFLICT", None)?;
         let [conflict] = refused["conflicts"].as_array().map(Vec::as_slice).unwrap_or_default() else {
@@ -215,12 +240,13 @@ on_both_databases! {
         assert_eq!((&conflict["seq"], &conflict["field"]), (&json!(turn.seq("deleted")), &Value::Null), "{refused}");
         let undone = ada.post(&turn.undo_path(), json!({"on_conflict": "skip"})).await?.expect(200)?;
         assert_eq!(undone["changes"].as_array().map(Vec::len), Some(3), "{undone}");
-        ada.post(&format!("/api/{{me}}/changes/{}/undo", turn.seq("deleted")), json!({})).await?.expect_problem(409, "UNDO_CONFLICT", None)?;
+        let response = ada.post(&format!("/api/{{me}}/changes/{}/undo", turn.seq("deleted")), json!({})).await?;
+        response.expect_problem(409, "UNDO_CONFLICT", None)?;
     }
 }
 
 on_both_databases! {
-    async fn skip_leaves_what_was_edited_after_several_changes_of_the_turn(app: TestApp) {
+    async fn skip_keeps_rows_that_were_edited_after_the_turn(app: TestApp) {
         let ada = app.register("ada").await?;
         let task = ada.add("tea").await?;
         let rename = |from: &str, to: &str| json!({"task_identifier": from, "new_title": to});
@@ -233,10 +259,11 @@ on_both_databases! {
         ]);
         let answer = ada.say("go", None).await?.expect(200)?;
         let kiwi = answer["changes"][2]["task"]["id"].as_str().unwrap_or_default().to_owned();
-        // Titles that the turn itself had given before.
+        // Titles that the turn had set in between.
         ada.patch(&format!("/api/{{me}}/tasks/{}", id(&task)), json!({"title": "soy"})).await?.expect(200)?;
         ada.patch(&format!("/api/{{me}}/tasks/{kiwi}"), json!({"title": "kiwi"})).await?.expect(200)?;
-        let (conversation, message) = (answer["conversation_id"].as_str().unwrap_or_default(), answer["message_id"].as_str().unwrap_or_default());
+        let (conversation, message) =
+            (answer["conversation_id"].as_str().unwrap_or_default(), answer["message_id"].as_str().unwrap_or_default());
         let undo = format!("/api/{{me}}/conversations/{conversation}/messages/{message}/undo");
         let undone = ada.post(&undo, json!({"on_conflict": "skip"})).await?.expect(200)?;
         assert_eq!(undone["changes"], json!([]), "{undone}");
@@ -248,13 +275,13 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn of_two_undos_at_once_one_wins(app: TestApp) {
+    async fn of_two_concurrent_undos_one_succeeds(app: TestApp) {
         let ada = app.register("ada").await?;
         for _ in 0..5 {
             let task = ada.add("milk").await?;
             let path = format!("/api/{{me}}/tasks/{}", id(&task));
             ada.delete(&path).await?.expect(204)?;
-            let Some(deleted) = ada.changes(0).await?.pop() else { panic!("a change") };
+            let Some(deleted) = ada.changes(0).await?.pop() else { panic!("no change") };
             let undo = format!("/api/{{me}}/operations/{}/undo", deleted["operation_id"].as_str().unwrap_or_default());
             let (first, second) = tokio::join!(ada.post(&undo, json!({})), ada.post(&undo, json!({})));
             let mut statuses = [first?.status.as_u16(), second?.status.as_u16()];
@@ -266,29 +293,39 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn the_assistant_takes_back_the_last_turn_that_changed_something(app: TestApp) {
+    async fn the_assistant_undoes_the_last_turn_that_changed_something(app: TestApp) {
         let ada = app.register("ada").await?;
         let added = ada.say("add milk. add eggs.", None).await?.expect(200)?;
         let conversation = added["conversation_id"].as_str();
         ada.say("complete milk", conversation).await?.expect(200)?;
         ada.say("what's left?", conversation).await?.expect(200)?;
         let undone = ada.say("undo that", conversation).await?.expect(200)?;
-        assert_eq!((&undone["tool_calls"][0]["tool"], actions(&undone["changes"])), (&json!("undo"), vec!["reopened"]), "{undone}");
+        assert_eq!(
+            (&undone["tool_calls"][0]["tool"], actions(&undone["changes"])),
+            (&json!("undo"), vec!["reopened"]),
+            "{undone}"
+        );
         assert_eq!(ada.titles().await?.len(), 2);
-        // The undo is no turn to undo: the next one goes further back.
+        // A turn that undoes is skipped by the next undo.
         let undone = ada.say("take it back", conversation).await?.expect(200)?;
         assert_eq!(actions(&undone["changes"]), ["deleted", "deleted"], "{undone}");
         assert!(ada.titles().await?.is_empty());
         let nothing = ada.say("undo that", conversation).await?.expect(200)?;
-        assert_eq!((&nothing["changes"], &nothing["tool_calls"][0]["result"]["success"]), (&json!([]), &json!(false)), "{nothing}");
+        assert_eq!(
+            (&nothing["changes"], &nothing["tool_calls"][0]["result"]["success"]),
+            (&json!([]), &json!(false)),
+            "{nothing}"
+        );
     }
 }
 
 on_both_databases! {
-    async fn a_conflict_is_the_result_of_the_assistants_undo(app: TestApp) {
+    async fn the_assistant_reports_an_undo_conflict(app: TestApp) {
         let ada = app.register("ada").await?;
         let turn = Turn::run(&app, &ada).await?;
-        ada.patch(&format!("/api/{{me}}/tasks/{}", turn.to_rename), json!({"title": "write to Robert"})).await?.expect(200)?;
+        ada.patch(&format!("/api/{{me}}/tasks/{}", turn.to_rename), json!({"title": "write to Robert"}))
+            .await?
+            .expect(200)?;
         let before = (state(&ada).await?, ada.trash().await?);
         app.script([Step::calls("undo", &json!({})), Step::says("One of them was edited since.")]);
         let refused = ada.say("undo that", turn.answer["conversation_id"].as_str()).await?.expect(200)?;
@@ -300,15 +337,24 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn an_undo_counts_for_no_limit_of_deletions(app: TestApp) {
+    async fn an_undo_does_not_count_towards_the_confirmation_limit(app: TestApp) {
         let ada = app.register("ada").await?;
         let titles = ["a", "b", "c", "d", "e"].map(|title| json!({"title": title}).to_string());
         let adds = titles.each_ref().map(|parameters| ("add_task", parameters.as_str()));
-        app.script([Step::calls_raw(adds), Step::says("Added."), Step::calls("undo", &json!({})), Step::says("Taken back.")]);
+        app.script([
+            Step::calls_raw(adds),
+            Step::says("Added."),
+            Step::calls("undo", &json!({})),
+            Step::says("Taken back."),
+        ]);
         let added = ada.say("add five", None).await?.expect(200)?;
         assert_eq!((added["changes"].as_array().map(Vec::len), &added["pending"]), (Some(5), &Value::Null), "{added}");
         let undone = ada.say("undo that", added["conversation_id"].as_str()).await?.expect(200)?;
-        assert_eq!((undone["changes"].as_array().map(Vec::len), &undone["pending"]), (Some(5), &Value::Null), "{undone}");
+        assert_eq!(
+            (undone["changes"].as_array().map(Vec::len), &undone["pending"]),
+            (Some(5), &Value::Null),
+            "{undone}"
+        );
         assert!(ada.titles().await?.is_empty());
     }
 }

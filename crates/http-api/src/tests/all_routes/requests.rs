@@ -1,4 +1,4 @@
-//! What holds for every route: who is let in, what is refused before a handler is asked, and what every response carries.
+//! Properties of requests and responses on all routes: authentication, refusals before the handler, and headers.
 
 use actix_web::http::{Method, header};
 use domain::api_token::ApiTokenRepoError;
@@ -25,14 +25,14 @@ fn with_body() -> impl Iterator<Item = (&'static str, Method)> {
 }
 
 #[actix_web::test]
-async fn without_a_good_token_every_protected_route_is_closed_whatever_else_is_wrong() {
+async fn protected_routes_check_the_token_first() {
     for (path, method) in protected() {
         for (authorization, code, challenge) in [
             (None, "UNAUTHORIZED", r#"Bearer realm="doable""#),
             (Some("Basic YTpi"), "UNAUTHORIZED", r#"Bearer realm="doable""#),
             (Some("Bearer"), "UNAUTHORIZED", r#"Bearer realm="doable", error="invalid_token""#),
             (Some("Bearer nonsense"), "UNAUTHORIZED", r#"Bearer realm="doable", error="invalid_token""#),
-            (Some("bearer old-token"), "TOKEN_EXPIRED", r#"Bearer realm="doable", error="invalid_token""#),
+            (Some("bearer expired-token"), "TOKEN_EXPIRED", r#"Bearer realm="doable", error="invalid_token""#),
         ] {
             let mut request = json(anonymous(method.clone(), &format!("{path}?nonsense=1")), "nonsense");
             if let Some(authorization) = authorization {
@@ -46,28 +46,28 @@ async fn without_a_good_token_every_protected_route_is_closed_whatever_else_is_w
 }
 
 #[actix_web::test]
-async fn two_tokens_are_none() {
+async fn two_tokens_are_rejected() {
     let request = signed_in(Method::GET, "/auth/me").append_header((header::AUTHORIZATION, "Bearer other"));
     Ports::new().send(request).await.problem(401, "UNAUTHORIZED", "");
 }
 
 #[actix_web::test]
-async fn another_users_path_is_forbidden_whatever_else_is_wrong() {
-    let mut seen = 0;
+async fn the_path_of_another_user_is_forbidden_before_other_checks() {
+    let mut checked = 0;
     for (path, method) in protected().filter(|(path, _)| path.contains("{user_id}")) {
         for user in [OTHER, "no-id", "00000000000070008000000000000007", "%2e%2e"] {
             let path =
                 fill_path(&format!("{}?nonsense=1", path.replace("{user_id}", user).replace("{task_id}", "no-id")));
             let response = Ports::new().send(json(signed_in(method.clone(), &path), "nonsense")).await;
             response.problem(403, "FORBIDDEN", "");
-            seen += 1;
+            checked += 1;
         }
     }
-    assert!(seen > 40, "{seen}");
+    assert!(checked > 40, "{checked}");
 }
 
 #[actix_web::test]
-async fn an_id_in_capitals_is_not_the_tokens() {
+async fn an_uppercase_user_id_is_forbidden() {
     let mut ports = Ports::new();
     let id = "00000000-0000-7000-8000-0000000000ab";
     ports.tokens.checkpoint();
@@ -92,8 +92,8 @@ async fn an_id_in_capitals_is_not_the_tokens() {
 }
 
 #[actix_web::test]
-async fn unknown_query_parameters_are_refused_everywhere_and_named() {
-    // What a provider adds to the callback's address is up to the provider.
+async fn unknown_query_parameters_are_refused_and_named() {
+    // The provider may add parameters to the URL of the callback.
     for (path, method, operation) in operations().filter(|(path, ..)| *path != "/auth/google/callback") {
         let request = json(signed_in(method.clone(), &format!("{path}?nonsense=1&more=%C3%A9")), "{}");
         let response = Ports::new().send(request).await;
@@ -103,7 +103,7 @@ async fn unknown_query_parameters_are_refused_everywhere_and_named() {
 }
 
 #[actix_web::test]
-async fn other_methods_are_told_which_there_are() {
+async fn a_wrong_method_lists_the_allowed_ones() {
     let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY", "BREW"];
     for path in operations().map(|(path, _, _)| path) {
         let mut allowed: Vec<String> =
@@ -112,16 +112,16 @@ async fn other_methods_are_told_which_there_are() {
         for method in all.iter().filter(|method| !allowed.iter().any(|allowed| allowed == *method)) {
             let response = Ports::new().send(anonymous(method.parse().unwrap(), path)).await;
             assert_eq!(response.status.as_u16(), 405, "{method} {path}");
-            let mut told: Vec<String> = response.header("allow").split(", ").map(str::to_owned).collect();
-            told.sort();
-            assert_eq!(told, allowed, "{method} {path}");
+            let mut listed: Vec<String> = response.header("allow").split(", ").map(str::to_owned).collect();
+            listed.sort();
+            assert_eq!(listed, allowed, "{method} {path}");
             response.problem(405, "METHOD_NOT_ALLOWED", "");
         }
     }
 }
 
 #[actix_web::test]
-async fn everything_else_is_not_found() {
+async fn unknown_paths_are_not_found() {
     for path in [
         "/",
         "/nothing",
@@ -149,9 +149,9 @@ async fn everything_else_is_not_found() {
 }
 
 #[actix_web::test]
-async fn bodies_have_a_type_a_size_and_a_syntax_on_every_route_that_takes_one() {
+async fn every_route_with_a_body_checks_type_size_and_syntax() {
     let large = format!(r#"{{"title":"{}"}}"#, "x".repeat(70_000));
-    let mut seen = 0;
+    let mut checked = 0;
     for (path, method) in with_body() {
         let request = || signed_in(method.clone(), path);
         for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/problem+json", "nonsense"] {
@@ -159,18 +159,18 @@ async fn bodies_have_a_type_a_size_and_a_syntax_on_every_route_that_takes_one() 
             Ports::new().send(typed).await.problem(415, "UNSUPPORTED_MEDIA_TYPE", "");
         }
         Ports::new().send(request().set_payload("{}")).await.problem(415, "UNSUPPORTED_MEDIA_TYPE", "");
-        let packed = json(request(), "{}").insert_header((header::CONTENT_ENCODING, "gzip"));
-        Ports::new().send(packed).await.problem(415, "UNSUPPORTED_MEDIA_TYPE", "");
+        let compressed = json(request(), "{}").insert_header((header::CONTENT_ENCODING, "gzip"));
+        Ports::new().send(compressed).await.problem(415, "UNSUPPORTED_MEDIA_TYPE", "");
         Ports::new().send(json(request(), large.clone())).await.problem(413, "PAYLOAD_TOO_LARGE", "");
         Ports::new().send(json(request(), "nonsense")).await.problem(400, "MALFORMED_JSON", "");
         Ports::new().send(json(request(), r#"{"nonsense":1}"#)).await.problem(400, "VALIDATION_ERROR", "nonsense");
-        seen += 1;
+        checked += 1;
     }
-    assert_eq!(seen, 18);
+    assert_eq!(checked, 18);
 }
 
-/// The routes of a task, and of a conversation, with a body that fits.
-fn of_one_row(variable: &'static str) -> impl Iterator<Item = (&'static str, Method)> {
+/// The operations whose path has this variable.
+fn with_variable(variable: &'static str) -> impl Iterator<Item = (&'static str, Method)> {
     operations().filter(move |(path, _, _)| path.contains(variable)).map(|(path, method, _)| (path, method))
 }
 
@@ -189,9 +189,9 @@ fn without_rows() -> Ports {
 }
 
 #[actix_web::test]
-async fn an_id_that_is_none_is_answered_byte_for_byte_as_a_row_that_does_not_exist() {
+async fn an_invalid_id_is_answered_like_a_missing_row() {
     for variable in ["{task_id}", "{id}", "{seq}", "{operation_id}", "{conversation_id}", "{message_id}"] {
-        for (path, method) in of_one_row(variable) {
+        for (path, method) in with_variable(variable) {
             let code = match path {
                 _ if variable == "{task_id}" => "TASK_NOT_FOUND",
                 _ if path.ends_with("/undo") => "NOT_FOUND",
@@ -225,14 +225,14 @@ async fn an_id_that_is_none_is_answered_byte_for_byte_as_a_row_that_does_not_exi
 }
 
 #[actix_web::test]
-async fn head_is_answered_wherever_get_is() {
-    let mut seen = 0;
+async fn every_get_route_answers_head() {
+    let mut checked = 0;
     for (path, method, _) in operations().filter(|(_, method, _)| *method == Method::GET) {
         let head = operations().any(|(other, method, _)| other == path && method == Method::HEAD);
         assert!(head, "{method} {path}");
-        seen += 1;
+        checked += 1;
     }
-    assert_eq!(seen, 21);
+    assert_eq!(checked, 21);
     let responses = without_rows()
         .send_all([signed_in(Method::HEAD, "/health"), signed_in(Method::HEAD, "/api/{user_id}/tasks/{task_id}")])
         .await;
@@ -240,7 +240,7 @@ async fn head_is_answered_wherever_get_is() {
 }
 
 #[actix_web::test]
-async fn a_handler_that_panics_is_an_unexpected_error_and_the_server_lives() {
+async fn a_panicking_handler_is_an_internal_error_and_the_server_continues() {
     let mut ports = Ports::new();
     ports.tasks.expect_get().returning(|_, _| panic!("SELECT secret FROM /etc/passwd"));
     let request = || signed_in(Method::GET, "/api/{user_id}/tasks/{task_id}");
@@ -253,7 +253,7 @@ async fn a_handler_that_panics_is_an_unexpected_error_and_the_server_lives() {
 }
 
 #[actix_web::test]
-async fn storage_that_fails_is_told_without_its_causes() {
+async fn storage_failures_are_reported_without_their_causes() {
     let cause = || "marked cause".into();
     for (error, status, code, retry) in [
         (StorageError::Exhausted(cause()), 503, "OVERLOADED", "1"),
@@ -279,7 +279,7 @@ async fn storage_that_fails_is_told_without_its_causes() {
 }
 
 #[actix_web::test]
-async fn readiness_says_why_not_and_liveness_asks_nobody() {
+async fn readiness_reports_the_reason_and_liveness_checks_nothing() {
     for (reason, code, message) in [
         (NotReady::Database("marked".into()), "DATABASE_UNAVAILABLE", "The database cannot be reached right now"),
         (NotReady::Migrations, "DATABASE_UNAVAILABLE", "The database migrations have not completed"),
@@ -300,22 +300,22 @@ async fn readiness_says_why_not_and_liveness_asks_nobody() {
 }
 
 #[actix_web::test]
-async fn a_request_id_is_taken_if_it_is_sane_and_made_otherwise() {
+async fn a_valid_request_id_is_kept_and_an_invalid_one_replaced() {
     for path in ["/health", "/nothing"] {
         let with = |id: &str| anonymous(Method::GET, path).insert_header(("X-Request-Id", id));
         assert_eq!(Ports::new().send(with("trace-1/a=@")).await.header("x-request-id"), "trace-1/a=@");
-        for bad in ["a b", "", "a;b", "\t", &"x".repeat(129)] {
-            let made = Ports::new().send(with(bad)).await;
-            assert_eq!(made.header("x-request-id"), "00000000-0000-0000-0000-000000001000", "{bad}");
+        for invalid in ["a b", "", "a;b", "\t", &"x".repeat(129)] {
+            let response = Ports::new().send(with(invalid)).await;
+            assert_eq!(response.header("x-request-id"), "00000000-0000-0000-0000-000000001000", "{invalid}");
         }
-        let foreign = anonymous(Method::GET, path)
+        let not_ascii = anonymous(Method::GET, path)
             .insert_header(("X-Request-Id", header::HeaderValue::from_bytes(b"\xff\xfe").unwrap()));
-        assert_eq!(Ports::new().send(foreign).await.header("x-request-id").len(), 36);
+        assert_eq!(Ports::new().send(not_ascii).await.header("x-request-id").len(), 36);
     }
 }
 
 #[actix_web::test]
-async fn every_answer_has_the_security_headers() {
+async fn every_response_has_the_security_headers() {
     let responses = || async {
         let mut ports = without_rows();
         ports.options.production = true;
@@ -330,10 +330,10 @@ async fn every_answer_has_the_security_headers() {
         assert!(response.header("content-security-policy").contains("default-src 'none'"), "{response:?}");
         assert!(response.header("content-security-policy").contains("frame-ancestors 'none'"), "{response:?}");
         assert_eq!(response.header("strict-transport-security"), "max-age=31536000", "{response:?}");
-        let kept = response.path.starts_with("/docs");
+        let is_cached = response.path.starts_with("/docs");
         assert_eq!(
             response.header("cache-control"),
-            if kept { "public, max-age=3600" } else { "no-store" },
+            if is_cached { "public, max-age=3600" } else { "no-store" },
             "{response:?}"
         );
     }
@@ -342,7 +342,7 @@ async fn every_answer_has_the_security_headers() {
 }
 
 #[actix_web::test]
-async fn a_body_where_none_belongs_is_not_looked_at() {
+async fn an_unexpected_body_is_ignored() {
     let request = anonymous(Method::GET, "/health").insert_header((header::CONTENT_TYPE, "text/plain"));
     Ports::new().send(request.set_payload("nonsense")).await.ok(200);
     let mut ports = Ports::new();
@@ -353,7 +353,7 @@ async fn a_body_where_none_belongs_is_not_looked_at() {
 }
 
 #[actix_web::test]
-async fn the_scheme_of_a_token_is_read_in_any_case() {
+async fn the_bearer_scheme_is_case_insensitive() {
     let mut ports = Ports::new();
     ports.users.expect_get().returning(|_| Ok(user()));
     let request = anonymous(Method::GET, "/auth/me").insert_header((header::AUTHORIZATION, format!("bEaReR {TOKEN}")));

@@ -1,4 +1,4 @@
-//! Chat over HTTP: the built-in assistant, and a scripted one for everything that can go wrong.
+//! Turns: with the built-in assistant, and with a scripted one for failures.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use domain::llm::{LlmError, Step};
 use futures_channel::oneshot;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{TestApp, on_both_databases};
+use tests::{TestApp, on_both_databases, wait_until};
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
@@ -29,38 +29,41 @@ on_both_databases! {
         assert_eq!(tasks[0]["completed"], true);
         let left = ada.say("what's left?", Some(&conversation)).await?.expect(200)?;
         assert_eq!(left["tool_calls"][0]["parameters"], json!({"status": "pending"}), "{left}");
-        let gone = ada.say("delete the groceries task", Some(&conversation)).await?.expect(200)?;
-        assert_eq!(gone["tool_calls"][0]["tool"], "delete_task", "{gone}");
+        let deleted = ada.say("delete the groceries task", Some(&conversation)).await?.expect(200)?;
+        assert_eq!(deleted["tool_calls"][0]["tool"], "delete_task", "{deleted}");
         assert!(ada.titles().await?.is_empty());
         let messages = ada.get(&format!("/api/{{me}}/conversations/{conversation}/messages")).await?.expect(200)?;
         assert_eq!(messages.as_array().map(Vec::len), Some(8));
-        assert_eq!((&messages[0]["role"], &messages[0]["content"]), (&json!("user"), &json!("Add a task to buy groceries")));
+        assert_eq!(
+            (&messages[0]["role"], &messages[0]["content"]),
+            (&json!("user"), &json!("Add a task to buy groceries"))
+        );
         assert_eq!((&messages[1]["id"], &messages[1]["tool_calls"]), (&added["message_id"], &added["tool_calls"]));
         assert_eq!((&messages[1]["status"], &messages[1]["changes"]), (&json!("complete"), &added["changes"]));
     }
 }
 
 on_both_databases! {
-    async fn an_ambiguous_name_asks_and_a_position_answers(app: TestApp) {
+    async fn an_ambiguous_name_is_clarified_by_a_position(app: TestApp) {
         let ada = app.register("ada").await?;
         for title in ["meeting with Bob", "prepare the meeting", "milk"] {
             ada.add(title).await?;
         }
-        let asked = ada.say("Delete the meeting task", None).await?.expect(200)?;
-        assert_eq!(asked["tool_calls"][0]["result"]["success"], false, "{asked}");
+        let question = ada.say("Delete the meeting task", None).await?.expect(200)?;
+        assert_eq!(question["tool_calls"][0]["result"]["success"], false, "{question}");
         assert_eq!(ada.titles().await?.len(), 3);
-        let conversation = text(&asked, "conversation_id");
-        let gone = ada.say("the second", Some(conversation)).await?.expect(200)?;
-        assert_eq!(gone["tool_calls"][0]["result"]["success"], true, "{gone}");
+        let conversation = text(&question, "conversation_id");
+        let deleted = ada.say("the second", Some(conversation)).await?.expect(200)?;
+        assert_eq!(deleted["tool_calls"][0]["result"]["success"], true, "{deleted}");
         assert_eq!(ada.titles().await?, ["milk", "prepare the meeting"]);
     }
 }
 
 on_both_databases! {
-    async fn a_foreign_or_missing_conversation_is_not_found_before_any_model_is_asked(app: TestApp) {
+    async fn a_foreign_or_missing_conversation_is_not_found_before_the_model_is_called(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
         let chat = ada.say("hello", None).await?.expect(200)?;
-        let script = app.script([Step::says("never said")]);
+        let script = app.script([Step::says("unused")]);
         for id in [text(&chat, "conversation_id"), "0198c0de-0000-7000-8000-000000000001", "no-id"] {
             eve.say("hello", Some(id)).await?.expect_problem(404, "CONVERSATION_NOT_FOUND", None)?;
         }
@@ -74,13 +77,13 @@ on_both_databases! {
         for body in [json!({"message": " "}), json!({}), json!({"message": "x".repeat(4001)}), json!({"message": 5})] {
             ada.post("/api/{me}/chat", body).await?.expect_problem(400, "VALIDATION_ERROR", Some("message"))?;
         }
-        let odd = json!({"message": "hi", "user_id": ada.id});
-        ada.post("/api/{me}/chat", odd).await?.expect_problem(400, "VALIDATION_ERROR", Some("user_id"))?;
+        let unknown_field = json!({"message": "hi", "user_id": ada.id});
+        ada.post("/api/{me}/chat", unknown_field).await?.expect_problem(400, "VALIDATION_ERROR", Some("user_id"))?;
     }
 }
 
 on_both_databases! {
-    async fn of_two_messages_at_once_in_a_conversation_one_runs(app: TestApp) {
+    async fn of_two_concurrent_messages_in_a_conversation_one_runs(app: TestApp) {
         let ada = app.register("ada").await?;
         let first = ada.say("hello", None).await?.expect(200)?;
         let conversation = text(&first, "conversation_id").to_owned();
@@ -91,27 +94,29 @@ on_both_databases! {
             let (ada, conversation) = (ada.clone(), conversation.clone());
             async move { ada.say("one", Some(&conversation)).await }
         });
-        while script.requests().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_until("the request to the model", async || Ok(script.requests().len() == 1)).await?;
         ada.say("two", Some(&conversation)).await?.expect_problem(409, "TURN_IN_PROGRESS", None)?;
         let path = format!("/api/{{me}}/conversations/{conversation}");
         assert!(ada.get(&path).await?.expect(200)?["active_turn"].is_string());
-        open.send(()).map_err(|()| anyhow::anyhow!("the turn is gone"))?;
+        open.send(()).map_err(|()| anyhow::anyhow!("the turn has ended"))?;
         assert_eq!(running.await??.expect(200)?["response"], "late");
         assert_eq!(ada.get(&path).await?.expect(200)?["active_turn"], Value::Null);
-        app.script([Step::says("free again")]);
+        app.script([Step::says("here")]);
         ada.say("three", Some(&conversation)).await?.expect(200)?;
     }
 }
 
 on_both_databases! {
-    async fn a_failing_model_is_a_typed_error_and_an_honest_message(app: TestApp) {
+    async fn a_failing_model_is_reported_by_a_code_and_a_failed_message(app: TestApp) {
         let ada = app.register("ada").await?;
         let marked = || "marked provider body".into();
         for (error, status, code) in [
             (LlmError::Timeout(marked()), 504, "AI_TIMEOUT"),
-            (LlmError::RateLimited { retry_after: Some(Duration::from_secs(7)), source: marked() }, 503, "AI_UNAVAILABLE"),
+            (
+                LlmError::RateLimited { retry_after: Some(Duration::from_secs(7)), source: marked() },
+                503,
+                "AI_UNAVAILABLE",
+            ),
             (LlmError::Unauthorized(marked()), 502, "AI_ERROR"),
             (LlmError::Unavailable(marked()), 502, "AI_ERROR"),
             (LlmError::BadReply(marked()), 502, "AI_ERROR"),
@@ -133,7 +138,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn what_a_model_invents_is_never_honoured(app: TestApp) {
+    async fn unknown_tools_and_foreign_ids_from_a_model_are_refused(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
         let secret = ada.add("secret").await?;
         app.script([
@@ -151,7 +156,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn nul_and_escapes_from_a_model_break_nothing(app: TestApp) {
+    async fn nul_from_a_model_is_removed_and_escapes_are_kept(app: TestApp) {
         let ada = app.register("ada").await?;
         let nul = Step::calls_raw([("add_task", r#"{"title":"a\u0000b"}"#)]);
         app.script([nul, Step::says("d\0one\r\n\u{1b}[31m<script>")]);
@@ -162,7 +167,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn the_turn_finishes_when_the_client_goes_away(app: TestApp) {
+    async fn a_turn_completes_after_its_client_disconnects(app: TestApp) {
         let ada = app.register("ada").await?;
         let first = ada.say("hello", None).await?.expect(200)?;
         let conversation = text(&first, "conversation_id").to_owned();
@@ -173,31 +178,24 @@ on_both_databases! {
             let (ada, conversation) = (ada.clone(), conversation.clone());
             async move { ada.say("one", Some(&conversation)).await }
         });
-        while script.requests().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_until("the request to the model", async || Ok(script.requests().len() == 1)).await?;
         client.abort();
-        open.send(()).map_err(|()| anyhow::anyhow!("the turn died with its client"))?;
-        let path = format!("/api/{{me}}/conversations/{conversation}");
-        while ada.get(&path).await?.expect(200)?["active_turn"] != Value::Null {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let newest = ada.get(&format!("{path}/messages?order=desc&limit=1")).await?.expect(200)?;
-        assert_eq!((&newest[0]["content"], &newest[0]["status"]), (&json!("late"), &json!("complete")));
+        open.send(()).map_err(|()| anyhow::anyhow!("the turn ended with its client"))?;
+        ada.wait_for_turn_end(&conversation).await?;
+        let answer = ada.last_message(&conversation).await?;
+        assert_eq!((&answer["content"], &answer["status"]), (&json!("late"), &json!("complete")));
     }
 }
 
 on_both_databases! {
-    async fn stalled_chats_hold_no_connection(app: TestApp) {
+    async fn stalled_turns_hold_no_database_connection(app: TestApp) {
         let ada = app.register("ada").await?;
         let script = app.script((0..10).map(|_| Step::Hang));
         for _ in 0..10 {
             let ada = ada.clone();
             tokio::spawn(async move { ada.say("hello", None).await });
         }
-        while script.requests().len() < 10 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        wait_until("ten requests to the model", async || Ok(script.requests().len() == 10)).await?;
         for n in 0..20 {
             ada.add(&format!("task {n}")).await?;
         }
@@ -208,7 +206,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn a_name_of_any_length_and_script_is_looked_for_or_refused(app: TestApp) {
+    async fn task_names_of_any_length_and_script_are_handled(app: TestApp) {
         let ada = app.register("ada").await?;
         for n in 0..3 {
             ada.add(&format!("{n}{}", "\u{FDFA}".repeat(499))).await?;
@@ -227,11 +225,14 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn wildcards_in_a_task_identifier_stand_for_themselves(app: TestApp) {
+    async fn wildcards_in_a_task_identifier_are_literal(app: TestApp) {
         let ada = app.register("ada").await?;
         ada.add("milk").await?;
         for name in ["%", "_", "m_lk", "%lk", "\\", "m\\ilk"] {
-            app.script([Step::calls("complete_task", &json!({"task_identifier": name})), Step::says("There is no such task.")]);
+            app.script([
+                Step::calls("complete_task", &json!({"task_identifier": name})),
+                Step::says("There is no such task."),
+            ]);
             let answer = ada.say("it is done", None).await?.expect(200)?;
             assert_eq!(answer["tool_calls"][0]["result"]["success"], false, "{name}: {answer}");
         }

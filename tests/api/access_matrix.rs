@@ -1,7 +1,6 @@
-//! The isolation matrix: every operation of the served document, asked by everybody who must not be let in.
+//! The access matrix: every operation of the served document, with every principal that it must refuse.
 //!
-//! It walks the document, so that a new route is in it without anybody remembering. One with a row of a kind that is not
-//! known here is red until [`Rows`] has one.
+//! New routes are covered because the document is walked. A new kind of row must be added to [`Rows`].
 
 use std::collections::BTreeSet;
 
@@ -11,10 +10,10 @@ use serde_json::{Value, json};
 use tests::openapi::{Operation, operations};
 use tests::{Answer, TestApp, TestUser, on_both_databases};
 
-const NOWHERE: &str = "0198c0de-0000-7000-8000-000000000001";
+const UNKNOWN_ID: &str = "0198c0de-0000-7000-8000-000000000001";
 
-/// What needs no token.
-const OPEN: [&str; 18] = [
+/// Operations that require no token.
+const OPEN: [&str; 21] = [
     "docs",
     "docs_file",
     "docs_file_head",
@@ -32,10 +31,13 @@ const OPEN: [&str; 18] = [
     "health_ready_head",
     "login",
     "logout",
+    "openapi",
+    "openapi_head",
     "refresh",
+    "register",
 ];
 
-/// One row of each kind.
+/// Ids of one row of each kind.
 struct Rows {
     task: String,
     deleted_task: String,
@@ -48,8 +50,8 @@ struct Rows {
 }
 
 impl Rows {
-    async fn of(user: &TestUser) -> anyhow::Result<Self> {
-        let id = |value: &Value, field: &str| value[field].as_str().map(str::to_owned).context("an id");
+    async fn create(user: &TestUser) -> anyhow::Result<Self> {
+        let id = |value: &Value, field: &str| value[field].as_str().map(str::to_owned).context("no id");
         let task = id(&user.add("secret plan").await?, "id")?;
         let deleted_task = id(&user.add("secret past").await?, "id")?;
         user.delete(&format!("/api/{{me}}/tasks/{deleted_task}")).await?.expect(204)?;
@@ -62,7 +64,7 @@ impl Rows {
         Ok(Self { task, deleted_task, conversation, message, operation, seq, session, token })
     }
 
-    /// The rows that a path's variables name.
+    /// The variables of a path and the rows that they stand for.
     fn named_by(&self, path: &str) -> anyhow::Result<Vec<(&'static str, &str)>> {
         let mut rows: Vec<(_, &str)> = Vec::new();
         for variable in path.split('/').filter(|segment| segment.starts_with('{')) {
@@ -77,13 +79,13 @@ impl Rows {
                 "{id}" if path.contains("/conversations/") => ("{id}", &self.conversation),
                 "{id}" if path.starts_with("/auth/sessions/") => ("{id}", &self.session),
                 "{id}" if path.starts_with("/auth/tokens/") => ("{id}", &self.token),
-                _ => bail!("{path} has a row of a kind that the matrix does not know: add it to Rows"),
+                _ => bail!("{path} has an unknown kind of row: add it to Rows"),
             });
         }
         Ok(rows)
     }
 
-    /// A path of a user's with these rows in it.
+    /// The path of an operation with this user and these rows.
     fn path(&self, operation: &Operation, user: &str) -> anyhow::Result<String> {
         let rows = self.named_by(&operation.path)?;
         let path = operation.path.replace("{user_id}", user);
@@ -91,22 +93,22 @@ impl Rows {
     }
 }
 
-async fn ask(who: &TestUser, operation: &Operation, path: &str) -> anyhow::Result<Answer> {
-    who.send(operation.method.clone(), path, operation.body.as_ref()).await
+async fn send(user: &TestUser, operation: &Operation, path: &str) -> anyhow::Result<Answer> {
+    user.send(operation.method.clone(), path, operation.body.as_ref()).await
 }
 
-/// A path with the user's id, and ids of rows that nobody has.
-fn of(user: &str, path: &str) -> String {
+/// A path with the user's id, and ids of rows that do not exist.
+fn with_unknown_rows(user: &str, path: &str) -> String {
     let variables = ["{task_id}", "{operation_id}", "{conversation_id}", "{message_id}", "{id}", "{seq}"];
-    variables.iter().fold(path.replace("{user_id}", user), |path, variable| path.replace(variable, NOWHERE))
+    variables.iter().fold(path.replace("{user_id}", user), |path, variable| path.replace(variable, UNKNOWN_ID))
 }
 
-type Face = (u16, Vec<(String, String)>, Value);
+type Visible = (u16, Vec<(String, String)>, Value);
 
-/// Everything of an answer that may not differ between a foreign row and none.
-fn face(answer: &Answer) -> anyhow::Result<Face> {
-    let differs = ["date", "x-request-id", "ratelimit", "access-control-expose-headers"];
-    let headers = answer.headers.iter().filter(|(name, _)| !differs.contains(&name.as_str()));
+/// The parts of an answer that must be equal for a foreign row and a missing one.
+fn visible(answer: &Answer) -> anyhow::Result<Visible> {
+    let variable = ["date", "x-request-id", "ratelimit", "access-control-expose-headers"];
+    let headers = answer.headers.iter().filter(|(name, _)| !variable.contains(&name.as_str()));
     let mut headers: Vec<_> = headers
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
@@ -125,25 +127,27 @@ fn expect(answer: &Answer, operation: &Operation, status: u16, code: &str) -> an
 }
 
 on_both_databases! {
-    async fn what_needs_no_token_is_listed_here(app: TestApp) {
-        let all = operations(&app.nobody()).await?;
-        let open: BTreeSet<_> = all.iter().filter(|one| !one.protected).map(|one| one.id.as_str()).collect();
-        let listed: BTreeSet<_> = OPEN.into_iter().chain(["openapi", "openapi_head", "register"]).collect();
+    async fn operations_without_a_token_are_listed(app: TestApp) {
+        let all = operations(&app.anonymous()).await?;
+        let open: BTreeSet<_> =
+            all.iter().filter(|operation| !operation.protected).map(|operation| operation.id.as_str()).collect();
+        let listed: BTreeSet<_> = OPEN.into_iter().collect();
         assert_eq!(open, listed);
     }
 }
 
 on_both_databases! {
-    async fn nobody_is_let_in_anywhere_without_a_token_or_with_a_bad_one(app: TestApp) {
+    async fn protected_operations_refuse_missing_and_invalid_tokens(app: TestApp) {
         let ada = app.register("ada").await?;
-        let ended = app.login("ada").await?;
-        ended.post("/auth/logout", json!({"refresh_token": ended.refresh_token})).await?.expect(204)?;
+        let logged_out = app.login("ada").await?;
+        logged_out.post("/auth/logout", json!({"refresh_token": logged_out.refresh_token})).await?.expect(204)?;
         let altered = format!("{}A", ada.access_token);
-        let bad = ["", "nonsense", &ada.refresh_token, &ended.access_token, &altered, "dbl_nonsense", "dblc_nonsense"];
-        for operation in operations(&app.nobody()).await?.iter().filter(|operation| operation.protected) {
-            let path = of(&ada.id, &operation.path);
-            for token in bad {
-                let answer = ask(&ada.with_token(token), operation, &path).await?;
+        let invalid =
+            ["", "nonsense", &ada.refresh_token, &logged_out.access_token, &altered, "dbl_nonsense", "dblc_nonsense"];
+        for operation in operations(&app.anonymous()).await?.iter().filter(|operation| operation.protected) {
+            let path = with_unknown_rows(&ada.id, &operation.path);
+            for token in invalid {
+                let answer = send(&ada.with_token(token), operation, &path).await?;
                 expect(&answer, operation, 401, "UNAUTHORIZED").with_context(|| format!("token {token:?}"))?;
                 assert!(answer.header("www-authenticate").starts_with("Bearer "), "{operation:?}");
             }
@@ -153,59 +157,62 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn another_users_path_is_closed_whatever_it_is(app: TestApp) {
+    async fn every_operation_refuses_the_path_of_another_user(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
-        let rows = Rows::of(&ada).await?;
-        let mut seen = 0;
-        for operation in &operations(&app.nobody()).await? {
+        let rows = Rows::create(&ada).await?;
+        let mut checked = 0;
+        for operation in &operations(&app.anonymous()).await? {
             if !operation.path.contains("{user_id}") {
                 continue;
             }
-            for owner in [ada.id.as_str(), NOWHERE, "no-id", &eve.id.to_uppercase()] {
+            for owner in [ada.id.as_str(), UNKNOWN_ID, "no-id", &eve.id.to_uppercase()] {
                 let path = rows.path(operation, owner)?;
-                expect(&ask(&eve, operation, &path).await?, operation, 403, "FORBIDDEN")?;
-                seen += 1;
+                expect(&send(&eve, operation, &path).await?, operation, 403, "FORBIDDEN")?;
+                checked += 1;
             }
         }
-        assert!(seen > 60, "{seen}");
+        assert!(checked > 60, "{checked}");
         assert_eq!(ada.titles().await?, ["call Bob", "secret plan"]);
     }
 }
 
 on_both_databases! {
-    async fn another_users_row_answers_byte_for_byte_as_none(app: TestApp) {
+    async fn a_row_of_another_user_is_answered_like_a_missing_one(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
-        let rows = Rows::of(&ada).await?;
-        let before = everything_of(&ada).await?;
-        let mut seen = 0;
-        for operation in &operations(&app.nobody()).await? {
+        let rows = Rows::create(&ada).await?;
+        let before = snapshot(&ada).await?;
+        let mut checked = 0;
+        for operation in &operations(&app.anonymous()).await? {
             let named = rows.named_by(&operation.path)?;
             if named.is_empty() {
                 continue;
             }
             for guard in [None, Some("*"), Some("\"1\"")] {
-                let mut faces = Vec::new();
-                for other in [None, Some(NOWHERE), Some("no-id")] {
+                let mut responses = Vec::new();
+                for other in [None, Some(UNKNOWN_ID), Some("no-id")] {
                     let of_eve = operation.path.replace("{user_id}", &eve.id);
-                    let fill = |path: String, (variable, foreign): &(&str, &str)| path.replace(variable, other.unwrap_or(foreign));
+                    let fill = |path: String, (variable, foreign): &(&str, &str)| {
+                        path.replace(variable, other.unwrap_or(foreign))
+                    };
                     let path = named.iter().fold(of_eve, fill);
                     let guards: Vec<_> = guard.into_iter().map(|guard| ("if-match", guard)).collect();
-                    let answer = eve.send_with(operation.method.clone(), &path, operation.body.as_ref(), &guards).await?;
-                    faces.push(face(&answer)?);
+                    let answer =
+                        eve.send_with(operation.method.clone(), &path, operation.body.as_ref(), &guards).await?;
+                    responses.push(visible(&answer)?);
                 }
-                assert_eq!(faces[0].0, 404, "{operation:?} {faces:?}");
-                faces.dedup();
-                assert_eq!(faces.len(), 1, "{operation:?} {guard:?}: {faces:#?}");
-                seen += 1;
+                assert_eq!(responses[0].0, 404, "{operation:?} {responses:?}");
+                responses.dedup();
+                assert_eq!(responses.len(), 1, "{operation:?} {guard:?}: {responses:#?}");
+                checked += 1;
             }
         }
-        assert!(seen > 30, "{seen}");
-        assert_eq!(everything_of(&ada).await?, before);
+        assert!(checked > 30, "{checked}");
+        assert_eq!(snapshot(&ada).await?, before);
     }
 }
 
-/// What an owner sees of everything that is theirs.
-async fn everything_of(user: &TestUser) -> anyhow::Result<Vec<Value>> {
+/// All lists of a user and the profile.
+async fn snapshot(user: &TestUser) -> anyhow::Result<Vec<Value>> {
     let mut all = Vec::new();
     for path in [
         "/auth/me",
@@ -222,27 +229,27 @@ async fn everything_of(user: &TestUser) -> anyhow::Result<Vec<Value>> {
 }
 
 on_both_databases! {
-    async fn a_token_without_the_scope_is_told_which_one_it_lacks(app: TestApp) {
+    async fn a_token_without_the_scope_is_refused_and_the_scope_named(app: TestApp) {
         let ada = app.register("ada").await?;
-        let rows = Rows::of(&ada).await?;
-        let before = everything_of(&ada).await?;
-        let mut seen = 0;
+        let rows = Rows::create(&ada).await?;
+        let before = snapshot(&ada).await?;
+        let mut checked = 0;
         for scope in ["tasks:read", "tasks:write", "chat"] {
-            let made = ada.post("/auth/tokens", json!({"name": scope, "scopes": [scope]})).await?.expect(201)?;
-            let script = ada.with_token(made["token"].as_str().context("a token")?);
-            for operation in &operations(&app.nobody()).await? {
+            let created = ada.post("/auth/tokens", json!({"name": scope, "scopes": [scope]})).await?.expect(201)?;
+            let script = ada.with_token(created["token"].as_str().context("no token")?);
+            for operation in &operations(&app.anonymous()).await? {
                 let Some(needed) = operation.scope.as_deref().filter(|needed| *needed != scope) else { continue };
                 let path = rows.path(operation, &ada.id)?;
-                let answer = ask(&script, operation, &path).await?;
+                let answer = send(&script, operation, &path).await?;
                 expect(&answer, operation, 403, "INSUFFICIENT_SCOPE")?;
                 let challenge = format!(r#"Bearer realm="doable", error="insufficient_scope", scope="{needed}""#);
                 assert_eq!(answer.header("www-authenticate"), challenge, "{operation:?}");
-                seen += 1;
+                checked += 1;
             }
         }
-        assert!(seen > 50, "{seen}");
-        let mut after = everything_of(&ada).await?;
-        // The three tokens that were made meanwhile.
+        assert!(checked > 50, "{checked}");
+        let mut after = snapshot(&ada).await?;
+        // Without the three new tokens.
         if let Some(tokens) = after.last_mut().and_then(Value::as_array_mut) {
             tokens.drain(..3);
         }
@@ -251,30 +258,30 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn every_protected_operation_lets_its_owner_in(app: TestApp) {
-        // The other side of the matrix: what is refused above is refused for who asks, and for nothing else.
-        let all = operations(&app.nobody()).await?;
-        let mut someone: Option<TestUser> = None;
+    async fn every_protected_operation_accepts_its_owner(app: TestApp) {
+        // Shows that the refusals above are due to the principal.
+        let all = operations(&app.anonymous()).await?;
+        let mut user: Option<TestUser> = None;
         for (number, operation) in all.iter().filter(|operation| operation.protected).enumerate() {
-            // Fewer people than operations, and fewer messages of each than their limits allow.
-            let ada = match someone.take().filter(|_| number % 10 > 0) {
+            // A user sends ten requests, fewer than its limits allow.
+            let ada = match user.take().filter(|_| number % 10 > 0) {
                 Some(ada) => ada,
                 None => app.register(&format!("ada{number}")).await?,
             };
-            let rows = Rows::of(&ada).await?;
+            let rows = Rows::create(&ada).await?;
             let path = rows.path(operation, &ada.id)?;
-            let answer = ask(&ada, operation, &path).await?;
+            let answer = send(&ada, operation, &path).await?;
             let status = answer.status.as_u16();
-            // No turn runs, no provider is set up, and the samples do not know the password.
-            let fits = match operation.id.as_str() {
+            // No turn is running, no provider is configured, and the password in the sample is wrong.
+            let is_expected = match operation.id.as_str() {
                 "stop_turn" => status == 409,
                 "google_link" => status == 503,
                 "change_password" | "delete_me" => matches!(status, 400 | 401),
                 _ => answer.status.is_success(),
             };
-            assert!(fits, "{operation:?}: {status} {}", answer.text);
-            let ends = operation.path.starts_with("/auth/") && operation.method == Method::DELETE;
-            someone = (!ends).then_some(ada);
+            assert!(is_expected, "{operation:?}: {status} {}", answer.text);
+            let ends_session = operation.path.starts_with("/auth/") && operation.method == Method::DELETE;
+            user = (!ends_session).then_some(ada);
         }
     }
 }
