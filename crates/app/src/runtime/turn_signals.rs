@@ -135,14 +135,12 @@ impl Log {
         let event = events.get(position.event)?;
         let next = Position { event: position.event + 1, bytes: 0 };
         let TurnEvent::TextDelta(text) = event else { return Some((event.clone(), next)) };
-        match text.get(position.bytes..).filter(|more| !more.is_empty()) {
-            Some(more) => Some((TurnEvent::TextDelta(more.to_owned()), Position { bytes: text.len(), ..position })),
-            // A text without a next event may still grow.
-            None => {
-                let event = events.get(next.event)?;
-                Some((event.clone(), Position { event: next.event + 1, bytes: 0 }))
-            }
+        if let Some(more) = text.get(position.bytes..).filter(|more| !more.is_empty()) {
+            return Some((TurnEvent::TextDelta(more.to_owned()), Position { bytes: text.len(), ..position }));
         }
+        // A text without a next event may still grow.
+        let event = events.get(next.event)?;
+        Some((event.clone(), Position { event: next.event + 1, bytes: 0 }))
     }
 }
 
