@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::outcome::{
-    completed, created, deleted, done, not_undone, numbered, recorded, refuse, refused, renamed, undone, view,
+    completed, created, deleted, done, not_undone, numbered, on_task_error, recorded, refused, renamed, undone, view,
 };
 use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, UpdateTask, read, schema};
 use super::resolve::TaskResolver;
@@ -146,7 +146,7 @@ impl TaskTools {
         };
         match self.service.create(&context.origin, title, false).await {
             Ok(change) => Ok(created(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 
@@ -156,9 +156,9 @@ impl TaskTools {
         let (page, counts) = match self.service.list(principal, &filter, PageRequest::first(MAX_LISTED)).await {
             Ok(page) => match self.service.counts(principal).await {
                 Ok(counts) => (page, counts),
-                Err(error) => return refuse(error),
+                Err(error) => return on_task_error(error),
             },
-            Err(error) => return refuse(error),
+            Err(error) => return on_task_error(error),
         };
         self.store_shown(context, &page.items).await?;
         let total = match filter.status {
@@ -194,7 +194,7 @@ impl TaskTools {
         let patch = TaskPatch { completed: Patch::Set(true), ..TaskPatch::default() };
         match self.service.update(&context.origin, task.id, &patch, Some(task.version)).await {
             Ok(change) => Ok(completed(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 
@@ -209,7 +209,7 @@ impl TaskTools {
         };
         match self.service.delete(&context.origin, task.id, Some(task.version)).await {
             Ok(change) => Ok(deleted(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 
@@ -226,7 +226,7 @@ impl TaskTools {
         let patch = TaskPatch { title: Patch::Set(title), ..TaskPatch::default() };
         match self.service.update(&context.origin, task.id, &patch, Some(task.version)).await {
             Ok(change) => Ok(renamed(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 
