@@ -1,13 +1,13 @@
-//! What belongs to somebody else does not exist.
+//! Rows of other users do not exist for a user.
 
 use reqwest::Method;
 use serde_json::json;
 use tests::{TestApp, on_both_databases};
 
-const NOWHERE: &str = "0198c0de-0000-7000-8000-000000000001";
+const UNKNOWN_ID: &str = "0198c0de-0000-7000-8000-000000000001";
 
 on_both_databases! {
-    async fn a_foreign_row_answers_byte_for_byte_as_one_that_does_not_exist(app: TestApp) {
+    async fn a_foreign_row_is_answered_like_a_missing_one(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
         let task = ada.add("secret plan").await?["id"].as_str().unwrap_or_default().to_owned();
         let chat = ada.say("hello", None).await?.expect(200)?;
@@ -25,7 +25,7 @@ on_both_databases! {
             (Method::GET, "/api/{me}/conversations/{id}/messages", None, &conversation),
         ] {
             let mut answers = Vec::new();
-            for id in [foreign.as_str(), NOWHERE, "no-id"] {
+            for id in [foreign.as_str(), UNKNOWN_ID, "no-id"] {
                 let answer = eve.send(method.clone(), &path.replace("{id}", id), body).await?;
                 assert_eq!(answer.status.as_u16(), 404, "{method} {path}");
                 answers.push((answer.without_request_id()?, answer.header("content-length").len()));
@@ -40,21 +40,23 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn a_path_of_another_user_is_forbidden_whatever_it_is(app: TestApp) {
+    async fn every_path_of_another_user_is_forbidden(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
-        for user in [ada.id.as_str(), NOWHERE, "no-id", &eve.id.to_uppercase()] {
+        for user in [ada.id.as_str(), UNKNOWN_ID, "no-id", &eve.id.to_uppercase()] {
             for path in ["tasks", "tasks/no-id", "conversations", "tasks?nonsense=1"] {
                 let answer = eve.get(&format!("/api/{user}/{path}")).await?;
                 answer.expect_problem(403, "FORBIDDEN", None)?;
             }
-            eve.post(&format!("/api/{user}/tasks"), json!({"nonsense": 1})).await?.expect_problem(403, "FORBIDDEN", None)?;
-            eve.post(&format!("/api/{user}/chat"), json!({"message": "hi"})).await?.expect_problem(403, "FORBIDDEN", None)?;
+            let response = eve.post(&format!("/api/{user}/tasks"), json!({"nonsense": 1})).await?;
+            response.expect_problem(403, "FORBIDDEN", None)?;
+            let response = eve.post(&format!("/api/{user}/chat"), json!({"message": "hi"})).await?;
+            response.expect_problem(403, "FORBIDDEN", None)?;
         }
     }
 }
 
 on_both_databases! {
-    async fn a_cursor_of_another_user_shows_nothing_of_theirs(app: TestApp) {
+    async fn a_cursor_of_another_user_reveals_no_rows(app: TestApp) {
         let (ada, eve) = (app.register("ada").await?, app.register("eve").await?);
         for n in 0..3 {
             ada.add(&format!("secret {n}")).await?;
@@ -64,8 +66,8 @@ on_both_databases! {
         let link = first.header("link").to_owned();
         let cursor = link.split("cursor=").nth(1).and_then(|rest| rest.split(['&', '>']).next()).unwrap_or_default();
         assert!(!cursor.is_empty(), "{link}");
-        let seen = eve.get(&format!("/api/{{me}}/tasks?cursor={cursor}")).await?.expect(200)?;
-        let foreign = seen.as_array().into_iter().flatten().filter(|task| task["user_id"].as_str() != Some(&eve.id));
+        let tasks = eve.get(&format!("/api/{{me}}/tasks?cursor={cursor}")).await?.expect(200)?;
+        let foreign = tasks.as_array().into_iter().flatten().filter(|task| task["user_id"].as_str() != Some(&eve.id));
         assert_eq!(foreign.count(), 0);
     }
 }

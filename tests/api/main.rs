@@ -1,22 +1,41 @@
-//! The HTTP API, tested from outside.
+//! Tests of the HTTP API against a running server.
 
-mod again;
-mod auth;
-mod chat;
-mod conversations;
-mod events;
-mod front_door;
-mod google;
+mod account {
+    //! Accounts, sessions and sign-in.
+
+    mod auth;
+    mod google;
+    mod sessions;
+}
+mod chat {
+    //! Turns, their answers and what they change.
+
+    mod conversations;
+    mod idempotency;
+    mod pending {
+        //! Pending actions: deletions and edits beyond the limit wait for a confirmation.
+
+        mod confirmation;
+        mod fixture;
+        mod limit;
+    }
+    mod receipts;
+    mod streaming;
+    mod turns;
+}
+mod sync {
+    //! The ledger, its events and undo.
+
+    mod events;
+    mod ledger;
+    mod undo;
+}
+
+mod access_matrix;
+mod all_routes;
 mod isolation;
-mod ledger;
 mod limits;
-mod matrix;
-mod pending;
-mod receipts;
-mod sessions;
 mod statements;
-mod streaming;
 mod tasks;
 mod text;
 mod trash;
-mod undo;

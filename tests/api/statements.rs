@@ -1,12 +1,12 @@
-//! The statements that a task route sends: one to check the token; one for a read; for a write the read, and a commit of
-//! three: the number of the change, the row, the ledger entry.
+//! The statements of a task route: one that checks the token, one that reads, and for a write a commit of three (the
+//! number of the change, the row, the ledger entry).
 
 use reqwest::Method;
 use serde_json::json;
 use tests::{TestApp, on_both_databases};
 
 on_both_databases! {
-    async fn a_task_route_sends_as_few_statements_as_can_be(app: TestApp) {
+    async fn task_routes_send_a_bounded_number_of_statements(app: TestApp) {
         let ada = app.register("ada").await?;
         let id = ada.add("a").await?["id"].as_str().unwrap_or_default().to_owned();
         let task = format!("/api/{{me}}/tasks/{id}");
@@ -31,7 +31,7 @@ on_both_databases! {
             app.statements().clear();
             let answer = ada.send_with(method.clone(), path, body, headers).await?;
             assert_eq!(answer.status.as_u16(), status, "{method} {path}: {}", answer.text);
-            // The upkeep has statements of its own, in nobody's name.
+            // Statements of upkeep do not name the user.
             let sent: Vec<_> = app.statements().all().into_iter().filter(|sent| sent.contains(&ada.id)).collect();
             assert!(sent.len() <= statements && !sent.is_empty(), "{method} {path}: {sent:#?}");
         }

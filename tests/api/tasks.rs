@@ -1,4 +1,4 @@
-//! Tasks over HTTP.
+//! Tasks: create, read, update, complete, delete and list.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,15 +11,24 @@ on_both_databases! {
         let task = answer.expect(201)?;
         let path = format!("/api/{}/tasks/{}", ada.id, task["id"].as_str().unwrap_or_default());
         assert_eq!((answer.header("location"), answer.header("etag")), (path.as_str(), "\"1\""));
-        assert_eq!((&task["title"], &task["completed"], &task["completed_at"]), (&json!("Buy milk"), &json!(false), &Value::Null));
+        assert_eq!(
+            (&task["title"], &task["completed"], &task["completed_at"]),
+            (&json!("Buy milk"), &json!(false), &Value::Null)
+        );
         assert_eq!((&task["user_id"], &task["version"]), (&json!(ada.id), &json!(1)));
         assert_eq!(ada.get(&path).await?.expect(200)?, task);
 
         let done = ada.send(Method::PUT, &path, Some(&json!({"completed": true}))).await?.expect(200)?;
-        assert_eq!((&done["title"], &done["completed"], &done["version"]), (&json!("Buy milk"), &json!(true), &json!(2)));
+        assert_eq!(
+            (&done["title"], &done["completed"], &done["version"]),
+            (&json!("Buy milk"), &json!(true), &json!(2))
+        );
         assert_eq!(done["completed_at"], done["updated_at"]);
         let renamed = ada.patch(&path, json!({"title": "Buy oat milk", "completed": null})).await?.expect(200)?;
-        assert_eq!((&renamed["title"], &renamed["completed"], &renamed["version"]), (&json!("Buy oat milk"), &json!(true), &json!(3)));
+        assert_eq!(
+            (&renamed["title"], &renamed["completed"], &renamed["version"]),
+            (&json!("Buy oat milk"), &json!(true), &json!(3))
+        );
         assert_eq!(renamed["completed_at"], done["completed_at"]);
         assert_eq!(renamed["created_at"], task["created_at"]);
 
@@ -57,7 +66,8 @@ on_both_databases! {
             let answer = ada.send(Method::PATCH, &path, body.as_ref()).await?;
             assert_eq!(answer.expect(200)?["completed"], completed, "{body:?}");
         }
-        ada.patch(&path, json!({"completed": "yes"})).await?.expect_problem(400, "VALIDATION_ERROR", Some("completed"))?;
+        let response = ada.patch(&path, json!({"completed": "yes"})).await?;
+        response.expect_problem(400, "VALIDATION_ERROR", Some("completed"))?;
         ada.patch(&path, json!({"done": true})).await?.expect_problem(400, "VALIDATION_ERROR", Some("done"))?;
     }
 }
@@ -75,7 +85,8 @@ on_both_databases! {
         assert!(next.starts_with("/api/") && next.contains("status=pending") && next.contains("limit=4"), "{next}");
         ada.add("new in between").await?;
         let second = ada.get(next).await?;
-        let titles: Vec<_> = second.expect(200)?.as_array().into_iter().flatten().map(|task| task["title"].clone()).collect();
+        let titles: Vec<_> =
+            second.expect(200)?.as_array().into_iter().flatten().map(|task| task["title"].clone()).collect();
         assert_eq!(titles, ["two", "one"]);
         assert_eq!(second.header("link"), "");
         for (search, found) in [("four", 1), ("100%25", 1), ("%25", 1), ("_", 1), ("%5C", 1), ("E", 4), ("zzz", 0)] {
@@ -92,7 +103,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn a_query_that_makes_no_sense_names_its_parameter(app: TestApp) {
+    async fn an_invalid_query_names_its_parameter(app: TestApp) {
         let ada = app.register("ada").await?;
         for (query, field) in [
             ("status=done", "status"),
@@ -123,9 +134,12 @@ on_both_databases! {
             let ada = ada.clone();
             async move { ada.send_with(method, &path, body.as_ref(), &[("if-match", tag)]).await }
         };
-        guarded(Method::PUT, path.clone(), Some(change.clone()), "\"9\"").await?.expect_problem(412, "PRECONDITION_FAILED", None)?;
-        guarded(Method::PATCH, path.clone(), Some(change.clone()), "W/\"1\"").await?.expect_problem(412, "PRECONDITION_FAILED", None)?;
-        guarded(Method::PATCH, format!("{path}/complete"), None, "\"9\"").await?.expect_problem(412, "PRECONDITION_FAILED", None)?;
+        let response = guarded(Method::PUT, path.clone(), Some(change.clone()), "\"9\"").await?;
+        response.expect_problem(412, "PRECONDITION_FAILED", None)?;
+        let response = guarded(Method::PATCH, path.clone(), Some(change.clone()), "W/\"1\"").await?;
+        response.expect_problem(412, "PRECONDITION_FAILED", None)?;
+        let response = guarded(Method::PATCH, format!("{path}/complete"), None, "\"9\"").await?;
+        response.expect_problem(412, "PRECONDITION_FAILED", None)?;
         guarded(Method::DELETE, path.clone(), None, "\"9\"").await?.expect_problem(412, "PRECONDITION_FAILED", None)?;
         assert_eq!(ada.get(&path).await?.expect(200)?, task);
         guarded(Method::PATCH, path.clone(), Some(change.clone()), "\"1\"").await?.expect(200)?;
@@ -137,13 +151,15 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn of_two_updates_with_the_same_if_match_one_wins(app: TestApp) {
+    async fn of_two_updates_with_the_same_if_match_one_succeeds(app: TestApp) {
         let ada = app.register("ada").await?;
         let task = ada.add("a").await?;
         let path = format!("/api/{{me}}/tasks/{}", task["id"].as_str().unwrap_or_default());
         let update = |title: &'static str| {
             let (ada, path) = (ada.clone(), path.clone());
-            async move { ada.send_with(Method::PATCH, &path, Some(&json!({"title": title})), &[("if-match", "\"1\"")]).await }
+            async move {
+                ada.send_with(Method::PATCH, &path, Some(&json!({"title": title})), &[("if-match", "\"1\"")]).await
+            }
         };
         let (first, second) = tokio::join!(update("b"), update("c"));
         let mut statuses = [first?.status.as_u16(), second?.status.as_u16()];
@@ -153,7 +169,7 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn fields_that_are_not_the_clients_are_refused(app: TestApp) {
+    async fn server_fields_are_refused(app: TestApp) {
         let ada = app.register("ada").await?;
         let task = ada.add("a").await?;
         let path = format!("/api/{{me}}/tasks/{}", task["id"].as_str().unwrap_or_default());
@@ -168,14 +184,23 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn an_empty_missing_or_invisible_title_is_told_in_the_known_words(app: TestApp) {
+    async fn an_empty_missing_or_invisible_title_is_refused(app: TestApp) {
         let ada = app.register("ada").await?;
-        for body in [json!({"title": ""}), json!({"title": "  "}), json!({"title": "\u{200B}\u{200D}"}), json!({}), json!({"title": null})] {
-            let problem = ada.post("/api/{me}/tasks", body).await?.expect_problem(400, "VALIDATION_ERROR", Some("title"))?;
+        for body in [
+            json!({"title": ""}),
+            json!({"title": "  "}),
+            json!({"title": "\u{200B}\u{200D}"}),
+            json!({}),
+            json!({"title": null}),
+        ] {
+            let problem =
+                ada.post("/api/{me}/tasks", body).await?.expect_problem(400, "VALIDATION_ERROR", Some("title"))?;
             assert_eq!(problem["message"], "Task title cannot be empty");
         }
-        ada.post("/api/{me}/tasks", json!({"title": "x".repeat(501)})).await?.expect_problem(400, "VALIDATION_ERROR", Some("title"))?;
+        let response = ada.post("/api/{me}/tasks", json!({"title": "x".repeat(501)})).await?;
+        response.expect_problem(400, "VALIDATION_ERROR", Some("title"))?;
         ada.post("/api/{me}/tasks", json!({"title": "é".repeat(500)})).await?.expect(201)?;
-        ada.post("/api/{me}/tasks", json!({"title": "a", "completed": "no"})).await?.expect_problem(400, "VALIDATION_ERROR", Some("completed"))?;
+        let response = ada.post("/api/{me}/tasks", json!({"title": "a", "completed": "no"})).await?;
+        response.expect_problem(400, "VALIDATION_ERROR", Some("completed"))?;
     }
 }

@@ -1,11 +1,11 @@
-//! Texts that break careless systems.
+//! Unusual text: Unicode, markup, control characters, invalid JSON.
 
 use reqwest::Method;
 use serde_json::json;
 use tests::{TestApp, on_both_databases};
 
 on_both_databases! {
-    async fn any_visible_text_comes_back_byte_for_byte(app: TestApp) {
+    async fn visible_text_is_returned_unchanged(app: TestApp) {
         let ada = app.register("ada").await?;
         for title in [
             "🧑\u{200D}🚀 training",
@@ -25,23 +25,26 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn control_characters_are_refused_wherever_they_stand(app: TestApp) {
+    async fn control_characters_are_refused_in_every_field(app: TestApp) {
         let ada = app.register("ada").await?;
-        for bad in ["a\0b", "a\r\nb", "a\u{1b}[31mb"] {
-            ada.post("/api/{me}/tasks", json!({"title": bad})).await?.expect_problem(400, "VALIDATION_ERROR", Some("title"))?;
-            ada.patch("/auth/me", json!({"name": bad})).await?.expect_problem(400, "VALIDATION_ERROR", Some("name"))?;
+        for title in ["a\0b", "a\r\nb", "a\u{1b}[31mb"] {
+            let response = ada.post("/api/{me}/tasks", json!({"title": title})).await?;
+            response.expect_problem(400, "VALIDATION_ERROR", Some("title"))?;
+            let response = ada.patch("/auth/me", json!({"name": title})).await?;
+            response.expect_problem(400, "VALIDATION_ERROR", Some("name"))?;
         }
-        for bad in ["a\0b", "a\u{1b}[31mb"] {
-            ada.say(bad, None).await?.expect_problem(400, "VALIDATION_ERROR", Some("message"))?;
+        for message in ["a\0b", "a\u{1b}[31mb"] {
+            ada.say(message, None).await?.expect_problem(400, "VALIDATION_ERROR", Some("message"))?;
         }
         let body = json!({"email": "b@example.com", "password": "correct\0horse"});
-        app.nobody().post("/auth/register", body).await?.expect_problem(400, "VALIDATION_ERROR", Some("password"))?;
+        let response = app.anonymous().post("/auth/register", body).await?;
+        response.expect_problem(400, "VALIDATION_ERROR", Some("password"))?;
         assert!(ada.titles().await?.is_empty());
     }
 }
 
 on_both_databases! {
-    async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted(app: TestApp) {
+    async fn invalid_json_is_malformed_and_the_parser_is_not_quoted(app: TestApp) {
         let ada = app.register("ada").await?;
         let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
         for body in [

@@ -1,5 +1,5 @@
-//! The whole system while something that it depends on misbehaves.
+//! Tests of the whole system with a language model provider that fails or works over the network.
 
+mod conversations;
 mod failures;
 mod provider;
-mod sessions;

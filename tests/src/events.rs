@@ -1,32 +1,27 @@
-//! The stream of a user's changes, read event by event while it comes.
-
-use std::time::Duration;
+//! The stream of a user's changes, read event by event.
 
 use anyhow::{Context as _, bail, ensure};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
-use crate::TestUser;
+use crate::{TestUser, within_timeout};
 
-/// Maximum time until an expected event is there.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-/// One event.
+/// A change and its number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The number of the change.
+    /// Id of the event: the number of the change.
     pub seq: u64,
-    /// The change.
+    /// Data of the event.
     pub change: Value,
 }
 
-/// A stream of changes.
+/// An open stream of changes.
 #[derive(Debug)]
 pub struct Events {
-    /// The status.
+    /// Status of the response.
     pub status: StatusCode,
-    /// The headers.
+    /// Headers of the response.
     pub headers: HeaderMap,
     response: Response,
     buffer: String,
@@ -36,19 +31,19 @@ impl Events {
     /// The next event; `None` at the end of the stream.
     ///
     /// # Errors
-    /// If neither comes within [`DEADLINE`], or what comes is no event of a change.
+    /// If neither comes within [`WAIT_TIMEOUT`](crate::WAIT_TIMEOUT), or an event is not a change.
     pub async fn next(&mut self) -> anyhow::Result<Option<Event>> {
-        tokio::time::timeout(DEADLINE, self.read()).await.context("no event comes")?
+        within_timeout("an event", self.read()).await?
     }
 
-    /// The next events, this many.
+    /// The next `count` events.
     ///
     /// # Errors
-    /// As [`next`](Self::next), or if there are fewer.
+    /// Like [`next`](Self::next), or if there are fewer.
     pub async fn take(&mut self, count: usize) -> anyhow::Result<Vec<Event>> {
         let mut events = Vec::new();
         while events.len() < count {
-            events.push(self.next().await?.with_context(|| format!("the stream ended behind {events:?}"))?);
+            events.push(self.next().await?.with_context(|| format!("the stream ended after {events:?}"))?);
         }
         Ok(events)
     }
@@ -70,7 +65,7 @@ impl Events {
     }
 }
 
-/// The event in a block of lines; `None` if the block has comments alone.
+/// The event in a block of lines; `None` if the block has only comments.
 fn parse(block: &str) -> anyhow::Result<Option<Event>> {
     let (mut id, mut kind, mut data) = (None, None, None);
     for line in block.lines().filter(|line| !line.starts_with(':')) {
@@ -79,7 +74,7 @@ fn parse(block: &str) -> anyhow::Result<Option<Event>> {
             Some(("event", value)) => kind = Some(value),
             Some(("data", value)) => data = Some(serde_json::from_str::<Value>(value)?),
             Some(("retry", _)) => {}
-            _ => bail!("an unknown line: {line:?}"),
+            _ => bail!("unknown line: {line:?}"),
         }
     }
     let (Some(seq), Some(change)) = (id, data) else {
@@ -99,7 +94,7 @@ impl TestUser {
     /// Opens the stream of changes. `query` is empty or begins with `?`.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn events(&self, query: &str, last_event_id: Option<u64>) -> anyhow::Result<Events> {
         let resume = last_event_id.map(|id| id.to_string());
         let mut headers = vec![("accept", "text/event-stream")];

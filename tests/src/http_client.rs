@@ -1,11 +1,15 @@
-//! The client that tests speak HTTP with.
+//! The HTTP client of the tests.
 
-/// A client that follows no redirect, with nothing else set. `reqwest` is built without a TLS provider of its own, and wants one even where there is
-/// nothing to encrypt.
+use std::time::Duration;
+
+/// Maximum time until a response starts, and between two parts of its body.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Returns a client that does not follow redirects.
 pub fn http_client() -> reqwest::Client {
-    // Whoever was first gave the same.
-    let _same = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-    // There is nothing set that could be wrong; if there were, redirects would be followed, and tests of them be red.
-    client.unwrap_or_default()
+    // `reqwest` is built without a TLS provider and requires one even for plain HTTP. An error means that one is set.
+    let _already_set = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).read_timeout(READ_TIMEOUT);
+    // Building fails only for options that are not used here. A default client would follow redirects and fail tests.
+    client.build().unwrap_or_default()
 }

@@ -1,6 +1,5 @@
-//! The whole system under test: a server of its own, on a free port, with a database of its own, reached by HTTP alone.
-//!
-//! Deliberately not here: the tests. They are in `api/`, `faults/` and `architecture.rs`.
+//! Support for tests of the whole system: a server on a free port with its own database, and clients that use it over
+//! HTTP. The tests are in `api/` and `faults/`.
 
 pub mod events;
 pub mod fake_provider;
@@ -11,20 +10,24 @@ mod movable_clock;
 pub mod openapi;
 mod test_app;
 mod test_user;
+mod wait;
 
 pub use http_client::http_client;
 pub use test_app::{Statements, TestApp};
 pub use test_database::Kind;
 pub use test_user::{Answer, TestUser};
+pub use wait::{WAIT_TIMEOUT, wait_until, within_timeout};
 
-/// Makes of one asynchronous body two tests, `<name>::sqlite` and `<name>::postgres`, each with a [`TestApp`] of its own,
-/// and if it asks for one, with a [`FakeProvider`](fake_provider::FakeProvider) that the app's `CohereClient` talks to.
-/// What stands in brackets are further flags of the app. One that asks for an [`OpenIdServer`](test_openid::OpenIdServer)
-/// gets an app where people sign in at that one.
+/// Defines two tests of one asynchronous body, `<name>::sqlite` and `<name>::postgres`. The body gets a [`TestApp`]
+/// with the flags in brackets, and optionally the app's language model provider
+/// ([`FakeProvider`](fake_provider::FakeProvider)) or OpenID provider ([`OpenIdServer`](test_openid::OpenIdServer)).
 #[macro_export]
 macro_rules! on_both_databases {
-    ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty, $provider:ident: $fake:ty = $behaviour:expr, $flags:expr) $body:block) => {
-        $(#[$doc])*
+    (
+        async fn $name:ident(
+            $app:ident: $server:ty, $provider:ident: $fake:ty = $behaviour:expr $(, $flags:expr)? $(,)?
+        ) $body:block
+    ) => {
         mod $name {
             use super::*;
 
@@ -35,7 +38,7 @@ macro_rules! on_both_databases {
 
             async fn on(kind: $crate::Kind) -> anyhow::Result<()> {
                 let provider = $crate::fake_provider::FakeProvider::start($behaviour)?;
-                let flags: &[&str] = &$flags;
+                let flags = $crate::on_both_databases!(@flags $($flags)?);
                 match $crate::TestApp::spawn_on(kind, stringify!($name), &provider, flags).await? {
                     Some(app) => body(app, provider).await,
                     None => Ok(()),
@@ -45,8 +48,7 @@ macro_rules! on_both_databases {
             $crate::on_both_databases!(@tests on);
         }
     };
-    ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty, $provider:ident: $openid:ty) $body:block) => {
-        $(#[$doc])*
+    (async fn $name:ident($app:ident: $server:ty, $provider:ident: $openid:ty) $body:block) => {
         mod $name {
             use super::*;
 
@@ -66,8 +68,7 @@ macro_rules! on_both_databases {
             $crate::on_both_databases!(@tests on);
         }
     };
-    ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty) $body:block) => {
-        $(#[$doc])*
+    (async fn $name:ident($app:ident: $server:ty $(, $flags:expr)? $(,)?) $body:block) => {
         mod $name {
             use super::*;
 
@@ -77,7 +78,8 @@ macro_rules! on_both_databases {
             }
 
             async fn on(kind: $crate::Kind) -> anyhow::Result<()> {
-                match $crate::TestApp::spawn(kind, stringify!($name)).await? {
+                let flags = $crate::on_both_databases!(@flags $($flags)?);
+                match $crate::TestApp::spawn(kind, stringify!($name), flags).await? {
                     Some(app) => body(app).await,
                     None => Ok(()),
                 }
@@ -86,25 +88,11 @@ macro_rules! on_both_databases {
             $crate::on_both_databases!(@tests on);
         }
     };
-    ($(#[$doc:meta])* async fn $name:ident($app:ident: $server:ty, $flags:expr) $body:block) => {
-        $(#[$doc])*
-        mod $name {
-            use super::*;
-
-            async fn body($app: $server) -> anyhow::Result<()> {
-                $body
-                Ok(())
-            }
-
-            async fn on(kind: $crate::Kind) -> anyhow::Result<()> {
-                match $crate::TestApp::spawn_with(kind, stringify!($name), &$flags).await? {
-                    Some(app) => body(app).await,
-                    None => Ok(()),
-                }
-            }
-
-            $crate::on_both_databases!(@tests on);
-        }
+    (@flags) => {
+        &[]
+    };
+    (@flags $flags:expr) => {
+        &$flags
     };
     (@tests $on:ident) => {
         #[tokio::test]

@@ -1,6 +1,4 @@
-//! What the benchmark commands share: times as percentiles, a server as a process of its own, and people who use it.
-//!
-//! Deliberately not here: a verdict. How long something takes is told and never tested.
+//! Support for the benchmarks: percentiles of durations, a server as a separate process, and its users.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -15,15 +13,15 @@ use tokio::sync::watch;
 
 use crate::TestUser;
 
-/// How long a server may take to start before the benchmark gives up.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Maximum time until the server listens.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Times of the same thing, done many times.
+/// Durations of repetitions of one operation.
 #[derive(Clone, Debug, Default)]
 pub struct Times(Vec<Duration>);
 
 impl Times {
-    /// The time that this share of all times, 0 to 100 percent, is not above (nearest rank); zero if there are none.
+    /// The percentile by nearest rank, from 0 to 100; zero if there are no times.
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
@@ -31,12 +29,12 @@ impl Times {
         sorted.get(rank - 1).copied().unwrap_or_default()
     }
 
-    /// How many there are.
+    /// Number of repetitions.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// One more.
+    /// Adds a repetition.
     pub fn push(&mut self, time: Duration) {
         self.0.push(time);
     }
@@ -54,7 +52,7 @@ impl Extend<Duration> for Times {
     }
 }
 
-/// A time in milliseconds, such as `1.23 ms`.
+/// Formats a time like `1.23 ms`.
 pub fn milliseconds(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }
@@ -62,15 +60,15 @@ pub fn milliseconds(time: Duration) -> String {
 /// Prints a line.
 ///
 /// # Errors
-/// If nobody reads any more.
-pub fn say(line: &str) -> std::io::Result<()> {
+/// If standard output is closed.
+pub fn print_line(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
 
-/// The server's own binary as a process, in an empty folder and with these variables only. It ends with this value.
+/// The server's binary as a process, in an empty folder and with the given variables only. It is killed on drop.
 #[derive(Debug)]
 pub struct ServerProcess {
-    /// Where it listens, as a URL without a path.
+    /// Base URL without a path.
     pub address: String,
     child: Child,
     _folder: TempDir,
@@ -82,18 +80,18 @@ impl ServerProcess {
     /// # Errors
     /// If it does not start.
     pub fn start(binary: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let binary = binary.canonicalize().with_context(|| format!("no server at {}", binary.display()))?;
+        let binary = binary.canonicalize().with_context(|| format!("there is no server at {}", binary.display()))?;
         let folder = TempDir::with_prefix("doable-benchmark-")?;
         let mut command = Command::new(binary);
         command.current_dir(folder.path()).env_clear().env("PORT", "0").env("RUST_LOG", "info");
         command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
-        let lines = lines(child.stderr.take().context("a pipe")?);
+        let lines = lines(child.stderr.take().context("stderr is not piped")?);
         let mut server = Self { address: String::new(), child, _folder: folder };
         let mut last = String::new();
         loop {
-            let Ok(line) = lines.recv_timeout(PATIENCE) else {
-                bail!("the server does not start; it said last: {last}")
+            let Ok(line) = lines.recv_timeout(START_TIMEOUT) else {
+                bail!("the server did not start within {START_TIMEOUT:?}; its last line: {last}")
             };
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(address) = event["fields"]["address"].as_str() {
@@ -104,8 +102,8 @@ impl ServerProcess {
         }
     }
 
-    /// How much of its memory is in RAM, in bytes (`VmRSS` of `/proc/<pid>/status`, `proc_pid_status(5)`); nothing where
-    /// the system does not tell.
+    /// Resident memory in bytes (`VmRSS` of `/proc/<pid>/status`, `proc_pid_status(5)`); `None` where the system has no
+    /// such file.
     pub fn resident_bytes(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -115,13 +113,13 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill.
+        // Fails if the process has exited by itself.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// The lines as they come. They are read to the end, even if nobody wants them, so that the process is never held up.
+/// Passes on the lines. Reading continues after the receiver is dropped, so that the process never blocks.
 fn lines(stderr: ChildStderr) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -137,7 +135,7 @@ fn lines(stderr: ChildStderr) -> mpsc::Receiver<String> {
 /// # Errors
 /// If the server refuses.
 pub async fn register(address: &str, name: &str) -> anyhow::Result<TestUser> {
-    let nobody = TestUser {
+    let anonymous = TestUser {
         client: crate::http_client(),
         address: address.to_owned(),
         id: String::new(),
@@ -145,26 +143,26 @@ pub async fn register(address: &str, name: &str) -> anyhow::Result<TestUser> {
         access_token: String::new(),
         refresh_token: String::new(),
     };
-    let account = json!({"email": nobody.email, "password": "correct horse battery"});
-    let session = nobody.post("/auth/register", account).await?.expect(201)?;
-    let text = |value: &Value| value.as_str().map(str::to_owned).context("a session");
+    let account = json!({"email": anonymous.email, "password": "correct horse battery"});
+    let session = anonymous.post("/auth/register", account).await?.expect(201)?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("the session lacks a field");
     Ok(TestUser {
         id: text(&session["user"]["id"])?,
         access_token: text(&session["access_token"])?,
         refresh_token: text(&session["refresh_token"])?,
-        ..nobody
+        ..anonymous
     })
 }
 
 impl TestUser {
-    /// The same person at the server with this address, which must be on the same database.
+    /// The same user at another server on the same database.
     #[must_use]
     pub fn at(&self, address: &str) -> Self {
         Self { address: address.to_owned(), ..self.clone() }
     }
 }
 
-/// Tells once that `time` is over.
+/// Receives `true` after `time`.
 pub fn until_passed(time: Duration) -> watch::Receiver<bool> {
     let (passed, end) = watch::channel(false);
     tokio::spawn(async move {
@@ -179,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_times_that_were_measured() {
+    fn percentiles_are_measured_times() {
         let mut times = Times::default();
         assert_eq!(times.percentile(50), Duration::ZERO);
         times.extend((1..=200).rev().map(Duration::from_millis));

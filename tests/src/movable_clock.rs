@@ -1,4 +1,4 @@
-//! The system's clock, moved forward.
+//! A clock that a test moves forward.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -6,7 +6,7 @@ use app::runtime::SystemClock;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::runtime::Clock;
 
-/// The system's time plus an offset that a test sets.
+/// The system's time plus an offset.
 #[derive(Debug, Default)]
 pub(crate) struct MovableClock {
     ahead_micros: AtomicI64,

@@ -1,6 +1,4 @@
-//! The document that a server serves, as tests walk it: its operations, and for each of them a request that fits.
-//!
-//! Deliberately not here: a list of routes. Whatever is in the document is walked, so nobody has to remember a new one.
+//! The operations of a server's OpenAPI document, each with a valid request body.
 
 use anyhow::Context as _;
 use reqwest::Method;
@@ -11,32 +9,32 @@ use crate::TestUser;
 /// One operation of the document.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Its name.
+    /// `operationId`.
     pub id: String,
-    /// Its method.
+    /// HTTP method.
     pub method: Method,
-    /// Its path, with variables in braces.
+    /// Path with variables in braces.
     pub path: String,
-    /// Whether a token is needed.
+    /// Whether it requires a token.
     pub protected: bool,
-    /// The scope that the token needs, if it is a certain one.
+    /// Scope that the token must have; `None` if any token is accepted.
     pub scope: Option<String>,
-    /// A body that fits its schema, if it takes one.
+    /// A valid body; `None` if it takes none.
     pub body: Option<Value>,
 }
 
-/// The operations that a server's document describes.
+/// Fetches the operations of a server's document.
 ///
 /// # Errors
-/// If there is no document, or it makes no sense.
-pub async fn operations(nobody: &TestUser) -> anyhow::Result<Vec<Operation>> {
-    let document = nobody.get("/openapi.json").await?.expect(200)?;
+/// If there is no document, or it is invalid.
+pub async fn operations(user: &TestUser) -> anyhow::Result<Vec<Operation>> {
+    let document = user.get("/openapi.json").await?.expect(200)?;
     let mut operations = Vec::new();
-    for (path, item) in document["paths"].as_object().context("paths")? {
-        for (method, operation) in item.as_object().context("a path's operations")? {
+    for (path, item) in document["paths"].as_object().context("no paths")? {
+        for (method, operation) in item.as_object().context("no operations")? {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
             operations.push(Operation {
-                id: operation["operationId"].as_str().context("an operation's id")?.to_owned(),
+                id: operation["operationId"].as_str().context("no operationId")?.to_owned(),
                 method: method.to_uppercase().parse()?,
                 path: path.clone(),
                 protected: operation["security"][0].is_object(),
@@ -48,7 +46,7 @@ pub async fn operations(nobody: &TestUser) -> anyhow::Result<Vec<Operation>> {
     Ok(operations)
 }
 
-/// A value that fits a schema: the example where there is one, else the simplest.
+/// A value that is valid for a schema: its example, or else the simplest one.
 fn sample(schema: &Value, document: &Value) -> Value {
     if let Some(target) = schema["$ref"].as_str() {
         return document.pointer(target.trim_start_matches('#')).map_or(Value::Null, |schema| sample(schema, document));
@@ -56,7 +54,7 @@ fn sample(schema: &Value, document: &Value) -> Value {
     if let Some(example) = schema.get("example") {
         return example.clone();
     }
-    // A body that may be left out, or be one of several, is the first of them that is something.
+    // `null` is an alternative of an optional body.
     for choice in ["oneOf", "anyOf", "allOf"] {
         if let Some(choices) = schema[choice].as_array() {
             let mut samples = choices.iter().map(|schema| sample(schema, document));
@@ -78,7 +76,7 @@ fn sample(schema: &Value, document: &Value) -> Value {
         "boolean" => json!(true),
         "integer" | "number" => json!(1),
         "string" if schema["format"] == "uuid" => json!("0198c0de-0000-7000-8000-000000000001"),
-        "string" => json!("a text that fits"),
+        "string" => json!("some text"),
         _ => Value::Null,
     }
 }

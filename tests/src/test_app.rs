@@ -1,4 +1,4 @@
-//! A server of its own for one test.
+//! A server for one test.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,7 @@ use crate::fake_provider::FakeProvider;
 use crate::movable_clock::MovableClock;
 use crate::{Answer, TestUser};
 
-/// A server of its own for one test. It is gone when this value is dropped.
+/// A server with its own database, in the process of the test.
 pub struct TestApp {
     address: String,
     client: reqwest::Client,
@@ -30,31 +30,22 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// The password of everybody who is [registered](Self::register).
+    /// Password of every [registered](Self::register) user.
     pub const PASSWORD: &'static str = "correct horse battery";
 
-    /// Starts a server on an empty database of this kind; `None` where a test on it has to be skipped.
+    /// Starts a server with these flags on an empty database of this kind; `None` if the test must be skipped because
+    /// there is none.
     ///
     /// # Errors
-    /// If it cannot be started, or must not be skipped.
-    pub async fn spawn(kind: Kind, test: &str) -> anyhow::Result<Option<Self>> {
-        Self::spawn_with(kind, test, &[]).await
+    /// If it cannot be started.
+    pub async fn spawn(kind: Kind, test: &str, flags: &[&str]) -> anyhow::Result<Option<Self>> {
+        Self::start(kind, test, Some(Arc::default()), flags).await
     }
 
-    /// As [`spawn`](Self::spawn), with these flags.
+    /// Like [`spawn`](Self::spawn), with Cohere at `provider` as the assistant.
     ///
     /// # Errors
-    /// As [`spawn`](Self::spawn).
-    pub async fn spawn_with(kind: Kind, test: &str, flags: &[&str]) -> anyhow::Result<Option<Self>> {
-        let assistant = Arc::new(SwitchedLlm::default());
-        Self::start(kind, test, Some(assistant), flags).await
-    }
-
-    /// As [`spawn`](Self::spawn), with the assistant that a person gets who sets Cohere at `provider`'s address, and
-    /// these flags besides.
-    ///
-    /// # Errors
-    /// As [`spawn`](Self::spawn).
+    /// Like [`spawn`](Self::spawn).
     pub async fn spawn_on(
         kind: Kind,
         test: &str,
@@ -62,15 +53,15 @@ impl TestApp {
         flags: &[&str],
     ) -> anyhow::Result<Option<Self>> {
         let url = provider.url();
-        let mut all = vec!["--cohere-api-key", "a-key-for-tests", "--cohere-base-url", &url];
-        all.extend(flags);
-        Self::start(kind, test, None, &all).await
+        let mut arguments = vec!["--cohere-api-key", "a-key-for-tests", "--cohere-base-url", &url];
+        arguments.extend(flags);
+        Self::start(kind, test, None, &arguments).await
     }
 
-    /// As [`spawn`](Self::spawn), with people who sign in at `provider`, by way of <http://doable.test>.
+    /// Like [`spawn`](Self::spawn), with `provider` for external sign-in and the public URL <http://doable.test>.
     ///
     /// # Errors
-    /// As [`spawn`](Self::spawn).
+    /// Like [`spawn`](Self::spawn).
     pub async fn spawn_with_openid(kind: Kind, test: &str, provider: &OpenIdServer) -> anyhow::Result<Option<Self>> {
         let (issuer, client) = (provider.issuer(), test_openid::CLIENT_ID);
         let mut flags = vec!["--google-client-id", client, "--google-client-secret", test_openid::CLIENT_SECRET];
@@ -88,7 +79,7 @@ impl TestApp {
         Self::serve(Arc::new(database), assistant, TimeDelta::zero(), flags).await.map(Some)
     }
 
-    /// Starts another server on the same database, with these flags and with a clock that is this much ahead.
+    /// Starts another server on the same database, with these flags and a clock that is `ahead` of the system's.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -119,8 +110,8 @@ impl TestApp {
         Ok(Self { address, client: crate::http_client(), assistant, clock, statements, database })
     }
 
-    /// Somebody without an account.
-    pub fn nobody(&self) -> TestUser {
+    /// A client without an account.
+    pub fn anonymous(&self) -> TestUser {
         TestUser {
             client: self.client.clone(),
             address: self.address.clone(),
@@ -134,36 +125,36 @@ impl TestApp {
     /// Registers `<name>@example.com`.
     ///
     /// # Errors
-    /// If the server refuses.
+    /// If the server refuses it.
     pub async fn register(&self, name: &str) -> anyhow::Result<TestUser> {
         self.sign_in("/auth/register", name, 201).await
     }
 
-    /// Signs `<name>@example.com` in again.
+    /// Signs `<name>@example.com` in.
     ///
     /// # Errors
-    /// If the server refuses.
+    /// If the server refuses it.
     pub async fn login(&self, name: &str) -> anyhow::Result<TestUser> {
         self.sign_in("/auth/login", name, 200).await
     }
 
     async fn sign_in(&self, path: &str, name: &str, status: u16) -> anyhow::Result<TestUser> {
-        let nobody = self.nobody();
+        let anonymous = self.anonymous();
         let email = format!("{name}@example.com");
         let body = json!({"email": email, "password": Self::PASSWORD});
-        let session = nobody.post(path, body).await?.expect(status)?;
+        let session = anonymous.post(path, body).await?.expect(status)?;
         let text =
             |field: &str| session[field].as_str().map(str::to_owned).with_context(|| format!("{field}: {session}"));
         Ok(TestUser {
-            id: session["user"]["id"].as_str().context("an id")?.to_owned(),
+            id: session["user"]["id"].as_str().context("a session without a user id")?.to_owned(),
             email,
             access_token: text("access_token")?,
             refresh_token: text("refresh_token")?,
-            ..nobody
+            ..anonymous
         })
     }
 
-    /// From now on the assistant does these steps, instead of what the built-in one would do.
+    /// Replaces the built-in assistant by these steps.
     pub fn script(&self, steps: impl IntoIterator<Item = Step>) -> Arc<ScriptedLlm> {
         let script = Arc::new(ScriptedLlm::new(steps));
         *locked(&self.assistant.script) = Some(script.clone());
@@ -175,20 +166,20 @@ impl TestApp {
         self.clock.advance(by);
     }
 
-    /// The statements that the database was sent.
+    /// The statements sent to the database.
     pub fn statements(&self) -> &Statements {
         &self.statements
     }
 
-    /// Where it listens, as a URL without a path.
+    /// Base URL without a path.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Sends bytes as they are, in the user's name. `{me}` in the path becomes their id.
+    /// Sends a body as it is. `{me}` in the path stands for the user's id.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn raw(
         &self,
         user: &TestUser,
@@ -203,7 +194,7 @@ impl TestApp {
     }
 }
 
-/// What a person who sets no more than the database gets, on a free port.
+/// The default settings with these flags, on a free port.
 fn settings(database_url: &str, flags: &[&str]) -> anyhow::Result<Settings> {
     let secret = "a secret for tests, of more than 32 bytes";
     let mut arguments = vec!["app", "--port", "0", "--database-url", database_url, "--jwt-secret", secret];
@@ -211,12 +202,12 @@ fn settings(database_url: &str, flags: &[&str]) -> anyhow::Result<Settings> {
     Ok(Cli::read(arguments, &Variables::default())?.settings)
 }
 
-/// The statements that a database was sent.
+/// The statements sent to a database.
 #[derive(Clone, Default)]
 pub struct Statements(Arc<Mutex<Vec<String>>>);
 
 impl Statements {
-    /// All of them since the last [`clear`](Self::clear), in order.
+    /// The statements since the last [`clear`](Self::clear), in order.
     pub fn all(&self) -> Vec<String> {
         locked(&self.0).clone()
     }
@@ -226,13 +217,13 @@ impl Statements {
         Arc::new(move |statement| locked(&statements).push(statement.to_string()))
     }
 
-    /// Forgets them.
+    /// Removes the recorded statements.
     pub fn clear(&self) {
         locked(&self.0).clear();
     }
 }
 
-/// The assistant of a server under test: the built-in one until there is a script.
+/// The built-in assistant until a script is set.
 #[derive(Default)]
 struct SwitchedLlm {
     script: Mutex<Option<Arc<ScriptedLlm>>>,
@@ -262,7 +253,7 @@ impl LlmClient for SwitchedLlm {
     }
 }
 
-/// A test that panicked while it held the lock has failed already.
+/// Locks in spite of poisoning: a test that panicked while holding the lock has already failed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,23 +1,23 @@
-//! Somebody who uses the server: registered, signed in, with a client of their own.
+//! A client of the server with the credentials of a user.
 
 use anyhow::{Context as _, bail, ensure};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-/// What the server answered.
+/// A response, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The status.
+    /// Status code.
     pub status: StatusCode,
-    /// The headers.
+    /// Headers.
     pub headers: HeaderMap,
-    /// The body as text.
+    /// Body; empty for an open stream of events.
     pub text: String,
 }
 
 impl Answer {
-    /// Reads a response to its end. The events of a user have none before their token's, so those are left unread.
+    /// Reads a response to its end, except a stream of events, which ends only with its token.
     pub(crate) async fn read(response: Response) -> reqwest::Result<Self> {
         let (status, headers) = (response.status(), response.headers().clone());
         let is_endless = status == StatusCode::OK && response.url().path().ends_with("/events");
@@ -28,12 +28,12 @@ impl Answer {
     /// The body as JSON; `null` if there is none.
     ///
     /// # Errors
-    /// If the body is no JSON.
+    /// If the body is not JSON.
     pub fn json(&self) -> anyhow::Result<Value> {
         if self.text.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&self.text).with_context(|| format!("no JSON: {}", self.text))
+        serde_json::from_str(&self.text).with_context(|| format!("not JSON: {}", self.text))
     }
 
     /// A header's value; empty if it is absent.
@@ -41,7 +41,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Where the next page of the list is; nothing on the last one.
+    /// Path of the next page; `None` on the last one.
     pub fn next_page(&self) -> Option<&str> {
         Some(self.header("link").strip_prefix('<')?.split_once(">; rel=\"next\"")?.0)
     }
@@ -49,16 +49,16 @@ impl Answer {
     /// Checks the status and returns the body.
     ///
     /// # Errors
-    /// If the status is another one.
+    /// If the status differs.
     pub fn expect(&self, status: u16) -> anyhow::Result<Value> {
-        ensure!(self.status.as_u16() == status, "{} instead of {status}: {}", self.status, self.text);
+        ensure!(self.status.as_u16() == status, "status {} instead of {status}: {}", self.status, self.text);
         self.json()
     }
 
-    /// Checks that this is a problem of the usual shape, with this status, code and field, and returns the body.
+    /// Checks that this is a problem with this status, code and field, and returns the body.
     ///
     /// # Errors
-    /// If it is anything else.
+    /// If it is not.
     pub fn expect_problem(&self, status: u16, code: &str, field: Option<&str>) -> anyhow::Result<Value> {
         let problem = self.expect(status)?;
         ensure!(self.header("content-type").starts_with("application/problem+json"), "{:?}", self.headers);
@@ -71,10 +71,10 @@ impl Answer {
         Ok(problem)
     }
 
-    /// The body without what differs between any two requests.
+    /// The body without the request id.
     ///
     /// # Errors
-    /// If the body is no JSON.
+    /// If the body is not JSON.
     pub fn without_request_id(&self) -> anyhow::Result<Value> {
         let mut body = self.json()?;
         if let Some(fields) = body.as_object_mut() {
@@ -84,40 +84,40 @@ impl Answer {
     }
 }
 
-/// Somebody who uses the server.
+/// A client of the server, with or without credentials.
 #[derive(Clone, Debug)]
 pub struct TestUser {
     pub(crate) client: reqwest::Client,
     pub(crate) address: String,
-    /// Their id.
+    /// Id of the user; empty without an account.
     pub id: String,
-    /// Their address.
+    /// Email address; empty without an account.
     pub email: String,
-    /// Their access token.
+    /// Access token; no `Authorization` is sent if it is empty.
     pub access_token: String,
-    /// Their refresh token.
+    /// Refresh token; empty without an account.
     pub refresh_token: String,
 }
 
 impl TestUser {
-    /// The same person with another access token; without any if it is empty.
+    /// The same user with another access token.
     #[must_use]
     pub fn with_token(&self, access_token: &str) -> Self {
         Self { access_token: access_token.to_owned(), ..self.clone() }
     }
 
-    /// Sends a request in this user's name. `{me}` in the path becomes their id.
+    /// Sends a request with the user's token. `{me}` in the path stands for the user's id.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
         self.send_with(method, path, body, &[]).await
     }
 
-    /// As [`send`](Self::send), with further headers.
+    /// Like [`send`](Self::send), with additional headers.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn send_with(
         &self,
         method: Method,
@@ -149,47 +149,47 @@ impl TestUser {
         Ok(request)
     }
 
-    /// GET.
+    /// Sends a GET request.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::GET, path, None).await
     }
 
-    /// POST.
+    /// Sends a POST request.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Answer> {
         self.send(Method::POST, path, Some(&body)).await
     }
 
-    /// PATCH.
+    /// Sends a PATCH request.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn patch(&self, path: &str, body: Value) -> anyhow::Result<Answer> {
         self.send(Method::PATCH, path, Some(&body)).await
     }
 
-    /// DELETE.
+    /// Sends a DELETE request.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// The rows of all pages of a list, from the one at `path`.
+    /// The rows of all pages of a list, starting with the page at `path`.
     ///
     /// # Errors
-    /// If a page does not come.
+    /// If a page is not an array.
     pub async fn all_pages(&self, path: &str) -> anyhow::Result<Vec<Value>> {
         let (mut rows, mut next) = (Vec::new(), Some(path.to_owned()));
         while let Some(path) = next {
             let page = self.get(&path).await?;
-            let Value::Array(more) = page.expect(200)? else { bail!("no array: {}", page.text) };
+            let Value::Array(more) = page.expect(200)? else { bail!("not an array: {}", page.text) };
             rows.extend(more);
             next = page.next_page().map(str::to_owned);
         }
@@ -207,49 +207,68 @@ impl TestUser {
     /// The titles of this user's tasks, newest first.
     ///
     /// # Errors
-    /// If they are not listed.
+    /// If they cannot be listed.
     pub async fn titles(&self) -> anyhow::Result<Vec<String>> {
         let tasks = self.get("/api/{me}/tasks").await?.expect(200)?;
-        let titles = tasks.as_array().context("an array")?.iter();
+        let titles = tasks.as_array().context("not an array")?.iter();
         Ok(titles.filter_map(|task| task["title"].as_str().map(str::to_owned)).collect())
     }
 
-    /// Says something, in a conversation or in a new one, and returns the answer.
+    /// Sends a message, in a conversation or in a new one.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn say(&self, message: &str, conversation: Option<&str>) -> anyhow::Result<Answer> {
-        self.post("/api/{me}/chat", Self::words(message, conversation)).await
+        self.post("/api/{me}/chat", Self::chat_body(message, conversation)).await
     }
 
-    /// As [`say`](Self::say), under an idempotency key.
+    /// Like [`say`](Self::say), with an idempotency key.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn say_once(&self, key: &str, message: &str, conversation: Option<&str>) -> anyhow::Result<Answer> {
-        let body = Self::words(message, conversation);
+        let body = Self::chat_body(message, conversation);
         self.send_with(Method::POST, "/api/{me}/chat", Some(&body), &[("idempotency-key", key)]).await
     }
 
-    /// Confirms a pending action by request.
+    /// Confirms a pending action.
     ///
     /// # Errors
-    /// If no answer comes.
+    /// If there is no response.
     pub async fn confirm(&self, pending: &str, conversation: &str) -> anyhow::Result<Answer> {
         self.post("/api/{me}/chat", json!({"confirm": pending, "conversation_id": conversation})).await
     }
 
-    /// The changes after the one with this number, oldest first.
+    /// The newest message of a conversation.
     ///
     /// # Errors
-    /// If they are not listed.
+    /// If the messages cannot be listed.
+    pub async fn last_message(&self, conversation: &str) -> anyhow::Result<Value> {
+        let path = format!("/api/{{me}}/conversations/{conversation}/messages?order=desc&limit=1");
+        Ok(self.get(&path).await?.expect(200)?[0].take())
+    }
+
+    /// Waits until no turn is running in a conversation.
+    ///
+    /// # Errors
+    /// If a turn is running after [`WAIT_TIMEOUT`](crate::WAIT_TIMEOUT).
+    pub async fn wait_for_turn_end(&self, conversation: &str) -> anyhow::Result<()> {
+        let path = format!("/api/{{me}}/conversations/{conversation}");
+        let has_ended = async || Ok(self.get(&path).await?.expect(200)?["active_turn"].is_null());
+        crate::wait_until("the end of the turn", has_ended).await
+    }
+
+    /// The changes after number `after`, oldest first.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
     pub async fn changes(&self, after: u64) -> anyhow::Result<Vec<Value>> {
         let (mut changes, mut last) = (Vec::new(), after);
         loop {
             let page = self.get(&format!("/api/{{me}}/changes?after={last}")).await?.expect(200)?;
-            let Value::Array(page) = page else { bail!("no array: {page}") };
+            let Value::Array(page) = page else { bail!("not an array: {page}") };
             let Some(newest) = page.last() else { return Ok(changes) };
-            last = newest["seq"].as_u64().context("a number")?;
+            last = newest["seq"].as_u64().context("a change without a number")?;
             changes.extend(page);
         }
     }
@@ -257,13 +276,13 @@ impl TestUser {
     /// The titles in this user's trash, last deleted first.
     ///
     /// # Errors
-    /// If they are not listed.
+    /// If they cannot be listed.
     pub async fn trash(&self) -> anyhow::Result<Vec<String>> {
         let tasks = self.all_pages("/api/{me}/trash").await?;
         Ok(tasks.iter().filter_map(|task| task["title"].as_str().map(str::to_owned)).collect())
     }
 
-    pub(crate) fn words(message: &str, conversation: Option<&str>) -> Value {
+    pub(crate) fn chat_body(message: &str, conversation: Option<&str>) -> Value {
         let mut body = json!({"message": message});
         if let Some(id) = conversation {
             body["conversation_id"] = id.into();

@@ -1,7 +1,7 @@
-//! `bench-token-check`: what it costs to tell who shows a token, on SQLite and on Postgres: the signature alone, with the
-//! check that nothing has voided it as every request does it, and with that check asked from the database each time.
+//! `bench-token-check` measures the verification of a token on SQLite and on Postgres: the signature alone, the
+//! whole check with a cached status, and the whole check with a query each time.
 //!
-//! It calls what a request calls, without HTTP. Compare figures of one run with each other.
+//! It calls the same code as a request, without HTTP. Compare only figures of the same run.
 
 use std::future::Future;
 use std::io::Write as _;
@@ -24,7 +24,7 @@ use secrecy::ExposeSecret as _;
 use test_database::{Kind, TestDatabase, postgres_is_missing};
 use uuid::Uuid;
 
-/// How often each check is made.
+/// Number of checks per measurement.
 const CHECKS: u32 = 20_000;
 
 struct Ids;
@@ -44,41 +44,41 @@ impl RateLimiter for Unlimited {
     }
 }
 
-/// Notes of use are not what is measured.
-struct Nothing;
+/// Drops background work, because updates of the last use are not measured.
+struct Ignored;
 
-impl Background for Nothing {
+impl Background for Ignored {
     fn spawn(&self, _: BoxFuture<'static, ()>) {}
 }
 
-impl FailureLog for Nothing {
+impl FailureLog for Ignored {
     fn record(&self, _: &'static str, _: &dyn std::error::Error) {}
 }
 
-fn say(line: &str) -> std::io::Result<()> {
+fn print(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
 
-/// How long one of them takes on average.
-async fn each<F: Future<Output = anyhow::Result<()>>>(mut work: impl FnMut() -> F) -> anyhow::Result<Duration> {
+/// Returns the mean duration of `work`.
+async fn measure_mean<F: Future<Output = anyhow::Result<()>>>(mut work: impl FnMut() -> F) -> anyhow::Result<Duration> {
     for _ in 0..CHECKS / 10 {
         work().await?;
     }
-    let began = Instant::now();
+    let started = Instant::now();
     for _ in 0..CHECKS {
         work().await?;
     }
-    Ok(began.elapsed() / CHECKS)
+    Ok(started.elapsed() / CHECKS)
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
-        say("This is a debug build: the figures mean nothing.")?;
+        print("This is a debug build; build with --release for meaningful figures.")?;
     }
     for kind in [Kind::Sqlite, Kind::Postgres] {
         if kind == Kind::Postgres && postgres_is_missing() {
-            say("Postgres: not measured, there is no server (TEST_DATABASE_URL, or the server's programs)")?;
+            print("Postgres: not measured; set TEST_DATABASE_URL or install the server programs.")?;
             continue;
         }
         measure(kind).await?;
@@ -102,8 +102,8 @@ async fn measure(kind: Kind) -> anyhow::Result<()> {
         tokens: issuer.clone(),
         provider: None,
         limiter: Arc::new(Unlimited),
-        background: Arc::new(Nothing),
-        failures: Arc::new(Nothing),
+        background: Arc::new(Ignored),
+        failures: Arc::new(Ignored),
         clock: clock.clone(),
         timer: clock.clone(),
         ids: Arc::new(Ids),
@@ -117,13 +117,13 @@ async fn measure(kind: Kind) -> anyhow::Result<()> {
     };
     let session = accounts.register(registration, Client::default()).await?;
     let access = session.access_token.expose_secret();
-    let who = accounts.authenticate(access, Client::default()).await?;
+    let principal = accounts.authenticate(access, Client::default()).await?;
     let request =
         ApiTokenRequest { name: "script".parse()?, scopes: Scopes::granted(["tasks:read"])?, expires_at: None };
-    let (_, api) = accounts.create_api_token(&who, request).await?;
+    let (_, api) = accounts.create_api_token(&principal, request).await?;
     let api = api.expose_secret();
 
-    // A microsecond a check: what is remembered stays so for five seconds. Six seconds a check: nothing does.
+    // The cache expires after 5 s: with steps of 1 µs nearly every check uses it, with steps of 6 s none does.
     let check = |token, step| {
         clock.advance(step);
         let accounts = &accounts;
@@ -133,17 +133,17 @@ async fn measure(kind: Kind) -> anyhow::Result<()> {
         }
     };
     let (microsecond, six_seconds) = (Duration::from_micros(1), Duration::from_secs(6));
-    let signature = each(|| async { issuer.verify(access).map(drop).context("a token") }).await?;
-    let remembered = each(|| check(access, microsecond)).await?;
-    let asked = each(|| check(access, six_seconds)).await?;
-    let api_remembered = each(|| check(api, microsecond)).await?;
-    let api_asked = each(|| check(api, six_seconds)).await?;
-    say(&format!("{kind:?}, {CHECKS} checks each, the mean of one"))?;
-    say(&format!("  access token: the signature alone                 {signature:>10.2?}"))?;
-    say(&format!("  access token: and not void, as requests do it     {remembered:>10.2?}"))?;
-    say(&format!("  access token: and not void, asked each time       {asked:>10.2?}"))?;
-    say(&format!("  API token: as requests do it                      {api_remembered:>10.2?}"))?;
-    say(&format!("  API token: asked each time                        {api_asked:>10.2?}"))?;
+    let signature = measure_mean(|| async { issuer.verify(access).map(drop).context("a token") }).await?;
+    let cached = measure_mean(|| check(access, microsecond)).await?;
+    let queried = measure_mean(|| check(access, six_seconds)).await?;
+    let api_cached = measure_mean(|| check(api, microsecond)).await?;
+    let api_queried = measure_mean(|| check(api, six_seconds)).await?;
+    print(&format!("{kind:?}, mean of {CHECKS} checks"))?;
+    print(&format!("  access token: the signature alone                 {signature:>10.2?}"))?;
+    print(&format!("  access token: cached status                       {cached:>10.2?}"))?;
+    print(&format!("  access token: query each time                     {queried:>10.2?}"))?;
+    print(&format!("  API token: cached status                          {api_cached:>10.2?}"))?;
+    print(&format!("  API token: query each time                        {api_queried:>10.2?}"))?;
     database.close().await;
     Ok(())
 }

@@ -1,10 +1,11 @@
-//! The runtime's ports, on the system's clock, on UUIDs, on governor and on tokio.
+//! The adapters of the domain's runtime ports, and of the ports whose state is that of this process.
 
 mod background;
 mod change_signals;
 mod clock;
 mod failure_log;
 mod ids;
+mod lock;
 mod rate_limiter;
 mod timer;
 mod turn_signals;

@@ -10,7 +10,6 @@ mod redact;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 use std::panic::{self, PanicHookInfo};
 
@@ -23,6 +22,7 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 pub use filter::{LogFilter, LogFilterError};
 use one_line::OneLine;
 use redact::Redacting;
+pub use redact::redacted;
 
 /// Reasons why logging cannot be initialized.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +53,6 @@ pub fn init(filter: &LogFilter) -> Result<(), TelemetryError> {
     subscriber(filter, format, Redacting(io::stderr))?.try_init().map_err(TelemetryError::AlreadyInitialized)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
-}
-
-/// Redacts a text that is printed without the log.
-pub fn redacted(text: &str) -> Cow<'_, str> {
-    redact::redact(text)
 }
 
 /// Creates a subscriber that writes lines to `writer` without redacting them. [`init`] redacts; tests use this to prove that

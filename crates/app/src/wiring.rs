@@ -20,7 +20,7 @@ use domain::tool::TaskTools;
 use domain::turn::InstanceId;
 use http_api::Services;
 use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer, OidcOptions, OidcProvider};
-use llm::{Cohere, CohereClient, Deadlines, FallbackClient, OpenAiClient, ResilienceOptions, ResilientClient};
+use llm::{Cohere, CohereClient, FallbackClient, OpenAiClient, ResilienceOptions, ResilientClient, Timeouts};
 use persistence::{
     Database, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
     SeaUserRepo,
@@ -165,7 +165,7 @@ fn identity_provider(
     Ok(Some(Arc::new(provider)))
 }
 
-/// Creates the chosen assistant with deadlines, retries, circuit breaker and fallback. Sends no request.
+/// Creates the chosen assistant with timeouts, retries, circuit breaker and fallback. Sends no request.
 ///
 /// # Errors
 /// If its HTTP client cannot be created.
@@ -187,7 +187,7 @@ pub(crate) fn assistant(
         AssistantChoice::OpenAi(model) => Arc::new(OpenAiClient::new(model.into()).context("openai")?),
     };
     let options =
-        ResilienceOptions { deadlines: Deadlines::within(settings.llm_timeout), ..ResilienceOptions::default() };
+        ResilienceOptions { timeouts: Timeouts::from_total(settings.llm_timeout), ..ResilienceOptions::default() };
     let resilient = Arc::new(ResilientClient::new(provider, timer, options));
     Ok(match settings.llm_fallback {
         Fallback::None => resilient,

@@ -6,7 +6,7 @@
 //! | the conversation so far | `conversation` |
 //! | the words of the message, and their classes | `sentence`, `numbers`, `lexicon` |
 //! | its parts, and the ways to understand each | `parts`, `pasted`, `grammar` (the tables), `notation`, `matching` |
-//! | commands, a question or a remark | `dialogue`, `reply`, `listener`, `command`, `selection` |
+//! | commands, a question or a remark | `dialogue`, `reply`, `listener`, `sets`, `command`, `selection` |
 //! | the calls, round by round | `rounds` |
 //! | the text of the answer | `wording` (without results), `answer` (about results) |
 //! | how a sentence is understood, for developers | `explain` |
@@ -31,6 +31,7 @@ mod reply;
 mod rounds;
 mod selection;
 mod sentence;
+mod sets;
 mod wording;
 
 #[cfg(test)]

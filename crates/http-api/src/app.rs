@@ -47,7 +47,7 @@ pub struct Services {
     pub limiter: Arc<dyn RateLimiter>,
     /// The readiness check behind `/health/ready`.
     pub readiness: Arc<dyn Readiness>,
-    /// Time for stream keep-alives, for the token checks of open streams, and for connection timeouts.
+    /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Measures the timeouts of connections and bodies, and the intervals of streams.
     pub timer: Arc<dyn Timer>,

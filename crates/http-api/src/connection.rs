@@ -146,11 +146,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<S> {
         let this = self.get_mut();
         // Checked first, so that a client cannot postpone it by sending continuously.
         this.check_request_timeout(context)?;
-        let before = (buffer.filled().len(), buffer.remaining());
+        let (filled, capacity) = (buffer.filled().len(), buffer.remaining());
         let read = Pin::new(&mut this.socket).poll_read(context, buffer);
-        if buffer.filled().len() > before.0 {
+        if buffer.filled().len() > filled {
             this.on_received();
-        } else if read.is_ready() && before.1 > 0 {
+        } else if read.is_ready() && capacity > 0 {
             this.activity.closed_by_client.set(true);
         }
         read

@@ -75,7 +75,7 @@ routes! {
         POST oauth::exchange;
     }
     protected "/auth/me" {
-        // Needs no scope: any token may read whose it is.
+        // Requires no scope: every client needs the id of its user.
         GET account::me;
         PATCH account::update_me: scope(Scope::Account);
         DELETE account::delete_me: scope(Scope::Account).may_fail(&[Code::InvalidCredentials]);

@@ -3,7 +3,8 @@
 
 use std::future::ready;
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -11,6 +12,7 @@ use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
+use domain::runtime::Timer;
 
 use crate::app::{HttpOptions, Services, app};
 use crate::connection::{Connection, LINGER_TIMEOUT};
@@ -75,10 +77,8 @@ pub fn serve(
                 })
                 .finish(map_config(service, |()| AppConfig::default()));
             fn_service(move |socket: TcpStream| {
-                // Without it, the last packet of a response may wait for the client's delayed acknowledgement.
-                let peer = socket.set_nodelay(true).and_then(|()| socket.peer_addr()).map_err(DispatchError::Io);
-                let connection = Connection::new(socket, timer.clone());
-                ready(peer.map(|peer| (connection, Protocol::Http1, Some(peer))))
+                let accepted = accept(socket, timer.clone()).map_err(DispatchError::Io);
+                ready(accepted.map(|(connection, peer)| (connection, Protocol::Http1, Some(peer))))
             })
             .and_then(http)
         })?;
@@ -88,4 +88,12 @@ pub fn serve(
         .disable_signals()
         .shutdown_timeout(shutdown_timeout.as_secs())
         .run())
+}
+
+/// Sets up an accepted socket. Returns it with the address of the client.
+pub(crate) fn accept(socket: TcpStream, timer: Arc<dyn Timer>) -> io::Result<(Connection<TcpStream>, SocketAddr)> {
+    // Without it, the last packet of a response may wait for the client's delayed acknowledgement.
+    socket.set_nodelay(true)?;
+    let peer = socket.peer_addr()?;
+    Ok((Connection::new(socket, timer), peer))
 }

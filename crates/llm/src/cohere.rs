@@ -1,8 +1,8 @@
-//! Cohere's chat, API v2: `POST /v2/chat` (<https://docs.cohere.com/v2/reference/chat-stream>). Pure translation.
+//! Cohere's chat API v2: `POST /v2/chat` (<https://docs.cohere.com/v2/reference/chat-stream>).
 //!
-//! A call is complete at its `tool-call-end`, the reply at `message-end`. Tokens are counted as the model read and wrote
-//! them (`usage.tokens`; `billed_units`, which leave out Cohere's own instructions, only where those are missing).
-//! Deliberately not sent: `tool_choice` and `strict_tools`, which not every model understands, and `documents`.
+//! A call is complete at its `tool-call-end`, the reply at `message-end`. Usage is `usage.tokens`; `billed_units`,
+//! which exclude Cohere's own instructions, are used only if it is missing. `tool_choice` and `strict_tools` are not
+//! sent because not every model supports them.
 
 #[cfg(test)]
 mod tests;
@@ -14,12 +14,14 @@ use domain::turn::Usage;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::calls::Calls;
-use crate::content::{bad, counted, each, filled, fragment_of, json, temperature, text_of, thinks};
-use crate::failure::{ErrorBody, FailureContext};
-use crate::history::presentable;
-use crate::provider::{Optional, Provider, ReplyDecoder};
-use crate::reader::cut;
+use crate::error::{ErrorBody, ErrorMapper};
+use crate::history::normalize_history;
+use crate::provider::{OptionalFields, Provider, ReplyDecoder};
+use crate::tool_calls::ToolCalls;
+use crate::wire::{
+    arguments_of, bad_reply, has_thinking, non_empty_str, one_or_many, parse_json, temperature_json, text_of,
+    token_usage, tool_calls_json, tools_json, truncated_reply,
+};
 
 /// Cohere's wire format.
 #[derive(Clone, Debug)]
@@ -29,13 +31,13 @@ pub struct Cohere {
 }
 
 impl Cohere {
-    /// Cohere's address.
+    /// Default of `COHERE_BASE_URL`.
     pub const DEFAULT_BASE_URL: &'static str = "https://api.cohere.com";
-    /// The model that is asked if none is set.
+    /// Default of `COHERE_MODEL`.
     pub const DEFAULT_MODEL: &'static str = "command-a-03-2025";
 
-    /// The model that is asked in the place of one that Cohere removed on 2025-09-15
-    /// (<https://docs.cohere.com/docs/deprecations>); `None` if `model` is asked itself.
+    /// Returns the model that replaces one that Cohere removed on 2025-09-15
+    /// (<https://docs.cohere.com/docs/deprecations>); `None` if `model` was not removed.
     pub fn successor_of(model: &str) -> Option<&'static str> {
         matches!(model, "command-r-plus" | "command-r-plus-04-2024").then_some("command-r-plus-08-2024")
     }
@@ -47,7 +49,7 @@ impl Provider for Cohere {
     const NAME: &'static str = "cohere";
     const MODEL_SETTING: &'static str = "COHERE_MODEL";
 
-    /// A model that was removed is replaced by its [successor](Cohere::successor_of).
+    /// Replaces a removed model by its [successor](Cohere::successor_of).
     fn new(model: String, temperature: Option<f32>) -> Self {
         let model = Self::successor_of(&model).map_or(model, str::to_owned);
         Self { model, temperature }
@@ -66,47 +68,38 @@ impl Provider for Cohere {
         url
     }
 
-    fn body(&self, request: &LlmRequest, _optional: Optional) -> Value {
+    fn body(&self, request: &LlmRequest, _optional: OptionalFields) -> Value {
         let mut messages = vec![json!({"role": "system", "content": request.system})];
-        messages.extend(presentable(&request.messages).iter().map(message));
+        messages.extend(normalize_history(&request.messages).iter().map(message_json));
         let mut body = json!({"model": self.model, "messages": messages, "stream": true});
         if !request.tools.is_empty() {
-            let tools = request.tools.iter().map(|tool| {
-                let function =
-                    json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
-                json!({"type": "function", "function": function})
-            });
-            body["tools"] = tools.collect();
+            body["tools"] = tools_json(&request.tools);
         }
-        if let Some(degrees) = self.temperature.and_then(temperature) {
-            body["temperature"] = degrees;
+        if let Some(temperature) = self.temperature.and_then(temperature_json) {
+            body["temperature"] = temperature;
         }
         body
     }
 
-    fn decoder(&self, failure: FailureContext) -> Self::Decoder {
-        CohereDecoder { failure, calls: Calls::default(), places: Vec::new(), thinking: HashSet::new() }
+    fn decoder(&self, errors: ErrorMapper) -> Self::Decoder {
+        CohereDecoder { errors, calls: ToolCalls::default(), indexes: Vec::new(), thinking_blocks: HashSet::new() }
     }
 }
 
-fn message(message: &LlmMessage) -> Value {
+fn message_json(message: &LlmMessage) -> Value {
     match message {
         LlmMessage::User { text } => json!({"role": "user", "content": text}),
         LlmMessage::Assistant { text, calls, .. } if calls.is_empty() => json!({"role": "assistant", "content": text}),
         LlmMessage::Assistant { text, plan, calls } => {
-            let mut told = Map::from_iter([("role".to_owned(), json!("assistant"))]);
-            let calls = calls.iter().map(|call| {
-                let function = json!({"name": call.tool, "arguments": call.arguments});
-                json!({"id": call.id, "type": "function", "function": function})
-            });
-            told.insert("tool_calls".to_owned(), calls.collect());
-            // A tool turn has no content; what was said beside its calls is the plan.
-            let said = [plan.as_deref().unwrap_or_default(), text].map(str::trim);
-            let said: Vec<_> = said.into_iter().filter(|words| !words.is_empty()).collect();
-            if !said.is_empty() {
-                told.insert("tool_plan".to_owned(), said.join("\n\n").into());
+            let mut fields = Map::from_iter([("role".to_owned(), json!("assistant"))]);
+            fields.insert("tool_calls".to_owned(), tool_calls_json(calls));
+            // A message with calls has no content in this API: its text is part of the plan.
+            let plan = [plan.as_deref().unwrap_or_default(), text].map(str::trim);
+            let plan: Vec<_> = plan.into_iter().filter(|text| !text.is_empty()).collect();
+            if !plan.is_empty() {
+                fields.insert("tool_plan".to_owned(), plan.join("\n\n").into());
             }
-            Value::Object(told)
+            Value::Object(fields)
         }
         LlmMessage::ToolResult { call_id, content, .. } => {
             json!({"role": "tool", "tool_call_id": call_id, "content": content.to_string()})
@@ -114,15 +107,15 @@ fn message(message: &LlmMessage) -> Value {
     }
 }
 
-/// Reads a reply of Cohere.
+/// Decodes a reply of Cohere.
 #[derive(Debug)]
 pub struct CohereDecoder {
-    failure: FailureContext,
-    calls: Calls,
+    errors: ErrorMapper,
+    calls: ToolCalls,
     /// The `index` of each call.
-    places: Vec<Option<u64>>,
-    /// The `index` of each block of content that is a thought and no answer.
-    thinking: HashSet<u64>,
+    indexes: Vec<Option<u64>>,
+    /// The `index` of each content block that contains thoughts.
+    thinking_blocks: HashSet<u64>,
 }
 
 impl ReplyDecoder for CohereDecoder {
@@ -130,75 +123,76 @@ impl ReplyDecoder for CohereDecoder {
         if data.trim() == "[DONE]" {
             return self.end(out);
         }
-        let event = json(data)?;
+        let event = parse_json(data)?;
         let message = &event["delta"]["message"];
         match event["type"].as_str().unwrap_or(name) {
-            "content-start" | "content-delta" => self.content(&event["index"], &message["content"], out),
+            "content-start" | "content-delta" => self.read_content(&event["index"], &message["content"], out),
             "tool-plan-delta" => {
-                plan(&message["tool_plan"], out);
+                push_plan(&message["tool_plan"], out);
                 Ok(())
             }
             "tool-call-start" => {
-                for call in each(&message["tool_calls"]) {
-                    self.begin(event["index"].as_u64(), call, out);
+                for call in one_or_many(&message["tool_calls"]) {
+                    self.start_call(event["index"].as_u64(), call, out);
                 }
                 Ok(())
             }
             "tool-call-delta" => {
-                let place = self.place(&event["index"]).ok_or_else(|| bad("arguments of a call that never began"))?;
-                for call in each(&message["tool_calls"]) {
-                    self.calls.add(place, &fragment_of(&call["function"]["arguments"]), out);
+                let call_not_started = || bad_reply("arguments of a call that was not started");
+                let position = self.position(&event["index"]).ok_or_else(call_not_started)?;
+                for call in one_or_many(&message["tool_calls"]) {
+                    self.calls.append_arguments(position, &arguments_of(&call["function"]["arguments"]), out);
                 }
                 Ok(())
             }
-            "tool-call-end" => match self.place(&event["index"]) {
-                Some(place) => self.calls.complete(place, out),
-                None => Err(bad("the end of a call that never began")),
+            "tool-call-end" => match self.position(&event["index"]) {
+                Some(position) => self.calls.complete(position, out),
+                None => Err(bad_reply("the end of a call that was not started")),
             },
             "message-end" => self.finish(&event["delta"], out),
-            "error" => Err(self.failure.inside_reply(ErrorBody::of(&event))),
-            // An error without a type; what else is unknown is something new.
+            "error" => Err(self.errors.map_reply_error(ErrorBody::from_json(&event))),
+            // An error without a type. Unknown types are ignored.
             _ if event["type"].is_null() && event["message"].is_string() => {
-                Err(self.failure.inside_reply(ErrorBody::of(&event)))
+                Err(self.errors.map_reply_error(ErrorBody::from_json(&event)))
             }
             _ => Ok(()),
         }
     }
 
     fn document(&mut self, body: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        let reply = json(body)?;
+        let reply = parse_json(body)?;
         let message = &reply["message"];
         if !message.is_object() {
             return match message {
-                Value::String(_) => Err(self.failure.inside_reply(ErrorBody::of(&reply))),
-                _ => Err(bad("the reply has no message")),
+                Value::String(_) => Err(self.errors.map_reply_error(ErrorBody::from_json(&reply))),
+                _ => Err(bad_reply("the reply has no message")),
             };
         }
-        plan(&message["tool_plan"], out);
-        self.content(&Value::Null, &message["content"], out)?;
-        for (index, call) in (0..).zip(each(&message["tool_calls"])) {
-            self.begin(Some(index), call, out);
+        push_plan(&message["tool_plan"], out);
+        self.read_content(&Value::Null, &message["content"], out)?;
+        for (index, call) in (0..).zip(one_or_many(&message["tool_calls"])) {
+            self.start_call(Some(index), call, out);
         }
         self.finish(&reply, out)
     }
 
     fn end(&mut self, _out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        Err(cut())
+        Err(truncated_reply())
     }
 }
 
 impl CohereDecoder {
-    fn content(&mut self, index: &Value, content: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+    fn read_content(&mut self, index: &Value, content: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if let Some(index) = index.as_u64() {
             if content["type"] == "thinking" {
-                self.thinking.insert(index);
+                self.thinking_blocks.insert(index);
             }
-            if self.thinking.contains(&index) {
+            if self.thinking_blocks.contains(&index) {
                 out.push(LlmEvent::Thinking);
                 return Ok(());
             }
         }
-        if thinks(content) {
+        if has_thinking(content) {
             out.push(LlmEvent::Thinking);
         }
         let text = text_of(content)?;
@@ -208,53 +202,55 @@ impl CohereDecoder {
         Ok(())
     }
 
-    fn begin(&mut self, index: Option<u64>, call: &Value, out: &mut Vec<LlmEvent>) {
+    fn start_call(&mut self, index: Option<u64>, call: &Value, out: &mut Vec<LlmEvent>) {
         let function = &call["function"];
-        let place = self.calls.begin(filled(&call["id"]), function["name"].as_str().unwrap_or_default(), out);
-        self.places.push(index);
-        self.calls.add(place, &fragment_of(&function["arguments"]), out);
+        let position = self.calls.start(non_empty_str(&call["id"]), function["name"].as_str().unwrap_or_default(), out);
+        self.indexes.push(index);
+        self.calls.append_arguments(position, &arguments_of(&function["arguments"]), out);
     }
 
-    /// The newest call at this index; the newest of all where none is given.
-    fn place(&self, index: &Value) -> Option<usize> {
+    /// Returns the position of the latest call with this index, or of the latest call if there is no index.
+    fn position(&self, index: &Value) -> Option<usize> {
         match index.as_u64() {
-            Some(index) => self.places.iter().rposition(|place| *place == Some(index)),
-            None => self.places.len().checked_sub(1),
+            Some(index) => self.indexes.iter().rposition(|known| *known == Some(index)),
+            None => self.indexes.len().checked_sub(1),
         }
     }
 
     fn finish(&mut self, end: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        let said =
-            || ErrorBody { codes: Vec::new(), message: end["error"].as_str().unwrap_or("no reason given").to_owned() };
-        let reason = end["finish_reason"].as_str().unwrap_or_default();
-        let reason = match reason {
-            "ERROR" => return Err(self.failure.inside_reply(said())),
-            "TIMEOUT" => return Err(LlmError::Timeout("the provider ran out of time".into())),
-            "ERROR_TOXIC" => return Err(bad("the provider held the reply back as toxic")),
-            "ERROR_LIMIT" => {
-                return Err(bad("the conversation is too long for the model: LLM_HISTORY_TOKENS may be too high"));
+        let reason = match end["finish_reason"].as_str().unwrap_or_default() {
+            "ERROR" => {
+                let message = end["error"].as_str().unwrap_or("no reason given").to_owned();
+                return Err(self.errors.map_reply_error(ErrorBody { codes: Vec::new(), message }));
             }
-            // A call without its end was cut off by the limit.
+            "TIMEOUT" => return Err(LlmError::Timeout("the provider reported a timeout".into())),
+            "ERROR_TOXIC" => return Err(bad_reply("the provider withheld the reply as toxic")),
+            "ERROR_LIMIT" => {
+                return Err(bad_reply(
+                    "the conversation is too long for the model: LLM_HISTORY_TOKENS may be too high",
+                ));
+            }
+            // A call without `tool-call-end` was truncated by the limit and stays incomplete.
             "MAX_TOKENS" => FinishReason::Length,
             "COMPLETE" | "STOP_SEQUENCE" | "TOOL_CALL" => {
                 self.calls.complete_all(out)?;
                 if self.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls }
             }
-            "" => return Err(bad("the reply has no reason to end")),
+            "" => return Err(bad_reply("the reply has no finish reason")),
             _ => FinishReason::Other,
         };
-        out.push(LlmEvent::Finished { reason, usage: usage(&end["usage"]) });
+        out.push(LlmEvent::Finished { reason, usage: parse_usage(&end["usage"]) });
         Ok(())
     }
 }
 
-fn plan(plan: &Value, out: &mut Vec<LlmEvent>) {
-    if let Some(text) = filled(plan) {
+fn push_plan(plan: &Value, out: &mut Vec<LlmEvent>) {
+    if let Some(text) = non_empty_str(plan) {
         out.push(LlmEvent::PlanDelta(text.to_owned()));
     }
 }
 
-fn usage(usage: &Value) -> Option<Usage> {
-    let units = |units: &Value| counted(&units["input_tokens"], &units["output_tokens"]);
-    units(&usage["tokens"]).or_else(|| units(&usage["billed_units"]))
+fn parse_usage(usage: &Value) -> Option<Usage> {
+    let tokens = |units: &Value| token_usage(&units["input_tokens"], &units["output_tokens"]);
+    tokens(&usage["tokens"]).or_else(|| tokens(&usage["billed_units"]))
 }

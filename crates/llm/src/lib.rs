@@ -1,26 +1,25 @@
 //! Clients of language models over HTTP: adapters of the port [`domain::llm::LlmClient`], one module for each provider.
 
-mod calls;
 mod cohere;
-mod content;
-mod failure;
+mod error;
 mod history;
 mod openai;
 mod provider;
-mod reader;
+mod reply_reader;
 mod resilience;
-mod tls;
+mod tool_calls;
 mod transport;
+mod wire;
 
 pub use cohere::Cohere;
-pub use failure::{ErrorBody, FailureContext, MAX_RETRY_AFTER, ReportedError, retry_after};
+pub use error::{ErrorBody, ErrorMapper, MAX_RETRY_AFTER, ReportedError, parse_retry_after};
 pub use openai::OpenAi;
-pub use provider::{Optional, Provider, ReplyDecoder};
-pub use reader::ReplyReader;
-pub use resilience::{BreakerOptions, Deadlines, FallbackClient, ResilienceOptions, ResilientClient, RetryOptions};
+pub use provider::{OptionalFields, Provider, ReplyDecoder};
+pub use reply_reader::ReplyReader;
+pub use resilience::{BreakerOptions, FallbackClient, ResilienceOptions, ResilientClient, RetryOptions, Timeouts};
 pub use transport::{HttpClient, HttpOptions, HttpOptionsError};
 
-/// Cohere, over HTTP.
+/// Client of Cohere.
 pub type CohereClient = HttpClient<Cohere>;
-/// An OpenAI-compatible server, over HTTP.
+/// Client of OpenAI and compatible servers.
 pub type OpenAiClient = HttpClient<OpenAi>;

@@ -1,9 +1,9 @@
-//! Chat completions as OpenAI defined them (<https://platform.openai.com/docs/api-reference/chat>) and as many servers
-//! speak them: Ollama, vLLM, llama.cpp, Groq, `OpenRouter`, Cohere's compatibility address. Pure translation.
+//! OpenAI's chat completions (<https://platform.openai.com/docs/api-reference/chat>), which many servers implement:
+//! Ollama, vLLM, llama.cpp, Groq, `OpenRouter`, Cohere's compatibility API.
 //!
-//! Servers differ in what they leave out and get wrong, so little is relied on: a call is complete when the reply is, a
-//! reply is whole at `[DONE]` or after a finish reason, and whether tools are to be run is told by the calls alone.
-//! Deliberately not sent: `tool_choice`, `parallel_tool_calls` and what else not every server knows.
+//! Servers deviate from the specification, so the decoder relies on little: a call is complete when the reply is, a
+//! reply is complete at `[DONE]` or after a finish reason, and calls are run whatever the finish reason. `tool_choice`,
+//! `parallel_tool_calls` and other fields that not every server accepts are not sent.
 
 #[cfg(test)]
 mod tests;
@@ -13,14 +13,16 @@ use domain::turn::Usage;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::calls::Calls;
-use crate::content::{bad, counted, each, filled, fragment_of, is_filled, json, temperature, text_of, thinks};
-use crate::failure::{ErrorBody, FailureContext};
-use crate::history::presentable;
-use crate::provider::{Optional, Provider, ReplyDecoder};
-use crate::reader::cut;
+use crate::error::{ErrorBody, ErrorMapper};
+use crate::history::normalize_history;
+use crate::provider::{OptionalFields, Provider, ReplyDecoder};
+use crate::tool_calls::ToolCalls;
+use crate::wire::{
+    arguments_of, bad_reply, has_thinking, is_non_empty, non_empty_str, one_or_many, parse_json, temperature_json,
+    text_of, token_usage, tool_calls_json, tools_json, truncated_reply,
+};
 
-/// The wire format of OpenAI-compatible servers.
+/// The wire format of OpenAI and compatible servers.
 #[derive(Clone, Debug)]
 pub struct OpenAi {
     model: String,
@@ -28,7 +30,7 @@ pub struct OpenAi {
 }
 
 impl OpenAi {
-    /// OpenAI's own address.
+    /// Default of `OPENAI_BASE_URL`.
     pub const DEFAULT_BASE_URL: &'static str = "https://api.openai.com/v1";
 }
 
@@ -46,7 +48,7 @@ impl Provider for OpenAi {
         &self.model
     }
 
-    /// A base address without any path gets `/v1`, where every server of this kind answers.
+    /// Adds `/v1` to a base URL without a path, because all compatible servers use it.
     fn endpoint(&self, base: &Url) -> Url {
         let path = base.path().trim_end_matches('/');
         let path = path.strip_suffix("/chat/completions").unwrap_or(path);
@@ -55,55 +57,53 @@ impl Provider for OpenAi {
         url
     }
 
-    fn body(&self, request: &LlmRequest, optional: Optional) -> Value {
+    fn body(&self, request: &LlmRequest, optional: OptionalFields) -> Value {
         let mut messages = vec![json!({"role": "system", "content": request.system})];
-        messages.extend(presentable(&request.messages).iter().map(message));
+        messages.extend(normalize_history(&request.messages).iter().map(message_json));
         let mut body = json!({"model": self.model, "messages": messages, "stream": true});
-        if optional == Optional::Sent {
+        if optional == OptionalFields::Include {
             body["stream_options"] = json!({"include_usage": true});
         }
         if !request.tools.is_empty() {
-            let tools = request.tools.iter().map(|tool| {
-                let function =
-                    json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
-                json!({"type": "function", "function": function})
-            });
-            body["tools"] = tools.collect();
+            body["tools"] = tools_json(&request.tools);
         }
-        if let Some(degrees) = self.temperature.and_then(temperature) {
-            body["temperature"] = degrees;
+        if let Some(temperature) = self.temperature.and_then(temperature_json) {
+            body["temperature"] = temperature;
         }
         body
     }
 
-    /// Token counts in a stream have to be asked for (`stream_options`), and servers that do not know the field refuse
-    /// it: Mistral's with 422, some gateways with 400.
-    fn refuses_optional(&self, status: u16, said: &ErrorBody) -> bool {
-        let complaint = said.message.to_lowercase();
-        matches!(status, 400 | 422) && ["stream_options", "include_usage"].iter().any(|field| complaint.contains(field))
+    /// The optional field is `stream_options`, which requests token counts. Servers that do not know it reject it:
+    /// Mistral's with 422, some gateways with 400.
+    fn rejects_optional_fields(&self, status: u16, body: &ErrorBody) -> bool {
+        let message = body.message.to_lowercase();
+        matches!(status, 400 | 422) && ["stream_options", "include_usage"].iter().any(|field| message.contains(field))
     }
 
-    fn decoder(&self, failure: FailureContext) -> Self::Decoder {
-        OpenAiDecoder { failure, calls: Calls::default(), seen: Vec::new(), finish: None, usage: None, spoke: false }
+    fn decoder(&self, errors: ErrorMapper) -> Self::Decoder {
+        OpenAiDecoder {
+            errors,
+            calls: ToolCalls::default(),
+            indexes: Vec::new(),
+            finish_reason: None,
+            usage: None,
+            has_choices: false,
+        }
     }
 }
 
-fn message(message: &LlmMessage) -> Value {
+fn message_json(message: &LlmMessage) -> Value {
     match message {
         LlmMessage::User { text } => json!({"role": "user", "content": text}),
         LlmMessage::Assistant { text, calls, .. } => {
-            let mut told = Map::from_iter([("role".to_owned(), json!("assistant"))]);
+            let mut fields = Map::from_iter([("role".to_owned(), json!("assistant"))]);
             if !text.is_empty() {
-                told.insert("content".to_owned(), text.as_str().into());
+                fields.insert("content".to_owned(), text.as_str().into());
             }
             if !calls.is_empty() {
-                let calls = calls.iter().map(|call| {
-                    let function = json!({"name": call.tool, "arguments": call.arguments});
-                    json!({"id": call.id, "type": "function", "function": function})
-                });
-                told.insert("tool_calls".to_owned(), calls.collect());
+                fields.insert("tool_calls".to_owned(), tool_calls_json(calls));
             }
-            Value::Object(told)
+            Value::Object(fields)
         }
         LlmMessage::ToolResult { call_id, content, .. } => {
             json!({"role": "tool", "tool_call_id": call_id, "content": content.to_string()})
@@ -111,71 +111,71 @@ fn message(message: &LlmMessage) -> Value {
     }
 }
 
-/// Reads a reply of an OpenAI-compatible server.
+/// Decodes a reply of an OpenAI-compatible server.
 #[derive(Debug)]
 pub struct OpenAiDecoder {
-    failure: FailureContext,
-    calls: Calls,
-    /// The index of each call, as the server gave it.
-    seen: Vec<Option<u64>>,
-    /// The last finish reason.
-    finish: Option<String>,
-    /// The last usage: what comes several times is a running total or a repetition.
+    errors: ErrorMapper,
+    calls: ToolCalls,
+    /// The `index` of each call, as the server sent it.
+    indexes: Vec<Option<u64>>,
+    /// The latest finish reason.
+    finish_reason: Option<String>,
+    /// The latest usage: several are running totals or repetitions.
     usage: Option<Usage>,
-    /// Whether anything of a reply has come.
-    spoke: bool,
+    /// Whether any choice has arrived.
+    has_choices: bool,
 }
 
 impl ReplyDecoder for OpenAiDecoder {
     fn event(&mut self, name: &str, data: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if data.trim() == "[DONE]" {
-            return if self.spoke { self.finish(out) } else { Err(bad("the reply is empty")) };
+            return if self.has_choices { self.finish(out) } else { Err(bad_reply("the reply is empty")) };
         }
-        let chunk = json(data)?;
+        let chunk = parse_json(data)?;
         if name == "error" || is_error(&chunk) {
-            return Err(self.failure.inside_reply(ErrorBody::of(&chunk)));
+            return Err(self.errors.map_reply_error(ErrorBody::from_json(&chunk)));
         }
-        self.note_usage(&chunk);
-        // Nobody asked for several choices, so where several come they are pieces of one reply.
-        for choice in each(&chunk["choices"]) {
+        self.update_usage(&chunk);
+        // Requests ask for one choice, so several are pieces of one reply.
+        for choice in one_or_many(&chunk["choices"]) {
             let delta = if choice["delta"].is_object() { &choice["delta"] } else { &choice["message"] };
-            self.choice(choice, delta, out)?;
+            self.read_choice(choice, delta, out)?;
         }
         Ok(())
     }
 
     fn document(&mut self, body: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        let reply = json(body)?;
+        let reply = parse_json(body)?;
         if is_error(&reply) {
-            return Err(self.failure.inside_reply(ErrorBody::of(&reply)));
+            return Err(self.errors.map_reply_error(ErrorBody::from_json(&reply)));
         }
-        self.note_usage(&reply);
-        let choices = each(&reply["choices"]);
+        self.update_usage(&reply);
+        let choices = one_or_many(&reply["choices"]);
         if choices.is_empty() {
-            return Err(bad("the reply has no choices"));
+            return Err(bad_reply("the reply has no choices"));
         }
-        choices.iter().try_for_each(|choice| self.choice(choice, &choice["message"], out))?;
+        choices.iter().try_for_each(|choice| self.read_choice(choice, &choice["message"], out))?;
         self.finish(out)
     }
 
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        if self.finish.is_some() { self.finish(out) } else { Err(cut()) }
+        if self.finish_reason.is_some() { self.finish(out) } else { Err(truncated_reply()) }
     }
 }
 
 impl OpenAiDecoder {
-    fn note_usage(&mut self, chunk: &Value) {
+    fn update_usage(&mut self, chunk: &Value) {
         let usages = [&chunk["usage"], &chunk["x_groq"]["usage"]];
-        let counted =
-            usages.into_iter().find_map(|usage| counted(&usage["prompt_tokens"], &usage["completion_tokens"]));
-        self.usage = counted.or(self.usage);
+        let usage =
+            usages.into_iter().find_map(|usage| token_usage(&usage["prompt_tokens"], &usage["completion_tokens"]));
+        self.usage = usage.or(self.usage);
     }
 
-    fn choice(&mut self, choice: &Value, delta: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        self.spoke = true;
-        // Servers name it as they like, and say it in words or, where those are hidden, in parts of other kinds.
-        let thoughts = ["reasoning_content", "reasoning", "reasoning_details"].map(|field| &delta[field]);
-        if thoughts.into_iter().any(is_filled) || thinks(&delta["content"]) {
+    fn read_choice(&mut self, choice: &Value, delta: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+        self.has_choices = true;
+        // The name of the field differs between servers, and hidden thoughts are parts of other types.
+        let reasoning = ["reasoning_content", "reasoning", "reasoning_details"].map(|field| &delta[field]);
+        if reasoning.into_iter().any(is_non_empty) || has_thinking(&delta["content"]) {
             out.push(LlmEvent::Thinking);
         }
         let text = text_of(&delta["content"])?;
@@ -183,104 +183,106 @@ impl OpenAiDecoder {
         if !text.is_empty() {
             out.push(LlmEvent::TextDelta(text.to_owned()));
         }
-        for call in each(&delta["tool_calls"]) {
-            self.call(call, out)?;
+        for call in one_or_many(&delta["tool_calls"]) {
+            self.read_call(call, out)?;
         }
-        match filled(&choice["finish_reason"]) {
-            Some("error") => Err(self.failure.inside_reply(ErrorBody::of(choice))),
+        match non_empty_str(&choice["finish_reason"]) {
+            Some("error") => Err(self.errors.map_reply_error(ErrorBody::from_json(choice))),
             Some(reason) => {
-                self.finish = Some(reason.to_owned());
+                self.finish_reason = Some(reason.to_owned());
                 Ok(())
             }
             None => Ok(()),
         }
     }
 
-    fn call(&mut self, call: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+    fn read_call(&mut self, call: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         if !call.is_object() {
-            return Err(bad("a tool call is no object"));
+            return Err(bad_reply("a tool call is not an object"));
         }
-        let (id, index) = (filled(&call["id"]), call["index"].as_u64());
-        let tool = filled(&call["function"]["name"]).unwrap_or_default();
-        let fragment = fragment_of(&call["function"]["arguments"]);
-        if let Some(place) = self.repeated(id, index, tool, &fragment) {
-            self.calls.name(place, tool, out);
+        let (id, index) = (non_empty_str(&call["id"]), call["index"].as_u64());
+        let tool = non_empty_str(&call["function"]["name"]).unwrap_or_default();
+        let fragment = arguments_of(&call["function"]["arguments"]);
+        if let Some(position) = self.find_repeated(id, index, tool, &fragment) {
+            self.calls.set_name(position, tool, out);
             return Ok(());
         }
-        let place = if let Some(place) = self.continued(id, index, tool, &fragment) {
-            self.calls.name(place, tool, out);
-            place
+        let position = if let Some(position) = self.find_continued(id, index, tool, &fragment) {
+            self.calls.set_name(position, tool, out);
+            position
         } else {
-            self.seen.push(index);
-            self.calls.begin(id, tool, out)
+            self.indexes.push(index);
+            self.calls.start(id, tool, out)
         };
-        self.calls.add(place, &fragment, out);
+        self.calls.append_arguments(position, &fragment, out);
         Ok(())
     }
 
-    /// The call whose whole arguments a fragment says once more: servers send a call again when it is whole, in a
-    /// summary or under another index. A call with another id is another call, and without any ids nothing tells a
-    /// repetition from a second call.
-    fn repeated(&self, id: Option<&str>, index: Option<u64>, tool: &str, fragment: &str) -> Option<usize> {
-        let is_same = |place: &usize| {
-            let same_name = tool.is_empty() || self.is_unnamed(*place) || self.calls.tool(*place) == tool;
-            same_name && self.calls.says_again(*place, fragment)
+    /// Returns the call whose complete arguments a fragment repeats: some servers send a complete call again, in a
+    /// summary or with another index. A different id means a different call; without ids, a repetition cannot be told
+    /// from a second call.
+    fn find_repeated(&self, id: Option<&str>, index: Option<u64>, tool: &str, fragment: &str) -> Option<usize> {
+        let is_same = |position: &usize| {
+            let same_name = tool.is_empty() || self.is_unnamed(*position) || self.calls.tool(*position) == tool;
+            same_name && self.calls.repeats_arguments(*position, fragment)
         };
-        let mut same_id = (0..self.seen.len()).filter(|place| id.is_some() && self.calls.given_id(*place) == id);
-        if let Some(place) = same_id.find(is_same) {
-            return Some(place);
+        let has_id = |position: &usize| id.is_some() && self.calls.provider_id(*position) == id;
+        if let Some(position) = (0..self.indexes.len()).filter(has_id).find(is_same) {
+            return Some(position);
         }
-        let place = match tool {
-            "" => self.continued(id, index, tool, fragment),
+        let position = match tool {
+            "" => self.find_continued(id, index, tool, fragment),
             _ if id.is_some() => None,
-            _ if index.is_some() => self.by_index(index),
-            _ => self.seen.len().checked_sub(1),
+            _ if index.is_some() => self.find_by_index(index),
+            _ => self.indexes.len().checked_sub(1),
         };
-        place.filter(|place| tool.is_empty() || self.calls.given_id(*place).is_some()).filter(is_same)
+        position.filter(|position| tool.is_empty() || self.calls.provider_id(*position).is_some()).filter(is_same)
     }
 
-    /// The newest call at an index.
-    fn by_index(&self, index: Option<u64>) -> Option<usize> {
-        index.and_then(|_| self.seen.iter().rposition(|seen| *seen == index))
+    /// Returns the latest call with an index.
+    fn find_by_index(&self, index: Option<u64>) -> Option<usize> {
+        index.and_then(|_| self.indexes.iter().rposition(|known| *known == index))
     }
 
-    /// The call that a fragment continues, if it does not begin one. Beginnings carry a name. A server may number all
-    /// its calls 0, leave numbers or ids out, give each fragment a new id, or say the name again in each.
-    fn continued(&self, id: Option<&str>, index: Option<u64>, tool: &str, fragment: &str) -> Option<usize> {
-        let by_id = id.and_then(|_| (0..self.seen.len()).rfind(|place| self.calls.given_id(*place) == id));
-        let by_index = self.by_index(index);
-        let last = self.seen.len().checked_sub(1);
+    /// Returns the call that a fragment continues; `None` if it starts one. A name usually means a start, but servers
+    /// may repeat it in each fragment, use the index 0 for all calls, omit indexes or ids, or send a new id with each
+    /// fragment.
+    fn find_continued(&self, id: Option<&str>, index: Option<u64>, tool: &str, fragment: &str) -> Option<usize> {
+        let has_id = |position: &usize| self.calls.provider_id(*position) == id;
+        let by_id = id.and_then(|_| (0..self.indexes.len()).rfind(has_id));
+        let by_index = self.find_by_index(index);
+        let last = self.indexes.len().checked_sub(1);
         if tool.is_empty() {
-            // With two marks that are new it belongs to no call that is known.
+            // A new id together with a new index belongs to a new call.
             let is_new = id.is_some() && index.is_some();
             return by_id.or(by_index).or(last.filter(|_| !is_new));
         }
-        let place = match (by_id, index) {
-            (Some(place), Some(_)) if self.seen[place] != index => return None,
-            (Some(place), _) => place,
-            // A new id with a name is a new call, whatever its index.
-            (None, _) if id.is_some() => return by_index.or(last).filter(|place| self.is_unnamed(*place)),
+        let position = match (by_id, index) {
+            (Some(position), Some(_)) if self.indexes[position] != index => return None,
+            (Some(position), _) => position,
+            // A new id with a name starts a call, unless one still has no name.
+            (None, _) if id.is_some() => return by_index.or(last).filter(|position| self.is_unnamed(*position)),
             (None, Some(_)) => by_index?,
             (None, None) => last?,
         };
-        let same_name = self.is_unnamed(place) || self.calls.tool(place) == tool;
-        (same_name && !self.calls.begins_again(place, fragment)).then_some(place)
+        let same_name = self.is_unnamed(position) || self.calls.tool(position) == tool;
+        (same_name && !self.calls.starts_new_object(position, fragment)).then_some(position)
     }
 
-    fn is_unnamed(&self, place: usize) -> bool {
-        self.calls.tool(place).is_empty()
+    fn is_unnamed(&self, position: usize) -> bool {
+        self.calls.tool(position).is_empty()
     }
 
     fn finish(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
-        let reason = match self.finish.as_deref() {
+        let reason = match self.finish_reason.as_deref() {
             Some("length" | "max_tokens" | "model_length") => FinishReason::Length,
             Some("content_filter") => FinishReason::Other,
             _ => FinishReason::Stop,
         };
         if reason != FinishReason::Stop {
-            self.calls.drop_speechless_end();
+            self.calls.drop_incomplete_last_call();
         }
-        self.calls.drop_repetitions();
+        self.calls.drop_duplicates();
         self.calls.complete_all(out)?;
         let reason = if self.calls.is_empty() { reason } else { FinishReason::ToolCalls };
         out.push(LlmEvent::Finished { reason, usage: self.usage });
@@ -288,15 +290,15 @@ impl OpenAiDecoder {
     }
 }
 
-/// Whether a chunk or a reply is an error, in any of the forms that servers give it.
+/// Whether a chunk or a reply is an error, in any of the formats that servers use.
 fn is_error(chunk: &Value) -> bool {
-    let stated = match &chunk["error"] {
+    let has_error = match &chunk["error"] {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
         Value::Object(fields) => !fields.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) => true,
     };
-    let typed = ["object", "type"].iter().any(|field| chunk[*field] == "error");
-    let wordy = chunk.get("choices").is_none() && (chunk["message"].is_string() || chunk["detail"].is_string());
-    stated || typed || wordy
+    let is_typed = ["object", "type"].iter().any(|field| chunk[*field] == "error");
+    let has_message = chunk.get("choices").is_none() && (chunk["message"].is_string() || chunk["detail"].is_string());
+    has_error || is_typed || has_message
 }

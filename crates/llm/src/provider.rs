@@ -1,81 +1,80 @@
-//! What a provider of language models is to this crate: pure functions between the domain's words and its wire format.
+//! The interface of a provider to this crate: pure functions between the domain's types and a wire format.
 //!
-//! Deliberately not here: sockets, status codes, streams and retries. [`HttpClient`](crate::HttpClient) does the input
-//! and output for every provider, so that a new one is one file that implements [`Provider`].
+//! [`HttpClient`](crate::HttpClient) does the I/O for all providers, so that a new one is one file that implements
+//! [`Provider`].
 
 use domain::llm::{LlmError, LlmEvent, LlmRequest};
 use serde_json::Value;
 use url::Url;
 
-use crate::failure::{ErrorBody, FailureContext};
+use crate::error::{ErrorBody, ErrorMapper};
 
 /// A provider's wire format.
 pub trait Provider: Send + Sync + 'static {
-    /// Reads one reply.
+    /// Decodes one reply.
     type Decoder: ReplyDecoder;
 
-    /// The provider's name, as [`LlmClient::provider`](domain::llm::LlmClient::provider) gives it.
+    /// The name that [`LlmClient::provider`](domain::llm::LlmClient::provider) returns.
     const NAME: &'static str;
 
-    /// The setting that names the model, for people who have to change it.
+    /// The setting that contains the model's name, for error messages.
     const MODEL_SETTING: &'static str;
 
-    /// The provider with the model to ask. A temperature is sent only where one is given.
+    /// Creates the provider. Without a temperature, requests leave it to the server.
     fn new(model: String, temperature: Option<f32>) -> Self;
 
-    /// The model's name, as it is sent.
+    /// Returns the model's name as it is sent.
     fn model(&self) -> &str;
 
-    /// The address to post to, for the base address that people set, with or without a slash or a version at its end.
+    /// Returns the URL of requests for a configured base URL, which may end in a slash or a version.
     fn endpoint(&self, base: &Url) -> Url;
 
-    /// The header that carries the key: its name in lower case, and its value.
-    fn key_header(&self, key: &str) -> (&'static str, String) {
+    /// Returns the header with the API key: the name in lower case, and the value.
+    fn auth_header(&self, key: &str) -> (&'static str, String) {
         ("authorization", format!("Bearer {key}"))
     }
 
-    /// The request's JSON body. It MUST ask for a stream.
-    fn body(&self, request: &LlmRequest, optional: Optional) -> Value;
+    /// Returns the JSON body of a request. It MUST request a stream.
+    fn body(&self, request: &LlmRequest, optional: OptionalFields) -> Value;
 
-    /// Whether an answer with this status complains of nothing but a field that [`Optional::LeftOut`] leaves out.
-    fn refuses_optional(&self, _status: u16, _said: &ErrorBody) -> bool {
+    /// Whether an error response rejects nothing but a field that [`OptionalFields::Omit`] omits.
+    fn rejects_optional_fields(&self, _status: u16, _body: &ErrorBody) -> bool {
         false
     }
 
-    /// A decoder for one reply. `failure` makes the errors of what the provider says went wrong.
-    fn decoder(&self, failure: FailureContext) -> Self::Decoder;
+    /// Creates a decoder for one reply. `errors` maps the errors that the reply contains.
+    fn decoder(&self, errors: ErrorMapper) -> Self::Decoder;
 }
 
-/// What happens to fields that some servers refuse and no answer depends on.
+/// Whether to send the fields that some servers reject and no reply depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Optional {
-    /// They are sent.
-    Sent,
-    /// They are left out.
-    LeftOut,
+pub enum OptionalFields {
+    /// Send them.
+    Include,
+    /// Leave them out.
+    Omit,
 }
 
-/// Reads one reply of a provider, step by step. It does not wait and does not read: what came is given to it.
+/// Decodes one reply of a provider incrementally, without I/O.
 ///
-/// Events go to `out` as far as they are certain, before an error too. After [`LlmEvent::Finished`] or an error nothing
-/// more is given to it.
+/// Events are appended to `out` as soon as they are certain, also before an error. After [`LlmEvent::Finished`] or an
+/// error, no method is called again.
 pub trait ReplyDecoder: Send + 'static {
-    /// One server-sent event: its name (`message` if it has none) and its data.
+    /// Decodes a server-sent event: its name (`message` if it has none) and its data.
     ///
     /// # Errors
-    /// What the provider says went wrong; [`LlmError::BadReply`] if the event makes no sense.
+    /// The error that the event reports; [`LlmError::BadReply`] if the event is invalid.
     fn event(&mut self, name: &str, data: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError>;
 
-    /// A whole reply as one JSON document, from a server that does not stream.
+    /// Decodes a whole reply from a server that does not stream.
     ///
     /// # Errors
     /// As [`event`](Self::event).
     fn document(&mut self, body: &str, out: &mut Vec<LlmEvent>) -> Result<(), LlmError>;
 
-    /// The stream of events has ended, and not by an error of the connection. It MUST put out
-    /// [`LlmEvent::Finished`] or fail.
+    /// Handles the end of the stream of events. It MUST append [`LlmEvent::Finished`] or fail.
     ///
     /// # Errors
-    /// [`LlmError::Unavailable`] if the reply was not whole.
+    /// [`LlmError::Unavailable`] if the reply is truncated.
     fn end(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError>;
 }

@@ -1,17 +1,16 @@
-//! Resilience around the port: [`ResilientClient`] gives a provider deadlines, retries and a circuit breaker, and
-//! [`FallbackClient`] lets another model stand in for one that cannot answer. Both wrap any `LlmClient`.
+//! Resilience for any `LlmClient`: [`ResilientClient`] adds timeouts, retries and a circuit breaker, and
+//! [`FallbackClient`] answers with another model if one fails.
 //!
-//! Deliberately not here: the deadline for connecting and what an HTTP status means (the transport's, which alone sees
-//! a connection), and what a user is told (`domain` and `http-api`). Why own code, where there are crates: the breakers
-//! (failsafe, recloser, circuitbreaker-rs) read the system's clock and guard a future, not a stream that fails later or
-//! is dropped; backon adds jitter to a delay, where full jitter draws the whole of it.
+//! The connect timeout and the meaning of HTTP statuses are in `transport.rs` and `error.rs`. No crate is used because
+//! the circuit breakers (failsafe, recloser, circuitbreaker-rs) read the system clock and guard a future, not a stream
+//! that fails later or is dropped, and backon adds jitter to a delay, where full jitter draws all of it.
 
-mod answer;
+mod backoff;
 mod breaker;
-mod deadline;
 mod fallback;
+mod guarded_stream;
 mod options;
-mod retry;
+mod timeout;
 
 #[cfg(test)]
 mod tests;
@@ -23,22 +22,21 @@ use async_trait::async_trait;
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream};
 use domain::runtime::{Timer, with_causes};
 
-use answer::{Answer, first_event};
-use breaker::{Admission, Breaker};
-use deadline::{Deadline, Overdue};
-use retry::Jitter;
+use backoff::Jitter;
+use breaker::{Breaker, Permit};
+use guarded_stream::{GuardedStream, first_event};
+use timeout::{Deadline, TimeoutError};
 
 pub use fallback::FallbackClient;
-pub use options::{BreakerOptions, Deadlines, ResilienceOptions, RetryOptions};
+pub use options::{BreakerOptions, ResilienceOptions, RetryOptions, Timeouts};
 
-/// A provider's client with deadlines, retries and a circuit breaker.
+/// A client with timeouts, retries and a circuit breaker.
 ///
-/// The question is asked again only while no event was handed out, and only after [`LlmError::RateLimited`] and
-/// [`LlmError::Unavailable`]: any other error would be the same again, and words that were shown cannot be taken back.
-/// `LlmEvent::Thinking` is an event like others here: a model that thinks is given the time between events and not that
-/// for the first one, and whoever watches is told so at once instead of after a retry.
-/// [`LlmClient::respond`] answers when the first event is there, and fails with the last try's error. Whoever drops the
-/// future or the stream ends the call, its waits included.
+/// A request is retried only before the first event, because emitted text cannot be withdrawn, and only after
+/// [`LlmError::RateLimited`] and [`LlmError::Unavailable`], because other errors would recur. `LlmEvent::Thinking`
+/// counts as an event, so that it reaches the caller at once and the idle timeout applies from then on.
+/// [`LlmClient::respond`] returns at the first event, or fails with the error of the last attempt. Dropping its future
+/// or the stream cancels the call.
 pub struct ResilientClient {
     inner: Arc<dyn LlmClient>,
     timer: Arc<dyn Timer>,
@@ -48,53 +46,48 @@ pub struct ResilientClient {
 }
 
 impl ResilientClient {
-    /// `inner` with `options`. It has a circuit breaker of its own: make one of these for each provider and keep it.
+    /// Wraps `inner`. Each instance has its own circuit breaker: create one for each provider and share it.
     pub fn new(inner: Arc<dyn LlmClient>, timer: Arc<dyn Timer>, options: ResilienceOptions) -> Self {
         let breaker = Arc::new(Breaker::new(inner.provider().to_owned(), timer.clone(), options.breaker));
-        Self { inner, timer, options, breaker, jitter: Box::new(retry::random_part) }
+        Self { inner, timer, options, breaker, jitter: Box::new(backoff::full_jitter) }
     }
 
-    /// With another source of chance for the waits between tries: `jitter` is handed the longest wait and answers with
-    /// one from zero to that. A longer one is cut.
+    /// Replaces the random jitter: `jitter` maps the maximum delay to a delay from zero to that; longer ones are
+    /// capped.
     #[must_use]
     pub fn with_jitter(mut self, jitter: impl Fn(Duration) -> Duration + Send + Sync + 'static) -> Self {
         self.jitter = Box::new(jitter);
         self
     }
 
-    /// One try: from the question to the first event.
-    async fn ask(&self, request: LlmRequest, total: Deadline, admission: Admission) -> Result<LlmStream, LlmError> {
-        let deadlines = self.options.deadlines;
-        let first = Deadline::from(self.timer.elapsed(), Overdue::FirstEvent(deadlines.first_event));
-        let answer = first.or(total).hold(self.timer.as_ref(), async {
+    /// Makes one attempt, from the request to the first event.
+    async fn attempt(&self, request: LlmRequest, total: Deadline, permit: Permit) -> Result<LlmStream, LlmError> {
+        let timeouts = self.options.timeouts;
+        let deadline = Deadline::after(self.timer.elapsed(), TimeoutError::FirstEvent(timeouts.first_event));
+        let result = deadline.min(total).run(self.timer.as_ref(), async {
             let stream = self.inner.respond(request).await?;
             first_event(stream).await
         });
-        match answer.await.unwrap_or_else(|overdue| Err(overdue.into())) {
+        match result.await.unwrap_or_else(|elapsed| Err(elapsed.into())) {
             Ok((first, rest)) => {
-                Ok(Answer::new(rest, self.timer.clone(), total, deadlines.between_events, admission).stream(first))
+                Ok(GuardedStream::new(rest, self.timer.clone(), total, timeouts.idle, permit).starting_with(first))
             }
             Err(error) => {
-                admission.settle((&error).into());
+                permit.record((&error).into());
                 Err(error)
             }
         }
     }
 
-    /// Returns how long to wait before the next try after `error`; `None` if there is to be none.
-    fn next_try(&self, error: &LlmError, retries: u32, total: Deadline) -> Option<Duration> {
-        let wait = retry::wait(&self.options.retries, error, retries, &self.jitter)?;
-        // Neither a try that would come too late is waited for, nor one that the breaker would refuse.
-        if !total.is_open(self.timer.elapsed().saturating_add(wait)) || !self.breaker.is_closed() {
+    /// Returns the delay before the next attempt; `None` if the request is not retried.
+    fn retry_delay(&self, error: &LlmError, retries: u32, total: Deadline) -> Option<Duration> {
+        let delay = backoff::delay(&self.options.retries, error, retries, &self.jitter)?;
+        // The total timeout or the breaker would reject the attempt.
+        if total.has_passed(self.timer.elapsed().saturating_add(delay)) || !self.breaker.is_closed() {
             return None;
         }
-        tracing::info!(
-            provider = self.provider(),
-            wait = ?wait,
-            error = with_causes(error),
-            "the provider will be asked again"
-        );
-        Some(wait)
+        tracing::info!(provider = self.provider(), ?delay, error = with_causes(error), "retrying the request");
+        Some(delay)
     }
 }
 
@@ -109,19 +102,19 @@ impl LlmClient for ResilientClient {
     }
 
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
-        let total = Deadline::from(self.timer.elapsed(), Overdue::Total(self.options.deadlines.total));
-        let mut admission = self.breaker.admit().map_err(|open| LlmError::Unavailable(open.into()))?;
+        let total = Deadline::after(self.timer.elapsed(), TimeoutError::Total(self.options.timeouts.total));
+        let mut permit = self.breaker.acquire().map_err(|open| LlmError::Unavailable(open.into()))?;
         let mut retries = 0;
         loop {
-            let error = match self.ask(request.clone(), total, admission).await {
+            let error = match self.attempt(request.clone(), total, permit).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
-            let Some(wait) = self.next_try(&error, retries, total) else { return Err(error) };
-            self.timer.sleep(wait).await;
-            // Another call may have opened the breaker meanwhile. This call's own error says more than that.
-            let Ok(admitted) = self.breaker.admit() else { return Err(error) };
-            admission = admitted;
+            let Some(delay) = self.retry_delay(&error, retries, total) else { return Err(error) };
+            self.timer.sleep(delay).await;
+            // Another call may have opened the breaker. This call's own error is more specific.
+            let Ok(next) = self.breaker.acquire() else { return Err(error) };
+            permit = next;
             retries += 1;
         }
     }

@@ -1,11 +1,11 @@
-//! What holds of every reply that a decoder reads, however it was cut, garbled and divided on its way.
+//! Properties of decoders on truncated, corrupted and arbitrarily divided replies.
 
 use domain::llm::LlmEvent;
-use llm::{Cohere, FailureContext, OpenAi, Provider, ReplyReader};
+use llm::{Cohere, ErrorMapper, OpenAi, Provider, ReplyReader};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn events(events: &[Value]) -> String {
+fn sse(events: &[Value]) -> String {
     let events: Vec<_> = events.iter().map(|event| format!("data: {event}\n\n")).collect();
     events.concat() + "data: [DONE]\n\n"
 }
@@ -15,7 +15,7 @@ fn openai_body() -> String {
     let call = |index: u8, function: Value| {
         delta(json!({"tool_calls": [{"index": index, "id": index.to_string(), "function": function}]}))
     };
-    events(&[
+    sse(&[
         delta(json!({"content": "Größer"})),
         call(0, json!({"name": "add_task", "arguments": "{\"title\":"})),
         call(1, json!({"name": "list_tasks", "arguments": ""})),
@@ -28,7 +28,7 @@ fn cohere_body() -> String {
     let call = |kind: &str, call: Value| json!({"type": kind, "index": 0, "delta": {"message": {"tool_calls": call}}});
     let text = json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Größer"}}}});
     let end = json!({"finish_reason": "TOOL_CALL", "usage": {"tokens": {"input_tokens": 3.0}}});
-    events(&[
+    sse(&[
         json!({"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "Add."}}}),
         text,
         call("tool-call-start", json!({"id": "a", "function": {"name": "add_task", "arguments": ""}})),
@@ -38,80 +38,81 @@ fn cohere_body() -> String {
     ])
 }
 
-/// What comes of a body in pieces of these lengths, again and again.
+/// Reads a body in pieces of these lengths, cyclically. Returns the events and whether the reply was complete.
 fn read<P: Provider>(body: &[u8], lengths: &[usize]) -> (Vec<LlmEvent>, bool) {
-    let failure = FailureContext::new("m", P::MODEL_SETTING, None);
-    let mut reader = ReplyReader::new(P::new("m".into(), None).decoder(failure));
+    let errors = ErrorMapper::new("m", P::MODEL_SETTING, None);
+    let mut reader = ReplyReader::new(P::new("m".into(), None).decoder(errors));
     let (mut out, mut rest) = (Vec::new(), body);
     for length in lengths.iter().cycle() {
-        let (piece, later) = rest.split_at((*length).min(rest.len()));
+        let (piece, remaining) = rest.split_at((*length).min(rest.len()));
         if reader.push(piece, &mut out).is_err() {
             return (out, false);
         }
-        rest = later;
+        rest = remaining;
         if rest.is_empty() {
             break;
         }
     }
-    let whole = reader.end(&mut out).is_ok();
-    (out, whole)
+    let complete = reader.end(&mut out).is_ok();
+    (out, complete)
 }
 
-/// Finished once, at the end, if all went well and only then; each call begun before it is complete, and complete once.
-fn assert_in_order(events: &[LlmEvent], whole: bool) {
+/// Asserts that a complete reply, and no other, ends in `Finished`, and that each call is started and completed once,
+/// in this order.
+fn assert_in_order(events: &[LlmEvent], complete: bool) {
     let finished = events.iter().position(|event| matches!(event, LlmEvent::Finished { .. }));
-    assert_eq!(finished, whole.then(|| events.len() - 1), "{events:?}");
-    let (mut begun, mut complete) = (Vec::new(), Vec::new());
+    assert_eq!(finished, complete.then(|| events.len() - 1), "{events:?}");
+    let (mut started, mut completed) = (Vec::new(), Vec::new());
     for event in events {
         match event {
             LlmEvent::ToolCallStarted { index, .. } => {
-                assert!(!begun.contains(index), "{events:?}");
-                begun.push(*index);
+                assert!(!started.contains(index), "{events:?}");
+                started.push(*index);
             }
-            LlmEvent::ToolCallArguments { index, .. } => assert!(begun.contains(index), "{events:?}"),
+            LlmEvent::ToolCallArguments { index, .. } => assert!(started.contains(index), "{events:?}"),
             LlmEvent::ToolCallComplete { index, call } => {
-                assert!(begun.contains(index) && !complete.contains(index) && !call.id.is_empty(), "{events:?}");
-                complete.push(*index);
+                assert!(started.contains(index) && !completed.contains(index) && !call.id.is_empty(), "{events:?}");
+                completed.push(*index);
             }
             _ => {}
         }
     }
 }
 
-fn assert_holds<P: Provider>(body: &[u8], changes: &[(usize, u8)], end: usize, lengths: &[usize]) {
-    let whole = read::<P>(body, &[body.len()]);
-    assert!(whole.1, "{whole:?}");
-    assert_eq!(read::<P>(body, lengths), whole);
-    let mut garbled = body[..end.min(body.len())].to_vec();
-    for (place, byte) in changes {
-        let length = garbled.len();
-        if let Some(changed) = garbled.get_mut(place % length.max(1)) {
+fn assert_properties<P: Provider>(body: &[u8], changes: &[(usize, u8)], end: usize, lengths: &[usize]) {
+    let expected = read::<P>(body, &[body.len()]);
+    assert!(expected.1, "{expected:?}");
+    assert_eq!(read::<P>(body, lengths), expected);
+    let mut corrupted = body[..end.min(body.len())].to_vec();
+    for (position, byte) in changes {
+        let length = corrupted.len();
+        if let Some(changed) = corrupted.get_mut(position % length.max(1)) {
             *changed = *byte;
         }
     }
-    let (events, whole) = read::<P>(&garbled, lengths);
-    assert_in_order(&events, whole);
+    let (events, complete) = read::<P>(&corrupted, lengths);
+    assert_in_order(&events, complete);
 }
 
 proptest! {
     #[test]
-    fn a_reply_is_the_same_in_any_pieces_and_in_order_however_garbled(
+    fn pieces_do_not_change_a_reply_and_corruption_keeps_the_order_of_events(
         changes in prop::collection::vec((0..2000_usize, any::<u8>()), 0..6),
         end in 0..2000_usize,
         lengths in prop::collection::vec(1..200_usize, 1..8),
     ) {
-        assert_holds::<OpenAi>(openai_body().as_bytes(), &changes, end, &lengths);
-        assert_holds::<Cohere>(cohere_body().as_bytes(), &changes, end, &lengths);
+        assert_properties::<OpenAi>(openai_body().as_bytes(), &changes, end, &lengths);
+        assert_properties::<Cohere>(cohere_body().as_bytes(), &changes, end, &lengths);
     }
 }
 
 #[test]
-fn a_reply_that_was_cut_anywhere_before_its_end_is_never_whole() {
+fn a_reply_truncated_anywhere_is_not_complete() {
     let openai = openai_body();
     let last = openai.find("{\"choices\":[{\"delta\":{},").unwrap_or_default();
     for end in 0..last {
-        let (events, whole) = read::<OpenAi>(&openai.as_bytes()[..end], &[64]);
-        assert!(!whole && !events.iter().any(|event| matches!(event, LlmEvent::ToolCallComplete { .. })), "{end}");
+        let (events, complete) = read::<OpenAi>(&openai.as_bytes()[..end], &[64]);
+        assert!(!complete && !events.iter().any(|event| matches!(event, LlmEvent::ToolCallComplete { .. })), "{end}");
     }
     let cohere = cohere_body();
     let last = cohere.find("TOOL_CALL").unwrap_or_default();

@@ -16,8 +16,7 @@ use domain::id::UserId;
 use domain::storage::StorageError;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult as _, QuerySelect as _};
 
-use crate::database::Database;
-use crate::database::VALUES_PER_STATEMENT;
+use crate::database::{Database, VALUES_PER_STATEMENT};
 use crate::entity::change::Model;
 use crate::entity::user;
 use crate::error::{corrupt, storage};

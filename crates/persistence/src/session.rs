@@ -79,7 +79,7 @@ impl SessionRepo for SeaSessionRepo {
             .cond_where(is_active(owner, id, now.into()));
         let reader = self.database.reader().await?;
         let row = reader.query_one(&select).await.map_err(storage)?.ok_or(SessionRepoError::NotFound)?;
-        let (version, created_at, last_used_at, expires_at) = read_standing(&row).map_err(storage)?;
+        let (version, created_at, last_used_at, expires_at) = read_status(&row).map_err(storage)?;
         Ok(SessionStatus {
             token_version: u32::try_from(version).map_err(corrupt)?,
             created_at: created_at.into(),
@@ -184,8 +184,8 @@ impl SessionRepo for SeaSessionRepo {
     }
 }
 
-/// The user's token version, and when the session was created, was last used and expires.
-fn read_standing(row: &QueryResult) -> Result<(i64, Timestamp, Timestamp, Timestamp), DbErr> {
+/// Reads the user's token version, and the session's times of creation, last use and expiry.
+fn read_status(row: &QueryResult) -> Result<(i64, Timestamp, Timestamp, Timestamp), DbErr> {
     Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
 }
 

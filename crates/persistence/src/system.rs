@@ -24,8 +24,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use crate::api_token::scopes;
-use crate::database::Database;
-use crate::database::VALUES_PER_STATEMENT;
+use crate::database::{Database, VALUES_PER_STATEMENT};
 use crate::entity::{
     Timestamp, api_token, external_account, one_time_code, refresh_token, session, spent_state, turn, user,
 };

@@ -12,8 +12,7 @@ use sea_orm::{
     QuerySelect as _,
 };
 
-use crate::database::Database;
-use crate::database::VALUES_PER_STATEMENT;
+use crate::database::{Database, VALUES_PER_STATEMENT};
 use crate::entity::task::{Column, Entity, Model};
 use crate::error::{corrupt, storage};
 

@@ -115,7 +115,7 @@ pub(crate) async fn stop(
 }
 
 /// Ends a running turn by the updates of its conversation, of itself and of its message, in this order. Unless the turn
-/// has failed, the pending action of the conversation lapses.
+/// has failed, the conversation's earlier pending actions are settled.
 async fn finish(
     database: &Database,
     (owner, id): (UserId, TurnId),

@@ -1,5 +1,6 @@
 //! Migrations up and down, on empty and filled databases, and concurrently.
 
+use anyhow::Context as _;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use test_database::{TestDatabase, on_both_databases};
 use uuid::Uuid;
@@ -77,31 +78,29 @@ async fn later_migrations_keep_existing_rows(test: TestDatabase) -> anyhow::Resu
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     fill(&db).await?;
-    // The migrations after the one of messages.
-    let added = u32::try_from(migrations::status(&db).await?.len())? - 6;
-    migrations::down(&db, added).await?;
+    down_to(&db, "m20261123_000006_create_messages").await?;
     migrations::up(&db).await?;
     // Turns from before the column of attempts have one attempt.
     assert_eq!(count(&db, "SELECT COUNT(*) FROM turns WHERE attempt = 1".to_owned()).await?, 2);
     // Sessions from before the columns of clients have no client.
     let without_client = "SELECT COUNT(*) FROM sessions WHERE device IS NULL AND peer IS NULL".to_owned();
     assert_eq!(count(&db, without_client).await?, 2);
-    for (table, kept) in
+    for (table, expected) in
         [("users", 2), ("sessions", 2), ("refresh_tokens", 2), ("conversations", 2), ("turns", 2), ("messages", 4)]
     {
-        assert_eq!(count(&db, format!("SELECT COUNT(*) FROM {table}")).await?, kept, "{table}");
+        assert_eq!(count(&db, format!("SELECT COUNT(*) FROM {table}")).await?, expected, "{table}");
     }
     fill(&db).await
 }
 
-/// Reverts the migrations from the trash on, and applies them to rows of the earlier schema.
+/// Reverts the migrations of the trash, the ledger and later ones, and applies them to rows of the earlier schema.
 async fn the_ledger_and_the_trash_are_added_to_filled_tables(test: TestDatabase) -> anyhow::Result<()> {
     let db = Database::connect(test.url()).await?;
     migrations::up(&db).await?;
     let (ada, bob) = two_users(&db).await?;
     db.execute_unprepared(&format!("UPDATE tasks SET deleted_at = {NOW} WHERE user_id = {}", id(&db, ada.user)))
         .await?;
-    migrations::down(&db, 5).await?;
+    down_to(&db, "m20261124_000016_create_spent_states").await?;
     let rows = async |table: &str| count(&db, format!("SELECT COUNT(*) FROM {table}")).await;
     // Tasks in the trash are not restored by the revert.
     assert_eq!((rows("tasks").await?, rows("pending_actions").await?, rows("effects").await?), (1, 0, 0));
@@ -167,6 +166,13 @@ async fn a_newer_schema_has_no_pending_migrations_and_is_refused(test: TestDatab
     assert!(migrations::up(&db).await.is_err());
     assert!(migrations::down(&db, 1).await.is_err());
     Ok(())
+}
+
+/// Reverts every migration after `last`.
+async fn down_to(db: &DatabaseConnection, last: &str) -> anyhow::Result<()> {
+    let migrations = migrations::status(db).await?;
+    let later = migrations.iter().rev().position(|(name, _)| name == last).context("no such migration")?;
+    Ok(migrations::down(db, u32::try_from(later)?).await?)
 }
 
 async fn down_all(db: &DatabaseConnection) -> anyhow::Result<()> {

@@ -1,8 +1,8 @@
-//! `bench-chat`: the server's own time in a chat turn, that is everything but the provider's, on SQLite and on Postgres.
+//! `bench-chat`: the server's own time in a chat turn, without the provider's, on SQLite and on Postgres.
 //!
-//! Each turn adds one task, so it asks the provider twice. Its own time is what the client waited, less the time that
-//! the fake provider had a request of this turn in its hands. Provider, server and clients share one process and its
-//! processors; with several clients the time includes waiting for one another.
+//! Each turn adds one task with two requests to the provider. The server's own time is the client's time less the time
+//! between each request and its answer at the fake provider. Provider, server and clients share one process; with
+//! several clients the time includes waiting for CPUs.
 
 use std::time::{Duration, Instant};
 
@@ -14,27 +14,27 @@ use futures_util::future;
 use test_database::{Kind, TestDatabase, postgres_is_missing};
 use tests::TestUser;
 use tests::fake_provider::{Behaviour, FakeProvider};
-use tests::measure::{Times, register, say};
+use tests::measure::{Times, print_line, register};
 
 /// Measures the server's own time in a chat turn. Build it with --release.
 #[derive(Parser)]
 #[command(name = "bench-chat")]
 struct Arguments {
-    /// How many turns are measured one after the other
+    /// Number of turns, one after the other
     #[arg(long, default_value_t = 300)]
     turns: usize,
-    /// How many clients there are when turns are measured at once
+    /// Number of concurrent clients in the second measurement
     #[arg(long, default_value_t = 8)]
     clients: usize,
-    /// How many turns a conversation has before the next one begins
+    /// Number of turns per conversation
     #[arg(long, default_value_t = 5, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     conversation: usize,
 }
 
-/// So many turns go before the measured ones.
-const WARM_UP: usize = 20;
+/// Number of turns before the measured ones.
+const WARM_UP_TURNS: usize = 20;
 
-/// What is known of a number of turns.
+/// Times of the measured turns.
 #[derive(Default)]
 struct Measured {
     own: Times,
@@ -46,11 +46,11 @@ struct Measured {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if cfg!(debug_assertions) {
-        say("This is a debug build: the figures mean nothing.")?;
+        print_line("This is a debug build: its figures are not meaningful.")?;
     }
     for kind in [Kind::Sqlite, Kind::Postgres] {
         if kind == Kind::Postgres && postgres_is_missing() {
-            say("Postgres: not measured, there is no server (TEST_DATABASE_URL, or the server's programs)")?;
+            print_line("Postgres: skipped, no server found (TEST_DATABASE_URL or installed server programs)")?;
             continue;
         }
         measure(kind, &arguments).await?;
@@ -69,27 +69,27 @@ async fn measure(kind: Kind, arguments: &Arguments) -> anyhow::Result<()> {
     let server = tokio::spawn(application.run_until_stopped(async move { drop(stopped.await) }));
 
     let ada = register(&address, "ada").await?;
-    turns(&ada, "warm", WARM_UP, arguments.conversation).await?;
-    let alone = turns(&ada, "alone", arguments.turns, arguments.conversation).await?;
-    report(kind, 1, &alone, &provider)?;
+    turns(&ada, "warm", WARM_UP_TURNS, arguments.conversation).await?;
+    let sequential = turns(&ada, "alone", arguments.turns, arguments.conversation).await?;
+    report(kind, 1, &sequential, &provider)?;
 
     let each = arguments.turns.div_ceil(arguments.clients.max(1));
     let mut users = Vec::new();
     for client in 0..arguments.clients {
         users.push((register(&address, &format!("client{client}")).await?, format!("client{client}")));
     }
-    let at_once = users.iter().map(|(user, name)| turns(user, name, each, arguments.conversation));
-    let at_once: Vec<_> = future::try_join_all(at_once).await?.concat();
-    report(kind, arguments.clients, &at_once, &provider)?;
+    let concurrent = users.iter().map(|(user, name)| turns(user, name, each, arguments.conversation));
+    let concurrent: Vec<_> = future::try_join_all(concurrent).await?.concat();
+    report(kind, arguments.clients, &concurrent, &provider)?;
 
     drop(stop);
     server.await?
 }
 
-/// A turn that is over: its marker, and how long the client waited.
+/// A completed turn: its marker and the time that the client waited.
 type Turn = (String, Duration);
 
-/// Takes turns one after the other, a new conversation after every few.
+/// Runs turns one after the other, `per_conversation` in each conversation.
 async fn turns(user: &TestUser, name: &str, turns: usize, per_conversation: usize) -> anyhow::Result<Vec<Turn>> {
     let (mut done, mut conversation) = (Vec::new(), None);
     for number in 0..turns {
@@ -97,13 +97,13 @@ async fn turns(user: &TestUser, name: &str, turns: usize, per_conversation: usiz
             conversation = None;
         }
         let marker = format!("{name}-{number}-");
-        let began = Instant::now();
+        let started = Instant::now();
         let answer = user.say(&format!("Add a task to {marker}"), conversation.as_deref()).await?;
-        let took = began.elapsed();
+        let elapsed = started.elapsed();
         let answer = answer.expect(200)?;
         anyhow::ensure!(answer["tool_calls"][0]["result"]["success"] == true, "{answer}");
         conversation = answer["conversation_id"].as_str().map(str::to_owned);
-        done.push((marker, took));
+        done.push((marker, elapsed));
     }
     Ok(done)
 }
@@ -114,16 +114,16 @@ fn report(kind: Kind, clients: usize, turns: &[Turn], provider: &FakeProvider) -
     for (marker, whole) in turns {
         let of_turn: Vec<_> = requests.iter().filter(|request| request.user_text.ends_with(marker.as_str())).collect();
         anyhow::ensure!(of_turn.len() == 2, "{marker}: {} requests to the provider", of_turn.len());
-        let waits = of_turn.iter().map(|request| request.answered.map(|end| end - request.at));
+        let waits = of_turn.iter().map(|request| request.answered_at.map(|end| end - request.received_at));
         let provider: Duration = waits.map(Option::unwrap_or_default).sum();
         measured.whole.push(*whole);
         measured.provider.push(provider);
         measured.own.push(whole.saturating_sub(provider));
     }
-    say(&format!("{kind:?}, {clients} at once"))?;
-    say(&format!("  the server's own time  {}", measured.own.summary()))?;
-    say(&format!("  the provider's         {}", measured.provider.summary()))?;
-    say(&format!("  the whole turn         {}", measured.whole.summary()))?;
+    print_line(&format!("{kind:?}, {clients} concurrent"))?;
+    print_line(&format!("  the server's own time  {}", measured.own.summary()))?;
+    print_line(&format!("  the provider's         {}", measured.provider.summary()))?;
+    print_line(&format!("  the whole turn         {}", measured.whole.summary()))?;
     Ok(())
 }
 

@@ -1,29 +1,27 @@
-//! `fake-provider`: a language model provider on loopback for people without a key, with faults on request. It prints what
-//! to set, and then a line for each request, until it is interrupted.
-//!
-//! Deliberately not here: how it answers, which is in `fake_provider`.
+//! `fake-provider`: a language model provider on loopback that needs no key, with faults on request. It prints the
+//! settings for the app, then a line for each request, until it is interrupted.
 
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tests::fake_provider::{Behaviour, FakeProvider, Fault, Otherwise};
+use tests::fake_provider::{Behaviour, FakeProvider, Fault};
 
 /// Speaks Cohere's chat API v2 and OpenAI's chat completions on 127.0.0.1, with the built-in assistant.
 #[derive(Parser)]
 #[command(name = "fake-provider")]
 struct Arguments {
-    /// The port to listen on; 0 is any free one
+    /// Port to listen on; 0 for any free port
     #[arg(long, default_value_t = 9000)]
     port: u16,
-    /// How long an answer takes before its first byte
+    /// Delay before the first byte of an answer
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     latency: Duration,
-    /// How long it takes between two pieces of an answer
+    /// Delay between two pieces of an answer
     #[arg(long, value_name = "DURATION", default_value = "30ms", value_parser = humantime::parse_duration)]
     piece_gap: Duration,
-    /// What is wrong with every answer
+    /// Fault of every answer
     #[arg(long)]
     fault: Option<FaultName>,
 }
@@ -40,17 +38,17 @@ enum FaultName {
     ModelRetired,
     /// The connection is closed after three pieces
     Cut,
-    /// Events whose data is no JSON
+    /// Events whose data is not JSON
     Garbage,
-    /// Text without end
+    /// Endless text
     Endless,
-    /// One line without end
+    /// One endless line
     EndlessLine,
-    /// Not a byte, ever
+    /// No byte is sent
     Silent,
-    /// Nothing more after three pieces
+    /// Nothing is sent after three pieces
     Hang,
-    /// The stream tells of an error after three pieces
+    /// An error event after three pieces
     ErrorInStream,
 }
 
@@ -75,20 +73,20 @@ impl From<FaultName> for Fault {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let Arguments { port, latency, piece_gap, fault } = Arguments::parse();
-    let say = |line: &str| {
-        // Whoever reads may be gone; that is no reason to stop answering.
+    let print = |line: &str| {
+        // The provider continues if standard output is closed.
         drop(writeln!(std::io::stdout(), "{line}"));
     };
     let behaviour = Behaviour {
-        otherwise: Otherwise::Assistant,
         fault: fault.map(Fault::from),
         latency,
         piece_gap,
-        observer: Some(Arc::new(say)),
+        observer: Some(Arc::new(print)),
+        ..Behaviour::assistant()
     };
     let provider = FakeProvider::start_on(port, behaviour)?;
     let (url, openai_url) = (provider.url(), provider.openai_url());
-    say(&format!(
+    print(&format!(
         "A fake provider listens on {url}. Start the app with one of these:\n  \
          LLM_PROVIDER=cohere COHERE_BASE_URL={url} COHERE_API_KEY=anything\n  \
          LLM_PROVIDER=openai OPENAI_BASE_URL={openai_url} OPENAI_API_KEY=anything OPENAI_MODEL=fake"

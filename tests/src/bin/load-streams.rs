@@ -1,8 +1,8 @@
-//! `load-streams`: many streaming turns at once against a provider that takes two seconds, with a small pool of database
-//! connections. It says how the task routes do meanwhile and what an open turn costs in memory, and fails if any turn or
+//! `load-streams`: many concurrent streamed turns with a slow provider and a small pool of database connections. It
+//! reports the response times of the task routes meanwhile and the memory of an open turn, and fails if a turn or a
 //! request fails.
 //!
-//! The server is its own binary in a process of its own; provider and clients are in this one.
+//! The server is a separate process; provider and clients are in this one.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,36 +15,36 @@ use serde_json::{Value, json};
 use test_database::{Kind, TestDatabase};
 use tests::TestUser;
 use tests::fake_provider::{Behaviour, FakeProvider};
-use tests::measure::{ServerProcess, Times, register, say, until_passed};
+use tests::measure::{ServerProcess, Times, print_line, register, until_passed};
 use tokio::sync::watch;
 
-/// Opens many streaming turns at once and measures the server meanwhile.
+/// Runs many concurrent streamed turns and measures the server meanwhile.
 #[derive(Parser)]
 #[command(name = "load-streams")]
 struct Arguments {
-    /// The server's binary; the one beside this program if unset
+    /// The server's binary; by default the one next to this program
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
-    /// How many turns are open at once
+    /// Number of concurrent turns
     #[arg(long, default_value_t = 200)]
     streams: usize,
-    /// How long the provider takes before the first byte of each of its two answers in a turn
+    /// Delay before the first byte of each of the provider's two answers in a turn
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = humantime::parse_duration)]
     latency: Duration,
-    /// How many connections to the database the server may have
+    /// Maximum number of the server's connections to the database
     #[arg(long, default_value_t = 5)]
     connections: u32,
-    /// On a throwaway Postgres instead of SQLite
+    /// Use a temporary Postgres database instead of SQLite
     #[arg(long)]
     postgres: bool,
 }
 
-/// So many turns one user has open, fewer than anybody may begin in a minute.
+/// Number of concurrent turns per user.
 const TURNS_PER_USER: usize = 10;
-/// So long the task routes are measured before the turns begin.
-const BEFORE: Duration = Duration::from_secs(2);
-/// How long the client rests between two requests to the task routes.
-const REST: Duration = Duration::from_millis(5);
+/// Time that the task routes are measured before the turns start.
+const BASELINE_TIME: Duration = Duration::from_secs(2);
+/// Pause between two rounds of the task routes.
+const REQUEST_INTERVAL: Duration = Duration::from_millis(5);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -57,52 +57,59 @@ async fn main() -> anyhow::Result<()> {
     let database = TestDatabase::create(kind).await?;
     let provider = FakeProvider::start(Behaviour::assistant().latency(latency))?;
     let start = || start(&server, database.url(), &provider.url(), connections);
-    // Hashing passwords takes much memory, which the process keeps and would use for the turns: another one does it.
+    // Another process signs up the users: memory that hashing leaves behind would distort the measurement.
     let (users, watcher) = sign_up(&start()?, streams.div_ceil(TURNS_PER_USER)).await?;
     let server = start()?;
     let users: Vec<_> = users.iter().map(|user| user.at(&server.address)).collect();
     let watcher = watcher.at(&server.address);
 
-    // A first turn of everybody warms up what is made once and kept.
+    // Warms up connections and caches.
     future::try_join_all(users.iter().map(|user| turn(user, "warm-up".to_owned()))).await?;
     let warm_ups = provider.requests().len();
-    let before = task_routes(&watcher, until_passed(BEFORE)).await?;
+    let before = task_routes(&watcher, until_passed(BASELINE_TIME)).await?;
     let memory_before = server.resident_bytes();
 
-    let (ended, end) = watch::channel(false);
-    let began = Instant::now();
+    let (done_sender, done_receiver) = watch::channel(false);
+    let started = Instant::now();
     let turns = (0..streams).map(|number| turn(&users[number / TURNS_PER_USER], format!("load-{number}")));
     let turns = async {
         let done = future::join_all(turns).await;
-        ended.send_replace(true);
+        done_sender.send_replace(true);
         done
     };
     let opened = async {
-        provider.arrived(warm_ups + streams).await;
-        (server.resident_bytes(), began.elapsed())
+        provider.wait_for_requests(warm_ups + streams).await?;
+        anyhow::Ok((server.resident_bytes(), started.elapsed()))
     };
-    let (done, (memory_open, all_open_after), while_open) = tokio::join!(turns, opened, task_routes(&watcher, end));
-    let took = began.elapsed();
+    let (done, opened, while_open) = tokio::join!(turns, opened, task_routes(&watcher, done_receiver));
+    let (elapsed, (memory_open, all_open_after)) = (started.elapsed(), opened?);
     let (while_open, failures) = (while_open?, done.iter().filter_map(|turn| turn.as_ref().err()).collect::<Vec<_>>());
 
-    say(&format!(
-        "{kind:?}, {streams} streaming turns at once, {connections} connections, the provider takes {latency:?} twice"
+    print_line(&format!(
+        "{kind:?}, {streams} concurrent turns, {connections} database connections, provider latency 2 × {latency:?}"
     ))?;
-    say(&format!("  all open after {all_open_after:.2?}, all ended after {took:.2?}, failed: {}", failures.len()))?;
+    print_line(&format!(
+        "  all open after {all_open_after:.2?}, all completed after {elapsed:.2?}, failed: {}",
+        failures.len()
+    ))?;
     for failure in failures.iter().take(3) {
-        say(&format!("  {failure:#}"))?;
+        print_line(&format!("  {failure:#}"))?;
     }
-    say(&format!("  GET tasks   before {}", before.list.summary()))?;
-    say(&format!("              during {} ({})", while_open.list.summary(), ratios(&while_open.list, &before.list)))?;
-    say(&format!("  POST tasks  before {}", before.create.summary()))?;
-    say(&format!(
+    print_line(&format!("  GET tasks   before {}", before.list.summary()))?;
+    print_line(&format!(
+        "              during {} ({})",
+        while_open.list.summary(),
+        ratios(&while_open.list, &before.list)
+    ))?;
+    print_line(&format!("  POST tasks  before {}", before.create.summary()))?;
+    print_line(&format!(
         "              during {} ({})",
         while_open.create.summary(),
         ratios(&while_open.create, &before.create)
     ))?;
     if let (Some(before), Some(open)) = (memory_before, memory_open) {
         let each = open.saturating_sub(before) / u64::try_from(streams.max(1))?;
-        say(&format!(
+        print_line(&format!(
             "  memory: {} KiB before, {} KiB with all open, {} KiB for each",
             before / 1024,
             open / 1024,
@@ -111,7 +118,7 @@ async fn main() -> anyhow::Result<()> {
     }
     ensure!(failures.is_empty(), "{} of {streams} turns failed", failures.len());
     for user in &users {
-        ensure!(user.titles().await?.len() == 1 + streams.min(TURNS_PER_USER), "a turn left no task behind");
+        ensure!(user.titles().await?.len() == 1 + streams.min(TURNS_PER_USER), "a turn added no task");
     }
     Ok(())
 }
@@ -142,12 +149,11 @@ async fn sign_up(server: &ServerProcess, users: usize) -> anyhow::Result<(Vec<Te
     Ok((signed_up, register(&server.address, "watcher").await?))
 }
 
-/// One streaming turn from its beginning to its end.
+/// Runs one streamed turn.
 async fn turn(user: &TestUser, marker: String) -> anyhow::Result<()> {
     let body = json!({"message": format!("Add a task to {marker}")});
     let accept = [("accept", "text/event-stream")];
-    let answer =
-        user.send_with(Method::POST, "/api/{me}/chat", Some(&body), &accept).await.context("the connection")?;
+    let answer = user.send_with(Method::POST, "/api/{me}/chat", Some(&body), &accept).await.context("no response")?;
     ensure!(answer.status == 200, "{} {}", answer.status, answer.text);
     let data: Vec<_> = answer.text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
     ensure!(data.last() == Some(&"[DONE]"), "no [DONE] at the end: {:?}", data.last());
@@ -157,25 +163,24 @@ async fn turn(user: &TestUser, marker: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long the task routes take.
+/// Response times of the task routes.
 #[derive(Default)]
 struct TaskRoutes {
     list: Times,
     create: Times,
 }
 
-/// Lists and creates until the end.
+/// Lists and creates tasks until `end`.
 async fn task_routes(user: &TestUser, mut end: watch::Receiver<bool>) -> anyhow::Result<TaskRoutes> {
     let mut times = TaskRoutes::default();
-    let is_over = |end: &mut watch::Receiver<bool>| *end.borrow_and_update();
-    while !is_over(&mut end) {
-        let began = Instant::now();
+    while !*end.borrow_and_update() {
+        let started = Instant::now();
         user.get("/api/{me}/tasks?limit=20").await?.expect(200)?;
-        times.list.push(began.elapsed());
-        let began = Instant::now();
+        times.list.push(started.elapsed());
+        let started = Instant::now();
         user.add("measured").await?;
-        times.create.push(began.elapsed());
-        tokio::time::sleep(REST).await;
+        times.create.push(started.elapsed());
+        tokio::time::sleep(REQUEST_INTERVAL).await;
     }
     Ok(times)
 }

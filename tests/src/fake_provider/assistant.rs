@@ -1,4 +1,4 @@
-//! Answers that no script gives: the built-in assistant reads the conversation and answers or calls tools.
+//! Unscripted answers, from the built-in assistant.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_yes_confirms_only_where_the_tool_is_offered() {
+    fn a_yes_confirms_only_if_the_tool_is_offered() {
         let messages = [user("yes")];
         assert_eq!(calls(&messages, &["confirm_pending"]), [("confirm_pending".to_owned(), json!({}))]);
         assert_eq!(calls(&messages, &["delete_task"]), []);

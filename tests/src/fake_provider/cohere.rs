@@ -3,15 +3,15 @@
 
 use serde_json::{Value, json};
 
+use super::Reply;
 use super::delivery::{Frame, Kind};
-use super::reply::Reply;
-use super::server::Named;
+use super::metadata::Metadata;
 
 /// The events of a stream.
-pub(super) fn stream(reply: &Reply, named: &Named) -> Vec<Frame> {
+pub(super) fn stream(reply: &Reply, metadata: &Metadata) -> Vec<Frame> {
     let opening = json!({"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []});
     let mut frames =
-        vec![event(Kind::Around, "message-start", &json!({"id": named.id, "delta": {"message": opening}}))];
+        vec![event(Kind::Framing, "message-start", &json!({"id": metadata.id, "delta": {"message": opening}}))];
     frames.extend(
         reply
             .plan
@@ -20,25 +20,25 @@ pub(super) fn stream(reply: &Reply, named: &Named) -> Vec<Frame> {
     );
     if !reply.text.is_empty() {
         let empty = json!({"index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}});
-        frames.push(event(Kind::Around, "content-start", &empty));
+        frames.push(event(Kind::Framing, "content-start", &empty));
         frames.extend(reply.text.iter().map(|piece| text_delta(piece)));
-        frames.push(event(Kind::Around, "content-end", &json!({"index": 0})));
+        frames.push(event(Kind::Framing, "content-end", &json!({"index": 0})));
     }
-    for (index, (call, id)) in reply.calls.iter().zip(&named.call_ids).enumerate() {
-        let begun = json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": ""}});
-        let begun = json!({"index": index, "delta": {"message": {"tool_calls": begun}}});
-        frames.push(event(Kind::Piece, "tool-call-start", &begun));
+    for (index, (call, id)) in reply.calls.iter().zip(&metadata.call_ids).enumerate() {
+        let start = json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": ""}});
+        let start = json!({"index": index, "delta": {"message": {"tool_calls": start}}});
+        frames.push(event(Kind::Piece, "tool-call-start", &start));
         frames.extend(call.arguments.iter().map(|fragment| {
             let delta = json!({"tool_calls": {"function": {"arguments": fragment}}});
             event(Kind::Arguments, "tool-call-delta", &json!({"index": index, "delta": {"message": delta}}))
         }));
-        frames.push(event(Kind::Around, "tool-call-end", &json!({"index": index})));
+        frames.push(event(Kind::Framing, "tool-call-end", &json!({"index": index})));
     }
     let mut end = json!({"finish_reason": finish_reason(reply)});
-    if let Some(usage) = usage(named) {
+    if let Some(usage) = usage(metadata) {
         end["usage"] = usage;
     }
-    frames.push(event(Kind::Closing, "message-end", &json!({"id": named.id, "delta": end})));
+    frames.push(event(Kind::Closing, "message-end", &json!({"id": metadata.id, "delta": end})));
     frames.push(Frame { text: "data: [DONE]\n\n".to_owned(), kind: Kind::Done });
     frames
 }
@@ -48,14 +48,14 @@ pub(super) fn text_delta(piece: &str) -> Frame {
     event(Kind::Piece, "content-delta", &json!({"index": 0, "delta": {"message": {"content": {"text": piece}}}}))
 }
 
-/// The event that tells of an error within a stream.
+/// An error within a stream.
 pub(super) fn error_event() -> Frame {
     let delta = json!({"finish_reason": "ERROR", "error": "the generation failed"});
     event(Kind::Closing, "message-end", &json!({"delta": delta}))
 }
 
 /// The whole answer as one object.
-pub(super) fn whole(reply: &Reply, named: &Named) -> Value {
+pub(super) fn whole(reply: &Reply, metadata: &Metadata) -> Value {
     let mut message = json!({"role": "assistant"});
     if !reply.plan.is_empty() {
         message["tool_plan"] = reply.plan.concat().into();
@@ -64,13 +64,13 @@ pub(super) fn whole(reply: &Reply, named: &Named) -> Value {
         message["content"] = json!([{"type": "text", "text": reply.text.concat()}]);
     }
     if !reply.calls.is_empty() {
-        let calls = reply.calls.iter().zip(&named.call_ids).map(|(call, id)| {
+        let calls = reply.calls.iter().zip(&metadata.call_ids).map(|(call, id)| {
             json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": call.arguments.concat()}})
         });
         message["tool_calls"] = calls.collect();
     }
-    let mut answer = json!({"id": named.id, "finish_reason": finish_reason(reply), "message": message});
-    if let Some(usage) = usage(named) {
+    let mut answer = json!({"id": metadata.id, "finish_reason": finish_reason(reply), "message": message});
+    if let Some(usage) = usage(metadata) {
         answer["usage"] = usage;
     }
     answer
@@ -95,9 +95,9 @@ fn finish_reason(reply: &Reply) -> &str {
     }
 }
 
-/// The vendor's schema has numbers here, not integers, and they come as `27.0` at times.
-fn usage(named: &Named) -> Option<Value> {
-    let (input, output) = named.tokens?;
+/// The schema of the API has numbers here, not integers; some come as `27.0`.
+fn usage(metadata: &Metadata) -> Option<Value> {
+    let (input, output) = metadata.tokens?;
     let number = |tokens: u64| Value::from(f64::from(u32::try_from(tokens).unwrap_or(u32::MAX)));
     let tokens = json!({"input_tokens": number(input), "output_tokens": number(output)});
     Some(json!({"billed_units": tokens, "tokens": tokens}))

@@ -7,9 +7,7 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use futures_util::{Stream, future, stream};
 
-use super::reply::Gate;
-use super::server::Answering;
-use super::{Fault, Reply};
+use super::{Fault, Gate, Reply};
 
 /// Bytes that are sent at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +20,7 @@ pub(super) struct Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Carries no content.
-    Around,
+    Framing,
     /// Carries a piece of the answer.
     Piece,
     /// Carries a fragment of a tool call's arguments; counts as a piece.
@@ -35,9 +33,10 @@ pub(super) enum Kind {
 
 /// A step of a delivery.
 #[derive(Clone, Debug)]
-pub(super) enum Act {
+pub(super) enum Step {
     Send(Bytes),
     Sleep(Duration),
+    /// Waits until the gate is open.
     Wait(Gate),
     /// Closes the connection in the middle of the body.
     Cut,
@@ -59,43 +58,43 @@ pub(super) struct FaultFrames {
 const ENDLESS_PIECE: usize = 16 * 1024;
 
 /// Plans the delivery of these frames with the pace, the gates and the fault of `reply`.
-pub(super) fn plan(frames: Vec<Frame>, reply: &Reply, odd: &FaultFrames) -> VecDeque<Act> {
+pub(super) fn plan(frames: Vec<Frame>, reply: &Reply, fault_frames: &FaultFrames) -> VecDeque<Step> {
     let fault = reply.fault.as_ref();
-    let (frames, end) = faulty(frames, fault, odd);
+    let (frames, end) = faulty(frames, fault, fault_frames);
     let gap = reply.piece_gap.unwrap_or_default();
-    let (mut acts, mut pieces) = (VecDeque::new(), 0);
+    let (mut steps, mut pieces) = (VecDeque::new(), 0);
     for frame in frames {
         if matches!(frame.kind, Kind::Piece | Kind::Arguments) {
             if pieces > 0 && !gap.is_zero() {
-                acts.push_back(Act::Sleep(gap));
+                steps.push_back(Step::Sleep(gap));
             }
             pieces += 1;
-            acts.push_back(Act::Send(frame.text.into()));
-            let held = reply.holds.iter().filter(|(after, _)| *after == pieces);
-            acts.extend(held.map(|(_, gate)| Act::Wait(gate.clone())));
+            steps.push_back(Step::Send(frame.text.into()));
+            let gates = reply.gates.iter().filter(|(after, _)| *after == pieces);
+            steps.extend(gates.map(|(_, gate)| Step::Wait(gate.clone())));
         } else {
-            acts.push_back(Act::Send(frame.text.into()));
+            steps.push_back(Step::Send(frame.text.into()));
         }
     }
-    acts.extend(end);
-    acts
+    steps.extend(end);
+    steps
 }
 
 /// Returns the frames sent in spite of the fault, and the steps that replace the others.
-fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, odd: &FaultFrames) -> (Vec<Frame>, Option<Act>) {
+fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, fault_frames: &FaultFrames) -> (Vec<Frame>, Option<Step>) {
     match fault {
         None | Some(Fault::Status { .. } | Fault::Silent | Fault::HtmlPage) => (frames, None),
-        Some(Fault::CutAfter(pieces)) => (first_pieces(frames, *pieces), Some(Act::Cut)),
+        Some(Fault::CutAfter(pieces)) => (first_pieces(frames, *pieces), Some(Step::Cut)),
         Some(Fault::CutInArguments) => {
             let first = frames.iter().position(|frame| frame.kind == Kind::Arguments);
             frames.truncate(first.map_or(0, |first| first + 1));
-            (frames, Some(Act::Cut))
+            (frames, Some(Step::Cut))
         }
         Some(Fault::EndsAfter(pieces)) => (first_pieces(frames, *pieces), None),
-        Some(Fault::HangsAfter(pieces)) => (first_pieces(frames, *pieces), Some(Act::Hang)),
+        Some(Fault::HangsAfter(pieces)) => (first_pieces(frames, *pieces), Some(Step::Hang)),
         Some(Fault::ErrorAfter(pieces)) => {
             let mut frames = first_pieces(frames, *pieces);
-            frames.push(odd.error.clone());
+            frames.push(fault_frames.error.clone());
             (frames, None)
         }
         Some(Fault::NoDone) => {
@@ -108,16 +107,18 @@ fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, odd: &FaultFrames) -> (
             }
             (frames, None)
         }
-        Some(Fault::EndlessLines) => (first_pieces(frames, 0), Some(Act::Repeat(odd.filler.text.clone().into()))),
+        Some(Fault::EndlessLines) => {
+            (first_pieces(frames, 0), Some(Step::Repeat(fault_frames.filler.text.clone().into())))
+        }
         Some(Fault::EndlessLine) => {
             let mut frames = first_pieces(frames, 0);
-            frames.push(Frame { text: "data: {\"text\": \"".to_owned(), kind: Kind::Around });
-            (frames, Some(Act::Repeat("x".repeat(ENDLESS_PIECE).into())))
+            frames.push(Frame { text: "data: {\"text\": \"".to_owned(), kind: Kind::Framing });
+            (frames, Some(Step::Repeat("x".repeat(ENDLESS_PIECE).into())))
         }
     }
 }
 
-/// Returns the number of frames before piece `pieces` (from 0), or before the closing frame if there are fewer.
+/// Returns the frames before piece `pieces` (from 0), or before the closing frame if there are fewer.
 fn first_pieces(mut frames: Vec<Frame>, pieces: usize) -> Vec<Frame> {
     let is_piece = |frame: &Frame| matches!(frame.kind, Kind::Piece | Kind::Arguments);
     let mut ends = frames.iter().enumerate().filter(|(_, frame)| is_piece(frame)).map(|(at, _)| at).skip(pieces);
@@ -133,27 +134,27 @@ fn first_pieces(mut frames: Vec<Frame>, pieces: usize) -> Vec<Frame> {
 #[error("cut on purpose")]
 pub(super) struct CutOnPurpose;
 
-/// Executes the steps. `answering` records when the last byte is sent.
-pub(super) fn deliver(acts: VecDeque<Act>, answering: Answering) -> impl Stream<Item = Result<Bytes, CutOnPurpose>> {
-    stream::unfold((acts, answering), |(mut acts, answering)| async move {
+/// Executes the steps. `on_end` is called after the last byte of an answer that no fault cuts.
+pub(super) fn deliver(steps: VecDeque<Step>, on_end: impl Fn()) -> impl Stream<Item = Result<Bytes, CutOnPurpose>> {
+    stream::unfold((steps, on_end), |(mut steps, on_end)| async move {
         loop {
-            match acts.pop_front() {
-                Some(Act::Send(bytes)) => return Some((Ok(bytes), (acts, answering))),
-                Some(Act::Sleep(time)) => tokio::time::sleep(time).await,
-                Some(Act::Wait(gate)) => gate.passed().await,
-                Some(Act::Cut) => {
+            match steps.pop_front() {
+                Some(Step::Send(bytes)) => return Some((Ok(bytes), (steps, on_end))),
+                Some(Step::Sleep(time)) => tokio::time::sleep(time).await,
+                Some(Step::Wait(gate)) => gate.passed().await,
+                Some(Step::Cut) => {
                     // The server flushes whenever the body is pending.
                     tokio::task::yield_now().await;
-                    return Some((Err(CutOnPurpose), (acts, answering)));
+                    return Some((Err(CutOnPurpose), (steps, on_end)));
                 }
-                Some(Act::Hang) => future::pending().await,
-                Some(Act::Repeat(bytes)) => {
+                Some(Step::Hang) => future::pending().await,
+                Some(Step::Repeat(bytes)) => {
                     tokio::task::yield_now().await;
-                    acts.push_front(Act::Repeat(bytes.clone()));
-                    return Some((Ok(bytes), (acts, answering)));
+                    steps.push_front(Step::Repeat(bytes.clone()));
+                    return Some((Ok(bytes), (steps, on_end)));
                 }
                 None => {
-                    answering.done();
+                    on_end();
                     return None;
                 }
             }
@@ -171,27 +172,27 @@ mod tests {
 
     fn planned(reply: &Reply) -> Vec<String> {
         let frames = vec![
-            frame("start", Kind::Around),
+            frame("start", Kind::Framing),
             frame("a", Kind::Piece),
             frame("b", Kind::Arguments),
             frame("c", Kind::Arguments),
             frame("finish", Kind::Closing),
             frame("done", Kind::Done),
         ];
-        let odd = FaultFrames { error: frame("error", Kind::Closing), filler: frame("more", Kind::Piece) };
-        let told = |act: Act| match act {
-            Act::Send(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Act::Sleep(time) => format!("{time:?}"),
-            Act::Wait(_) => "wait".to_owned(),
-            Act::Cut => "CUT".to_owned(),
-            Act::Hang => "HANG".to_owned(),
-            Act::Repeat(bytes) => format!("{} for ever", bytes.len()),
+        let fault_frames = FaultFrames { error: frame("error", Kind::Closing), filler: frame("more", Kind::Piece) };
+        let describe = |step: Step| match step {
+            Step::Send(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Step::Sleep(time) => format!("{time:?}"),
+            Step::Wait(_) => "wait".to_owned(),
+            Step::Cut => "CUT".to_owned(),
+            Step::Hang => "HANG".to_owned(),
+            Step::Repeat(bytes) => format!("{} forever", bytes.len()),
         };
-        plan(frames, reply, &odd).into_iter().map(told).collect()
+        plan(frames, reply, &fault_frames).into_iter().map(describe).collect()
     }
 
     #[test]
-    fn every_fault_goes_wrong_at_its_own_place() {
+    fn every_fault_replaces_the_frames_after_its_position() {
         let whole = ["start", "a", "b", "c", "finish", "done"];
         let cases: [(Fault, &[&str]); 12] = [
             (Fault::CutAfter(0), &["start", "CUT"]),
@@ -202,8 +203,8 @@ mod tests {
             (Fault::HangsAfter(1), &["start", "a", "HANG"]),
             (Fault::ErrorAfter(1), &["start", "a", "error"]),
             (Fault::NoDone, &whole[..5]),
-            (Fault::EndlessLines, &["start", "4 for ever"]),
-            (Fault::EndlessLine, &["start", "data: {\"text\": \"", "16384 for ever"]),
+            (Fault::EndlessLines, &["start", "4 forever"]),
+            (Fault::EndlessLine, &["start", "data: {\"text\": \"", "16384 forever"]),
             (Fault::Silent, &whole),
             (Fault::status(500), &whole),
         ];
@@ -214,14 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn gaps_and_gates_stand_between_pieces() {
+    fn gaps_and_gates_are_between_pieces() {
         let gate = Gate::new();
         let reply = Reply::default().piece_gap(Duration::from_millis(7)).held_after(2, &gate).held(&gate);
         assert_eq!(planned(&reply), ["start", "a", "7ms", "b", "wait", "7ms", "c", "finish", "done"]);
     }
 
     #[test]
-    fn garbage_is_no_json() {
+    fn garbage_is_not_json() {
         let planned = planned(&Reply::default().fault(Fault::Garbage));
         let data = planned[1].strip_prefix("data: ").unwrap();
         assert!(serde_json::from_str::<serde_json::Value>(data).is_err());

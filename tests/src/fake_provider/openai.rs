@@ -3,57 +3,58 @@
 
 use serde_json::{Value, json};
 
+use super::Reply;
 use super::delivery::{Frame, Kind};
-use super::reply::Reply;
-use super::server::Named;
+use super::metadata::Metadata;
 
-/// The chunks of a stream. With `include_usage` the last one has no choices and tells what it took.
-pub(super) fn stream(reply: &Reply, named: &Named, include_usage: bool) -> Vec<Frame> {
-    let mut frames = vec![delta(Kind::Around, named, &json!({"role": "assistant", "content": null}))];
-    frames.extend(reply.text.iter().map(|piece| text_delta(piece, named)));
-    for (index, (call, id)) in reply.calls.iter().zip(&named.call_ids).enumerate() {
+/// The chunks of a stream. With `include_usage` the last one carries the usage and no choices.
+pub(super) fn stream(reply: &Reply, metadata: &Metadata, include_usage: bool) -> Vec<Frame> {
+    let mut frames = vec![delta(Kind::Framing, metadata, &json!({"role": "assistant", "content": null}))];
+    frames.extend(reply.text.iter().map(|piece| text_delta(piece, metadata)));
+    for (index, (call, id)) in reply.calls.iter().zip(&metadata.call_ids).enumerate() {
         let function = json!({"name": call.name, "arguments": ""});
-        let begun = json!({"index": index, "id": id, "type": "function", "function": function});
-        frames.push(delta(Kind::Piece, named, &json!({"tool_calls": [begun]})));
+        let start = json!({"index": index, "id": id, "type": "function", "function": function});
+        frames.push(delta(Kind::Piece, metadata, &json!({"tool_calls": [start]})));
         frames.extend(call.arguments.iter().map(|fragment| {
             let more = json!({"index": index, "function": {"arguments": fragment}});
-            delta(Kind::Arguments, named, &json!({"tool_calls": [more]}))
+            delta(Kind::Arguments, metadata, &json!({"tool_calls": [more]}))
         }));
     }
     let end = json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": finish_reason(reply)}]);
-    frames.push(chunk(Kind::Closing, named, &end, None));
-    if include_usage && let Some(usage) = usage(named) {
-        frames.push(chunk(Kind::Closing, named, &json!([]), Some(usage)));
+    frames.push(chunk(Kind::Closing, metadata, &end, None));
+    if include_usage && let Some(usage) = usage(metadata) {
+        frames.push(chunk(Kind::Closing, metadata, &json!([]), Some(usage)));
     }
     frames.push(Frame { text: "data: [DONE]\n\n".to_owned(), kind: Kind::Done });
     frames
 }
 
 /// The chunk that carries a piece of text.
-pub(super) fn text_delta(piece: &str, named: &Named) -> Frame {
-    delta(Kind::Piece, named, &json!({"content": piece}))
+pub(super) fn text_delta(piece: &str, metadata: &Metadata) -> Frame {
+    delta(Kind::Piece, metadata, &json!({"content": piece}))
 }
 
-/// The event that tells of an error within a stream.
+/// An error within a stream.
 pub(super) fn error_event() -> Frame {
     let data = error(500, "the generation failed");
     Frame { text: format!("data: {data}\n\n"), kind: Kind::Closing }
 }
 
 /// The whole answer as one object.
-pub(super) fn whole(reply: &Reply, named: &Named) -> Value {
+pub(super) fn whole(reply: &Reply, metadata: &Metadata) -> Value {
     let text = (!reply.text.is_empty()).then(|| reply.text.concat());
     let mut message = json!({"role": "assistant", "content": text, "refusal": null});
     if !reply.calls.is_empty() {
-        let calls = reply.calls.iter().zip(&named.call_ids).map(|(call, id)| {
+        let calls = reply.calls.iter().zip(&metadata.call_ids).map(|(call, id)| {
             json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": call.arguments.concat()}})
         });
         message["tool_calls"] = calls.collect();
     }
     let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish_reason(reply)});
-    let mut answer =
-        json!({"id": named.id, "object": "chat.completion", "created": 0, "model": named.model, "choices": [choice]});
-    if let Some(usage) = usage(named) {
+    let mut answer = json!({
+        "id": metadata.id, "object": "chat.completion", "created": 0, "model": metadata.model, "choices": [choice],
+    });
+    if let Some(usage) = usage(metadata) {
         answer["usage"] = usage;
     }
     answer
@@ -71,13 +72,15 @@ pub(super) fn error(status: u16, message: &str) -> Value {
     json!({"error": {"message": message, "type": kind, "param": null, "code": null}})
 }
 
-fn delta(kind: Kind, named: &Named, delta: &Value) -> Frame {
+fn delta(kind: Kind, metadata: &Metadata, delta: &Value) -> Frame {
     let choices = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]);
-    chunk(kind, named, &choices, None)
+    chunk(kind, metadata, &choices, None)
 }
 
-fn chunk(kind: Kind, named: &Named, choices: &Value, usage: Option<Value>) -> Frame {
-    let mut data = json!({"id": named.id, "object": "chat.completion.chunk", "created": 0, "model": named.model, "choices": choices});
+fn chunk(kind: Kind, metadata: &Metadata, choices: &Value, usage: Option<Value>) -> Frame {
+    let mut data = json!({
+        "id": metadata.id, "object": "chat.completion.chunk", "created": 0, "model": metadata.model, "choices": choices,
+    });
     if let Some(usage) = usage {
         data["usage"] = usage;
     }
@@ -92,7 +95,7 @@ fn finish_reason(reply: &Reply) -> &str {
     }
 }
 
-fn usage(named: &Named) -> Option<Value> {
-    let (input, output) = named.tokens?;
+fn usage(metadata: &Metadata) -> Option<Value> {
+    let (input, output) = metadata.tokens?;
     Some(json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output}))
 }

@@ -19,7 +19,7 @@ pub struct Reply {
     pub(super) fault: Option<Fault>,
     pub(super) latency: Option<Duration>,
     pub(super) piece_gap: Option<Duration>,
-    pub(super) holds: Vec<(usize, Gate)>,
+    pub(super) gates: Vec<(usize, Gate)>,
 }
 
 /// A tool call of a reply.
@@ -38,11 +38,11 @@ pub(super) enum Tokens {
     /// A quarter of the characters.
     #[default]
     Estimated,
-    Exactly {
+    Exact {
         input: u64,
         output: u64,
     },
-    NotSaid,
+    Omitted,
 }
 
 /// Characters per fragment of arguments.
@@ -100,13 +100,13 @@ impl Reply {
     /// Reports this usage in tokens.
     #[must_use]
     pub fn usage(self, input: u64, output: u64) -> Self {
-        Self { usage: Tokens::Exactly { input, output }, ..self }
+        Self { usage: Tokens::Exact { input, output }, ..self }
     }
 
     /// Reports no usage.
     #[must_use]
     pub fn without_usage(self) -> Self {
-        Self { usage: Tokens::NotSaid, ..self }
+        Self { usage: Tokens::Omitted, ..self }
     }
 
     /// Sets the finish reason in the spelling of the provider.
@@ -142,7 +142,7 @@ impl Reply {
     /// Waits at the gate after this many pieces; before the first byte if 0.
     #[must_use]
     pub fn held_after(mut self, pieces: usize, gate: &Gate) -> Self {
-        self.holds.push((pieces, gate.clone()));
+        self.gates.push((pieces, gate.clone()));
         self
     }
 
@@ -153,8 +153,8 @@ impl Reply {
         }
         let calls = self.calls.iter().map(|call| format!("{}({})", call.name, call.arguments.concat()));
         let text = self.text.concat();
-        let said = (!text.is_empty()).then(|| format!("{text:?}"));
-        calls.chain(said).collect::<Vec<_>>().join(" ")
+        let text = (!text.is_empty()).then(|| format!("{text:?}"));
+        calls.chain(text).collect::<Vec<_>>().join(" ")
     }
 }
 

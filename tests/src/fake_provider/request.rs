@@ -1,6 +1,6 @@
 //! A provider's request, parsed from the body of either API: both have roles, contents, tool calls and their results.
 //!
-//! Parsing is stricter than any one provider: what one of them is known to refuse is refused.
+//! Parsing is stricter than each provider: what any of them is known to refuse is refused.
 
 use domain::llm::{LlmMessage, LlmToolCall};
 use serde_json::Value;
@@ -142,7 +142,8 @@ mod tests {
     }
 
     fn call(id: &str) -> Value {
-        json!({"role": "assistant", "tool_calls": [{"id": id, "type": "function", "function": {"name": "list_tasks", "arguments": "{}"}}]})
+        let function = json!({"name": "list_tasks", "arguments": "{}"});
+        json!({"role": "assistant", "tool_calls": [{"id": id, "type": "function", "function": function}]})
     }
 
     #[test]
@@ -171,6 +172,8 @@ mod tests {
     fn requests_that_providers_refuse_are_refused() {
         let user = json!({"role": "user", "content": "hi"});
         let result = json!({"role": "tool", "tool_call_id": "c1", "content": "{}"});
+        let without_arguments = json!({"id": "c1", "function": {"name": "a", "arguments": "null"}});
+        let without_arguments = json!({"role": "assistant", "tool_calls": [without_arguments]});
         for messages in [
             json!([]),
             json!([{"role": "robot", "content": "hi"}]),
@@ -179,7 +182,7 @@ mod tests {
             json!([user, result]),
             json!([user, call("c1"), result, result]),
             json!([user, {"role": "assistant", "content": "x", "tool_plan": null}]),
-            json!([user, {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "a", "arguments": "null"}}]}, result]),
+            json!([user, without_arguments, result]),
         ] {
             assert!(ChatRequest::read(&with_messages(&messages)).is_err(), "{messages}");
         }

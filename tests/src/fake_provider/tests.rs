@@ -1,11 +1,13 @@
-//! The fake provider over the wire: what a client of each API sees, whole and with every fault.
+//! The fake provider over HTTP: both APIs, whole and with every fault.
+
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use reqwest::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::http_client;
+use crate::{http_client, wait_until};
 
 const COHERE: &str = "/v2/chat";
 const OPENAI: &str = "/v1/chat/completions";
@@ -19,8 +21,8 @@ fn body(stream: bool) -> Value {
     })
 }
 
-async fn post(provider: &FakeProvider, path: &str, body: &Value) -> reqwest::Result<Response> {
-    http_client().post(format!("{}{path}", provider.url())).bearer_auth("any").json(body).send().await
+async fn post(provider: &FakeProvider, path: &str, body: &Value) -> anyhow::Result<Response> {
+    Ok(http_client().post(format!("{}{path}", provider.url())).bearer_auth("any").json(body).send().await?)
 }
 
 async fn streamed(reply: Reply, path: &str) -> Vec<Value> {
@@ -34,7 +36,7 @@ async fn streamed(reply: Reply, path: &str) -> Vec<Value> {
     data(&response.text().await.unwrap())
 }
 
-/// The data of events; `[DONE]` as a text.
+/// The data of the events; `[DONE]` as a string.
 fn data(stream: &str) -> Vec<Value> {
     let lines = stream.lines().filter_map(|line| line.strip_prefix("data: "));
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| line.into())).collect()
@@ -62,9 +64,9 @@ async fn cohere_streams_a_tool_call_as_an_object_with_its_arguments_in_fragments
     let events = streamed(Reply::calls("add_task", &arguments).plan("I will add."), COHERE).await;
     let of_type = |name: &str| events.iter().filter(|event| event["type"] == name).collect::<Vec<_>>();
     assert_eq!(of_type("tool-plan-delta").len(), 3);
-    let begun = &of_type("tool-call-start")[0]["delta"]["message"]["tool_calls"];
-    assert_eq!((&begun["function"]["name"], &begun["function"]["arguments"]), (&json!("add_task"), &json!("")));
-    assert!(begun["id"].is_string());
+    let start = &of_type("tool-call-start")[0]["delta"]["message"]["tool_calls"];
+    assert_eq!((&start["function"]["name"], &start["function"]["arguments"]), (&json!("add_task"), &json!("")));
+    assert!(start["id"].is_string());
     let fragments = of_type("tool-call-delta").into_iter();
     let fragments =
         fragments.map(|event| event["delta"]["message"]["tool_calls"]["function"]["arguments"].as_str().unwrap());
@@ -74,7 +76,7 @@ async fn cohere_streams_a_tool_call_as_an_object_with_its_arguments_in_fragments
 }
 
 #[tokio::test]
-async fn openai_streams_chunks_and_tells_the_usage_without_a_choice() {
+async fn openai_streams_chunks_and_ends_with_the_usage() {
     let reply = Reply::says("Hi there").and_calls("list_tasks", &json!({})).call_id("same").usage(7, 2);
     let chunks = streamed(reply, OPENAI).await;
     let deltas: Vec<_> = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
@@ -91,7 +93,7 @@ async fn openai_streams_chunks_and_tells_the_usage_without_a_choice() {
 }
 
 #[tokio::test]
-async fn openai_tells_no_usage_in_a_stream_unless_it_is_asked_to() {
+async fn openai_streams_no_usage_unless_requested() {
     let provider = FakeProvider::start(Behaviour::assistant()).unwrap();
     let mut body = body(true);
     body["stream_options"] = Value::Null;
@@ -100,22 +102,22 @@ async fn openai_tells_no_usage_in_a_stream_unless_it_is_asked_to() {
 }
 
 #[tokio::test]
-async fn without_stream_both_answer_with_one_object() {
+async fn without_stream_both_apis_answer_with_one_object() {
     let provider = FakeProvider::start(Behaviour::scripted()).unwrap();
     let reply = Reply::calls("list_tasks", &json!({"status": "all"})).plan("I will.").call_id("c1").without_usage();
     for path in [COHERE, OPENAI, "/chat/completions"] {
         provider.push(reply.clone());
         let answer: Value = post(&provider, path, &body(false)).await.unwrap().json().await.unwrap();
         let message = if path == COHERE { &answer["message"] } else { &answer["choices"][0]["message"] };
-        let call = json!({"id": "c1", "type": "function", "function": {"name": "list_tasks", "arguments": "{\"status\":\"all\"}"}});
-        assert_eq!(message["tool_calls"], json!([call]), "{answer}");
+        let function = json!({"name": "list_tasks", "arguments": "{\"status\":\"all\"}"});
+        assert_eq!(message["tool_calls"], json!([{"id": "c1", "type": "function", "function": function}]), "{answer}");
         assert!(answer.get("usage").is_none());
         assert_eq!(message.get("tool_plan"), (path == COHERE).then_some(&json!("I will.")));
     }
 }
 
 #[tokio::test]
-async fn errors_have_the_bodies_of_their_provider() {
+async fn errors_have_the_format_of_their_api() {
     let limited = Fault::rate_limited(Duration::from_secs(3));
     let provider = FakeProvider::start(Behaviour::assistant().fault(limited)).unwrap();
     for path in [COHERE, OPENAI] {
@@ -129,7 +131,7 @@ async fn errors_have_the_bodies_of_their_provider() {
 }
 
 #[tokio::test]
-async fn what_no_provider_takes_is_refused_and_recorded() {
+async fn invalid_requests_are_refused_and_recorded() {
     let provider = FakeProvider::start(Behaviour::assistant()).unwrap();
     let orphan = json!({"model": "m", "messages": [{"role": "tool", "tool_call_id": "c", "content": "{}"}]});
     assert_eq!(post(&provider, OPENAI, &orphan).await.unwrap().status(), 400);
@@ -162,11 +164,11 @@ async fn a_cut_stream_breaks_after_its_pieces() {
             assert!(broken && data(&text).last().unwrap().to_string().contains(last), "{text}");
         }
     }
-    assert!(provider.requests().iter().all(|request| request.answered.is_none()));
+    assert!(provider.requests().iter().all(|request| request.answered_at.is_none()));
 }
 
 #[tokio::test]
-async fn a_stream_can_fail_end_early_or_lack_its_mark() {
+async fn a_stream_can_fail_end_early_or_lack_its_end_marker() {
     for path in [COHERE, OPENAI] {
         let failed = streamed(Reply::pieces(["a", "b"]).fault(Fault::ErrorAfter(1)), path).await;
         let error = failed.last().unwrap();
@@ -193,7 +195,7 @@ async fn endless_output_is_many_megabytes() {
         }
         assert_eq!(newest.iter().all(|byte| *byte == b'x'), one_line);
     }
-    provider.push(Reply::says("still there"));
+    provider.push(Reply::says("more"));
     assert_eq!(post(&provider, COHERE, &body(true)).await.unwrap().status(), 200);
 }
 
@@ -205,8 +207,8 @@ async fn a_gate_holds_an_answer_before_or_within_it() {
     let body = body(true);
     let mut answer = Box::pin(post(&provider, OPENAI, &body));
     tokio::select! {
-        _ = &mut answer => panic!("the answer came through a closed gate"),
-        () = provider.arrived(1) => {}
+        _ = &mut answer => panic!("the answer passed a closed gate"),
+        arrived = provider.wait_for_requests(1) => arrived.unwrap(),
     }
     provider.push(Reply::says("overtakes"));
     post(&provider, OPENAI, &body).await.unwrap().text().await.unwrap();
@@ -220,22 +222,22 @@ async fn a_gate_holds_an_answer_before_or_within_it() {
     assert!(!text.contains("two") && response.chunk().now_or_never().is_none(), "{text}");
     within.open();
     assert!(response.text().await.unwrap().contains("two"));
-    assert!(provider.requests()[0].answered.is_some());
+    assert!(provider.requests()[0].answered_at.is_some());
 }
 
 #[tokio::test]
-async fn hanging_and_silent_answers_stay_open_and_say_no_more() {
+async fn hanging_and_silent_answers_stay_open_and_send_nothing() {
     let provider = FakeProvider::start(Behaviour::scripted()).unwrap();
     provider.push(Reply::pieces(["one", "two"]).fault(Fault::HangsAfter(1)));
     provider.push(Reply::says("never").fault(Fault::Silent));
     let mut hanging = post(&provider, COHERE, &body(true)).await.unwrap();
     let body = body(true);
     let silent = post(&provider, COHERE, &body);
-    let wait = provider.arrived(2);
+    let wait = provider.wait_for_requests(2);
     tokio::pin!(silent, wait);
     tokio::select! {
         _ = &mut silent => panic!("a silent provider answered"),
-        () = &mut wait => {}
+        arrived = &mut wait => arrived.unwrap(),
     }
     let mut text = String::new();
     while !text.contains("one") {
@@ -245,18 +247,20 @@ async fn hanging_and_silent_answers_stay_open_and_say_no_more() {
 }
 
 #[tokio::test]
-async fn its_end_closes_what_is_open() {
+async fn dropping_the_provider_closes_its_connections() {
     let provider = FakeProvider::start(Behaviour::assistant().fault(Fault::HangsAfter(1))).unwrap();
     let mut hanging = post(&provider, COHERE, &body(true)).await.unwrap();
     let url = provider.url();
     drop(provider);
     while let Ok(Some(_)) = hanging.chunk().await {}
-    // The listener goes at the same time as the connections, in another thread.
-    while http_client().post(format!("{url}{COHERE}")).json(&body(true)).send().await.is_ok() {}
+    // The listener is closed at the same time as the connections, in another thread.
+    let request = http_client().post(format!("{url}{COHERE}")).json(&body(true));
+    let is_closed = async || Ok(request.try_clone().unwrap().send().await.is_err());
+    wait_until("the listener to close", is_closed).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_script_that_is_over_says_so() {
+async fn a_request_after_the_last_scripted_reply_is_an_error() {
     let provider = FakeProvider::start(Behaviour::scripted()).unwrap();
     provider.push(Reply::says("once"));
     let statuses = [post(&provider, COHERE, &body(true)).await, post(&provider, COHERE, &body(true)).await];

@@ -1,4 +1,4 @@
-//! Work apart from the caller, waited for when the process ends.
+//! Background tasks, which a shutdown waits for.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use tokio::time;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-/// Runs work on one tokio runtime and keeps count of it.
+/// Runs and tracks work on one tokio runtime.
 ///
-/// The runtime is given and not taken from the caller's thread: a web server's worker has a runtime of its own, which
-/// ends, with all that it runs, before the process does.
+/// It is not the runtime of the calling thread: each worker of the web server has its own, which is dropped with its
+/// tasks before the process ends.
 #[derive(Clone, Debug)]
 pub struct BackgroundTasks {
     tracker: TaskTracker,
@@ -22,16 +22,16 @@ pub struct BackgroundTasks {
 }
 
 impl BackgroundTasks {
-    /// Runs work on `runtime`, which must outlive the work: the one of `main`.
+    /// Runs work on `runtime`, which must outlive it: the runtime of `main`.
     pub fn new(runtime: Handle) -> Self {
         Self { tracker: TaskTracker::new(), runtime }
     }
 
-    /// Waits until all work has ended, at most `patience`. Returns how much has not, which ends with the runtime.
-    /// Work may still be begun meanwhile, and is waited for too.
-    pub async fn shutdown(&self, patience: Duration) -> usize {
+    /// Waits for all work, including work that is started meanwhile, for at most `timeout`. Returns the number of
+    /// unfinished tasks, which end with the runtime.
+    pub async fn shutdown(&self, timeout: Duration) -> usize {
         self.tracker.close();
-        match time::timeout(patience, self.tracker.wait()).await {
+        match time::timeout(timeout, self.tracker.wait()).await {
             Ok(()) => 0,
             Err(_elapsed) => self.tracker.len(),
         }
@@ -41,12 +41,12 @@ impl BackgroundTasks {
 impl Background for BackgroundTasks {
     fn spawn(&self, work: BoxFuture<'static, ()>) {
         let guarded = async {
-            // What the panic says, and where, is logged by the panic hook.
+            // The panic hook logs the message and the location.
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
-                tracing::error!("work in the background ended in a panic");
+                tracing::error!("background task panicked");
             }
         };
-        // The caller's span names the request, in this work's log lines too.
+        // The caller's span adds the request id to the task's log lines.
         self.tracker.spawn_on(guarded.in_current_span(), &self.runtime);
     }
 }
@@ -61,10 +61,10 @@ mod tests {
     use super::*;
     use crate::telemetry::tests::{Captured, captured};
 
-    const LONG: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     #[tokio::test]
-    async fn a_shutdown_waits_for_the_work_that_runs() {
+    async fn shutdown_waits_for_running_work() {
         let background = BackgroundTasks::new(Handle::current());
         let (finish, finished) = oneshot::channel::<()>();
         let done = Arc::new(AtomicBool::new(false));
@@ -77,12 +77,12 @@ mod tests {
         assert_eq!(background.shutdown(Duration::ZERO).await, 1);
         assert!(!done.load(Ordering::SeqCst));
         finish.send(()).unwrap();
-        assert_eq!(background.shutdown(LONG).await, 0);
+        assert_eq!(background.shutdown(TIMEOUT).await, 0);
         assert!(done.load(Ordering::SeqCst));
     }
 
     #[tokio::test]
-    async fn work_goes_on_when_the_runtime_of_its_caller_has_ended() {
+    async fn work_outlives_the_runtime_of_its_caller() {
         let background = BackgroundTasks::new(Handle::current());
         let (done, is_done) = oneshot::channel();
         let caller = background.clone();
@@ -100,11 +100,11 @@ mod tests {
         .unwrap();
         go.send(()).unwrap();
         assert_eq!(is_done.await, Ok("done"));
-        assert_eq!(background.shutdown(LONG).await, 0);
+        assert_eq!(background.shutdown(TIMEOUT).await, 0);
     }
 
     #[tokio::test]
-    async fn work_that_panics_is_logged_in_its_callers_span_and_stops_no_other() {
+    async fn a_panic_is_logged_in_the_callers_span_and_does_not_affect_other_work() {
         let log = Captured::default();
         let _guard = captured(&log);
         let background = BackgroundTasks::new(Handle::current());
@@ -114,8 +114,8 @@ mod tests {
         background.spawn(Box::pin(async move { done.send(()).unwrap() }));
 
         assert_eq!(is_done.await, Ok(()));
-        assert_eq!(background.shutdown(LONG).await, 0);
+        assert_eq!(background.shutdown(TIMEOUT).await, 0);
         let text = log.text();
-        assert!(text.contains("ended in a panic") && text.contains("r-1"), "{text}");
+        assert!(text.contains("background task panicked") && text.contains("r-1"), "{text}");
     }
 }

@@ -1,10 +1,10 @@
-//! Wakes the readers of the ledger: at once for what this process commits, and by a query a second for what others do.
+//! Wakes the followers of the ledger: at once for commits of this process, and by polling for commits of others.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use domain::change::{ChangeSignals, Seq};
@@ -17,10 +17,12 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-/// Time between two looks at what other processes have committed.
+use super::lock::lock;
+
+/// Time between two polls for commits of other processes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// [`ChangeSignals`] within this process, completed by [`poll`](Self::poll).
+/// [`ChangeSignals`] of this process. [`poll`](Self::poll) adds those of other processes.
 #[derive(Clone, Debug, Default)]
 pub struct LocalChangeSignals(Arc<Mutex<Followed>>);
 
@@ -31,26 +33,26 @@ struct Followed {
     is_shut_down: bool,
 }
 
-/// One user as long as somebody follows their ledger.
+/// A user with at least one subscription.
 #[derive(Debug, Default)]
 struct FollowedUser {
     /// Number of open subscriptions.
     readers: usize,
     wake: watch::Sender<()>,
-    /// The head that the last poll found; `None` before the first one.
-    seen: Option<Seq>,
+    /// The head of the ledger at the last poll; `None` before the first one.
+    last_head: Option<Seq>,
 }
 
 impl LocalChangeSignals {
-    /// Ends every subscription, those to come too.
+    /// Ends every subscription, including later ones.
     pub fn shut_down(&self) {
         let mut followed = self.locked();
         followed.is_shut_down = true;
         followed.users.clear();
     }
 
-    /// Looks again and again for entries of other processes, until [`shut_down`](Self::shut_down). A failure is logged once
-    /// until it is over, and tried again.
+    /// Polls for entries of other processes until [`shut_down`](Self::shut_down). Of consecutive failures only the first
+    /// is logged.
     pub async fn poll(self, system: Arc<dyn SystemRepo>) {
         let mut interval = tokio::time::interval(POLL_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,12 +67,12 @@ impl LocalChangeSignals {
                 (Ok(()), false) | (Err(_), true) => {}
                 (Ok(()), true) => {
                     is_failing = false;
-                    tracing::info!("changes of other processes are looked for again");
+                    tracing::info!("polling for changes of other processes has recovered");
                 }
                 (Err(error), false) => {
                     is_failing = true;
                     let error = with_causes(&error);
-                    tracing::warn!(error, "changes of other processes cannot be looked for; retrying every second");
+                    tracing::warn!(error, "polling for changes of other processes failed; retrying every second");
                 }
             }
         }
@@ -80,18 +82,17 @@ impl LocalChangeSignals {
         let heads = system.change_heads(users).await?;
         let mut followed = self.locked();
         for (user, head) in heads {
-            // A user who is polled for the first time may have got entries since the subscription: seen is absent then.
-            if let Some(user) = followed.users.get_mut(&user).filter(|user| user.seen != Some(head)) {
-                user.seen = Some(head);
+            // The first poll of a user always wakes, because entries may have been added since the subscription.
+            if let Some(user) = followed.users.get_mut(&user).filter(|user| user.last_head != Some(head)) {
+                user.last_head = Some(head);
                 user.wake.send_replace(());
             }
         }
         Ok(())
     }
 
-    /// Nothing panics while it holds this lock.
     fn locked(&self) -> MutexGuard<'_, Followed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -114,7 +115,7 @@ impl ChangeSignals for LocalChangeSignals {
     }
 }
 
-/// One reader of a user's ledger. The user is forgotten with the last one.
+/// One reader of a user's ledger. Dropping the last one removes the user.
 struct Subscription {
     wakes: watch::Receiver<()>,
     owner: UserId,
@@ -122,9 +123,9 @@ struct Subscription {
 }
 
 impl Subscription {
-    /// Waits for the next signal; several that came meanwhile are one.
+    /// Waits for the next signal. Signals since the last call are merged into one.
     async fn next(mut self) -> Option<((), Self)> {
-        // It fails when the sender is gone, at shutdown.
+        // Fails after a shutdown, which drops the sender.
         self.wakes.changed().await.ok()?;
         Some(((), self))
     }

@@ -1,9 +1,9 @@
-//! The system's clock.
+//! The wall clock.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use domain::runtime::Clock;
 
-/// [`Clock`] by the system's clock.
+/// [`Clock`] of the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_now_in_whole_microseconds() {
+    fn the_current_time_is_in_whole_microseconds() {
         let before = Utc::now() - TimeDelta::microseconds(1);
         let times: Vec<_> = (0..1000).map(|_| SystemClock.now()).collect();
         let after = Utc::now();

@@ -1,16 +1,16 @@
-//! Failures that no caller hears of, in the log.
+//! Logging of failures that are returned to no caller.
 
 use std::error::Error;
 
 use domain::runtime::{FailureLog, with_causes};
 
-/// Writes failures to the log, in the span of the request that began the work.
+/// Logs failures as events, in the span of the request that started the work.
 #[derive(Clone, Copy, Debug)]
 pub struct TracedFailures;
 
 impl FailureLog for TracedFailures {
-    fn record(&self, what: &'static str, error: &dyn Error) {
-        tracing::error!(cause = with_causes(error), "{what} failed");
+    fn record(&self, operation: &'static str, error: &dyn Error) {
+        tracing::error!(cause = with_causes(error), "{operation} failed");
     }
 }
 

@@ -1,19 +1,19 @@
-//! Identifiers.
+//! Generation of identifiers.
 
 use domain::runtime::IdGenerator;
 use domain::turn::{InstanceId, InstanceIdError};
 use uuid::Uuid;
 
-/// Makes UUIDs version 7. The `uuid` crate keeps one counter for the process, under a lock, which goes up even when
-/// the system's clock goes back: each id is greater than every one that was made before it.
+/// Generates UUIDs version 7. They increase even if the system clock is set back, because the `uuid` crate keeps one
+/// counter per process, behind a lock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UuidGenerator;
 
 impl UuidGenerator {
-    /// An instance's name that no process had before.
+    /// Generates a unique instance id.
     ///
     /// # Errors
-    /// Never, as long as a UUID's text is a sane name.
+    /// None in practice: the text of a UUID is a valid instance id.
     pub fn instance_id(&self) -> Result<InstanceId, InstanceIdError> {
         self.next().to_string().parse()
     }
@@ -41,30 +41,30 @@ mod tests {
     }
 
     #[test]
-    fn every_id_is_greater_than_every_one_made_before_on_any_thread() {
+    fn an_id_is_greater_than_all_earlier_ids_of_all_threads() {
         let greatest = Mutex::new(Uuid::nil());
-        let make = || {
-            let mut made = Vec::new();
+        let generate = || {
+            let mut generated = Vec::new();
             for _ in 0..25_000 {
-                // What was published was made before this one is asked for.
+                // The published ids were generated before this call.
                 let floor = *greatest.lock().unwrap();
                 let id = UuidGenerator.next();
                 assert!(id > floor, "{id} after {floor}");
                 let mut greatest = greatest.lock().unwrap();
                 *greatest = id.max(*greatest);
-                made.push(id);
+                generated.push(id);
             }
-            made
+            generated
         };
         let all: HashSet<Uuid> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(generate)).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(all.len(), 100_000);
     }
 
     #[test]
-    fn every_instance_gets_another_name() {
+    fn every_instance_id_is_different() {
         assert_ne!(UuidGenerator.instance_id().unwrap(), UuidGenerator.instance_id().unwrap());
     }
 }

@@ -1,6 +1,6 @@
-//! Rate limits, counted in this process alone. The algorithm is governor's GCRA (generic cell rate algorithm, ITU-T
-//! I.371): the whole quota is available at once, and one request is added each `window / quota`. This interval is rounded
-//! down to whole nanoseconds, so that the quota is always complete again after a window.
+//! Rate limits, counted in this process only. The algorithm is governor's GCRA (generic cell rate algorithm, ITU-T
+//! I.371): the whole quota may be used at once, and one request is restored every `window / quota`. This interval is
+//! rounded down to whole nanoseconds, so the whole quota is restored after a window.
 
 mod counts;
 #[cfg(test)]
@@ -8,7 +8,7 @@ mod tests;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,44 +21,44 @@ use governor::{NotUntil, Quota};
 
 use counts::Counts;
 
-/// So many attempts at one account may come at once.
-const ATTEMPTS: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// So many more each minute.
-const ATTEMPTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN;
+/// Maximum sign-in attempts per account at once.
+const ACCOUNT_ATTEMPTS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// Sign-in attempts per account that are restored each minute.
+const ACCOUNT_ATTEMPTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN;
 
-/// How many requests a minute are allowed. What is absent is not limited.
+/// Maximum requests per minute; no limit if absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
     /// Messages of one user to the assistant.
     pub chat: Option<NonZeroU32>,
     /// Other requests of one user.
     pub api: Option<NonZeroU32>,
-    /// Attempts to sign in from one network. If it is absent, attempts at one account are not limited either.
+    /// Sign-in attempts from one network. If absent, the attempts per account are not limited either.
     pub sign_in: Option<NonZeroU32>,
 }
 
-/// [`RateLimiter`] within this process.
+/// [`RateLimiter`] whose counts are those of this process.
 pub struct GovernorRateLimiter {
     chat: Option<Limit>,
     api: Option<Limit>,
     sign_in_account: Option<Limit>,
     sign_in_peer: Option<Limit>,
-    /// Keys are kept as hashes: eight bytes each, however long somebody makes an address. The hash is keyed at random,
-    /// so nobody can look for two keys with the same one; two that have it nevertheless would share a limit.
+    /// Keys are stored as hashes of eight bytes, however long an email address is. Keys with equal hashes share a limit.
+    /// The hash function is seeded at random, so a client cannot search for such keys.
     hasher: RandomState,
 }
 
-/// One limit, and what was counted by it.
+/// A limit with its counts.
 struct Limit {
     policy: RatePolicy,
-    limiter: governor::RateLimiter<u64, Counts, GovernorClock, Telling>,
+    limiter: governor::RateLimiter<u64, Counts, GovernorClock, QuotaSnapshot>,
 }
 
 impl GovernorRateLimiter {
-    /// A limiter that has counted nothing yet.
+    /// Creates a limiter without counts.
     pub fn new(limits: RateLimits, timer: &Arc<dyn Timer>) -> Self {
         let limit = |name, per_minute: Option<NonZeroU32>| Some(Limit::new(name, per_minute?, per_minute?, timer));
-        let account = |_| Limit::new("sign-in-account", ATTEMPTS, ATTEMPTS_PER_MINUTE, timer);
+        let account = |_| Limit::new("sign-in-account", ACCOUNT_ATTEMPTS, ACCOUNT_ATTEMPTS_PER_MINUTE, timer);
         Self {
             chat: limit("chat", limits.chat),
             api: limit("api", limits.api),
@@ -87,7 +87,7 @@ impl RateLimiter for GovernorRateLimiter {
 }
 
 impl Limit {
-    /// `quota` at once, and then `per_minute`, of which `quota` is a multiple.
+    /// Allows `quota` at once, and restores `per_minute`, of which `quota` is a multiple.
     fn new(name: &'static str, quota: NonZeroU32, per_minute: NonZeroU32, timer: &Arc<dyn Timer>) -> Self {
         let window = Duration::from_mins(u64::from(quota.get() / per_minute));
         let rate = Quota::per_minute(per_minute).allow_burst(quota);
@@ -99,10 +99,10 @@ impl Limit {
 
     fn take(&self, key: u64) -> RateDecision {
         let policy = self.policy;
-        let taken = self.limiter.check_key(&key);
+        let checked = self.limiter.check_key(&key);
         let now = self.limiter.clock().now();
-        match taken {
-            Ok(Taken { remaining, full_at }) => {
+        match checked {
+            Ok(QuotaSnapshot { remaining, full_at }) => {
                 RateDecision::Allowed { policy, remaining, reset: full_at.duration_since(now).into() }
             }
             Err(not_until) => RateDecision::Refused { policy, retry_after: not_until.wait_time_from(now) },
@@ -110,7 +110,7 @@ impl Limit {
     }
 }
 
-/// Governor's clock over the [`Timer`] port.
+/// Governor's clock on the [`Timer`] port.
 struct GovernorClock(Arc<dyn Timer>);
 
 impl clock::Clock for GovernorClock {
@@ -121,36 +121,28 @@ impl clock::Clock for GovernorClock {
     }
 }
 
-/// One was counted.
-struct Taken {
-    /// So many more may come at once.
+/// The quota after a request that is allowed.
+#[derive(Debug)]
+struct QuotaSnapshot {
     remaining: u32,
-    /// When the whole quota is there again, in time elapsed since the limit was made.
+    /// The timer's time at which the whole quota is restored.
     full_at: Nanos,
 }
 
-/// Has governor tell what is left.
-#[derive(Debug)]
-struct Telling;
-
-impl RateLimitingMiddleware<Nanos> for Telling {
-    type PositiveOutcome = Taken;
+/// Makes governor return the quota of an allowed request.
+impl RateLimitingMiddleware<Nanos> for QuotaSnapshot {
+    type PositiveOutcome = Self;
     type NegativeOutcome = NotUntil<Nanos>;
 
-    fn allow<K>(key: &K, state: impl Into<StateSnapshot>) -> Taken {
+    fn allow<K>(key: &K, state: impl Into<StateSnapshot>) -> Self {
         let state = state.into();
         let remaining = state.remaining_burst_capacity();
-        // A snapshot does not tell when the whole quota is there again, but one that is taken for a refusal does.
+        // The time at which the whole quota is restored is exposed only through a refusal.
         let full_at = NoOpMiddleware::disallow(key, state, Nanos::default()).earliest_possible();
-        Taken { remaining, full_at }
+        Self { remaining, full_at }
     }
 
     fn disallow<K>(key: &K, state: impl Into<StateSnapshot>, start: Nanos) -> NotUntil<Nanos> {
         NoOpMiddleware::disallow(key, state, start)
     }
-}
-
-/// Whoever panicked while it held the lock has left nothing half done.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! Tokio's timer.
+//! Monotonic time.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use domain::runtime::Timer;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-/// [`Timer`] by tokio.
+/// [`Timer`] on tokio's time, from its creation.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioTimer(Instant);
 

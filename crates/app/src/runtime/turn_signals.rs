@@ -1,10 +1,10 @@
-//! The running turns of this process: what happens in them, for those who follow, and the wish that they end.
+//! The running turns of this process: their events for followers, and stop requests.
 //!
-//! One log for each turn, whatever the number of its readers: a reader is a place in the log. So a reader that never
-//! reads costs nothing more, and texts that came in a thousand pieces are kept as one.
+//! Each turn has one log, in which consecutive text deltas are merged. A reader is a position in the log, so readers need
+//! no buffers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use domain::chat::{StopReason, TurnEvent, TurnEvents, TurnSignals};
 use domain::id::TurnId;
@@ -13,56 +13,51 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
-/// [`TurnSignals`] within this process.
+use super::lock::lock;
+
+/// [`TurnSignals`] of this process.
 #[derive(Clone, Debug, Default)]
 pub struct LocalTurnSignals {
     open: Arc<Mutex<HashMap<TurnId, OpenTurn>>>,
 }
 
-/// What is open of a turn.
+/// A turn that is open in this process.
 #[derive(Clone, Debug)]
 struct OpenTurn {
-    /// Which try at the turn it is.
+    /// The number of the attempt.
     attempt: u32,
     log: Arc<Log>,
     stop: watch::Sender<Option<StopReason>>,
 }
 
-/// What happened in a turn so far.
+/// The events of a turn so far.
 #[derive(Debug)]
 struct Log {
     events: Mutex<Vec<TurnEvent>>,
-    /// How many events and closings there were; readers wait for it to change.
-    changes: watch::Sender<Progress>,
+    /// Whether the turn is closed. Sent again with each event, to wake the readers.
+    closed: watch::Sender<bool>,
 }
 
-/// What readers are woken for.
+/// A reader's position: the index of the next event, and the number of bytes that were read of it if it is a text.
 #[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    changes: u64,
-    closed: bool,
-}
-
-/// Where a reader is: the next event, and how many bytes of it were read if it is a text.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct Position {
     event: usize,
     bytes: usize,
 }
 
 impl LocalTurnSignals {
-    /// Asks every turn to end because the process does.
+    /// Stops every turn with [`StopReason::Shutdown`].
     pub fn shut_down(&self) {
-        for turn in locked(&self.open).values() {
+        for turn in lock(&self.open).values() {
             turn.stop.send_replace(Some(StopReason::Shutdown));
         }
     }
 
     fn find(&self, turn: TurnId) -> Option<OpenTurn> {
-        locked(&self.open).get(&turn).cloned()
+        lock(&self.open).get(&turn).cloned()
     }
 
-    /// The turn, if this try at it is the one that is open.
+    /// Returns the turn if this attempt is open.
     fn find_attempt(&self, attempt: Attempt) -> Option<OpenTurn> {
         self.find(attempt.turn).filter(|open| open.attempt == attempt.number)
     }
@@ -70,18 +65,18 @@ impl LocalTurnSignals {
 
 impl TurnSignals for LocalTurnSignals {
     fn open(&self, attempt: Attempt) -> BoxFuture<'static, StopReason> {
-        let log = Arc::new(Log { events: Mutex::default(), changes: watch::Sender::default() });
+        let log = Arc::new(Log { events: Mutex::default(), closed: watch::Sender::default() });
         let stop = watch::Sender::new(None);
         let mut stopped = stop.subscribe();
         let open = OpenTurn { attempt: attempt.number, log, stop };
-        let before = locked(&self.open).insert(attempt.turn, open);
-        if let Some(before) = before {
-            before.log.close();
+        let earlier = lock(&self.open).insert(attempt.turn, open);
+        if let Some(earlier) = earlier {
+            earlier.log.close();
         }
         Box::pin(async move {
             match stopped.wait_for(Option::is_some).await.map(|reason| *reason) {
                 Ok(Some(reason)) => reason,
-                // Closed: nobody can stop it any more.
+                // Closed: it can no longer be stopped.
                 Ok(None) | Err(_) => std::future::pending().await,
             }
         })
@@ -95,8 +90,8 @@ impl TurnSignals for LocalTurnSignals {
 
     fn subscribe(&self, turn: TurnId) -> Option<TurnEvents> {
         let log = self.find(turn)?.log;
-        let changes = log.changes.subscribe();
-        let reader = Reader { log, changes, place: Place::default() };
+        let closed = log.closed.subscribe();
+        let reader = Reader { log, closed, position: Position::default() };
         Some(stream::unfold(reader, Reader::next).boxed())
     }
 
@@ -112,7 +107,7 @@ impl TurnSignals for LocalTurnSignals {
 
     fn close(&self, attempt: Attempt) {
         if let Some(open) = self.find_attempt(attempt) {
-            locked(&self.open).remove(&attempt.turn);
+            lock(&self.open).remove(&attempt.turn);
             open.log.close();
         }
     }
@@ -120,62 +115,55 @@ impl TurnSignals for LocalTurnSignals {
 
 impl Log {
     fn close(&self) {
-        self.changes.send_modify(|progress| progress.closed = true);
+        self.closed.send_replace(true);
     }
 
     fn push(&self, event: TurnEvent) {
         {
-            let mut events = locked(&self.events);
+            let mut events = lock(&self.events);
             match (events.last_mut(), event) {
                 (Some(TurnEvent::TextDelta(text)), TurnEvent::TextDelta(more)) => text.push_str(&more),
                 (_, event) => events.push(event),
             }
         }
-        self.changes.send_modify(|progress| progress.changes += 1);
+        self.closed.send_modify(|_closed| {});
     }
 
-    /// What stands at `place`, with the place behind it.
-    fn read(&self, place: Place) -> Option<(TurnEvent, Place)> {
-        let events = locked(&self.events);
-        let event = events.get(place.event)?;
-        let next = Place { event: place.event + 1, bytes: 0 };
+    /// Returns the event at `position`, or its unread text, and the position after it.
+    fn read(&self, position: Position) -> Option<(TurnEvent, Position)> {
+        let events = lock(&self.events);
+        let event = events.get(position.event)?;
+        let next = Position { event: position.event + 1, bytes: 0 };
         let TurnEvent::TextDelta(text) = event else { return Some((event.clone(), next)) };
-        match text.get(place.bytes..).filter(|more| !more.is_empty()) {
-            Some(more) => Some((TurnEvent::TextDelta(more.to_owned()), Place { bytes: text.len(), ..place })),
-            // The text may still grow as long as nothing stands behind it.
-            None => events.get(next.event).map(|event| {
-                let behind = Place { event: next.event + 1, bytes: 0 };
-                (event.clone(), behind)
-            }),
+        if let Some(more) = text.get(position.bytes..).filter(|more| !more.is_empty()) {
+            return Some((TurnEvent::TextDelta(more.to_owned()), Position { bytes: text.len(), ..position }));
         }
+        // A text without a next event may still grow.
+        let event = events.get(next.event)?;
+        Some((event.clone(), Position { event: next.event + 1, bytes: 0 }))
     }
 }
 
 struct Reader {
     log: Arc<Log>,
-    changes: watch::Receiver<Progress>,
-    place: Place,
+    closed: watch::Receiver<bool>,
+    position: Position,
 }
 
 impl Reader {
     async fn next(mut self) -> Option<(TurnEvent, Self)> {
         loop {
-            // Marked as seen first, so that what comes between looking and waiting wakes.
-            let closed = self.changes.borrow_and_update().closed;
-            if let Some((event, place)) = self.log.read(self.place) {
-                self.place = place;
+            // Marked as seen before the log is read, so that an event in between wakes the reader.
+            let closed = *self.closed.borrow_and_update();
+            if let Some((event, position)) = self.log.read(self.position) {
+                self.position = position;
                 return Some((event, self));
             }
-            if closed || self.changes.changed().await.is_err() {
+            if closed || self.closed.changed().await.is_err() {
                 return None;
             }
         }
     }
-}
-
-/// Nothing panics while it holds one of these locks.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -198,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_late_gets_everything_from_the_beginning() {
+    async fn a_late_reader_receives_all_events() {
         let signals = LocalTurnSignals::default();
         let _stopped = signals.open(first(turn(1)));
         let early = signals.subscribe(turn(1)).unwrap();
@@ -216,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_reads_along_gets_each_piece_as_it_comes() {
+    async fn a_reader_receives_each_text_delta_when_it_is_published() {
         let signals = LocalTurnSignals::default();
         let _stopped = signals.open(first(turn(1)));
         let mut events = signals.subscribe(turn(1)).unwrap();
@@ -235,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_waiting_reader_is_woken_by_an_event_and_by_the_end() {
+    async fn a_waiting_reader_is_woken_by_an_event_and_by_the_close() {
         let signals = LocalTurnSignals::default();
         let _stopped = signals.open(first(turn(1)));
         let events = signals.subscribe(turn(1)).unwrap();
@@ -248,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_turn_is_stopped_once_and_only_where_it_is_open() {
+    async fn the_first_stop_reason_is_kept_and_a_closed_turn_is_not_stopped() {
         let signals = LocalTurnSignals::default();
         let (one, other) = (signals.open(first(turn(1))), signals.open(first(turn(2))));
         assert!(signals.stop(turn(1)) && signals.stop(turn(1)));
@@ -257,11 +245,11 @@ mod tests {
         assert_eq!(other.now_or_never(), Some(StopReason::Shutdown));
         signals.close(first(turn(1)));
         assert!(!signals.stop(turn(1)));
-        assert_eq!(locked(&signals.open).len(), 1);
+        assert_eq!(lock(&signals.open).len(), 1);
     }
 
     #[tokio::test]
-    async fn a_reader_that_never_reads_costs_no_more_than_the_text() {
+    async fn text_deltas_are_merged_for_a_reader_that_never_reads() {
         let signals = LocalTurnSignals::default();
         let _stopped = signals.open(first(turn(1)));
         let _never_read = signals.subscribe(turn(1)).unwrap();
@@ -269,17 +257,17 @@ mod tests {
             signals.publish(first(turn(1)), text("x"));
         }
         let log = signals.find(turn(1)).unwrap().log;
-        assert_eq!(locked(&log.events).len(), 1);
+        assert_eq!(lock(&log.events).len(), 1);
     }
 
     #[tokio::test]
-    async fn an_earlier_try_neither_speaks_for_a_later_one_nor_closes_it() {
+    async fn an_earlier_attempt_can_neither_publish_to_a_later_one_nor_close_it() {
         let signals = LocalTurnSignals::default();
         let _stopped = signals.open(first(turn(1)));
         let follower = signals.subscribe(turn(1)).unwrap();
         let second = Attempt { turn: turn(1), number: 2 };
         let _stopped = signals.open(second);
-        assert_eq!(follower.collect::<Vec<_>>().await, [], "who followed the first try is let go");
+        assert_eq!(follower.collect::<Vec<_>>().await, [], "the stream of the first attempt ends");
         signals.publish(first(turn(1)), text("old"));
         signals.close(first(turn(1)));
         let events = signals.subscribe(turn(1)).unwrap();

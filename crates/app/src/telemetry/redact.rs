@@ -9,7 +9,12 @@ use std::io;
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-pub(super) use shapes::redact;
+use shapes::redact;
+
+/// Redacts a text that is printed without the log.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    redact(text)
+}
 
 /// Makes writers that redact what they write. The subscriber writes each line with one call, so no secret is split.
 pub(super) struct Redacting<M>(pub M);

@@ -1,4 +1,4 @@
-//! The commands that look at the built-in assistant: no database, no key, nothing left behind.
+//! The commands of the built-in assistant: they need no database and leave no files.
 
 use std::fs;
 
@@ -7,15 +7,15 @@ use tempfile::TempDir;
 
 use crate::server::run;
 
-/// Nobody listens there, and nobody has to.
-const NO_DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
+/// A database that cannot be reached.
+const NO_DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://none@127.0.0.1:1/none");
 
 #[test]
 fn a_sentence_is_explained_without_a_database() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
-    let told = run(folder.path(), &["assistant", "explain", "put oat milk on my list"], &[NO_DATABASE])?;
-    let out = String::from_utf8(told.stdout)?;
-    ensure!(told.status.success(), "{out}");
+    let output = run(folder.path(), &["assistant", "explain", "put oat milk on my list"], &[NO_DATABASE])?;
+    let out = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "{out}");
     for part in [
         "words: put oat milk on my list",
         "Add  title: oat milk",
@@ -24,7 +24,7 @@ fn a_sentence_is_explained_without_a_database() -> anyhow::Result<()> {
     ] {
         ensure!(out.contains(part), "{part}: {out}");
     }
-    ensure!(fs::read_dir(folder.path())?.next().is_none(), "nothing is left behind");
+    ensure!(fs::read_dir(folder.path())?.next().is_none(), "the command leaves files");
     Ok(())
 }
 
@@ -61,11 +61,11 @@ fn sentences_are_scored_without_a_database() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_row_of_another_shape_is_told_by_its_line() -> anyhow::Result<()> {
+fn an_invalid_row_is_reported_with_its_line() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     fs::write(folder.path().join("rows.jsonl"), "\n{\"id\": 1}\n")?;
     let refused = run(folder.path(), &["assistant", "eval", "rows.jsonl"], &[])?;
-    let told = String::from_utf8(refused.stderr)?;
-    ensure!(!refused.status.success() && told.contains("rows.jsonl: line 2"), "{told}");
+    let error = String::from_utf8(refused.stderr)?;
+    ensure!(!refused.status.success() && error.contains("rows.jsonl: line 2"), "{error}");
     Ok(())
 }

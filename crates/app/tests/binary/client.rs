@@ -1,11 +1,11 @@
-//! Somebody who uses a server, and servers that share a database.
+//! A signed-in user of the servers on one database.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// Somebody who is signed in.
+/// A signed-in user.
 pub struct Client {
     pub token: String,
     pub user: String,
@@ -15,7 +15,7 @@ impl Client {
     pub async fn register(server: &Server) -> anyhow::Result<Self> {
         let account = json!({"email": "ada@example.com", "password": "correct horse"});
         let session = server.post("/auth/register", "", account).await?;
-        let text = |value: &Value| value.as_str().map(str::to_owned).context("a text");
+        let text = |value: &Value| value.as_str().map(str::to_owned).context("not a string");
         Ok(Self { token: text(&session["access_token"])?, user: text(&session["user"]["id"])? })
     }
 
@@ -27,8 +27,8 @@ impl Client {
         server.get(&self.path(path), &self.token).await
     }
 
-    pub async fn say(&self, server: &Server, words: &str, conversation: &str) -> anyhow::Result<Value> {
-        let body = json!({"message": words, "conversation_id": conversation});
+    pub async fn say(&self, server: &Server, message: &str, conversation: &str) -> anyhow::Result<Value> {
+        let body = json!({"message": message, "conversation_id": conversation});
         server.post(&self.path("chat"), &self.token, body).await
     }
 
@@ -38,9 +38,9 @@ impl Client {
     }
 }
 
-/// What makes a server of this name work on `database`.
-pub fn named<'a>(database: &'a str, name: &'a str) -> Vec<(&'a str, &'a str)> {
+/// The variables of a server with this instance id on `database`.
+pub fn instance<'a>(database: &'a str, name: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![("DATABASE_URL", database), ("INSTANCE_ID", name), ("JWT_SECRET", SECRET)]
 }
 
-const SECRET: &str = "a secret that both processes know, 32 bytes";
+const SECRET: &str = "a secret shared by all processes, 32 bytes";

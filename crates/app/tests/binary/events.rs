@@ -1,5 +1,5 @@
-//! Changes while processes come and go: what was acknowledged is in the ledger, and a reader that resumes gets each change
-//! once and in order.
+//! Events of a server that is killed or terminated: acknowledged changes are in the ledger, and a reader that resumes
+//! gets each once and in order.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,15 +9,18 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::client::{Client, named};
-use crate::server::{PATIENCE, Server, http_client};
+use crate::client::{Client, instance};
+use crate::server::{Server, http_client, within_timeout};
 
-/// How often the server is killed.
+/// Number of kills.
 const KILLS: usize = 3;
-/// Changes that a reader has seen at least before the server is killed.
-const BEFORE_KILL: usize = 20;
-/// Writers at once.
+/// Minimum number of changes that the reader receives before each kill.
+const CHANGES_BEFORE_KILL: usize = 20;
+/// Number of concurrent writers.
 const WRITERS: usize = 4;
+
+/// Less than the shutdown timeout, after which the server cuts open connections.
+const BEFORE_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// A reader of events that resumes where it stopped.
 #[derive(Default)]
@@ -26,7 +29,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads until `count` changes are there in all, or the stream ends.
+    /// Reads until `count` changes were received in all, or the stream ends.
     async fn read(&mut self, address: &str, ada: &Client, count: usize) -> anyhow::Result<()> {
         let mut request = http_client().get(format!("{address}{}", ada.path("events?after=0"))).bearer_auth(&ada.token);
         if let Some(last) = self.seen.last() {
@@ -35,8 +38,8 @@ impl Reader {
         let mut response = request.send().await?.error_for_status()?;
         let mut text = String::new();
         while self.seen.len() < count {
-            let chunk = timeout(PATIENCE, response.chunk()).await.context("no event comes")?;
-            // A server that is killed cuts the stream.
+            let chunk = within_timeout("an event", response.chunk()).await?;
+            // A killed server cuts the stream.
             let Ok(Some(bytes)) = chunk else { break };
             text.push_str(std::str::from_utf8(&bytes)?);
             while let Some((event, rest)) = text.split_once("\n\n") {
@@ -49,7 +52,7 @@ impl Reader {
     }
 }
 
-/// Adds tasks until the server is gone. Returns the ids of those that it acknowledged.
+/// Adds tasks until the server is killed. Returns the ids of the acknowledged ones.
 async fn write(url: String, token: String, name: String) -> Vec<String> {
     let client = http_client();
     let mut acknowledged = Vec::new();
@@ -64,7 +67,7 @@ async fn write(url: String, token: String, name: String) -> Vec<String> {
 
 async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
-    let variables = [named(database, "only"), vec![("API_REQUESTS_PER_MINUTE", "0")]].concat();
+    let variables = [instance(database, "only"), vec![("API_REQUESTS_PER_MINUTE", "0")]].concat();
     let mut server = Server::start(folder.path(), &variables)?;
     let ada = Client::register(&server).await?;
     let (mut reader, mut acknowledged) = (Reader::default(), Vec::new());
@@ -72,7 +75,7 @@ async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
         let url = format!("{}{}", server.address, ada.path("tasks"));
         let writer = |n| write(url.clone(), ada.token.clone(), format!("{round}-{n}"));
         let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(writer(n))).collect();
-        let enough = reader.seen.len() + BEFORE_KILL;
+        let enough = reader.seen.len() + CHANGES_BEFORE_KILL;
         reader.read(&server.address, &ada, enough).await?;
         server.kill()?;
         for writer in writers {
@@ -81,35 +84,35 @@ async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
         server = Server::start(folder.path(), &variables)?;
     }
 
-    let head = http_client().get(format!("{}{}", server.address, ada.path("tasks"))).bearer_auth(&ada.token);
-    let head = head.send().await?.headers()["x-change-seq"].to_str()?.parse::<u64>()?;
+    let list = http_client().get(format!("{}{}", server.address, ada.path("tasks"))).bearer_auth(&ada.token);
+    let head = list.send().await?.headers()["x-change-seq"].to_str()?.parse::<u64>()?;
     reader.read(&server.address, &ada, usize::try_from(head)?).await?;
     ensure!(reader.seen == (1..=head).collect::<Vec<_>>(), "{:?} of {head}", reader.seen);
 
     let (mut created, mut after) = (Vec::new(), 0);
     while after < head {
         let changes = ada.get(&server, &format!("changes?after={after}")).await?;
-        let changes = changes.as_array().context("an array")?;
+        let changes = changes.as_array().context("not an array")?;
         after += changes.len() as u64;
         created.extend(changes.iter().filter_map(|change| change["entity_id"].as_str().map(str::to_owned)));
     }
     let distinct: BTreeSet<_> = created.iter().collect();
     ensure!(distinct.len() == created.len(), "a task was created twice");
-    ensure!(acknowledged.len() >= KILLS * BEFORE_KILL - KILLS * WRITERS, "{}", acknowledged.len());
+    ensure!(acknowledged.len() >= KILLS * CHANGES_BEFORE_KILL - KILLS * WRITERS, "{}", acknowledged.len());
     ensure!(acknowledged.iter().all(|id| distinct.contains(id)), "an acknowledged write is not in the ledger");
     Ok(())
 }
 
 async fn ended_by_a_signal(database: &str) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
-    let mut server = Server::start(folder.path(), &named(database, "only"))?;
+    let mut server = Server::start(folder.path(), &instance(database, "only"))?;
     let ada = Client::register(&server).await?;
     let request = http_client().get(format!("{}{}", server.address, ada.path("events"))).bearer_auth(&ada.token);
     let mut stream = request.send().await?.error_for_status()?;
     server.terminate()?;
     let end = async { while let Ok(Some(_)) = stream.chunk().await {} };
-    timeout(Duration::from_secs(9), end).await.context("the stream does not end")?;
-    let status = timeout(Duration::from_secs(10), server.ended()).await.context("the server does not end")??;
+    timeout(BEFORE_SHUTDOWN_TIMEOUT, end).await.context("the stream does not end")?;
+    let status = server.wait_for_exit().await?;
     ensure!(status.success(), "{status}");
     Ok(())
 }

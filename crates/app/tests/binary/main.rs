@@ -1,6 +1,6 @@
-//! The binary as people run it: started in an empty folder, asked over HTTP, killed, started again.
+//! Tests of the binary: started in an empty folder, used over HTTP, killed and restarted.
 
-/// Makes of a body two tests, `<name>::sqlite` and `<name>::postgres`.
+/// Defines two tests of each body, `<name>::sqlite` and `<name>::postgres`.
 macro_rules! on_both_databases {
     ($($name:ident = $body:ident;)+) => {$(
         mod $name {
@@ -14,9 +14,11 @@ macro_rules! on_both_databases {
 
             #[tokio::test]
             async fn postgres() -> anyhow::Result<()> {
-                let name = stringify!($name);
-                let Some(database) = test_database::TestDatabase::create_or_skip(test_database::Kind::Postgres, name).await? else { return Ok(()) };
-                $body(database.url()).await
+                let kind = test_database::Kind::Postgres;
+                match test_database::TestDatabase::create_or_skip(kind, stringify!($name)).await? {
+                    Some(database) => $body(database.url()).await,
+                    None => Ok(()),
+                }
             }
         }
     )+};
@@ -40,13 +42,13 @@ use test_database::{Kind, TestDatabase};
 
 use server::{Server, command, http_client, run};
 
-/// The README's session, with a kill -9 and a restart between any two lines.
-async fn nothing_is_lost(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<()> {
+/// The README's session, with kill -9 and a restart between its requests.
+async fn survives_kills(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<()> {
     let server = Server::start(folder, variables)?;
     let account = json!({"email": "ada@example.com", "password": "correct horse"});
     let session = server.post("/auth/register", "", account).await?;
-    let (token, user) =
-        (session["access_token"].as_str().context("a token")?, session["user"]["id"].as_str().context("an id")?);
+    let token = session["access_token"].as_str().context("no access_token")?;
+    let user = session["user"]["id"].as_str().context("no user id")?;
     let chat = format!("/api/{user}/chat");
     server.kill()?;
 
@@ -67,8 +69,8 @@ async fn nothing_is_lost(folder: &Path, variables: &[(&str, &str)]) -> anyhow::R
     let server = Server::start(folder, variables)?;
     let tasks = server.get(&format!("/api/{user}/tasks"), token).await?;
     ensure!(tasks[0]["completed"] == true, "{tasks}");
-    let gone = server.post(&chat, token, say("delete the groceries task")).await?;
-    ensure!(gone["tool_calls"][0]["tool"] == "delete_task", "{gone}");
+    let deleted = server.post(&chat, token, say("delete the groceries task")).await?;
+    ensure!(deleted["tool_calls"][0]["tool"] == "delete_task", "{deleted}");
     server.kill()?;
 
     let server = Server::start(folder, variables)?;
@@ -77,31 +79,31 @@ async fn nothing_is_lost(folder: &Path, variables: &[(&str, &str)]) -> anyhow::R
 }
 
 #[tokio::test]
-async fn kill_9_and_a_restart_between_two_requests_change_nothing_on_sqlite() -> anyhow::Result<()> {
+async fn acknowledged_writes_survive_kill_9_on_sqlite() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
-    nothing_is_lost(folder.path(), &[]).await
+    survives_kills(folder.path(), &[]).await
 }
 
 #[tokio::test]
-async fn kill_9_and_a_restart_between_two_requests_change_nothing_on_postgres() -> anyhow::Result<()> {
-    let name = "kill_9_and_a_restart_between_two_requests_change_nothing_on_postgres";
+async fn acknowledged_writes_survive_kill_9_on_postgres() -> anyhow::Result<()> {
+    let name = "acknowledged_writes_survive_kill_9_on_postgres";
     let Some(database) = TestDatabase::create_or_skip(Kind::Postgres, name).await? else { return Ok(()) };
     let folder = TempDir::new()?;
-    nothing_is_lost(folder.path(), &[("DATABASE_URL", database.url())]).await
+    survives_kills(folder.path(), &[("DATABASE_URL", database.url())]).await
 }
 
 #[tokio::test]
-async fn a_termination_signal_ends_it_cleanly() -> anyhow::Result<()> {
+async fn a_termination_signal_stops_the_server_cleanly() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let mut server = Server::start(folder.path(), &[])?;
     server.terminate()?;
-    let status = server.ended().await?;
+    let status = server.wait_for_exit().await?;
     ensure!(status.success(), "{status}");
     Ok(())
 }
 
 #[test]
-fn a_bad_value_names_its_variable_and_refuses_to_start() -> anyhow::Result<()> {
+fn an_invalid_setting_names_its_variable_and_prevents_the_start() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     for (name, value, secret) in [
         ("PORT", "abc", false),
@@ -117,7 +119,7 @@ fn a_bad_value_names_its_variable_and_refuses_to_start() -> anyhow::Result<()> {
     ] {
         let output = run(folder.path(), &[], &[(name, value)])?;
         let error = String::from_utf8(output.stderr)?;
-        ensure!(!output.status.success(), "{name}={value} is taken");
+        ensure!(!output.status.success(), "{name}={value} is accepted");
         ensure!(error.contains(name), "{name} is not named: {error}");
         ensure!(!secret || !error.contains("hunter2"), "{name} is printed: {error}");
     }
@@ -125,7 +127,7 @@ fn a_bad_value_names_its_variable_and_refuses_to_start() -> anyhow::Result<()> {
 }
 
 #[test]
-fn production_without_a_secret_refuses_to_start() -> anyhow::Result<()> {
+fn production_requires_a_jwt_secret() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let output = run(folder.path(), &[], &[("ENVIRONMENT", "production")])?;
     ensure!(!output.status.success());
@@ -134,7 +136,7 @@ fn production_without_a_secret_refuses_to_start() -> anyhow::Result<()> {
 }
 
 #[test]
-fn help_tells_every_setting() -> anyhow::Result<()> {
+fn help_lists_settings_and_commands_without_secrets() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let output = run(folder.path(), &["--help"], &[("JWT_SECRET", "hunter2-hunter2-hunter2-hunter2-hunter2")])?;
     let help = String::from_utf8(output.stdout)?;
@@ -149,14 +151,14 @@ fn help_tells_every_setting() -> anyhow::Result<()> {
         "INSTANCE_ID",
         "migrate",
     ] {
-        ensure!(help.contains(name), "{name} is not in: {help}");
+        ensure!(help.contains(name), "{name} is missing: {help}");
     }
     ensure!(!help.contains("hunter2"));
     Ok(())
 }
 
 #[test]
-fn migrations_go_up_and_down_by_command() -> anyhow::Result<()> {
+fn the_migrate_command_applies_and_reverts_migrations() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let migrate = |what: &str| -> anyhow::Result<String> {
         let output = run(folder.path(), &["migrate", what], &[])?;
@@ -173,7 +175,7 @@ fn migrations_go_up_and_down_by_command() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_client_is_who_a_trusted_proxy_says_and_nobody_else() -> anyhow::Result<()> {
+async fn only_a_trusted_proxy_sets_the_client_address() -> anyhow::Result<()> {
     for (proxies, peer) in [("", "127.0.0.1"), ("10.0.0.0/8", "127.0.0.1"), ("127.0.0.0/8", "203.0.113.9")] {
         let folder = TempDir::new()?;
         let server = Server::start(folder.path(), &[("TRUSTED_PROXIES", proxies)])?;
@@ -192,7 +194,7 @@ fn an_unknown_flag_is_refused() -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let mut child = command(folder.path()).arg("--nonsense").stderr(Stdio::piped()).spawn()?;
     let mut error = String::new();
-    child.stderr.take().context("a pipe")?.read_to_string(&mut error)?;
+    child.stderr.take().context("stderr is not piped")?.read_to_string(&mut error)?;
     ensure!(!child.wait()?.success());
     ensure!(error.contains("--nonsense"), "{error}");
     Ok(())

@@ -1,4 +1,4 @@
-//! A server of its own process.
+//! A server as a separate process.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -8,9 +8,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
-/// Maximum time that a process may take to start or to end.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// Maximum time of a wait, for example for the start or the exit of a process.
+pub const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+/// Time between two checks whether a process has exited.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Awaits `future` for at most [`WAIT_TIMEOUT`].
+pub async fn within_timeout<T>(what: &str, future: impl Future<Output = T>) -> anyhow::Result<T> {
+    timeout(WAIT_TIMEOUT, future).await.with_context(|| format!("timed out after {WAIT_TIMEOUT:?} waiting for {what}"))
+}
 
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
@@ -19,30 +27,27 @@ pub fn command(folder: &Path) -> Command {
 }
 
 pub fn http_client() -> reqwest::Client {
-    tls();
-    reqwest::Client::new()
+    http_client_builder().build().unwrap_or_default()
 }
 
+/// Builds a client that waits at most [`WAIT_TIMEOUT`] for a response and for each part of its body.
 pub fn http_client_builder() -> reqwest::ClientBuilder {
-    tls();
-    reqwest::Client::builder()
-}
-
-/// `reqwest` is built without a TLS provider, and wants one even where there is nothing to encrypt.
-fn tls() {
-    let _same = rustls::crypto::ring::default_provider().install_default();
+    // `reqwest` is built without a TLS provider and requires one even for plain HTTP. An error means that one is set.
+    let _already_set = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().read_timeout(WAIT_TIMEOUT)
 }
 
 pub fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> anyhow::Result<Output> {
     Ok(command(folder).args(arguments).envs(variables.iter().copied()).output()?)
 }
 
-/// A server that runs, and what it logs.
+/// A running server. It is killed on drop.
 pub struct Server {
     pub child: Child,
     pub address: String,
-    /// What it said until it listened.
-    began: Vec<String>,
+    /// Log lines until it listened.
+    startup_log: Vec<String>,
+    /// Later log lines.
     log: mpsc::Receiver<String>,
 }
 
@@ -50,7 +55,7 @@ impl Server {
     pub fn start(folder: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut child =
             command(folder).envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let stderr = child.stderr.take().context("a pipe")?;
+        let stderr = child.stderr.take().context("stderr is not piped")?;
         let (sender, log) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -59,17 +64,17 @@ impl Server {
                 }
             }
         });
-        let mut seen = Vec::new();
+        let mut startup_log = Vec::new();
         loop {
-            let Ok(line) = log.recv_timeout(PATIENCE) else {
-                bail!("it does not start; it said last: {:?}", seen.last())
+            let Ok(line) = log.recv_timeout(WAIT_TIMEOUT) else {
+                bail!("the server did not start; its last log line: {:?}", startup_log.last())
             };
             let address = serde_json::from_str::<Value>(&line)
                 .ok()
                 .and_then(|event| event["fields"]["address"].as_str().map(str::to_owned));
-            seen.push(line);
+            startup_log.push(line);
             if let Some(address) = address {
-                return Ok(Self { child, address, began: seen, log });
+                return Ok(Self { child, address, startup_log, log });
             }
         }
     }
@@ -89,31 +94,31 @@ impl Server {
         Ok(serde_json::from_str(&response.error_for_status()?.text().await?)?)
     }
 
-    /// Asks it to end, as a service manager does.
+    /// Sends SIGTERM.
     pub fn terminate(&self) -> anyhow::Result<()> {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        ensure!(sent.success());
+        ensure!(sent.success(), "kill failed: {sent}");
         Ok(())
     }
 
-    /// Waits until it has ended.
-    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
-        let mut waited = Duration::ZERO;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
+    /// Waits until it has exited.
+    pub async fn wait_for_exit(&mut self) -> anyhow::Result<ExitStatus> {
+        let poll = async {
+            loop {
+                if let Some(status) = self.child.try_wait()? {
+                    return Ok(status);
+                }
+                sleep(POLL_INTERVAL).await;
             }
-            ensure!(waited < PATIENCE, "it does not end");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            waited += Duration::from_millis(20);
-        }
+        };
+        within_timeout("the server to exit", poll).await?
     }
 
-    /// Kills it, if it has not ended yet, and returns what it has logged.
+    /// Kills it unless it has exited, and returns its log.
     pub fn kill(mut self) -> anyhow::Result<Vec<String>> {
         self.child.kill()?;
         self.child.wait()?;
-        let mut log = std::mem::take(&mut self.began);
+        let mut log = std::mem::take(&mut self.startup_log);
         log.extend(self.log.iter());
         Ok(log)
     }
@@ -121,7 +126,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill.
+        // Fails if the process has exited by itself.
         drop(self.child.kill());
         drop(self.child.wait());
     }

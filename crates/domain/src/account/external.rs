@@ -68,7 +68,7 @@ impl AccountService {
         let attempt = self.open_attempt(state, sealed).await?;
         let (None, Some(code)) = (error, code) else { return Err(ExternalSignInError::Denied.into()) };
         let identity = provider.finish(code, attempt.proof).await.map_err(ExternalSignInError::from)?;
-        // Required for known accounts too: an address that is not theirs gives nobody access.
+        // Required for linked accounts too, so that no sign-in depends on an unverified address.
         if !identity.email_verified {
             return Err(ExternalSignInError::EmailNotVerified.into());
         }
@@ -114,7 +114,7 @@ impl AccountService {
         })?;
         // Compares hashes, so that the duration reveals nothing about the state.
         let hash = |state: &SecretString| self.tokens.hash_secret(SecretKind::State, state.expose_secret());
-        let spent = hash(&state).filter(|shown| hash(&attempt.state).as_ref() == Some(shown));
+        let spent = hash(&state).filter(|spent| hash(&attempt.state).as_ref() == Some(spent));
         let spent = spent.ok_or(AccountError::InvalidState)?;
         if self.system.spend_state(&spent, attempt.expires_at).await? {
             Ok(attempt)

@@ -60,7 +60,7 @@ impl AccountService {
     }
 
     /// Ends a session; succeeds if it has already ended.
-    pub(super) async fn end_if_alive(&self, user: UserId, session: SessionId) -> Result<(), AccountError> {
+    pub(super) async fn end_if_active(&self, user: UserId, session: SessionId) -> Result<(), AccountError> {
         let _invalidation = self.token_cache.invalidate_on_drop();
         match self.sessions.end(user, session).await {
             Err(SessionRepoError::NotFound) => Ok(()),
@@ -110,8 +110,8 @@ impl AccountService {
     /// Deletes an API token, which revokes it at once.
     ///
     /// # Errors
-    /// [`AccountError::ApiTokens`] with [`ApiTokenRepoError::NotFound`], [`AccountError::InsufficientScope`], or a failure
-    /// of storage.
+    /// [`AccountError::ApiTokens`] with [`ApiTokenRepoError::NotFound`], [`AccountError::InsufficientScope`], or a storage
+    /// failure.
     pub async fn delete_api_token(&self, principal: &Principal, id: ApiTokenId) -> Result<(), AccountError> {
         principal.require(Scope::Account)?;
         let _invalidation = self.token_cache.invalidate_on_drop();

@@ -64,7 +64,7 @@ impl AccountService {
         match self.sessions.rotate(owner.user, owner.session, rotation).await {
             Ok(()) => {}
             Err(SessionRepoError::Reused) => {
-                self.end_if_alive(owner.user, owner.session).await?;
+                self.end_if_active(owner.user, owner.session).await?;
                 return Err(AccountError::InvalidToken);
             }
             Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
@@ -81,7 +81,7 @@ impl AccountService {
     pub async fn logout(&self, refresh_token: &str) -> Result<(), AccountError> {
         let Some(hash) = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token) else { return Ok(()) };
         if let Some(owner) = self.system.session_by_refresh_token(&hash).await? {
-            self.end_if_alive(owner.user, owner.session).await?;
+            self.end_if_active(owner.user, owner.session).await?;
         }
         Ok(())
     }

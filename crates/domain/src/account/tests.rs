@@ -120,7 +120,7 @@ impl Ports {
         self
     }
 
-    /// Refuses this key, once.
+    /// Refuses one attempt with this key.
     fn limiting(mut self, key: RateKey) -> Self {
         let policy = RatePolicy { name: "test", quota: 1, window: Duration::from_mins(1) };
         let refused = RateDecision::Refused { policy, retry_after: Duration::from_secs(7) };
@@ -156,9 +156,9 @@ impl Ports {
 }
 
 #[track_caller]
-fn assert_needs_account<T: std::fmt::Debug>(answer: &Result<T, AccountError>) {
+fn assert_needs_account<T: std::fmt::Debug>(result: &Result<T, AccountError>) {
     assert!(
-        matches!(answer, Err(AccountError::InsufficientScope(InsufficientScope(Scope::Account)))),
-        "expected a missing scope: {answer:?}"
+        matches!(result, Err(AccountError::InsufficientScope(InsufficientScope(Scope::Account)))),
+        "expected a missing scope: {result:?}"
     );
 }

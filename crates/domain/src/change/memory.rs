@@ -21,7 +21,7 @@ use crate::task::{Task, TaskCounts, TaskCursor, TaskFilter, TaskRepo, TaskRepoEr
 use crate::user::TimeZone;
 
 type Effects = Vec<(EffectId, Seq)>;
-type Meanwhile = Box<dyn FnOnce(&Memory) + Send>;
+type Hook = Box<dyn FnOnce(&Memory) + Send>;
 
 /// One user's tasks and ledger.
 #[derive(Default)]
@@ -32,7 +32,7 @@ pub(crate) struct Memory {
     /// Number of commits that fail with [`ChangeRepoError::Stale`].
     pub(crate) stale: Mutex<usize>,
     /// Runs before the next commit, to simulate a concurrent change.
-    pub(crate) meanwhile: Mutex<Option<Meanwhile>>,
+    pub(crate) before_commit: Mutex<Option<Hook>>,
     /// The clock of the ledger.
     pub(crate) clock: Arc<ManualClock>,
 }
@@ -45,7 +45,7 @@ pub(crate) fn at() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-/// The pending task with this number.
+/// A pending task whose id is `number`.
 pub(crate) fn task(number: u128, title: &str) -> Task {
     Task::new(Uuid::from_u128(number).into(), owner(), title.parse().unwrap(), false, at())
 }
@@ -161,9 +161,9 @@ impl ChangeRepo for Memory {
                 return Ok(before);
             }
         }
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some(meanwhile) = meanwhile {
-            meanwhile(self);
+        let hook = self.before_commit.lock().unwrap().take();
+        if let Some(hook) = hook {
+            hook(self);
         }
         let mut stale = self.stale.lock().unwrap();
         if *stale > 0 {

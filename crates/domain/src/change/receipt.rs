@@ -127,8 +127,8 @@ mod tests {
     fn an_entry_is_undone_until_its_undo_is_undone() {
         assert_eq!(undone_by(links(&[(2, 1)])), HashMap::from([(Seq(1), Seq(2))]));
         assert_eq!(undone_by(links(&[(2, 1), (3, 2)])), HashMap::from([(Seq(2), Seq(3))]));
-        let thrice = undone_by(links(&[(4, 3), (2, 1), (3, 2)]));
-        assert_eq!(thrice, HashMap::from([(Seq(3), Seq(4)), (Seq(1), Seq(2))]));
+        let undone = undone_by(links(&[(4, 3), (2, 1), (3, 2)]));
+        assert_eq!(undone, HashMap::from([(Seq(3), Seq(4)), (Seq(1), Seq(2))]));
         assert_eq!(undone_by(links(&[(2, 1), (3, 2), (5, 1)])), HashMap::from([(Seq(2), Seq(3)), (Seq(1), Seq(5))]));
     }
 }

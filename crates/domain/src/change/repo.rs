@@ -75,14 +75,13 @@ pub trait ChangeRepo: Send + Sync {
     /// Writes rows and adds one entry for each write, in order. Several writes may concern the same row.
     ///
     /// MUST be atomic, MUST be durable when it returns, and MUST number the new entries consecutively after the owner's
-    /// newest entry. MUST return [`ChangeRepoError::Stale`] and change nothing when a row
-    /// is not at the version of its `before`, and [`ChangeRepoError::NotFound`] when there is no such owner.
+    /// newest entry. MUST return [`ChangeRepoError::Stale`] and change nothing when a row is not at the version of
+    /// its `before`, and [`ChangeRepoError::NotFound`] when there is no such owner.
     ///
     /// An effect ([`Change::call`]) happens once: if it has entries, MUST change nothing and return those. Otherwise, MUST
     /// change nothing and return [`ChangeRepoError::LeaseLost`] when the call's attempt is not running.
     ///
-    /// A pending action that is confirmed by the change ([`Change::confirms`]) MUST wait no longer, whatever becomes of the
-    /// turn.
+    /// A pending action that the change confirms ([`Change::confirms`]) MUST no longer be pending, even if the turn fails.
     ///
     /// A write without `after` MUST also remove `before` and `after` from the row's earlier entries. `writes` is not empty.
     async fn commit(&self, owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<Entry>, ChangeRepoError>;

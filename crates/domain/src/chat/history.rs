@@ -219,12 +219,12 @@ mod tests {
         let plan = Part::Plan { round: 0, text: "add it".into() };
         let assistant = message(Role::Assistant, vec![plan, call(0, Some(result)), text(1, "Added.")]);
         let replayed = replay(&[user("add a"), assistant], UNLIMITED);
-        let made = LlmToolCall { id: "c0".into(), tool: "add_task".into(), arguments: r#"{"title":"a"}"#.into() };
+        let call = LlmToolCall { id: "c0".into(), tool: "add_task".into(), arguments: r#"{"title":"a"}"#.into() };
         assert_eq!(
             replayed,
             [
                 LlmMessage::User { text: "add a".into() },
-                LlmMessage::Assistant { text: String::new(), plan: Some("add it".into()), calls: vec![made] },
+                LlmMessage::Assistant { text: String::new(), plan: Some("add it".into()), calls: vec![call] },
                 LlmMessage::ToolResult {
                     call_id: "c0".into(),
                     tool: "add_task".into(),

@@ -145,7 +145,7 @@ pub enum ConversationRepoError {
     /// There is no such turn, or it is not running.
     #[error("the turn is not running")]
     NoTurn,
-    /// The action is not pending: it was confirmed, has lapsed or expired, or never existed.
+    /// The action is not pending: it was confirmed or cancelled, has expired, or never existed.
     #[error("the action is not pending")]
     NotPending,
     /// A turn with this idempotency key is still running.
@@ -238,12 +238,12 @@ pub trait ConversationRepo: Send + Sync {
     async fn save_progress(&self, owner: UserId, turn: Attempt, parts: &[Part]) -> Result<(), ConversationRepoError>;
 
     /// Ends a running turn: stores the assistant's message and the new pending action, and releases the conversation. The
-    /// usage is added to that of earlier attempts. Unless the turn failed, the previous pending action MUST lapse. MUST
-    /// return [`ConversationRepoError::NoTurn`] and store nothing when this attempt is not running.
+    /// usage is added to that of earlier attempts. Unless the turn failed, the previous pending action MUST be
+    /// cancelled. MUST return [`ConversationRepoError::NoTurn`] and store nothing when this attempt is not running.
     async fn end_turn(&self, owner: UserId, turn: Attempt, end: TurnResult) -> Result<(), ConversationRepoError>;
 
     /// Stops a running turn of another process: the turn and its stored message become [`TurnState::Stopped`], and the
-    /// pending action lapses. MUST return [`ConversationRepoError::NoTurn`] when the turn is not running.
+    /// pending action is cancelled. MUST return [`ConversationRepoError::NoTurn`] when the turn is not running.
     async fn stop_turn(&self, owner: UserId, turn: TurnId, at: DateTime<Utc>) -> Result<(), ConversationRepoError>;
 
     /// Returns the stored answer of a turn. MUST return [`ConversationRepoError::NoTurn`] when `owner` has no such turn.

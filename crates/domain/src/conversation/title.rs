@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn a_title_is_derived_from_the_first_message_in_one_line_of_60_characters() {
         assert_eq!(ConversationTitle::from_message("  Add\n\tmilk ").as_str(), "Add milk");
-        let made = ConversationTitle::from_message(&"é".repeat(100));
-        assert_eq!(made.as_str().chars().count(), 60);
-        assert!(made.as_str().ends_with('…'));
+        let derived = ConversationTitle::from_message(&"é".repeat(100));
+        assert_eq!(derived.as_str().chars().count(), 60);
+        assert!(derived.as_str().ends_with('…'));
         assert_eq!(ConversationTitle::from_message("\u{200B}").as_str(), "Conversation");
     }
 

@@ -53,9 +53,7 @@ impl Step {
         events.push(finished(FinishReason::ToolCalls));
         Self::Events(events)
     }
-}
 
-impl Step {
     fn stream(self) -> LlmStream {
         match self {
             Self::Events(events) => stream::iter(events.into_iter().map(Ok)).boxed(),
@@ -89,17 +87,17 @@ impl ScriptedLlm {
 
     /// Adds a step.
     pub fn then(&self, step: Step) {
-        locked(&self.steps).push_back(step);
+        lock(&self.steps).push_back(step);
     }
 
     /// Returns the requests so far.
     pub fn requests(&self) -> Vec<LlmRequest> {
-        locked(&self.requests).clone()
+        lock(&self.requests).clone()
     }
 }
 
 /// A poisoned lock means that another thread of the test has panicked, which the test reports itself.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -114,8 +112,8 @@ impl LlmClient for ScriptedLlm {
     }
 
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
-        locked(&self.requests).push(request);
-        let step = locked(&self.steps).pop_front();
+        lock(&self.requests).push(request);
+        let step = lock(&self.steps).pop_front();
         match step {
             Some(Step::Fail(error)) => Err(error),
             Some(step) => Ok(step.stream()),

@@ -93,7 +93,8 @@ pub(super) fn refused(message: String, data: Value) -> ToolOutcome {
     ToolOutcome::Refused { message, data }
 }
 
-pub(super) fn refuse(error: TaskError) -> Result<ToolOutcome, ToolError> {
+/// The outcome of a use case of tasks that failed.
+pub(super) fn on_task_error(error: TaskError) -> Result<ToolOutcome, ToolError> {
     match error {
         TaskError::NotFound => Ok(refused("The task is gone. Nothing was changed.".to_owned(), json!({}))),
         TaskError::Stale => {

@@ -56,7 +56,7 @@ impl TaskResolver {
             return Ok(TaskMatch::One(Box::new(task)));
         }
         if let (Some(conversation), Some(position)) = (conversation, position(identifier))
-            && let Some(task) = self.at(owner, conversation, position).await?
+            && let Some(task) = self.find_at(owner, conversation, position).await?
         {
             return Ok(TaskMatch::One(Box::new(task)));
         }
@@ -110,7 +110,7 @@ impl TaskResolver {
         }
     }
 
-    async fn at(
+    async fn find_at(
         &self,
         owner: UserId,
         conversation: ConversationId,
@@ -167,8 +167,8 @@ fn containing<'t>(words: &str, tasks: impl Iterator<Item = &'t Task>) -> Vec<Tas
     tasks.filter(is_match).take(MAX_CANDIDATES.get().into()).cloned().collect()
 }
 
-fn most_similar(wanted: &str, titles: &[(String, Task)]) -> Vec<Task> {
-    let score = |(title, task)| (strsim::jaro_winkler(wanted, title), task);
+fn most_similar(text: &str, titles: &[(String, Task)]) -> Vec<Task> {
+    let score = |(title, task)| (strsim::jaro_winkler(text, title), task);
     let mut scored: Vec<(f64, &Task)> = titles.iter().map(|(title, task)| score((title, task))).collect();
     scored.retain(|(score, _)| *score >= MIN_SIMILARITY);
     scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));

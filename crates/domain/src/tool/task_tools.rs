@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::outcome::{
-    completed, created, deleted, done, not_undone, numbered, recorded, refuse, refused, renamed, undone, view,
+    completed, created, deleted, done, not_undone, numbered, on_task_error, recorded, refused, renamed, undone, view,
 };
 use super::parameters::{AddTask, ListTasks, NoParameters, OneTask, StatusParameter, UpdateTask, read, schema};
 use super::resolve::TaskResolver;
@@ -150,7 +150,7 @@ impl TaskTools {
         };
         match self.service.create(&context.origin, title, false).await {
             Ok(change) => Ok(created(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 
@@ -164,9 +164,9 @@ impl TaskTools {
         let (page, counts) = match self.service.list(principal, &filter, PageRequest::first(MAX_LISTED)).await {
             Ok(page) => match self.service.counts(principal).await {
                 Ok(counts) => (page, counts),
-                Err(error) => return refuse(error),
+                Err(error) => return on_task_error(error),
             },
-            Err(error) => return refuse(error),
+            Err(error) => return on_task_error(error),
         };
         self.store_shown(context, &page.items).await?;
         let total = match filter.status {
@@ -231,7 +231,7 @@ impl TaskTools {
         let patch = TaskPatch { completed: Patch::Set(true), ..TaskPatch::default() };
         match self.service.update(&context.origin, task.id, &patch, Some(task.version)).await {
             Ok(change) => Ok(completed(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 
@@ -246,7 +246,7 @@ impl TaskTools {
         };
         match self.service.delete(&context.origin, task.id, Some(task.version)).await {
             Ok(change) => Ok(deleted(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 
@@ -263,7 +263,7 @@ impl TaskTools {
         let patch = TaskPatch { title: Patch::Set(title), ..TaskPatch::default() };
         match self.service.update(&context.origin, task.id, &patch, Some(task.version)).await {
             Ok(change) => Ok(renamed(&change)),
-            Err(error) => refuse(error),
+            Err(error) => on_task_error(error),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The frames of a turn, held to what the AI SDK's reader (`processUIMessageStream` of npm's `ai` 7) does with them.
+//! The frames of a turn, checked with a model of the AI SDK's reader (`processUIMessageStream` of npm's `ai` 7).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-fn begun() -> TurnEvent {
+fn started() -> TurnEvent {
     TurnEvent::Started(Turn {
         id: Uuid::from_u128(1).into(),
         conversation: Uuid::from_u128(2).into(),
@@ -41,24 +41,24 @@ fn text(delta: &str) -> TurnEvent {
     TurnEvent::TextDelta(delta.into())
 }
 
-fn notice(words: &str) -> TurnEvent {
-    TurnEvent::Notice(words.into())
+fn notice(text: &str) -> TurnEvent {
+    TurnEvent::Notice(text.into())
 }
 
-fn a_call(id: &str, result: Option<ToolResult>) -> ToolCall {
+fn tool_call(id: &str, result: Option<ToolResult>) -> ToolCall {
     let parameters = json!({"title": "milk"});
     ToolCall { id: id.into(), round: 0, tool: "add_task".into(), parameters, result, changes: Vec::new() }
 }
 
 fn called(id: &str) -> TurnEvent {
-    TurnEvent::ToolCalled(a_call(id, None))
+    TurnEvent::ToolCalled(tool_call(id, None))
 }
 
-fn answered(id: &str, success: bool, data: Value) -> TurnEvent {
-    TurnEvent::ToolCompleted(a_call(id, Some(ToolResult { success, message: "words".into(), data })))
+fn completed(id: &str, success: bool, data: Value) -> TurnEvent {
+    TurnEvent::ToolCompleted(tool_call(id, Some(ToolResult { success, message: "message".into(), data })))
 }
 
-fn ended(state: TurnState, failure: Option<TurnFailure>) -> TurnEvent {
+fn finished(state: TurnState, failure: Option<TurnFailure>) -> TurnEvent {
     let answer = TurnAnswer {
         response: String::new(),
         conversation: Uuid::from_u128(2).into(),
@@ -74,10 +74,10 @@ fn ended(state: TurnState, failure: Option<TurnFailure>) -> TurnEvent {
 }
 
 fn failed(code: FailureCode) -> TurnEvent {
-    ended(TurnState::Failed, Some(TurnFailure::from(code)))
+    finished(TurnState::Failed, Some(TurnFailure::from(code)))
 }
 
-/// The frames of a turn in which this happens, and nothing after it.
+/// The frames of a turn with these events.
 fn frames(events: impl IntoIterator<Item = TurnEvent>) -> Vec<Value> {
     let mut encoder = Encoder::default();
     events.into_iter().for_each(|event| encoder.encode(event));
@@ -90,20 +90,20 @@ fn kinds(frames: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn a_turn_of_several_rounds_is_steps_of_texts_and_calls() {
+fn a_round_is_a_step_of_texts_and_calls() {
     let frames = frames([
-        begun(),
+        started(),
         TurnEvent::RoundStarted,
         text("One "),
         text(""),
         text("moment."),
         called("a"),
-        answered("a", true, json!({"id": 7})),
+        completed("a", true, json!({"id": 7})),
         TurnEvent::RoundFinished,
         TurnEvent::RoundStarted,
         text("Done."),
         TurnEvent::RoundFinished,
-        ended(TurnState::Complete, None),
+        finished(TurnState::Complete, None),
     ]);
     let (conversation, message) = (Uuid::from_u128(2), Uuid::from_u128(4));
     let expected = [
@@ -122,7 +122,7 @@ fn a_turn_of_several_rounds_is_steps_of_texts_and_calls() {
         }),
         json!({
             "type": "tool-output-available", "toolCallId": "a", "providerExecuted": true,
-            "output": {"success": true, "message": "words", "data": {"id": 7}},
+            "output": {"success": true, "message": "message", "data": {"id": 7}},
         }),
         json!({"type": "finish-step"}),
         json!({"type": "start-step"}),
@@ -142,24 +142,23 @@ fn a_turn_of_several_rounds_is_steps_of_texts_and_calls() {
 }
 
 #[test]
-fn a_refusal_with_something_to_show_is_an_output_and_one_with_words_alone_an_error() {
+fn a_failed_call_is_an_output_if_it_has_data_and_an_error_otherwise() {
     for (success, data, kind) in [
         (true, json!({}), "tool-output-available"),
         (false, json!({"candidates": [1, 2]}), "tool-output-available"),
         (false, json!({}), "tool-output-error"),
         (false, Value::Null, "tool-output-error"),
     ] {
-        let frames = frames([called("a"), answered("a", success, data.clone())]);
+        let frames = frames([called("a"), completed("a", success, data.clone())]);
         assert_eq!(frames[1]["type"], kind, "{success} {data}");
-        let words =
-            if success || data != json!({}) { &frames[1]["output"]["message"] } else { &frames[1]["errorText"] };
-        assert_eq!(words.as_str().or(frames[1]["errorText"].as_str()), Some("words"));
+        let text = if kind == "tool-output-error" { &frames[1]["errorText"] } else { &frames[1]["output"]["message"] };
+        assert_eq!(text, "message");
     }
 }
 
 #[test]
-fn a_stopped_turn_leaves_nothing_open_and_ends_with_abort() {
-    let frames = frames([TurnEvent::RoundStarted, called("a"), text("And n"), ended(TurnState::Stopped, None)]);
+fn a_stopped_turn_closes_all_parts_and_ends_with_abort() {
+    let frames = frames([TurnEvent::RoundStarted, called("a"), text("And n"), finished(TurnState::Stopped, None)]);
     assert_eq!(
         kinds(&frames)[4..],
         ["text-end", "tool-output-error", "finish-step", "message-metadata", "abort"],
@@ -169,7 +168,7 @@ fn a_stopped_turn_leaves_nothing_open_and_ends_with_abort() {
 }
 
 #[test]
-fn a_failed_turn_says_its_code_before_the_error_after_which_nobody_reads() {
+fn a_failed_turn_sends_its_code_before_the_error() {
     let frames = frames([
         TurnEvent::RoundStarted,
         text("Wel"),
@@ -195,7 +194,7 @@ fn a_failed_turn_says_its_code_before_the_error_after_which_nobody_reads() {
 }
 
 #[test]
-fn every_failure_has_the_code_that_an_ordinary_answer_would_have() {
+fn every_failure_has_the_code_of_the_equivalent_error_response() {
     for (code, name, retry_after) in [
         (FailureCode::RateLimited, "AI_UNAVAILABLE", json!(30)),
         (FailureCode::Unauthorized, "AI_ERROR", Value::Null),
@@ -214,15 +213,14 @@ fn every_failure_has_the_code_that_an_ordinary_answer_would_have() {
         let metadata = &frames[0]["messageMetadata"];
         assert_eq!((&metadata["code"], &metadata["retry_after"]), (&json!(name), &retry_after), "{code}");
     }
-    let asked_to_wait =
-        TurnFailure { retry_after: Some(Duration::from_millis(1500)), ..FailureCode::RateLimited.into() };
-    let frames = frames([ended(TurnState::Failed, Some(asked_to_wait))]);
+    let delayed = TurnFailure { retry_after: Some(Duration::from_millis(1500)), ..FailureCode::RateLimited.into() };
+    let frames = frames([finished(TurnState::Failed, Some(delayed))]);
     assert_eq!(frames[0]["messageMetadata"]["retry_after"], 2);
 }
 
 #[test]
-fn an_account_that_breaks_off_ends_with_an_error_that_does_not_say_how_the_turn_ended() {
-    let frames = frames([begun(), TurnEvent::RoundStarted, text("Wel")]);
+fn events_without_the_end_of_the_turn_end_with_an_internal_error() {
+    let frames = frames([started(), TurnEvent::RoundStarted, text("Wel")]);
     assert_eq!(kinds(&frames)[4..], ["text-end", "finish-step", "message-metadata", "error"]);
     assert_eq!(frames[6]["messageMetadata"], json!({"code": "INTERNAL_ERROR"}));
 }
@@ -236,12 +234,12 @@ fn a_notice_between_rounds_has_a_step_of_its_own() {
     assert_eq!(kinds(&frames)[..steps.len()], steps);
 }
 
-/// Does what the reader does: fails where it throws, and where it would leave something unfinished.
+/// Fails where the reader would throw an error or show a part as unfinished.
 fn read(frames: &[Value]) -> Result<(), String> {
     let (mut texts, mut calls, mut seen) = (HashSet::new(), HashSet::new(), HashSet::new());
     for frame in frames {
         let id = frame["id"].as_str().or(frame["toolCallId"].as_str()).unwrap_or_default().to_owned();
-        let fine = match frame["type"].as_str().unwrap() {
+        let is_valid = match frame["type"].as_str().unwrap() {
             "text-start" => seen.insert(id.clone()) && texts.insert(id),
             "text-delta" => texts.contains(&id) && frame["delta"] != "",
             "text-end" => texts.remove(&id),
@@ -250,7 +248,7 @@ fn read(frames: &[Value]) -> Result<(), String> {
             "finish-step" | "finish" | "abort" | "error" => texts.is_empty() && calls.is_empty(),
             _ => true,
         };
-        if !fine {
+        if !is_valid {
             return Err(format!("{frame} in {frames:?}"));
         }
     }
@@ -263,64 +261,64 @@ fn read(frames: &[Value]) -> Result<(), String> {
 }
 
 #[test]
-fn whatever_happens_the_reader_can_follow() {
-    // Every sequence of four out of these, with every end.
+fn every_sequence_of_events_is_valid_for_the_reader() {
+    // Every sequence of four of these steps, with every end.
     let steps: [fn(u32) -> Vec<TurnEvent>; 6] = [
         |_| vec![TurnEvent::RoundStarted],
         |_| vec![text("a\r\n\u{1b}[31m")],
         |_| vec![notice("b")],
         |at| vec![called(&format!("call-{at}"))],
-        |at| vec![called(&format!("call-{at}")), answered(&format!("call-{at}"), true, json!({}))],
+        |at| vec![called(&format!("call-{at}")), completed(&format!("call-{at}"), true, json!({}))],
         |_| vec![TurnEvent::RoundFinished],
     ];
     let ends = [
-        vec![ended(TurnState::Complete, None)],
-        vec![ended(TurnState::Stopped, None)],
+        vec![finished(TurnState::Complete, None)],
+        vec![finished(TurnState::Stopped, None)],
         vec![failed(FailureCode::Internal)],
         vec![],
     ];
     let count = steps.len();
     for number in 0..count.pow(4) {
         for end in &ends {
-            let happened = (0..4).flat_map(|at| steps[number / count.pow(at) % count](at));
-            read(&frames(happened.chain(end.clone()))).unwrap();
+            let events = (0..4).flat_map(|at| steps[number / count.pow(at) % count](at));
+            read(&frames(events.chain(end.clone()))).unwrap();
         }
     }
 }
 
 #[test]
-fn no_text_can_end_an_event_or_begin_another() {
-    let evil = "a\r\n\r\ndata: [DONE]\n\n: x\rdata: {\"type\":\"finish\"}\u{1b}[31m\u{2028}";
-    let event = Frame::TextDelta { id: "text-0".into(), delta: evil.into() }.event().unwrap();
+fn a_text_cannot_end_an_event_or_start_another() {
+    let forged = "a\r\n\r\ndata: [DONE]\n\n: x\rdata: {\"type\":\"finish\"}\u{1b}[31m\u{2028}";
+    let event = Frame::TextDelta { id: "text-0".into(), delta: forged.into() }.event().unwrap();
     let line = event.strip_prefix(b"data: ").and_then(|rest| rest.strip_suffix(b"\n\n")).unwrap();
     assert!(!line.iter().any(|byte| *byte < b' '), "{event:?}");
-    assert_eq!(serde_json::from_slice::<Value>(line).unwrap()["delta"], evil);
+    assert_eq!(serde_json::from_slice::<Value>(line).unwrap()["delta"], forged);
 }
 
 #[actix_web::test]
-async fn while_nothing_happens_a_comment_keeps_the_connection_alive() {
+async fn an_idle_stream_sends_keep_alive_comments() {
     let clock = Arc::new(ManualClock::default());
-    let said = events(stream::pending(), clock.clone()).take(3).map(Result::unwrap).collect::<Vec<Bytes>>();
-    let said = clock.run(said).await;
-    assert_eq!(said, [KEEP_ALIVE, KEEP_ALIVE, KEEP_ALIVE]);
+    let chunks = events(stream::pending(), clock.clone()).take(3).map(Result::unwrap).collect::<Vec<Bytes>>();
+    let chunks = clock.run(chunks).await;
+    assert_eq!(chunks, [KEEP_ALIVE, KEEP_ALIVE, KEEP_ALIVE]);
     assert_eq!(clock.elapsed(), 3 * super::ui_message::KEEP_ALIVE_INTERVAL);
     assert!(events(stream::pending(), clock).next().now_or_never().is_none());
 }
 
 #[actix_web::test]
-async fn a_stream_ends_with_its_mark() {
+async fn a_stream_ends_with_a_done_event() {
     let frames =
         stream::iter([vec![Frame::StartStep], vec![], vec![Frame::FinishStep, Frame::Abort { reason: "stopped" }]]);
-    let said: Vec<Bytes> = events(frames, Arc::new(ManualClock::default())).map(Result::unwrap).collect().await;
+    let chunks: Vec<Bytes> = events(frames, Arc::new(ManualClock::default())).map(Result::unwrap).collect().await;
     let lines = [
         "data: {\"type\":\"start-step\"}\n\n",
         "data: {\"type\":\"finish-step\"}\n\ndata: {\"type\":\"abort\",\"reason\":\"stopped\"}\n\n",
         "data: [DONE]\n\n",
     ];
-    assert_eq!(said, lines);
+    assert_eq!(chunks, lines);
 }
 
 #[test]
-fn the_headers_alone_announce_no_length_either() {
+fn the_response_to_head_has_no_length() {
     assert_eq!(headers_only().body().size(), BodySize::Stream);
 }

@@ -3,6 +3,6 @@
 mod body;
 mod cors;
 mod document;
-mod front_door;
 mod logs;
 mod rate_limit;
+mod requests;

@@ -1,4 +1,4 @@
-//! One module per noun, as in `crate::routes`.
+//! Tests of the routes, by noun as in `crate::routes`.
 
 mod account;
 mod api_token;

@@ -1,4 +1,4 @@
-//! What the tests share: the application on mocked ports, requests, responses and fixtures.
+//! Shared by the tests: the application on mocked ports, requests, responses and fixtures.
 
 mod chat;
 mod document;
@@ -11,13 +11,13 @@ mod tokens;
 mod turn_signals;
 
 pub(crate) use chat::{
-    CHAT, begun, chat_request, conversation, conversation_repo, ports_with_llm, receipt, repo_starting_turns,
+    CHAT, chat_request, conversation, conversation_repo, ports_with_llm, receipt, repo_starting_turns, started_turn,
 };
 pub(crate) use document::{DOCUMENT, operations, resolve};
 pub(crate) use ledger::{accept_commits, entry, renamed};
 pub(crate) use ports::{
     API_TOKEN, CONVERSATION, ME, MESSAGE, OPERATION, OTHER, Ports, TASK, TOKEN, anonymous, fill_path, head, json, me,
-    now, signed_in, standing, task, user,
+    now, session_status, signed_in, task, user,
 };
 pub(crate) use socket::{exchange, raw_chat_request, with_server};
 pub(crate) use stream_reader::{Chunk, Event, FakeLedger, StreamReader, events};

@@ -1,10 +1,9 @@
-//! Replays recorded exchanges with providers through the translators and prints the domain events that come of them.
+//! Replays recorded exchanges with providers through the decoders and prints the resulting events.
 //!
 //! `cargo run -p llm --example replay -- <file or folder>…` reads YAML documents of `when` (request) and `then`
-//! (response). A response that cannot be translated, or whose calls are not those of the recording, fails the run.
-//! Deliberately not here: any translation. It is the crate's own, down to the reading of server-sent events.
+//! (response). A response that cannot be decoded, or whose calls differ from those of the recording, fails the run.
 
-mod evidence;
+mod expected_calls;
 mod recording;
 
 use std::fmt::Write as _;
@@ -13,12 +12,12 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use domain::llm::{LlmError, LlmEvent, LlmToolCall};
-use llm::{Cohere, ErrorBody, FailureContext, OpenAi, Provider, ReplyReader, ReportedError, retry_after};
+use llm::{Cohere, ErrorBody, ErrorMapper, OpenAi, Provider, ReplyReader, ReportedError, parse_retry_after};
 
 use recording::{Exchange, Response};
 
-/// Bodies are fed in pieces of this many bytes, so that none ends where an event does.
-const PIECE: usize = 61;
+/// Size of the pieces of a body, in bytes; small, so that pieces end within events.
+const PIECE_BYTES: usize = 61;
 
 #[derive(Default)]
 struct Summary {
@@ -29,7 +28,7 @@ struct Summary {
     failed: usize,
 }
 
-#[expect(clippy::print_stdout, reason = "printing is what this command is for")]
+#[expect(clippy::print_stdout, reason = "the output of the command")]
 fn main() -> anyhow::Result<ExitCode> {
     let mut files = Vec::new();
     for path in std::env::args_os().skip(1) {
@@ -41,11 +40,11 @@ fn main() -> anyhow::Result<ExitCode> {
         summary.recordings += 1;
         println!("{}", file.display());
         let exchanges = std::fs::read_to_string(&file).map_err(anyhow::Error::from);
-        match exchanges.and_then(|text| recording::read(&text)) {
+        match exchanges.and_then(|text| recording::parse(&text)) {
             Ok(exchanges) => exchanges.iter().for_each(|exchange| println!("{}", replay(exchange, &mut summary))),
             Err(error) => {
                 summary.failed += 1;
-                println!("  FAILED: no recording: {error:#}");
+                println!("  FAILED: invalid recording: {error:#}");
             }
         }
     }
@@ -59,16 +58,16 @@ fn collect_files(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         let mut entries =
             std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
         entries.sort();
-        let wanted =
+        let is_recording =
             |entry: &PathBuf| entry.is_dir() || entry.extension().is_some_and(|kind| kind == "yaml" || kind == "yml");
-        return entries.iter().filter(|entry| wanted(entry)).try_for_each(|entry| collect_files(entry, files));
+        return entries.iter().filter(|entry| is_recording(entry)).try_for_each(|entry| collect_files(entry, files));
     }
     anyhow::ensure!(path.is_file(), "{} is neither a file nor a folder", path.display());
     files.push(path.to_owned());
     Ok(())
 }
 
-/// What is printed of one exchange.
+/// Returns the output for one exchange.
 fn replay(exchange: &Exchange, summary: &mut Summary) -> String {
     let title = format!("  {} {} -> {}", exchange.request.method(), exchange.request.path(), exchange.response.status);
     let path = exchange.request.path().trim_end_matches('/');
@@ -78,83 +77,89 @@ fn replay(exchange: &Exchange, summary: &mut Summary) -> String {
         replay_with::<Cohere>(exchange, summary)
     } else {
         summary.skipped += 1;
-        return format!("{title}\n    skipped: not a chat");
+        return format!("{title}\n    skipped: not a chat request");
     };
     summary.responses += 1;
     match replayed {
-        Ok(told) => title + &told,
-        Err((told, error)) => {
+        Ok(output) => title + &output,
+        Err((output, error)) => {
             summary.failed += 1;
-            format!("{title}{told}\n    FAILED: {error:#}")
+            format!("{title}{output}\n    FAILED: {error:#}")
         }
     }
 }
 
-/// Translates one response: what is to be printed, and why it failed if it did.
+/// Decodes one response. Returns the output, with the error if it failed.
 fn replay_with<P: Provider>(exchange: &Exchange, summary: &mut Summary) -> Result<String, (String, anyhow::Error)> {
     let response = &exchange.response;
-    let mut told = String::new();
-    let body = response.body().map_err(|error| (told.clone(), error))?;
+    let mut output = String::new();
+    let body = response.body().map_err(|error| (output.clone(), error))?;
     let provider = P::new(exchange.request.model().unwrap_or_default(), None);
-    let failure = FailureContext::new(provider.model(), P::MODEL_SETTING, None);
+    let errors = ErrorMapper::new(provider.model(), P::MODEL_SETTING, None);
     if !(200..300).contains(&response.status) {
-        let error =
-            failure.of_status(response.status, ErrorBody::read(&String::from_utf8_lossy(&body)), wait(response));
-        tell_error(&error, &mut told);
-        return Ok(told);
+        let body = ErrorBody::parse(&String::from_utf8_lossy(&body));
+        let error = errors.map_response(response.status, body, retry_after(response));
+        write_error(&error, &mut output);
+        return Ok(output);
     }
-    let mut reader = ReplyReader::new(provider.decoder(failure));
+    let mut reader = ReplyReader::new(provider.decoder(errors));
     let mut events = Vec::new();
-    let result = body.chunks(PIECE).try_for_each(|piece| reader.push(piece, &mut events));
+    let result = body.chunks(PIECE_BYTES).try_for_each(|piece| reader.push(piece, &mut events));
     let result = result.and_then(|()| reader.end(&mut events));
-    let calls = tell(&events, &mut told);
+    let calls = write_events(&events, &mut output);
     summary.calls += calls.len();
     match result {
-        Ok(()) => evidence::check(&body, &calls).map(|()| told.clone()).map_err(|error| (told, error)),
-        // What the provider reports itself is translated once it is an error of the domain.
-        Err(error) if is_reported(&error) || evidence::was_cut(&body) => {
-            tell_error(&error, &mut told);
-            Ok(told)
+        Ok(()) => expected_calls::check(&body, &calls).map(|()| output.clone()).map_err(|error| (output, error)),
+        // An error that the provider reported is decoded correctly if it is mapped to a domain error.
+        Err(error) if is_reported(&error) || expected_calls::is_truncated(&body) => {
+            write_error(&error, &mut output);
+            Ok(output)
         }
-        Err(error) => Err((told, error.into())),
+        Err(error) => Err((output, error.into())),
     }
 }
 
-fn wait(response: &Response) -> Option<std::time::Duration> {
-    retry_after(response.header("retry-after")?, response.header("date"), SystemTime::now())
+fn retry_after(response: &Response) -> Option<std::time::Duration> {
+    parse_retry_after(response.header("retry-after")?, response.header("date"), SystemTime::now())
 }
 
 fn is_reported(error: &LlmError) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<ReportedError>)
 }
 
-/// Prints events, texts and fragments put together; gives the complete calls.
-fn tell(events: &[LlmEvent], told: &mut String) -> Vec<LlmToolCall> {
+/// Writes the events, with adjacent texts and fragments joined, and returns the complete calls.
+fn write_events(events: &[LlmEvent], output: &mut String) -> Vec<LlmToolCall> {
     let mut calls = Vec::new();
     for group in events.chunk_by(|one, next| std::mem::discriminant(one) == std::mem::discriminant(next)) {
+        let count = group.len();
         match group {
-            [LlmEvent::TextDelta(_), ..] => line(told, &format!("text in {}: {:?}", group.len(), text_of(group))),
-            [LlmEvent::PlanDelta(_), ..] => line(told, &format!("plan in {}: {:?}", group.len(), text_of(group))),
-            [LlmEvent::Thinking, ..] => line(told, &format!("thoughts in {}", group.len())),
-            [LlmEvent::ToolCallArguments { .. }, ..] => line(told, &format!("arguments in {}", group.len())),
-            _ => group.iter().for_each(|event| tell_one(event, told, &mut calls)),
+            [LlmEvent::TextDelta(_), ..] => write_line(output, &format!("text in {count}: {:?}", text_of(group))),
+            [LlmEvent::PlanDelta(_), ..] => write_line(output, &format!("plan in {count}: {:?}", text_of(group))),
+            [LlmEvent::Thinking, ..] => write_line(output, &format!("thinking in {count}")),
+            [LlmEvent::ToolCallArguments { .. }, ..] => write_line(output, &format!("arguments in {count}")),
+            _ => group.iter().for_each(|event| write_event(event, output, &mut calls)),
         }
     }
     calls
 }
 
-fn tell_one(event: &LlmEvent, told: &mut String, calls: &mut Vec<LlmToolCall>) {
+fn write_event(event: &LlmEvent, output: &mut String, calls: &mut Vec<LlmToolCall>) {
     match event {
-        LlmEvent::ToolCallStarted { index, id, tool } => line(told, &format!("call {index} begun: {tool} ({id})")),
+        LlmEvent::ToolCallStarted { index, id, tool } => {
+            write_line(output, &format!("call {index} started: {tool} ({id})"));
+        }
         LlmEvent::ToolCallComplete { index, call } => {
-            line(told, &format!("call {index} complete: {} {}", call.tool, call.arguments));
+            write_line(output, &format!("call {index} complete: {} {}", call.tool, call.arguments));
             calls.push(call.clone());
         }
         LlmEvent::Finished { reason, usage: Some(usage) } => {
-            line(told, &format!("finished: {reason:?}, {} tokens in, {} out", usage.tokens_in, usage.tokens_out));
+            write_line(
+                output,
+                &format!("finished: {reason:?}, {} tokens in, {} out", usage.tokens_in, usage.tokens_out),
+            );
         }
-        LlmEvent::Finished { reason, usage: None } => line(told, &format!("finished: {reason:?}")),
-        other => line(told, &format!("{other:?}")),
+        LlmEvent::Finished { reason, usage: None } => write_line(output, &format!("finished: {reason:?}")),
+        other => write_line(output, &format!("{other:?}")),
     }
 }
 
@@ -166,16 +171,16 @@ fn text_of(events: &[LlmEvent]) -> String {
     texts.collect()
 }
 
-fn tell_error(error: &LlmError, told: &mut String) {
+fn write_error(error: &LlmError, output: &mut String) {
     let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     let wait = match error {
-        LlmError::RateLimited { retry_after: Some(wait), .. } => format!(" (again in {} s)", wait.as_secs()),
+        LlmError::RateLimited { retry_after: Some(wait), .. } => format!(" (retry after {} s)", wait.as_secs()),
         _ => String::new(),
     };
-    line(told, &format!("error {:?}: {error}{wait} [{cause}]", error.code()));
+    write_line(output, &format!("error {:?}: {error}{wait} [{cause}]", error.code()));
 }
 
-fn line(told: &mut String, text: &str) {
+fn write_line(output: &mut String, text: &str) {
     // Writing to a string cannot fail.
-    let _written = write!(told, "\n    {text}");
+    let _infallible = write!(output, "\n    {text}");
 }

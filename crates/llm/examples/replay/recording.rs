@@ -1,4 +1,4 @@
-//! The form of recordings: YAML documents of `when` and `then`, as HTTP mock servers write them.
+//! The format of recordings: YAML documents of `when` and `then`, as HTTP mock servers write them.
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One request and its response. Fields that no translator needs are passed over.
+/// One request and its response. Unused fields are ignored.
 #[derive(Deserialize)]
 pub(crate) struct Exchange {
     #[serde(rename = "when")]
@@ -38,10 +38,10 @@ struct Header {
     value: String,
 }
 
-/// Reads the exchanges of a recording.
-pub(crate) fn read(text: &str) -> anyhow::Result<Vec<Exchange>> {
-    let exchanges: Vec<Exchange> = serde_saphyr::from_multiple(text).context("not the YAML of a recording")?;
-    anyhow::ensure!(!exchanges.is_empty(), "there is no exchange in it");
+/// Parses the exchanges of a recording.
+pub(crate) fn parse(text: &str) -> anyhow::Result<Vec<Exchange>> {
+    let exchanges: Vec<Exchange> = serde_saphyr::from_multiple(text).context("invalid YAML of a recording")?;
+    anyhow::ensure!(!exchanges.is_empty(), "the recording has no exchanges");
     Ok(exchanges)
 }
 
@@ -50,13 +50,13 @@ impl Request {
         self.method.as_deref().unwrap_or("?")
     }
 
-    /// The path, or the URL if that is what was recorded, without a query.
+    /// Returns the path, or the URL if it was recorded instead, without a query.
     pub fn path(&self) -> &str {
         let path = self.path.as_deref().or(self.url.as_deref()).unwrap_or_default();
         path.split_once('?').map_or(path, |(path, _)| path)
     }
 
-    /// The model that was asked for, if the body says it.
+    /// Returns the model in the body.
     pub fn model(&self) -> Option<String> {
         let body: Value = serde_json::from_str(self.body.as_deref()?).ok()?;
         body["model"].as_str().map(str::to_owned)
@@ -66,12 +66,12 @@ impl Request {
 impl Response {
     pub fn body(&self) -> anyhow::Result<Vec<u8>> {
         match &self.body_base64 {
-            Some(encoded) => STANDARD.decode(encoded).context("the body is no base64"),
+            Some(encoded) => STANDARD.decode(encoded).context("the body is not base64"),
             None => Ok(self.body.clone().unwrap_or_default().into_bytes()),
         }
     }
 
-    /// A header, whatever the case of its name.
+    /// Returns a header; names are case-insensitive.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.header.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value.as_str())
     }

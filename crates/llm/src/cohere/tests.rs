@@ -1,4 +1,4 @@
-//! Cohere's translation, on bodies written after the vendor's reference.
+//! Requests and replies as in Cohere's API reference.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use domain::llm::LlmToolCall;
 use domain::tool::ToolSpec;
 
 use super::*;
-use crate::reader::ReplyReader;
+use crate::reply_reader::ReplyReader;
 
 fn cohere(model: &str) -> Cohere {
     Cohere::new(model.into(), None)
 }
 
 fn read(body: &str) -> (Vec<LlmEvent>, Result<(), LlmError>) {
-    let failure = FailureContext::new("command-a-03-2025", Cohere::MODEL_SETTING, None);
-    let mut reader = ReplyReader::new(cohere("command-a-03-2025").decoder(failure));
+    let errors = ErrorMapper::new("command-a-03-2025", Cohere::MODEL_SETTING, None);
+    let mut reader = ReplyReader::new(cohere("command-a-03-2025").decoder(errors));
     let mut out = Vec::new();
     let result = reader.push(body.as_bytes(), &mut out).and_then(|()| reader.end(&mut out));
     (out, result)
 }
 
-fn whole(body: &str) -> Vec<LlmEvent> {
+fn read_complete(body: &str) -> Vec<LlmEvent> {
     let (out, result) = read(body);
     result.unwrap();
     out
 }
 
-/// Events as Cohere sends them: the name before the data, `[DONE]` without one.
+/// Events as Cohere sends them: each with its name, and `[DONE]` without one.
 fn sse(events: &[Value]) -> String {
     let event = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or("message"));
     events.iter().map(event).collect::<String>() + "data: [DONE]\n\n"
@@ -50,7 +50,7 @@ fn call_end(index: u64) -> Value {
     json!({"type": "tool-call-end", "index": index})
 }
 
-fn complete(events: &[LlmEvent]) -> Vec<LlmToolCall> {
+fn complete_calls(events: &[LlmEvent]) -> Vec<LlmToolCall> {
     let complete = events.iter().filter_map(|event| match event {
         LlmEvent::ToolCallComplete { call, .. } => Some(call.clone()),
         _ => None,
@@ -79,8 +79,9 @@ fn request(messages: Vec<LlmMessage>) -> LlmRequest {
 }
 
 #[test]
-fn a_request_is_a_stream_with_system_tools_and_nothing_that_is_not_needed() {
-    let body = cohere("command-a-03-2025").body(&request(vec![LlmMessage::User { text: "Hi".into() }]), Optional::Sent);
+fn a_request_contains_the_required_fields_only() {
+    let body = cohere("command-a-03-2025")
+        .body(&request(vec![LlmMessage::User { text: "Hi".into() }]), OptionalFields::Include);
     let tool = json!({"name": "add_task", "description": "Adds a task.", "parameters": {"type": "object"}});
     assert_eq!(
         body,
@@ -94,19 +95,19 @@ fn a_request_is_a_stream_with_system_tools_and_nothing_that_is_not_needed() {
 }
 
 #[test]
-fn temperature_is_sent_as_it_was_set() {
-    let body = Cohere::new("m".into(), Some(0.3)).body(&request(vec![]), Optional::Sent);
+fn temperature_is_sent_in_its_shortest_form() {
+    let body = Cohere::new("m".into(), Some(0.3)).body(&request(vec![]), OptionalFields::Include);
     assert_eq!(body["temperature"].to_string(), "0.3");
 }
 
 #[test]
-fn no_tools_are_no_field() {
+fn the_field_tools_is_omitted_if_there_are_none() {
     let request = LlmRequest { tools: Arc::new([]), ..request(vec![]) };
-    assert_eq!(cohere("m").body(&request, Optional::Sent).get("tools"), None);
+    assert_eq!(cohere("m").body(&request, OptionalFields::Include).get("tools"), None);
 }
 
 #[test]
-fn a_tool_turn_is_echoed_with_its_plan_and_without_content() {
+fn an_assistant_message_with_calls_has_a_plan_and_no_content() {
     let assistant = |text: &str, plan: Option<&str>| LlmMessage::Assistant {
         text: text.into(),
         plan: plan.map(str::to_owned),
@@ -115,23 +116,23 @@ fn a_tool_turn_is_echoed_with_its_plan_and_without_content() {
     let function = json!({"name": "add_task", "arguments": "{\"title\":\"milk\"}"});
     let calls = json!([{"id": "c1", "type": "function", "function": function}]);
     let expected = |plan: &str| json!({"role": "assistant", "tool_calls": calls, "tool_plan": plan});
-    assert_eq!(message(&assistant("", Some("I will add it."))), expected("I will add it."));
-    assert_eq!(message(&assistant("Sure.", Some("Add."))), expected("Add.\n\nSure."));
-    let unplanned = json!({"role": "assistant", "tool_calls": calls});
-    assert_eq!(message(&assistant("", None)), unplanned);
-    assert_eq!(message(&assistant(" ", Some(""))), unplanned);
+    assert_eq!(message_json(&assistant("", Some("I will add it."))), expected("I will add it."));
+    assert_eq!(message_json(&assistant("Sure.", Some("Add."))), expected("Add.\n\nSure."));
+    let without_plan = json!({"role": "assistant", "tool_calls": calls});
+    assert_eq!(message_json(&assistant("", None)), without_plan);
+    assert_eq!(message_json(&assistant(" ", Some(""))), without_plan);
 }
 
 #[test]
-fn a_result_is_told_as_json_text_with_the_id_of_its_call() {
+fn a_tool_result_is_json_text_with_the_id_of_its_call() {
     let content = json!({"success": true});
     let result = LlmMessage::ToolResult { call_id: "c1".into(), tool: "add_task".into(), content };
-    let told = json!({"role": "tool", "tool_call_id": "c1", "content": "{\"success\":true}"});
-    assert_eq!(message(&result), told);
+    let expected = json!({"role": "tool", "tool_call_id": "c1", "content": "{\"success\":true}"});
+    assert_eq!(message_json(&result), expected);
 }
 
 #[test]
-fn call_ids_that_repeat_in_later_rounds_are_told_apart() {
+fn call_ids_repeated_in_later_rounds_become_unique() {
     let round = || {
         let calls = vec![call("call_0", "add_task", "{}")];
         let content = json!({});
@@ -140,14 +141,14 @@ fn call_ids_that_repeat_in_later_rounds_are_told_apart() {
             LlmMessage::ToolResult { call_id: "call_0".into(), tool: "add_task".into(), content },
         ]
     };
-    let body = cohere("m").body(&request([round(), round()].concat()), Optional::Sent);
+    let body = cohere("m").body(&request([round(), round()].concat()), OptionalFields::Include);
     let ids = [&body["messages"][1]["tool_calls"][0]["id"], &body["messages"][3]["tool_calls"][0]["id"]];
     assert_ne!(ids[0], ids[1]);
     assert_eq!(ids, [&body["messages"][2]["tool_call_id"], &body["messages"][4]["tool_call_id"]]);
 }
 
 #[test]
-fn a_text_comes_in_pieces_with_its_usage_as_floats() {
+fn a_text_reply_is_streamed_with_usage_in_floats() {
     let content =
         |text: &str| json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": text}}}});
     let start =
@@ -158,7 +159,7 @@ fn a_text_comes_in_pieces_with_its_usage_as_floats() {
     let body = sse(&[begin, start, content("Hel"), content("lo"), json!({"type": "content-end", "index": 0}), end]);
     let usage = Some(Usage { tokens_in: 512, tokens_out: 7 });
     assert_eq!(
-        whole(&body),
+        read_complete(&body),
         [
             LlmEvent::TextDelta("Hel".into()),
             LlmEvent::TextDelta("lo".into()),
@@ -168,15 +169,15 @@ fn a_text_comes_in_pieces_with_its_usage_as_floats() {
 }
 
 #[test]
-fn billed_units_stand_in_where_tokens_are_missing() {
+fn billed_units_are_used_if_tokens_are_missing() {
     let billed = json!({"billed_units": {"input_tokens": 9.0, "output_tokens": 2}});
-    assert_eq!(usage(&billed), Some(Usage { tokens_in: 9, tokens_out: 2 }));
-    assert_eq!(usage(&json!({})), None);
-    assert_eq!(usage(&json!({"tokens": {"input_tokens": -1.0, "output_tokens": "x"}})), None);
+    assert_eq!(parse_usage(&billed), Some(Usage { tokens_in: 9, tokens_out: 2 }));
+    assert_eq!(parse_usage(&json!({})), None);
+    assert_eq!(parse_usage(&json!({"tokens": {"input_tokens": -1.0, "output_tokens": "x"}})), None);
 }
 
 #[test]
-fn calls_come_in_fragments_after_the_plan() {
+fn calls_are_streamed_in_fragments_after_the_plan() {
     let plan = json!({"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "I will."}}});
     let events = [
         plan,
@@ -190,7 +191,7 @@ fn calls_come_in_fragments_after_the_plan() {
     ];
     let fragment = |fragment: &str| LlmEvent::ToolCallArguments { index: 0, fragment: fragment.into() };
     assert_eq!(
-        whole(&sse(&events)),
+        read_complete(&sse(&events)),
         [
             LlmEvent::PlanDelta("I will.".into()),
             LlmEvent::ToolCallStarted { index: 0, id: "a_1".into(), tool: "add_task".into() },
@@ -205,17 +206,17 @@ fn calls_come_in_fragments_after_the_plan() {
 }
 
 #[test]
-fn parallel_calls_may_interleave_and_come_in_an_array() {
+fn parallel_calls_may_interleave_and_be_in_an_array() {
     let start = json!({"id": "x", "type": "function", "function": {"name": "list_tasks", "arguments": "{"}});
     let start = json!({"type": "tool-call-start", "index": 1, "delta": {"message": {"tool_calls": [start]}}});
     let events =
         [call_start(0, "x", "add_task"), start, call_delta(0, "{\"a\":1}"), call_delta(1, "}"), end("TOOL_CALL")];
-    let calls = complete(&whole(&sse(&events)));
+    let calls = complete_calls(&read_complete(&sse(&events)));
     assert_eq!(calls, [call("x", "add_task", "{\"a\":1}"), call("call_1", "list_tasks", "{}")]);
 }
 
 #[test]
-fn thoughts_citations_and_what_is_new_are_not_the_answer() {
+fn thoughts_citations_and_unknown_events_are_not_text() {
     let block =
         |kind: &str, content: Value| json!({"type": kind, "index": 0, "delta": {"message": {"content": content}}});
     let text = json!({"type": "content-delta", "index": 1, "delta": {"message": {"content": {"text": "4"}}}});
@@ -225,63 +226,63 @@ fn thoughts_citations_and_what_is_new_are_not_the_answer() {
         block("content-delta", json!({"text": "hm"})),
         text,
         json!({"type": "citation-start", "index": 0, "delta": {"message": {"citations": {"text": "4"}}}}),
-        json!({"type": "never-heard-of", "delta": 3}),
+        json!({"type": "unknown-event", "delta": 3}),
         end("COMPLETE"),
     ];
     let thinking = || LlmEvent::Thinking;
-    let told = [thinking(), thinking(), thinking(), LlmEvent::TextDelta("4".into()), finished(FinishReason::Stop)];
-    assert_eq!(whole(&sse(&events)), told);
+    let expected = [thinking(), thinking(), thinking(), LlmEvent::TextDelta("4".into()), finished(FinishReason::Stop)];
+    assert_eq!(read_complete(&sse(&events)), expected);
     let without_a_start = block("content-delta", json!({"thinking": "two and two"}));
-    assert_eq!(whole(&sse(&[without_a_start, end("COMPLETE")])), [thinking(), finished(FinishReason::Stop)]);
+    assert_eq!(read_complete(&sse(&[without_a_start, end("COMPLETE")])), [thinking(), finished(FinishReason::Stop)]);
 }
 
 #[test]
-fn a_reply_without_its_message_end_was_cut_and_its_open_call_never_is_complete() {
+fn a_reply_without_message_end_is_truncated_and_completes_no_call() {
     let events = [call_start(0, "a", "add_task"), call_delta(0, "{\"title\":\"milk\"}")];
-    let (told, result) = read(&sse(&events));
+    let (out, result) = read(&sse(&events));
     assert!(matches!(result, Err(LlmError::Unavailable(_))), "{result:?}");
-    assert_eq!(complete(&told), []);
+    assert_eq!(complete_calls(&out), []);
     let without_done = sse(&events).replace("data: [DONE]\n\n", "");
-    let (told, result) = read(&without_done);
+    let (out, result) = read(&without_done);
     assert!(matches!(result, Err(LlmError::Unavailable(_))), "{result:?}");
-    assert_eq!(complete(&told), []);
+    assert_eq!(complete_calls(&out), []);
 }
 
 #[test]
-fn a_limit_in_the_middle_of_a_call_does_not_complete_it() {
+fn a_call_truncated_by_the_token_limit_is_not_completed() {
     let events = [call_start(0, "a", "add_task"), call_end(0), call_start(1, "b", "add_task"), end("MAX_TOKENS")];
-    let told = whole(&sse(&events));
-    assert_eq!(complete(&told), [call("a", "add_task", "{}")]);
-    assert_eq!(told.last(), Some(&finished(FinishReason::Length)));
+    let events = read_complete(&sse(&events));
+    assert_eq!(complete_calls(&events), [call("a", "add_task", "{}")]);
+    assert_eq!(events.last(), Some(&finished(FinishReason::Length)));
 }
 
 #[test]
-fn reasons_to_end_that_are_failures_are_errors() {
+fn finish_reasons_that_report_failures_are_errors() {
     let error = |reason: &str| read(&sse(&[end(reason)])).1.unwrap_err();
     assert!(matches!(error("ERROR"), LlmError::Unavailable(_)));
     assert!(matches!(error("TIMEOUT"), LlmError::Timeout(_)));
     assert!(matches!(error("ERROR_TOXIC"), LlmError::BadReply(_)));
     assert!(matches!(error("ERROR_LIMIT"), LlmError::BadReply(_)));
     assert!(matches!(error(""), LlmError::BadReply(_)));
-    let open = [call_start(0, "a", "add_task"), call_delta(0, "{}"), end("ERROR")];
-    assert_eq!(complete(&read(&sse(&open)).0), []);
-    assert_eq!(whole(&sse(&[end("USER_CANCEL")])), [finished(FinishReason::Other)]);
+    let unfinished = [call_start(0, "a", "add_task"), call_delta(0, "{}"), end("ERROR")];
+    assert_eq!(complete_calls(&read(&sse(&unfinished)).0), []);
+    assert_eq!(read_complete(&sse(&[end("USER_CANCEL")])), [finished(FinishReason::Other)]);
 }
 
 #[test]
-fn an_error_inside_the_stream_is_an_error() {
-    let (_, result) = read("data: {\"id\":\"1\",\"message\":\"internal trouble\"}\n\n");
+fn an_error_event_without_a_type_is_an_error() {
+    let (_, result) = read("data: {\"id\":\"1\",\"message\":\"internal error\"}\n\n");
     let error = result.unwrap_err();
     assert!(
-        matches!(&error, LlmError::Unavailable(cause) if cause.to_string().contains("internal trouble")),
+        matches!(&error, LlmError::Unavailable(cause) if cause.to_string().contains("internal error")),
         "{error:?}"
     );
 }
 
 #[test]
-fn garbage_and_calls_out_of_nowhere_are_bad_replies() {
+fn invalid_events_and_unknown_calls_are_bad_replies() {
     for body in [
-        "data: {nonsense\n\ndata: [DONE]\n\n".to_owned(),
+        "data: {invalid\n\ndata: [DONE]\n\n".to_owned(),
         sse(&[call_delta(0, "{}")]),
         sse(&[call_end(3)]),
         sse(&[call_start(0, "a", ""), end("TOOL_CALL")]),
@@ -297,24 +298,25 @@ fn garbage_and_calls_out_of_nowhere_are_bad_replies() {
 }
 
 #[test]
-fn a_server_that_does_not_stream_is_understood() {
+fn a_reply_in_one_document_is_decoded() {
     let function = json!({"name": "list_tasks", "arguments": "null"});
-    let tool_turn = json!({"role": "assistant", "tool_plan": "Look.", "tool_calls": [{"id": "a", "type": "function", "function": function}]});
-    let events = whole(&json!({"id": "1", "message": tool_turn, "finish_reason": "TOOL_CALL"}).to_string());
+    let calls = json!([{"id": "a", "type": "function", "function": function}]);
+    let message = json!({"role": "assistant", "tool_plan": "Look.", "tool_calls": calls});
+    let events = read_complete(&json!({"id": "1", "message": message, "finish_reason": "TOOL_CALL"}).to_string());
     assert_eq!(events[0], LlmEvent::PlanDelta("Look.".into()));
-    assert_eq!(complete(&events), [call("a", "list_tasks", "{}")]);
+    assert_eq!(complete_calls(&events), [call("a", "list_tasks", "{}")]);
     let content = json!([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Done."}]);
     let body = json!({"message": {"role": "assistant", "content": content}, "finish_reason": "COMPLETE"}).to_string();
-    let told = [LlmEvent::Thinking, LlmEvent::TextDelta("Done.".into()), finished(FinishReason::Stop)];
-    assert_eq!(whole(&body), told);
+    let expected = [LlmEvent::Thinking, LlmEvent::TextDelta("Done.".into()), finished(FinishReason::Stop)];
+    assert_eq!(read_complete(&body), expected);
     let content = json!([{"type": "video"}, {"type": "text", "text": "Done."}]);
     let body = json!({"message": {"role": "assistant", "content": content}, "finish_reason": "COMPLETE"}).to_string();
-    assert_eq!(whole(&body), told[1..]);
+    assert_eq!(read_complete(&body), expected[1..]);
 }
 
 #[test]
-fn the_address_is_found_from_any_base() {
-    let address = |base: &str| cohere("m").endpoint(&base.parse().unwrap()).to_string();
+fn the_endpoint_is_derived_from_any_base_url() {
+    let endpoint = |base: &str| cohere("m").endpoint(&base.parse().unwrap()).to_string();
     for base in [
         "https://api.cohere.com",
         "https://api.cohere.com/",
@@ -322,18 +324,18 @@ fn the_address_is_found_from_any_base() {
         "https://api.cohere.com/v1",
         "https://api.cohere.com/v2/chat",
     ] {
-        assert_eq!(address(base), "https://api.cohere.com/v2/chat");
+        assert_eq!(endpoint(base), "https://api.cohere.com/v2/chat");
     }
-    assert_eq!(address("http://127.0.0.1:9/gateway/"), "http://127.0.0.1:9/gateway/v2/chat");
+    assert_eq!(endpoint("http://127.0.0.1:9/gateway/"), "http://127.0.0.1:9/gateway/v2/chat");
 }
 
 #[test]
-fn a_model_that_was_removed_is_replaced() {
+fn a_removed_model_is_replaced() {
     for removed in ["command-r-plus", "command-r-plus-04-2024"] {
         assert_eq!(Cohere::successor_of(removed), Some("command-r-plus-08-2024"));
         assert_eq!(cohere(removed).model(), "command-r-plus-08-2024");
     }
-    for kept in ["command-a-03-2025", "command-r-plus-08-2024", "command-r"] {
-        assert_eq!((Cohere::successor_of(kept), cohere(kept).model()), (None, kept));
+    for current in ["command-a-03-2025", "command-r-plus-08-2024", "command-r"] {
+        assert_eq!((Cohere::successor_of(current), cohere(current).model()), (None, current));
     }
 }

@@ -1,4 +1,4 @@
-//! The translation for OpenAI-compatible servers, on bodies written after their documentation and after how they differ.
+//! Requests and replies as in the API reference, and as compatible servers deviate from it.
 
 use std::sync::Arc;
 
@@ -6,23 +6,23 @@ use domain::llm::LlmToolCall;
 use domain::tool::ToolSpec;
 
 use super::*;
-use crate::reader::ReplyReader;
+use crate::reply_reader::ReplyReader;
 
-mod calls;
+mod tool_calls;
 
 fn openai() -> OpenAi {
     OpenAi::new("some-model".into(), None)
 }
 
 fn read(body: &str) -> (Vec<LlmEvent>, Result<(), LlmError>) {
-    let failure = FailureContext::new("some-model", OpenAi::MODEL_SETTING, None);
-    let mut reader = ReplyReader::new(openai().decoder(failure));
+    let errors = ErrorMapper::new("some-model", OpenAi::MODEL_SETTING, None);
+    let mut reader = ReplyReader::new(openai().decoder(errors));
     let mut out = Vec::new();
     let result = reader.push(body.as_bytes(), &mut out).and_then(|()| reader.end(&mut out));
     (out, result)
 }
 
-fn whole(body: &str) -> Vec<LlmEvent> {
+fn read_complete(body: &str) -> Vec<LlmEvent> {
     let (out, result) = read(body);
     result.unwrap();
     out
@@ -47,7 +47,7 @@ fn finish(reason: &str) -> Value {
     json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
 }
 
-fn said(text: &str) -> LlmEvent {
+fn text_event(text: &str) -> LlmEvent {
     LlmEvent::TextDelta(text.into())
 }
 
@@ -68,8 +68,8 @@ fn request(messages: Vec<LlmMessage>) -> LlmRequest {
 }
 
 #[test]
-fn a_request_is_a_stream_with_system_tools_and_nothing_that_is_not_needed() {
-    let body = openai().body(&request(vec![LlmMessage::User { text: "Hi".into() }]), Optional::Sent);
+fn a_request_contains_the_required_and_the_optional_fields() {
+    let body = openai().body(&request(vec![LlmMessage::User { text: "Hi".into() }]), OptionalFields::Include);
     let tool = json!({"name": "add_task", "description": "Adds a task.", "parameters": {"type": "object"}});
     assert_eq!(
         body,
@@ -81,51 +81,54 @@ fn a_request_is_a_stream_with_system_tools_and_nothing_that_is_not_needed() {
             "tools": [{"type": "function", "function": tool}],
         })
     );
-    let plain = openai().body(&request(vec![]), Optional::LeftOut);
-    assert_eq!(plain.get("stream_options"), None);
+    let without_optional = openai().body(&request(vec![]), OptionalFields::Omit);
+    assert_eq!(without_optional.get("stream_options"), None);
 }
 
 #[test]
-fn temperature_is_sent_only_where_it_is_set() {
-    let body = OpenAi::new("m".into(), Some(0.7)).body(&request(vec![]), Optional::Sent);
+fn temperature_is_sent_only_if_it_is_set() {
+    let body = OpenAi::new("m".into(), Some(0.7)).body(&request(vec![]), OptionalFields::Include);
     assert_eq!(body["temperature"].to_string(), "0.7");
-    assert_eq!(openai().body(&request(vec![]), Optional::Sent).get("temperature"), None);
+    assert_eq!(openai().body(&request(vec![]), OptionalFields::Include).get("temperature"), None);
 }
 
 #[test]
-fn a_tool_turn_is_told_with_its_text_if_it_has_one_and_a_result_as_json_text() {
+fn an_assistant_message_with_calls_omits_an_empty_text_and_a_result_is_json_text() {
     let calls = vec![LlmToolCall { id: "c1".into(), tool: "add_task".into(), arguments: "{\"a\":1}".into() }];
-    let turn = |text: &str| {
-        message(&LlmMessage::Assistant { text: text.into(), plan: Some("a plan".into()), calls: calls.clone() })
+    let assistant = |text: &str| {
+        message_json(&LlmMessage::Assistant { text: text.into(), plan: Some("a plan".into()), calls: calls.clone() })
     };
-    let told = json!([{"id": "c1", "type": "function", "function": {"name": "add_task", "arguments": "{\"a\":1}"}}]);
-    assert_eq!(turn(""), json!({"role": "assistant", "tool_calls": told}));
-    assert_eq!(turn("Sure."), json!({"role": "assistant", "content": "Sure.", "tool_calls": told}));
+    let expected =
+        json!([{"id": "c1", "type": "function", "function": {"name": "add_task", "arguments": "{\"a\":1}"}}]);
+    assert_eq!(assistant(""), json!({"role": "assistant", "tool_calls": expected}));
+    assert_eq!(assistant("Sure."), json!({"role": "assistant", "content": "Sure.", "tool_calls": expected}));
     let content = json!({"success": true});
     let result = LlmMessage::ToolResult { call_id: "c1".into(), tool: "add_task".into(), content };
-    assert_eq!(message(&result), json!({"role": "tool", "tool_call_id": "c1", "content": "{\"success\":true}"}));
+    assert_eq!(message_json(&result), json!({"role": "tool", "tool_call_id": "c1", "content": "{\"success\":true}"}));
 }
 
 #[test]
-fn the_complaint_about_an_optional_field_is_told_from_others() {
-    let said = |message: &str| ErrorBody { codes: Vec::new(), message: message.into() };
-    assert!(openai().refuses_optional(400, &said("Unknown parameter: 'stream_options'.")));
-    assert!(openai().refuses_optional(422, &said("[{\"loc\":[\"body\",\"stream_options\",\"include_usage\"]}]")));
-    assert!(!openai().refuses_optional(400, &said("Unknown parameter: 'tools'.")));
-    assert!(!openai().refuses_optional(500, &said("stream_options")));
+fn a_rejected_optional_field_is_distinguished_from_other_errors() {
+    let error = |message: &str| ErrorBody { codes: Vec::new(), message: message.into() };
+    assert!(openai().rejects_optional_fields(400, &error("Unknown parameter: 'stream_options'.")));
+    assert!(
+        openai().rejects_optional_fields(422, &error("[{\"loc\":[\"body\",\"stream_options\",\"include_usage\"]}]"))
+    );
+    assert!(!openai().rejects_optional_fields(400, &error("Unknown parameter: 'tools'.")));
+    assert!(!openai().rejects_optional_fields(500, &error("stream_options")));
 }
 
 #[test]
-fn a_text_comes_in_pieces_between_comments() {
+fn a_text_reply_is_streamed_between_comments() {
     let body = format!(
         ": PROCESSING\n\n{}",
         sse(&[delta(json!({"role": "assistant", "content": null})), text("Hel"), text("lo"), finish("stop")])
     );
-    assert_eq!(whole(&body), [said("Hel"), said("lo"), finished(FinishReason::Stop)]);
+    assert_eq!(read_complete(&body), [text_event("Hel"), text_event("lo"), finished(FinishReason::Stop)]);
 }
 
 #[test]
-fn content_may_be_null_empty_absent_or_parts_and_thoughts_are_told_without_their_words() {
+fn content_may_be_null_empty_absent_or_parts_and_thoughts_have_no_text() {
     let parts =
         json!([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "b"}, "c"]);
     let chunks = [
@@ -141,64 +144,74 @@ fn content_may_be_null_empty_absent_or_parts_and_thoughts_are_told_without_their
         finish("stop"),
     ];
     let (thinking, end) = (LlmEvent::Thinking, finished(FinishReason::Stop));
-    let told = [&thinking, &thinking, &said("a"), &thinking, &said("bc"), &said("d"), &thinking, &said("e"), &end];
-    assert_eq!(whole(&sse(&chunks)).iter().collect::<Vec<_>>(), told);
+    let expected = [
+        &thinking,
+        &thinking,
+        &text_event("a"),
+        &thinking,
+        &text_event("bc"),
+        &text_event("d"),
+        &thinking,
+        &text_event("e"),
+        &end,
+    ];
+    assert_eq!(read_complete(&sse(&chunks)).iter().collect::<Vec<_>>(), expected);
 }
 
 #[test]
-fn parts_of_an_unknown_kind_are_passed_over() {
+fn parts_of_unknown_types_are_ignored() {
     let parts = json!([{"type": "image_url"}, {"type": "text", "text": "a"}, {"new": 1}, {"type": "video", "text": 3}]);
-    let told = whole(&sse(&[delta(json!({"content": parts})), finish("stop")]));
-    assert_eq!(told, [said("a"), finished(FinishReason::Stop)]);
+    let events = read_complete(&sse(&[delta(json!({"content": parts})), finish("stop")]));
+    assert_eq!(events, [text_event("a"), finished(FinishReason::Stop)]);
 }
 
 #[test]
-fn usage_may_be_missing_come_twice_and_come_without_choices() {
+fn usage_may_be_missing_repeated_and_without_choices() {
     let usage = |tokens_in: f64, tokens_out: u64| json!({"prompt_tokens": tokens_in, "completion_tokens": tokens_out});
-    let last = |chunks: &[Value]| match whole(&sse(chunks)).last() {
+    let last_usage = |chunks: &[Value]| match read_complete(&sse(chunks)).last() {
         Some(LlmEvent::Finished { usage, .. }) => usage.map(|usage| (usage.tokens_in, usage.tokens_out)),
         other => panic!("{other:?}"),
     };
     let mut with_usage = finish("stop");
-    assert_eq!(last(&[text("a"), with_usage.clone()]), None);
+    assert_eq!(last_usage(&[text("a"), with_usage.clone()]), None);
     with_usage["usage"] = usage(5.0, 2);
-    let alone = json!({"choices": [], "usage": usage(5.0, 3)});
+    let without_choices = json!({"choices": [], "usage": usage(5.0, 3)});
     let null = json!({"choices": [], "usage": null});
-    assert_eq!(last(&[text("a"), with_usage.clone()]), Some((5, 2)));
-    assert_eq!(last(&[text("a"), with_usage, alone, null]), Some((5, 3)));
+    assert_eq!(last_usage(&[text("a"), with_usage.clone()]), Some((5, 2)));
+    assert_eq!(last_usage(&[text("a"), with_usage, without_choices, null]), Some((5, 3)));
     let groq = json!({"choices": [{"delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": usage(1.0, 1)}});
-    assert_eq!(last(&[groq]), Some((1, 1)));
+    assert_eq!(last_usage(&[groq]), Some((1, 1)));
 }
 
 #[test]
-fn a_repeated_finish_reason_ends_the_reply_once() {
-    let told = whole(&sse(&[text("a"), finish("stop"), finish("stop")]));
-    assert_eq!(told, [said("a"), finished(FinishReason::Stop)]);
+fn a_repeated_finish_reason_finishes_the_reply_once() {
+    let events = read_complete(&sse(&[text("a"), finish("stop"), finish("stop")]));
+    assert_eq!(events, [text_event("a"), finished(FinishReason::Stop)]);
 }
 
 #[test]
-fn a_reply_is_whole_with_done_or_with_a_finish_reason_and_cut_without_both() {
+fn a_reply_without_done_and_without_a_finish_reason_is_truncated() {
     let no_finish = sse(&[text("a")]);
-    assert_eq!(whole(&no_finish), [said("a"), finished(FinishReason::Stop)]);
+    assert_eq!(read_complete(&no_finish), [text_event("a"), finished(FinishReason::Stop)]);
     let no_done = sse(&[text("a"), finish("length")]).replace("data: [DONE]\n\n", "");
-    assert_eq!(whole(&no_done), [said("a"), finished(FinishReason::Length)]);
-    let (told, result) = read(&no_finish.replace("data: [DONE]\n\n", ""));
-    assert_eq!(told, [said("a")]);
+    assert_eq!(read_complete(&no_done), [text_event("a"), finished(FinishReason::Length)]);
+    let (events, result) = read(&no_finish.replace("data: [DONE]\n\n", ""));
+    assert_eq!(events, [text_event("a")]);
     assert!(matches!(result, Err(LlmError::Unavailable(_))), "{result:?}");
 }
 
 #[test]
-fn a_last_chunk_cut_in_the_middle_is_a_cut() {
+fn a_truncated_last_chunk_is_a_truncated_reply() {
     let body = sse(&[text("a"), finish("stop")]);
     let (_, result) = read(&body[..body.len() - 40]);
     assert!(matches!(result, Err(LlmError::Unavailable(_))), "{result:?}");
 }
 
 #[test]
-fn an_error_inside_the_stream_is_what_it_says_it_is() {
+fn an_error_inside_the_stream_is_mapped_by_its_codes() {
     let error = |error: Value| {
-        let (told, result) = read(&sse(&[text("a"), error]));
-        assert_eq!(told, [said("a")]);
+        let (events, result) = read(&sse(&[text("a"), error]));
+        assert_eq!(events, [text_event("a")]);
         result.unwrap_err()
     };
     assert!(matches!(error(json!({"error": {"message": "slow down", "code": 429}})), LlmError::RateLimited { .. }));
@@ -212,16 +225,16 @@ fn an_error_inside_the_stream_is_what_it_says_it_is() {
     assert!(matches!(error(json!({"error": {"type": "invalid_api_key"}})), LlmError::Unauthorized(_)));
     assert!(matches!(error(json!({"error": {"code": "model_not_found"}})), LlmError::ModelRetired { .. }));
     assert!(matches!(error(finish("error")), LlmError::Unavailable(_)));
-    let named = "event: error\ndata: {\"message\": \"broken\"}\n\n";
-    assert!(matches!(read(named).1, Err(LlmError::Unavailable(_))));
+    let named_event = "event: error\ndata: {\"message\": \"broken\"}\n\n";
+    assert!(matches!(read(named_event).1, Err(LlmError::Unavailable(_))));
     let no_error = json!({"error": null, "choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]});
-    assert_eq!(whole(&sse(&[no_error])).len(), 2);
+    assert_eq!(read_complete(&sse(&[no_error])).len(), 2);
 }
 
 #[test]
-fn garbage_is_a_bad_reply() {
+fn invalid_bodies_are_bad_replies() {
     for body in [
-        "data: {nonsense\n\ndata: [DONE]\n\n".to_owned(),
+        "data: {invalid\n\ndata: [DONE]\n\n".to_owned(),
         "data: [DONE]\n\n".to_owned(),
         sse(&[json!({"something": "else"})]),
         sse(&[delta(json!({"content": 3}))]),
@@ -244,12 +257,12 @@ fn garbage_is_a_bad_reply() {
 }
 
 #[test]
-fn a_server_that_does_not_stream_is_understood() {
+fn a_reply_in_one_document_is_decoded() {
     let function = json!({"name": "list_tasks", "arguments": {"status": "all"}});
     let message = json!({"role": "assistant", "content": null, "tool_calls": [{"function": function}]});
     let usage = json!({"prompt_tokens": 3, "completion_tokens": 4});
     let body = json!({"choices": [{"finish_reason": "stop", "message": message}], "usage": usage}).to_string();
-    let events = whole(&body);
+    let events = read_complete(&body);
     let call = LlmToolCall { id: "call_0".into(), tool: "list_tasks".into(), arguments: "{\"status\":\"all\"}".into() };
     assert_eq!(events[2], LlmEvent::ToolCallComplete { index: 0, call });
     let usage = Some(Usage { tokens_in: 3, tokens_out: 4 });
@@ -259,17 +272,17 @@ fn a_server_that_does_not_stream_is_understood() {
 }
 
 #[test]
-fn one_reply_in_several_choices_is_put_together() {
+fn several_choices_are_joined_into_one_reply() {
     let call = json!({"id": "a", "function": {"name": "list_tasks", "arguments": "{}"}});
     let choices = json!([{"message": {"content": "Let me look."}}, {"message": {"tool_calls": [call]}}]);
-    let events = whole(&json!({"choices": choices}).to_string());
-    assert_eq!(events[0], said("Let me look."));
+    let events = read_complete(&json!({"choices": choices}).to_string());
+    assert_eq!(events[0], text_event("Let me look."));
     assert_eq!(events.last(), Some(&finished(FinishReason::ToolCalls)));
 }
 
 #[test]
-fn the_address_is_found_from_any_base() {
-    let address = |base: &str| openai().endpoint(&base.parse().unwrap()).to_string();
+fn the_endpoint_is_derived_from_any_base_url() {
+    let endpoint = |base: &str| openai().endpoint(&base.parse().unwrap()).to_string();
     for base in [
         "http://127.0.0.1:1",
         "http://127.0.0.1:1/",
@@ -277,8 +290,8 @@ fn the_address_is_found_from_any_base() {
         "http://127.0.0.1:1/v1/",
         "http://127.0.0.1:1/v1/chat/completions",
     ] {
-        assert_eq!(address(base), "http://127.0.0.1:1/v1/chat/completions");
+        assert_eq!(endpoint(base), "http://127.0.0.1:1/v1/chat/completions");
     }
-    assert_eq!(address("https://openrouter.ai/api/v1"), "https://openrouter.ai/api/v1/chat/completions");
-    assert_eq!(address("https://a.example/x?v=1"), "https://a.example/x/chat/completions?v=1");
+    assert_eq!(endpoint("https://openrouter.ai/api/v1"), "https://openrouter.ai/api/v1/chat/completions");
+    assert_eq!(endpoint("https://a.example/x?v=1"), "https://a.example/x/chat/completions?v=1");
 }

@@ -1,8 +1,7 @@
-//! The circuit breaker: leaves a provider alone for a while when it keeps failing. Its rules stand at
-//! [`BreakerOptions`].
+//! The circuit breaker; [`BreakerOptions`] documents its rules.
 //!
-//! Each change of state begins a new era. An admission remembers its era, and what comes of it counts only while that
-//! lasts: a slow call from before the breaker opened says nothing about now.
+//! Each change of state starts a new generation. An outcome counts only in the generation of its permit: that of a
+//! call from before the breaker opened is outdated.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,61 +9,61 @@ use std::time::Duration;
 use domain::llm::LlmError;
 use domain::runtime::{Timer, with_causes};
 
-use super::BreakerOptions;
+use super::options::BreakerOptions;
 
-/// The breaker refuses the call.
+/// The breaker rejects a call.
 #[derive(Debug, thiserror::Error)]
-#[error("the circuit breaker of {provider} is open for another {rest:?}")]
+#[error("the circuit breaker of {provider} is open for another {remaining:?}")]
 pub(super) struct BreakerOpen {
     provider: String,
-    rest: Duration,
+    remaining: Duration,
 }
 
-/// What came of a call, as the breaker sees it.
+/// The result of a call.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// The provider is there.
-    Answered,
-    /// It is not, for this reason.
-    Failed(String),
+    /// The provider responded, possibly with an error.
+    Success,
+    /// The provider did not respond, with the error for the log.
+    Failure(String),
 }
 
 impl From<&LlmError> for Outcome {
     fn from(error: &LlmError) -> Self {
         match error {
-            LlmError::Timeout(_) | LlmError::Unavailable(_) => Self::Failed(with_causes(error)),
+            LlmError::Timeout(_) | LlmError::Unavailable(_) => Self::Failure(with_causes(error)),
             LlmError::RateLimited { .. }
             | LlmError::Unauthorized(_)
             | LlmError::ModelRetired { .. }
-            | LlmError::BadReply(_) => Self::Answered,
+            | LlmError::BadReply(_) => Self::Success,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Every call is let through; so many failed since the last one that was answered.
+    /// Lets every call through; counts the failures since the last success.
     Closed { failures: u32 },
-    /// No call is let through before `until`, and then one.
+    /// Rejects every call before `until` in the [`Timer`]'s elapsed time.
     Open { until: Duration },
-    /// That one is under way. `until` is when the breaker had been open long enough.
-    Trial { until: Duration },
+    /// One call is in progress, all others are rejected. `until` is the value of the preceding `Open`.
+    HalfOpen { until: Duration },
 }
 
 #[derive(Debug)]
 struct Inner {
     state: State,
-    era: u64,
+    generation: u64,
 }
 
 impl Inner {
     fn enter(&mut self, state: State) {
         self.state = state;
-        self.era = self.era.wrapping_add(1);
+        self.generation = self.generation.wrapping_add(1);
     }
 }
 
-/// One provider's circuit breaker.
+/// The circuit breaker of one provider.
 pub(super) struct Breaker {
     provider: String,
     timer: Arc<dyn Timer>,
@@ -73,98 +72,95 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// A closed one.
+    /// Creates a closed breaker.
     pub(super) fn new(provider: String, timer: Arc<dyn Timer>, options: BreakerOptions) -> Self {
-        let inner = Mutex::new(Inner { state: State::Closed { failures: 0 }, era: 0 });
+        let inner = Mutex::new(Inner { state: State::Closed { failures: 0 }, generation: 0 });
         Self { provider, timer, options, inner }
     }
 
-    /// Whether calls are let through freely.
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.locked().state, State::Closed { .. })
+        matches!(self.lock().state, State::Closed { .. })
     }
 
-    /// Lets a call through, or not.
-    pub(super) fn admit(self: &Arc<Self>) -> Result<Admission, BreakerOpen> {
+    /// Lets a call through unless the breaker is open.
+    pub(super) fn acquire(self: &Arc<Self>) -> Result<Permit, BreakerOpen> {
         let now = self.timer.elapsed();
-        let mut inner = self.locked();
+        let mut inner = self.lock();
         match inner.state {
             State::Closed { .. } => {}
-            State::Open { until } if now >= until => inner.enter(State::Trial { until }),
-            State::Open { until } | State::Trial { until } => {
-                return Err(BreakerOpen { provider: self.provider.clone(), rest: until.saturating_sub(now) });
+            State::Open { until } if now >= until => inner.enter(State::HalfOpen { until }),
+            State::Open { until } | State::HalfOpen { until } => {
+                return Err(BreakerOpen { provider: self.provider.clone(), remaining: until.saturating_sub(now) });
             }
         }
-        Ok(Admission { breaker: self.clone(), era: inner.era, settled: false })
+        Ok(Permit { breaker: self.clone(), generation: inner.generation, recorded: false })
     }
 
-    fn settle(&self, era: u64, outcome: Option<Outcome>) {
-        let open = State::Open { until: self.timer.elapsed().saturating_add(self.options.open_for) };
-        let mut inner = self.locked();
-        if inner.era != era {
+    /// Records the outcome of a call; `None` if it is unknown.
+    fn record(&self, generation: u64, outcome: Option<Outcome>) {
+        let open = State::Open { until: self.timer.elapsed().saturating_add(self.options.open_duration) };
+        let mut inner = self.lock();
+        if inner.generation != generation {
             return;
         }
         match (inner.state, outcome) {
-            (State::Closed { .. }, Some(Outcome::Answered)) => inner.state = State::Closed { failures: 0 },
-            (State::Closed { failures }, Some(Outcome::Failed(error))) => {
+            (State::Closed { .. }, Some(Outcome::Success)) => inner.state = State::Closed { failures: 0 },
+            (State::Closed { failures }, Some(Outcome::Failure(error))) => {
                 let failures = failures.saturating_add(1);
                 inner.state = State::Closed { failures };
-                if failures >= self.options.failures {
+                if failures >= self.options.failure_threshold {
                     inner.enter(open);
-                    self.tell(failures, &error);
+                    self.log_opened(failures, &error);
                 }
             }
-            (State::Trial { .. }, Some(Outcome::Answered)) => {
+            (State::HalfOpen { .. }, Some(Outcome::Success)) => {
                 inner.enter(State::Closed { failures: 0 });
-                tracing::info!(provider = self.provider, "the provider answers again");
+                tracing::info!(provider = self.provider, "circuit breaker closed");
             }
-            (State::Trial { .. }, Some(Outcome::Failed(error))) => {
+            (State::HalfOpen { .. }, Some(Outcome::Failure(error))) => {
                 inner.enter(open);
-                self.tell(1, &error);
+                self.log_opened(1, &error);
             }
-            // Nobody knows what would have come of it: the next caller may try.
-            (State::Trial { until }, None) => inner.enter(State::Open { until }),
+            // The next call is let through instead.
+            (State::HalfOpen { until }, None) => inner.enter(State::Open { until }),
             (State::Closed { .. }, None) | (State::Open { .. }, _) => {}
         }
     }
 
-    /// Says that it has opened.
-    fn tell(&self, failures: u32, error: &str) {
+    fn log_opened(&self, failures: u32, error: &str) {
         tracing::warn!(
             provider = self.provider,
             failures,
-            open_for = ?self.options.open_for,
+            open_duration = ?self.options.open_duration,
             error,
-            "the provider keeps failing and is left alone"
+            "circuit breaker opened"
         );
     }
 
-    /// No code that holds the lock can panic half way through a change.
-    fn locked(&self) -> MutexGuard<'_, Inner> {
+    /// Ignores poisoning: no code that holds the lock can panic in the middle of a change.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A call that was let through. Dropped without [`settle`](Self::settle), it counts neither as answered nor as failed,
-/// and gives a trial's place free.
-pub(super) struct Admission {
+/// Permission for one call. Dropped without [`record`](Self::record), it records an unknown outcome.
+pub(super) struct Permit {
     breaker: Arc<Breaker>,
-    era: u64,
-    settled: bool,
+    generation: u64,
+    recorded: bool,
 }
 
-impl Admission {
-    /// Says what came of the call.
-    pub(super) fn settle(mut self, outcome: Outcome) {
-        self.settled = true;
-        self.breaker.settle(self.era, Some(outcome));
+impl Permit {
+    pub(super) fn record(mut self, outcome: Outcome) {
+        self.recorded = true;
+        self.breaker.record(self.generation, Some(outcome));
     }
 }
 
-impl Drop for Admission {
+impl Drop for Permit {
     fn drop(&mut self) {
-        if !self.settled {
-            self.breaker.settle(self.era, None);
+        if !self.recorded {
+            self.breaker.record(self.generation, None);
         }
     }
 }

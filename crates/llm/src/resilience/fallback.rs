@@ -1,5 +1,5 @@
-//! A fallback for a model that cannot answer. The stream then begins with [`LlmEvent::FallbackUsed`], which `domain` reports
-//! to the user.
+//! Answers with another model if one fails. The stream then starts with [`LlmEvent::FallbackUsed`], which `domain`
+//! reports to the user.
 
 use std::sync::Arc;
 
@@ -8,29 +8,28 @@ use domain::llm::{LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream};
 use domain::runtime::with_causes;
 use futures_util::{StreamExt as _, stream};
 
-use super::answer::first_event;
+use super::guarded_stream::first_event;
 
-/// A model, and another that answers in its place when it fails before its first event, whatever the error: a wrong key
-/// is the operator's to mend, and the log says so each time, but the user is served meanwhile. A failure behind the
-/// first event is handed on, because two models' words do not make one answer. That a model thinks is no word of it:
-/// [`LlmEvent::Thinking`] before the first other event is waited through and not handed on.
+/// A client whose fallback answers if the primary fails before its first event, with any error: an invalid key is for
+/// the operator to fix, but users are served meanwhile. Later errors are passed on, because the texts of two models do
+/// not make one reply. [`LlmEvent::Thinking`] is not counted as the first event, and is dropped before it.
 ///
-/// The primary's error goes to the log as a warning, with its causes; if the stand-in fails too, so does the
-/// stand-in's, and the caller gets the primary's.
+/// The primary's error is logged as a warning with its causes. If the fallback fails too, its error is logged as well
+/// and the caller gets the primary's.
 pub struct FallbackClient {
     primary: Arc<dyn LlmClient>,
-    stand_in: Arc<dyn LlmClient>,
+    fallback: Arc<dyn LlmClient>,
 }
 
 impl FallbackClient {
-    /// `primary`, and `stand_in` in its place. Deadlines, retries and breakers are inside of them.
-    pub fn new(primary: Arc<dyn LlmClient>, stand_in: Arc<dyn LlmClient>) -> Self {
-        Self { primary, stand_in }
+    /// Combines two clients. Timeouts, retries and circuit breakers are theirs.
+    pub fn new(primary: Arc<dyn LlmClient>, fallback: Arc<dyn LlmClient>) -> Self {
+        Self { primary, fallback }
     }
 }
 
-/// Asks `client` and waits for the first event that is no thought, so that an error before it is one of the call and not of the stream.
-async fn begun(client: &dyn LlmClient, request: LlmRequest) -> Result<LlmStream, LlmError> {
+/// Sends the request and waits for the first event other than `Thinking`.
+async fn respond_from_first_event(client: &dyn LlmClient, request: LlmRequest) -> Result<LlmStream, LlmError> {
     let (mut first, mut rest) = first_event(client.respond(request).await?).await?;
     while first == LlmEvent::Thinking {
         (first, rest) = first_event(rest).await?;
@@ -49,23 +48,23 @@ impl LlmClient for FallbackClient {
     }
 
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
-        let error = match begun(self.primary.as_ref(), request.clone()).await {
-            Ok(answer) => return Ok(answer),
+        let error = match respond_from_first_event(self.primary.as_ref(), request.clone()).await {
+            Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
-        let (provider, model) = (self.stand_in.provider(), self.stand_in.model());
+        let (provider, model) = (self.fallback.provider(), self.fallback.model());
         tracing::warn!(
             provider = self.provider(),
             model = self.model(),
             code = error.code().as_str(),
             error = with_causes(&error),
-            stand_in = provider,
-            "the assistant cannot answer and another stands in"
+            fallback = provider,
+            "using fallback provider"
         );
-        match begun(self.stand_in.as_ref(), request).await {
-            Ok(answer) => {
-                let stood_in = LlmEvent::FallbackUsed { provider: provider.to_owned(), model: model.to_owned() };
-                Ok(stream::iter([Ok(stood_in)]).chain(answer).boxed())
+        match respond_from_first_event(self.fallback.as_ref(), request).await {
+            Ok(reply) => {
+                let used = LlmEvent::FallbackUsed { provider: provider.to_owned(), model: model.to_owned() };
+                Ok(stream::iter([Ok(used)]).chain(reply).boxed())
             }
             Err(second) => {
                 tracing::warn!(
@@ -73,7 +72,7 @@ impl LlmClient for FallbackClient {
                     model,
                     code = second.code().as_str(),
                     error = with_causes(&second),
-                    "the stand-in cannot answer either"
+                    "the fallback provider failed as well"
                 );
                 Err(error)
             }

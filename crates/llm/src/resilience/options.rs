@@ -1,104 +1,93 @@
-//! How long a provider may take, how often it is asked again, and when it is left alone: the options of
-//! [`super::ResilientClient`], with what is good for most as their defaults.
+//! The options of [`ResilientClient`](super::ResilientClient) and their defaults.
 
 use std::time::Duration;
 
-/// Everything that can be chosen.
+/// Timeouts, retries and circuit breaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResilienceOptions {
-    /// How long it may take.
-    pub deadlines: Deadlines,
-    /// How often it is asked again.
+    /// How long a call may take.
+    pub timeouts: Timeouts,
+    /// When and how often a call is retried.
     pub retries: RetryOptions,
-    /// When it is left alone.
+    /// When calls are rejected without an attempt.
     pub breaker: BreakerOptions,
 }
 
-/// How long a provider may take. What takes longer is `LlmError::Timeout`, which is not tried again. The deadline for
-/// connecting is the transport's own and lies within the one for the first event.
+/// Timeouts of a call. They end it with `LlmError::Timeout`, which is not retried. The connect timeout of the transport
+/// applies within `first_event`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadlines {
-    /// From each request to its first event. 60 s by default: models that think are silent for long.
+pub struct Timeouts {
+    /// Maximum time from each attempt to its first event. Default: 60 s, for models that think before they answer.
     pub first_event: Duration,
-    /// From one event to the next, counted while somebody waits for it. 30 s by default.
-    pub between_events: Duration,
-    /// From the first request to the last event: retries, the waits between them and a slow reader included. 120 s by
-    /// default.
+    /// Maximum time between two events, while the caller waits for the second. Default: 30 s.
+    pub idle: Duration,
+    /// Maximum time from the first attempt to the last event, with retries, delays and a slow reader. Default: 120 s.
     pub total: Duration,
 }
 
-impl Default for Deadlines {
+impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            first_event: Duration::from_mins(1),
-            between_events: Duration::from_secs(30),
-            total: Duration::from_mins(2),
-        }
+        Self { first_event: Duration::from_mins(1), idle: Duration::from_secs(30), total: Duration::from_mins(2) }
     }
 }
 
-impl Deadlines {
-    /// `total` in total. The first event may take half of it, and 60 s in any case; from one to the next, a quarter of
-    /// it, and 30 s in any case; neither longer than `total`. So whoever waits longer in all, for a model that runs on a
-    /// small machine, waits longer for its first word too.
-    pub fn within(total: Duration) -> Self {
-        let Self { first_event, between_events, .. } = Self::default();
-        Self {
-            first_event: first_event.max(total / 2).min(total),
-            between_events: between_events.max(total / 4).min(total),
-            total,
-        }
+impl Timeouts {
+    /// Scales the timeouts to `total`, for slow models on small machines: `first_event` is half of it, at least 60 s;
+    /// `idle` a quarter, at least 30 s; neither is longer than `total`.
+    pub fn from_total(total: Duration) -> Self {
+        let Self { first_event, idle, .. } = Self::default();
+        Self { first_event: first_event.max(total / 2).min(total), idle: idle.max(total / 4).min(total), total }
     }
 }
 
-/// How often a provider is asked again before its first event, and after which wait.
+/// Retries of a call before its first event.
 ///
-/// The wait is drawn anew from zero to twice the last longest one ("full jitter",
-/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>), so that callers that failed together
-/// do not come back together. What the provider says in `Retry-After` comes on top.
+/// The delay is random between zero and the backoff ("full jitter",
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>), so that calls that failed at the same
+/// time are not retried at the same time. `Retry-After` is added to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryOptions {
-    /// The most retries, those after other errors counted, with which `LlmError::RateLimited` is still tried again.
-    /// 1 by default: whoever asks to slow down is not helped by insistence.
-    pub rate_limited: u32,
-    /// The same for `LlmError::Unavailable`. 2 by default.
-    pub unavailable: u32,
-    /// The longest wait before the first retry; it doubles with each. 500 ms by default.
-    pub first_wait: Duration,
-    /// The longest wait of all, `Retry-After` aside. 5 s by default.
-    pub longest_wait: Duration,
-    /// The longest `Retry-After` that is waited for. A longer one is handed to the caller at once. 10 s by default.
-    pub longest_retry_after: Duration,
+    /// Maximum number of retries of the call, whatever their reason, up to which `LlmError::RateLimited` is retried.
+    /// Default: 1, because more requests prolong a rate limit.
+    pub rate_limited_retries: u32,
+    /// The same for `LlmError::Unavailable`. Default: 2.
+    pub unavailable_retries: u32,
+    /// Backoff before the first retry; doubles with each. Default: 500 ms.
+    pub initial_backoff: Duration,
+    /// Maximum backoff, without `Retry-After`. Default: 5 s.
+    pub max_backoff: Duration,
+    /// Maximum `Retry-After` that is waited for; after a longer one the call fails at once. Default: 10 s.
+    pub max_retry_after: Duration,
 }
 
 impl Default for RetryOptions {
     fn default() -> Self {
         Self {
-            rate_limited: 1,
-            unavailable: 2,
-            first_wait: Duration::from_millis(500),
-            longest_wait: Duration::from_secs(5),
-            longest_retry_after: Duration::from_secs(10),
+            rate_limited_retries: 1,
+            unavailable_retries: 2,
+            initial_backoff: Duration::from_millis(500),
+            max_backoff: Duration::from_secs(5),
+            max_retry_after: Duration::from_secs(10),
         }
     }
 }
 
-/// When a provider that keeps failing is left alone, so that callers need not wait for what will fail.
+/// The circuit breaker, which rejects calls that are likely to fail.
 ///
-/// Failures are `LlmError::Unavailable`, `LlmError::Timeout` and a stream that ends before it is finished. The other
-/// errors are answers: a provider that says 429, refuses the key or talks nonsense is there, and so they end a row of
-/// failures. An answer that its caller dropped counts as neither.
+/// Failures are `LlmError::Unavailable`, `LlmError::Timeout` and streams that end without `Finished`. Other errors
+/// count as successes, because the provider responded, and reset the number of failures. A call that the caller drops
+/// counts as neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerOptions {
-    /// So many failures in a row, each try counted, open the breaker; 0 counts as 1. 5 by default.
-    pub failures: u32,
-    /// So long an open breaker refuses every call. Then one is let through: if that is answered the breaker closes, if
-    /// it fails the breaker opens again. 30 s by default.
-    pub open_for: Duration,
+    /// Number of consecutive failures, of attempts, that opens the breaker; 0 is treated as 1. Default: 5.
+    pub failure_threshold: u32,
+    /// Time that the breaker stays open. Then it lets one call through: success closes it, failure opens it again.
+    /// Default: 30 s.
+    pub open_duration: Duration,
 }
 
 impl Default for BreakerOptions {
     fn default() -> Self {
-        Self { failures: 5, open_for: Duration::from_secs(30) }
+        Self { failure_threshold: 5, open_duration: Duration::from_secs(30) }
     }
 }

@@ -1,10 +1,10 @@
-//! Deadlines, retries, the circuit breaker and the stand-in, with a clock that a test moves.
+//! Timeouts, retries, circuit breaker and fallback on a manual clock.
 
 mod breaker;
-mod deadlines;
 mod fallback;
 mod log;
 mod retries;
+mod timeouts;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,9 +22,9 @@ fn request() -> LlmRequest {
     LlmRequest { system: String::new(), messages: Vec::new(), tools: Arc::from([]) }
 }
 
-/// `inner` made resilient. Every wait between tries is as long as it may be.
+/// Wraps `inner` with the maximum delay before each retry.
 fn resilient(inner: Arc<dyn LlmClient>, clock: &Arc<ManualClock>, options: ResilienceOptions) -> ResilientClient {
-    ResilientClient::new(inner, clock.clone(), options).with_jitter(|longest| longest)
+    ResilientClient::new(inner, clock.clone(), options).with_jitter(|max| max)
 }
 
 fn scripted(steps: impl IntoIterator<Item = Step>) -> Arc<ScriptedLlm> {
@@ -51,7 +51,7 @@ fn unauthorized() -> LlmError {
     LlmError::Unauthorized("401".into())
 }
 
-/// Every error, and whether a try that ended in it may be repeated.
+/// Every error, and whether it is retried.
 fn errors() -> [(LlmError, bool); 6] {
     let retired = LlmError::ModelRetired { model: "m".into(), setting: "COHERE_MODEL", source: "404".into() };
     [
@@ -64,17 +64,17 @@ fn errors() -> [(LlmError, bool); 6] {
     ]
 }
 
-/// A model that answers with streams that a test made, one each time it is asked.
+/// Returns the given streams, the last one first.
 struct StreamingLlm(Mutex<Vec<LlmStream>>);
 
 impl StreamingLlm {
-    /// One that sends `events` and is silent then.
-    fn that_stalls_after(events: impl IntoIterator<Item = LlmEvent>) -> Arc<Self> {
+    /// Sends `events` and then nothing.
+    fn stalling_after(events: impl IntoIterator<Item = LlmEvent>) -> Arc<Self> {
         let events: Vec<_> = events.into_iter().map(Ok).collect();
-        Self::that_streams(stream::iter(events).chain(stream::pending()).boxed())
+        Self::new(stream::iter(events).chain(stream::pending()).boxed())
     }
 
-    fn that_streams(stream: LlmStream) -> Arc<Self> {
+    fn new(stream: LlmStream) -> Arc<Self> {
         Arc::new(Self(Mutex::new(vec![stream])))
     }
 }
@@ -98,7 +98,7 @@ impl LlmClient for StreamingLlm {
     }
 }
 
-/// What a whole call came to: the events, and the error that ended them if one did. Time passes as it is waited for.
+/// Makes a call and returns its events and its error, if any. The clock advances while the call waits.
 async fn outcome(client: &dyn LlmClient, clock: &ManualClock) -> (Vec<LlmEvent>, Option<LlmError>) {
     clock
         .run(async {
@@ -118,7 +118,7 @@ async fn outcome(client: &dyn LlmClient, clock: &ManualClock) -> (Vec<LlmEvent>,
         .await
 }
 
-/// The code of the error that ends a whole call.
+/// Makes a call and returns the code of its error.
 async fn error_code(client: &dyn LlmClient, clock: &ManualClock) -> Option<&'static str> {
     outcome(client, clock).await.1.map(|error| error.code().as_str())
 }

@@ -1,4 +1,4 @@
-//! A server of a few lines that answers each connection with bytes as they are, for what no well-behaved server does.
+//! A server that sends raw bytes, for behaviour that HTTP libraries do not allow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,54 +8,54 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use url::Url;
 
-/// What comes after the bytes of an answer.
+/// What the server does after a response.
 #[derive(Clone, Copy)]
 pub(crate) enum Then {
-    /// The connection is closed.
+    /// Closes the connection.
     Close,
-    /// The answer's last bytes come again and again.
+    /// Repeats the tail until the client disconnects.
     Repeat,
-    /// Nothing, until the client goes away.
+    /// Waits until the client disconnects.
     Wait,
-    /// The next request on the same connection.
+    /// Serves the next request on the same connection.
     Serve,
 }
 
-/// A server that answers every request alike.
+/// A server with the same response to every request.
 pub(crate) struct Server {
-    pub address: Url,
-    /// How many connections were made.
+    pub url: Url,
+    /// Number of accepted connections.
     pub connections: Arc<AtomicUsize>,
-    /// How often the tail was sent again.
+    /// Number of times that the tail was repeated.
     pub repetitions: Arc<AtomicUsize>,
-    /// Resolves when the first client has gone away.
-    pub gone: oneshot::Receiver<()>,
+    /// Resolves when the first client has disconnected.
+    pub disconnected: oneshot::Receiver<()>,
 }
 
-/// Starts a server that answers with `head` and then with `tail`, which is what is repeated.
+/// Starts a server that responds with `head` and `tail`; [`Then::Repeat`] repeats the tail.
 pub(crate) async fn serve(head: String, tail: String, then: Then) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
-    let (sender, gone) = oneshot::channel();
+    let (sender, disconnected) = oneshot::channel();
     let repetitions = Arc::new(AtomicUsize::new(0));
-    let (counted, repeated) = (connections.clone(), repetitions.clone());
+    let (accepted, repeated) = (connections.clone(), repetitions.clone());
     tokio::spawn(async move {
         let mut sender = Some(sender);
         while let Ok((stream, _)) = listener.accept().await {
-            counted.fetch_add(1, Ordering::SeqCst);
-            answer(stream, &head, &tail, then, &repeated).await;
+            accepted.fetch_add(1, Ordering::SeqCst);
+            respond(stream, &head, &tail, then, &repeated).await;
             if let Some(sender) = sender.take() {
-                let _nobody_asks = sender.send(());
+                let _receiver_dropped = sender.send(());
             }
         }
     });
-    Server { address, connections, repetitions, gone }
+    Server { url, connections, repetitions, disconnected }
 }
 
-async fn answer(mut stream: TcpStream, head: &str, tail: &str, then: Then, repeated: &AtomicUsize) {
+async fn respond(mut stream: TcpStream, head: &str, tail: &str, then: Then, repeated: &AtomicUsize) {
     while read_request(&mut stream).await {
-        let _gone = stream.write_all(head.as_bytes()).await;
+        let _disconnected = stream.write_all(head.as_bytes()).await;
         let mut open = stream.write_all(tail.as_bytes()).await.is_ok();
         match then {
             Then::Close => return,
@@ -66,14 +66,14 @@ async fn answer(mut stream: TcpStream, head: &str, tail: &str, then: Then, repea
                 }
             }
             Then::Wait => {
-                let _until_it_closes = stream.read(&mut [0; 64]).await;
+                let _disconnected = stream.read(&mut [0; 64]).await;
             }
             Then::Serve => {}
         }
     }
 }
 
-/// Reads one request to the end of its body.
+/// Reads one request to the end of its body. Returns `false` if the client has disconnected.
 async fn read_request(stream: &mut TcpStream) -> bool {
     let mut request = Vec::new();
     let mut piece = [0; 4096];
@@ -91,12 +91,12 @@ async fn read_request(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// The head of an answer with a chunked body.
+/// Returns the head of a response with a chunked body.
 pub(crate) fn chunked() -> String {
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n".into()
 }
 
-/// One chunk of such a body.
+/// Returns one chunk of such a body.
 pub(crate) fn chunk(data: &str) -> String {
     format!("{:x}\r\n{data}\r\n", data.len())
 }

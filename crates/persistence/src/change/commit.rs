@@ -1,10 +1,9 @@
 //! The transaction of a commit.
 //!
-//! Lock order on PostgreSQL: the user's row, the turn's row, the rows that are written, the pending
-//! action. The update of the user's row
-//! serializes the commits of one user. A transaction that deletes the user, a conversation or a turn takes that row's
-//! lock first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a single writer and
-//! no row locks.)
+//! Lock order on PostgreSQL: the user's row, the turn's row, the rows that are written, the pending action. The update
+//! of the user's row serializes the commits of one user. A transaction that deletes the user, a conversation or a turn
+//! takes that row's lock first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a
+//! single writer and no row locks.)
 
 use domain::change::{Change, ChangeRepoError, Entry, Write};
 use domain::id::UserId;
@@ -12,8 +11,7 @@ use domain::storage::StorageError;
 use sea_orm::{ConnectionTrait as _, Iterable as _};
 
 use super::{entries, writes as statements};
-use crate::database::Database;
-use crate::database::VALUES_PER_STATEMENT;
+use crate::database::{Database, VALUES_PER_STATEMENT};
 use crate::entity::change::Column;
 use crate::error::storage;
 use crate::turn::{lock_attempt, settle_one};

@@ -212,7 +212,7 @@ async fn resume(
     Ok(Some(TurnStart::Resumed { turn, parts: from_json(parts)?, usage, at: started_at.into(), pending }))
 }
 
-/// The number of the attempt, the input and output tokens of earlier ones, and when the first one began.
+/// Reads the number of the attempt, the input and output tokens of earlier ones, and the start of the first one.
 fn resumed_columns(row: &QueryResult) -> Result<(i64, i64, i64, Timestamp), DbErr> {
     Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
 }

@@ -85,7 +85,7 @@ pub(super) fn settle(owner: UserId, conversation: ConversationId, at: Timestamp)
     update
 }
 
-/// Lets one action wait no longer.
+/// Settles one pending action.
 pub(crate) fn settle_one(owner: UserId, id: PendingActionId, at: Timestamp) -> UpdateStatement {
     let mut update = Query::update();
     update

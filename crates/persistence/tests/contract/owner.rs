@@ -207,9 +207,9 @@ async fn drive_tasks(fixture: &Fixture, owner: UserId, record: &mut Record) -> a
     drive!(record, fixture, tasks.get(owner, task.id))?;
     drive!(record, fixture, tasks.get_many(owner, &[task.id, id()]))?;
     drive!(record, fixture, tasks.counts(owner))?;
-    let words = NormalizedText::new("milk");
+    let milk = NormalizedText::new("milk");
     for status in [TaskStatus::All, TaskStatus::Pending, TaskStatus::Completed] {
-        for title in [None, Some(TitleMatch::Exactly(words.clone())), Some(TitleMatch::Containing(words.clone()))] {
+        for title in [None, Some(TitleMatch::Exactly(milk.clone())), Some(TitleMatch::Containing(milk.clone()))] {
             for after in [None, Some(TaskCursor(id()))] {
                 let filter = TaskFilter { status, title: title.clone() };
                 let page = PageRequest { limit: NonZeroU16::MIN, after };

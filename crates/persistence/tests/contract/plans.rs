@@ -35,8 +35,8 @@ async fn no_statement_scans_a_table(test: TestDatabase) -> anyhow::Result<()> {
         for line in plan(&fixture, &statement).await? {
             // SQLite: SEARCH uses an index, SCAN does not; it also SCANs literal values and subqueries. PostgreSQL:
             // Index Scan or Seq Scan.
-            let values = ["VALUES CLAUSE", "CONSTANT ROW"].iter().any(|words| line.contains(words));
-            let found = values || ["SCAN page", "SCAN links"].iter().any(|words| line.starts_with(words));
+            let values = ["VALUES CLAUSE", "CONSTANT ROW"].iter().any(|text| line.contains(text));
+            let found = values || ["SCAN page", "SCAN links"].iter().any(|text| line.starts_with(text));
             let reads_all = line.starts_with("SCAN") && !found || line.contains("Seq Scan");
             assert!(!reads_all, "{method}: {line} in {}", statement.sql);
         }
@@ -74,7 +74,7 @@ async fn lists_use_the_intended_indexes(test: TestDatabase) -> anyhow::Result<()
     if fixture.test.kind() == Kind::Postgres {
         fill_ledger(&fixture, owner).await?;
     }
-    for (method, words, index) in [
+    for (method, text, index) in [
         ("list", "\"completed_at\" IS NULL", "tasks_pending_idx"),
         ("list", "\"completed_at\" IS NOT NULL", "tasks_completed_idx"),
         ("list", "ORDER BY \"conversations\".\"updated_at\" DESC", "conversations_activity_idx"),
@@ -102,7 +102,7 @@ async fn lists_use_the_intended_indexes(test: TestDatabase) -> anyhow::Result<()
         let mut found = 0;
         for (_, statement) in record.statements.iter().filter(|(name, statement)| {
             *name == method
-                && statement.sql.contains(words)
+                && statement.sql.contains(text)
                 && !statement.sql.contains("title_folded\" ")
                 && !statement.sql.contains("substr(title_folded")
         }) {
@@ -124,7 +124,7 @@ async fn lists_use_the_intended_indexes(test: TestDatabase) -> anyhow::Result<()
             let sorts = |line: &String| (line.contains("TEMP B-TREE") || line.contains("Sort")) && !may_sort;
             assert!(!plan.iter().any(sorts), "{plan:?} sorts in {}", statement.sql);
         }
-        assert!(found > 0, "no {method} with {words}");
+        assert!(found > 0, "no {method} with {text}");
     }
     Ok(())
 }

@@ -1,10 +1,8 @@
-//! What was counted, by key, in bounded memory. Governor's own stores grow with every key, and whoever asks chooses keys.
+//! Counts by key, in bounded memory: governor's own stores grow with every key, and clients choose keys.
 //!
-//! A key that is forgotten has its whole quota again, so it matters which ones are. The cache evicts by a form of
-//! CLOCK-PRO: keys that came once make room for each other, and keys that came back stay. A flood of one-time keys,
-//! however long, does not free a key that is tried meanwhile. To have one forgotten takes about as many requests with
-//! other keys as there is room for, most of those keys coming several times, and it gives one quota. Each of those
-//! requests is counted as well, and waiting is cheaper.
+//! An evicted key has its whole quota again. The cache evicts by a form of CLOCK-PRO, which evicts keys that were used
+//! once before keys that were used repeatedly: no number of one-time keys evicts a key that is in use. To evict one, an
+//! attacker has to use about [`Counts::CAPACITY`] other keys, most of them several times, and gains one quota.
 
 use std::sync::Mutex;
 
@@ -12,18 +10,18 @@ use governor::nanos::Nanos;
 use governor::state::StateStore;
 use quick_cache::unsync::Cache;
 
-use super::locked;
+use crate::runtime::lock::lock;
 
-/// What was counted: for each key the time at which its whole quota is there again.
+/// For each key the time at which its whole quota is restored.
 pub(super) struct Counts(Mutex<Cache<u64, Nanos>>);
 
 impl Counts {
-    /// The most keys that are held, about 5 MB of them.
+    /// Maximum number of keys, about 5 MB.
     pub(super) const CAPACITY: usize = 65_536;
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        locked(&self.0).len()
+        lock(&self.0).len()
     }
 }
 
@@ -36,19 +34,19 @@ impl Default for Counts {
 impl StateStore for Counts {
     type Key = u64;
 
-    /// One at a time, so that no two of a key ever both take the last one.
+    /// Holds the lock while it measures, so that concurrent requests cannot both take the last of a quota.
     fn measure_and_replace<T, F, E>(&self, key: &u64, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut counts = locked(&self.0);
+        let mut counts = lock(&self.0);
         if let Some(mut full_at) = counts.get_mut(key) {
-            let (taken, next) = measure(Some(*full_at))?;
+            let (outcome, next) = measure(Some(*full_at))?;
             *full_at = next;
-            return Ok(taken);
+            return Ok(outcome);
         }
-        let (taken, full_at) = measure(None)?;
+        let (outcome, full_at) = measure(None)?;
         counts.insert(*key, full_at);
-        Ok(taken)
+        Ok(outcome)
     }
 }

@@ -1,4 +1,4 @@
-//! The limits, on a clock that stands still until it is set.
+//! The limits, on a manual clock.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::thread;
@@ -24,7 +24,7 @@ impl Fixture {
         Self { clock, limiter }
     }
 
-    fn pass(&self, time: Duration) {
+    fn advance(&self, time: Duration) {
         self.clock.advance(time);
     }
 
@@ -32,7 +32,7 @@ impl Fixture {
         self.limiter.take(key.clone()).now_or_never().unwrap()
     }
 
-    /// Takes all that is to be had at once.
+    /// Takes until the first refusal. Returns how many were allowed.
     fn take_all(&self, key: &RateKey) -> u32 {
         let mut taken = 0;
         while self.take(key).permitted().is_ok() {
@@ -57,7 +57,7 @@ fn account(email: &str) -> RateKey {
     RateKey::SignInAccount(NormalizedText::new(email))
 }
 
-/// Each number's is another /64.
+/// A key with a /64 of its own for each number.
 fn peer(number: u64) -> RateKey {
     RateKey::SignInPeer(IpAddr::from(Ipv6Addr::from_bits(u128::from(number) << 64)).into())
 }
@@ -67,61 +67,61 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
-fn the_whole_quota_may_come_at_once_and_then_one_more_for_each_share_of_the_window() {
+fn the_whole_quota_is_available_at_once_and_then_restored_evenly() {
     let fixture = Fixture::new(20);
     assert_eq!(fixture.take_all(&chat(1)), 20);
-    fixture.pass(seconds(3).saturating_sub(Duration::from_micros(1)));
+    fixture.advance(seconds(3).saturating_sub(Duration::from_micros(1)));
     assert_eq!(fixture.take_all(&chat(1)), 0);
-    fixture.pass(Duration::from_micros(1));
+    fixture.advance(Duration::from_micros(1));
     assert_eq!(fixture.take_all(&chat(1)), 1);
-    fixture.pass(seconds(31));
+    fixture.advance(seconds(31));
     assert_eq!(fixture.take_all(&chat(1)), 10);
-    fixture.pass(Duration::from_hours(400 * 24));
+    fixture.advance(Duration::from_hours(400 * 24));
     assert_eq!(fixture.take_all(&chat(1)), 20);
 }
 
 #[test]
-fn what_is_left_and_when_more_comes_is_told() {
+fn a_decision_contains_the_remaining_quota_and_the_waiting_time() {
     let fixture = Fixture::new(20);
     let policy = RatePolicy { name: "chat", quota: 20, window: Duration::from_mins(1) };
     for (remaining, reset) in [(19, 3), (18, 6), (17, 9)] {
         let reset = Duration::from_secs(reset);
         assert_eq!(fixture.take(&chat(1)), RateDecision::Allowed { policy, remaining, reset });
     }
-    fixture.pass(Duration::from_millis(7_500));
+    fixture.advance(Duration::from_millis(7_500));
     let reset = Duration::from_millis(4_500);
     assert_eq!(fixture.take(&chat(1)), RateDecision::Allowed { policy, remaining: 18, reset });
     assert_eq!(fixture.take_all(&chat(1)), 18);
     let retry_after = Duration::from_millis(1_500);
     assert_eq!(fixture.take(&chat(1)), RateDecision::Refused { policy, retry_after });
-    fixture.pass(seconds(1));
+    fixture.advance(seconds(1));
     assert_eq!(fixture.retry_after(&chat(1)), Duration::from_millis(500));
 }
 
 #[test]
-fn what_is_refused_does_not_count() {
+fn a_refused_request_is_not_counted() {
     let fixture = Fixture::new(20);
     fixture.take_all(&chat(1));
     for _ in 0..1000 {
         assert_eq!(fixture.retry_after(&chat(1)), Duration::from_secs(3));
     }
-    fixture.pass(seconds(3));
+    fixture.advance(seconds(3));
     assert_eq!(fixture.take_all(&chat(1)), 1);
 }
 
 #[test]
-fn a_share_of_the_window_that_is_no_whole_number_of_seconds_comes_when_it_should() {
+fn an_interval_that_is_not_a_whole_number_of_seconds_is_exact() {
     for quota in [7, 19, 77, 599, 600, 9_999] {
         let fixture = Fixture::new(quota);
         assert_eq!(fixture.take_all(&chat(1)), quota);
-        // A nanosecond early for each one at the most, in microseconds.
+        // At most one nanosecond early per request, in microseconds.
         let tolerance = u64::from(quota / 1_000);
         let (mut passed, mut taken) = (0, 0);
         for number in (1..=quota).step_by((quota / 7) as usize) {
             let due = 60_000_000 * u64::from(number) / u64::from(quota);
-            fixture.pass(Duration::from_micros(due - tolerance - 1 - passed));
+            fixture.advance(Duration::from_micros(due - tolerance - 1 - passed));
             let before = fixture.take_all(&chat(1));
-            fixture.pass(Duration::from_micros(tolerance + 2));
+            fixture.advance(Duration::from_micros(tolerance + 2));
             let after = fixture.take_all(&chat(1));
             assert!(after >= 1 && before + after == number - taken, "{number} of {quota}: {before}, then {after}");
             (passed, taken) = (due + 1, number);
@@ -130,23 +130,23 @@ fn a_share_of_the_window_that_is_no_whole_number_of_seconds_comes_when_it_should
 }
 
 #[test]
-fn each_user_and_each_limit_is_counted_by_itself() {
+fn users_and_limits_are_counted_separately() {
     let fixture = Fixture::new(3);
     let api = |user| RateKey::Api(Uuid::from_u128(user).into());
     let keys = [chat(1), chat(2), api(1), api(2), peer(1), peer(2)];
     assert_eq!(keys.map(|key| fixture.take_all(&key)), [3; 6]);
-    let named = |key| match fixture.take(&key) {
+    let policy = |key| match fixture.take(&key) {
         RateDecision::Refused { policy, .. } => (policy.name, policy.quota, policy.window),
         decision => panic!("{decision:?}"),
     };
     let minute = Duration::from_mins(1);
-    assert_eq!(named(chat(1)), ("chat", 3, minute));
-    assert_eq!(named(api(1)), ("api", 3, minute));
-    assert_eq!(named(peer(1)), ("sign-in-peer", 3, minute));
+    assert_eq!(policy(chat(1)), ("chat", 3, minute));
+    assert_eq!(policy(api(1)), ("api", 3, minute));
+    assert_eq!(policy(peer(1)), ("sign-in-peer", 3, minute));
 }
 
 #[test]
-fn an_account_is_tried_ten_times_and_then_once_a_minute_whatever_may_come_from_one_network() {
+fn an_account_allows_ten_attempts_and_then_one_a_minute_regardless_of_the_limit_per_network() {
     let fixture = Fixture::new(1_000);
     assert_eq!(fixture.take_all(&account("Ada@example.com")), 10);
     assert_eq!(fixture.take_all(&account("ada@EXAMPLE.com")), 0);
@@ -154,14 +154,14 @@ fn an_account_is_tried_ten_times_and_then_once_a_minute_whatever_may_come_from_o
     let policy = RatePolicy { name: "sign-in-account", quota: 10, window: Duration::from_mins(10) };
     let refused = RateDecision::Refused { policy, retry_after: Duration::from_mins(1) };
     assert_eq!(fixture.take(&account("ada@example.com")), refused);
-    fixture.pass(seconds(59));
+    fixture.advance(seconds(59));
     assert_eq!(fixture.take_all(&account("ada@example.com")), 0);
-    fixture.pass(seconds(1));
+    fixture.advance(seconds(1));
     assert_eq!(fixture.take_all(&account("ada@example.com")), 1);
 }
 
 #[test]
-fn without_a_number_nothing_is_limited() {
+fn a_quota_of_zero_disables_all_limits() {
     let fixture = Fixture::new(0);
     for key in [chat(1), RateKey::Api(Uuid::nil().into()), account("ada@example.com"), peer(1)] {
         for _ in 0..100 {
@@ -171,7 +171,7 @@ fn without_a_number_nothing_is_limited() {
 }
 
 #[test]
-fn threads_that_take_of_one_key_never_take_more_than_there_is() {
+fn concurrent_requests_do_not_exceed_the_quota() {
     let fixture = Fixture::new(1_000);
     for user in 0..20 {
         let taken: u32 = thread::scope(|scope| {
@@ -183,13 +183,13 @@ fn threads_that_take_of_one_key_never_take_more_than_there_is() {
 }
 
 #[test]
-fn a_flood_of_keys_takes_a_bounded_memory_and_frees_nobody_who_goes_on() {
+fn a_flood_of_keys_uses_bounded_memory_and_does_not_evict_a_key_in_use() {
     let fixture = Fixture::new(20);
     assert_eq!(fixture.take_all(&peer(0)), 20);
     for number in 1..=1_000_000 {
         assert!(fixture.take(&peer(number)).permitted().is_ok());
         if number % 1_000 == 0 {
-            assert!(fixture.take(&peer(0)).permitted().is_err(), "free after {number}");
+            assert!(fixture.take(&peer(0)).permitted().is_err(), "allowed after {number}");
         }
     }
     let counts = fixture.limiter.sign_in_peer.unwrap().limiter.into_state_store();
@@ -197,7 +197,7 @@ fn a_flood_of_keys_takes_a_bounded_memory_and_frees_nobody_who_goes_on() {
 }
 
 #[test]
-fn who_begins_in_the_midst_of_a_flood_is_limited_too() {
+fn a_key_that_is_first_used_during_a_flood_is_limited() {
     let fixture = Fixture::new(20);
     let mut taken = 0;
     for number in 1..=400_000 {

@@ -39,7 +39,7 @@ fn compile(pattern: &str) -> Regex {
 }
 
 /// Returns the text with its secrets replaced. The time is linear in the length of the text.
-pub(in crate::telemetry) fn redact(text: &str) -> Cow<'_, str> {
+pub(super) fn redact(text: &str) -> Cow<'_, str> {
     PATTERNS.iter().fold(Cow::Borrowed(text), |text, pattern| match pattern.replace_all(&text, replacement) {
         Cow::Borrowed(_) => text,
         Cow::Owned(redacted) => redacted.into(),

@@ -1,5 +1,4 @@
-//! The operations of the served OpenAPI document, with valid and invalid bodies for each. They are read from the document,
-//! so that the test covers new routes, too.
+//! The operations of the served OpenAPI document, with valid and invalid bodies.
 
 use anyhow::Context as _;
 use reqwest::Method;
@@ -8,23 +7,23 @@ use serde_json::{Map, Value, json};
 use super::marks::{Marks, is_secret};
 use super::walk::Account;
 
-/// One operation.
+/// An operation of the document.
 pub struct Operation {
     pub method: Method,
     pub path: String,
     pub protected: bool,
-    /// Its query parameters: name and schema.
+    /// Query parameters: name and schema.
     pub query: Vec<(String, Value)>,
-    /// The schemas of the bodies that it takes, references resolved.
+    /// Schemas of the accepted bodies, with references resolved.
     pub bodies: Vec<Value>,
-    /// Whether it can answer with a stream.
+    /// Whether it can respond with a stream.
     pub streams: bool,
 }
 
 pub fn operations(document: &Value) -> anyhow::Result<Vec<Operation>> {
     let mut operations = Vec::new();
-    for (path, item) in document["paths"].as_object().context("paths")? {
-        for (method, operation) in item.as_object().context("a path's operations")? {
+    for (path, item) in document["paths"].as_object().context("no paths")? {
+        for (method, operation) in item.as_object().context("no operations")? {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let query = parameters.map(|parameter| resolved(parameter, document));
             let query = query.filter(|parameter| parameter["in"] == "query");
@@ -43,13 +42,13 @@ pub fn operations(document: &Value) -> anyhow::Result<Vec<Operation>> {
 }
 
 impl Operation {
-    /// The variables of its path.
+    /// Variables of the path, with braces.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.path.split('/').filter(|segment| segment.starts_with('{'))
     }
 }
 
-/// The objects that a schema allows.
+/// The object schemas that a schema allows.
 fn alternatives(schema: &Value, document: &Value) -> Vec<Value> {
     let schema = resolved(schema, document);
     for choice in ["oneOf", "anyOf"] {
@@ -67,8 +66,8 @@ fn resolved(schema: &Value, document: &Value) -> Value {
     }
 }
 
-/// A body of this schema, from somebody who knows what `account` knows. Secrets of others are made up.
-pub fn fitting(schema: &Value, account: &Account, marks: &mut Marks) -> Map<String, Value> {
+/// A valid body of this schema with the secrets of `account`, and new ones for other secret fields.
+pub fn valid_body(schema: &Value, account: &Account, marks: &mut Marks) -> Map<String, Value> {
     let required = |name: &str| schema["required"].as_array().is_some_and(|all| all.contains(&json!(name)));
     let fields = schema["properties"].as_object().into_iter().flatten();
     let fields = fields.filter(|(name, schema)| required(name) || is_secret(name, schema));
@@ -78,7 +77,7 @@ pub fn fitting(schema: &Value, account: &Account, marks: &mut Marks) -> Map<Stri
                 "email" => json!(account.email),
                 "password" | "current_password" => json!(account.password),
                 "refresh_token" => json!(account.refresh),
-                name if is_secret(name, schema) => json!(marks.make(name)),
+                name if is_secret(name, schema) => json!(marks.create(name)),
                 _ => sample(schema),
             };
             (name.clone(), value)
@@ -95,36 +94,36 @@ fn sample(schema: &Value) -> Value {
         (.., "boolean") => json!(true),
         (.., "integer" | "number") => json!(1),
         (.., "object") => json!({}),
-        _ => json!("a text"),
+        _ => json!("some text"),
     }
 }
 
-/// Bodies that do not fit, each with a secret in it.
-pub fn misfits(schema: &Value, fitting: &Map<String, Value>, marks: &mut Marks) -> Vec<Vec<u8>> {
+/// Invalid bodies, each with a secret.
+pub fn invalid_bodies(schema: &Value, valid: &Map<String, Value>, marks: &mut Marks) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let mut with = |value: Value| {
-            let mut body = fitting.clone();
+            let mut body = valid.clone();
             body.insert(name.clone(), value);
             bodies.push(json!(body).to_string().into_bytes());
         };
-        with(json!([marks.make(name)]));
-        with(json!({ "x": marks.make(name) }));
+        with(json!([marks.create(name)]));
+        with(json!({ "x": marks.create(name) }));
         let free = field["type"].to_string().contains("string") && field["format"].is_null() && field["enum"].is_null();
         if is_secret(name, field) || !free {
-            with(json!(marks.make(name)));
-            // What a message about one of them may be cut at.
-            with(json!(format!("{}, expected `x` at line 1", marks.make(name))));
-            with(json!(format!("`{}`{}`", marks.make(name), marks.make(name))));
-            with(json!(format!("{}{}", marks.make(name), "x".repeat(300))));
-            with(json!(format!("{}\0", marks.make(name))));
+            with(json!(marks.create(name)));
+            // Delimiters at which an error message may be cut.
+            with(json!(format!("{}, expected `x` at line 1", marks.create(name))));
+            with(json!(format!("`{}`{}`", marks.create(name), marks.create(name))));
+            with(json!(format!("{}{}", marks.create(name), "x".repeat(300))));
+            with(json!(format!("{}\0", marks.create(name))));
         }
     }
-    let mut unknown = fitting.clone();
-    unknown.insert("unexpected".to_owned(), json!({ "password": marks.make("unexpected") }));
+    let mut unknown = valid.clone();
+    unknown.insert("unexpected".to_owned(), json!({ "password": marks.create("unexpected") }));
     bodies.push(json!(unknown).to_string().into_bytes());
-    let name = fitting.keys().next().map_or("password", String::as_str);
-    let mark = marks.make("broken");
+    let name = valid.keys().next().map_or("password", String::as_str);
+    let mark = marks.create("broken");
     for broken in [
         format!(r#"{{"{name}":"{mark}"#),
         format!(r#"{{"{name}":"{mark}",}}"#),

@@ -1,5 +1,5 @@
-//! Walks the operations of a server's document with secrets in everything that a request has, and looks for them in every
-//! answer.
+//! Sends requests with secrets in every part to the operations of a server's document, and looks for secrets in the
+//! responses.
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -9,11 +9,11 @@ use reqwest::{Method, RequestBuilder, Response, redirect};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::document::{Operation, fitting, misfits};
+use super::document::{Operation, invalid_bodies, valid_body};
 use super::marks::{Marks, is_secret};
 use crate::server::http_client_builder;
 
-/// Somebody who is signed in.
+/// A signed-in user.
 pub struct Account {
     pub id: String,
     pub email: String,
@@ -22,7 +22,7 @@ pub struct Account {
     pub refresh: String,
 }
 
-/// An answer, read to its end.
+/// A response, read to its end.
 pub struct Answer {
     pub status: u16,
     pub location: String,
@@ -30,17 +30,17 @@ pub struct Answer {
     pub text: String,
 }
 
-/// Asks, and remembers what was found in the answers.
+/// Sends requests and records the secrets in the responses.
 pub struct Walk {
     http: reqwest::Client,
     address: String,
     pub marks: Marks,
-    /// How many requests were answered.
-    pub answered: usize,
-    /// How many operations answered well for whom they are meant.
+    /// Number of responses.
+    pub responses: usize,
+    /// Number of operations whose valid request succeeded.
     pub succeeded: usize,
-    /// Where an answer told a secret that it must not tell.
-    pub told: Vec<String>,
+    /// Responses that contain a secret of the test, or repeat an issued one in an error.
+    pub leaks: Vec<String>,
     accounts: usize,
 }
 
@@ -48,32 +48,32 @@ impl Walk {
     pub fn new(address: &str, marks: Marks) -> anyhow::Result<Self> {
         let http = http_client_builder().redirect(redirect::Policy::none()).build()?;
         let address = address.to_owned();
-        Ok(Self { http, address, marks, answered: 0, succeeded: 0, told: Vec::new(), accounts: 0 })
+        Ok(Self { http, address, marks, responses: 0, succeeded: 0, leaks: Vec::new(), accounts: 0 })
     }
 
     pub fn request(&self, method: &Method, path: &str) -> RequestBuilder {
         self.http.request(method.clone(), format!("{}{path}", self.address))
     }
 
-    /// Sends a request. `what` tells it from the others.
+    /// Sends a request. `what` describes it in errors.
     pub async fn send(&mut self, what: &str, request: RequestBuilder) -> anyhow::Result<Answer> {
         let response = request.send().await.with_context(|| what.to_owned())?;
-        self.answered += 1;
+        self.responses += 1;
         let (status, headers) = (response.status().as_u16(), format!("{:?}", response.headers()));
         let header = |name| header(&response, name);
         let (location, cookie) = (header(LOCATION), header(SET_COOKIE));
-        // The events of an account end with its token.
+        // A stream of events ends only with its token.
         let is_endless = status == 200 && response.url().path().ends_with("/events");
         let body = if is_endless { Vec::new() } else { response.bytes().await?.into() };
         let text = String::from_utf8_lossy(&body).into_owned();
-        for told in [&headers, &text] {
-            let known = status >= 400 && self.marks.found_in(told).next().is_some();
-            if known || Marks::made_in(told) {
-                self.told.push(format!("{what}: {status} {headers} {text}"));
+        for part in [&headers, &text] {
+            let repeated = status >= 400 && self.marks.found_in(part).next().is_some();
+            if repeated || Marks::created_in(part) {
+                self.leaks.push(format!("{what}: {status} {headers} {text}"));
             }
         }
-        self.marks.issued_in(&text);
-        self.marks.issued_in(&location);
+        self.marks.record_issued(&text);
+        self.marks.record_issued(&location);
         if let Some(value) = cookie.split(['=', ';']).nth(1).filter(|value| value.len() > 20) {
             self.marks.add(value);
         }
@@ -83,7 +83,7 @@ impl Walk {
     pub async fn register(&mut self) -> anyhow::Result<Account> {
         self.accounts += 1;
         let email = format!("ada{}@example.com", self.accounts);
-        let password = self.marks.make("password");
+        let password = self.marks.create("password");
         let body = json!({ "email": email, "password": password });
         let answer = self.send("register", self.request(&Method::POST, "/auth/register").json(&body)).await?;
         let session: Value = serde_json::from_str(&answer.text)?;
@@ -97,41 +97,41 @@ impl Walk {
         })
     }
 
-    /// Everything that can be asked of one operation. It may be the account's last, so each has an account of its own.
-    pub async fn all_of(&mut self, operation: &Operation, all: &[Operation]) -> anyhow::Result<()> {
+    /// Sends all requests to one operation, with a new account, because the operation may delete it.
+    pub async fn send_all(&mut self, operation: &Operation, all: &[Operation]) -> anyhow::Result<()> {
         let account = self.register().await?;
         let path = self.path_of(operation, all, &account).await?;
-        self.queries(operation, &path, &account).await?;
-        self.tokens(operation, &path, &account).await?;
-        self.paths(operation, &account).await?;
-        self.misfits(operation, &path, &account).await?;
-        let answer = self.as_it_should_be(operation, &path, &account).await?;
+        self.send_queries(operation, &path, &account).await?;
+        self.send_tokens(operation, &path, &account).await?;
+        self.send_paths(operation, &account).await?;
+        self.send_invalid_bodies(operation, &path, &account).await?;
+        let answer = self.send_valid(operation, &path, &account).await?;
         self.succeeded += usize::from(answer.status < 400);
         Ok(())
     }
 
-    /// The operation's path, with rows of the account in it: they are made where the document says that rows of that kind
-    /// are made, and taken from where it says that they are listed.
+    /// The path of the operation with rows of the account. They are created by the operations that the document has for
+    /// it, and their ids are taken from its lists.
     async fn path_of(&mut self, operation: &Operation, all: &[Operation], account: &Account) -> anyhow::Result<String> {
         let mut path = operation.path.replace("{user_id}", &account.id);
-        let is_maker = |other: &&Operation| {
+        let creates = |other: &&Operation| {
             let listed = operation.path.starts_with(&format!("{}/{{", other.path));
             let nested = other.variables().eq(["{user_id}"]) && !other.bodies.is_empty();
             other.method == Method::POST && other.protected && (listed || (nested && path.starts_with("/api/")))
         };
-        let makers: Vec<_> = all.iter().filter(|maker| path.contains("/{") && is_maker(maker)).collect();
-        for maker in makers {
-            self.as_it_should_be(maker, &maker.path.replace("{user_id}", &account.id), account).await?;
+        let creators: Vec<_> = all.iter().filter(|other| path.contains("/{") && creates(other)).collect();
+        for creator in creators {
+            self.send_valid(creator, &creator.path.replace("{user_id}", &account.id), account).await?;
         }
         while let Some((collection, rest)) = path.split_once("/{") {
-            let (variable, rest) = rest.split_once('}').context("a variable's end")?;
+            let (variable, rest) = rest.split_once('}').context("unclosed variable")?;
             let id = self.id_of(collection, variable, all, account).await?;
             path = format!("{collection}/{id}{rest}");
         }
         Ok(path)
     }
 
-    /// The id of a row: of the first in `collection`, or the first that any other list names as the path's variable does.
+    /// The id of the first row in `collection`, or a field named like the variable in the first row of another list.
     async fn id_of(
         &mut self,
         collection: &str,
@@ -157,21 +157,16 @@ impl Walk {
         Ok("0198c0de-0000-7000-8000-000000000001".to_owned())
     }
 
-    /// A request that whoever sends it means: a good token and a body that fits, and secrets wherever else there is room.
-    async fn as_it_should_be(
-        &mut self,
-        operation: &Operation,
-        path: &str,
-        account: &Account,
-    ) -> anyhow::Result<Answer> {
+    /// Sends valid requests: a valid token and body, and secrets in the other headers and in the query.
+    async fn send_valid(&mut self, operation: &Operation, path: &str, account: &Account) -> anyhow::Result<Answer> {
         let what = format!("{} {path}", operation.method);
         let mut last = None;
         let mut bodies: Vec<_> =
-            operation.bodies.iter().map(|schema| fitting(schema, account, &mut self.marks)).collect();
+            operation.bodies.iter().map(|schema| valid_body(schema, account, &mut self.marks)).collect();
         if bodies.is_empty() && !matches!(operation.method, Method::GET | Method::HEAD) {
-            bodies.push([("password".to_owned(), json!(self.marks.make("needless")))].into_iter().collect());
+            bodies.push([("password".to_owned(), json!(self.marks.create("unexpected")))].into_iter().collect());
         }
-        // Where somebody has the address already, another is as good.
+        // The email of the account is taken for a registration.
         let mut other = bodies.first().cloned().unwrap_or_default();
         if !operation.protected && other.contains_key("email") {
             self.accounts += 1;
@@ -179,11 +174,12 @@ impl Walk {
             bodies.insert(0, other);
         }
         let secret = operation.query.iter().filter(|(name, schema)| is_secret(name, schema));
-        let query: Vec<_> = secret.map(|(name, _)| (name.clone(), self.marks.make(name))).collect();
+        let query: Vec<_> = secret.map(|(name, _)| (name.clone(), self.marks.create(name))).collect();
         let accepted: &[_] = if operation.streams { &["text/event-stream", "application/json"] } else { &["*/*"] };
         let bodies: Vec<_> = if bodies.is_empty() { vec![None] } else { bodies.iter().map(Some).collect() };
         for (body, accept) in bodies.iter().flat_map(|body| accepted.iter().map(move |accept| (body, accept))) {
-            let (key, cookie, extra) = (self.marks.make("key"), self.marks.make("cookie"), self.marks.make("header"));
+            let (key, cookie, extra) =
+                (self.marks.create("key"), self.marks.create("cookie"), self.marks.create("header"));
             let mut request = self.request(&operation.method, &with_query(path, &query)).bearer_auth(&account.access);
             request = request.header(ACCEPT, *accept).header("Idempotency-Key", key).header("X-Api-Key", extra);
             request = request.header(COOKIE, format!("sid={cookie}; doable_sign_in={cookie}"));
@@ -196,13 +192,14 @@ impl Walk {
         last.context("no request")
     }
 
-    /// Secrets in the query: in parameters that are not known, and in those that are.
-    async fn queries(&mut self, operation: &Operation, path: &str, account: &Account) -> anyhow::Result<()> {
-        let unknown = ["access_token", "password", "code", "state", "token"].map(|name| (name, self.marks.make(name)));
+    /// Secrets in unknown and in known query parameters.
+    async fn send_queries(&mut self, operation: &Operation, path: &str, account: &Account) -> anyhow::Result<()> {
+        let unknown =
+            ["access_token", "password", "code", "state", "token"].map(|name| (name, self.marks.create(name)));
         let mut queries = vec![unknown.map(|(name, mark)| (name.to_owned(), mark)).to_vec()];
         for (name, _) in operation.query.iter().filter(|(name, _)| name != "search") {
-            let mark = self.marks.make(name);
-            let cut = format!("{} at line 1, expected `{}`", self.marks.make(name), self.marks.make(name));
+            let mark = self.marks.create(name);
+            let cut = format!("{} at line 1, expected `{}`", self.marks.create(name), self.marks.create(name));
             queries.push(vec![(name.clone(), mark.clone())]);
             queries.push(vec![(name.clone(), cut)]);
             queries.push(vec![(name.clone(), mark.clone()), (name.clone(), mark)]);
@@ -214,24 +211,24 @@ impl Walk {
         Ok(())
     }
 
-    /// Secrets in `Authorization` that are no good tokens there.
-    async fn tokens(&mut self, operation: &Operation, path: &str, account: &Account) -> anyhow::Result<()> {
-        let basic = STANDARD.encode(format!("ada:{}", self.marks.make("basic")));
-        // A good token with another signature.
+    /// Secrets as invalid tokens in `Authorization`.
+    async fn send_tokens(&mut self, operation: &Operation, path: &str, account: &Account) -> anyhow::Result<()> {
+        let basic = STANDARD.encode(format!("ada:{}", self.marks.create("basic")));
+        // A valid token with another signature.
         let forged =
-            account.access.rsplit_once('.').map(|(signed, _)| format!("{signed}.{}", self.marks.make("forged")));
+            account.access.rsplit_once('.').map(|(signed, _)| format!("{signed}.{}", self.marks.create("forged")));
         self.marks.add(&basic);
         let mut lines = vec![
-            vec![format!("Bearer {}", self.marks.make("bearer"))],
-            vec![format!("Bearer {}", forged.context("a JWT")?)],
+            vec![format!("Bearer {}", self.marks.create("bearer"))],
+            vec![format!("Bearer {}", forged.context("not a JWT")?)],
             vec![format!("Bearer {}", account.refresh)],
             vec![format!("Basic {basic}")],
-            vec![self.marks.make("authorization")],
-            vec![format!("Bearer {} {}", self.marks.make("one"), self.marks.make("two"))],
-            vec![format!("Bearer {}", self.marks.make("first")), format!("Bearer {}", self.marks.make("second"))],
+            vec![self.marks.create("authorization")],
+            vec![format!("Bearer {} {}", self.marks.create("one"), self.marks.create("two"))],
+            vec![format!("Bearer {}", self.marks.create("first")), format!("Bearer {}", self.marks.create("second"))],
         ];
         for prefix in ["dbl_", "dblr_", "dblc_", "dbls_", "sk-"] {
-            lines.push(vec![format!("Bearer {prefix}{}", self.marks.make("prefixed"))]);
+            lines.push(vec![format!("Bearer {prefix}{}", self.marks.create("prefixed"))]);
         }
         for lines in lines {
             let request = self.request(&operation.method, path);
@@ -241,10 +238,11 @@ impl Walk {
         Ok(())
     }
 
-    /// Tokens in the path, where somebody took them for ids.
-    async fn paths(&mut self, operation: &Operation, account: &Account) -> anyhow::Result<()> {
+    /// Tokens instead of ids in the path.
+    async fn send_paths(&mut self, operation: &Operation, account: &Account) -> anyhow::Result<()> {
         for variable in operation.variables() {
-            for token in [format!("dbl_{}", self.marks.make("path")), account.refresh.clone(), account.access.clone()] {
+            for token in [format!("dbl_{}", self.marks.create("path")), account.refresh.clone(), account.access.clone()]
+            {
                 let path = operation.path.replace(variable, &token).replace("{user_id}", &account.id);
                 let request = self.request(&operation.method, &path).bearer_auth(&account.access);
                 self.send(&format!("{} {path}", operation.method), request).await?;
@@ -253,16 +251,21 @@ impl Walk {
         Ok(())
     }
 
-    /// Bodies that do not fit: what an error tells, it tells of them.
-    async fn misfits(&mut self, operation: &Operation, path: &str, account: &Account) -> anyhow::Result<()> {
+    /// Invalid bodies, which error messages describe.
+    async fn send_invalid_bodies(
+        &mut self,
+        operation: &Operation,
+        path: &str,
+        account: &Account,
+    ) -> anyhow::Result<()> {
         const JSON: &str = "application/json";
         let mut bodies = Vec::new();
         for schema in &operation.bodies {
-            let fitting = fitting(schema, account, &mut self.marks);
-            bodies.extend(misfits(schema, &fitting, &mut self.marks).into_iter().map(|body| (JSON, body)));
-            let form = format!("password={}&code={}", self.marks.make("form"), self.marks.make("form"));
+            let valid = valid_body(schema, account, &mut self.marks);
+            bodies.extend(invalid_bodies(schema, &valid, &mut self.marks).into_iter().map(|body| (JSON, body)));
+            let form = format!("password={}&code={}", self.marks.create("form"), self.marks.create("form"));
             bodies.push(("application/x-www-form-urlencoded", form.into_bytes()));
-            bodies.push(("text/plain", json!(fitting).to_string().into_bytes()));
+            bodies.push(("text/plain", json!(valid).to_string().into_bytes()));
         }
         for (kind, body) in bodies {
             let what = format!("{} {path} {}", operation.method, String::from_utf8_lossy(&body));

@@ -6,18 +6,18 @@ use crate::api_token::ApiTokenStatus;
 fn with_tokens() -> Ports {
     let mut ports = Ports::new();
     ports.tokens.expect_verify().returning(|token| match token {
-        "good" => Ok(AccessClaims {
+        "valid" => Ok(AccessClaims {
             user: ada().id,
             session: session(),
             token_version: 3,
             issued_at: now(),
             expires_at: now(),
         }),
-        "old" => Err(TokenError::Expired),
+        "expired" => Err(TokenError::Expired),
         _ => Err(TokenError::Invalid("signature".into())),
     });
     ports.tokens.expect_hash_secret().returning(|kind, text| match (kind, text) {
-        (SecretKind::ApiToken, "dbl_good") | (SecretKind::RefreshToken, "refresh") => Some(hash(5)),
+        (SecretKind::ApiToken, "dbl_valid") | (SecretKind::RefreshToken, "refresh") => Some(hash(5)),
         _ => None,
     });
     ports
@@ -35,28 +35,28 @@ async fn a_token_of_an_active_session_authenticates() {
         .expect_status()
         .withf(|user, id, at| (*user, *id, *at) == (ada().id, session(), now()))
         .returning(|_, _, _| Ok(status(3)));
-    assert_eq!(authenticate(&ports.service(), "good").await.unwrap(), signed_in());
+    assert_eq!(authenticate(&ports.service(), "valid").await.unwrap(), signed_in());
 }
 
 #[tokio::test]
 async fn a_token_is_revoked_when_its_session_ends_or_its_version_changes() {
     let mut ports = with_tokens();
     ports.sessions.expect_status().returning(|_, _, _| Err(SessionRepoError::NotFound));
-    let error = authenticate(&ports.service(), "good").await.unwrap_err();
+    let error = authenticate(&ports.service(), "valid").await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
 
     let mut ports = with_tokens();
     ports.sessions.expect_status().returning(|_, _, _| Ok(status(4)));
-    let error = authenticate(&ports.service(), "good").await.unwrap_err();
+    let error = authenticate(&ports.service(), "valid").await.unwrap_err();
     assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
 }
 
 #[tokio::test]
 async fn an_invalid_token_is_refused_without_a_query() {
     let service = with_tokens().service();
-    assert!(matches!(authenticate(&service, "old").await.unwrap_err(), AccountError::TokenExpired));
-    for bad in ["forged", "dbl_", "dbl_forged", "refresh", ""] {
-        assert!(matches!(authenticate(&service, bad).await.unwrap_err(), AccountError::InvalidToken), "{bad}");
+    assert!(matches!(authenticate(&service, "expired").await.unwrap_err(), AccountError::TokenExpired));
+    for invalid in ["forged", "dbl_", "dbl_forged", "refresh", ""] {
+        assert!(matches!(authenticate(&service, invalid).await.unwrap_err(), AccountError::InvalidToken), "{invalid}");
     }
 }
 
@@ -68,7 +68,7 @@ async fn storage_is_queried_once_in_5_seconds() {
     let service = ports.service();
     for seconds in [0, 1, 3, 1, 4] {
         clock.advance(Duration::from_secs(seconds));
-        authenticate(&service, "good").await.unwrap();
+        authenticate(&service, "valid").await.unwrap();
     }
 }
 
@@ -76,12 +76,12 @@ async fn storage_is_queried_once_in_5_seconds() {
 async fn a_cached_session_expires_with_the_session() {
     let mut ports = with_tokens();
     let clock = ports.clock.clone();
-    let ends = SessionStatus { expires_at: now() + TimeDelta::seconds(2), ..status(3) };
-    ports.sessions.expect_status().times(1).returning(move |_, _, _| Ok(ends));
+    let status = SessionStatus { expires_at: now() + TimeDelta::seconds(2), ..status(3) };
+    ports.sessions.expect_status().times(1).returning(move |_, _, _| Ok(status));
     let service = ports.service();
-    authenticate(&service, "good").await.unwrap();
+    authenticate(&service, "valid").await.unwrap();
     clock.advance(Duration::from_secs(2));
-    assert!(matches!(authenticate(&service, "good").await.unwrap_err(), AccountError::InvalidToken));
+    assert!(matches!(authenticate(&service, "valid").await.unwrap_err(), AccountError::InvalidToken));
 }
 
 /// A way to revoke a token.
@@ -89,7 +89,7 @@ type Revocation = fn(AccountService) -> futures_util::future::BoxFuture<'static,
 
 #[tokio::test]
 async fn a_revocation_by_this_process_takes_effect_at_once() {
-    let ways: [(&str, Revocation); 6] = [
+    let revocations: [(&str, Revocation); 6] = [
         ("logout", |service| Box::pin(async move { service.logout("refresh").await.unwrap() })),
         ("one session", |service| Box::pin(async move { service.end_session(&signed_in(), session()).await.unwrap() })),
         ("all sessions", |service| Box::pin(async move { service.end_sessions(&signed_in()).await.unwrap() })),
@@ -108,7 +108,7 @@ async fn a_revocation_by_this_process_takes_effect_at_once() {
             })
         }),
     ];
-    for (name, revoke) in ways {
+    for (name, revoke) in revocations {
         let mut ports = with_tokens().issuing();
         let mut queries = 0;
         ports.sessions.expect_status().times(2).returning(move |_, _, _| {
@@ -126,10 +126,10 @@ async fn a_revocation_by_this_process_takes_effect_at_once() {
         ports.hasher.expect_verify().returning(|_, _| Ok(true));
         ports.hasher.expect_hash().returning(|_| Ok(PasswordHash::new("new".into())));
         let service = ports.service();
-        authenticate(&service, "good").await.unwrap();
+        authenticate(&service, "valid").await.unwrap();
         revoke(service.clone()).await;
-        let answer = authenticate(&service, "good").await;
-        assert!(matches!(answer, Err(AccountError::InvalidToken)), "{name}: {answer:?}");
+        let result = authenticate(&service, "valid").await;
+        assert!(matches!(result, Err(AccountError::InvalidToken)), "{name}: {result:?}");
     }
 }
 
@@ -155,7 +155,7 @@ async fn the_last_use_is_recorded_once_a_minute() {
     let service = ports.service();
     for seconds in [0, 54, 6, 4] {
         clock.advance(Duration::from_secs(seconds));
-        service.authenticate("good", client.clone()).await.unwrap();
+        service.authenticate("valid", client.clone()).await.unwrap();
     }
     done.recv().await.unwrap();
 }
@@ -176,7 +176,7 @@ async fn an_api_token_acts_with_its_own_scopes_and_without_a_session() {
         .returning(|_| Ok(Some(api_token(Some(now() + TimeDelta::seconds(1)), Some(now())))));
     let service = ports.service();
     for _ in 0..2 {
-        let principal = authenticate(&service, "dbl_good").await.unwrap();
+        let principal = authenticate(&service, "dbl_valid").await.unwrap();
         assert_eq!(
             (principal.user, principal.session, principal.scopes.to_string().as_str()),
             (ada().id, None, "tasks:read")
@@ -191,9 +191,9 @@ async fn a_cached_api_token_expires() {
     let end = now() + TimeDelta::seconds(3);
     ports.system.expect_api_token().times(1).returning(move |_| Ok(Some(api_token(Some(end), Some(now())))));
     let service = ports.service();
-    authenticate(&service, "dbl_good").await.unwrap();
+    authenticate(&service, "dbl_valid").await.unwrap();
     clock.advance(Duration::from_secs(3));
-    assert!(matches!(authenticate(&service, "dbl_good").await.unwrap_err(), AccountError::TokenExpired));
+    assert!(matches!(authenticate(&service, "dbl_valid").await.unwrap_err(), AccountError::TokenExpired));
 }
 
 #[tokio::test]
@@ -206,9 +206,9 @@ async fn a_deleted_api_token_is_revoked_at_once() {
     });
     ports.api_tokens.expect_delete().times(1).returning(|_, _| Ok(()));
     let service = ports.service();
-    authenticate(&service, "dbl_good").await.unwrap();
+    authenticate(&service, "dbl_valid").await.unwrap();
     service.delete_api_token(&signed_in(), Uuid::from_u128(11).into()).await.unwrap();
-    assert!(matches!(authenticate(&service, "dbl_good").await.unwrap_err(), AccountError::InvalidToken));
+    assert!(matches!(authenticate(&service, "dbl_valid").await.unwrap_err(), AccountError::InvalidToken));
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn the_first_use_of_an_api_token_is_recorded() {
         Ok(())
     });
     let service = ports.service();
-    authenticate(&service, "dbl_good").await.unwrap();
-    authenticate(&service, "dbl_good").await.unwrap();
+    authenticate(&service, "dbl_valid").await.unwrap();
+    authenticate(&service, "dbl_valid").await.unwrap();
     done.recv().await.unwrap();
 }

@@ -65,21 +65,22 @@ fn spending(mut ports: Ports, first: bool) -> Ports {
     ports
 }
 
-fn handing_out_a_code(mut ports: Ports) -> Ports {
+fn creating_a_code(mut ports: Ports) -> Ports {
     ports
         .sessions
         .expect_create_code()
         .withf(|owner, code| {
-            let lasts = code.expires_at - code.at;
-            (*owner, code.purpose, code.session, lasts) == (ada().id, CodePurpose::SignIn, None, TimeDelta::seconds(60))
+            let lifetime = code.expires_at - code.at;
+            (*owner, code.purpose, code.session, lifetime)
+                == (ada().id, CodePurpose::SignIn, None, TimeDelta::seconds(60))
         })
         .times(1)
         .returning(|_, _| Ok(()));
     ports
 }
 
-fn external(answer: Result<SecretString, AccountError>) -> ExternalSignInError {
-    match answer {
+fn external(result: Result<SecretString, AccountError>) -> ExternalSignInError {
+    match result {
         Err(AccountError::External(error)) => error,
         other => panic!("{other:?}"),
     }
@@ -116,16 +117,19 @@ async fn without_a_provider_external_sign_in_is_not_configured() {
 
 #[tokio::test]
 async fn an_invalid_state_is_refused_before_the_provider_is_called() {
-    let none = || Callback { state: None, ..callback() };
+    let without_state = || Callback { state: None, ..callback() };
     for (case, request) in [
-        ("missing", none()),
+        ("missing", without_state()),
         ("empty", Callback { state: Some("".into()), ..callback() }),
         ("altered", Callback { state: Some("other".into()), ..callback() }),
         ("unknown state", Callback { state: Some("x".into()), ..callback() }),
         ("no cookie", Callback { sealed: None, ..callback() }),
         ("forged cookie", Callback { sealed: Some("forged".into()), ..callback() }),
         ("expired cookie", Callback { sealed: Some("expired".into()), ..callback() }),
-        ("an error of the provider without a state", Callback { error: Some("access_denied".into()), ..none() }),
+        (
+            "an error of the provider without a state",
+            Callback { error: Some("access_denied".into()), ..without_state() },
+        ),
     ] {
         // Neither the provider nor storage expects anything.
         let mut ports = started(identity(), None);
@@ -145,15 +149,15 @@ async fn a_state_is_valid_once() {
 
 #[tokio::test]
 async fn accounts_are_identified_by_sub_and_not_by_email() {
-    let moved = ProviderIdentity { email: Some("ada@elsewhere.example".parse().unwrap()), ..identity() };
-    let mut ports = handing_out_a_code(spending(started(moved, None), true));
+    let identity = ProviderIdentity { email: Some("ada@elsewhere.example".parse().unwrap()), ..identity() };
+    let mut ports = creating_a_code(spending(started(identity, None), true));
     ports.system.expect_user_by_external_account().withf(|found| *found == account()).returning(|_| Ok(Some(ada())));
     assert_eq!(ports.service().finish_external(callback()).await.unwrap().expose_secret(), "code");
 }
 
 #[tokio::test]
 async fn a_new_user_is_created_without_a_password() {
-    let mut ports = handing_out_a_code(spending(started(identity(), None), true));
+    let mut ports = creating_a_code(spending(started(identity(), None), true));
     ports.system.expect_user_by_external_account().returning(|_| Ok(None));
     ports.users.expect_create_external().times(1).returning(|new, external| {
         assert_eq!((new.email.as_str(), new.name.as_str(), external), ("Ada@example.com", "Ada", account()));
@@ -188,7 +192,7 @@ async fn an_existing_account_with_the_same_email_is_not_taken_over() {
 
 #[tokio::test]
 async fn concurrent_sign_ins_share_one_account() {
-    let mut ports = handing_out_a_code(spending(started(identity(), None), true));
+    let mut ports = creating_a_code(spending(started(identity(), None), true));
     let mut queries = 0;
     ports.system.expect_user_by_external_account().times(2).returning(move |_| {
         queries += 1;
@@ -200,11 +204,13 @@ async fn concurrent_sign_ins_share_one_account() {
 
 #[tokio::test]
 async fn linking_links_the_account_to_the_user_of_the_session() {
-    let mut ports = handing_out_a_code(spending(started(identity(), Some((ada().id, session()))), true));
+    let mut ports = creating_a_code(spending(started(identity(), Some((ada().id, session()))), true));
     ports
         .users
         .expect_link()
-        .withf(|owner, by, external, at| (*owner, *by, external, *at) == (ada().id, session(), &account(), now()))
+        .withf(|owner, session_id, external, at| {
+            (*owner, *session_id, external, *at) == (ada().id, session(), &account(), now())
+        })
         .times(1)
         .returning(|_, _, _, _| Ok(()));
     ports.service().finish_external(callback()).await.unwrap();

@@ -11,8 +11,8 @@ fn request(expires_at: Option<DateTime<Utc>>) -> ApiTokenRequest {
 #[tokio::test]
 async fn an_api_token_is_created_in_a_session_and_stored_as_a_hash() {
     let mut ports = Ports::new().issuing();
-    ports.api_tokens.expect_create().times(1).returning(|user_id, made_in, new| {
-        assert_eq!((user_id, made_in, &new.hash, new.at), (ada().id, session(), &hash(1), now()));
+    ports.api_tokens.expect_create().times(1).returning(|user_id, created_in, new| {
+        assert_eq!((user_id, created_in, &new.hash, new.at), (ada().id, session(), &hash(1), now()));
         let (id, name, scopes, created_at, expires_at) = (new.id, new.name, new.scopes, new.at, new.expires_at);
         Ok(ApiToken { id, user_id, name, scopes, created_at, last_used_at: None, expires_at })
     });

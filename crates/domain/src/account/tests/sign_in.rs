@@ -32,7 +32,7 @@ async fn a_taken_email_is_refused() {
 }
 
 #[tokio::test]
-async fn the_right_password_signs_in() {
+async fn a_correct_password_signs_in() {
     let mut ports = Ports::new().issuing().storing_a_session();
     ports
         .system
@@ -48,11 +48,11 @@ async fn the_right_password_signs_in() {
 }
 
 #[tokio::test]
-async fn an_unknown_email_takes_a_hash_and_fails_as_a_wrong_password() {
+async fn an_unknown_email_is_hashed_and_refused_like_a_wrong_password() {
     let unknown: fn() -> Option<Credentials> = || None;
     let wrong = || Some(Credentials { user: ada(), password_hash: Some(PasswordHash::new("phc".into())) });
-    let without = || Some(Credentials { user: ada(), password_hash: None });
-    for found in [unknown, wrong, without] {
+    let without_password = || Some(Credentials { user: ada(), password_hash: None });
+    for found in [unknown, wrong, without_password] {
         let mut ports = Ports::new();
         ports.system.expect_credentials_by_email().returning(move |_| Ok(found()));
         ports.hasher.expect_verify().times(1).returning(|_, _| Ok(false));

@@ -18,11 +18,11 @@ fn principal() -> Principal {
     Principal { user: owner(), session: None, api_token: None, via: Via::Http, scopes: Scopes::all() }
 }
 
-fn person() -> Origin {
+fn request() -> Origin {
     Origin::request(&principal(), &"r".parse().unwrap())
 }
 
-/// The call at `index` of a turn in the conversation.
+/// Call `index` of a turn in the conversation.
 fn turn(number: u128, index: u8) -> Origin {
     let call = CallOrigin {
         conversation: Uuid::from_u128(99).into(),
@@ -31,7 +31,7 @@ fn turn(number: u128, index: u8) -> Origin {
         round: 0,
         index,
     };
-    Origin { principal: Principal { via: Via::Chat, ..principal() }, call: Some(call), ..person() }
+    Origin { principal: Principal { via: Via::Chat, ..principal() }, call: Some(call), ..request() }
 }
 
 fn message(number: u128) -> UndoTarget {
@@ -65,14 +65,14 @@ impl Fixture {
     }
 
     async fn undo(&self, target: UndoTarget) -> Result<Undone, ChangeError> {
-        self.changes.undo(&person(), target, OnConflict::Fail).await
+        self.changes.undo(&request(), target, OnConflict::Fail).await
     }
 
     async fn skip(&self, target: UndoTarget) -> Undone {
-        self.changes.undo(&person(), target, OnConflict::Skip).await.unwrap()
+        self.changes.undo(&request(), target, OnConflict::Skip).await.unwrap()
     }
 
-    /// The fields that an undo gives back.
+    /// The fields that an undo restores.
     fn state(&self, number: u128) -> Option<(String, Option<DateTime<Utc>>, bool)> {
         let row = self.memory.row(number)?;
         Some((row.title.as_str().to_owned(), row.completed_at, row.deleted_at.is_some()))
@@ -87,8 +87,8 @@ fn conflicts(error: ChangeError) -> Vec<(u64, Option<&'static str>, Option<u64>)
         .collect()
 }
 
-/// Adds one task, completes 1, renames 2 and deletes 3, as four calls of turn 1. Returns the added one's number.
-async fn eventful_turn(fixture: &Fixture) -> u128 {
+/// Adds a task, completes 1, renames 2 and deletes 3, in four calls of turn 1. Returns the number of the added task.
+async fn turn_with_four_calls(fixture: &Fixture) -> u128 {
     let added = fixture.tasks.create(&turn(1, 0), "new".parse().unwrap(), false).await.unwrap().after.id;
     fixture.tasks.toggle(&turn(1, 1), id(1), None).await.unwrap();
     fixture.rename(&turn(1, 2), 2, "b2").await;
@@ -100,12 +100,12 @@ async fn eventful_turn(fixture: &Fixture) -> u128 {
 async fn a_turn_is_undone_as_one_operation_and_redone_by_undoing_that() {
     let fixture = fixture([task(1, "a"), task(2, "b"), task(3, "c")]);
     let before: Vec<_> = (1..=3).map(|number| fixture.state(number)).collect();
-    let added = eventful_turn(&fixture).await;
+    let added = turn_with_four_calls(&fixture).await;
     let after: Vec<_> = (1..=3).map(|number| fixture.state(number)).collect();
     let versions: Vec<_> = (1..=3).map(|number| fixture.memory.row(number).unwrap().version).collect();
     let undone = fixture.undo(message(1)).await.unwrap();
     assert_eq!((1..=3).map(|number| fixture.state(number)).collect::<Vec<_>>(), before);
-    assert!(fixture.state(added).unwrap().2, "what was added is in the trash");
+    assert!(fixture.state(added).unwrap().2, "the added task is in the trash");
     assert!((1..=3).all(|number| fixture.memory.row(number).unwrap().version > versions[number as usize - 1]));
     assert_eq!(undone.entries.len(), 4);
     assert!(undone.entries.iter().all(|entry| entry.operation == undone.entries[0].operation));
@@ -113,7 +113,7 @@ async fn a_turn_is_undone_as_one_operation_and_redone_by_undoing_that() {
     assert_eq!(redone.entries.len(), 4);
     assert_eq!((1..=3).map(|number| fixture.state(number)).collect::<Vec<_>>(), after);
     assert!(!fixture.state(added).unwrap().2);
-    // The turn stands again, so it can be undone again.
+    // The undo is undone, so the turn can be undone again.
     fixture.undo(message(1)).await.unwrap();
     assert_eq!((1..=3).map(|number| fixture.state(number)).collect::<Vec<_>>(), before);
 }
@@ -121,8 +121,8 @@ async fn a_turn_is_undone_as_one_operation_and_redone_by_undoing_that() {
 #[tokio::test]
 async fn a_later_edit_is_a_conflict_that_can_be_skipped() {
     let fixture = fixture([task(1, "a"), task(2, "b"), task(3, "c")]);
-    let added = eventful_turn(&fixture).await;
-    fixture.rename(&person(), 2, "mine").await;
+    let added = turn_with_four_calls(&fixture).await;
+    fixture.rename(&request(), 2, "mine").await;
     let before = fixture.memory.entries();
     assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(3, Some("title"), Some(5))]);
     assert_eq!(fixture.memory.entries(), before, "nothing was changed");
@@ -136,7 +136,7 @@ async fn a_later_edit_is_a_conflict_that_can_be_skipped() {
 async fn an_edit_of_another_field_is_no_conflict() {
     let fixture = fixture([task(1, "a")]);
     fixture.rename(&turn(1, 0), 1, "b").await;
-    fixture.tasks.toggle(&person(), id(1), None).await.unwrap();
+    fixture.tasks.toggle(&request(), id(1), None).await.unwrap();
     fixture.undo(message(1)).await.unwrap();
     let (title, completed_at, _) = fixture.state(1).unwrap();
     assert_eq!(title, "a");
@@ -152,19 +152,19 @@ async fn changes_of_one_row_conflict_only_with_other_changes_in_between() {
     assert_eq!(fixture.state(1).unwrap().0, "a");
 
     fixture.rename(&turn(2, 0), 1, "b").await;
-    fixture.rename(&person(), 1, "x").await;
+    fixture.rename(&request(), 1, "x").await;
     fixture.rename(&turn(2, 1), 1, "c").await;
     let found = conflicts(fixture.undo(message(2)).await.unwrap_err());
-    assert_eq!(found, [(5, Some("title"), Some(6))], "the other's change, not the turn's own later one");
+    assert_eq!(found, [(5, Some("title"), Some(6))], "the change of the request, not the later one of the turn");
     fixture.skip(message(2)).await;
     assert_eq!(fixture.state(1).unwrap().0, "x");
 }
 
 #[tokio::test]
-async fn a_created_row_with_later_changes_stays() {
+async fn a_created_row_with_later_changes_is_kept() {
     let fixture = fixture([]);
     let created = fixture.tasks.create(&turn(1, 0), "a".parse().unwrap(), false).await.unwrap().after;
-    fixture.tasks.toggle(&person(), created.id, None).await.unwrap();
+    fixture.tasks.toggle(&request(), created.id, None).await.unwrap();
     assert_eq!(
         conflicts(fixture.undo(UndoTarget::Change(Seq(1))).await.unwrap_err()),
         [(1, Some("completed"), Some(2))]
@@ -187,7 +187,7 @@ async fn an_undone_change_conflicts_with_its_undo_and_is_left_out_of_a_larger_on
 
 impl Fixture {
     async fn skip_error(&self, target: UndoTarget) -> ChangeError {
-        self.changes.undo(&person(), target, OnConflict::Skip).await.unwrap_err()
+        self.changes.undo(&request(), target, OnConflict::Skip).await.unwrap_err()
     }
 }
 
@@ -196,12 +196,12 @@ async fn concurrent_undos_take_effect_once() {
     let fixture = fixture([task(1, "a")]);
     fixture.rename(&turn(1, 0), 1, "b").await;
     let changes = fixture.changes.clone();
-    // The other undo commits between this one's reading and its commit.
+    // The other undo commits between the read and the commit of this one.
     let other = move |_: &Memory| {
-        let undone = futures_util::FutureExt::now_or_never(changes.undo(&person(), message(1), OnConflict::Fail));
+        let undone = futures_util::FutureExt::now_or_never(changes.undo(&request(), message(1), OnConflict::Fail));
         undone.unwrap().unwrap();
     };
-    *fixture.memory.meanwhile.lock().unwrap() = Some(Box::new(other));
+    *fixture.memory.before_commit.lock().unwrap() = Some(Box::new(other));
     assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(1, None, Some(2))]);
     assert_eq!(fixture.state(1).unwrap().0, "a");
 }
@@ -211,8 +211,8 @@ async fn a_purged_row_cannot_be_undone() {
     let fixture = fixture([task(1, "a"), task(2, "b")]);
     fixture.rename(&turn(1, 0), 1, "a2").await;
     fixture.rename(&turn(1, 1), 2, "b2").await;
-    fixture.tasks.delete(&person(), id(1), None).await.unwrap();
-    fixture.tasks.purge(&person(), id(1)).await.unwrap();
+    fixture.tasks.delete(&request(), id(1), None).await.unwrap();
+    fixture.tasks.purge(&request(), id(1)).await.unwrap();
     assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(1, None, Some(4))]);
     assert_eq!(conflicts(fixture.undo(UndoTarget::Change(Seq(4))).await.unwrap_err()), [(4, None, None)]);
     assert_eq!(fixture.skip(message(1)).await.entries.len(), 1);
@@ -232,19 +232,19 @@ async fn undo_last_turn_skips_undone_turns_undos_and_the_running_turn() {
     let fixture = fixture([task(1, "a"), task(2, "b")]);
     fixture.rename(&turn(1, 0), 1, "a2").await;
     fixture.rename(&turn(2, 0), 2, "b2").await;
-    fixture.rename(&person(), 2, "b3").await;
-    fixture.rename(&person(), 2, "b2").await;
+    fixture.rename(&request(), 2, "b3").await;
+    fixture.rename(&request(), 2, "b2").await;
     fixture.rename(&turn(3, 0), 2, "b4").await;
     let last = |number| {
         let changes = fixture.changes.clone();
         async move { changes.undo_last_turn(&turn(number, 1)).await }
     };
     let error = last(3).await.unwrap_err();
-    assert_eq!(conflicts(error), [(2, Some("title"), Some(5))], "turn 2 is meant, not the turn that asks");
+    assert_eq!(conflicts(error), [(2, Some("title"), Some(5))], "turn 2 and not the running turn");
     last(4).await.unwrap().unwrap();
     assert_eq!(fixture.state(2).unwrap().0, "b2", "turn 3");
     last(5).await.unwrap().unwrap();
-    assert_eq!(fixture.state(2).unwrap().0, "b", "turn 2, whose value stands again");
+    assert_eq!(fixture.state(2).unwrap().0, "b", "turn 2, whose change is the current one again");
     last(6).await.unwrap().unwrap();
     assert_eq!(fixture.state(1).unwrap().0, "a", "turn 1");
 }
@@ -260,14 +260,14 @@ async fn repeated_undos_go_back_turn_by_turn() {
         assert_eq!(fixture.state(1).unwrap().0, expected);
     }
     assert_eq!(fixture.changes.undo_last_turn(&turn(7, 0)).await.unwrap(), None);
-    assert_eq!(fixture.changes.undo_last_turn(&person()).await.unwrap(), None, "there is no conversation");
+    assert_eq!(fixture.changes.undo_last_turn(&request()).await.unwrap(), None, "there is no conversation");
 }
 
 #[tokio::test]
 async fn entries_are_listed_in_order_and_deleted_ones_have_expired() {
     let fixture = fixture([task(1, "a")]);
     for title in ["b", "c", "d", "e"] {
-        fixture.rename(&person(), 1, title).await;
+        fixture.rename(&request(), 1, title).await;
     }
     let reader = principal();
     let list = |after| fixture.changes.list(&reader, Seq(after), PAGE);
@@ -285,11 +285,11 @@ async fn entries_are_listed_in_order_and_deleted_ones_have_expired() {
 async fn a_follower_gets_each_entry_once_and_in_order() {
     let fixture = fixture([task(1, "0")]);
     for n in 1..=250 {
-        fixture.rename(&person(), 1, &n.to_string()).await;
+        fixture.rename(&request(), 1, &n.to_string()).await;
     }
     let stream = fixture.changes.follow(&principal(), Some(Seq(3))).await.unwrap();
-    let seen: Vec<u64> = stream.map(|entry| entry.unwrap().seq.0).collect().await;
-    assert_eq!(seen, (4..=250).collect::<Vec<_>>());
+    let received: Vec<u64> = stream.map(|entry| entry.unwrap().seq.0).collect().await;
+    assert_eq!(received, (4..=250).collect::<Vec<_>>());
     let from_head: Vec<_> = fixture.changes.follow(&principal(), None).await.unwrap().collect().await;
     assert!(from_head.is_empty());
     assert!(matches!(fixture.changes.follow(&principal(), Some(Seq(251))).await, Err(ChangeError::CursorExpired)));
@@ -309,26 +309,30 @@ async fn receipts_contain_commits_and_their_undo_status() {
         Receipts::on_read(stored.clone(), &of_turn, &undone)
     };
     let found = receipts(&fixture.memory);
-    let told: Vec<_> =
+    let changes: Vec<_> =
         found.changes.iter().map(|change| (change.receipt.action, change.undone_by.map(|seq| seq.0))).collect();
-    assert_eq!(told, [(Action::Updated, Some(3)), (Action::Deleted, None)]);
+    assert_eq!(changes, [(Action::Updated, Some(3)), (Action::Deleted, None)]);
     assert_eq!(found.changes[0].receipt.previous_title.as_ref().unwrap().as_str(), "a");
     assert!(found.undoable);
     fixture.memory.prune(3);
     let found = receipts(&fixture.memory);
-    assert_eq!((found.changes.len(), found.undoable), (1, false), "receipts stay, undo does not");
+    assert_eq!(
+        (found.changes.len(), found.undoable),
+        (1, false),
+        "pruned entries keep their receipts and cannot be undone"
+    );
 }
 
 #[tokio::test]
 async fn without_the_scope_every_use_case_is_refused() {
     let fixture = fixture([]);
     let reader = Principal { scopes: [Scope::TasksRead].into_iter().collect(), ..principal() };
-    let nobody = Principal { scopes: Scopes::default(), ..principal() };
+    let without_scopes = Principal { scopes: Scopes::default(), ..principal() };
     let refused = |error: ChangeError| assert!(matches!(error, ChangeError::InsufficientScope(_)), "{error:?}");
-    refused(fixture.changes.list(&nobody, Seq(0), PAGE).await.unwrap_err());
-    refused(fixture.changes.head(&nobody).await.unwrap_err());
-    refused(fixture.changes.follow(&nobody, None).await.err().unwrap());
-    let origin = Origin { principal: reader, ..person() };
+    refused(fixture.changes.list(&without_scopes, Seq(0), PAGE).await.unwrap_err());
+    refused(fixture.changes.head(&without_scopes).await.unwrap_err());
+    refused(fixture.changes.follow(&without_scopes, None).await.err().unwrap());
+    let origin = Origin { principal: reader, ..request() };
     refused(fixture.changes.undo(&origin, message(1), OnConflict::Fail).await.unwrap_err());
     refused(fixture.changes.undo_last_turn(&Origin { call: turn(1, 0).call, ..origin }).await.unwrap_err());
 }
@@ -339,13 +343,13 @@ async fn a_field_that_a_turn_reverted_itself_does_not_conflict_with_a_later_edit
     fixture.rename(&turn(1, 0), 1, "x").await;
     fixture.rename(&turn(1, 1), 1, "a").await;
     fixture.rename(&turn(1, 2), 2, "b2").await;
-    fixture.rename(&person(), 1, "edited").await;
+    fixture.rename(&request(), 1, "edited").await;
     fixture.undo(message(1)).await.unwrap();
     assert_eq!((fixture.state(1).unwrap().0, fixture.state(2).unwrap().0), ("edited".to_owned(), "b".to_owned()));
-    // Where there is nothing else to undo, it is told why nothing happens.
+    // If there is nothing else to undo, the conflict is reported.
     fixture.rename(&turn(2, 0), 2, "y").await;
     fixture.rename(&turn(2, 1), 2, "b").await;
-    fixture.rename(&person(), 2, "edited").await;
+    fixture.rename(&request(), 2, "edited").await;
     assert_eq!(conflicts(fixture.undo(message(2)).await.unwrap_err()).len(), 1);
 }
 
@@ -354,7 +358,7 @@ async fn an_edited_field_is_one_conflict() {
     let fixture = fixture([task(1, "a")]);
     fixture.rename(&turn(1, 0), 1, "b").await;
     fixture.rename(&turn(1, 1), 1, "c").await;
-    fixture.rename(&person(), 1, "edited").await;
+    fixture.rename(&request(), 1, "edited").await;
     assert_eq!(conflicts(fixture.undo(message(1)).await.unwrap_err()), [(2, Some("title"), Some(3))]);
 }
 
@@ -372,12 +376,12 @@ async fn undoing_the_last_turn_keeps_its_own_undos() {
 #[tokio::test]
 async fn the_retention_of_a_task_that_an_undo_moved_to_the_trash_starts_with_the_undo() {
     let fixture = fixture([task(1, "a")]);
-    fixture.tasks.delete(&person(), id(1), None).await.unwrap();
-    fixture.tasks.restore(&person(), id(1)).await.unwrap();
+    fixture.tasks.delete(&request(), id(1), None).await.unwrap();
+    fixture.tasks.restore(&request(), id(1)).await.unwrap();
     fixture.memory.clock.advance(std::time::Duration::from_mins(1));
     fixture.undo(UndoTarget::Change(Seq(2))).await.unwrap();
     let row = fixture.memory.row(1).unwrap();
     assert!(row.deleted_at.unwrap() < row.updated_at);
-    assert_eq!(fixture.tasks.empty_trash(&person(), row.deleted_at.unwrap()).await.unwrap(), 0);
-    assert_eq!(fixture.tasks.empty_trash(&person(), row.updated_at).await.unwrap(), 1);
+    assert_eq!(fixture.tasks.empty_trash(&request(), row.deleted_at.unwrap()).await.unwrap(), 0);
+    assert_eq!(fixture.tasks.empty_trash(&request(), row.updated_at).await.unwrap(), 1);
 }

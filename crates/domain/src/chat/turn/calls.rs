@@ -1,6 +1,6 @@
 //! The rounds of a turn: call the model, run the requested tools, and repeat with their results until it answers with text.
 //!
-//! The loop always terminates: rounds, calls, mistakes and time are limited.
+//! The loop always terminates: rounds, calls, corrections and time are limited.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub const MAX_CALLS: usize = 32;
 pub(super) const MAX_CORRECTIONS: u8 = 2;
 /// Number of identical calls that ends a turn.
 pub(super) const MAX_REPEATS: usize = 3;
-/// Maximum length in bytes of a provider's call id that is kept: the longest that OpenAI accepts.
-const MAX_CALL_ID: usize = 40;
+/// Maximum length of a provider's call id that is kept; OpenAI accepts no longer ones.
+const MAX_CALL_ID_BYTES: usize = 40;
 
 /// How the turn continues after a round.
 enum Next {
@@ -132,9 +132,9 @@ impl Rounds<'_> {
             allowance.record(&result.changes);
             self.own_changes.record(&result.changes);
             self.deferred.record(&result.changes);
-            let mistaken = result.mistaken;
+            let is_invalid = result.is_invalid;
             self.draft.answer_call(self.context, result).await?;
-            if mistaken {
+            if is_invalid {
                 if self.corrections == MAX_CORRECTIONS {
                     self.stop_because("it could not say clearly what to do");
                     return Ok(Next::End);
@@ -156,7 +156,7 @@ impl Rounds<'_> {
     async fn run_call(&self, context: &ToolContext, call: &ToolCall, alone: bool) -> Result<CallResult, Failure> {
         if call.parameters.is_string() {
             let result = CallResult::failed("The arguments are not a valid JSON object. Nothing was changed.");
-            return Ok(CallResult { mistaken: true, ..result });
+            return Ok(CallResult { is_invalid: true, ..result });
         }
         let tools = &self.context.ports.tools;
         match self.pending.filter(|_| call.tool == CONFIRM_PENDING) {
@@ -185,7 +185,7 @@ impl Rounds<'_> {
     /// Returns the provider's call id, or a generated one if it is missing, too long or already used in the message.
     fn unique_id(&self, id: &str, made: &[ToolCall], round: u8, index: usize) -> String {
         let taken = |id: &str| tool_calls(&self.draft.parts).chain(made).any(|call| call.id == id);
-        if !id.trim().is_empty() && id.len() <= MAX_CALL_ID && !taken(id) {
+        if !id.trim().is_empty() && id.len() <= MAX_CALL_ID_BYTES && !taken(id) {
             return id.to_owned();
         }
         let mut own = format!("call_{round}_{index}");
@@ -226,5 +226,5 @@ pub(super) fn call_result(outcome: Result<ToolOutcome, ToolError>) -> Result<Cal
         Ok(ToolOutcome::Refused { message, data }) => (ToolResult { success: false, message, data }, Vec::new()),
         Err(error) => return on_tool_error(error),
     };
-    Ok(CallResult { result, changes, mistaken: false, read_only: false })
+    Ok(CallResult { result, changes, is_invalid: false, read_only: false })
 }

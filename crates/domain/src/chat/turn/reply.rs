@@ -104,10 +104,10 @@ impl Reply<'_> {
     async fn read(&mut self, request: LlmRequest) -> Result<(), Failure> {
         let mut abort = self.abort();
         let llm = self.context.ports.llm.clone();
-        let stream = unless(&mut abort, llm.respond(request)).await?;
+        let stream = unless_aborted(&mut abort, llm.respond(request)).await?;
         let mut stream = stream.map_err(Failure::Model)?;
         let mut budget = ReplyBudget::default();
-        while let Some(event) = unless(&mut abort, stream.next()).await? {
+        while let Some(event) = unless_aborted(&mut abort, stream.next()).await? {
             let event = budget.admit(event.map_err(Failure::Model)?).map_err(Failure::Model)?;
             if let LlmEvent::Finished { reason, usage } = event {
                 self.model.usage += usage.unwrap_or_default();
@@ -204,7 +204,7 @@ impl Reply<'_> {
 }
 
 /// Returns the output of `work`, or the failure if `abort` completes first.
-async fn unless<T>(abort: &mut Abort, work: impl Future<Output = T>) -> Result<T, Failure> {
+async fn unless_aborted<T>(abort: &mut Abort, work: impl Future<Output = T>) -> Result<T, Failure> {
     match future::select(pin!(work), abort).await {
         Either::Left((output, _)) => Ok(output),
         Either::Right((failure, _)) => Err(failure),

@@ -48,8 +48,8 @@ async fn results_go_back_to_the_model_until_it_answers() {
     let progress = recorded.progress.lock().unwrap().clone();
     let results: Vec<Vec<_>> =
         progress.iter().map(|parts| tool_calls(parts).map(|call| call.result.is_some()).collect()).collect();
-    let kept = [vec![false], vec![true], vec![true], vec![true, false], vec![true, true]];
-    assert_eq!(results, kept, "calls are stored before they run, and results before the next model call");
+    let expected = [vec![false], vec![true], vec![true], vec![true, false], vec![true, true]];
+    assert_eq!(results, expected, "calls are stored before they run, and results before the next model call");
 }
 
 #[tokio::test]
@@ -135,8 +135,8 @@ async fn a_storage_failure_in_a_tool_ends_the_turn() {
     let error = send(ports(recorded.repo(), llm, tools)).await.unwrap_err();
     assert!(matches!(error, ChatError::Interrupted { source: StorageError::Unavailable(_), .. }), "{error:?}");
     assert_eq!(recorded.ended().state, TurnState::Failed);
-    let said = content(&recorded.ended().parts);
-    assert!(said.contains("not known whether its last step was done"), "{said}");
+    let text = content(&recorded.ended().parts);
+    assert!(text.contains("not known whether its last step was done"), "{text}");
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ pub(super) struct CallResult {
     pub result: ToolResult,
     pub changes: Vec<crate::change::Receipt>,
     /// Whether the call itself was invalid.
-    pub mistaken: bool,
+    pub is_invalid: bool,
     /// Whether the tool only reads.
     pub read_only: bool,
 }
@@ -170,7 +170,7 @@ impl CallResult {
     /// A call without an effect.
     pub fn failed(message: impl Into<String>) -> Self {
         let result = ToolResult { success: false, message: message.into(), data: serde_json::json!({}) };
-        Self { result, changes: Vec::new(), mistaken: false, read_only: false }
+        Self { result, changes: Vec::new(), is_invalid: false, read_only: false }
     }
 }
 
@@ -178,7 +178,7 @@ impl CallResult {
 pub(super) fn on_tool_error(error: ToolError) -> Result<CallResult, Failure> {
     match error {
         ToolError::UnknownTool(_) | ToolError::BadParameters(_) => {
-            Ok(CallResult { mistaken: true, ..CallResult::failed(format!("{error}. Nothing was changed.")) })
+            Ok(CallResult { is_invalid: true, ..CallResult::failed(format!("{error}. Nothing was changed.")) })
         }
         ToolError::InsufficientScope(_) | ToolError::Contention => {
             Ok(CallResult::failed(format!("{error}. Nothing was changed.")))

@@ -77,7 +77,7 @@ async fn a_conflict_is_retried_only_without_an_expected_version() {
     *memory.stale.lock().unwrap() = 3;
     assert!(service(&memory).toggle(&all(), id(1), None).await.is_ok());
     let other = |memory: &Memory| memory.put(memory.row(1).unwrap().toggle(at()));
-    *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
+    *memory.before_commit.lock().unwrap() = Some(Box::new(other));
     let version = memory.row(1).unwrap().version;
     let error = service(&memory).toggle(&all(), id(1), Some(version)).await.unwrap_err();
     assert!(matches!(error, TaskError::Stale), "{error:?}");
@@ -90,7 +90,7 @@ async fn a_conflict_is_retried_only_without_an_expected_version() {
 async fn a_retry_applies_the_rule_to_the_changed_task() {
     let memory = Memory::with([task(1, "Milk")]);
     let other = |memory: &Memory| memory.put(memory.row(1).unwrap().apply(&title("Oat milk"), at()));
-    *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
+    *memory.before_commit.lock().unwrap() = Some(Box::new(other));
     let change = service(&memory).toggle(&all(), id(1), None).await.unwrap();
     assert_eq!((change.after.title.as_str(), change.after.completed()), ("Oat milk", true));
     assert_eq!(change.after.version.get(), 3);

@@ -14,7 +14,7 @@ use crate::id::ConversationId;
 use crate::principal::{Principal, Scopes, Via};
 use crate::turn::Attempt;
 
-/// The context of the call at `index` of a turn.
+/// The context of call `index` of a turn.
 fn call_of(turn: u128, index: u8) -> ToolContext {
     let call = CallOrigin {
         conversation: Uuid::from_u128(99).into(),
@@ -35,7 +35,7 @@ fn tools(memory: &Arc<Memory>, conversations: MockConversationRepo) -> TaskTools
     TaskTools::new(memory.clone(), Arc::new(conversations), memory.ledger())
 }
 
-fn nothing() -> TaskTools {
+fn without_tasks() -> TaskTools {
     tools(&Memory::with([]), MockConversationRepo::new())
 }
 
@@ -74,15 +74,15 @@ async fn adding_creates_the_task_and_returns_its_receipt() {
 }
 
 #[tokio::test]
-async fn adding_an_empty_title_saves_nothing() {
-    let tools = nothing();
+async fn adding_an_empty_title_stores_nothing() {
+    let tools = without_tasks();
     let outcome = run(&tools, "add_task", json!({"title": " \u{200B}"})).await;
     assert_eq!(outcome, refused("Task title cannot be empty".into(), json!({})));
 }
 
 #[tokio::test]
 async fn parameters_outside_the_schema_and_unknown_tools_run_nothing() {
-    let tools = nothing();
+    let tools = without_tasks();
     let foreign = json!({"title": "a", "user_id": Uuid::from_u128(1)});
     let error = tools.run(&context(), "add_task", foreign).await.unwrap_err();
     assert!(matches!(error, ToolError::BadParameters(_)), "{error}");
@@ -92,7 +92,7 @@ async fn parameters_outside_the_schema_and_unknown_tools_run_nothing() {
 
 #[tokio::test]
 async fn a_caller_without_the_scope_changes_nothing() {
-    let tools = nothing();
+    let tools = without_tasks();
     let mut context = context();
     context.origin.principal.scopes = [Scope::TasksRead].into_iter().collect();
     for (tool, parameters) in [
@@ -109,11 +109,11 @@ async fn a_caller_without_the_scope_changes_nothing() {
 #[tokio::test]
 async fn listing_returns_positions_and_counts_and_stores_what_was_shown() {
     let shown: Arc<Mutex<Vec<TaskId>>> = Arc::default();
-    let seen = shown.clone();
+    let stored = shown.clone();
     let mut conversations = MockConversationRepo::new();
     conversations.expect_set_shown_tasks().times(1).returning(move |user, id, tasks| {
         assert_eq!((user, id), (owner(), ConversationId::from(Uuid::from_u128(99))));
-        *seen.lock().unwrap() = tasks.to_vec();
+        *stored.lock().unwrap() = tasks.to_vec();
         Ok(())
     });
     let mut done = task(2, "b");
@@ -130,7 +130,7 @@ async fn listing_returns_positions_and_counts_and_stores_what_was_shown() {
 async fn an_effect_is_guarded_by_the_version_that_was_resolved() {
     let memory = Memory::with([task(1, "report")]);
     let other = |memory: &Memory| memory.put(task(1, "report").toggle(at()));
-    *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
+    *memory.before_commit.lock().unwrap() = Some(Box::new(other));
     let outcome = run(&tools(&memory, showing(vec![])), "complete_task", json!({"task_identifier": "report"})).await;
     assert!(matches!(outcome, ToolOutcome::Refused { .. }), "{outcome:?}");
     assert_eq!(memory.entries(), []);
@@ -156,7 +156,7 @@ async fn an_effect_happens_once_and_is_found_again() {
 }
 
 #[tokio::test]
-async fn completing_a_completed_task_says_so_and_saves_nothing() {
+async fn completing_a_completed_task_stores_nothing() {
     let memory = Memory::with([task(1, "report").toggle(at())]);
     let outcome = run(&tools(&memory, showing(vec![])), "complete_task", json!({"task_identifier": "report"})).await;
     let ToolOutcome::Done { message, data, changes } = outcome else { panic!() };
@@ -192,7 +192,7 @@ async fn an_ambiguous_name_changes_nothing_and_shows_the_candidates() {
 }
 
 #[tokio::test]
-async fn an_exact_title_wins_over_titles_that_contain_it() {
+async fn an_exact_title_takes_precedence_over_titles_that_contain_it() {
     let memory = Memory::with([task(1, "Buy milk and eggs"), task(2, "Buy Milk")]);
     let outcome = run(&tools(&memory, showing(vec![])), "delete_task", json!({"task_identifier": "buy milk"})).await;
     assert_eq!(message(&outcome), "Task 'Buy Milk' deleted");
@@ -256,9 +256,9 @@ async fn an_undo_in_conflict_changes_nothing_and_names_the_conflict() {
     let tools = tools(&memory, showing(vec![]));
     let rename = json!({"task_identifier": "a", "new_title": "b"});
     tools.run(&call_of(1, 0), "update_task", rename).await.unwrap();
-    let mut person = call_of(1, 0);
-    person.origin.call = None;
-    tools.run(&person, "update_task", json!({"task_identifier": "b", "new_title": "mine"})).await.unwrap();
+    let mut request = call_of(1, 0);
+    request.origin.call = None;
+    tools.run(&request, "update_task", json!({"task_identifier": "b", "new_title": "mine"})).await.unwrap();
     let ToolOutcome::Refused { data, .. } = tools.run(&call_of(2, 0), UNDO, json!({})).await.unwrap() else { panic!() };
     let expected = json!({"seq": 1, "entity": "task", "entity_id": task(1, "a").id, "field": "title", "later_seq": 2});
     assert_eq!(data["conflicts"], json!([expected]));

@@ -1,4 +1,4 @@
-//! Bodies: what is no JSON, and what is JSON and does not fit.
+//! Request bodies: invalid JSON, and JSON that does not match the schema.
 
 use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
@@ -12,7 +12,7 @@ async fn post(body: impl Into<Bytes>) -> TestResponse {
 }
 
 #[actix_web::test]
-async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted() {
+async fn invalid_json_is_malformed_and_the_parser_is_not_quoted() {
     for body in [
         &b""[..],
         b" ",
@@ -36,7 +36,7 @@ async fn bytes_that_are_no_json_are_malformed_and_the_parser_is_not_quoted() {
 }
 
 #[actix_web::test]
-async fn json_that_does_not_fit_is_told_in_words_for_people() {
+async fn json_of_the_wrong_form_has_a_readable_message() {
     let deep = format!("{{\"title\":{}{}}}", "[".repeat(200), "]".repeat(200));
     for (body, field, message) in [
         ("[]", "", "The body must be a JSON object"),
@@ -56,7 +56,7 @@ async fn json_that_does_not_fit_is_told_in_words_for_people() {
 }
 
 #[actix_web::test]
-async fn fields_that_are_the_servers_are_refused() {
+async fn server_fields_are_refused() {
     let path = "/api/{user_id}/tasks/{task_id}";
     for field in ["id", "user_id", "created_at", "updated_at", "completed_at", "version", "nonsense"] {
         let body = format!(r#"{{"title":"a","{field}":"x"}}"#);
@@ -69,7 +69,7 @@ async fn fields_that_are_the_servers_are_refused() {
 }
 
 #[actix_web::test]
-async fn unknown_fields_without_end_are_named_up_to_a_point() {
+async fn the_list_of_unknown_fields_is_bounded() {
     let fields: Vec<String> = (0..500).map(|n| format!(r#""{}{n}":1"#, "x".repeat(100))).collect();
     let response = post(format!("{{{}}}", fields.join(","))).await;
     let problem = response.problem(400, "VALIDATION_ERROR", &"x".repeat(64));
@@ -88,7 +88,7 @@ async fn a_body_may_be_exactly_64_kib() {
 }
 
 #[actix_web::test]
-async fn the_announced_length_is_believed_when_it_is_too_large_and_not_when_it_is_small() {
+async fn a_too_large_content_length_is_refused_and_a_small_one_not_trusted() {
     let request = |length: &str, body: String| {
         signed_in(Method::POST, "/api/{user_id}/tasks")
             .insert_header((header::CONTENT_TYPE, "application/json"))
@@ -100,7 +100,7 @@ async fn the_announced_length_is_believed_when_it_is_too_large_and_not_when_it_i
 }
 
 #[actix_web::test]
-async fn the_types_parameters_mean_nothing() {
+async fn media_type_parameters_are_ignored() {
     for media_type in
         ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json ; x=y"]
     {

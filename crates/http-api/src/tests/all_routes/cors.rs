@@ -1,11 +1,11 @@
-//! What pages of other origins may do.
+//! Cross-origin requests.
 
 use actix_web::http::{Method, header};
 
 use crate::tests::support::{Ports, anonymous, operations};
 
 #[actix_web::test]
-async fn pages_of_the_configured_origin_may_read_every_answer_and_others_none() {
+async fn only_the_configured_origin_may_read_responses() {
     for path in ["/health", "/nothing", "/auth/me", "/auth/login", "/api/{user_id}/tasks/{task_id}"] {
         let from = |origin| anonymous(Method::GET, path).insert_header((header::ORIGIN, origin));
         let own = Ports::new().send(from("http://localhost:3000")).await;

@@ -1,4 +1,4 @@
-//! The document: it is what the server does, no more and no less.
+//! The OpenAPI document describes exactly the routes that the server has.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -41,7 +41,7 @@ fn every_path_parameter_is_required() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     fn walk(value: &Value) {
         match value {
             Value::Object(fields) => {
@@ -58,7 +58,7 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
-fn requests_are_closed_and_answers_open() {
+fn request_schemas_are_closed_and_response_schemas_open() {
     let closed = |name: &str| DOCUMENT["components"]["schemas"][name]["additionalProperties"] == false;
     for request in ["Registration", "Credentials", "RefreshToken", "UserPatch", "NewTask", "TaskPatch", "Completion"] {
         assert!(closed(request), "{request}");
@@ -80,14 +80,14 @@ fn requests_are_closed_and_answers_open() {
     for response in ["ActiveSession", "ApiToken", "IssuedApiToken", "Link"] {
         assert!(DOCUMENT["components"]["schemas"][response].is_object() && !closed(response), "{response}");
     }
-    // A page sends whatever its version of the SDK has.
+    // The fields depend on the version of the SDK.
     for open in ["UiChat", "UiMessage", "StreamPart", "MessageMetadata", "UsageOfDay"] {
         assert!(DOCUMENT["components"]["schemas"][open].is_object() && !closed(open), "{open}");
     }
 }
 
 #[test]
-fn protected_routes_say_so_and_which_scope_they_need() {
+fn protected_routes_document_their_scope() {
     let of_tasks = |path: &str| {
         ["/tasks", "/trash", "/changes", "/events"].iter().any(|noun| path.contains(noun)) || path.ends_with("/undo")
     };
@@ -96,7 +96,7 @@ fn protected_routes_say_so_and_which_scope_they_need() {
         let open = !path.starts_with("/api/") && path.strip_prefix("/auth/").is_none_or(|name| open.contains(&name));
         let needed = match (path, method.as_str()) {
             _ if open => json!([]),
-            // Whose a token is may be asked with any.
+            // Any token may read its account.
             ("/auth/me", "GET" | "HEAD") => json!([{ "bearer": [] }]),
             _ if path.starts_with("/auth/") => json!([{ "bearer": ["account"] }]),
             (_, "GET" | "HEAD") if of_tasks(path) => json!([{ "bearer": ["tasks:read"] }]),
@@ -117,7 +117,7 @@ async fn the_document_is_served_as_openapi_3_1() {
 }
 
 #[actix_web::test]
-async fn the_page_of_the_document_needs_nothing_from_elsewhere_and_no_inline_script() {
+async fn the_docs_page_is_self_contained_without_inline_scripts() {
     let page = Ports::new().send(anonymous(Method::GET, "/docs")).await;
     page_is_self_contained(&page);
     let sources = page.text.split(['"']).filter(|value| value.starts_with("/docs/")).map(str::to_owned);
@@ -144,7 +144,7 @@ fn page_is_self_contained(page: &TestResponse) {
 }
 
 #[actix_web::test]
-async fn other_files_of_the_page_do_not_exist() {
+async fn other_files_of_the_docs_page_do_not_exist() {
     for path in
         ["/docs/index.html", "/docs/swagger-initializer.js", "/docs/oauth2-redirect.html", "/docs/..%2Fopenapi.json"]
     {

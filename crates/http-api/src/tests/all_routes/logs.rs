@@ -1,4 +1,4 @@
-//! What the log says: the cause of a failure once, with the request's id, and never a secret or a forged line.
+//! The log: the cause of a failure once with the request id, and neither secrets nor forged lines.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -13,15 +13,15 @@ use tracing::Level;
 use crate::tests::support::{Ports, TOKEN, anonymous, json, signed_in};
 
 thread_local! {
-    /// What this thread logs while it is listened to. A test and its server run in one thread.
-    static LISTENING: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    /// The lines that this thread logs while they are captured. A test and its server run in one thread.
+    static CAPTURED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
 struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LISTENING.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
+        CAPTURED.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
@@ -29,17 +29,17 @@ impl Write for Lines {
     }
 }
 
-/// Asks once, and returns what was logged, at every level.
+/// Sends a request and returns the log lines of all levels.
 async fn logged(ports: Ports, request: TestRequest) -> String {
     static INSTALLED: Once = Once::new();
-    // One for all threads: those that are set for one thread do not hear what another thread has registered.
+    // Global, because a subscriber of one thread misses callsites that another thread has registered.
     INSTALLED.call_once(|| {
         let subscriber = tracing_subscriber::fmt().json().with_max_level(Level::TRACE).with_writer(|| Lines).finish();
         tracing::subscriber::set_global_default(subscriber).unwrap();
     });
-    LISTENING.set(Some(Vec::new()));
+    CAPTURED.set(Some(Vec::new()));
     ports.send(request).await;
-    String::from_utf8(LISTENING.take().unwrap()).unwrap()
+    String::from_utf8(CAPTURED.take().unwrap()).unwrap()
 }
 
 fn parsed(lines: &str) -> Vec<Value> {
@@ -47,7 +47,7 @@ fn parsed(lines: &str) -> Vec<Value> {
 }
 
 #[actix_web::test]
-async fn the_cause_of_a_failure_is_logged_once_with_the_requests_id() {
+async fn the_cause_of_a_failure_is_logged_once_with_the_request_id() {
     let mut ports = Ports::new();
     let cause = std::io::Error::other("connection refused");
     ports.tasks.expect_get().return_once(|_, _| Err(StorageError::Other(cause.into()).into()));
@@ -61,7 +61,7 @@ async fn the_cause_of_a_failure_is_logged_once_with_the_requests_id() {
 }
 
 #[actix_web::test]
-async fn every_request_has_a_line_with_its_id_and_status() {
+async fn every_request_is_logged_with_its_id_and_status() {
     let request = anonymous(Method::GET, "/nothing").insert_header(("X-Request-Id", "r-2"));
     let lines = logged(Ports::new(), request).await;
     let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "INFO").collect();
@@ -69,12 +69,12 @@ async fn every_request_has_a_line_with_its_id_and_status() {
     let (line, span) = (&lines[0]["fields"], &lines[0]["span"]);
     assert_eq!((&line["status"], &span["method"], &span["path"]), (&404.into(), &"GET".into(), &"/nothing".into()));
     assert_eq!(span["request_id"], "r-2");
-    assert_eq!(span["peer"], "0.0.0.0", "this request came by no socket");
+    assert_eq!(span["peer"], "0.0.0.0", "the request has no socket");
     assert!(line["milliseconds"].is_u64());
 }
 
 #[actix_web::test]
-async fn the_line_has_the_clients_address_and_none_that_it_made_up() {
+async fn the_logged_peer_is_the_address_of_the_client() {
     for (proxies, peer) in
         [(&[] as &[&str], "192.0.2.7"), (&["10.0.0.0/8"], "192.0.2.7"), (&["192.0.2.0/24"], "203.0.113.9")]
     {
@@ -124,9 +124,9 @@ async fn no_secret_is_logged_at_any_level() {
 }
 
 #[actix_web::test]
-async fn nothing_in_a_request_can_forge_a_line() {
-    let evil = "%0d%0a%1b[31m{\"level\":\"ERROR\"}".replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
-    let request = anonymous(Method::GET, &format!("/{evil}"))
+async fn a_request_cannot_forge_a_log_line() {
+    let path = "%0d%0a%1b[31m{\"level\":\"ERROR\"}".replace('{', "%7B").replace('}', "%7D").replace('"', "%22");
+    let request = anonymous(Method::GET, &format!("/{path}"))
         .insert_header(("User-Agent", "a\tb"))
         .insert_header(("X-Request-Id", "a\tERROR"));
     let lines = logged(Ports::new(), request).await;

@@ -1,4 +1,4 @@
-//! What is counted for which route, and what responses tell of it.
+//! Rate limits of the routes, and their headers in responses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -41,13 +41,13 @@ fn refused(key: &RateKey) -> RateDecision {
 
 type Keys = Arc<Mutex<Vec<RateKey>>>;
 
-/// From now on the limiter responses so. What is returned are the keys that it is asked for.
+/// Sets the decisions of the limiter. Returns the keys that it is called with.
 fn limit(ports: &mut Ports, decide: impl Fn(&RateKey) -> RateDecision + Send + 'static) -> Keys {
     let keys = Keys::default();
-    let asked = keys.clone();
+    let recorded = keys.clone();
     ports.limiter.expect_take().returning(move |key| {
         let decision = decide(&key);
-        asked.lock().unwrap().push(key);
+        recorded.lock().unwrap().push(key);
         decision
     });
     keys
@@ -68,14 +68,14 @@ fn login(peer: &str) -> TestRequest {
     from(peer, json(anonymous(Method::POST, "/auth/login"), body))
 }
 
-/// The two headers.
-fn told(response: &TestResponse) -> (&str, &str) {
+/// `RateLimit` and `RateLimit-Policy`.
+fn limit_headers(response: &TestResponse) -> (&str, &str) {
     (response.header("ratelimit"), response.header("ratelimit-policy"))
 }
 
 #[actix_web::test]
-async fn every_route_is_counted_as_the_document_says_before_its_body_is_read() {
-    let mut seen = 0;
+async fn every_route_is_counted_as_documented_before_its_body_is_read() {
+    let mut checked = 0;
     for (path, method, operation) in operations() {
         let (ports, keys) = limited(refused);
         let request = json(signed_in(method.clone(), &format!("{path}?nonsense=1")), "nonsense");
@@ -93,21 +93,21 @@ async fn every_route_is_counted_as_the_document_says_before_its_body_is_read() {
         assert_eq!(operation["responses"]["429"].is_object(), expected.is_some(), "{method} {path}");
         assert_eq!(response.status == 429, expected.is_some(), "{method} {path}");
         if let Some(key) = expected {
-            seen += 1;
+            checked += 1;
             assert_eq!(response.header("retry-after"), "2");
             let limit = policy(&key);
             let whole = format!(r#""{}";q={};w={}"#, limit.name, limit.quota, limit.window.as_secs());
-            assert_eq!(told(&response), (format!(r#""{}";r=0;t=2"#, limit.name).as_str(), whole.as_str()));
+            assert_eq!(limit_headers(&response), (format!(r#""{}";r=0;t=2"#, limit.name).as_str(), whole.as_str()));
             if method != Method::HEAD {
                 response.problem(429, "RATE_LIMITED", "");
             }
         }
     }
-    assert!(seen > 30, "{seen}");
+    assert!(checked > 30, "{checked}");
 }
 
 #[test]
-fn only_what_is_limited_is_described_with_the_headers() {
+fn only_limited_routes_document_the_headers() {
     for (path, method, _) in operations() {
         let limited = path.starts_with("/auth/") || path.starts_with("/api/");
         let responses = &DOCUMENT["paths"][path][method.as_str().to_lowercase()]["responses"];
@@ -115,44 +115,44 @@ fn only_what_is_limited_is_described_with_the_headers() {
             for header in ["RateLimit", "RateLimit-Policy"] {
                 let described = &resolve(response)["headers"][header];
                 assert_eq!(described.is_object(), limited, "{method} {path} {status}");
-                let always = resolve(described)["required"] == true;
-                assert_eq!(always, limited && status == "429", "{method} {path} {status}");
+                let is_required = resolve(described)["required"] == true;
+                assert_eq!(is_required, limited && status == "429", "{method} {path} {status}");
             }
         }
     }
 }
 
 #[actix_web::test]
-async fn answers_good_and_bad_tell_what_is_left() {
+async fn successes_and_errors_report_the_quota() {
     let (mut ports, _) = limited(allowed);
     ports.tasks.expect_get().times(1).returning(|_, _| Ok(task(1)));
     ports.tasks.expect_get().times(1).returning(|_, _| Err(TaskRepoError::NotFound));
     ports.tasks.expect_get().times(1).returning(|_, _| Err(StorageError::Unavailable("x".into()).into()));
-    ports.tasks.expect_get().returning(|_, _| panic!("a defect"));
+    ports.tasks.expect_get().returning(|_, _| panic!("internal error"));
     let task = "/api/{user_id}/tasks/{task_id}";
-    let asked = [task, task, task, task, "/api/{user_id}/tasks/no-id", "/api/{user_id}/tasks?limit=0"];
-    let asked: Vec<_> = asked.iter().map(|path| signed_in(Method::GET, path)).collect();
-    let responses = ports.send_all(asked).await;
+    let paths = [task, task, task, task, "/api/{user_id}/tasks/no-id", "/api/{user_id}/tasks?limit=0"];
+    let requests: Vec<_> = paths.iter().map(|path| signed_in(Method::GET, path)).collect();
+    let responses = ports.send_all(requests).await;
     let statuses: Vec<u16> = responses.iter().map(|response| response.status.as_u16()).collect();
     assert_eq!(statuses, [200, 404, 503, 500, 404, 400]);
     for response in &responses {
-        assert_eq!(told(response), (r#""api";r=7;t=3"#, r#""api";q=600;w=60"#), "{response:?}");
+        assert_eq!(limit_headers(response), (r#""api";r=7;t=3"#, r#""api";q=600;w=60"#), "{response:?}");
     }
 }
 
 #[actix_web::test]
-async fn an_answer_that_streams_tells_what_is_left() {
+async fn a_stream_reports_the_quota() {
     let mut ports = ports_with_llm([Step::says("Hello.")]);
     let keys = limit(&mut ports, allowed);
     let response =
         ports.send(chat_request(r#"{"message":"hello"}"#).insert_header(("Accept", "text/event-stream"))).await;
     assert!(!response.frames().is_empty());
-    assert_eq!(told(&response), (r#""chat";r=7;t=3"#, r#""chat";q=20;w=60"#));
+    assert_eq!(limit_headers(&response), (r#""chat";r=7;t=3"#, r#""chat";q=20;w=60"#));
     assert_eq!(*keys.lock().unwrap(), [RateKey::Chat(me())]);
 }
 
 #[actix_web::test]
-async fn who_is_not_let_in_uses_up_nothing_of_anybody() {
+async fn refused_requests_are_not_counted() {
     let (ports, keys) = limited(allowed);
     let ports = ports.with_api_token(&["tasks:read"]);
     let tasks = "/api/{user_id}/tasks";
@@ -166,22 +166,22 @@ async fn who_is_not_let_in_uses_up_nothing_of_anybody() {
     ];
     for response in ports.send_all(refused).await {
         assert!([401, 403, 405].contains(&response.status.as_u16()), "{response:?}");
-        assert_eq!(told(&response), ("", ""));
+        assert_eq!(limit_headers(&response), ("", ""));
     }
     assert_eq!(*keys.lock().unwrap(), []);
 }
 
 #[actix_web::test]
-async fn where_nothing_is_limited_nothing_is_told() {
+async fn unlimited_routes_have_no_quota_headers() {
     let mut ports = Ports::new();
     ports.users.expect_get().returning(|_| Ok(user()));
     let response = ports.send(signed_in(Method::GET, "/auth/me")).await;
     response.ok(200);
-    assert_eq!(told(&response), ("", ""));
+    assert_eq!(limit_headers(&response), ("", ""));
 }
 
-/// Ports on which Ada's password is wrong, and whose limiter refuses what has to do with her account.
-fn with_tried_account() -> (Ports, Keys) {
+/// Ports whose limiter refuses sign-in attempts of Ada's account.
+fn with_limited_account() -> (Ports, Keys) {
     let (mut ports, keys) =
         limited(|key| if matches!(key, RateKey::SignInAccount(_)) { refused(key) } else { allowed(key) });
     let credentials = || Credentials { user: user(), password_hash: Some(PasswordHash::new("hash".into())) };
@@ -190,7 +190,7 @@ fn with_tried_account() -> (Ports, Keys) {
 }
 
 #[actix_web::test]
-async fn an_account_that_is_tried_too_often_is_told_in_place_of_the_route() {
+async fn the_limit_of_an_account_replaces_that_of_the_route() {
     let ada = || RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().normalized());
     let password = r#"{"current_password":"old password","new_password":"new password"}"#;
     for (request, route) in [
@@ -198,17 +198,17 @@ async fn an_account_that_is_tried_too_often_is_told_in_place_of_the_route() {
         (json(signed_in(Method::POST, "/auth/password"), password), RateKey::Api(me())),
         (json(signed_in(Method::DELETE, "/auth/me"), r#"{"password":"old password"}"#), RateKey::Api(me())),
     ] {
-        let (ports, keys) = with_tried_account();
+        let (ports, keys) = with_limited_account();
         let response = ports.send(request).await;
         response.problem(429, "RATE_LIMITED", "");
-        assert_eq!(told(&response), (r#""sign-in-account";r=0;t=2"#, r#""sign-in-account";q=10;w=600"#));
+        assert_eq!(limit_headers(&response), (r#""sign-in-account";r=0;t=2"#, r#""sign-in-account";q=10;w=600"#));
         assert_eq!(response.header("retry-after"), "2");
         assert_eq!(*keys.lock().unwrap(), [route, ada()]);
     }
 }
 
 #[actix_web::test]
-async fn a_peer_is_known_by_its_connection_and_not_by_what_it_says() {
+async fn a_peer_is_identified_by_its_connection() {
     let peer = |address: &str| RateKey::SignInPeer(address.parse::<IpAddr>().unwrap().into());
     for (from, counted) in [
         ("192.0.2.1", peer("192.0.2.1")),
@@ -228,11 +228,11 @@ async fn a_peer_is_known_by_its_connection_and_not_by_what_it_says() {
 }
 
 #[actix_web::test]
-async fn who_comes_by_no_network_is_not_counted_as_one() {
+async fn a_request_without_a_peer_is_not_counted() {
     let (mut ports, keys) = limited(refused);
     ports.tokens.expect_hash_secret().returning(|_, _| None);
     let body = r#"{"refresh_token":"nonsense"}"#;
     let response = ports.send(json(anonymous(Method::POST, "/auth/logout"), body)).await;
-    assert_eq!((response.status.as_u16(), told(&response)), (204, ("", "")));
+    assert_eq!((response.status.as_u16(), limit_headers(&response)), (204, ("", "")));
     assert_eq!(*keys.lock().unwrap(), []);
 }

@@ -1,14 +1,13 @@
-//! Heads that the parser refuses before there is a request: too much of them, and those that two readers could read in
-//! two ways (RFC 9112, 11.2).
+//! Heads that the parser refuses: too large ones, and those that two parsers may read differently (RFC 9112, 11.2).
 
 use crate::tests::support::{Ports, exchange};
 
-/// A refusal has a status, no body, and is the last thing that the connection says.
+/// Checks that the last response has this status and no body.
 #[track_caller]
-fn is_refused(said: &str, status: u16, what: &str) {
+fn assert_refused(response: &str, status: u16, what: &str) {
     let what = &what[..what.len().min(200)];
-    assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{what:?}: {said}");
-    assert!(said.ends_with("\r\n\r\n") && said.matches("HTTP/1.1").count() == 1, "{what:?}: {said}");
+    assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{what:?}: {response}");
+    assert!(response.ends_with("\r\n\r\n") && response.matches("HTTP/1.1").count() == 1, "{what:?}: {response}");
 }
 
 fn head(headers: &str) -> String {
@@ -18,30 +17,30 @@ fn head(headers: &str) -> String {
 #[actix_web::test]
 async fn a_head_has_at_most_96_headers() {
     let with = |count: usize| head(&"X-Y: z\r\n".repeat(count - 2));
-    let said = exchange(Ports::new(), with(96).into_bytes()).await;
-    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
-    is_refused(&exchange(Ports::new(), with(97).into_bytes()).await, 431, "97 headers");
+    let response = exchange(Ports::new(), with(96).into_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    assert_refused(&exchange(Ports::new(), with(97).into_bytes()).await, 431, "97 headers");
 }
 
 #[actix_web::test]
 async fn a_head_has_at_most_128_kib() {
-    let said = exchange(Ports::new(), head(&format!("X-Y: {}\r\n", "z".repeat(120 * 1024))).into_bytes()).await;
-    assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
-    for begun in ["GET /health HTTP/1.1\r\nHost: x\r\nX-Y: ", "GET /"] {
-        // All of it is read, so that the response is not lost to what is not.
-        let large = format!("{begun}{}", "z".repeat(128 * 1024 - begun.len()));
-        is_refused(&exchange(Ports::new(), large.clone().into_bytes()).await, 431, &large);
+    let response = exchange(Ports::new(), head(&format!("X-Y: {}\r\n", "z".repeat(120 * 1024))).into_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    for start in ["GET /health HTTP/1.1\r\nHost: x\r\nX-Y: ", "GET /"] {
+        // No more than the server reads: unread bytes reset the connection, and the response may be lost.
+        let large = format!("{start}{}", "z".repeat(128 * 1024 - start.len()));
+        assert_refused(&exchange(Ports::new(), large.clone().into_bytes()).await, 431, &large);
     }
 }
 
 #[actix_web::test]
-async fn an_address_that_is_too_long_is_refused() {
+async fn an_overlong_request_target_is_refused() {
     let long = head("").replace("/health", &format!("/{}", "z".repeat(66_000)));
-    is_refused(&exchange(Ports::new(), long.clone().into_bytes()).await, 400, &long);
+    assert_refused(&exchange(Ports::new(), long.clone().into_bytes()).await, 400, &long);
 }
 
 #[actix_web::test]
-async fn a_head_that_could_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read() {
+async fn an_ambiguous_head_is_refused_and_nothing_after_it_is_read() {
     let smuggled = "0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     for ambiguous in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked",
@@ -70,7 +69,7 @@ async fn a_head_that_could_be_read_in_two_ways_is_refused_and_nothing_behind_it_
         "Host: y",
     ] {
         let request = format!("POST /auth/login HTTP/1.1\r\nHost: x\r\n{ambiguous}\r\n\r\n{smuggled}");
-        is_refused(&exchange(Ports::new(), request.into_bytes()).await, 400, ambiguous);
+        assert_refused(&exchange(Ports::new(), request.into_bytes()).await, 400, ambiguous);
     }
     for request in [
         format!("POST /auth/login HTTP/1.1\r\nContent-Length: 5\r\n\r\n{smuggled}"),
@@ -78,20 +77,20 @@ async fn a_head_that_could_be_read_in_two_ways_is_refused_and_nothing_behind_it_
         format!("POST /auth/login HTTP/2.0\r\nHost: x\r\n\r\n{smuggled}"),
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
     ] {
-        let said = exchange(Ports::new(), request.clone().into_bytes()).await;
-        assert!(said.starts_with("HTTP/1.") && said[8..].starts_with(" 400 "), "{request:?}: {said}");
-        assert_eq!(said.matches("HTTP/1.").count(), 1, "{request:?}: {said}");
+        let response = exchange(Ports::new(), request.clone().into_bytes()).await;
+        assert!(response.starts_with("HTTP/1.") && response[8..].starts_with(" 400 "), "{request:?}: {response}");
+        assert_eq!(response.matches("HTTP/1.").count(), 1, "{request:?}: {response}");
     }
 }
 
 #[actix_web::test]
-async fn a_chunk_whose_size_is_none_ends_the_connection() {
+async fn an_invalid_chunk_size_closes_the_connection() {
     for size in ["zz", "-1", "0x1", "+1", "ffffffffffffffffff", " 1"] {
         let request = format!(
             "POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n\
              {size}\r\nx\r\n0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         );
-        let said = exchange(Ports::new(), request.into_bytes()).await;
-        assert!(said.starts_with("HTTP/1.1 400 ") && !said.contains("HTTP/1.1 200 "), "{size:?}: {said}");
+        let response = exchange(Ports::new(), request.into_bytes()).await;
+        assert!(response.starts_with("HTTP/1.1 400 ") && !response.contains("HTTP/1.1 200 "), "{size:?}: {response}");
     }
 }

@@ -1,4 +1,4 @@
-//! Clients that are too slow, and those that are merely waited upon.
+//! Slow clients are disconnected; clients that wait for the server are not.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use crate::connection::{HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT, WRITE_TIMEOU
 use crate::extract::json::BODY_TIMEOUT;
 use crate::tests::support::{ME, Ports, TOKEN, operations, ports_with_llm, raw_chat_request, with_server};
 
-/// A client that reads and writes as it likes.
+/// A client on a plain socket.
 struct Client(TcpStream);
 
 impl Client {
@@ -23,34 +23,34 @@ impl Client {
         Self(stream)
     }
 
-    fn chat_request(&mut self, bytes: impl AsRef<[u8]>) {
+    fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Reads until the response ends so.
+    /// Reads until the received bytes end with `end`.
     #[track_caller]
-    fn hear(&mut self, end: &str) -> String {
-        let mut said = Vec::new();
-        while !said.ends_with(end.as_bytes()) {
+    fn read_until(&mut self, end: &str) -> String {
+        let mut response = Vec::new();
+        while !response.ends_with(end.as_bytes()) {
             let mut byte = [0];
             let read = self.0.read(&mut byte);
-            let read = read.unwrap_or_else(|error| panic!("{error} after {:?}", String::from_utf8_lossy(&said)));
-            assert_eq!(read, 1, "it ends before {end:?}: {:?}", String::from_utf8_lossy(&said));
-            said.extend_from_slice(&byte);
+            let read = read.unwrap_or_else(|error| panic!("{error} after {:?}", String::from_utf8_lossy(&response)));
+            assert_eq!(read, 1, "the connection ends before {end:?}: {:?}", String::from_utf8_lossy(&response));
+            response.extend_from_slice(&byte);
         }
-        String::from_utf8(said).unwrap()
+        String::from_utf8(response).unwrap()
     }
 
-    /// Everything that is said until the connection is closed.
+    /// Reads until the connection is closed.
     #[track_caller]
     fn rest(mut self) -> String {
-        let mut said = Vec::new();
-        self.0.read_to_end(&mut said).unwrap_or_else(|error| panic!("it is not cut: {error}"));
-        String::from_utf8(said).unwrap()
+        let mut response = Vec::new();
+        self.0.read_to_end(&mut response).unwrap_or_else(|error| panic!("the connection is not closed: {error}"));
+        String::from_utf8(response).unwrap()
     }
 }
 
-/// What `client` finds on a server whose clock it has in hand.
+/// Runs `client` with a connection to a server and the clock of the server. Returns its result.
 async fn with_clock<T: Send + 'static>(
     ports: Ports,
     client: impl FnOnce(Client, &ManualClock) -> T + Send + 'static,
@@ -60,116 +60,117 @@ async fn with_clock<T: Send + 'static>(
 }
 
 const REQUEST: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
-const UP: &str = r#"{"status":"up"}"#;
+const RESPONSE_BODY: &str = r#"{"status":"up"}"#;
 
-/// Parts of a head that a client may stop after.
-const HALVES: [&str; 5] = ["G", "\r\n", "GET /health HT", "GET /health HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: x\r\nX"];
+/// Incomplete heads.
+const INCOMPLETE_HEADS: [&str; 5] =
+    ["G", "\r\n", "GET /health HT", "GET /health HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: x\r\nX"];
 
-fn is_told(said: &str) {
-    assert_eq!(said, "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+fn assert_timed_out(response: &str) {
+    assert_eq!(response, "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
 }
 
 #[actix_web::test]
-async fn a_connection_that_never_asks_is_cut() {
-    let cut = with_clock(Ports::new(), |client, clock| {
+async fn a_connection_without_a_request_is_closed() {
+    let rest = with_clock(Ports::new(), |client, clock| {
         clock.wait_for_sleeper(IDLE_TIMEOUT);
         clock.advance(IDLE_TIMEOUT);
         client.rest()
     });
-    assert_eq!(cut.await, "");
+    assert_eq!(rest.await, "");
 }
 
 #[actix_web::test]
-async fn half_a_head_is_told_that_it_is_too_slow_and_cut() {
-    for half in HALVES {
-        let cut = with_clock(Ports::new(), move |mut client, clock| {
-            client.chat_request(half);
+async fn an_incomplete_head_is_answered_408_and_closed() {
+    for head in INCOMPLETE_HEADS {
+        let rest = with_clock(Ports::new(), move |mut client, clock| {
+            client.send(head);
             clock.wait_for_sleeper(HEAD_TIMEOUT);
             clock.advance(HEAD_TIMEOUT);
             client.rest()
         });
-        is_told(&cut.await);
+        assert_timed_out(&rest.await);
     }
 }
 
 #[actix_web::test]
-async fn half_a_second_head_on_a_connection_that_was_kept_is_cut_too() {
-    for half in HALVES {
-        let cut = with_clock(Ports::new(), move |mut client, clock| {
+async fn an_incomplete_second_head_is_answered_408_and_closed() {
+    for head in INCOMPLETE_HEADS {
+        let rest = with_clock(Ports::new(), move |mut client, clock| {
             for _ in 0..2 {
-                client.chat_request(REQUEST);
-                client.hear(UP);
-                // The wait for the next head has begun, and that for this one is over.
+                client.send(REQUEST);
+                client.read_until(RESPONSE_BODY);
+                // The timeout of the next head has started, and that of this one was canceled.
                 clock.wait_for_sleeper(IDLE_TIMEOUT);
                 clock.advance(IDLE_TIMEOUT.saturating_sub(Duration::from_secs(1)));
             }
-            client.chat_request(half);
+            client.send(head);
             clock.wait_for_sleeper(HEAD_TIMEOUT);
             clock.advance(HEAD_TIMEOUT);
             client.rest()
         });
-        is_told(&cut.await);
+        assert_timed_out(&rest.await);
     }
 }
 
 #[actix_web::test]
-async fn half_a_head_that_came_with_the_request_before_it_is_cut_too() {
-    let cut = with_clock(Ports::new(), |mut client, clock| {
-        client.chat_request(format!("{REQUEST}GET /hea"));
-        client.hear(UP);
+async fn an_incomplete_pipelined_head_is_closed() {
+    let rest = with_clock(Ports::new(), |mut client, clock| {
+        client.send(format!("{REQUEST}GET /hea"));
+        client.read_until(RESPONSE_BODY);
         clock.wait_for_sleeper(IDLE_TIMEOUT);
         clock.advance(IDLE_TIMEOUT);
         client.rest()
     });
-    assert_eq!(cut.await, "");
+    assert_eq!(rest.await, "");
 }
 
 #[actix_web::test]
-async fn a_connection_that_was_kept_and_is_not_used_is_closed() {
-    let cut = with_clock(Ports::new(), |mut client, clock| {
-        client.chat_request(REQUEST);
-        client.hear(UP);
+async fn an_idle_keep_alive_connection_is_closed() {
+    let rest = with_clock(Ports::new(), |mut client, clock| {
+        client.send(REQUEST);
+        client.read_until(RESPONSE_BODY);
         clock.wait_for_sleeper(IDLE_TIMEOUT);
         clock.advance(IDLE_TIMEOUT);
         client.rest()
     });
-    assert_eq!(cut.await, "");
+    assert_eq!(rest.await, "");
 }
 
-/// The head of a request whose body has more to come.
-fn unfinished(path: &str, headers: &str) -> String {
+/// The head of a request with a body.
+fn head_of_post(path: &str, headers: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n{headers}\r\n\r\n")
 }
 
 #[actix_web::test]
-async fn a_body_that_does_not_come_in_time_is_answered_so_and_the_connection_closed() {
+async fn a_late_body_is_answered_408_and_closed() {
     for path in ["/auth/login".to_owned(), format!("/api/{ME}/tasks"), format!("/api/{ME}/chat")] {
-        for (length, begun) in
+        for (length, start) in
             [("Content-Length: 100", "{"), ("Transfer-Encoding: chunked", "5\r\n{\"t"), ("Content-Length: 100", "")]
         {
-            let head = unfinished(&path, &format!("Content-Type: application/json\r\n{length}"));
-            let said = with_clock(Ports::new(), move |mut client, clock| {
-                client.chat_request(head + begun);
+            let head = head_of_post(&path, &format!("Content-Type: application/json\r\n{length}"));
+            let response = with_clock(Ports::new(), move |mut client, clock| {
+                client.send(head + start);
                 clock.wait_for_sleeper(BODY_TIMEOUT);
                 clock.advance(BODY_TIMEOUT);
-                let said = client.hear("}");
+                let response = client.read_until("}");
                 clock.wait_for_sleeper(LINGER_TIMEOUT);
                 clock.advance(LINGER_TIMEOUT);
-                (said, client.rest())
+                (response, client.rest())
             });
-            let (said, rest) = said.await;
+            let (response, rest) = response.await;
             assert!(
-                said.starts_with("HTTP/1.1 408 ") && said.contains(r#""code":"REQUEST_TIMEOUT""#),
-                "{path}: {said}"
+                response.starts_with("HTTP/1.1 408 ") && response.contains(r#""code":"REQUEST_TIMEOUT""#),
+                "{path}: {response}"
             );
-            assert!(said.to_lowercase().contains("\r\nconnection: close\r\n"), "{path}: {said}");
+            assert!(response.to_lowercase().contains("\r\nconnection: close\r\n"), "{path}: {response}");
             assert_eq!(rest, "", "{path} {length}");
         }
     }
 }
 
 #[test]
-fn every_operation_that_takes_a_body_is_described_with_that_answer() {
+fn every_operation_with_a_body_documents_408() {
     let with_body = operations().filter(|(_, _, operation)| operation["requestBody"].is_object());
     for (path, method, operation) in with_body {
         let reference = operation["responses"]["408"]["$ref"].as_str().unwrap_or_default();
@@ -178,94 +179,91 @@ fn every_operation_that_takes_a_body_is_described_with_that_answer() {
 }
 
 #[actix_web::test]
-async fn a_body_that_comes_in_time_may_come_in_pieces() {
-    let said = with_clock(Ports::new(), |mut client, clock| {
-        client.chat_request(unfinished(
-            &format!("/api/{ME}/tasks"),
-            "Content-Type: application/json\r\nContent-Length: 2",
-        ));
+async fn a_body_may_arrive_in_pieces() {
+    let response = with_clock(Ports::new(), |mut client, clock| {
+        client.send(head_of_post(&format!("/api/{ME}/tasks"), "Content-Type: application/json\r\nContent-Length: 2"));
         clock.wait_for_sleeper(BODY_TIMEOUT);
         clock.advance(BODY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
-        client.chat_request("{");
-        client.chat_request("}");
-        client.hear("}")
+        client.send("{");
+        client.send("}");
+        client.read_until("}")
     });
-    let said = said.await;
-    assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("title"), "{said}");
+    let response = response.await;
+    assert!(response.starts_with("HTTP/1.1 400 ") && response.contains("title"), "{response}");
 }
 
 #[actix_web::test]
-async fn a_refused_body_that_does_not_end_is_cut() {
-    for dribbles in [false, true] {
-        let said = with_clock(Ports::new(), move |mut client, clock| {
-            client.chat_request(unfinished("/auth/login", "Content-Type: text/plain\r\nTransfer-Encoding: chunked"));
-            let said = client.hear("}");
+async fn a_refused_body_that_does_not_end_is_closed() {
+    for sends_slowly in [false, true] {
+        let response = with_clock(Ports::new(), move |mut client, clock| {
+            client.send(head_of_post("/auth/login", "Content-Type: text/plain\r\nTransfer-Encoding: chunked"));
+            let response = client.read_until("}");
             clock.wait_for_sleeper(IDLE_TIMEOUT);
-            if dribbles {
-                client.chat_request("1\r\nx\r\n");
+            if sends_slowly {
+                client.send("1\r\nx\r\n");
                 clock.wait_for_sleeper(HEAD_TIMEOUT);
                 clock.advance(HEAD_TIMEOUT);
             } else {
                 clock.advance(IDLE_TIMEOUT);
             }
             client.rest();
-            said
+            response
         });
-        let said = said.await;
-        assert!(said.starts_with("HTTP/1.1 415 "), "{said}");
+        let response = response.await;
+        assert!(response.starts_with("HTTP/1.1 415 "), "{response}");
     }
 }
 
-/// A chat whose assistant does not say a word before the gate opens.
-fn thinking() -> (Ports, oneshot::Sender<()>) {
+/// A chat whose answer is held until the sender is used.
+fn held_answer() -> (Ports, oneshot::Sender<()>) {
     let (gate, opened) = oneshot::channel();
     let finished = LlmEvent::Finished { reason: FinishReason::Stop, usage: None };
-    let says = vec![LlmEvent::TextDelta("At last.".to_owned()), finished];
-    let mut ports = ports_with_llm([Step::Gated(opened, says)]);
+    let events = vec![LlmEvent::TextDelta("At last.".to_owned()), finished];
+    let mut ports = ports_with_llm([Step::Gated(opened, events)]);
     ports.conversations.expect_renew_lease().returning(|_, _, _| Ok(()));
     (ports, gate)
 }
 
-/// Longer than everything here, and shorter than a model's own deadline.
-const LONG: Duration = Duration::from_secs(110);
+/// Longer than all timeouts of a connection, and shorter than the deadline of the model.
+const RESPONSE_TIME: Duration = Duration::from_secs(110);
 
 #[actix_web::test]
-async fn an_answer_that_takes_long_is_not_cut() {
+async fn a_slow_response_is_not_closed() {
     let longest = [HEAD_TIMEOUT, IDLE_TIMEOUT, WRITE_TIMEOUT, LINGER_TIMEOUT, BODY_TIMEOUT].into_iter().max();
-    assert!(longest < Some(LONG));
-    for (accept, begun, meanwhile, end) in [
+    assert!(longest < Some(RESPONSE_TIME));
+    for (accept, start, meanwhile, end) in [
         ("Accept: text/event-stream\r\n", "}\n\n\r\n", ": keep-alive\n\n\r\n", "data: [DONE]\n\n\r\n0\r\n\r\n"),
         ("Accept: application/json\r\n", "", "", "}"),
     ] {
-        let (ports, gate) = thinking();
-        let said = with_clock(ports, move |mut client, clock| {
-            client.chat_request(raw_chat_request(accept));
-            let mut said = client.hear(begun);
+        let (ports, gate) = held_answer();
+        let response = with_clock(ports, move |mut client, clock| {
+            client.send(raw_chat_request(accept));
+            let mut response = client.read_until(start);
             clock.wait_for_sleeper(ChatOptions::default().model_deadline);
-            clock.advance(LONG);
-            said += &client.hear(meanwhile);
+            clock.advance(RESPONSE_TIME);
+            response += &client.read_until(meanwhile);
             gate.send(()).unwrap();
-            said += &client.hear(end);
-            said
+            response += &client.read_until(end);
+            response
         });
-        let said = said.await;
-        assert!(said.starts_with("HTTP/1.1 200 ") && said.contains("At last."), "{said}");
+        let response = response.await;
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("At last."), "{response}");
     }
 }
 
 #[actix_web::test]
-async fn a_client_that_takes_nothing_of_its_answers_is_cut() {
-    const ASKED: usize = 16;
+async fn a_client_that_does_not_read_is_disconnected() {
+    const REQUESTS: usize = 16;
     let responses = with_clock(Ports::new(), |mut client, clock| {
         clock.skip(WRITE_TIMEOUT);
-        // Together more than the system holds for a client.
-        client.chat_request("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(ASKED));
+        // The responses exceed the buffers of the sockets.
+        client.send("GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS));
         clock.wait_for_skip();
-        let mut said = Vec::new();
-        // What was on its way when it was cut may be lost.
-        let _end = client.0.read_to_end(&mut said);
-        String::from_utf8_lossy(&said).matches("HTTP/1.1 200 ").count()
+        let mut response = Vec::new();
+        // Bytes in flight may be lost when the connection is closed.
+        let _end = client.0.read_to_end(&mut response);
+        String::from_utf8_lossy(&response).matches("HTTP/1.1 200 ").count()
     });
     let responses = responses.await;
-    assert!((1..ASKED).contains(&responses), "{responses}");
+    assert!((1..REQUESTS).contains(&responses), "{responses}");
 }

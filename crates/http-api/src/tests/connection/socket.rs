@@ -1,12 +1,15 @@
-//! Behaviour that only a real connection shows.
+//! Behaviour that needs a real connection.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use domain::llm::Step;
+use domain::runtime::ManualClock;
 
+use crate::server::accept;
 use crate::stream_limit::MAX_STREAMS;
 use crate::tests::support::{FakeLedger, ME, Ports, TOKEN, exchange, ports_with_llm, raw_chat_request, with_server};
 
@@ -16,7 +19,7 @@ fn login(headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[actix_web::test]
-async fn a_body_without_a_length_is_measured_while_it_comes() {
+async fn a_chunked_body_is_measured_while_it_arrives() {
     let mut body = Vec::new();
     for _ in 0..20 {
         body.extend_from_slice(b"1000\r\n");
@@ -24,17 +27,17 @@ async fn a_body_without_a_length_is_measured_while_it_comes() {
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(b"0\r\n\r\n");
-    let said = exchange(Ports::new(), login("Transfer-Encoding: chunked\r\nConnection: close", &body)).await;
-    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
-    assert!(said.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{said}");
+    let response = exchange(Ports::new(), login("Transfer-Encoding: chunked\r\nConnection: close", &body)).await;
+    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
+    assert!(response.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{response}");
 }
 
 #[actix_web::test]
-async fn a_large_body_gets_its_answer_and_not_a_broken_connection() {
+async fn a_large_body_is_answered_413_before_the_connection_closes() {
     let body = vec![b' '; 4 * 1024 * 1024];
-    let said = exchange(Ports::new(), login(&format!("Content-Length: {}", body.len()), &body)).await;
-    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
-    assert!(said.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{said}");
+    let response = exchange(Ports::new(), login(&format!("Content-Length: {}", body.len()), &body)).await;
+    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
+    assert!(response.contains(r#""code":"PAYLOAD_TOO_LARGE""#), "{response}");
 }
 
 #[actix_web::test]
@@ -43,8 +46,9 @@ async fn head_has_the_headers_of_get_and_no_body() {
         |method: &str| format!("{method} /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").into_bytes();
     let get = exchange(Ports::new(), request("GET")).await;
     let head = exchange(Ports::new(), request("HEAD")).await;
-    let split =
-        |said: &str| said.split_once("\r\n\r\n").map(|(head, body)| (head.to_lowercase(), body.to_owned())).unwrap();
+    let split = |response: &str| {
+        response.split_once("\r\n\r\n").map(|(head, body)| (head.to_lowercase(), body.to_owned())).unwrap()
+    };
     let ((get, body), (head, nothing)) = (split(&get), split(&head));
     assert_eq!((body.as_str(), nothing.as_str()), (r#"{"status":"up"}"#, ""));
     for line in ["content-length: 15", "content-type: application/json", "x-content-type-options: nosniff"] {
@@ -53,16 +57,17 @@ async fn head_has_the_headers_of_get_and_no_body() {
 }
 
 #[actix_web::test]
-async fn control_characters_in_a_header_are_refused_before_there_is_a_request() {
+async fn control_characters_in_a_header_are_refused() {
     let request = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\x1b[31m\r\nConnection: close\r\n\r\n".to_vec();
-    let said = exchange(Ports::new(), request).await;
-    assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
+    let response = exchange(Ports::new(), request).await;
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
 }
 
 #[actix_web::test]
-async fn a_stream_is_sent_in_pieces_of_no_announced_length() {
-    let said = exchange(ports_with_llm([Step::says("Hi.")]), raw_chat_request("Accept: text/event-stream\r\n")).await;
-    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+async fn a_stream_is_sent_chunked() {
+    let response =
+        exchange(ports_with_llm([Step::says("Hi.")]), raw_chat_request("Accept: text/event-stream\r\n")).await;
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let head = head.to_lowercase();
     assert!(head.starts_with("http/1.1 200 ") && head.contains("\r\ntransfer-encoding: chunked"), "{head}");
     assert!(head.contains("\r\ncontent-type: text/event-stream\r\n") && !head.contains("content-length"), "{head}");
@@ -70,14 +75,14 @@ async fn a_stream_is_sent_in_pieces_of_no_announced_length() {
     assert!(body.contains("data: [DONE]\n\n") && body.ends_with("\r\n0\r\n\r\n"), "{body}");
 }
 
-/// The status of the response to a request for events, and the connection, on which they come.
+/// Opens a stream of events. Returns the status and the connection.
 fn follow(address: SocketAddr) -> (String, TcpStream) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let head = format!("GET /api/{ME}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
     let mut response = Vec::new();
-    // All of the head: a connection that is closed with something unread is reset.
+    // The whole head: closing a connection with unread bytes resets it.
     while !response.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte).unwrap();
@@ -87,16 +92,16 @@ fn follow(address: SocketAddr) -> (String, TcpStream) {
 }
 
 #[actix_web::test]
-async fn a_reader_that_goes_away_gives_its_stream_back_at_once() {
+async fn a_disconnected_reader_frees_its_stream() {
     let mut ports = Ports::new();
     FakeLedger::default().install(&mut ports);
-    let again = with_server(ports, |address| {
+    let is_freed = with_server(ports, |address| {
         let mut readers: Vec<_> = (0..MAX_STREAMS).map(|_| follow(address)).collect();
         assert!(readers.iter().all(|(status, _)| status == "200"));
         assert_eq!(follow(address).0, "429");
         readers.pop();
         let deadline = Instant::now() + Duration::from_secs(10);
-        // No time passes on the server's clock, so no comment is sent meanwhile.
+        // The server's clock does not advance, so no keep-alive comment is written.
         while Instant::now() < deadline {
             if follow(address).0 == "200" {
                 return true;
@@ -105,5 +110,15 @@ async fn a_reader_that_goes_away_gives_its_stream_back_at_once() {
         }
         false
     });
-    assert!(again.await);
+    assert!(is_freed.await, "the stream is not freed");
+}
+
+#[actix_web::test]
+async fn an_accepted_connection_sends_packets_without_delay() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (socket, _) = listener.accept().await.unwrap();
+    assert!(!socket.nodelay().unwrap(), "not the default");
+    let (mut connection, peer) = accept(socket, Arc::new(ManualClock::default())).unwrap();
+    assert_eq!((connection.socket_mut().nodelay().unwrap(), peer), (true, client.local_addr().unwrap()));
 }

@@ -1,25 +1,27 @@
-//! A connection's times, without a server: what puts them off and what does not.
+//! The timeouts of a connection without a server.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use domain::runtime::ManualClock;
 use futures_util::task::noop_waker_ref;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::{Connection, HEAD_TIMEOUT, IDLE_TIMEOUT, WRITE_TIMEOUT};
 
-/// The other end: what it has sent, and how much it takes.
+/// A socket whose client sends and reads a given number of bytes.
 #[derive(Default)]
-struct Line {
+struct FakeSocket {
+    /// Bytes that the client has sent and the server has not read.
     sent: usize,
-    takes: usize,
+    /// Bytes that the client reads of the next write.
+    accepted: usize,
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for FakeSocket {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match std::mem::take(&mut self.sent) {
             0 => Poll::Pending,
@@ -31,11 +33,11 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for FakeSocket {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        match std::mem::take(&mut self.takes) {
+        match std::mem::take(&mut self.accepted) {
             0 => Poll::Pending,
-            taken => Poll::Ready(Ok(taken)),
+            accepted => Poll::Ready(Ok(accepted)),
         }
     }
 
@@ -48,18 +50,18 @@ impl AsyncWrite for Line {
     }
 }
 
-struct Ends {
+struct Setup {
     clock: Arc<ManualClock>,
-    connection: Connection<Line>,
+    connection: Connection<FakeSocket>,
 }
 
-impl Ends {
+impl Setup {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
-        Self { connection: Connection::new(Line::default(), clock.clone()), clock }
+        Self { connection: Connection::new(FakeSocket::default(), clock.clone()), clock }
     }
 
-    /// The other end sends so many bytes, and everything is read. Whether the connection lives.
+    /// The client sends this many bytes, and the server reads all of them. Returns whether the connection is open.
     fn reads(&mut self, sent: usize) -> bool {
         self.connection.socket_mut().sent = sent;
         let mut space = [0; 100];
@@ -74,9 +76,9 @@ impl Ends {
         }
     }
 
-    /// The other end takes so many bytes of a hundred. Whether the connection lives.
-    fn writes(&mut self, taken: usize) -> bool {
-        self.connection.socket_mut().takes = taken;
+    /// The server writes 100 bytes, of which the client reads this many. Returns whether the connection is open.
+    fn writes(&mut self, accepted: usize) -> bool {
+        self.connection.socket_mut().accepted = accepted;
         let mut rest = 100;
         let context = &mut Context::from_waker(noop_waker_ref());
         loop {
@@ -94,44 +96,44 @@ impl Ends {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_byte_now_and_then_does_not_put_off_the_end_of_a_head() {
-    let mut ends = Ends::new();
-    assert!(ends.reads(0));
-    ends.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
-    // The first one does: the head's own time begins with it.
-    assert!(ends.reads(1));
+fn slow_bytes_do_not_extend_the_head_timeout() {
+    let mut setup = Setup::new();
+    assert!(setup.reads(0));
+    setup.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
+    // The first byte starts the timeout of the head.
+    assert!(setup.reads(1));
     for _ in 1..HEAD_TIMEOUT.as_secs() {
-        ends.clock.advance(SECOND);
-        assert!(ends.reads(1));
+        setup.clock.advance(SECOND);
+        assert!(setup.reads(1));
     }
-    ends.clock.advance(SECOND);
-    assert!(!ends.reads(1));
+    setup.clock.advance(SECOND);
+    assert!(!setup.reads(1));
 }
 
 #[test]
-fn a_byte_that_is_taken_puts_off_the_end_of_a_connection_that_stalls() {
-    let mut ends = Ends::new();
+fn a_byte_that_the_client_reads_restarts_the_write_timeout() {
+    let mut setup = Setup::new();
     for _ in 0..3 {
-        assert!(ends.writes(1));
-        ends.clock.advance(WRITE_TIMEOUT.saturating_sub(SECOND));
-        assert!(ends.writes(0));
+        assert!(setup.writes(1));
+        setup.clock.advance(WRITE_TIMEOUT.saturating_sub(SECOND));
+        assert!(setup.writes(0));
     }
-    ends.clock.advance(SECOND);
-    assert!(!ends.writes(0));
+    setup.clock.advance(SECOND);
+    assert!(!setup.writes(0));
 }
 
 #[test]
-fn no_request_is_waited_for_as_long_as_an_answer_is_on_its_way() {
-    let mut ends = Ends::new();
-    assert!(ends.writes(1));
+fn the_idle_timeout_starts_after_the_response_is_sent() {
+    let mut setup = Setup::new();
+    assert!(setup.writes(1));
     for _ in 0..5 {
-        ends.clock.advance(IDLE_TIMEOUT);
-        assert!(ends.reads(0) && ends.writes(1));
+        setup.clock.advance(IDLE_TIMEOUT);
+        assert!(setup.reads(0) && setup.writes(1));
     }
-    // All of it is gone: now it is the other end's turn.
-    assert!(ends.writes(100));
-    ends.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
-    assert!(ends.reads(0));
-    ends.clock.advance(SECOND);
-    assert!(!ends.reads(0));
+    // The response is sent: the idle timeout starts.
+    assert!(setup.writes(100));
+    setup.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
+    assert!(setup.reads(0));
+    setup.clock.advance(SECOND);
+    assert!(!setup.reads(0));
 }

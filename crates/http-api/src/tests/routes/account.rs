@@ -1,4 +1,4 @@
-//! `/auth`.
+//! `/auth`: registration, sign-in, the profile and passwords.
 
 use actix_web::http::Method;
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use domain::system::RefreshTokenOwner;
 use domain::user::{Credentials, PasswordHash, User, UserRepoError};
 use uuid::Uuid;
 
-use crate::tests::support::{ME, Ports, anonymous, json, me, mock_tokens, now, signed_in, standing, user};
+use crate::tests::support::{ME, Ports, anonymous, json, me, mock_tokens, now, session_status, signed_in, user};
 
 fn session(started: DateTime<Utc>) -> Session {
     Session {
@@ -53,7 +53,7 @@ async fn registering_signs_in() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_registered_names_its_field() {
+async fn an_invalid_registration_names_its_field() {
     let long = "x".repeat(129);
     for (body, field, message) in [
         (r#"{"password":"correct horse"}"#, "email", "email is required"),
@@ -94,7 +94,7 @@ async fn a_taken_email_is_a_conflict() {
 }
 
 #[actix_web::test]
-async fn too_many_passwords_at_once_are_put_off() {
+async fn an_overloaded_password_hasher_is_reported() {
     let mut ports = signing_in();
     ports.hasher.checkpoint();
     ports.hasher.expect_hash().returning(|_| Err(HashError::Overloaded));
@@ -104,13 +104,13 @@ async fn too_many_passwords_at_once_are_put_off() {
     assert_eq!(response.header("retry-after"), "1");
 }
 
-fn with_ada(fits: bool) -> Ports {
+fn with_ada(password_matches: bool) -> Ports {
     let mut ports = signing_in();
     ports.system.expect_credentials_by_email().returning(|email| {
         let known = email.as_str() == "ada@example.com";
         Ok(known.then(|| Credentials { user: user(), password_hash: Some(PasswordHash::new("hash".into())) }))
     });
-    ports.hasher.expect_verify().returning(move |_, hash| Ok(fits && hash.is_some()));
+    ports.hasher.expect_verify().returning(move |_, hash| Ok(password_matches && hash.is_some()));
     ports
 }
 
@@ -121,13 +121,15 @@ async fn the_right_password_signs_in() {
 }
 
 #[actix_web::test]
-async fn unknown_email_wrong_password_and_no_email_at_all_are_answered_alike() {
+async fn unknown_email_wrong_password_and_invalid_email_get_the_same_response() {
     let mut responses = Vec::new();
-    for (email, fits) in [("ada@example.com", false), ("eve@example.com", true), ("no address", true), ("", true)] {
-        let mut ports = with_ada(fits);
-        // The hash is computed each time, so that the time tells nothing either.
+    for (email, password_matches) in
+        [("ada@example.com", false), ("eve@example.com", true), ("no address", true), ("", true)]
+    {
+        let mut ports = with_ada(password_matches);
+        // The hash is computed in each case, so that the response time is the same.
         ports.hasher.checkpoint();
-        ports.hasher.expect_verify().times(1).returning(move |_, hash| Ok(fits && hash.is_some()));
+        ports.hasher.expect_verify().times(1).returning(move |_, hash| Ok(password_matches && hash.is_some()));
         let response = ports.send(post("/auth/login", &format!(r#"{{"email":"{email}","password":"x"}}"#))).await;
         response.problem(401, "INVALID_CREDENTIALS", "");
         assert_eq!(response.header("www-authenticate"), r#"Bearer realm="doable""#);
@@ -160,16 +162,16 @@ async fn refresh_tokens_are_exchanged_once() {
 }
 
 #[actix_web::test]
-async fn a_refresh_token_that_is_over_has_expired() {
+async fn an_expired_refresh_token_is_rejected() {
     let mut ports = signing_in();
     ports.system.expect_session_by_refresh_token().returning(|_| {
         Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::from_u128(9).into(), expires_at: now() }))
     });
-    ports.send(post("/auth/refresh", r#"{"refresh_token":"over"}"#)).await.problem(401, "TOKEN_EXPIRED", "");
+    ports.send(post("/auth/refresh", r#"{"refresh_token":"expired"}"#)).await.problem(401, "TOKEN_EXPIRED", "");
 }
 
 #[actix_web::test]
-async fn logging_out_ends_the_session_and_a_token_that_is_none_ends_nothing() {
+async fn logging_out_ends_the_session_and_ignores_an_unknown_token() {
     let mut ports = signing_in();
     ports.system.expect_session_by_refresh_token().returning(|_| {
         Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::from_u128(9).into(), expires_at: now() }))
@@ -189,7 +191,7 @@ async fn post_without_token(path: &str) {
 }
 
 #[actix_web::test]
-async fn ones_own_account_is_read_and_changed() {
+async fn the_own_account_is_read_and_changed() {
     let mut ports = Ports::new();
     ports.users.expect_get().returning(|_| Ok(user()));
     ports
@@ -217,7 +219,7 @@ async fn ones_own_account_is_read_and_changed() {
 }
 
 #[actix_web::test]
-async fn a_user_who_is_gone_is_nobody() {
+async fn the_token_of_a_deleted_user_is_rejected() {
     let mut ports = Ports::new();
     ports.users.expect_get().returning(|_| Err(UserRepoError::NotFound));
     ports.send(signed_in(Method::GET, "/auth/me")).await.problem(401, "UNAUTHORIZED", "");
@@ -232,7 +234,7 @@ async fn a_user_who_is_gone_is_nobody() {
     }
 }
 
-/// Somebody whose password is "old password", or who has none.
+/// Ports of a user with this password, or without one.
 fn with_password(password: Option<&'static str>) -> Ports {
     let mut ports = signing_in();
     let hash = move || password.map(|password| PasswordHash::new(password.to_owned()));
@@ -244,7 +246,7 @@ fn with_password(password: Option<&'static str>) -> Ports {
 }
 
 #[actix_web::test]
-async fn a_changed_password_answers_with_a_session() {
+async fn changing_the_password_returns_a_session() {
     let body = r#"{"current_password":"old password","new_password":"new password"}"#;
     let session =
         with_password(Some("old password")).send(json(signed_in(Method::POST, "/auth/password"), body)).await.ok(200);
@@ -252,7 +254,7 @@ async fn a_changed_password_answers_with_a_session() {
 }
 
 #[actix_web::test]
-async fn whoever_does_not_know_the_password_changes_and_deletes_nothing() {
+async fn a_wrong_password_changes_and_deletes_nothing() {
     let change = |body: &str| json(signed_in(Method::POST, "/auth/password"), body.to_owned());
     let wrong = change(r#"{"current_password":"wrong","new_password":"new password"}"#);
     let missing = change(r#"{"new_password":"new password"}"#);
@@ -277,7 +279,7 @@ async fn whoever_does_not_know_the_password_changes_and_deletes_nothing() {
 }
 
 #[actix_web::test]
-async fn an_account_goes_with_its_password_or_without_one_soon_after_signing_in() {
+async fn an_account_is_deleted_with_its_password_or_soon_after_signing_in() {
     let body = r#"{"password":"old password"}"#;
     let response = with_password(Some("old password")).send(json(signed_in(Method::DELETE, "/auth/me"), body)).await;
     assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
@@ -290,7 +292,7 @@ async fn an_account_goes_with_its_password_or_without_one_soon_after_signing_in(
     ports
         .sessions
         .expect_status()
-        .returning(move |_, _, _| Ok(domain::session::SessionStatus { created_at: long_ago, ..standing() }));
+        .returning(move |_, _, _| Ok(domain::session::SessionStatus { created_at: long_ago, ..session_status() }));
     let problem = ports.send(signed_in(Method::DELETE, "/auth/me")).await.problem(401, "INVALID_CREDENTIALS", "");
     assert!(problem["message"].as_str().unwrap().starts_with("Sign in again"), "{problem}");
 }

@@ -1,4 +1,4 @@
-//! `/auth/tokens`, and what a token with too few scopes is told.
+//! `/auth/tokens`, and requests whose token lacks a scope.
 
 use actix_web::http::{Method, header};
 use chrono::TimeDelta;
@@ -25,15 +25,15 @@ fn token() -> ApiToken {
 }
 
 #[actix_web::test]
-async fn a_token_is_shown_once_when_it_is_made() {
+async fn a_token_is_shown_once_when_it_is_created() {
     let mut ports = Ports::new();
     mock_tokens(&mut ports.tokens);
     ports
         .api_tokens
         .expect_create()
         .withf(|owner, session, new| {
-            let until = new.expires_at == Some(now() + TimeDelta::days(1));
-            until
+            let expires_in_a_day = new.expires_at == Some(now() + TimeDelta::days(1));
+            expires_in_a_day
                 && (*owner, session.as_uuid().as_u128(), new.scopes.to_string()) == (me(), 9, "tasks:read chat".into())
         })
         .returning(|_, _, _| Ok(token()));
@@ -43,15 +43,15 @@ async fn a_token_is_shown_once_when_it_is_made() {
     let responses = ports
         .send_all([json(signed_in(Method::POST, "/auth/tokens"), body), signed_in(Method::GET, "/auth/tokens")])
         .await;
-    let mut made = responses[0].ok(201);
-    assert_eq!(made["token"], "secret");
-    assert_eq!(made["scopes"], json!(["tasks:read", "chat"]));
-    made.as_object_mut().unwrap().remove("token");
-    assert_eq!(responses[1].ok(200), json!([made]));
+    let mut created = responses[0].ok(201);
+    assert_eq!(created["token"], "secret");
+    assert_eq!(created["scopes"], json!(["tasks:read", "chat"]));
+    created.as_object_mut().unwrap().remove("token");
+    assert_eq!(responses[1].ok(200), json!([created]));
 }
 
 #[actix_web::test]
-async fn what_cannot_be_a_token_names_its_field() {
+async fn an_invalid_token_request_names_its_field() {
     for (body, field, message) in [
         (r#"{"scopes":["chat"]}"#, "name", "name is required"),
         (
@@ -88,7 +88,7 @@ async fn what_cannot_be_a_token_names_its_field() {
 }
 
 #[actix_web::test]
-async fn a_token_that_is_none_of_ones_own_is_not_there() {
+async fn a_foreign_token_is_not_found() {
     let mut ports = Ports::new();
     ports.api_tokens.expect_delete().returning(|_, _| Err(ApiTokenRepoError::NotFound));
     let foreign = signed_in(Method::DELETE, "/auth/tokens/00000000-0000-0000-0000-000000000005");
@@ -100,8 +100,8 @@ async fn a_token_that_is_none_of_ones_own_is_not_there() {
 }
 
 #[actix_web::test]
-async fn a_token_outside_its_scope_is_told_which_one_it_lacks_whatever_else_is_wrong() {
-    let mut seen = 0;
+async fn a_missing_scope_is_refused_and_named_before_other_checks() {
+    let mut checked = 0;
     for (path, method, operation) in operations() {
         let Some(needed) = operation["security"][0]["bearer"][0].as_str() else { continue };
         for (scopes, given) in
@@ -116,14 +116,14 @@ async fn a_token_outside_its_scope_is_told_which_one_it_lacks_whatever_else_is_w
             response.problem(403, "INSUFFICIENT_SCOPE", "");
             let challenge = format!(r#"Bearer realm="doable", error="insufficient_scope", scope="{needed}""#);
             assert_eq!(response.header("www-authenticate"), challenge, "{method} {path}");
-            seen += 1;
+            checked += 1;
         }
     }
-    assert!(seen > 50, "{seen}");
+    assert!(checked > 50, "{checked}");
 }
 
 #[actix_web::test]
-async fn any_token_may_ask_whose_it_is() {
+async fn any_token_may_read_its_account() {
     let mut ports = Ports::new().with_api_token(&["chat"]);
     ports.users.expect_get().returning(|_| Ok(user()));
     let request =

@@ -13,18 +13,18 @@ use crate::tests::support::{CONVERSATION, ME, MESSAGE, OPERATION, Ports, TASK, e
 
 const CHANGES: &str = "/api/{user_id}/changes";
 
-type Asked = Arc<Mutex<Vec<(u64, u16)>>>;
+type Requested = Arc<Mutex<Vec<(u64, u16)>>>;
 
-/// A ledger that responses with this page, and what it was asked for: after which number, and how many.
-fn listing(head: u64, entries: Vec<Entry>) -> (Ports, Asked) {
-    let asked = Asked::default();
-    let note = Arc::clone(&asked);
+/// Ports whose ledger returns this page. Also returns the requested pages: the number before them and the limit.
+fn listing(head: u64, entries: Vec<Entry>) -> (Ports, Requested) {
+    let requested = Requested::default();
+    let recorded = Arc::clone(&requested);
     let mut ports = Ports::new();
     ports.changes.expect_list().returning(move |_, after, limit| {
-        note.lock().unwrap().push((after.0, limit.get()));
+        recorded.lock().unwrap().push((after.0, limit.get()));
         Ok(EntryPage { head: Seq(head), entries: entries.clone() })
     });
-    (ports, asked)
+    (ports, requested)
 }
 
 fn by_the_assistant() -> Entry {
@@ -38,7 +38,7 @@ fn by_the_assistant() -> Entry {
 }
 
 #[actix_web::test]
-async fn a_change_tells_the_row_before_and_after_and_who_made_it() {
+async fn a_change_carries_the_row_before_and_after_and_its_origin() {
     let (ports, _) = listing(2, vec![entry(1, Action::Created, None, Some(task(1))), by_the_assistant()]);
     let response = ports.send(signed_in(Method::GET, CHANGES)).await;
     assert_eq!((response.header("x-change-seq"), response.header("link")), ("2", ""));
@@ -66,7 +66,7 @@ async fn a_change_tells_the_row_before_and_after_and_who_made_it() {
 }
 
 #[actix_web::test]
-async fn a_change_of_a_row_that_was_removed_for_good_has_neither() {
+async fn a_change_of_a_purged_row_has_no_row() {
     let (ports, _) = listing(1, vec![entry(1, Action::Purged, None, None)]);
     let change = ports.send(signed_in(Method::GET, CHANGES)).await.ok(200).remove_first();
     assert_eq!(
@@ -86,16 +86,16 @@ impl RemoveFirst for Value {
 }
 
 #[actix_web::test]
-async fn pages_go_on_after_the_last_change_until_the_head_is_reached() {
-    let (ports, asked) = listing(9, vec![renamed(6, "a", "b"), renamed(7, "b", "c")]);
+async fn pages_continue_after_the_last_change_until_the_head() {
+    let (ports, requested) = listing(9, vec![renamed(6, "a", "b"), renamed(7, "b", "c")]);
     let response = ports.send(signed_in(Method::GET, &format!("{CHANGES}?limit=2&after=5"))).await;
     let next = format!("</api/{ME}/changes?limit=2&after=7>; rel=\"next\"");
     assert_eq!((response.header("link"), response.header("x-change-seq")), (next.as_str(), "9"));
-    assert_eq!(*asked.lock().unwrap(), [(5, 2)]);
+    assert_eq!(*requested.lock().unwrap(), [(5, 2)]);
 }
 
 #[actix_web::test]
-async fn the_first_changes_are_given_unless_the_request_says_otherwise_and_at_the_head_none() {
+async fn listing_starts_at_the_first_change_unless_requested_otherwise() {
     for (query, head, expected) in [
         ("", 0, (0, 50)),
         ("?after=0&limit=100", 0, (0, 100)),
@@ -103,18 +103,18 @@ async fn the_first_changes_are_given_unless_the_request_says_otherwise_and_at_th
         ("?after=007", 7, (7, 50)),
     ] {
         for method in [Method::GET, Method::HEAD] {
-            let (ports, asked) = listing(head, Vec::new());
+            let (ports, requested) = listing(head, Vec::new());
             let response = ports.send(signed_in(method, &format!("{CHANGES}{query}"))).await;
             assert_eq!((response.status.as_u16(), response.header("x-change-seq")), (200, head.to_string().as_str()));
             assert_eq!(response.text, "[]");
-            assert_eq!(*asked.lock().unwrap(), [expected], "{query}");
+            assert_eq!(*requested.lock().unwrap(), [expected], "{query}");
         }
     }
 }
 
 #[actix_web::test]
-async fn a_place_beyond_the_head_and_one_whose_changes_are_gone_have_expired() {
-    let (beyond, asked) = listing(3, Vec::new());
+async fn a_number_beyond_the_head_or_before_the_oldest_change_has_expired() {
+    let (beyond, requested) = listing(3, Vec::new());
     let huge = ["4", "9223372036854775807", "9223372036854775808", "18446744073709551616", &"9".repeat(500)];
     let responses =
         beyond.send_all(huge.map(|after| signed_in(Method::GET, &format!("{CHANGES}?after={after}")))).await;
@@ -122,8 +122,8 @@ async fn a_place_beyond_the_head_and_one_whose_changes_are_gone_have_expired() {
         response.problem(410, "CURSOR_EXPIRED", "");
     }
     assert!(
-        asked.lock().unwrap().iter().all(|(after, _)| i64::try_from(*after).is_ok()),
-        "databases count with a sign"
+        requested.lock().unwrap().iter().all(|(after, _)| i64::try_from(*after).is_ok()),
+        "numbers beyond i64 do not reach storage"
     );
 
     let (pruned, _) = listing(9, vec![renamed(6, "a", "b")]);
@@ -133,7 +133,7 @@ async fn a_place_beyond_the_head_and_one_whose_changes_are_gone_have_expired() {
 }
 
 #[actix_web::test]
-async fn a_query_that_makes_no_sense_names_its_parameter() {
+async fn an_invalid_query_names_its_parameter() {
     for (query, field, message) in [
         ("after=-1", "after", "after must be a whole number from 0"),
         ("after=", "after", "after must be a whole number from 0"),
@@ -152,13 +152,13 @@ async fn a_query_that_makes_no_sense_names_its_parameter() {
 }
 
 #[actix_web::test]
-async fn a_ledger_that_cannot_be_read_is_told() {
+async fn a_failure_to_read_the_ledger_is_reported() {
     for (error, status, code) in [
         (ChangeRepoError::NotFound, 401, "UNAUTHORIZED"),
         (StorageError::Exhausted("x".into()).into(), 503, "OVERLOADED"),
         (StorageError::Unavailable("x".into()).into(), 503, "DATABASE_UNAVAILABLE"),
         (StorageError::Corrupt("x".into()).into(), 500, "INTERNAL_ERROR"),
-        // It cannot come of a read.
+        // A read does not return this error.
         (ChangeRepoError::LeaseLost, 500, "INTERNAL_ERROR"),
     ] {
         let mut ports = Ports::new();

@@ -1,4 +1,4 @@
-//! Saying something to the assistant, and its response as a whole.
+//! Messages to the assistant with a plain response.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use domain::turn::{TurnState, Usage};
 use serde_json::json;
 
 use crate::tests::support::{
-    CONVERSATION, OPERATION, Ports, TASK, begun, chat_request, now, ports_with_llm, receipt, repo_starting_turns,
+    CONVERSATION, OPERATION, Ports, TASK, chat_request, now, ports_with_llm, receipt, repo_starting_turns, started_turn,
 };
 
 #[actix_web::test]
-async fn a_message_is_answered_with_what_the_assistant_did_and_said() {
+async fn a_response_carries_the_text_the_tool_calls_and_the_changes() {
     let mut ports = ports_with_llm([Step::calls("add_task", &json!({"title": "milk"})), Step::says("Done.")]);
     ports.tools.expect_run().returning(|_, _, _| {
         let (message, data) = ("Task 'milk' created".into(), json!({"id": 1}));
@@ -67,7 +67,7 @@ async fn a_message_has_1_to_4000_characters() {
 }
 
 #[actix_web::test]
-async fn a_conversation_id_that_is_none_or_not_there_is_not_found_before_any_model_is_asked() {
+async fn an_invalid_or_unknown_conversation_is_not_found_before_the_model_is_called() {
     let mut responses = Vec::new();
     for id in [CONVERSATION, "no-id", ""] {
         let mut ports = Ports::new();
@@ -88,7 +88,7 @@ async fn a_conversation_has_one_turn_at_a_time() {
 }
 
 #[actix_web::test]
-async fn a_model_that_fails_is_told_by_kind_and_says_where_the_message_is_kept() {
+async fn a_model_failure_has_a_code_and_names_the_stored_message() {
     let cause = || "marked cause".into();
     let retry_after = Some(Duration::from_millis(6500));
     for (error, status, code, retry) in [
@@ -109,18 +109,18 @@ async fn a_model_that_fails_is_told_by_kind_and_says_where_the_message_is_kept()
 }
 
 #[actix_web::test]
-async fn storage_that_fails_in_a_turn_says_where_the_message_is_kept_too() {
+async fn a_storage_failure_in_a_turn_names_the_stored_message() {
     let mut ports = ports_with_llm([Step::says("late")]);
     ports.conversations = repo_starting_turns();
     ports.conversations.expect_messages().returning(|_, _, _, _| Err(StorageError::Unavailable("x".into()).into()));
     ports.conversations.expect_end_turn().returning(|_, _, _| Ok(()));
-    let there = format!(r#"{{"message":"a","conversation_id":"{CONVERSATION}"}}"#);
-    let problem = ports.send(chat_request(&there)).await.problem(503, "DATABASE_UNAVAILABLE", "");
+    let in_conversation = format!(r#"{{"message":"a","conversation_id":"{CONVERSATION}"}}"#);
+    let problem = ports.send(chat_request(&in_conversation)).await.problem(503, "DATABASE_UNAVAILABLE", "");
     assert_eq!(problem["conversation_id"], CONVERSATION);
 }
 
 #[actix_web::test]
-async fn a_turn_that_was_taken_away_is_a_conflict() {
+async fn a_turn_that_lost_its_lease_is_a_conflict() {
     let mut ports = ports_with_llm([Step::says("late")]);
     ports.conversations = repo_starting_turns();
     ports.conversations.expect_messages().returning(|_, _, _, _| Err(ConversationRepoError::NotFound));
@@ -129,7 +129,7 @@ async fn a_turn_that_was_taken_away_is_a_conflict() {
 }
 
 #[actix_web::test]
-async fn a_turn_that_panics_is_an_unexpected_error() {
+async fn a_panicking_turn_is_an_internal_error() {
     let mut ports = ports_with_llm([]);
     ports.conversations = MockConversationRepo::new();
     ports.conversations.expect_begin_turn().returning(|_, _| panic!("marked"));
@@ -138,9 +138,9 @@ async fn a_turn_that_panics_is_an_unexpected_error() {
     assert!(!response.text.contains("marked"));
 }
 
-/// What is kept of a turn in which this was said.
-fn kept(new: &NewTurn, parts: Vec<Part>, status: TurnState) -> StoredAnswer {
-    let turn = begun(new);
+/// The stored answer of a turn with these parts.
+fn stored_answer(new: &NewTurn, parts: Vec<Part>, status: TurnState) -> StoredAnswer {
+    let turn = started_turn(new);
     let message = Message {
         id: turn.assistant_message,
         conversation: turn.conversation,
@@ -158,14 +158,14 @@ fn with_key(key: &str, body: &str) -> TestRequest {
 }
 
 #[actix_web::test]
-async fn a_message_that_was_answered_before_is_answered_the_same_in_the_form_that_is_asked_for_now() {
+async fn a_repeated_message_gets_the_stored_answer_in_the_requested_format() {
     let parts = || vec![Part::Text { round: 0, text: "Done.".into() }, Part::Notice { text: "Truly.".into() }];
     for status in [TurnState::Complete, TurnState::Stopped] {
         let mut ports = Ports::new();
         ports
             .conversations
             .expect_begin_turn()
-            .returning(move |_, new| Ok(TurnStart::AlreadyAnswered(Box::new(kept(&new, parts(), status)))));
+            .returning(move |_, new| Ok(TurnStart::AlreadyAnswered(Box::new(stored_answer(&new, parts(), status)))));
         ports.conversations.expect_pending().returning(|_, _, _| Ok(None));
         let body = r#"{"message":"add milk"}"#;
         let streamed = with_key("k", body).insert_header(("Accept", "text/event-stream"));
@@ -173,10 +173,10 @@ async fn a_message_that_was_answered_before_is_answered_the_same_in_the_form_tha
         let whole = responses[0].ok(200);
         assert_eq!((&whole["response"], &whole["status"]), (&json!("Done.\n\nTruly."), &json!(status.as_str())));
         let frames = responses[1].frames();
-        let told = frames.iter().rev().find_map(|frame| frame.get("messageMetadata")).unwrap();
-        assert_eq!((&told["status"], &told["usage"]), (&whole["status"], &whole["usage"]));
-        let said: Vec<_> = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
-        assert_eq!(said, ["Done.", "Truly."]);
+        let metadata = frames.iter().rev().find_map(|frame| frame.get("messageMetadata")).unwrap();
+        assert_eq!((&metadata["status"], &metadata["usage"]), (&whole["status"], &whole["usage"]));
+        let texts: Vec<_> = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
+        assert_eq!(texts, ["Done.", "Truly."]);
         assert_eq!(frames.last().unwrap()["type"], if status == TurnState::Complete { "finish" } else { "abort" });
     }
 }
@@ -198,28 +198,28 @@ async fn a_key_is_refused_while_its_request_runs_and_for_another_request() {
 }
 
 #[actix_web::test]
-async fn what_is_asked_for_is_the_words_and_the_place_and_nothing_else() {
-    let asked = Arc::new(Mutex::new(Vec::new()));
+async fn the_fingerprint_covers_the_message_and_the_conversation_only() {
+    let recorded_keys = Arc::new(Mutex::new(Vec::new()));
     let mut ports = Ports::new();
-    let note = Arc::clone(&asked);
+    let recorded = Arc::clone(&recorded_keys);
     ports.conversations.expect_begin_turn().returning(move |_, new| {
-        note.lock().unwrap().push(new.idempotency);
+        recorded.lock().unwrap().push(new.idempotency);
         Err(ConversationRepoError::TurnInProgress)
     });
-    let there = format!(r#"{{"message":"add milk","conversation_id":"{CONVERSATION}"}}"#);
+    let in_conversation = format!(r#"{{"message":"add milk","conversation_id":"{CONVERSATION}"}}"#);
     let requests = [
         with_key("k", r#"{"message":"add milk"}"#),
         with_key("k", r#"{ "message": " add milk " }"#).insert_header(("Accept", "text/event-stream")),
         with_key("k", r#"{"message":"add bread"}"#),
-        with_key("k", &there),
+        with_key("k", &in_conversation),
         chat_request(r#"{"message":"add milk"}"#),
     ];
     ports.send_all(requests).await;
-    let asked = asked.lock().unwrap();
-    let one = |index: usize| asked[index].as_ref().unwrap();
-    assert_eq!((one(0).key.as_str(), one(0).reuse), ("k", KeyReuse::Refuse));
-    assert_eq!(one(0), one(1));
-    assert_ne!(one(0), one(2));
-    assert_ne!(one(0), one(3));
-    assert_eq!(asked[4], None);
+    let recorded_keys = recorded_keys.lock().unwrap();
+    let key = |index: usize| recorded_keys[index].as_ref().unwrap();
+    assert_eq!((key(0).key.as_str(), key(0).reuse), ("k", KeyReuse::Refuse));
+    assert_eq!(key(0), key(1));
+    assert_ne!(key(0), key(2));
+    assert_ne!(key(0), key(3));
+    assert_eq!(recorded_keys[4], None);
 }

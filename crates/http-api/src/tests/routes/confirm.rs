@@ -1,4 +1,4 @@
-//! Confirming what the assistant put off, and what responses tell of it.
+//! Confirmations of pending actions.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,8 +17,8 @@ use domain::turn::TurnState;
 use serde_json::{Value, json};
 
 use crate::tests::support::{
-    CONVERSATION, MESSAGE, OPERATION, Ports, TASK, begun, chat_request, conversation_repo, entry, now, ports_with_llm,
-    receipt, signed_in, task,
+    CONVERSATION, MESSAGE, OPERATION, Ports, TASK, chat_request, conversation_repo, entry, now, ports_with_llm,
+    receipt, signed_in, started_turn, task,
 };
 
 const PENDING: &str = "00000000-0000-7000-8000-0000000000ff";
@@ -51,14 +51,14 @@ fn confirmation() -> String {
     json!({"confirm": PENDING, "conversation_id": CONVERSATION}).to_string()
 }
 
-/// A conversation in which something waits. The model has nothing to say: asked, it fails.
-fn waiting(begun_turns: &Arc<Mutex<Vec<NewTurn>>>) -> Ports {
+/// Ports of a conversation with a pending action. The model has no script: a request to it fails.
+fn with_pending(started_turns: &Arc<Mutex<Vec<NewTurn>>>) -> Ports {
     let mut ports = ports_with_llm([]);
-    let note = Arc::clone(begun_turns);
+    let recorded = Arc::clone(started_turns);
     let mut repo = MockConversationRepo::new();
     repo.expect_begin_turn().returning(move |_, new| {
-        note.lock().unwrap().push(new.clone());
-        Ok(TurnStart::New { turn: begun(&new), pending: Some(pending()) })
+        recorded.lock().unwrap().push(new.clone());
+        Ok(TurnStart::New { turn: started_turn(&new), pending: Some(pending()) })
     });
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     repo.expect_end_turn().returning(|_, _, _| Ok(()));
@@ -72,9 +72,9 @@ fn waiting(begun_turns: &Arc<Mutex<Vec<NewTurn>>>) -> Ports {
 }
 
 #[actix_web::test]
-async fn a_confirmation_runs_what_waits_without_a_model_and_answers_with_the_receipt() {
+async fn a_confirmation_runs_the_pending_action_without_the_model() {
     let turns = Arc::default();
-    let whole = waiting(&turns).send(chat_request(&confirmation())).await.ok(200);
+    let whole = with_pending(&turns).send(chat_request(&confirmation())).await.ok(200);
     let change =
         json!({"seq": 41, "operation_id": OPERATION, "action": "deleted", "task": {"id": TASK, "title": "milk"}});
     assert_eq!(
@@ -84,9 +84,12 @@ async fn a_confirmation_runs_what_waits_without_a_model_and_answers_with_the_rec
     assert_eq!((&whole["status"], &whole["usage"]), (&json!("complete"), &json!({"tokens_in": 0, "tokens_out": 0})));
 
     let streamed = chat_request(&confirmation()).insert_header(("Accept", "text/event-stream"));
-    let frames = waiting(&turns).send(streamed).await.frames();
-    let told = &frames.last().unwrap()["messageMetadata"];
-    assert_eq!((&told["changes"], &told["undoable"], told.get("pending")), (&json!([change]), &json!(true), None));
+    let frames = with_pending(&turns).send(streamed).await.frames();
+    let metadata = &frames.last().unwrap()["messageMetadata"];
+    assert_eq!(
+        (&metadata["changes"], &metadata["undoable"], metadata.get("pending")),
+        (&json!([change]), &json!(true), None)
+    );
 
     for turn in turns.lock().unwrap().iter() {
         assert_eq!(turn.confirms, Some(PENDING.parse().unwrap()));
@@ -96,7 +99,7 @@ async fn a_confirmation_runs_what_waits_without_a_model_and_answers_with_the_rec
 }
 
 #[actix_web::test]
-async fn what_does_not_wait_cannot_be_confirmed_and_an_id_that_is_none_is_answered_alike() {
+async fn an_unknown_and_an_invalid_pending_id_get_the_same_response() {
     let mut responses = Vec::new();
     for id in [PENDING, "no-id", ""] {
         let mut ports = Ports::new();
@@ -109,12 +112,12 @@ async fn what_does_not_wait_cannot_be_confirmed_and_an_id_that_is_none_is_answer
     responses.dedup();
     assert_eq!(responses.len(), 1);
 
-    let nowhere = json!({"confirm": PENDING, "conversation_id": "no-id"}).to_string();
-    Ports::new().send(chat_request(&nowhere)).await.problem(404, "CONVERSATION_NOT_FOUND", "");
+    let unknown = json!({"confirm": PENDING, "conversation_id": "no-id"}).to_string();
+    Ports::new().send(chat_request(&unknown)).await.problem(404, "CONVERSATION_NOT_FOUND", "");
 }
 
 #[actix_web::test]
-async fn a_request_either_says_something_or_confirms() {
+async fn a_request_has_either_a_message_or_a_confirmation() {
     let sdk = json!([{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "yes"}]}]);
     for (body, field, message) in [
         (
@@ -139,27 +142,27 @@ async fn a_request_either_says_something_or_confirms() {
 }
 
 #[actix_web::test]
-async fn the_fingerprint_of_a_confirmation_is_its_own() {
-    let asked = Arc::new(Mutex::new(Vec::new()));
+async fn a_confirmation_has_a_fingerprint_of_its_own() {
+    let fingerprints = Arc::new(Mutex::new(Vec::new()));
     let mut ports = Ports::new();
-    let note = Arc::clone(&asked);
+    let recorded = Arc::clone(&fingerprints);
     ports.conversations.expect_begin_turn().returning(move |_, new| {
-        note.lock().unwrap().push(new.idempotency.unwrap().fingerprint);
+        recorded.lock().unwrap().push(new.idempotency.unwrap().fingerprint);
         Err(ConversationRepoError::NotPending)
     });
     let other = json!({"confirm": TASK, "conversation_id": CONVERSATION}).to_string();
-    let elsewhere = json!({"confirm": PENDING, "conversation_id": MESSAGE}).to_string();
-    let said = json!({"message": PENDING, "conversation_id": CONVERSATION}).to_string();
-    let bodies = [confirmation(), confirmation(), other, elsewhere, said];
+    let other_conversation = json!({"confirm": PENDING, "conversation_id": MESSAGE}).to_string();
+    let message = json!({"message": PENDING, "conversation_id": CONVERSATION}).to_string();
+    let bodies = [confirmation(), confirmation(), other, other_conversation, message];
     ports.send_all(bodies.iter().map(|body| chat_request(body).insert_header(("Idempotency-Key", "k")))).await;
-    let asked = asked.lock().unwrap();
-    assert_eq!(asked[0], asked[1]);
-    assert!(asked[2..].iter().all(|other| *other != asked[0]));
+    let fingerprints = fingerprints.lock().unwrap();
+    assert_eq!(fingerprints[0], fingerprints[1]);
+    assert!(fingerprints[2..].iter().all(|other| *other != fingerprints[0]));
 }
 
 #[actix_web::test]
-async fn what_is_put_off_is_answered_as_pending_by_answer_and_stream() {
-    let deleting = || {
+async fn a_pending_action_is_in_the_response_and_in_the_stream() {
+    let deleting_ports = || {
         let calls = (0..4).map(|n| ("delete_task", format!(r#"{{"task_identifier":"{n}"}}"#))).collect::<Vec<_>>();
         let calls = Step::calls_raw(calls.iter().map(|(tool, arguments)| (*tool, arguments.as_str())));
         let mut ports = ports_with_llm([calls, Step::says("Shall I?")]);
@@ -178,16 +181,17 @@ async fn what_is_put_off_is_answered_as_pending_by_answer_and_stream() {
         ports
     };
     let body = json!({"message": "clear my list", "conversation_id": CONVERSATION}).to_string();
-    let whole = deleting().send(chat_request(&body)).await.ok(200);
+    let whole = deleting_ports().send(chat_request(&body)).await.ok(200);
     assert_eq!((&whole["changes"], &whole["undoable"]), (&json!([]), &json!(false)));
     let items = whole["pending"]["items"].as_array().unwrap();
     assert_eq!(items.len(), 4, "{whole}");
     assert!(items.iter().all(|item| item["action"] == "delete" && item.get("new_title").is_none()), "{whole}");
     assert_eq!(whole["pending"]["expires_at"], "2026-03-01T13:00:00.123456Z");
 
-    let frames = deleting().send(chat_request(&body).insert_header(("Accept", "text/event-stream"))).await.frames();
-    let told = &frames.last().unwrap()["messageMetadata"];
-    assert_eq!((&told["pending"]["items"], &told["changes"]), (&whole["pending"]["items"], &json!([])));
+    let frames =
+        deleting_ports().send(chat_request(&body).insert_header(("Accept", "text/event-stream"))).await.frames();
+    let metadata = &frames.last().unwrap()["messageMetadata"];
+    assert_eq!((&metadata["pending"]["items"], &metadata["changes"]), (&whole["pending"]["items"], &json!([])));
 }
 
 fn message(id: &str) -> Message {
@@ -211,7 +215,7 @@ fn message(id: &str) -> Message {
 }
 
 #[actix_web::test]
-async fn a_stored_message_tells_what_was_undone_and_what_still_waits() {
+async fn a_stored_message_carries_undone_changes_and_the_pending_action() {
     let mut ports = Ports::new();
     let items = || vec![message(MESSAGE), message(TASK)];
     ports.conversations.expect_messages().returning(move |_, _, _, _| Ok(Page { items: items(), next: None }));

@@ -1,4 +1,4 @@
-//! Conversations, their messages, and what they took.
+//! Conversations, their messages and their usage.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,13 +24,13 @@ const USAGE: &str = "/api/{user_id}/usage";
 
 #[actix_web::test]
 async fn conversations_are_listed_in_pages() {
-    let asked: Arc<Mutex<Vec<PageRequest<ConversationCursor>>>> = Arc::default();
+    let requested: Arc<Mutex<Vec<PageRequest<ConversationCursor>>>> = Arc::default();
     let key = ConversationCursor { updated_at: now(), id: CONVERSATION.parse().unwrap() };
     let listing = || {
         let mut ports = Ports::new();
-        let asked = Arc::clone(&asked);
+        let requested = Arc::clone(&requested);
         ports.conversations.expect_list().returning(move |_, page| {
-            asked.lock().unwrap().push(page);
+            requested.lock().unwrap().push(page);
             Ok(Page { items: vec![conversation()], next: Some(key) })
         });
         ports
@@ -46,13 +46,13 @@ async fn conversations_are_listed_in_pages() {
     );
     let next = first.header("link").split(['<', '>']).nth(1).unwrap().to_owned();
     listing().send(signed_in(Method::GET, &format!("{next}&limit=100"))).await.ok(200);
-    let asked = asked.lock().unwrap();
-    assert_eq!((asked[0].limit.get(), asked[0].after), (50, None));
-    assert_eq!((asked[1].limit.get(), asked[1].after), (100, Some(key)));
+    let requested = requested.lock().unwrap();
+    assert_eq!((requested[0].limit.get(), requested[0].after), (50, None));
+    assert_eq!((requested[1].limit.get(), requested[1].after), (100, Some(key)));
 }
 
 #[actix_web::test]
-async fn queries_that_make_no_sense_name_their_parameter() {
+async fn invalid_queries_name_their_parameter() {
     let cursor = |value: &Value| format!("cursor={}", URL_SAFE_NO_PAD.encode(value.to_string()));
     let ancient = cursor(&json!({"updated_at": "-9000-01-01T00:00:00Z", "id": CONVERSATION}));
     let remote = cursor(&json!({"updated_at": "+200000-01-01T00:00:00Z", "id": CONVERSATION}));
@@ -133,14 +133,14 @@ fn message() -> Message {
 }
 
 #[actix_web::test]
-async fn messages_come_with_every_part_in_the_order_that_is_asked_for() {
-    type Asked = Vec<(MessageOrder, PageRequest<MessageCursor>)>;
-    let asked: Arc<Mutex<Asked>> = Arc::default();
+async fn messages_are_listed_with_every_part_in_the_requested_order() {
+    type Requested = Vec<(MessageOrder, PageRequest<MessageCursor>)>;
+    let requested: Arc<Mutex<Requested>> = Arc::default();
     let mut ports = Ports::new();
-    let note = Arc::clone(&asked);
+    let recorded = Arc::clone(&requested);
     ports.conversations.expect_pending().returning(|_, _, _| Ok(None));
     ports.conversations.expect_messages().returning(move |_, _, order, page| {
-        note.lock().unwrap().push((order, page));
+        recorded.lock().unwrap().push((order, page));
         Ok(Page { items: vec![message()], next: Some(MessageCursor(2)) })
     });
     let cursor = URL_SAFE_NO_PAD.encode("7");
@@ -156,25 +156,25 @@ async fn messages_come_with_every_part_in_the_order_that_is_asked_for() {
     let change =
         json!({"seq": 41, "operation_id": OPERATION, "action": "created", "task": {"id": TASK, "title": "milk"}});
     assert_eq!((&message["changes"], &message["parts"][1]["changes"]), (&json!([change]), &json!([change])));
-    assert_eq!((&message["undoable"], &message["pending"]), (&json!(false), &json!(null)), "the ledger has pruned it");
+    assert_eq!((&message["undoable"], &message["pending"]), (&json!(false), &json!(null)), "the entry is pruned");
     assert_eq!(message["tool_calls"].as_array().map(Vec::len), Some(2));
     assert_eq!(message["tool_calls"][1]["result"], Value::Null);
     let kinds: Vec<_> = message["parts"].as_array().unwrap().iter().map(|part| part["type"].clone()).collect();
     assert_eq!(kinds, ["plan", "tool_call", "tool_call", "text", "notice"]);
-    let asked = asked.lock().unwrap();
-    assert_eq!((asked[0].0, asked[0].1.limit.get(), asked[0].1.after), (MessageOrder::Ascending, 50, None));
-    assert_eq!((asked[1].0, asked[1].1.limit.get()), (MessageOrder::Descending, 2));
-    assert_eq!(asked[1].1.after, Some(MessageCursor(7)));
+    let requested = requested.lock().unwrap();
+    assert_eq!((requested[0].0, requested[0].1.limit.get(), requested[0].1.after), (MessageOrder::Ascending, 50, None));
+    assert_eq!((requested[1].0, requested[1].1.limit.get()), (MessageOrder::Descending, 2));
+    assert_eq!(requested[1].1.after, Some(MessageCursor(7)));
     assert!(responses[1].header("link").contains("order=desc&limit=2&cursor="), "{}", responses[1].header("link"));
 }
 
 #[actix_web::test]
-async fn usage_is_told_per_day_and_model() {
-    let asked = Arc::new(Mutex::new(Vec::new()));
+async fn usage_is_reported_per_day_and_model() {
+    let requested = Arc::new(Mutex::new(Vec::new()));
     let mut ports = Ports::new();
-    let note = Arc::clone(&asked);
+    let recorded = Arc::clone(&requested);
     ports.conversations.expect_usage().returning(move |_, since| {
-        note.lock().unwrap().push(since);
+        recorded.lock().unwrap().push(since);
         Ok(vec![DailyUsage {
             day: now().date_naive(),
             provider: "cohere".into(),
@@ -192,6 +192,6 @@ async fn usage_is_told_per_day_and_model() {
             "tokens_in": 700, "tokens_out": 50,
         }])
     );
-    let asked: Vec<String> = asked.lock().unwrap().iter().map(chrono::DateTime::to_rfc3339).collect();
-    assert_eq!(asked, ["2026-01-31T00:00:00+00:00", "2026-03-01T00:00:00+00:00", "2025-03-01T00:00:00+00:00"]);
+    let requested: Vec<String> = requested.lock().unwrap().iter().map(chrono::DateTime::to_rfc3339).collect();
+    assert_eq!(requested, ["2026-01-31T00:00:00+00:00", "2026-03-01T00:00:00+00:00", "2025-03-01T00:00:00+00:00"]);
 }

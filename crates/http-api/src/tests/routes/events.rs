@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::stream_limit::{MAX_STREAMS, StreamLimit};
 use crate::tests::support::{
     API_TOKEN, Chunk, Event, FakeLedger, Ports, StreamReader, anonymous, entry, events, head, me, now, renamed,
-    signed_in, standing, task,
+    session_status, signed_in, task,
 };
 
 const EVENTS: &str = "/api/{user_id}/events";
@@ -30,8 +30,8 @@ fn ports(ledger: &FakeLedger) -> Ports {
     ports
 }
 
-/// A ledger with changes up to `head`, whose streams end when they have told what there is.
-fn ending(head: u64) -> Ports {
+/// Ports of a ledger with changes up to `head`, whose streams end at the head.
+fn ports_ending_at(head: u64) -> Ports {
     let mut ports = Ports::new();
     ports.change_signals.expect_subscribe().returning(|_| stream::empty().boxed());
     let ledger = FakeLedger::default();
@@ -48,7 +48,7 @@ fn ids(text: &str) -> Vec<u64> {
     events(text).into_iter().map(|event| event.id).collect()
 }
 
-/// Answers with the app of `ports`.
+/// The application on `ports`.
 macro_rules! app {
     ($ports:expr) => {{
         let (services, options) = $ports.services();
@@ -57,10 +57,10 @@ macro_rules! app {
 }
 
 #[actix_web::test]
-async fn an_event_is_a_change_with_its_number_and_nothing_in_a_title_ends_it() {
-    let evil = "a\r\n\r\ndata: x\n\nid: 9\r\u{1b}[31m\u{2028}: y";
-    // Titles have no control characters. What an older version may have stored does no harm either.
-    let title = evil.replace(char::is_control, " ");
+async fn an_event_is_a_numbered_change_and_a_title_cannot_end_it() {
+    let text_with_breaks = "a\r\n\r\ndata: x\n\nid: 9\r\u{1b}[31m\u{2028}: y";
+    // A title has no control characters; the text of an event may have them.
+    let title = text_with_breaks.replace(char::is_control, " ");
     let ledger = FakeLedger::default();
     ledger.add([entry(1, Action::Created, None, Some(Task { title: title.parse().unwrap(), ..task(1) }))]);
     let mut ports = ports(&ledger);
@@ -81,15 +81,15 @@ async fn an_event_is_a_change_with_its_number_and_nothing_in_a_title_ends_it() {
     let [Event { id: 1, data }] = &events(&response.text)[..] else { panic!("{response:?}") };
     assert_eq!((&data["after"]["title"], &data["before"]), (&json!(title), &json!(null)));
 
-    let event = crate::stream::sse::event("id: 1\nevent: change\n", &json!({ "title": evil })).unwrap();
+    let event = crate::stream::sse::event("id: 1\nevent: change\n", &json!({ "title": text_with_breaks })).unwrap();
     let text = std::str::from_utf8(&event).unwrap();
     let [Event { id: 1, data }] = &events(text)[..] else { panic!("{text:?}") };
-    assert_eq!((data["title"].as_str(), text.matches('\n').count()), (Some(evil), 4));
+    assert_eq!((data["title"].as_str(), text.matches('\n').count()), (Some(text_with_breaks), 4));
     assert!(!text.contains(['\r', '\u{1b}']), "{text:?}");
 }
 
 #[actix_web::test]
-async fn a_stream_begins_where_the_reader_says_and_at_the_head_otherwise() {
+async fn a_stream_starts_at_the_requested_number_or_at_the_head() {
     let from = |query: &str, last: Option<&str>| {
         let request = signed_in(Method::GET, &format!("{EVENTS}{query}"));
         last.into_iter().fold(request, |request, last| request.insert_header(("Last-Event-ID", last)))
@@ -104,31 +104,32 @@ async fn a_stream_begins_where_the_reader_says_and_at_the_head_otherwise() {
         ("?after=3", Some("0"), vec![1, 2, 3]),
         ("?after=99", Some("3"), vec![]),
     ] {
-        let response = ending(3).send(from(query, last)).await;
+        let response = ports_ending_at(3).send(from(query, last)).await;
         assert_eq!((response.status.as_u16(), ids(&response.text)), (200, expected), "{query} {last:?}");
     }
 }
 
 #[actix_web::test]
-async fn what_goes_wrong_before_the_first_byte_is_an_ordinary_error() {
+async fn an_error_before_the_first_byte_is_a_problem() {
     for (query, field) in [("after=-1", "after"), ("after=x", "after"), ("limit=1", "limit"), ("after=", "after")] {
-        let response = ending(3).send(signed_in(Method::GET, &format!("{EVENTS}?{query}"))).await;
+        let response = ports_ending_at(3).send(signed_in(Method::GET, &format!("{EVENTS}?{query}"))).await;
         response.problem(400, "VALIDATION_ERROR", field);
     }
     for last in ["-1", "", "x", "1 ", "\u{e9}"] {
         let last = last.replace("1 ", "1,2");
-        let response = ending(3).send(signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", last))).await;
+        let response =
+            ports_ending_at(3).send(signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", last))).await;
         let problem = response.problem(400, "VALIDATION_ERROR", "Last-Event-ID");
         assert_eq!(problem["message"], "Last-Event-ID must be a whole number from 0");
     }
     let twice =
         signed_in(Method::GET, EVENTS).append_header(("Last-Event-ID", "1")).append_header(("Last-Event-ID", "1"));
-    ending(3).send(twice).await.problem(400, "VALIDATION_ERROR", "Last-Event-ID");
+    ports_ending_at(3).send(twice).await.problem(400, "VALIDATION_ERROR", "Last-Event-ID");
     for after in ["4", "99999999999999999999999"] {
-        let late = signed_in(Method::GET, &format!("{EVENTS}?after={after}"));
-        ending(3).send(late).await.problem(410, "CURSOR_EXPIRED", "");
-        let late = signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", after));
-        ending(3).send(late).await.problem(410, "CURSOR_EXPIRED", "");
+        let beyond = signed_in(Method::GET, &format!("{EVENTS}?after={after}"));
+        ports_ending_at(3).send(beyond).await.problem(410, "CURSOR_EXPIRED", "");
+        let beyond = signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", after));
+        ports_ending_at(3).send(beyond).await.problem(410, "CURSOR_EXPIRED", "");
     }
     for (error, status, code) in [
         (ChangeRepoError::NotFound, 401, "UNAUTHORIZED"),
@@ -143,20 +144,15 @@ async fn what_goes_wrong_before_the_first_byte_is_an_ordinary_error() {
 
 #[actix_web::test]
 async fn head_has_the_headers_and_no_stream() {
-    let response = ending(3).send(signed_in(Method::HEAD, &format!("{EVENTS}?after=0"))).await;
+    let response = ports_ending_at(3).send(signed_in(Method::HEAD, &format!("{EVENTS}?after=0"))).await;
     assert_eq!((response.status.as_u16(), response.text.as_str()), (200, ""));
     assert_eq!((response.header("content-type"), response.header("content-length")), ("text/event-stream", ""));
-    ending(3)
-        .send(signed_in(Method::HEAD, &format!("{EVENTS}?after=4")))
-        .await
-        .status
-        .is_client_error()
-        .then_some(())
-        .unwrap();
+    let expired = ports_ending_at(3).send(signed_in(Method::HEAD, &format!("{EVENTS}?after=4"))).await;
+    assert_eq!(expired.status.as_u16(), 410);
 }
 
 #[actix_web::test]
-async fn changes_are_told_as_they_come_each_once_also_to_a_reader_that_comes_back() {
+async fn changes_are_sent_once_as_they_occur_and_after_a_reconnect() {
     let ledger = FakeLedger::default();
     let app = app!(ports(&ledger));
     let mut reader = StreamReader::open(&app, signed_in(Method::GET, EVENTS)).await;
@@ -166,25 +162,25 @@ async fn changes_are_told_as_they_come_each_once_also_to_a_reader_that_comes_bac
     assert_eq!(reader.read(), Chunk::Pending);
     ledger.add((3..=250).map(|seq| renamed(seq, "a", "b")));
     drop(reader);
-    let back = signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", "2"));
-    let mut reader = StreamReader::open(&app, back).await;
+    let reconnect = signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", "2"));
+    let mut reader = StreamReader::open(&app, reconnect).await;
     assert_eq!(reader.seqs(), numbers(3..=250));
     ledger.shut_down();
     assert_eq!(reader.read(), Chunk::End);
 }
 
 #[actix_web::test]
-async fn a_stream_whose_changes_are_pruned_or_cannot_be_read_ends_and_its_successor_is_told() {
+async fn a_stream_ends_when_its_changes_are_pruned_or_unreadable() {
     let ledger = FakeLedger::default();
     ledger.add((1..=200).map(|seq| renamed(seq, "a", "b")));
     let app = app!(ports(&ledger));
     let mut reader = StreamReader::open(&app, signed_in(Method::GET, &format!("{EVENTS}?after=0"))).await;
     ledger.prune(150);
-    // The page that was read already is told to its end.
+    // The page that was already read is sent.
     assert_eq!(reader.seqs(), numbers(1..=100));
     assert_eq!(reader.read(), Chunk::End);
-    let back = signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", "100"));
-    assert_eq!(test::call_service(&app, back.to_request()).await.status(), 410);
+    let reconnect = signed_in(Method::GET, EVENTS).insert_header(("Last-Event-ID", "100"));
+    assert_eq!(test::call_service(&app, reconnect.to_request()).await.status(), 410);
 
     let mut ports = Ports::new();
     ports.change_signals.expect_subscribe().returning(|_| stream::repeat(()).boxed());
@@ -196,7 +192,7 @@ async fn a_stream_whose_changes_are_pruned_or_cannot_be_read_ends_and_its_succes
 }
 
 #[actix_web::test]
-async fn a_comment_comes_every_15_seconds() {
+async fn a_keep_alive_comment_is_sent_every_15_seconds() {
     let ledger = FakeLedger::default();
     let ports = ports(&ledger);
     let clock = ports.clock.clone();
@@ -213,7 +209,7 @@ async fn a_comment_comes_every_15_seconds() {
     }
 }
 
-/// How long a reader still gets events after `end` has made its token bad, in seconds.
+/// The seconds until a stream ends after `end` has invalidated its token.
 async fn seconds_until_the_end(
     ports: Ports,
     request: test::TestRequest,
@@ -240,7 +236,7 @@ async fn seconds_until_the_end(
         }
         clock.advance(Duration::from_secs(1));
     }
-    panic!("the stream goes on");
+    panic!("the stream does not end");
 }
 
 #[actix_web::test]
@@ -263,7 +259,7 @@ async fn a_stream_ends_soon_after_its_token_has_expired_or_was_revoked() {
     let after = seconds_until_the_end(expiring, signed_in(Method::GET, EVENTS), &ledger, expire).await;
     assert!((0..15).contains(&after), "{after}");
 
-    // The session ends in another process, or storage cannot tell whether it has.
+    // The session is ended by another process, or its status cannot be read.
     for error in [|| SessionRepoError::NotFound, || StorageError::Unavailable("x".into()).into()]
         as [fn() -> SessionRepoError; 2]
     {
@@ -277,7 +273,7 @@ async fn a_stream_ends_soon_after_its_token_has_expired_or_was_revoked() {
             if is_ended.load(std::sync::atomic::Ordering::Relaxed) {
                 return Err(error());
             }
-            Ok(SessionStatus { last_used_at: at, ..standing() })
+            Ok(SessionStatus { last_used_at: at, ..session_status() })
         });
         let end = move || ended.store(true, std::sync::atomic::Ordering::Relaxed);
         let after = seconds_until_the_end(revoked, signed_in(Method::GET, EVENTS), &ledger, end).await;
@@ -286,7 +282,7 @@ async fn a_stream_ends_soon_after_its_token_has_expired_or_was_revoked() {
 }
 
 #[actix_web::test]
-async fn a_reader_that_was_not_there_while_its_token_expired_gets_nothing_more() {
+async fn a_reader_that_paused_while_its_token_expired_gets_nothing_more() {
     let ledger = FakeLedger::default();
     let mut ports = ports(&ledger).with_api_token(&["tasks:read"]);
     ports.system.checkpoint();
@@ -330,7 +326,7 @@ async fn a_ninth_stream_is_refused_until_another_is_closed() {
     readers.push(StreamReader::open(&app, open()).await);
     assert_eq!(test::call_service(&app, open().to_request()).await.status(), 429);
     drop(readers);
-    // What was refused, or is a `HEAD`, keeps nothing.
+    // Refused requests and `HEAD` do not count.
     for _ in 0..20 {
         for (method, query, status) in [(Method::GET, "?after=9", 410), (Method::HEAD, "", 200)] {
             let request = signed_in(method, &format!("{EVENTS}{query}"));
@@ -340,7 +336,7 @@ async fn a_ninth_stream_is_refused_until_another_is_closed() {
     StreamReader::open(&app, open()).await;
 }
 
-/// The user whose token this is.
+/// The user of a token.
 fn user_of(token: &str) -> Option<UserId> {
     let number = token.strip_prefix("reader-")?.parse().ok()?;
     Some(Uuid::from_u128(number).into())
@@ -366,10 +362,10 @@ async fn five_hundred_readers_get_every_change_while_one_never_reads() {
         let request = anonymous(Method::GET, &path).insert_header((header::AUTHORIZATION, format!("Bearer {token}")));
         readers.push((StreamReader::open(&app, request).await, Vec::new()));
     }
-    let never = user_of("reader-1000").unwrap();
-    let path = EVENTS.replace("{user_id}", &never.to_string());
+    let inactive = user_of("reader-1000").unwrap();
+    let path = EVENTS.replace("{user_id}", &inactive.to_string());
     let request = anonymous(Method::GET, &path).insert_header((header::AUTHORIZATION, "Bearer reader-1000"));
-    let mut stuck = StreamReader::open(&app, request).await;
+    let mut unread = StreamReader::open(&app, request).await;
     assert!(readers.len() >= 500);
     for seq in 1..=CHANGES {
         ledger.add([renamed(seq, "a", "b")]);
@@ -381,6 +377,6 @@ async fn five_hundred_readers_get_every_change_while_one_never_reads() {
         }
     }
     assert!(readers.iter().all(|(_, seen)| *seen == numbers(1..=CHANGES)));
-    assert_eq!(ledger.pages(never), 1, "nothing is read for a reader that takes nothing");
-    assert_eq!(stuck.seqs(), numbers(1..=CHANGES));
+    assert_eq!(ledger.pages(inactive), 1, "no page is read ahead");
+    assert_eq!(unread.seqs(), numbers(1..=CHANGES));
 }

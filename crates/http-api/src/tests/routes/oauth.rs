@@ -17,7 +17,7 @@ use crate::tests::support::{ME, Ports, TestResponse, anonymous, json, me, now, s
 fn attempt() -> SignInAttempt {
     let proof = SignInProof { nonce: "nonce".into(), pkce_verifier: "verifier".into() };
     let (issued_at, expires_at) = (now(), now() + TimeDelta::minutes(10));
-    SignInAttempt { state: "dbls_good".into(), proof, link: None, issued_at, expires_at }
+    SignInAttempt { state: "dbls_valid".into(), proof, link: None, issued_at, expires_at }
 }
 
 fn identity(email_verified: bool) -> ProviderIdentity {
@@ -29,16 +29,16 @@ fn identity(email_verified: bool) -> ProviderIdentity {
     }
 }
 
-type Vouch = Result<ProviderIdentity, fn() -> IdentityProviderError>;
+type Identity = Result<ProviderIdentity, fn() -> IdentityProviderError>;
 
-fn with_provider(vouch: Vouch) -> Ports {
+fn with_provider(result: Identity) -> Ports {
     let mut ports = Ports::new();
     let mut provider = MockIdentityProvider::new();
     provider.expect_begin().returning(|_| {
         let proof = attempt().proof;
-        Ok(AuthorizationRequest { url: "https://accounts.example.com/o?state=dbls_good".parse().unwrap(), proof })
+        Ok(AuthorizationRequest { url: "https://accounts.example.com/o?state=dbls_valid".parse().unwrap(), proof })
     });
-    provider.expect_finish().returning(move |_, _| vouch.clone().map_err(|error| error()));
+    provider.expect_finish().returning(move |_, _| result.clone().map_err(|error| error()));
     ports.provider = Some(provider);
     ports.tokens.expect_new_secret().returning(|kind| {
         Ok(NewSecret { text: format!("{}new", kind.prefix()).into(), hash: SecretHash::new([1; 32]) })
@@ -67,10 +67,10 @@ fn callback(query: &str, cookie: Option<&str>) -> TestRequest {
     }
 }
 
-const GOOD: &str = "state=dbls_good&code=abc&scope=openid+email&authuser=0&iss=https%3A%2F%2Faccounts.example.com";
+const VALID: &str = "state=dbls_valid&code=abc&scope=openid+email&authuser=0&iss=https%3A%2F%2Faccounts.example.com";
 
 #[track_caller]
-fn assert_sent_to_the_frontend(response: &TestResponse, query: &str) {
+fn assert_redirected(response: &TestResponse, query: &str) {
     assert_eq!(response.status.as_u16(), 302, "{response:?}");
     assert_eq!(response.header("location"), format!("http://localhost:3000/auth/callback?{query}"));
     let cookie = response.header("set-cookie");
@@ -78,10 +78,10 @@ fn assert_sent_to_the_frontend(response: &TestResponse, query: &str) {
 }
 
 #[actix_web::test]
-async fn beginning_binds_the_sign_in_to_the_browser() {
+async fn starting_a_sign_in_binds_it_to_the_browser() {
     let response = with_provider(Ok(identity(true))).send(anonymous(Method::GET, "/auth/google")).await;
     assert_eq!(response.status.as_u16(), 302);
-    assert_eq!(response.header("location"), "https://accounts.example.com/o?state=dbls_good");
+    assert_eq!(response.header("location"), "https://accounts.example.com/o?state=dbls_valid");
     let cookie = response.header("set-cookie");
     assert_eq!(cookie, "doable_sign_in=sealed.attempt; HttpOnly; SameSite=Lax; Path=/auth/google; Max-Age=600",);
     let mut ports = with_provider(Ok(identity(true)));
@@ -91,21 +91,21 @@ async fn beginning_binds_the_sign_in_to_the_browser() {
 }
 
 #[actix_web::test]
-async fn coming_back_leads_to_the_frontend_with_a_code() {
-    let response = with_provider(Ok(identity(true))).send(callback(GOOD, Some("sealed.attempt"))).await;
-    assert_sent_to_the_frontend(&response, "code=dblc_new");
+async fn the_callback_redirects_to_the_frontend_with_a_code() {
+    let response = with_provider(Ok(identity(true))).send(callback(VALID, Some("sealed.attempt"))).await;
+    assert_redirected(&response, "code=dblc_new");
 }
 
 #[actix_web::test]
-async fn a_state_that_is_not_this_browsers_goes_nowhere() {
+async fn a_state_of_another_browser_is_refused() {
     for (query, cookie) in [
-        (GOOD, None),
-        (GOOD, Some("forged")),
+        (VALID, None),
+        (VALID, Some("forged")),
         ("code=abc", Some("sealed.attempt")),
         ("state=&code=abc", Some("sealed.attempt")),
         ("state=dbls_other&code=abc", Some("sealed.attempt")),
         ("state=nonsense&code=abc", Some("sealed.attempt")),
-        ("state=dbls_good&state=dbls_good&code=abc", Some("sealed.attempt")),
+        ("state=dbls_valid&state=dbls_valid&code=abc", Some("sealed.attempt")),
         ("error=access_denied", Some("sealed.attempt")),
         ("", None),
     ] {
@@ -119,30 +119,30 @@ async fn a_state_that_is_not_this_browsers_goes_nowhere() {
 }
 
 #[actix_web::test]
-async fn a_state_that_is_replayed_goes_nowhere() {
+async fn a_replayed_state_is_refused() {
     let mut ports = with_provider(Ok(identity(true)));
     ports.system.checkpoint();
     ports.provider = Some(MockIdentityProvider::new());
     ports.system.expect_spend_state().returning(|_, _| Ok(false));
-    let response = ports.send(callback(GOOD, Some("sealed.attempt"))).await;
+    let response = ports.send(callback(VALID, Some("sealed.attempt"))).await;
     response.problem(400, "VALIDATION_ERROR", "state");
     assert_eq!(response.header("location"), "");
 }
 
 #[actix_web::test]
-async fn what_comes_of_nothing_is_told_by_the_frontend() {
-    let denied = "state=dbls_good&error=access_denied&error_description=%3Cscript%3E";
-    let slow: Vouch = Err(|| IdentityProviderError::Unavailable("marked cause".into()));
-    let forged: Vouch = Err(|| IdentityProviderError::Refused("marked cause".into()));
-    for (vouch, query, error) in [
+async fn failures_redirect_to_the_frontend_with_an_error() {
+    let denied = "state=dbls_valid&error=access_denied&error_description=%3Cscript%3E";
+    let slow: Identity = Err(|| IdentityProviderError::Unavailable("marked cause".into()));
+    let forged: Identity = Err(|| IdentityProviderError::Refused("marked cause".into()));
+    for (result, query, error) in [
         (Ok(identity(true)), denied, "oauth_denied"),
-        (Ok(identity(true)), "state=dbls_good", "oauth_denied"),
-        (Ok(identity(false)), GOOD, "email_not_verified"),
-        (slow, GOOD, "oauth_unavailable"),
-        (forged, GOOD, "oauth_failed"),
+        (Ok(identity(true)), "state=dbls_valid", "oauth_denied"),
+        (Ok(identity(false)), VALID, "email_not_verified"),
+        (slow, VALID, "oauth_unavailable"),
+        (forged, VALID, "oauth_failed"),
     ] {
-        let response = with_provider(vouch).send(callback(query, Some("sealed.attempt"))).await;
-        assert_sent_to_the_frontend(&response, &format!("error={error}"));
+        let response = with_provider(result).send(callback(query, Some("sealed.attempt"))).await;
+        assert_redirected(&response, &format!("error={error}"));
     }
     for (failure, error) in [
         (UserRepoError::EmailTaken, "account_exists"),
@@ -154,13 +154,13 @@ async fn what_comes_of_nothing_is_told_by_the_frontend() {
         ports.system.expect_user_by_external_account().returning(|_| Ok(None));
         let mut failure = Some(failure);
         ports.users.expect_create_external().returning(move |_, _| Err(failure.take().unwrap()));
-        let response = ports.send(callback(GOOD, Some("sealed.attempt"))).await;
-        assert_sent_to_the_frontend(&response, &format!("error={error}"));
+        let response = ports.send(callback(VALID, Some("sealed.attempt"))).await;
+        assert_redirected(&response, &format!("error={error}"));
     }
 }
 
 #[actix_web::test]
-async fn a_provider_that_is_away_is_told_by_the_frontend_at_the_beginning_too() {
+async fn an_unavailable_provider_redirects_to_the_frontend_with_an_error() {
     let mut ports = with_provider(Ok(identity(true)));
     let mut provider = MockIdentityProvider::new();
     provider.expect_begin().returning(|_| Err(IdentityProviderError::Unavailable("x".into())));
@@ -170,11 +170,11 @@ async fn a_provider_that_is_away_is_told_by_the_frontend_at_the_beginning_too() 
 }
 
 #[actix_web::test]
-async fn without_a_provider_there_is_no_way() {
+async fn without_a_provider_external_sign_in_is_not_configured() {
     let responses = Ports::new()
         .send_all([
             anonymous(Method::GET, "/auth/google"),
-            callback(GOOD, Some("sealed.attempt")),
+            callback(VALID, Some("sealed.attempt")),
             signed_in(Method::POST, "/auth/google/link"),
         ])
         .await;
@@ -185,7 +185,7 @@ async fn without_a_provider_there_is_no_way() {
 }
 
 #[actix_web::test]
-async fn a_link_is_an_address_to_open_once() {
+async fn a_link_can_be_opened_once() {
     let mut ports = with_provider(Ok(identity(true)));
     let mut redeemed = false;
     ports.system.expect_redeem_code().returning(move |_, _, _| {
@@ -202,16 +202,13 @@ async fn a_link_is_an_address_to_open_once() {
 }
 
 #[actix_web::test]
-async fn linking_needs_a_sign_in() {
-    anonymous_link().await.problem(401, "UNAUTHORIZED", "");
-}
-
-async fn anonymous_link() -> TestResponse {
-    with_provider(Ok(identity(true))).send(anonymous(Method::POST, "/auth/google/link")).await
+async fn linking_requires_a_token() {
+    let response = with_provider(Ok(identity(true))).send(anonymous(Method::POST, "/auth/google/link")).await;
+    response.problem(401, "UNAUTHORIZED", "");
 }
 
 #[actix_web::test]
-async fn a_code_is_exchanged_for_a_session_and_one_that_is_spent_is_not() {
+async fn a_code_is_exchanged_for_a_session_once() {
     let mut ports = with_provider(Ok(identity(true)));
     let mut redeemed = false;
     ports.system.expect_redeem_code().returning(move |_, _, _| {

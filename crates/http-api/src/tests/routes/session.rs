@@ -21,7 +21,7 @@ fn session(id: u128) -> Session {
 }
 
 #[actix_web::test]
-async fn sessions_are_listed_with_device_peer_and_last_use_and_the_one_that_asks_is_marked() {
+async fn sessions_are_listed_and_the_current_one_is_marked() {
     let mut ports = Ports::new();
     ports
         .sessions
@@ -49,7 +49,7 @@ async fn sessions_are_listed_with_device_peer_and_last_use_and_the_one_that_asks
 }
 
 #[actix_web::test]
-async fn one_session_or_all_of_them_end() {
+async fn one_session_or_all_sessions_are_ended() {
     let mut ports = Ports::new();
     ports
         .sessions
@@ -64,7 +64,7 @@ async fn one_session_or_all_of_them_end() {
 }
 
 #[actix_web::test]
-async fn a_session_that_is_none_of_ones_own_is_not_there() {
+async fn a_foreign_session_is_not_found() {
     let mut ports = Ports::new();
     ports.sessions.expect_end().returning(|_, _| Err(SessionRepoError::NotFound));
     let foreign = signed_in(Method::DELETE, "/auth/sessions/00000000-0000-0000-0000-000000000005");

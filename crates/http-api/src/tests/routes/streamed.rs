@@ -1,7 +1,8 @@
-//! Answers that come while a turn runs: streamed, taken up again, stopped.
+//! Streamed turns: started, followed and stopped.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::http::Method;
@@ -21,18 +22,20 @@ use serde_json::{Value, json};
 
 use crate::stream_limit::{MAX_STREAMS, StreamLimit};
 use crate::tests::support::{
-    CONVERSATION, FakeLedger, Ports, StreamReader, TestResponse, begun, chat_request, conversation, ports_with_llm,
-    receipt, signed_in,
+    CONVERSATION, FakeLedger, Ports, StreamReader, TestResponse, chat_request, conversation, ports_with_llm, receipt,
+    signed_in, started_turn,
 };
 
 const STREAM: &str = "/api/{user_id}/conversations/{id}/stream";
 const STOP: &str = "/api/{user_id}/conversations/{id}/stop";
+/// Maximum time of a wait.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn streamed(body: &str) -> TestRequest {
     chat_request(body).insert_header(("Accept", "text/event-stream"))
 }
 
-fn there() -> String {
+fn message() -> String {
     format!(r#"{{"message":"add milk","conversation_id":"{CONVERSATION}"}}"#)
 }
 
@@ -40,24 +43,24 @@ fn kinds(frames: &[Value]) -> Vec<&str> {
     frames.iter().map(|frame| frame["type"].as_str().unwrap()).collect()
 }
 
-/// Everything that the frames say of the message.
+/// The merged metadata of the message in `frames`.
 fn metadata(frames: &[Value]) -> Value {
     let mut merged = json!({});
-    for told in frames.iter().filter_map(|frame| frame["messageMetadata"].as_object()) {
-        merged.as_object_mut().unwrap().extend(told.clone());
+    for part in frames.iter().filter_map(|frame| frame["messageMetadata"].as_object()) {
+        merged.as_object_mut().unwrap().extend(part.clone());
     }
     merged
 }
 
-/// A conversation whose turn is known as long as it runs. What it ends as is kept in what is returned.
-fn running() -> (MockConversationRepo, Arc<Mutex<Vec<TurnState>>>) {
+/// A repository that knows the active turn. Also returns the states in which turns end.
+fn tracking_repo() -> (MockConversationRepo, Arc<Mutex<Vec<TurnState>>>) {
     let active: Arc<Mutex<Option<TurnId>>> = Arc::default();
     let ended: Arc<Mutex<Vec<TurnState>>> = Arc::default();
     let mut repo = MockConversationRepo::new();
     let turn = Arc::clone(&active);
     repo.expect_begin_turn().returning(move |_, new| {
         *turn.lock().unwrap() = Some(new.id);
-        Ok(TurnStart::New { turn: begun(&new), pending: None })
+        Ok(TurnStart::New { turn: started_turn(&new), pending: None })
     });
     let turn = Arc::clone(&active);
     repo.expect_get().returning(move |_, _| Ok(Conversation { active_turn: *turn.lock().unwrap(), ..conversation() }));
@@ -72,9 +75,9 @@ fn running() -> (MockConversationRepo, Arc<Mutex<Vec<TurnState>>>) {
     (repo, ended)
 }
 
-fn answering(steps: impl IntoIterator<Item = Step>) -> (Ports, Arc<Mutex<Vec<TurnState>>>) {
+fn ports_tracking_turns(steps: impl IntoIterator<Item = Step>) -> (Ports, Arc<Mutex<Vec<TurnState>>>) {
     let mut ports = ports_with_llm(steps);
-    let (repo, ended) = running();
+    let (repo, ended) = tracking_repo();
     ports.conversations = repo;
     (ports, ended)
 }
@@ -90,8 +93,8 @@ fn adding_milk() -> Ports {
 }
 
 #[actix_web::test]
-async fn a_turn_is_streamed_to_those_who_ask_for_it() {
-    let response = adding_milk().send(streamed(&there())).await;
+async fn a_turn_is_streamed_if_requested() {
+    let response = adding_milk().send(streamed(&message())).await;
     for (name, value) in [
         ("content-type", "text/event-stream"),
         ("x-vercel-ai-ui-message-stream", "v1"),
@@ -122,16 +125,16 @@ async fn a_turn_is_streamed_to_those_who_ask_for_it() {
 }
 
 #[actix_web::test]
-async fn the_stream_and_the_plain_answer_carry_the_same_facts() {
-    let whole = adding_milk().send(chat_request(&there())).await.ok(200);
-    let frames = adding_milk().send(streamed(&there())).await.frames();
-    let told = metadata(&frames);
+async fn the_stream_and_the_plain_response_carry_the_same_facts() {
+    let whole = adding_milk().send(chat_request(&message())).await.ok(200);
+    let frames = adding_milk().send(streamed(&message())).await.frames();
+    let metadata = metadata(&frames);
     for name in ["conversation_id", "message_id", "usage", "status", "changes", "undoable", "pending", "created_at"] {
-        assert_eq!(told[name], whole[name], "{name}");
+        assert_eq!(metadata[name], whole[name], "{name}");
     }
-    assert_eq!((told["changes"][0]["seq"].clone(), told["undoable"].clone()), (json!(41), json!(true)));
-    let said: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
-    assert_eq!(said, whole["response"]);
+    assert_eq!((metadata["changes"][0]["seq"].clone(), metadata["undoable"].clone()), (json!(41), json!(true)));
+    let text: String = frames.iter().filter_map(|frame| frame["delta"].as_str()).collect();
+    assert_eq!(text, whole["response"]);
     let call = &whole["tool_calls"][0];
     let (called, answered) = (&frames[2], &frames[3]);
     assert_eq!((&called["toolCallId"], &answered["toolCallId"]), (&call["id"], &call["id"]));
@@ -140,7 +143,7 @@ async fn the_stream_and_the_plain_answer_carry_the_same_facts() {
 }
 
 #[actix_web::test]
-async fn what_goes_wrong_before_the_first_byte_is_an_ordinary_error() {
+async fn an_error_before_the_first_byte_is_a_problem() {
     for (error, status, code) in [
         (ConversationRepoError::NotFound, 404, "CONVERSATION_NOT_FOUND"),
         (ConversationRepoError::TurnInProgress, 409, "TURN_IN_PROGRESS"),
@@ -148,21 +151,21 @@ async fn what_goes_wrong_before_the_first_byte_is_an_ordinary_error() {
     ] {
         let mut ports = Ports::new();
         ports.conversations.expect_begin_turn().return_once(|_, _| Err(error));
-        ports.send(streamed(&there())).await.problem(status, code, "");
+        ports.send(streamed(&message())).await.problem(status, code, "");
     }
     Ports::new().send(streamed(r#"{"message":""}"#)).await.problem(400, "VALIDATION_ERROR", "message");
     Ports::new().send(streamed("{")).await.problem(400, "MALFORMED_JSON", "");
 }
 
 #[actix_web::test]
-async fn a_turn_that_fails_ends_its_stream_with_the_code_and_the_error() {
+async fn a_failed_turn_ends_its_stream_with_the_code_and_the_error() {
     let cut = vec![LlmEvent::TextDelta("Wel".into())];
-    let (ports, ended) = answering([Step::Cut(cut, LlmError::Timeout("marked".into()))]);
-    let response = ports.send(streamed(&there())).await;
+    let (ports, ended) = ports_tracking_turns([Step::Cut(cut, LlmError::Timeout("marked".into()))]);
+    let response = ports.send(streamed(&message())).await;
     let frames = response.frames();
     assert_eq!(kinds(&frames)[frames.len() - 3..], ["finish-step", "message-metadata", "error"]);
-    let told = metadata(&frames);
-    assert_eq!((&told["status"], &told["code"]), (&json!("failed"), &json!("AI_TIMEOUT")));
+    let metadata = metadata(&frames);
+    assert_eq!((&metadata["status"], &metadata["code"]), (&json!("failed"), &json!("AI_TIMEOUT")));
     assert_eq!(frames.last().unwrap()["errorText"], "The assistant did not answer in time");
     assert_eq!(frames.iter().find_map(|frame| frame["delta"].as_str()), Some("Wel"));
     assert!(!response.text.contains("marked"), "{}", response.text);
@@ -171,9 +174,9 @@ async fn a_turn_that_fails_ends_its_stream_with_the_code_and_the_error() {
 
 #[actix_web::test]
 async fn a_running_turn_is_followed_from_its_beginning_and_stopped() {
-    let (ports, ended) = answering([Step::Hang]);
+    let (ports, ended) = ports_tracking_turns([Step::Hang]);
     let follow = || signed_in(Method::GET, STREAM);
-    let requests = [streamed(&there()), follow(), signed_in(Method::POST, STOP), follow()];
+    let requests = [streamed(&message()), follow(), signed_in(Method::POST, STOP), follow()];
     let responses = ports.send_concurrently(requests).await;
     assert_eq!((responses[2].status.as_u16(), responses[2].text.as_str()), (202, ""));
     let frames = responses[0].frames();
@@ -185,26 +188,27 @@ async fn a_running_turn_is_followed_from_its_beginning_and_stopped() {
 }
 
 #[actix_web::test]
-async fn a_plain_answer_that_is_stopped_says_so() {
-    let (ports, _) = answering([Step::Hang]);
+async fn a_stopped_plain_response_has_the_status_stopped() {
+    let (ports, _) = ports_tracking_turns([Step::Hang]);
     let (services, options) = ports.services();
     let app = Rc::new(test::init_service(crate::app::app(services, &options, StreamLimit::default())).await);
-    let asked = Rc::clone(&app);
+    let shared_app = Rc::clone(&app);
     let whole = rt::spawn(async move {
-        TestResponse::read(test::call_service(&*asked, chat_request(&there()).to_request()).await).await
+        TestResponse::read(test::call_service(&*shared_app, chat_request(&message()).to_request()).await).await
     });
-    // There is nothing to stop before the turn has begun.
-    while TestResponse::read(test::call_service(&*app, signed_in(Method::POST, STOP).to_request()).await).await.status
-        != 202
-    {
-        rt::task::yield_now().await;
-    }
-    let whole = whole.await.unwrap();
+    // A turn cannot be stopped before it has started.
+    let stop = async {
+        while test::call_service(&*app, signed_in(Method::POST, STOP).to_request()).await.status() != 202 {
+            rt::task::yield_now().await;
+        }
+        whole.await.unwrap()
+    };
+    let whole = rt::time::timeout(WAIT_TIMEOUT, stop).await.expect("the turn is not stopped");
     assert_eq!(whole.ok(200)["status"], "stopped");
 }
 
 #[actix_web::test]
-async fn where_no_turn_runs_there_is_nothing_to_follow_and_nothing_to_stop() {
+async fn without_a_running_turn_nothing_is_followed_or_stopped() {
     let mut ports = Ports::new();
     ports.conversations.expect_get().returning(|_, _| Ok(conversation()));
     let requests = [signed_in(Method::GET, STREAM), signed_in(Method::HEAD, STREAM), signed_in(Method::POST, STOP)];
@@ -221,40 +225,40 @@ async fn where_no_turn_runs_there_is_nothing_to_follow_and_nothing_to_stop() {
 
 #[actix_web::test]
 async fn head_of_a_running_turn_has_the_headers_and_no_stream() {
-    let (ports, _) = answering([Step::Hang]);
-    let requests = [streamed(&there()), signed_in(Method::HEAD, STREAM), signed_in(Method::POST, STOP)];
+    let (ports, _) = ports_tracking_turns([Step::Hang]);
+    let requests = [streamed(&message()), signed_in(Method::HEAD, STREAM), signed_in(Method::POST, STOP)];
     let responses = ports.send_concurrently(requests).await;
     assert_eq!((responses[1].status.as_u16(), responses[1].text.as_str()), (200, ""));
     assert_eq!(responses[1].header("x-vercel-ai-ui-message-stream"), "v1");
 }
 
 #[actix_web::test]
-async fn streamed_answers_followed_turns_and_events_count_together_and_whole_answers_do_not() {
-    let (mut ports, _) = answering([Step::Hang]);
+async fn streams_of_all_kinds_share_one_limit_and_plain_responses_have_none() {
+    let (mut ports, _) = ports_tracking_turns([Step::Hang]);
     FakeLedger::default().install(&mut ports);
     let (services, options) = ports.services();
     let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
     let events = || signed_in(Method::GET, "/api/{user_id}/events");
     let mut open = Vec::new();
-    for request in [streamed(&there()), signed_in(Method::GET, STREAM), signed_in(Method::GET, STREAM)] {
+    for request in [streamed(&message()), signed_in(Method::GET, STREAM), signed_in(Method::GET, STREAM)] {
         open.push(StreamReader::open(&app, request).await);
     }
     while open.len() < usize::from(MAX_STREAMS) {
         open.push(StreamReader::open(&app, events()).await);
     }
-    for request in [streamed(&there()), signed_in(Method::GET, STREAM), events()] {
+    for request in [streamed(&message()), signed_in(Method::GET, STREAM), events()] {
         let refused = StreamReader::refused(&app, request).await;
         refused.problem(429, "RATE_LIMITED", "");
         assert_eq!(refused.header("retry-after"), "15");
     }
-    // A turn that streams to nobody is stopped all the same.
+    // The turn runs on without its readers.
     open.truncate(1);
     assert_eq!(test::call_service(&app, signed_in(Method::POST, STOP).to_request()).await.status(), 202);
     StreamReader::open(&app, events()).await;
 }
 
 #[actix_web::test]
-async fn a_message_whose_stream_is_refused_is_not_stored_and_may_be_answered_whole() {
+async fn a_message_whose_stream_is_refused_is_not_stored() {
     let mut ports = ports_with_llm([Step::says("Hello.")]);
     FakeLedger::default().install(&mut ports);
     let (services, options) = ports.services();
@@ -263,20 +267,20 @@ async fn a_message_whose_stream_is_refused_is_not_stored_and_may_be_answered_who
     for _ in 0..MAX_STREAMS {
         open.push(StreamReader::open(&app, signed_in(Method::GET, "/api/{user_id}/events")).await);
     }
-    for (request, status) in [(streamed(&there()), 429), (chat_request(&there()), 200)] {
+    for (request, status) in [(streamed(&message()), 429), (chat_request(&message()), 200)] {
         assert_eq!(test::call_service(&app, request.to_request()).await.status(), status);
     }
 }
 
 #[actix_web::test]
-async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
+async fn a_turn_is_completed_and_stored_after_its_reader_disconnects() {
     let (gate, opened) = oneshot::channel();
     let finished = LlmEvent::Finished { reason: FinishReason::Stop, usage: None };
     let mut ports = ports_with_llm([Step::Gated(opened, vec![LlmEvent::TextDelta("Hello.".into()), finished])]);
     let (stored, is_stored) = oneshot::channel();
     let mut stored = Some(stored);
     let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: begun(&new), pending: None }));
+    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: started_turn(&new), pending: None }));
     repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     repo.expect_end_turn().returning(move |_, _, turn| {
@@ -286,12 +290,13 @@ async fn a_turn_whose_reader_goes_away_is_finished_and_stored() {
     ports.conversations = repo;
     let (services, options) = ports.services();
     let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
-    let response = test::call_service(&app, streamed(&there()).to_request()).await;
+    let response = test::call_service(&app, streamed(&message()).to_request()).await;
     let mut body = Box::pin(response.into_body());
     let first = future::poll_fn(|context| body.as_mut().poll_next(context)).await;
     assert!(first.unwrap().is_ok_and(|bytes| bytes.starts_with(b"data: {\"type\":\"start\"")));
     drop(body);
     gate.send(()).unwrap();
     let parts = vec![Part::Text { round: 0, text: "Hello.".into() }];
-    assert_eq!(is_stored.await.unwrap(), (TurnState::Complete, parts));
+    let stored = rt::time::timeout(WAIT_TIMEOUT, is_stored).await.expect("the turn is not stored");
+    assert_eq!(stored.unwrap(), (TurnState::Complete, parts));
 }

@@ -17,7 +17,7 @@ const ONE: &str = "/api/{user_id}/tasks/{task_id}";
 const COMPLETE: &str = "/api/{user_id}/tasks/{task_id}/complete";
 
 #[actix_web::test]
-async fn a_task_is_created_with_its_address_and_its_version() {
+async fn a_task_is_created_with_its_location_and_version() {
     let mut ports = Ports::new();
     let commits = accept_commits(&mut ports);
     let request = json(signed_in(Method::POST, LIST), r#"{"title":" Buy milk ","completed":true}"#);
@@ -39,7 +39,7 @@ async fn a_task_is_created_with_its_address_and_its_version() {
 }
 
 #[actix_web::test]
-async fn an_empty_missing_or_invisible_title_is_told_in_the_known_words() {
+async fn an_empty_missing_or_invisible_title_is_refused() {
     for body in [r#"{"title":""}"#, r#"{"title":"  "}"#, r#"{"title":"\u200b\u200d"}"#, "{}", r#"{"title":null}"#] {
         let response = Ports::new().send(json(signed_in(Method::POST, LIST), body)).await;
         let problem = response.problem(400, "VALIDATION_ERROR", "title");
@@ -55,32 +55,32 @@ async fn an_empty_missing_or_invisible_title_is_told_in_the_known_words() {
     Ports::new().send(json(signed_in(Method::POST, LIST), long)).await.problem(400, "VALIDATION_ERROR", "title");
 }
 
-type Asked = Arc<Mutex<Vec<(TaskFilter, PageRequest<TaskCursor>)>>>;
+type Requested = Arc<Mutex<Vec<(TaskFilter, PageRequest<TaskCursor>)>>>;
 
-fn listing(asked: &Asked, next: Option<TaskCursor>) -> Ports {
+fn listing(requested: &Requested, next: Option<TaskCursor>) -> Ports {
     let mut ports = Ports::new();
-    let asked = Arc::clone(asked);
+    let requested = Arc::clone(requested);
     ports.tasks.expect_list().returning(move |_, filter, page| {
-        asked.lock().unwrap().push((filter.clone(), page));
+        requested.lock().unwrap().push((filter.clone(), page));
         Ok(Page { items: vec![task(1)], next })
     });
     ports
 }
 
 #[actix_web::test]
-async fn lists_are_filtered_searched_and_cut_as_asked() {
-    let folded = |text| Some(TitleMatch::Containing(NormalizedText::new(text)));
+async fn lists_are_filtered_searched_and_limited() {
+    let containing = |text| Some(TitleMatch::Containing(NormalizedText::new(text)));
     for (query, status, title, limit) in [
         ("", TaskStatus::All, None, 1000),
         ("?status=pending&limit=1", TaskStatus::Pending, None, 1),
         ("?status=completed&search=&limit=1000", TaskStatus::Completed, None, 1000),
-        ("?status=all&search=100%25+_Milk%5C", TaskStatus::All, folded("100% _milk\\"), 1000),
+        ("?status=all&search=100%25+_Milk%5C", TaskStatus::All, containing("100% _milk\\"), 1000),
     ] {
-        let asked = Asked::default();
-        let response = listing(&asked, None).send(signed_in(Method::GET, &format!("{LIST}{query}"))).await;
+        let requested = Requested::default();
+        let response = listing(&requested, None).send(signed_in(Method::GET, &format!("{LIST}{query}"))).await;
         assert_eq!(response.ok(200).as_array().map(Vec::len), Some(1));
         assert_eq!(response.header("link"), "", "the last page");
-        let (filter, page) = asked.lock().unwrap().remove(0);
+        let (filter, page) = requested.lock().unwrap().remove(0);
         assert_eq!(
             (filter.status, filter.title, page.limit.get(), page.after),
             (status, title, limit, None),
@@ -90,26 +90,26 @@ async fn lists_are_filtered_searched_and_cut_as_asked() {
 }
 
 #[actix_web::test]
-async fn the_next_page_is_linked_with_the_query_kept_and_goes_on_behind_the_last_row() {
-    let asked = Asked::default();
+async fn the_next_page_link_keeps_the_query_and_continues_after_the_last_row() {
+    let requested = Requested::default();
     let key = TaskCursor(TASK.parse().unwrap());
     let query = "?limit=1&search=a%26b%3E%22+%C3%A9&status=pending";
-    let first = listing(&asked, Some(key)).send(signed_in(Method::GET, &format!("{LIST}{query}"))).await;
+    let first = listing(&requested, Some(key)).send(signed_in(Method::GET, &format!("{LIST}{query}"))).await;
     let link = first.header("link");
     let next = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(r#">; rel="next""#)).unwrap();
     assert!(
         next.starts_with(&format!("/api/{ME}/tasks?limit=1&search=a%26b%3E%22+%C3%A9&status=pending&cursor=")),
         "{next}"
     );
-    let second = listing(&asked, Some(key)).send(signed_in(Method::GET, next)).await;
-    let asked = asked.lock().unwrap();
-    assert_eq!(asked[0].0, asked[1].0);
-    assert_eq!(asked[1].1.after, Some(key));
-    assert_eq!(second.header("link"), link, "the old cursor is not kept beside the new one");
+    let second = listing(&requested, Some(key)).send(signed_in(Method::GET, next)).await;
+    let requested = requested.lock().unwrap();
+    assert_eq!(requested[0].0, requested[1].0);
+    assert_eq!(requested[1].1.after, Some(key));
+    assert_eq!(second.header("link"), link, "the old cursor is replaced");
 }
 
 #[actix_web::test]
-async fn a_query_that_makes_no_sense_names_its_parameter() {
+async fn an_invalid_query_names_its_parameter() {
     let cursor = |json: &str| format!("cursor={}", URL_SAFE_NO_PAD.encode(json));
     for (query, field, message) in [
         ("status=done", "status", "status must be one of all, pending, completed"),
@@ -135,7 +135,7 @@ async fn a_query_that_makes_no_sense_names_its_parameter() {
 }
 
 #[actix_web::test]
-async fn a_task_that_the_client_has_is_not_sent_again() {
+async fn an_unchanged_task_is_not_sent_again() {
     for (known, status) in [
         ("\"3\"", 304),
         ("W/\"3\"", 304),
@@ -157,20 +157,21 @@ async fn a_task_that_the_client_has_is_not_sent_again() {
     }
 }
 
-/// A repository with the task at version 3, how often it was read, and what was committed: the task as it was replaced,
-/// and what it was replaced by.
+/// The effect of a request on a task at version 3.
 struct Written {
     response: TestResponse,
+    /// Number of reads of the task.
     reads: usize,
+    /// Committed writes: the task before and after.
     writes: Vec<(Task, Task)>,
 }
 
 async fn writing(request: actix_web::test::TestRequest) -> Written {
     let reads: Arc<Mutex<usize>> = Arc::default();
     let mut ports = Ports::new();
-    let note = Arc::clone(&reads);
+    let recorded = Arc::clone(&reads);
     ports.tasks.expect_get().returning(move |_, _| {
-        *note.lock().unwrap() += 1;
+        *recorded.lock().unwrap() += 1;
         Ok(task(3))
     });
     let commits = accept_commits(&mut ports);
@@ -185,7 +186,7 @@ async fn writing(request: actix_web::test::TestRequest) -> Written {
 }
 
 #[actix_web::test]
-async fn absent_and_null_fields_stay() {
+async fn absent_and_null_fields_are_unchanged() {
     for (body, title, completed_at) in [
         (r#"{"title":" a "}"#, "a", None),
         (r#"{"title":"a","completed":null}"#, "a", None),
@@ -214,7 +215,7 @@ async fn a_patch_that_changes_nothing_writes_nothing() {
 }
 
 #[actix_web::test]
-async fn completing_sets_what_is_said_and_toggles_otherwise() {
+async fn complete_sets_the_given_state_or_toggles() {
     let completed = || Task { completed_at: Some(now()), ..task(4) };
     for (body, writes) in [
         ("{}", vec![(task(3), completed())]),
@@ -233,7 +234,7 @@ async fn completing_sets_what_is_said_and_toggles_otherwise() {
     ] {
         let Written { response, writes, .. } = writing(request).await;
         response.ok(200);
-        assert_eq!(writes, [(task(3), completed())], "without a body its type does not matter");
+        assert_eq!(writes, [(task(3), completed())], "without a body its type is ignored");
     }
     for (body, field) in [(r#"{"completed":"yes"}"#, "completed"), (r#"{"done":true}"#, "done")] {
         let Written { response, writes, .. } = writing(json(signed_in(Method::PATCH, COMPLETE), body)).await;
@@ -242,7 +243,7 @@ async fn completing_sets_what_is_said_and_toggles_otherwise() {
     }
 }
 
-fn writes() -> [(Method, &'static str, &'static str); 5] {
+fn write_requests() -> [(Method, &'static str, &'static str); 5] {
     [
         (Method::PUT, ONE, r#"{"title":"b"}"#),
         (Method::PATCH, ONE, r#"{"title":"b"}"#),
@@ -253,8 +254,8 @@ fn writes() -> [(Method, &'static str, &'static str); 5] {
 }
 
 #[actix_web::test]
-async fn a_guard_that_holds_lets_the_write_through_and_storage_sees_it() {
-    for (method, path, body) in writes() {
+async fn a_matching_if_match_allows_the_write() {
+    for (method, path, body) in write_requests() {
         for guard in ["\"3\"", "*", "\"7\", \"3\"", "W/\"3\" , \"3\"", "\"a,b\",\"3\""] {
             let request = json(signed_in(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
             let Written { response, writes, .. } = writing(request).await;
@@ -266,8 +267,8 @@ async fn a_guard_that_holds_lets_the_write_through_and_storage_sees_it() {
 }
 
 #[actix_web::test]
-async fn a_guard_that_does_not_hold_changes_nothing() {
-    for (method, path, body) in writes() {
+async fn a_mismatched_if_match_changes_nothing() {
+    for (method, path, body) in write_requests() {
         for guard in ["\"2\"", "\"2\", \"4\"", "W/\"3\"", "\"03\"", "\"+3\"", "\"0\"", "\"x\"", "\"\""] {
             let request = json(signed_in(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
             let Written { response, writes, .. } = writing(request).await;
@@ -278,8 +279,8 @@ async fn a_guard_that_does_not_hold_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_guard_that_cannot_be_read_is_refused_and_not_left_out() {
-    for (method, path, body) in writes() {
+async fn an_invalid_if_match_is_refused() {
+    for (method, path, body) in write_requests() {
         for guard in ["3", "\"3", "nonsense, \"3\"", "*, \"3\"", "", ",", "\"3\" \"3\"", "w/\"3\""] {
             let request = json(signed_in(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
             let Written { response, reads, writes } = writing(request).await;
@@ -291,11 +292,11 @@ async fn a_guard_that_cannot_be_read_is_refused_and_not_left_out() {
         .append_header((header::IF_MATCH, "\"9\""))
         .append_header((header::IF_MATCH, "\"3\""));
     let Written { response, writes, .. } = writing(both).await;
-    assert_eq!(response.status.as_u16(), 204, "the lines of a header are one list: {writes:?}");
+    assert_eq!(response.status.as_u16(), 204, "several header lines are one list: {writes:?}");
 }
 
 #[actix_web::test]
-async fn a_write_that_meets_others_is_tried_again_unless_it_is_guarded() {
+async fn a_stale_write_is_retried_unless_it_has_an_if_match() {
     for (guard, status) in [(None, 200), (Some("\"3\""), 412)] {
         let mut ports = Ports::new();
         ports.tasks.expect_get().times(1).returning(|_, _| Ok(task(3)));
@@ -312,7 +313,7 @@ async fn a_write_that_meets_others_is_tried_again_unless_it_is_guarded() {
 }
 
 #[actix_web::test]
-async fn a_task_that_keeps_changing_is_put_off() {
+async fn a_write_that_stays_stale_is_refused_as_overloaded() {
     let mut ports = Ports::new();
     ports.tasks.expect_get().returning(|_, _| Ok(task(3)));
     ports.changes.expect_commit().returning(|_, _, _| Err(ChangeRepoError::Stale));
@@ -329,7 +330,7 @@ async fn a_deleted_task_is_moved_to_the_trash() {
 }
 
 #[actix_web::test]
-async fn whoever_is_gone_creates_nothing() {
+async fn a_deleted_user_creates_nothing() {
     let mut ports = Ports::new();
     ports.changes.expect_commit().returning(|_, _, _| Err(ChangeRepoError::NotFound));
     let response = ports.send(json(signed_in(Method::POST, LIST), r#"{"title":"a"}"#)).await;

@@ -1,4 +1,4 @@
-//! `/api/{user_id}/trash`, and back out of it.
+//! `/api/{user_id}/trash` and the restoring of tasks.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,7 +25,7 @@ fn cursor() -> TrashCursor {
     TrashCursor { deleted_at: now(), id: TASK.parse().unwrap() }
 }
 
-/// A user to whom storage gives this row, in the trash or not.
+/// Ports whose storage has this row.
 fn with_row(row: Option<Task>) -> Ports {
     let mut ports = Ports::new();
     ports.tasks.expect_get_many().returning(move |_, _| Ok(row.clone().into_iter().collect()));
@@ -34,12 +34,12 @@ fn with_row(row: Option<Task>) -> Ports {
 
 #[actix_web::test]
 async fn the_trash_is_listed_in_pages_with_the_time_of_deletion() {
-    let asked: Arc<Mutex<Vec<PageRequest<TrashCursor>>>> = Arc::default();
+    let requested: Arc<Mutex<Vec<PageRequest<TrashCursor>>>> = Arc::default();
     let listing = || {
         let mut ports = Ports::new();
-        let asked = Arc::clone(&asked);
+        let requested = Arc::clone(&requested);
         ports.tasks.expect_list_trash().returning(move |_, page| {
-            asked.lock().unwrap().push(page);
+            requested.lock().unwrap().push(page);
             Ok(Page { items: vec![deleted()], next: Some(cursor()) })
         });
         ports
@@ -55,13 +55,13 @@ async fn the_trash_is_listed_in_pages_with_the_time_of_deletion() {
     );
     let next = first.header("link").split(['<', '>']).nth(1).unwrap().to_owned();
     listing().send(signed_in(Method::GET, &format!("{next}&limit=100"))).await.ok(200);
-    let asked = asked.lock().unwrap();
-    assert_eq!((asked[0].limit.get(), asked[0].after), (50, None));
-    assert_eq!((asked[1].limit.get(), asked[1].after), (100, Some(cursor())));
+    let requested = requested.lock().unwrap();
+    assert_eq!((requested[0].limit.get(), requested[0].after), (50, None));
+    assert_eq!((requested[1].limit.get(), requested[1].after), (100, Some(cursor())));
 }
 
 #[actix_web::test]
-async fn a_query_that_makes_no_sense_names_its_parameter() {
+async fn an_invalid_query_names_its_parameter() {
     let ancient = URL_SAFE_NO_PAD.encode(json!({"deleted_at": "-9000-01-01T00:00:00Z", "id": TASK}).to_string());
     for (query, field) in [
         ("limit=0", "limit"),
@@ -76,7 +76,7 @@ async fn a_query_that_makes_no_sense_names_its_parameter() {
 }
 
 #[actix_web::test]
-async fn a_task_comes_back_with_a_higher_version() {
+async fn a_restored_task_has_a_higher_version() {
     let mut ports = with_row(Some(deleted()));
     let commits = accept_commits(&mut ports);
     let response = ports.send(signed_in(Method::POST, RESTORE).insert_header(("X-Request-Id", "r-1"))).await;
@@ -88,20 +88,20 @@ async fn a_task_comes_back_with_a_higher_version() {
 }
 
 #[actix_web::test]
-async fn a_task_that_is_not_in_the_trash_stays_as_it_is() {
+async fn restoring_a_task_outside_the_trash_changes_nothing() {
     let response = with_row(Some(task(3))).send(signed_in(Method::POST, RESTORE)).await;
     assert_eq!((response.ok(200)["version"].clone(), response.header("etag")), (3.into(), "\"3\""));
 }
 
 #[actix_web::test]
-async fn a_task_that_is_gone_neither_comes_back_nor_goes_again() {
+async fn a_missing_task_is_neither_restored_nor_purged() {
     for (method, path) in [(Method::POST, RESTORE), (Method::DELETE, ONE)] {
         with_row(None).send(signed_in(method, path)).await.problem(404, "TASK_NOT_FOUND", "");
     }
 }
 
 #[actix_web::test]
-async fn what_is_in_the_trash_can_be_removed_for_good_and_what_is_not_cannot() {
+async fn only_a_task_in_the_trash_can_be_purged() {
     let mut ports = with_row(Some(deleted()));
     let commits = accept_commits(&mut ports);
     let response = ports.send(signed_in(Method::DELETE, ONE)).await;
@@ -115,24 +115,24 @@ async fn what_is_in_the_trash_can_be_removed_for_good_and_what_is_not_cannot() {
 }
 
 #[actix_web::test]
-async fn emptying_the_trash_removes_what_was_in_it_when_it_was_asked_for() {
+async fn emptying_the_trash_purges_tasks_deleted_before_the_request() {
     let mut ports = Ports::new();
-    let asked: Arc<Mutex<Vec<PageRequest<TrashCursor>>>> = Arc::default();
-    let note = Arc::clone(&asked);
+    let requested: Arc<Mutex<Vec<PageRequest<TrashCursor>>>> = Arc::default();
+    let recorded = Arc::clone(&requested);
     ports.tasks.expect_list_trash().returning(move |_, page| {
-        let mut asked = note.lock().unwrap();
-        asked.push(page);
-        Ok(Page { items: if asked.len() == 1 { vec![deleted()] } else { Vec::new() }, next: None })
+        let mut requested = recorded.lock().unwrap();
+        requested.push(page);
+        Ok(Page { items: if requested.len() == 1 { vec![deleted()] } else { Vec::new() }, next: None })
     });
     let commits = accept_commits(&mut ports);
     let response = ports.send(signed_in(Method::DELETE, TRASH)).await;
     assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
     assert_eq!(commits.lock().unwrap()[0].0, [Write::purge(deleted())]);
-    assert_eq!(asked.lock().unwrap()[0].after.map(|after| after.deleted_at), Some(now()));
+    assert_eq!(requested.lock().unwrap()[0].after.map(|after| after.deleted_at), Some(now()));
 }
 
 #[actix_web::test]
-async fn a_trash_that_cannot_be_emptied_is_told() {
+async fn a_failure_to_empty_the_trash_is_reported() {
     for (error, status, code) in
         [(ChangeRepoError::NotFound, 401, "UNAUTHORIZED"), (StorageError::Full("x".into()).into(), 507, "STORAGE_FULL")]
     {

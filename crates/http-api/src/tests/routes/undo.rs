@@ -1,4 +1,4 @@
-//! Taking back changes.
+//! Undo of changes, operations and turns.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,11 +21,11 @@ fn titled(version: u32, title: &str) -> Task {
     Task { title: title.parse().unwrap(), ..task(version) }
 }
 
-/// A ledger in which these entries are found, and the row as it is now.
+/// Ports whose ledger has these entries, and the current row.
 fn with_entries(entries: Vec<Entry>, row: Option<Task>) -> Ports {
     let mut ports = Ports::new();
     ports.changes.expect_find().returning(move |_, selector| match selector {
-        // What came later, for the names of conflicts.
+        // The later changes that conflicts name.
         EntrySelector::Rows { .. } => Ok(vec![renamed(9, "b", "c")]),
         _ => Ok(entries.clone()),
     });
@@ -33,8 +33,8 @@ fn with_entries(entries: Vec<Entry>, row: Option<Task>) -> Ports {
     ports
 }
 
-/// The undo of a new title, of a row with this title, with this body.
-async fn undoing(title: &str, body: &str) -> (TestResponse, usize) {
+/// Undoes a renaming from "a" to "b" of a row with this title. Returns the response and the number of commits.
+async fn undo_renaming(title: &str, body: &str) -> (TestResponse, usize) {
     let mut ports = with_entries(vec![renamed(5, "a", "b")], Some(titled(2, title)));
     let commits = accept_commits(&mut ports);
     let response = ports.send(with_json(signed_in(Method::POST, CHANGE), body.to_owned())).await;
@@ -49,7 +49,7 @@ fn conflict(field: &Value, later: &Value) -> Value {
 #[actix_web::test]
 async fn a_change_is_undone_as_an_operation_of_its_own() {
     for body in ["", "{}", r#"{"on_conflict":null}"#, r#"{"on_conflict":"fail"}"#, r#"{"on_conflict":"skip"}"#] {
-        let (response, commits) = undoing("b", body).await;
+        let (response, commits) = undo_renaming("b", body).await;
         let undone = response.ok(200);
         assert_eq!((commits, &undone["conflicts"]), (1, &json!([])), "{body}");
         let change = &undone["changes"][0];
@@ -61,12 +61,12 @@ async fn a_change_is_undone_as_an_operation_of_its_own() {
 }
 
 #[actix_web::test]
-async fn each_address_names_the_entries_that_it_is_about() {
-    let asked: Arc<Mutex<Vec<EntrySelector>>> = Arc::default();
+async fn each_route_selects_its_entries() {
+    let selectors: Arc<Mutex<Vec<EntrySelector>>> = Arc::default();
     let mut ports = Ports::new();
-    let note = Arc::clone(&asked);
+    let recorded = Arc::clone(&selectors);
     ports.changes.expect_find().returning(move |_, selector| {
-        note.lock().unwrap().push(selector.clone());
+        recorded.lock().unwrap().push(selector.clone());
         Ok(Vec::new())
     });
     for response in ports.send_all([CHANGE, OF_OPERATION, TURN].map(|path| signed_in(Method::POST, path))).await {
@@ -75,7 +75,7 @@ async fn each_address_names_the_entries_that_it_is_about() {
     }
     let (conversation, message) = (CONVERSATION.parse().unwrap(), MESSAGE.parse().unwrap());
     assert_eq!(
-        *asked.lock().unwrap(),
+        *selectors.lock().unwrap(),
         [
             EntrySelector::Seq(Seq(5)),
             EntrySelector::Operation(OPERATION.parse().unwrap()),
@@ -85,7 +85,7 @@ async fn each_address_names_the_entries_that_it_is_about() {
 }
 
 #[actix_web::test]
-async fn a_number_that_is_none_never_reaches_storage() {
+async fn an_invalid_number_never_reaches_storage() {
     for seq in ["0x5", "-5", "+5", "05", "5.0", "five", "9223372036854775808", "18446744073709551616", "%20", "%00"] {
         let mut ports = Ports::new();
         ports.changes.expect_find().times(0);
@@ -95,13 +95,13 @@ async fn a_number_that_is_none_never_reaches_storage() {
 }
 
 #[actix_web::test]
-async fn what_has_changed_since_is_a_conflict_that_names_the_field_and_the_later_change() {
-    let (response, commits) = undoing("c", "").await;
+async fn a_later_change_is_a_conflict_with_its_field_and_number() {
+    let (response, commits) = undo_renaming("c", "").await;
     let problem = response.problem(409, "UNDO_CONFLICT", "");
     assert_eq!(problem["conflicts"], json!([conflict(&json!("title"), &json!(9))]));
     assert_eq!(commits, 0);
 
-    let (response, commits) = undoing("c", r#"{"on_conflict":"skip"}"#).await;
+    let (response, commits) = undo_renaming("c", r#"{"on_conflict":"skip"}"#).await;
     let undone = response.ok(200);
     assert_eq!((&undone["operation_id"], &undone["changes"]), (&Value::Null, &json!([])));
     assert_eq!(undone["conflicts"], json!([conflict(&json!("title"), &json!(9))]));
@@ -141,9 +141,9 @@ async fn skipping_undoes_the_rest() {
 }
 
 #[actix_web::test]
-async fn a_row_that_is_gone_or_was_undone_is_a_conflict_as_a_whole() {
-    let gone = with_entries(vec![entry(5, Action::Updated, None, None)], None);
-    let problem = gone.send(signed_in(Method::POST, TURN)).await.problem(409, "UNDO_CONFLICT", "");
+async fn a_missing_row_or_an_undone_change_is_a_conflict_without_a_field() {
+    let missing = with_entries(vec![entry(5, Action::Updated, None, None)], None);
+    let problem = missing.send(signed_in(Method::POST, TURN)).await.problem(409, "UNDO_CONFLICT", "");
     assert_eq!(problem["conflicts"], json!([conflict(&Value::Null, &Value::Null)]));
 
     let mut undone = with_entries(vec![renamed(5, "a", "b")], Some(titled(3, "a")));
@@ -153,7 +153,7 @@ async fn a_row_that_is_gone_or_was_undone_is_a_conflict_as_a_whole() {
 }
 
 #[actix_web::test]
-async fn a_body_that_does_not_fit_names_its_field() {
+async fn an_invalid_body_names_its_field() {
     for path in [CHANGE, OF_OPERATION, TURN] {
         for (body, field, message) in [
             (r#"{"on_conflict":"force"}"#, "on_conflict", "on_conflict must be one of fail, skip"),
@@ -168,7 +168,7 @@ async fn a_body_that_does_not_fit_names_its_field() {
 }
 
 #[actix_web::test]
-async fn an_undo_that_cannot_be_stored_is_told() {
+async fn a_failure_to_store_an_undo_is_reported() {
     for (error, status, code, retry_after) in [
         (|| ChangeRepoError::Stale, 503, "OVERLOADED", "1"),
         (|| ChangeRepoError::NotFound, 404, "NOT_FOUND", ""),

@@ -1,4 +1,4 @@
-//! Conversations and turns.
+//! Fixtures of conversations and turns.
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
@@ -17,7 +17,7 @@ pub(crate) fn chat_request(body: &str) -> TestRequest {
 }
 
 /// The turn that [`repo_starting_turns`] starts for `new`.
-pub(crate) fn begun(new: &NewTurn) -> Turn {
+pub(crate) fn started_turn(new: &NewTurn) -> Turn {
     let (ConversationTarget::Existing(conversation)
     | ConversationTarget::New(conversation, _)
     | ConversationTarget::Keyed(_, conversation, _)) = new.target;
@@ -43,14 +43,14 @@ pub(crate) fn receipt(seq: u64, action: Action) -> Receipt {
     }
 }
 
-/// A conversation in which every turn is begun.
+/// A repository in which every turn starts.
 pub(crate) fn repo_starting_turns() -> MockConversationRepo {
     let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: begun(&new), pending: None }));
+    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: started_turn(&new), pending: None }));
     repo
 }
 
-/// A conversation that keeps what it must, and forgets it.
+/// A repository without messages in which every turn starts and ends.
 pub(crate) fn conversation_repo() -> MockConversationRepo {
     let mut repo = repo_starting_turns();
     repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));

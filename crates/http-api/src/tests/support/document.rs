@@ -1,4 +1,4 @@
-//! The OpenAPI document, and the check of responses against it.
+//! The OpenAPI document, and checks of responses against it.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -13,7 +13,7 @@ use crate::{openapi, routes};
 
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| openapi::document(&routes::table()));
 
-/// The operations of the table of routes.
+/// The operations of the route table, with their descriptions in the document.
 pub(crate) fn operations() -> impl Iterator<Item = (&'static str, Method, Value)> {
     routes::table().into_iter().flat_map(|endpoint| {
         let operation = |method: &Method| {
@@ -24,28 +24,31 @@ pub(crate) fn operations() -> impl Iterator<Item = (&'static str, Method, Value)
     })
 }
 
-/// Checks that `answer` is described.
+/// Checks that `response` is described in the document.
 #[track_caller]
-pub(crate) fn check(answer: &TestResponse) {
-    let fits = |template: &str| {
-        let mut given = answer.path.split('/');
-        let fits = |want: &str, have: &str| if want.starts_with('{') { !have.is_empty() } else { want == have };
-        template.split('/').all(|want| given.next().is_some_and(|have| fits(want, have))) && given.next().is_none()
+pub(crate) fn check(response: &TestResponse) {
+    let matches = |template: &str| {
+        let mut segments = response.path.split('/');
+        let matches = |template: &str, segment: &str| {
+            if template.starts_with('{') { !segment.is_empty() } else { template == segment }
+        };
+        template.split('/').all(|part| segments.next().is_some_and(|segment| matches(part, segment)))
+            && segments.next().is_none()
     };
     let paths = DOCUMENT["paths"].as_object().unwrap();
-    // A path without variables goes first.
-    let path = paths.keys().filter(|path| fits(path)).min_by_key(|path| path.matches('{').count());
-    let operation = path.map(|path| &paths[path][answer.method.as_str().to_lowercase()]);
-    let response = match operation {
-        None if answer.method == Method::OPTIONS => return,
+    // A path without variables takes precedence.
+    let path = paths.keys().filter(|path| matches(path)).min_by_key(|path| path.matches('{').count());
+    let operation = path.map(|path| &paths[path][response.method.as_str().to_lowercase()]);
+    let description = match operation {
+        None if response.method == Method::OPTIONS => return,
         None => &DOCUMENT["components"]["responses"]["NoRoute"],
-        Some(Value::Null) if answer.method == Method::OPTIONS && answer.status != 405 => return,
+        Some(Value::Null) if response.method == Method::OPTIONS && response.status != 405 => return,
         Some(Value::Null) => &DOCUMENT["components"]["responses"]["WrongMethod"],
-        Some(operation) => resolve(&operation["responses"][answer.status.as_str()]),
+        Some(operation) => resolve(&operation["responses"][response.status.as_str()]),
     };
-    assert!(!response.is_null(), "not described: {answer:?}");
-    check_headers(answer, response);
-    check_body(answer, response);
+    assert!(!description.is_null(), "not described: {response:?}");
+    check_headers(response, description);
+    check_body(response, description);
 }
 
 pub(crate) fn resolve(reference: &'static Value) -> &'static Value {
@@ -55,47 +58,47 @@ pub(crate) fn resolve(reference: &'static Value) -> &'static Value {
     }
 }
 
-fn check_headers(answer: &TestResponse, response: &'static Value) {
-    let described = response["headers"].as_object().unwrap();
-    for (name, _) in &answer.headers {
+fn check_headers(response: &TestResponse, description: &'static Value) {
+    let described = description["headers"].as_object().unwrap();
+    for (name, _) in &response.headers {
         let known = ["content-type", "content-length"].contains(&name.as_str())
             || described.keys().any(|known| known.eq_ignore_ascii_case(name));
-        assert!(known, "{name} is not described: {answer:?}");
+        assert!(known, "{name} is not described: {response:?}");
     }
     for (name, header) in described {
         if resolve(header)["required"] == true {
-            assert_ne!(answer.header(name), "", "{name} is missing: {answer:?}");
+            assert_ne!(response.header(name), "", "{name} is missing: {response:?}");
         }
     }
 }
 
-fn check_body(answer: &TestResponse, response: &Value) {
-    if answer.method == Method::HEAD {
+fn check_body(response: &TestResponse, description: &Value) {
+    if response.method == Method::HEAD {
         return;
     }
-    let Some(content) = response["content"].as_object() else {
-        assert_eq!(answer.text, "", "no body is described: {answer:?}");
+    let Some(content) = description["content"].as_object() else {
+        assert_eq!(response.text, "", "no body is described: {response:?}");
         return;
     };
-    let media_type = answer.header("content-type");
-    let content = content.get(media_type).unwrap_or_else(|| panic!("{media_type} is not described: {answer:?}"));
-    if media_type == "text/event-stream" && answer.path.ends_with("/events") {
-        for event in events(&answer.text) {
+    let media_type = response.header("content-type");
+    let content = content.get(media_type).unwrap_or_else(|| panic!("{media_type} is not described: {response:?}"));
+    if media_type == "text/event-stream" && response.path.ends_with("/events") {
+        for event in events(&response.text) {
             let change = json!({ "$ref": "#/components/schemas/Change" });
             check_schema(&change, &event.data).unwrap_or_else(|error| panic!("{error}: {event:?}"));
         }
     } else if media_type == "text/event-stream" {
-        for frame in answer.frames() {
+        for frame in response.frames() {
             let part = json!({ "$ref": "#/components/schemas/StreamPart" });
             check_schema(&part, &frame).unwrap_or_else(|error| panic!("{error}: {frame}"));
         }
     }
     if media_type.ends_with("json") {
-        let body = answer.json();
-        check_schema(&content["schema"], &body).unwrap_or_else(|error| panic!("{error}: {answer:?}"));
-        if answer.status.as_u16() >= 400 {
+        let body = response.json();
+        check_schema(&content["schema"], &body).unwrap_or_else(|error| panic!("{error}: {response:?}"));
+        if response.status.as_u16() >= 400 {
             let codes = content["examples"].as_object().unwrap();
-            assert!(codes.contains_key(body["code"].as_str().unwrap()), "the code is not described: {answer:?}");
+            assert!(codes.contains_key(body["code"].as_str().unwrap()), "the code is not described: {response:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Entries as storage makes them.
+//! Fixtures of the ledger.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,10 +8,10 @@ use domain::task::Task;
 
 use super::{OPERATION, Ports, TASK, now, task};
 
-/// What was committed, in its order.
+/// The commits, in order.
 pub(crate) type Commits = Arc<Mutex<Vec<(Vec<Write>, Change)>>>;
 
-/// An entry of the task [`TASK`] that was made by a request.
+/// An entry of the task [`TASK`] by a request.
 pub(crate) fn entry(seq: u64, action: Action, before: Option<Task>, after: Option<Task>) -> Entry {
     Entry {
         seq: Seq(seq),
@@ -29,18 +29,18 @@ pub(crate) fn entry(seq: u64, action: Action, before: Option<Task>, after: Optio
     }
 }
 
-/// The entry of a task that got another title.
+/// The entry of a renamed task.
 pub(crate) fn renamed(seq: u64, from: &str, to: &str) -> Entry {
     let titled = |version, title: &str| Task { title: title.parse().unwrap(), ..task(version) };
     entry(seq, Action::Updated, Some(titled(1, from)), Some(titled(2, to)))
 }
 
-/// From now on every commit succeeds, and its entries are numbered from 42.
+/// Makes every commit succeed, with entries numbered from 42.
 pub(crate) fn accept_commits(ports: &mut Ports) -> Commits {
     let commits = Commits::default();
-    let note = Arc::clone(&commits);
+    let recorded = Arc::clone(&commits);
     ports.changes.expect_commit().returning(move |_, writes, change| {
-        note.lock().unwrap().push((writes.to_vec(), change.clone()));
+        recorded.lock().unwrap().push((writes.to_vec(), change.clone()));
         Ok(writes.iter().zip(42..).map(|(write, seq)| committed(write, change, seq)).collect())
     });
     commits

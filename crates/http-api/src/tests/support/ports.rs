@@ -41,7 +41,7 @@ pub(crate) const TASK: &str = "00000000-0000-7000-8000-0000000000aa";
 pub(crate) const CONVERSATION: &str = "00000000-0000-7000-8000-0000000000cc";
 pub(crate) const MESSAGE: &str = "00000000-0000-7000-8000-0000000000ee";
 pub(crate) const OPERATION: &str = "00000000-0000-7000-8000-0000000000bb";
-pub(crate) const TOKEN: &str = "good-token";
+pub(crate) const TOKEN: &str = "valid-token";
 /// An API token.
 pub(crate) const API_TOKEN: &str = "dbl_script";
 
@@ -58,7 +58,6 @@ impl IdGenerator for CountingIds {
     }
 }
 
-/// Where the failures of streamed turns are noted is `app`'s.
 struct NoopFailureLog;
 
 impl FailureLog for NoopFailureLog {
@@ -73,7 +72,7 @@ impl Background for SpawnedTasks {
     }
 }
 
-/// The ports. [`TOKEN`] is good for [`ME`], everything else is up to the test.
+/// The mocked ports. [`TOKEN`] is valid for [`ME`]; everything else is set by the test.
 pub(crate) struct Ports {
     pub(crate) tasks: MockTaskRepo,
     pub(crate) changes: MockChangeRepo,
@@ -129,14 +128,14 @@ impl Ports {
                 issued_at: now(),
                 expires_at: now() + TimeDelta::hours(1),
             }),
-            "old-token" => Err(TokenError::Expired),
+            "expired-token" => Err(TokenError::Expired),
             _ => Err(TokenError::Invalid("marked cause".into())),
         });
-        ports.sessions.expect_status().returning(|_, _, _| Ok(standing()));
+        ports.sessions.expect_status().returning(|_, _, _| Ok(session_status()));
         ports
     }
 
-    /// [`API_TOKEN`] is good for [`ME`] too, and allows `scopes`.
+    /// Makes [`API_TOKEN`] valid for [`ME`] with `scopes`.
     pub(crate) fn with_api_token(mut self, scopes: &'static [&'static str]) -> Self {
         self.tokens.expect_hash_secret().returning(|kind, text| {
             (kind == SecretKind::ApiToken && text == API_TOKEN).then(|| SecretHash::new([7; 32]))
@@ -150,7 +149,7 @@ impl Ports {
     }
 
     pub(crate) fn services(mut self) -> (Services, HttpOptions) {
-        // Unless the test says otherwise.
+        // Defaults: expectations of the test take precedence.
         self.limiter.expect_take().return_const(RateDecision::Unlimited);
         self.changes.expect_head().returning(|_| Ok(head()));
         self.changes.expect_find().returning(|_, _| Ok(Vec::new()));
@@ -212,12 +211,12 @@ impl Ports {
         (services, self.options)
     }
 
-    /// Asks once.
+    /// Sends a request.
     pub(crate) async fn send(self, request: TestRequest) -> TestResponse {
         self.send_all([request]).await.remove(0)
     }
 
-    /// Asks several times, one after the other.
+    /// Sends requests one after the other.
     pub(crate) fn send_all(
         self,
         requests: impl IntoIterator<Item = TestRequest>,
@@ -234,19 +233,19 @@ impl Ports {
         }
     }
 
-    /// Asks several times, and reads the responses when all of them have begun.
+    /// Sends requests, and reads the responses after all of them have started.
     pub(crate) async fn send_concurrently(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<TestResponse> {
         let (services, options) = self.services();
         let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
-        let mut begun = Vec::new();
+        let mut started = Vec::new();
         for request in requests {
-            begun.push(test::call_service(&app, request.to_request()).await);
+            started.push(test::call_service(&app, request.to_request()).await);
         }
-        future::join_all(begun.into_iter().map(TestResponse::read)).await
+        future::join_all(started.into_iter().map(TestResponse::read)).await
     }
 }
 
-/// A request, signed in.
+/// A request with [`TOKEN`].
 pub(crate) fn signed_in(method: Method, path: &str) -> TestRequest {
     anonymous(method, path).insert_header((header::AUTHORIZATION, format!("Bearer {TOKEN}")))
 }
@@ -271,7 +270,7 @@ pub(crate) fn json(request: TestRequest, body: impl Into<String>) -> TestRequest
     request.insert_header((header::CONTENT_TYPE, "application/json")).set_payload(body.into())
 }
 
-pub(crate) fn standing() -> SessionStatus {
+pub(crate) fn session_status() -> SessionStatus {
     SessionStatus { token_version: 0, created_at: now(), last_used_at: now(), expires_at: now() + TimeDelta::days(30) }
 }
 

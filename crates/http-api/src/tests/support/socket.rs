@@ -1,4 +1,4 @@
-//! A server on a socket, and clients of it.
+//! A server on a socket, and requests to it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use actix_web::web;
 
 use super::ports::{ME, Ports, TOKEN};
 
-/// What `client` finds at the address of a server.
+/// Runs `client` with the address of a server. Returns its result.
 pub(crate) async fn with_server<T: Send + 'static>(
     ports: Ports,
     client: impl FnOnce(SocketAddr) -> T + Send + 'static,
@@ -19,12 +19,12 @@ pub(crate) async fn with_server<T: Send + 'static>(
     let server = crate::serve(listeners, &services, &options, Duration::ZERO).unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
-    let found = web::block(move || client(address)).await.unwrap();
+    let result = web::block(move || client(address)).await.unwrap();
     handle.stop(false).await;
-    found
+    result
 }
 
-/// Sends `bytes` to the API and returns everything that it says until it closes the connection.
+/// Sends `bytes` and returns everything that the server sends until it closes the connection.
 pub(crate) async fn exchange(ports: Ports, bytes: Vec<u8>) -> String {
     with_server(ports, move |address| send_and_read(address, &bytes)).await
 }
@@ -33,9 +33,9 @@ fn send_and_read(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(bytes).unwrap();
-    let mut said = Vec::new();
-    stream.read_to_end(&mut said).unwrap();
-    String::from_utf8_lossy(&said).into_owned()
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).unwrap();
+    String::from_utf8_lossy(&received).into_owned()
 }
 
 pub(crate) fn raw_chat_request(headers: &str) -> Vec<u8> {

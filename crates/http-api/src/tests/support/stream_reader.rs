@@ -1,4 +1,4 @@
-//! Readers of streams that do not end by themselves, and a ledger that grows while they read.
+//! Readers of endless streams, and a ledger that grows while they read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,20 +16,20 @@ use serde_json::Value;
 use super::Ports;
 use super::test_response::TestResponse;
 
-/// An open response. Nothing of it is read before the test asks for it.
+/// An open response, read on demand.
 pub(crate) struct StreamReader {
     body: BoxBody,
     ended: bool,
 }
 
-/// What a reader finds.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Chunk {
-    /// Nothing, for now.
+    /// Nothing is ready.
     Pending,
-    /// Something.
+    /// A part of the body.
     Data(String),
-    /// The end.
+    /// The stream has ended.
     End,
 }
 
@@ -49,19 +49,19 @@ impl StreamReader {
         }
     }
 
-    /// Asks for a stream that is refused.
+    /// Requests a stream that is refused.
     pub(crate) async fn refused<S, B>(app: &S, request: TestRequest) -> TestResponse
     where
         S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
         B: MessageBody,
     {
         let response = test::call_service(app, request.to_request()).await;
-        // Looked at first: a stream that is opened does not end.
+        // Checked first, because an open stream does not end.
         assert_ne!(response.status(), 200);
         TestResponse::read(response).await
     }
 
-    /// Reads once.
+    /// Reads without waiting.
     pub(crate) fn read(&mut self) -> Chunk {
         if self.ended {
             return Chunk::End;
@@ -78,7 +78,7 @@ impl StreamReader {
         }
     }
 
-    /// Reads what is there: the numbers of the changes.
+    /// Reads what is ready. Returns the numbers of the changes.
     pub(crate) fn seqs(&mut self) -> Vec<u64> {
         let mut seqs = Vec::new();
         while let Chunk::Data(piece) = self.read() {
@@ -89,14 +89,14 @@ impl StreamReader {
     }
 }
 
-/// An event that is a change.
+/// An event of a change.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Event {
     pub id: u64,
     pub data: Value,
 }
 
-/// The events in a text, as a reader that knows the standard and nothing else finds them.
+/// Parses events as the standard for server-sent events does.
 #[track_caller]
 pub(crate) fn events(text: &str) -> Vec<Event> {
     let blocks = text.split_terminator("\n\n").filter(|block| !block.starts_with(':'));
@@ -112,7 +112,7 @@ pub(crate) fn events(text: &str) -> Vec<Event> {
     blocks.map(event).collect()
 }
 
-/// The ledger of every user alike, which grows while it is followed.
+/// A ledger that is the same for every user and grows while it is followed.
 #[derive(Clone, Default)]
 pub(crate) struct FakeLedger(Arc<Mutex<State>>);
 
@@ -129,7 +129,7 @@ impl FakeLedger {
         let mut state = self.0.lock().unwrap();
         state.entries.extend(entries);
         for reader in &mut state.readers {
-            // A signal that waits already is enough.
+            // A pending signal is enough.
             let _full = reader.try_send(());
         }
     }
@@ -139,17 +139,17 @@ impl FakeLedger {
         self.0.lock().unwrap().entries.drain(..count);
     }
 
-    /// Ends every reader's signals, as a shutdown does.
+    /// Ends the signals of all readers, as a shutdown does.
     pub(crate) fn shut_down(&self) {
         self.0.lock().unwrap().readers.clear();
     }
 
-    /// How many pages were read for a user.
+    /// Number of pages that were read for a user.
     pub(crate) fn pages(&self, user: UserId) -> usize {
         self.0.lock().unwrap().pages.get(&user).copied().unwrap_or_default()
     }
 
-    /// Makes it the ledger of `ports`.
+    /// Sets it as the ledger of `ports`.
     pub(crate) fn install(&self, ports: &mut Ports) {
         let ledger = self.clone();
         ports.changes.expect_head().returning(move |_| {

@@ -1,4 +1,4 @@
-//! Answers, held against the document.
+//! Responses, checked against the document.
 
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::dev::ServiceResponse;
@@ -18,12 +18,12 @@ pub(crate) struct TestResponse {
 }
 
 impl TestResponse {
-    /// Reads an response to its end and holds it against the document.
+    /// Reads a response to its end and checks it against the document.
     pub(crate) async fn read(response: ServiceResponse<impl MessageBody>) -> Self {
         let (method, path) = (response.request().method().clone(), response.request().path().to_owned());
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body()).await;
-        let body = body.unwrap_or_else(|_| panic!("{method} {path}: a body that breaks off"));
+        let body = body.unwrap_or_else(|_| panic!("{method} {path}: the body breaks off"));
         let text = String::from_utf8_lossy(&body).into_owned();
         let headers =
             headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
@@ -32,11 +32,11 @@ impl TestResponse {
         response
     }
 
-    /// What the events of a stream carry, up to the mark that they are all there.
+    /// The data of the events of a stream, up to `[DONE]`.
     #[track_caller]
     pub(crate) fn frames(&self) -> Vec<Value> {
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
-        let events = self.text.strip_suffix("data: [DONE]\n\n").unwrap_or_else(|| panic!("no end: {self:?}"));
+        let events = self.text.strip_suffix("data: [DONE]\n\n").unwrap_or_else(|| panic!("no [DONE]: {self:?}"));
         let events = events.split_terminator("\n\n").filter(|event| !event.starts_with(':'));
         events.map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap()).collect()
     }
@@ -50,7 +50,7 @@ impl TestResponse {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Checks that this is a problem, whole, with this status and code. An absent `field` is `""`.
+    /// Checks that this is a problem with this status, code and field (`""` if absent), and returns it.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str, field: &str) -> Value {
         let problem = self.json();
@@ -70,11 +70,11 @@ impl TestResponse {
         if self.text.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// Everything that does not differ between two requests anyway.
+    /// Status, headers and body without the parts that differ between two requests.
     pub(crate) fn without_request_id(&self) -> (StatusCode, Vec<(String, String)>, String) {
         let id = self.header("x-request-id").to_owned();
         let mut headers = self.headers.clone();
-        // The CORS middleware writes its list in an order of its own for each instance.
+        // The order of this list differs between instances of the CORS middleware.
         headers.retain(|(name, _)| name != "x-request-id" && name != "access-control-expose-headers");
         headers.sort();
         (self.status, headers, self.text.replace(&id, "ID"))

@@ -1,4 +1,4 @@
-//! A token issuer.
+//! A mocked token issuer.
 
 use domain::account::MockTokenIssuer;
 use domain::secret::{NewSecret, SecretHash, SecretKind};
@@ -10,7 +10,7 @@ pub(crate) fn mock_tokens(tokens: &mut MockTokenIssuer) {
         Ok(NewSecret { text: text.into(), hash: SecretHash::new([1; 32]) })
     });
     tokens.expect_hash_secret().returning(|kind, text| {
-        let known = kind == SecretKind::RefreshToken && ["refresh", "spent", "over"].contains(&text);
+        let known = kind == SecretKind::RefreshToken && ["refresh", "spent", "expired"].contains(&text);
         known.then(|| SecretHash::new([2; 32]))
     });
 }

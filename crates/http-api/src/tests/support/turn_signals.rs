@@ -1,5 +1,4 @@
-//! How turns are followed and stopped where there is one process and one thread: what is published is kept, and told to
-//! whoever asks.
+//! Turn signals within one thread: published events are stored and replayed to every subscriber.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,11 +11,11 @@ use futures_util::future::{self, BoxFuture};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 #[derive(Default)]
-pub(crate) struct FakeTurnSignals(Mutex<HashMap<TurnId, Open>>);
+pub(crate) struct FakeTurnSignals(Mutex<HashMap<TurnId, OpenTurn>>);
 
 #[derive(Default)]
-struct Open {
-    said: Vec<TurnEvent>,
+struct OpenTurn {
+    events: Vec<TurnEvent>,
     readers: Vec<mpsc::UnboundedSender<TurnEvent>>,
     stop: Option<oneshot::Sender<StopReason>>,
 }
@@ -24,30 +23,30 @@ struct Open {
 impl TurnSignals for FakeTurnSignals {
     fn open(&self, Attempt { turn, .. }: Attempt) -> BoxFuture<'static, StopReason> {
         let (stop, stopped) = oneshot::channel();
-        self.0.lock().unwrap().insert(turn, Open { stop: Some(stop), ..Open::default() });
+        self.0.lock().unwrap().insert(turn, OpenTurn { stop: Some(stop), ..OpenTurn::default() });
         stopped
             .then(|stopped| async move { if let Ok(reason) = stopped { reason } else { future::pending().await } })
             .boxed()
     }
 
     fn publish(&self, Attempt { turn, .. }: Attempt, event: TurnEvent) {
-        let mut open = self.0.lock().unwrap();
-        let open = open.get_mut(&turn).unwrap();
+        let mut turns = self.0.lock().unwrap();
+        let open = turns.get_mut(&turn).unwrap();
         open.readers.retain(|reader| reader.unbounded_send(event.clone()).is_ok());
-        open.said.push(event);
+        open.events.push(event);
     }
 
     fn subscribe(&self, turn: TurnId) -> Option<TurnEvents> {
-        let mut open = self.0.lock().unwrap();
-        let open = open.get_mut(&turn)?;
-        let (reader, events) = mpsc::unbounded();
+        let mut turns = self.0.lock().unwrap();
+        let open = turns.get_mut(&turn)?;
+        let (reader, later) = mpsc::unbounded();
         open.readers.push(reader);
-        Some(stream::iter(open.said.clone()).chain(events).boxed())
+        Some(stream::iter(open.events.clone()).chain(later).boxed())
     }
 
     fn stop(&self, turn: TurnId) -> bool {
-        let mut open = self.0.lock().unwrap();
-        let Some(open) = open.get_mut(&turn) else { return false };
+        let mut turns = self.0.lock().unwrap();
+        let Some(open) = turns.get_mut(&turn) else { return false };
         if let Some(stop) = open.stop.take() {
             stop.send(StopReason::User).unwrap();
         }

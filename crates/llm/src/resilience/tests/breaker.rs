@@ -1,4 +1,4 @@
-//! A provider that keeps failing is left alone, and tried again by one.
+//! Opening, half-open trials and closing of the circuit breaker.
 
 use std::error::Error as _;
 use std::pin::pin;
@@ -10,17 +10,17 @@ use super::super::{BreakerOptions, RetryOptions};
 use super::log::Log;
 use super::*;
 
-/// Two failures open the breaker for ten seconds; nothing is retried.
+/// Two failures open the breaker for ten seconds; no retries.
 fn options() -> ResilienceOptions {
     ResilienceOptions {
-        retries: RetryOptions { rate_limited: 0, unavailable: 0, ..RetryOptions::default() },
-        breaker: BreakerOptions { failures: 2, open_for: 10 * SECOND },
+        retries: RetryOptions { rate_limited_retries: 0, unavailable_retries: 0, ..RetryOptions::default() },
+        breaker: BreakerOptions { failure_threshold: 2, open_duration: 10 * SECOND },
         ..ResilienceOptions::default()
     }
 }
 
-/// A client whose breaker has just opened, its model and its clock.
-async fn opened() -> (ResilientClient, Arc<ScriptedLlm>, Arc<ManualClock>) {
+/// Returns a client whose breaker has just opened, its model and its clock.
+async fn open_breaker() -> (ResilientClient, Arc<ScriptedLlm>, Arc<ManualClock>) {
     let (clock, model) = (Arc::default(), scripted([Step::Fail(unavailable()), Step::Fail(unavailable())]));
     let client = resilient(model.clone(), &clock, options());
     for _ in 0..2 {
@@ -29,41 +29,42 @@ async fn opened() -> (ResilientClient, Arc<ScriptedLlm>, Arc<ManualClock>) {
     (client, model, clock)
 }
 
-/// Whether the client refuses without asking the model, and says that it is the breaker.
-async fn refuses(client: &ResilientClient, model: &ScriptedLlm, clock: &ManualClock) -> bool {
-    let asked = model.requests().len();
+/// Whether the breaker rejects a call without a request to the model.
+async fn is_rejected(client: &ResilientClient, model: &ScriptedLlm, clock: &ManualClock) -> bool {
+    let requests = model.requests().len();
     let (_, error) = outcome(client, clock).await;
     let by_breaker = error.is_some_and(|error| {
         matches!(error, LlmError::Unavailable(_)) && error.source().unwrap().to_string().contains("circuit breaker")
     });
-    by_breaker && model.requests().len() == asked
+    by_breaker && model.requests().len() == requests
 }
 
 #[tokio::test]
-async fn failures_in_a_row_open_it_and_then_nobody_asks_or_waits() {
-    let (client, model, clock) = opened().await;
-    assert!(refuses(&client, &model, &clock).await);
+async fn consecutive_failures_open_the_breaker_and_calls_fail_at_once() {
+    let (client, model, clock) = open_breaker().await;
+    assert!(is_rejected(&client, &model, &clock).await);
     clock.advance(9 * SECOND);
-    assert!(refuses(&client, &model, &clock).await);
+    assert!(is_rejected(&client, &model, &clock).await);
     assert_eq!(clock.elapsed(), 9 * SECOND);
 }
 
 #[tokio::test]
-async fn the_log_says_why_it_opened_and_for_how_long_each_time() {
-    let (log, _until_the_end) = Log::begin();
-    let (client, model, clock) = opened().await;
+async fn each_opening_is_logged_with_its_cause_and_duration() {
+    let (log, _guard) = Log::capture();
+    let (client, model, clock) = open_breaker().await;
     clock.advance(10 * SECOND);
     model.then(Step::Events(vec![delta("a")]));
     outcome(&client, &clock).await;
     let log = log.text();
-    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains("open_for=10s")).collect();
+    let warnings: Vec<_> =
+        log.lines().filter(|line| line.contains("WARN") && line.contains("open_duration=10s")).collect();
     assert_eq!(warnings.len(), 2, "{log}");
     assert!(warnings[0].contains("the provider cannot be reached: refused"), "{log}");
-    assert!(warnings[1].contains("the stream ended before the answer did"), "{log}");
+    assert!(warnings[1].contains("the stream ended before the reply did"), "{log}");
 }
 
 #[tokio::test]
-async fn an_answer_between_failures_keeps_it_closed() {
+async fn a_success_between_failures_keeps_the_breaker_closed() {
     let steps = [Step::Fail(unavailable()), Step::says("hello"), Step::Fail(unavailable()), Step::says("hello")];
     let (clock, model) = (Arc::default(), scripted(steps));
     let client = resilient(model.clone(), &clock, options());
@@ -74,35 +75,36 @@ async fn an_answer_between_failures_keeps_it_closed() {
 }
 
 #[tokio::test]
-async fn silence_cut_streams_and_failures_mid_way_count_as_failures() {
-    let cut = || Step::Events(vec![delta("a")]);
+async fn timeouts_truncated_streams_and_late_errors_count_as_failures() {
+    let truncated = || Step::Events(vec![delta("a")]);
     let broken = || Step::Cut(vec![delta("a")], unavailable());
-    for steps in [[Step::Hang, Step::Hang], [cut(), cut()], [broken(), broken()]] {
+    for steps in [[Step::Hang, Step::Hang], [truncated(), truncated()], [broken(), broken()]] {
         let (clock, model) = (Arc::default(), scripted(steps));
         let client = resilient(model.clone(), &clock, options());
         for _ in 0..2 {
             outcome(&client, &clock).await;
         }
-        assert!(refuses(&client, &model, &clock).await);
+        assert!(is_rejected(&client, &model, &clock).await);
     }
 }
 
 #[tokio::test]
-async fn errors_of_a_provider_that_is_there_never_open_it_and_end_a_row_of_failures() {
+async fn only_unavailable_and_timeout_count_as_failures() {
     for (error, _) in errors() {
-        let (code, fails) = (error.code().as_str(), matches!(error, LlmError::Unavailable(_) | LlmError::Timeout(_)));
+        let (code, is_failure) =
+            (error.code().as_str(), matches!(error, LlmError::Unavailable(_) | LlmError::Timeout(_)));
         let steps = [Step::Fail(unavailable()), Step::Fail(error), Step::Fail(unavailable()), Step::says("hello")];
         let (clock, model) = (Arc::default(), scripted(steps));
         let client = resilient(model.clone(), &clock, options());
         for _ in 0..3 {
             outcome(&client, &clock).await;
         }
-        assert_eq!(refuses(&client, &model, &clock).await, fails, "{code}");
+        assert_eq!(is_rejected(&client, &model, &clock).await, is_failure, "{code}");
     }
 }
 
 #[tokio::test]
-async fn each_try_counts_and_a_try_that_opens_it_is_not_repeated() {
+async fn each_attempt_counts_and_one_that_opens_the_breaker_is_not_retried() {
     let (clock, model) = (Arc::default(), scripted((0..5).map(|_| Step::Fail(unavailable()))));
     let client = resilient(model.clone(), &clock, ResilienceOptions { retries: RetryOptions::default(), ..options() });
     let (_, error) = outcome(&client, &clock).await;
@@ -111,21 +113,21 @@ async fn each_try_counts_and_a_try_that_opens_it_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn one_call_is_let_through_when_it_was_open_long_enough_and_its_answer_closes_it() {
-    let (client, model, clock) = opened().await;
+async fn one_call_is_let_through_after_the_open_duration_and_its_success_closes_the_breaker() {
+    let (client, model, clock) = open_breaker().await;
     clock.advance(10 * SECOND);
     let (open_gate, gate) = oneshot::channel();
     model.then(Step::Gated(gate, vec![delta("a"), finished()]));
     let mut trial = pin!(client.respond(request()));
     assert!(poll!(&mut trial).is_pending());
-    assert!(refuses(&client, &model, &clock).await);
+    assert!(is_rejected(&client, &model, &clock).await);
     open_gate.send(()).unwrap();
-    let mut answer = trial.await.unwrap();
-    // It has begun and is not whole: still nobody else.
-    assert!(refuses(&client, &model, &clock).await);
-    assert_eq!(answer.next().await.unwrap().unwrap(), delta("a"));
-    assert!(refuses(&client, &model, &clock).await);
-    assert_eq!(answer.next().await.unwrap().unwrap(), finished());
+    let mut reply = trial.await.unwrap();
+    // The reply has started and is not complete: other calls are still rejected.
+    assert!(is_rejected(&client, &model, &clock).await);
+    assert_eq!(reply.next().await.unwrap().unwrap(), delta("a"));
+    assert!(is_rejected(&client, &model, &clock).await);
+    assert_eq!(reply.next().await.unwrap().unwrap(), finished());
     for _ in 0..2 {
         model.then(Step::says("b"));
         assert!(outcome(&client, &clock).await.1.is_none());
@@ -133,21 +135,21 @@ async fn one_call_is_let_through_when_it_was_open_long_enough_and_its_answer_clo
 }
 
 #[tokio::test]
-async fn a_trial_that_fails_opens_it_again_for_as_long() {
-    let (client, model, clock) = opened().await;
+async fn a_failed_trial_opens_the_breaker_for_the_same_duration() {
+    let (client, model, clock) = open_breaker().await;
     clock.advance(10 * SECOND);
     model.then(Step::Fail(unavailable()));
     assert_eq!(error_code(&client, &clock).await, Some("unavailable"));
     clock.advance(9 * SECOND);
-    assert!(refuses(&client, &model, &clock).await);
+    assert!(is_rejected(&client, &model, &clock).await);
     clock.advance(SECOND);
     model.then(Step::says("hello"));
     assert!(outcome(&client, &clock).await.1.is_none());
 }
 
 #[tokio::test]
-async fn a_trial_that_its_caller_drops_lets_the_next_one_try() {
-    let (client, model, clock) = opened().await;
+async fn a_dropped_trial_lets_the_next_call_through() {
+    let (client, model, clock) = open_breaker().await;
     clock.advance(10 * SECOND);
     model.then(Step::Hang);
     {
@@ -160,12 +162,12 @@ async fn a_trial_that_its_caller_drops_lets_the_next_one_try() {
     drop(stream);
     model.then(Step::Fail(unavailable()));
     assert_eq!(error_code(&client, &clock).await, Some("unavailable"));
-    // The third was a trial too, and it failed.
-    assert!(refuses(&client, &model, &clock).await);
+    // The third call was a trial as well, and it failed.
+    assert!(is_rejected(&client, &model, &clock).await);
 }
 
 #[tokio::test]
-async fn answers_that_are_dropped_count_neither_as_failures_nor_as_answers() {
+async fn dropped_calls_count_neither_as_failures_nor_as_successes() {
     let steps = [Step::Fail(unavailable()), Step::says("a"), Step::says("a"), Step::Fail(unavailable())];
     let (clock, model) = (Arc::default(), scripted(steps));
     let client = resilient(model.clone(), &clock, options());
@@ -174,11 +176,11 @@ async fn answers_that_are_dropped_count_neither_as_failures_nor_as_answers() {
         drop(client.respond(request()).await.unwrap());
     }
     assert_eq!(error_code(&client, &clock).await, Some("unavailable"));
-    assert!(refuses(&client, &model, &clock).await);
+    assert!(is_rejected(&client, &model, &clock).await);
 }
 
 #[tokio::test]
-async fn what_comes_of_a_call_from_before_it_opened_changes_nothing() {
+async fn the_outcome_of_a_call_from_before_the_opening_is_ignored() {
     let events = || vec![delta("a"), finished()];
     for (old, dropped) in [
         (Step::Cut(vec![delta("a")], unavailable()), false),
@@ -199,8 +201,8 @@ async fn what_comes_of_a_call_from_before_it_opened_changes_nothing() {
         } else {
             old.collect::<Vec<_>>().await;
         }
-        assert!(refuses(&client, &model, &clock).await);
-        // The trial alone decides.
+        assert!(is_rejected(&client, &model, &clock).await);
+        // Only the trial counts.
         trial.collect::<Vec<_>>().await;
         model.then(Step::says("hello"));
         assert!(outcome(&client, &clock).await.1.is_none());
@@ -208,10 +210,10 @@ async fn what_comes_of_a_call_from_before_it_opened_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_retry_that_another_caller_s_failure_made_pointless_ends_in_its_own_error() {
+async fn a_retry_rejected_because_of_other_calls_returns_its_own_error() {
     let steps = [Step::Fail(rate_limited(Some(SECOND))), Step::Fail(unavailable()), Step::Fail(unavailable())];
     let (clock, model): (Arc<ManualClock>, _) = (Arc::default(), scripted(steps));
-    let retries = RetryOptions { unavailable: 0, ..RetryOptions::default() };
+    let retries = RetryOptions { unavailable_retries: 0, ..RetryOptions::default() };
     let client = resilient(model.clone(), &clock, ResilienceOptions { retries, ..options() });
     let mut waiting = pin!(client.respond(request()));
     assert!(poll!(&mut waiting).is_pending());

@@ -1,4 +1,4 @@
-//! What goes to the log while a test runs.
+//! Captures the log of a test.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +10,8 @@ use tracing_subscriber::fmt::MakeWriter;
 pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Takes what this thread logs until the guard is dropped.
-    pub(super) fn begin() -> (Self, DefaultGuard) {
+    /// Captures the log of this thread until the guard is dropped.
+    pub(super) fn capture() -> (Self, DefaultGuard) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
         (log, tracing::subscriber::set_default(subscriber))

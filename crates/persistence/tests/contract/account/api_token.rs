@@ -55,11 +55,11 @@ async fn a_token_is_returned_as_it_is_stored(test: TestDatabase) -> anyhow::Resu
         let new = NewApiToken { name: name.parse()?, scopes, expires_at, ..new_api_token(at(3))? };
         let created = fixture.api_tokens.create(owner, session, new.clone()).await?;
         let NewApiToken { id, name, scopes, hash, .. } = new;
-        let standing = ApiTokenStatus { id, user: owner, scopes: scopes.clone(), last_used_at: None, expires_at };
+        let status = ApiTokenStatus { id, user: owner, scopes: scopes.clone(), last_used_at: None, expires_at };
         let expected = ApiToken { id, user_id: owner, name, scopes, created_at: at(3), last_used_at: None, expires_at };
         assert_eq!(created, expected);
         assert_eq!(listed(&fixture, owner).await?[0], expected);
-        assert_eq!(fixture.system.api_token(&hash).await?, Some(standing));
+        assert_eq!(fixture.system.api_token(&hash).await?, Some(status));
     }
     assert_eq!(fixture.system.api_token(&token()).await?, None);
     Ok(())

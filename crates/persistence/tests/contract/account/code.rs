@@ -56,8 +56,8 @@ async fn a_code_is_valid_until_it_expires(test: TestDatabase) -> anyhow::Result<
     let owner = fixture.user().await?;
     let code = new_code(CodePurpose::SignIn, None);
     fixture.sessions.create_code(owner, code.clone()).await?;
-    for over in [60_000_000, 60_000_001] {
-        assert_eq!(fixture.system.redeem_code(&code.hash, code.purpose, at(over)).await?, None);
+    for expired in [60_000_000, 60_000_001] {
+        assert_eq!(fixture.system.redeem_code(&code.hash, code.purpose, at(expired)).await?, None);
     }
     assert!(fixture.system.redeem_code(&code.hash, code.purpose, at(59_999_999)).await?.is_some());
     Ok(())

@@ -128,7 +128,7 @@ impl Insertion {
 
 async fn inserts_wait_for_a_password_change_and_then_insert_nothing(fixture: Fixture) -> anyhow::Result<()> {
     for insertion in Insertion::ALL {
-        for made in [true, false] {
+        for committed in [true, false] {
             let owner = fixture.user().await?;
             let session = fixture.session(owner).await?;
             let change = [
@@ -137,10 +137,10 @@ async fn inserts_wait_for_a_password_change_and_then_insert_nothing(fixture: Fix
             ];
             let change = concurrent(&fixture, &change).await?;
             let inserted = waiting(&fixture, 0, insertion.insert(&fixture, owner, session)).await?;
-            end(change, made).await?;
+            end(change, committed).await?;
             // A code without a session does not depend on the password and is inserted after the change.
-            let expected = !made || insertion == Insertion::Code;
-            assert_eq!(inserted.await??, expected, "{insertion:?} {made}");
+            let expected = !committed || insertion == Insertion::Code;
+            assert_eq!(inserted.await??, expected, "{insertion:?} {committed}");
         }
     }
     Ok(())

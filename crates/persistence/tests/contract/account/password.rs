@@ -36,7 +36,7 @@ async fn credentials_are_the_user_and_the_hash(test: TestDatabase) -> anyhow::Re
 }
 
 /// Returns the numbers of sessions, refresh tokens, codes and API tokens.
-async fn begun(fixture: &Fixture) -> anyhow::Result<[i64; 4]> {
+async fn counts(fixture: &Fixture) -> anyhow::Result<[i64; 4]> {
     let mut counts = [0; 4];
     for (count, table) in counts.iter_mut().zip(["sessions", "refresh_tokens", "one_time_codes", "api_tokens"]) {
         *count = fixture.number(&format!("SELECT COUNT(*) FROM {table}")).await?;
@@ -69,11 +69,11 @@ async fn a_password_change_deletes_sessions_codes_and_api_tokens(test: TestDatab
     assert_eq!(fixture.users.get(ada.id).await?, changed);
     assert_eq!(hash(&fixture, ada.id).await?.as_deref(), Some("$argon2id$another"));
     // The owner has the new session with its refresh token; the other user's rows are unchanged.
-    assert_eq!(begun(&fixture).await?, [1 + 2, 1 + 2, 2, 1]);
-    let standing = fixture.sessions.status(ada.id, session.id, at(8)).await?;
+    assert_eq!(counts(&fixture).await?, [1 + 2, 1 + 2, 2, 1]);
+    let status = fixture.sessions.status(ada.id, session.id, at(8)).await?;
     let expected =
         SessionStatus { token_version: 1, created_at: at(0), last_used_at: at(0), expires_at: at(100_000_000) };
-    assert_eq!(standing, expected);
+    assert_eq!(status, expected);
     let owner = RefreshTokenOwner { user: ada.id, session: session.id, expires_at: at(100_000_000) };
     assert_eq!(fixture.system.session_by_refresh_token(&session.refresh).await?, Some(owner));
     assert_eq!(hash(&fixture, other).await?.as_deref(), Some("$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA"));
@@ -92,7 +92,7 @@ async fn a_password_is_changed_only_at_the_current_token_version(test: TestDatab
     }
     assert_eq!(fixture.users.get(ada.id).await?, ada);
     assert_eq!(hash(&fixture, ada.id).await?.as_deref(), Some("$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA"));
-    assert_eq!(begun(&fixture).await?, [2, 2, 2, 1]);
+    assert_eq!(counts(&fixture).await?, [2, 2, 2, 1]);
     fixture.users.change_password(ada.id, new_password(0), at(7)).await?;
     let again = fixture.users.change_password(ada.id, new_password(0), at(8)).await;
     assert!(matches!(again, Err(UserRepoError::NotFound)), "{again:?}");
@@ -119,6 +119,6 @@ async fn a_session_for_another_token_version_changes_nothing(test: TestDatabase)
         assert!(matches!(outcome, Err(UserRepoError::NotFound)), "{outcome:?}");
     }
     assert_eq!(fixture.users.get(ada.id).await?, ada);
-    assert_eq!(begun(&fixture).await?, [2, 2, 2, 1]);
+    assert_eq!(counts(&fixture).await?, [2, 2, 2, 1]);
     Ok(())
 }

@@ -59,7 +59,7 @@ async fn nothing_created_during_a_password_change_survives_it(test: TestDatabase
             (fixture.sessions.clone(), fixture.sessions.clone(), fixture.api_tokens.clone(), fixture.users.clone());
         let change = new_password(0);
         let kept = change.session.id;
-        let begun = (
+        let insertions = (
             spawn(async move { sessions.create(owner, new).await }),
             spawn(async move { api_tokens.create(owner, session, token).await }),
             spawn(async move { codes.create_code(owner, code).await }),
@@ -67,10 +67,10 @@ async fn nothing_created_during_a_password_change_survives_it(test: TestDatabase
         // The order of the operations varies between rounds.
         let changed = spawn(async move { users.change_password(owner, change, at(2)).await });
         changed.await??;
-        let (created, made, stored) = (begun.0.await?, begun.1.await?, begun.2.await?);
-        assert!(matches!(created, Ok(_) | Err(SessionRepoError::NotFound)), "{round}: {created:?}");
-        assert!(matches!(made, Ok(_) | Err(ApiTokenRepoError::NotFound)), "{round}: {made:?}");
-        assert!(matches!(stored, Ok(()) | Err(SessionRepoError::NotFound)), "{round}: {stored:?}");
+        let (session, token, code) = (insertions.0.await?, insertions.1.await?, insertions.2.await?);
+        assert!(matches!(session, Ok(_) | Err(SessionRepoError::NotFound)), "{round}: {session:?}");
+        assert!(matches!(token, Ok(_) | Err(ApiTokenRepoError::NotFound)), "{round}: {token:?}");
+        assert!(matches!(code, Ok(()) | Err(SessionRepoError::NotFound)), "{round}: {code:?}");
         let rounds = i64::from(round) + 1;
         assert_eq!(fixture.number("SELECT COUNT(*) FROM sessions").await?, rounds);
         assert_eq!(fixture.number("SELECT COUNT(*) FROM refresh_tokens").await?, rounds);

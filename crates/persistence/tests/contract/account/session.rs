@@ -52,9 +52,9 @@ async fn a_session_is_returned_as_it_is_stored(test: TestDatabase) -> anyhow::Re
         let expected =
             Session { id: new.id, user_id: owner, client, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
         assert_eq!(created, expected);
-        let standing = fixture.sessions.status(owner, new.id, at(4)).await?;
+        let status = fixture.sessions.status(owner, new.id, at(4)).await?;
         let expected = SessionStatus { token_version: 0, created_at: at(3), last_used_at: at(3), expires_at: at(9) };
-        assert_eq!(standing, expected);
+        assert_eq!(status, expected);
         let found = fixture.system.session_by_refresh_token(&new.refresh).await?;
         assert_eq!(found, Some(RefreshTokenOwner { user: owner, session: new.id, expires_at: at(9) }));
     }

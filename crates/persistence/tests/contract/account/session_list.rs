@@ -40,12 +40,12 @@ async fn the_newest_session_is_listed_first(test: TestDatabase) -> anyhow::Resul
 async fn expired_sessions_are_not_listed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let alive = fixture.sessions.create(owner, new_session(at(2))).await?;
+    let active = fixture.sessions.create(owner, new_session(at(2))).await?;
     fixture.sessions.create(owner, new_session(at(1))).await?;
     let another = fixture.sessions.create(owner, new_session(at(3))).await?;
     fixture.sessions.create(owner, new_session(at(0))).await?;
     // They do not count towards the limit of a page.
-    assert_eq!(listed(&fixture, owner, 2).await?, Page { items: vec![another, alive], next: None });
+    assert_eq!(listed(&fixture, owner, 2).await?, Page { items: vec![another, active], next: None });
     assert_eq!(fixture.sessions.list(owner, page(9, None)?, at(3)).await?.items, []);
     Ok(())
 }

@@ -54,13 +54,13 @@ async fn an_older_use_does_not_overwrite_a_newer_one(test: TestDatabase) -> anyh
 async fn recording_use_does_not_recreate_an_ended_session(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (owner, other) = (fixture.user().await?, fixture.user().await?);
-    let gone = fixture.session(owner).await?;
-    fixture.sessions.end(owner, gone).await?;
+    let ended = fixture.session(owner).await?;
+    fixture.sessions.end(owner, ended).await?;
     let kept = fixture.session(owner).await?;
-    for (user, session) in [(owner, gone), (other, kept), (owner, id()), (id(), kept)] {
+    for (user, session) in [(owner, ended), (other, kept), (owner, id()), (id(), kept)] {
         fixture.sessions.touch(user, session, client("Phone", "::1")?, at(1)).await?;
     }
-    let outcome = fixture.sessions.status(owner, gone, at(1)).await;
+    let outcome = fixture.sessions.status(owner, ended, at(1)).await;
     assert!(matches!(outcome, Err(SessionRepoError::NotFound)), "{outcome:?}");
     let only = only(&fixture, owner).await?;
     assert_eq!((only.id, only.client, only.last_used_at), (kept, Client::default(), at(0)));

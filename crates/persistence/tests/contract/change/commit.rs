@@ -125,14 +125,14 @@ async fn a_stale_write_rolls_back_the_whole_commit(test: TestDatabase) -> anyhow
     let theirs = fixture.task(other, "4").await?;
     let before = fixture.entries(owner).await?;
     let second = Version::new(2).unwrap_or(Version::FIRST);
-    let mut gone = new_task(owner, "never was")?;
-    gone.version = second;
+    let mut missing = new_task(owner, "never was")?;
+    missing.version = second;
     let behind = Task { version: second, ..three.clone() };
     for (number, stale) in [
         Write::replace(behind.clone(), behind.toggle(at(1))),
         Write::purge(behind),
-        Write::replace(gone.clone(), gone.toggle(at(1))),
-        Write::purge(gone),
+        Write::replace(missing.clone(), missing.toggle(at(1))),
+        Write::purge(missing),
         // A row of another user, and the same with the owner's id in it.
         Write::replace(theirs.clone(), theirs.toggle(at(1))),
         Write::purge(Task { user_id: owner, ..theirs.clone() }),

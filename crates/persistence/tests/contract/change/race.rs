@@ -133,7 +133,7 @@ async fn a_commit_is_serialized_with_the_deletion_of_its_user(test: TestDatabase
     for round in 0..ROUNDS * 2 {
         let owner = fixture.user().await?;
         let (_, turn) = fixture.conversation(owner).await?;
-        let (task, gone) = (fixture.task(owner, "Milk").await?, fixture.task(owner, "Bread").await?);
+        let (task, purged) = (fixture.task(owner, "Milk").await?, fixture.task(owner, "Bread").await?);
         let in_turn = {
             let (changes, change) = (fixture.changes.clone(), effect(owner, call(&turn, 0), at(1)));
             let write = Write::create(new_task(owner, "Eggs")?);
@@ -146,10 +146,10 @@ async fn a_commit_is_serialized_with_the_deletion_of_its_user(test: TestDatabase
             let deleted = delete();
             (
                 deleted,
-                commit(&fixture, owner, vec![Write::replace(task.clone(), task.toggle(at(1))), Write::purge(gone)]),
+                commit(&fixture, owner, vec![Write::replace(task.clone(), task.toggle(at(1))), Write::purge(purged)]),
             )
         } else {
-            let written = vec![Write::replace(task.clone(), task.toggle(at(1))), Write::purge(gone)];
+            let written = vec![Write::replace(task.clone(), task.toggle(at(1))), Write::purge(purged)];
             let written = commit(&fixture, owner, written);
             (delete(), written)
         };

@@ -90,9 +90,9 @@ async fn the_most_recently_active_conversation_is_listed_first(test: TestDatabas
     let owner = fixture.user().await?;
     assert_eq!(all(&fixture, owner, 1).await?, []);
     // Fractions of no, three and six digits, in an order that differs from the lengths of the texts.
-    let mut begun = Vec::new();
+    let mut conversations = Vec::new();
     for microseconds in [500_000, 499_999, 0, 1_000_000, 500_001, 100_000, 999_999, 10] {
-        begun.push(begin(&fixture, owner, "Groceries", microseconds).await?);
+        conversations.push(begin(&fixture, owner, "Groceries", microseconds).await?);
     }
     let titles = |shown: Vec<Conversation>| shown.into_iter().map(|one| one.updated_at).collect::<Vec<_>>();
     let expected = [1_000_000, 999_999, 500_001, 500_000, 499_999, 100_000, 10, 0].map(at);
@@ -100,7 +100,7 @@ async fn the_most_recently_active_conversation_is_listed_first(test: TestDatabas
         assert_eq!(titles(all(&fixture, owner, size).await?), expected, "pages of {size}");
     }
     // A new turn in the oldest conversation.
-    let oldest = &begun[2];
+    let oldest = &conversations[2];
     let turn = new_turn(ConversationTarget::Existing(oldest.id), at(60_000_000))?;
     fixture.conversations.begin_turn(owner, turn).await?;
     assert_eq!(all(&fixture, owner, 3).await?[0].id, oldest.id);
@@ -110,14 +110,14 @@ async fn the_most_recently_active_conversation_is_listed_first(test: TestDatabas
 async fn pages_contain_every_conversation_once_despite_equal_times(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let mut begun = Vec::new();
+    let mut conversations = Vec::new();
     for _ in 0..5 {
-        begun.push(begin(&fixture, owner, "Groceries", 0).await?);
+        conversations.push(begin(&fixture, owner, "Groceries", 0).await?);
     }
-    begun.push(begin(&fixture, owner, "Groceries", 1).await?);
-    begun.reverse();
+    conversations.push(begin(&fixture, owner, "Groceries", 1).await?);
+    conversations.reverse();
     for size in 1..=7 {
-        assert_eq!(all(&fixture, owner, size).await?, begun, "pages of {size}");
+        assert_eq!(all(&fixture, owner, size).await?, conversations, "pages of {size}");
     }
     Ok(())
 }
@@ -140,9 +140,9 @@ async fn a_title_is_stored_byte_for_byte(test: TestDatabase) -> anyhow::Result<(
     let owner = fixture.user().await?;
     for title in ["🧑\u{200D}🚀", "‏שלום‏", "cafe\u{301}", "'; DROP TABLE conversations; --", &"é".repeat(200)]
     {
-        let begun = begin(&fixture, owner, title, 0).await?;
-        assert_eq!(begun.title.as_str(), title);
-        let renamed = fixture.conversations.rename(owner, begun.id, title.parse()?).await?;
+        let conversation = begin(&fixture, owner, title, 0).await?;
+        assert_eq!(conversation.title.as_str(), title);
+        let renamed = fixture.conversations.rename(owner, conversation.id, title.parse()?).await?;
         assert_eq!(renamed.title.as_str(), title);
     }
     Ok(())

@@ -50,14 +50,14 @@ async fn with_pending(fixture: &Fixture, owner: UserId) -> anyhow::Result<(Conve
     Ok((conversation, action))
 }
 
-fn again(conversation: ConversationId, when: i64) -> anyhow::Result<NewTurn> {
+fn next_turn(conversation: ConversationId, when: i64) -> anyhow::Result<NewTurn> {
     new_turn(ConversationTarget::Existing(conversation), at(when))
 }
 
 /// Returns a turn that confirms, with an idempotency key.
 fn confirming(conversation: ConversationId, pending: PendingActionId, when: i64) -> anyhow::Result<NewTurn> {
     let idempotency = Some(request("confirm", 7, KeyReuse::Refuse)?);
-    Ok(NewTurn { confirms: Some(pending), idempotency, ..again(conversation, when)? })
+    Ok(NewTurn { confirms: Some(pending), idempotency, ..next_turn(conversation, when)? })
 }
 
 async fn begin(fixture: &Fixture, owner: UserId, turn: NewTurn) -> anyhow::Result<(Turn, Option<PendingAction>)> {
@@ -84,7 +84,7 @@ async fn a_pending_action_is_read_as_it_was_stored(test: TestDatabase) -> anyhow
     assert_eq!(find_pending(&fixture, owner, conversation, 2).await?, Some(action.clone()));
     assert_eq!(fixture.statements().len(), 1);
     // Neither reading it nor beginning a turn settles it.
-    let (turn, pending) = begin(&fixture, owner, again(conversation, 2)?).await?;
+    let (turn, pending) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
     assert_eq!(pending, Some(action.clone()));
     assert_eq!(find_pending(&fixture, owner, conversation, 3).await?, Some(action));
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(4))).await?;
@@ -102,7 +102,7 @@ async fn a_pending_action_belongs_to_its_conversation(test: TestDatabase) -> any
     let (other, second) = with_pending(&fixture, owner).await?;
     assert_eq!(begin(&fixture, owner, new_turn(new_conversation()?, at(2))?).await?.1, None);
     // Settling one does not affect the other.
-    let (turn, pending) = begin(&fixture, owner, again(other, 2)?).await?;
+    let (turn, pending) = begin(&fixture, owner, next_turn(other, 2)?).await?;
     assert_eq!(pending, Some(second));
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(3))).await?;
     assert_eq!(find_pending(&fixture, owner, other, 4).await?, None);
@@ -114,16 +114,16 @@ async fn a_failed_turn_keeps_the_pending_action(test: TestDatabase) -> anyhow::R
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, action) = with_pending(&fixture, owner).await?;
-    let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(3))).await?;
     assert_eq!(find_pending(&fixture, owner, conversation, 4).await?, Some(action.clone()));
     // The turn is failed by upkeep, by its restarted instance, and by the next message.
-    begin(&fixture, owner, again(conversation, 4)?).await?;
+    begin(&fixture, owner, next_turn(conversation, 4)?).await?;
     assert_eq!(fixture.system.fail_expired_turns(at(4 + LEASE)).await?, 1);
-    begin(&fixture, owner, again(conversation, LEASE + 5)?).await?;
+    begin(&fixture, owner, next_turn(conversation, LEASE + 5)?).await?;
     assert_eq!(fixture.system.fail_turns_of(&"here".parse()?, at(LEASE + 6)).await?, 1);
-    begin(&fixture, owner, again(conversation, LEASE + 7)?).await?;
-    let (_, pending) = begin(&fixture, owner, again(conversation, 3 * LEASE)?).await?;
+    begin(&fixture, owner, next_turn(conversation, LEASE + 7)?).await?;
+    let (_, pending) = begin(&fixture, owner, next_turn(conversation, 3 * LEASE)?).await?;
     assert_eq!(pending, Some(action));
     Ok(())
 }
@@ -133,18 +133,18 @@ async fn a_completed_or_stopped_turn_settles_the_pending_action(test: TestDataba
     let owner = fixture.user().await?;
     for state in [TurnState::Complete, TurnState::Stopped] {
         let (conversation, _) = with_pending(&fixture, owner).await?;
-        let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
+        let (turn, _) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
         fixture.conversations.end_turn(owner, turn.attempt(), end(state, at(3))).await?;
         assert_eq!(find_pending(&fixture, owner, conversation, 4).await?, None, "{state:?}");
-        assert_eq!(begin(&fixture, owner, again(conversation, 4)?).await?.1, None, "{state:?}");
+        assert_eq!(begin(&fixture, owner, next_turn(conversation, 4)?).await?.1, None, "{state:?}");
     }
     let (conversation, _) = with_pending(&fixture, owner).await?;
-    let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
     fixture.conversations.stop_turn(owner, turn.id, at(3)).await?;
     assert_eq!(find_pending(&fixture, owner, conversation, 4).await?, None);
     // A pending action of the turn itself replaces the earlier one.
     let (conversation, _) = with_pending(&fixture, owner).await?;
-    let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
     let next = deletion_and_edit(owner, &turn)?;
     let ended = TurnResult { pending: Some(next.clone()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
@@ -160,7 +160,7 @@ async fn a_pending_action_expires(test: TestDatabase) -> anyhow::Result<()> {
     assert_eq!(find_pending(&fixture, owner, conversation, LATER).await?, None);
     let late = fixture.conversations.begin_turn(owner, confirming(conversation, action.id, LATER)?).await;
     assert!(matches!(late, Err(ConversationRepoError::NotPending)), "{late:?}");
-    assert_eq!(begin(&fixture, owner, again(conversation, LATER)?).await?.1, None);
+    assert_eq!(begin(&fixture, owner, next_turn(conversation, LATER)?).await?.1, None);
     Ok(())
 }
 
@@ -212,8 +212,8 @@ async fn a_turn_that_confirms_an_unknown_action_is_refused(test: TestDatabase) -
         (new_conversation()?, action.id),
         (keyed()?, action.id),
     ] {
-        let begun = fixture.conversations.begin_turn(owner, confirm(target.clone(), pending)?).await;
-        assert!(matches!(begun, Err(ConversationRepoError::NotPending)), "{target:?}: {begun:?}");
+        let outcome = fixture.conversations.begin_turn(owner, confirm(target.clone(), pending)?).await;
+        assert!(matches!(outcome, Err(ConversationRepoError::NotPending)), "{target:?}: {outcome:?}");
     }
     let foreign = fixture.conversations.begin_turn(owner, confirm(existing(theirs), of_theirs.id)?).await;
     assert!(matches!(foreign, Err(ConversationRepoError::NotFound)), "{foreign:?}");
@@ -258,9 +258,9 @@ async fn a_resumed_turn_confirms_only_actions_created_before_it_began(test: Test
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let resumed = |turn| {
-        let begun = fixture.conversations.begin_turn(owner, turn);
+        let outcome = fixture.conversations.begin_turn(owner, turn);
         async move {
-            match begun.await? {
+            match outcome.await? {
                 TurnStart::Resumed { turn, pending, .. } => anyhow::Ok((turn, pending)),
                 other => anyhow::bail!("{other:?}"),
             }
@@ -277,7 +277,7 @@ async fn a_resumed_turn_confirms_only_actions_created_before_it_began(test: Test
     assert_eq!(pending, None);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(6))).await?;
     // Another turn settles it and creates a new one.
-    let (other, _) = begin(&fixture, owner, again(conversation, 7)?).await?;
+    let (other, _) = begin(&fixture, owner, next_turn(conversation, 7)?).await?;
     let second = deletion_and_edit(owner, &other)?;
     let ended = TurnResult { pending: Some(second.clone()), ..end(TurnState::Complete, at(8)) };
     fixture.conversations.end_turn(owner, other.attempt(), ended).await?;
@@ -292,7 +292,7 @@ async fn the_newest_of_several_pending_actions_is_returned(test: TestDatabase) -
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, earlier) = with_pending(&fixture, owner).await?;
-    let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
     let later = PendingAction { expires_at: at(LATER - 1), ..deletion_and_edit(owner, &turn)? };
     let failed = TurnResult { pending: Some(later.clone()), ..end(TurnState::Failed, at(3)) };
     fixture.conversations.end_turn(owner, turn.attempt(), failed).await?;
@@ -310,7 +310,7 @@ async fn a_turn_that_is_not_running_stores_no_pending_action(test: TestDatabase)
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, action) = with_pending(&fixture, owner).await?;
-    let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(3))).await?;
     let late = TurnResult { pending: Some(deletion_and_edit(owner, &turn)?), ..end(TurnState::Complete, at(4)) };
     let late = fixture.conversations.end_turn(owner, turn.attempt(), late).await;
@@ -325,7 +325,7 @@ async fn ending_a_turn_is_rolled_back_when_its_pending_action_is_refused(test: T
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (conversation, action) = with_pending(&fixture, owner).await?;
-    let (turn, _) = begin(&fixture, owner, again(conversation, 2)?).await?;
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 2)?).await?;
     // The id exists already.
     let ended = TurnResult { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
     assert!(fixture.conversations.end_turn(owner, turn.attempt(), ended).await.is_err());

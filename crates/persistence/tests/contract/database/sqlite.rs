@@ -100,8 +100,8 @@ async fn a_long_write_of_another_process_returns_exhausted() -> anyhow::Result<(
     fixture.database.connection_for_migrations().execute_unprepared("PRAGMA busy_timeout = 50").await?;
     let outcome = fixture.write(owner, Write::create(new_task(owner, "Milk")?)).await;
     assert!(matches!(outcome, Err(ChangeRepoError::Storage(StorageError::Exhausted(_)))), "{outcome:?}");
-    let begun = fixture.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await;
-    let ConversationRepoError::Storage(error) = begun.err().ok_or_else(|| anyhow::anyhow!("begun"))? else {
+    let outcome = fixture.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await;
+    let ConversationRepoError::Storage(error) = outcome.err().ok_or_else(|| anyhow::anyhow!("the turn began"))? else {
         anyhow::bail!("another error")
     };
     assert!(matches!(error, StorageError::Exhausted(_)), "{error:?}");
@@ -129,17 +129,17 @@ async fn a_full_disk_returns_full_and_keeps_the_database_intact() -> anyhow::Res
     assert!(matches!(error, ChangeRepoError::Storage(StorageError::Full(_))), "{error:?}");
     // The limit belongs to the connection, which may have been replaced.
     db.execute_unprepared(&limit).await?;
-    let mut begun = 0;
+    let mut turns = 0;
     let error = loop {
         match fixture.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await {
-            Ok(_) => begun += 1,
+            Ok(_) => turns += 1,
             Err(error) => break error,
         }
-        anyhow::ensure!(begun < 1000, "the disk did not become full");
+        anyhow::ensure!(turns < 1000, "the disk did not become full");
     };
     assert!(matches!(error, ConversationRepoError::Storage(StorageError::Full(_))), "{error:?}");
     let page = domain::page::PageRequest::first(std::num::NonZeroU16::MAX);
-    assert_eq!(fixture.conversations.list(owner, page).await?.items.len(), begun);
+    assert_eq!(fixture.conversations.list(owner, page).await?.items.len(), turns);
     assert_eq!(fixture.tasks.counts(owner).await?.pending, created);
     assert_eq!(fixture.changes.head(owner).await?.seq, Seq(created));
     assert_eq!(pragma(db, "integrity_check").await?, "ok");

@@ -76,22 +76,22 @@ async fn a_restarted_instance_fails_its_own_turns(test: TestDatabase) -> anyhow:
         let expected = (false, vec![TurnState::Complete, TurnState::Failed]);
         assert_eq!(states(&fixture, owner, conversation).await?, expected);
     }
-    let live = (true, vec![TurnState::Complete, TurnState::Running]);
-    assert_eq!(states(&fixture, ada, elsewhere).await?, live);
+    let running = (true, vec![TurnState::Complete, TurnState::Running]);
+    assert_eq!(states(&fixture, ada, elsewhere).await?, running);
     Ok(())
 }
 
 async fn turns_with_an_expired_lease_are_failed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, bob) = (fixture.user().await?, fixture.user().await?);
-    let (dead, _) = fixture.conversation(ada).await?;
-    let (live, turn) = fixture.conversation(bob).await?;
+    let (expired, _) = fixture.conversation(ada).await?;
+    let (running, turn) = fixture.conversation(bob).await?;
     fixture.conversations.renew_lease(bob, turn.attempt(), at(15_000_001)).await?;
     assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
     assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
     assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 0);
-    assert_eq!(states(&fixture, ada, dead).await?, (false, vec![TurnState::Complete, TurnState::Failed]));
-    assert_eq!(states(&fixture, bob, live).await?, (true, vec![TurnState::Complete, TurnState::Running]));
+    assert_eq!(states(&fixture, ada, expired).await?, (false, vec![TurnState::Complete, TurnState::Failed]));
+    assert_eq!(states(&fixture, bob, running).await?, (true, vec![TurnState::Complete, TurnState::Running]));
     Ok(())
 }
 
@@ -133,8 +133,8 @@ async fn failing_expired_turns_skips_locked_turns() -> anyhow::Result<()> {
 async fn expired_rows_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let (over, alive) = (new_session(at(5)), new_session(at(6)));
-    for new in [&over, &alive] {
+    let (expired, active) = (new_session(at(5)), new_session(at(6)));
+    for new in [&expired, &active] {
         fixture.sessions.create(owner, new.clone()).await?;
     }
     for end in [5, 6] {
@@ -145,10 +145,10 @@ async fn expired_rows_are_deleted(test: TestDatabase) -> anyhow::Result<()> {
     assert_eq!(fixture.system.delete_expired(at(4)).await?, 0);
     assert_eq!(fixture.system.delete_expired(at(5)).await?, 3);
     assert_eq!(fixture.system.delete_expired(at(5)).await?, 0);
-    assert_eq!(fixture.system.session_by_refresh_token(&over.refresh).await?, None);
-    let gone = fixture.sessions.status(owner, over.id, at(0)).await;
-    assert!(matches!(gone, Err(SessionRepoError::NotFound)), "{gone:?}");
-    fixture.sessions.status(owner, alive.id, at(5)).await?;
+    assert_eq!(fixture.system.session_by_refresh_token(&expired.refresh).await?, None);
+    let status = fixture.sessions.status(owner, expired.id, at(0)).await;
+    assert!(matches!(status, Err(SessionRepoError::NotFound)), "{status:?}");
+    fixture.sessions.status(owner, active.id, at(5)).await?;
     for table in ["one_time_codes", "spent_states"] {
         assert_eq!(fixture.number(&format!("SELECT COUNT(*) FROM {table}")).await?, 1, "{table}");
     }

@@ -151,13 +151,13 @@ async fn expired_pending_actions_are_deleted(test: TestDatabase) -> anyhow::Resu
 
 async fn heads_of_existing_users_are_returned(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
-    let (ada, bob, gone) = (fixture.user().await?, fixture.user().await?, fixture.user().await?);
+    let (ada, bob, deleted) = (fixture.user().await?, fixture.user().await?, fixture.user().await?);
     fixture.user().await?;
     changed(&fixture, ada, 1).await?;
     changed(&fixture, ada, 1).await?;
-    fixture.users.delete(gone, 0).await?;
+    fixture.users.delete(deleted, 0).await?;
     let mut users: Vec<UserId> = (0..20_000).map(|_| id()).collect();
-    users.extend([ada, gone, bob]);
+    users.extend([ada, deleted, bob]);
     let heads = fixture.system.change_heads(&users).await?;
     assert_eq!(heads.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([(ada, Seq(2)), (bob, Seq(0))]));
     fixture.statements();

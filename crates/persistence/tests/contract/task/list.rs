@@ -43,8 +43,8 @@ async fn titles(fixture: &Fixture, owner: UserId, filter: TaskFilter) -> anyhow:
     Ok(all(fixture, owner, &filter, 100).await?.into_iter().map(|task| task.title.to_string()).collect())
 }
 
-fn containing(words: &str) -> TaskFilter {
-    TaskFilter { title: Some(TitleMatch::Containing(NormalizedText::new(words))), ..TaskFilter::default() }
+fn containing(text: &str) -> TaskFilter {
+    TaskFilter { title: Some(TitleMatch::Containing(NormalizedText::new(text))), ..TaskFilter::default() }
 }
 
 fn exactly(title: &str) -> TaskFilter {
@@ -124,13 +124,13 @@ async fn titles_are_matched_case_insensitively(test: TestDatabase) -> anyhow::Re
     for title in ["STRASSE fegen", "CAFE\u{301} zahlen", "ÄPFEL", "Apfel"] {
         fixture.task(owner, title).await?;
     }
-    for (words, expected) in
+    for (text, expected) in
         [("straße", "STRASSE fegen"), ("café", "CAFE\u{301} zahlen"), ("äpf", "ÄPFEL"), ("APF", "Apfel")]
     {
-        assert_eq!(titles(&fixture, owner, containing(words)).await?, [expected], "{words}");
+        assert_eq!(titles(&fixture, owner, containing(text)).await?, [expected], "{text}");
     }
     assert_eq!(titles(&fixture, owner, exactly("äpfel")).await?, ["ÄPFEL"]);
-    // A changed title is found by its new words only.
+    // A changed title is found by its new text only.
     let apple = all(&fixture, owner, &exactly("apfel"), 9).await?.remove(0);
     let patch = domain::task::TaskPatch { title: Some("Birne".parse()?).into(), ..Default::default() };
     fixture.write(owner, Write::replace(apple.clone(), apple.apply(&patch, at(1)))).await?;
@@ -145,7 +145,7 @@ async fn search_text_is_matched_literally(test: TestDatabase) -> anyhow::Result<
     for title in ["100% wool", "1000 wool", "a_b", "axb", "back\\slash", "really!", "it's", "[a-z]*"] {
         fixture.task(owner, title).await?;
     }
-    for (words, expected) in [
+    for (text, expected) in [
         ("0%", "100% wool"),
         ("%", "100% wool"),
         ("_", "a_b"),
@@ -156,10 +156,10 @@ async fn search_text_is_matched_literally(test: TestDatabase) -> anyhow::Result<
         ("'", "it's"),
         ("]*", "[a-z]*"),
     ] {
-        assert_eq!(titles(&fixture, owner, containing(words)).await?, [expected], "{words}");
+        assert_eq!(titles(&fixture, owner, containing(text)).await?, [expected], "{text}");
     }
-    for words in ["!%", "!_", "%%", "?", "$1"] {
-        assert_eq!(titles(&fixture, owner, containing(words)).await?, Vec::<String>::new(), "{words}");
+    for text in ["!%", "!_", "%%", "?", "$1"] {
+        assert_eq!(titles(&fixture, owner, containing(text)).await?, Vec::<String>::new(), "{text}");
     }
     assert_eq!(titles(&fixture, owner, exactly("a_B")).await?, ["a_b"]);
     Ok(())

@@ -57,14 +57,14 @@ async fn a_title_is_stored_byte_for_byte(test: TestDatabase) -> anyhow::Result<(
 async fn times_are_stored_in_whole_microseconds(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    for kept in [at(0), at(123_456), at(120_000)] {
-        let fine = kept + chrono::TimeDelta::nanoseconds(999);
-        let task = Task::new(id(), owner, "Buy milk".parse()?, true, fine);
-        let entries = fixture.changes.commit(owner, &[Write::create(task.clone())], &change(owner, fine)).await?;
-        let task = Task { completed_at: Some(kept), created_at: kept, updated_at: kept, ..task };
+    for stored in [at(0), at(123_456), at(120_000)] {
+        let precise = stored + chrono::TimeDelta::nanoseconds(999);
+        let task = Task::new(id(), owner, "Buy milk".parse()?, true, precise);
+        let entries = fixture.changes.commit(owner, &[Write::create(task.clone())], &change(owner, precise)).await?;
+        let task = Task { completed_at: Some(stored), created_at: stored, updated_at: stored, ..task };
         assert_eq!(fixture.tasks.get(owner, task.id).await?, task);
         // The committed entry has the rounded times that are stored.
-        assert_eq!((entries[0].at, entries[0].after.as_ref().and_then(|row| row.as_task())), (kept, Some(&task)));
+        assert_eq!((entries[0].at, entries[0].after.as_ref().and_then(|row| row.as_task())), (stored, Some(&task)));
     }
     Ok(())
 }

@@ -37,32 +37,34 @@ async fn all(fixture: &Fixture, owner: UserId, size: u16) -> anyhow::Result<Vec<
 async fn other_reads_exclude_the_trash(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let mut gone = Vec::new();
+    let mut deleted = Vec::new();
     for completed in [false, true] {
         let task = Task::new(id(), owner, "Milk".parse()?, completed, at(0));
         fixture.write(owner, Write::create(task.clone())).await?;
-        gone.push(fixture.trash(&task, at(1)).await?);
+        deleted.push(fixture.trash(&task, at(1)).await?);
     }
     let kept = fixture.task(owner, "Milk bottle").await?;
-    for task in &gone {
+    for task in &deleted {
         let read = fixture.tasks.get(owner, task.id).await;
         assert!(matches!(read, Err(TaskRepoError::NotFound)), "{read:?}");
     }
-    let words = kept.title.normalized();
+    let title_text = kept.title.normalized();
     for status in [TaskStatus::All, TaskStatus::Pending, TaskStatus::Completed] {
-        for title in [None, Some(TitleMatch::Exactly(words.clone())), Some(TitleMatch::Containing(words.clone()))] {
+        for title in
+            [None, Some(TitleMatch::Exactly(title_text.clone())), Some(TitleMatch::Containing(title_text.clone()))]
+        {
             let filter = TaskFilter { status, title };
             let page = fixture.tasks.list(owner, &filter, PageRequest::first(NonZeroU16::MAX)).await?;
             let expected = if status == TaskStatus::Completed { &[][..] } else { std::slice::from_ref(&kept) };
             assert_eq!(page.items, expected, "{filter:?}");
         }
     }
-    let milk = gone[0].title.normalized();
+    let milk = deleted[0].title.normalized();
     let exactly = TaskFilter { title: Some(TitleMatch::Exactly(milk)), ..TaskFilter::default() };
     assert_eq!(fixture.tasks.list(owner, &exactly, PageRequest::first(NonZeroU16::MAX)).await?.items, []);
     assert_eq!(fixture.tasks.counts(owner).await?, TaskCounts { pending: 1, completed: 0 });
-    gone.reverse();
-    assert_eq!(all(&fixture, owner, 9).await?, gone);
+    deleted.reverse();
+    assert_eq!(all(&fixture, owner, 9).await?, deleted);
     Ok(())
 }
 

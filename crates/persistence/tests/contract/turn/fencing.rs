@@ -23,7 +23,7 @@ on_both_databases!(
     deleting_the_conversation_is_serialized_with_a_commit,
 );
 
-/// `Lease::LENGTH` in microseconds.
+/// `Lease::TTL` in microseconds.
 const LEASE: i64 = 15_000_000;
 const ROUNDS: usize = 12;
 
@@ -196,17 +196,17 @@ async fn a_stop_is_serialized_with_a_commit_of_several_rows(test: TestDatabase) 
         let writes = [&one, &two].map(|task| Write::replace(task.clone(), task.delete(at(1))));
         let deleted = tokio::spawn(async move { changes.commit(owner, &writes, &change).await });
         fixture.conversations.stop_turn(owner, turn.turn, at(1)).await?;
-        let live = async || -> anyhow::Result<usize> {
+        let count = async || -> anyhow::Result<usize> {
             let tasks = fixture.tasks.get_many(owner, &[one.id, two.id]).await?;
             Ok(tasks.iter().filter(|task| task.deleted_at.is_none()).count())
         };
-        let left = live().await?;
+        let left = count().await?;
         match deleted.await? {
             Ok(entries) => assert_eq!((entries.len(), left), (2, 0)),
             Err(ChangeRepoError::LeaseLost) => assert_eq!(left, 2),
             Err(other) => return Err(other.into()),
         }
-        assert_eq!(live().await?, left);
+        assert_eq!(count().await?, left);
     }
     Ok(())
 }

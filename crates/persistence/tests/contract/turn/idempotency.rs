@@ -29,20 +29,26 @@ const DAY: i64 = 86_400_000_000;
 
 type Outcome = Result<TurnStart, ConversationRepoError>;
 
-/// Returns a request with the key "key" and the fingerprint `what`, in a new conversation.
-fn keyed(what: u8, reuse: KeyReuse, when: i64) -> anyhow::Result<NewTurn> {
-    Ok(NewTurn { idempotency: Some(request("key", what, reuse)?), ..new_turn(new_conversation()?, at(when))? })
+/// Returns a request with the key "key" and this fingerprint, in a new conversation.
+fn keyed(fingerprint: u8, reuse: KeyReuse, when: i64) -> anyhow::Result<NewTurn> {
+    Ok(NewTurn { idempotency: Some(request("key", fingerprint, reuse)?), ..new_turn(new_conversation()?, at(when))? })
 }
 
 fn within(id: ConversationId, turn: NewTurn) -> NewTurn {
     NewTurn { target: ConversationTarget::Existing(id), ..turn }
 }
 
-async fn send(fixture: &Fixture, owner: UserId, what: u8, reuse: KeyReuse, when: i64) -> anyhow::Result<Outcome> {
-    Ok(fixture.conversations.begin_turn(owner, keyed(what, reuse, when)?).await)
+async fn send(
+    fixture: &Fixture,
+    owner: UserId,
+    fingerprint: u8,
+    reuse: KeyReuse,
+    when: i64,
+) -> anyhow::Result<Outcome> {
+    Ok(fixture.conversations.begin_turn(owner, keyed(fingerprint, reuse, when)?).await)
 }
 
-async fn begun(fixture: &Fixture, owner: UserId) -> anyhow::Result<Turn> {
+async fn begin(fixture: &Fixture, owner: UserId) -> anyhow::Result<Turn> {
     Ok(as_new(send(fixture, owner, 1, KeyReuse::Refuse, 0).await??))
 }
 
@@ -62,7 +68,7 @@ async fn an_idempotency_key_adds_no_statement(test: TestDatabase) -> anyhow::Res
     let owner = fixture.user().await?;
     fixture.statements();
     // Inserts of the conversation, the turn and the messages.
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     assert_eq!(fixture.statements().len(), 3);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     // In an existing conversation also the check for an expired turn and for a pending action.
@@ -78,7 +84,7 @@ async fn a_repeated_request_returns_the_stored_answer(test: TestDatabase) -> any
     let fixture = Fixture::new(test).await?;
     for state in [TurnState::Complete, TurnState::Stopped] {
         let owner = fixture.user().await?;
-        let turn = begun(&fixture, owner).await?;
+        let turn = begin(&fixture, owner).await?;
         fixture.conversations.end_turn(owner, turn.attempt(), end(state, at(1))).await?;
         let stored = fixture.conversations.answer(owner, turn.id).await?;
         assert_eq!((&stored.turn, stored.message.status), (&turn, state));
@@ -101,7 +107,7 @@ async fn a_repeated_request_returns_the_stored_answer(test: TestDatabase) -> any
 async fn a_repeated_request_of_a_running_turn_is_in_progress(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     for when in [1, LEASE - 1] {
         let elsewhere = send(&fixture, owner, 1, KeyReuse::StartNew, when).await?;
         assert!(matches!(elsewhere, Err(ConversationRepoError::IdempotencyInProgress)), "{elsewhere:?}");
@@ -117,7 +123,7 @@ async fn a_repeated_request_of_a_running_turn_is_in_progress(test: TestDatabase)
 async fn a_key_with_another_fingerprint_is_refused(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     for state in [None, Some(TurnState::Failed)] {
         if let Some(state) = state {
             fixture.conversations.end_turn(owner, turn.attempt(), end(state, at(1))).await?;
@@ -134,7 +140,7 @@ async fn a_key_with_another_fingerprint_is_refused(test: TestDatabase) -> anyhow
 async fn an_inferred_key_with_another_fingerprint_is_ignored(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     let here = within(turn.conversation, keyed(2, KeyReuse::StartNew, 1)?);
     let here = fixture.conversations.begin_turn(owner, here).await;
     assert!(matches!(here, Err(ConversationRepoError::TurnInProgress)), "{here:?}");
@@ -150,7 +156,7 @@ async fn an_inferred_key_with_another_fingerprint_is_ignored(test: TestDatabase)
 async fn the_result_for_a_known_key_takes_precedence(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     // Another turn is running in that conversation.
     fixture.begin(owner, new_turn(ConversationTarget::Existing(turn.conversation), at(2))?).await?;
@@ -184,7 +190,7 @@ async fn a_key_is_released_after_a_day(test: TestDatabase) -> anyhow::Result<()>
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     assert_eq!(at(DAY) - at(0), IDEMPOTENCY_TTL);
-    let old = begun(&fixture, owner).await?;
+    let old = begin(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, old.attempt(), end(TurnState::Complete, at(DAY - 1))).await?;
     assert_eq!(repeated(send(&fixture, owner, 1, KeyReuse::Refuse, DAY - 1).await?)?.turn, old);
     // The day is counted from the beginning of the turn, for any fingerprint.
@@ -208,21 +214,21 @@ async fn a_key_is_released_after_a_day(test: TestDatabase) -> anyhow::Result<()>
 async fn a_key_is_released_with_its_conversation(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let old = begun(&fixture, owner).await?;
+    let old = begin(&fixture, owner).await?;
     fixture.conversations.delete(owner, old.conversation).await?;
     let here = within(old.conversation, keyed(1, KeyReuse::Refuse, 1)?);
     let here = fixture.conversations.begin_turn(owner, here).await;
     assert!(matches!(here, Err(ConversationRepoError::NotFound)), "{here:?}");
-    begun(&fixture, owner).await?;
+    begin(&fixture, owner).await?;
     Ok(())
 }
 
 async fn idempotency_keys_are_scoped_to_the_user(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
-    let turn = begun(&fixture, ada).await?;
+    let turn = begin(&fixture, ada).await?;
     fixture.conversations.end_turn(ada, turn.attempt(), end(TurnState::Complete, at(1))).await?;
-    let other = begun(&fixture, eve).await?;
+    let other = begin(&fixture, eve).await?;
     assert_eq!(repeated(send(&fixture, ada, 1, KeyReuse::Refuse, 2).await?)?.turn, turn);
     let outcome = send(&fixture, eve, 1, KeyReuse::Refuse, 2).await?;
     assert!(matches!(outcome, Err(ConversationRepoError::IdempotencyInProgress)), "{outcome:?}");

@@ -38,7 +38,7 @@ async fn one_wins(handles: Vec<JoinHandle<Outcome>>) -> anyhow::Result<TurnStart
     let mut winners = Vec::new();
     for handle in handles {
         match handle.await? {
-            Ok(begun) => winners.push(begun),
+            Ok(start) => winners.push(start),
             Err(ConversationRepoError::IdempotencyInProgress) => {}
             Err(other) => return Err(other.into()),
         }
@@ -114,7 +114,7 @@ async fn concurrent_conversations_with_one_client_key_are_one(test: TestDatabase
         let mut winners: Vec<Turn> = Vec::new();
         for handle in together {
             match handle.await? {
-                Ok(begun) => winners.push(as_new(begun)),
+                Ok(start) => winners.push(as_new(start)),
                 Err(ConversationRepoError::TurnInProgress) => {}
                 Err(other) => return Err(other.into()),
             }

@@ -123,8 +123,8 @@ async fn deleting_a_conversation_is_serialized_with_the_end_of_its_turn(test: Te
         failed.await??;
         let ended = ended.await?;
         assert!(matches!(ended, Ok(()) | Err(ConversationRepoError::NoTurn)), "{ended:?}");
-        let gone = fixture.conversations.get(owner, conversation).await;
-        assert!(matches!(gone, Err(ConversationRepoError::NotFound)), "{gone:?}");
+        let found = fixture.conversations.get(owner, conversation).await;
+        assert!(matches!(found, Err(ConversationRepoError::NotFound)), "{found:?}");
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ fn keyed(when: i64) -> anyhow::Result<NewTurn> {
     Ok(NewTurn { idempotency, ..new_turn(new_conversation()?, at(when))? })
 }
 
-async fn begun(fixture: &Fixture, owner: UserId) -> anyhow::Result<Turn> {
+async fn begin(fixture: &Fixture, owner: UserId) -> anyhow::Result<Turn> {
     Ok(as_new(fixture.conversations.begin_turn(owner, keyed(0)?).await?))
 }
 
@@ -55,7 +55,7 @@ async fn row(fixture: &Fixture) -> anyhow::Result<QueryResult> {
 async fn a_failed_turn_is_resumed_with_its_parts(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
     let mut again = keyed(LEASE)?;
     again.lease = Lease { instance: "elsewhere".parse()?, until: at(2 * LEASE) };
@@ -90,7 +90,7 @@ async fn a_failed_turn_is_resumed_with_its_parts(test: TestDatabase) -> anyhow::
 async fn a_turn_with_an_expired_lease_is_resumed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     fixture.conversations.save_progress(owner, turn.attempt(), &text("Add")).await?;
     // It is not marked as failed yet.
     assert_eq!(resumed(&fixture, owner, keyed(LEASE)?).await?, (nth(2, &turn), text("Add")));
@@ -108,7 +108,7 @@ async fn a_turn_with_an_expired_lease_is_resumed(test: TestDatabase) -> anyhow::
 async fn a_turn_is_resumed_more_than_once(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let mut turn = begun(&fixture, owner).await?;
+    let mut turn = begin(&fixture, owner).await?;
     for round in 1..=3 {
         fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(round))).await?;
         let again = resumed(&fixture, owner, keyed(round)?).await?.0;
@@ -142,7 +142,7 @@ async fn a_turn_is_resumed_before_later_messages(test: TestDatabase) -> anyhow::
 async fn a_turn_is_not_resumed_while_another_is_running(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let turn = begun(&fixture, owner).await?;
+    let turn = begin(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
     let target = ConversationTarget::Existing(turn.conversation);
     let other = fixture.begin(owner, new_turn(target.clone(), at(2))?).await?;
@@ -161,7 +161,7 @@ async fn a_turn_is_not_resumed_while_another_is_running(test: TestDatabase) -> a
 async fn usage_of_attempts_is_summed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let mut turn = begun(&fixture, owner).await?;
+    let mut turn = begin(&fixture, owner).await?;
     for (round, waited, first_token) in [(1, 70, None), (2, 700, Some(5)), (3, 7, Some(9))] {
         let failed = TurnResult {
             first_token_at: first_token.map(at),

@@ -83,9 +83,9 @@ async fn a_stopped_turn_keeps_its_parts(test: TestDatabase) -> anyhow::Result<()
 async fn a_missing_turn_has_no_answer_and_cannot_be_stopped(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
-    let (conversation, gone) = fixture.conversation(owner).await?;
+    let (conversation, other_turn) = fixture.conversation(owner).await?;
     fixture.conversations.delete(owner, conversation).await?;
-    for missing in [gone.id, id::<TurnId>()] {
+    for missing in [other_turn.id, id::<TurnId>()] {
         let answer = fixture.conversations.answer(owner, missing).await;
         assert!(matches!(answer, Err(ConversationRepoError::NoTurn)), "{answer:?}");
         let stopped = fixture.conversations.stop_turn(owner, missing, at(1)).await;

@@ -49,7 +49,7 @@ fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
         };
         Ok(calls.iter().map(resolve).collect())
     });
-    let noted = deleted.clone();
+    let recorded = deleted.clone();
     tools.expect_run().returning(move |context: &ToolContext, tool, parameters| {
         if tool == "confirm_pending" {
             return Err(ToolError::UnknownTool(tool.to_owned()));
@@ -59,7 +59,7 @@ fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
             Some(number) => {
                 let Some(TaskMatch::One(target)) = &context.target else { panic!("identifiers are resolved once") };
                 assert_eq!(target.id, task(number).id);
-                noted.lock().unwrap().push(number);
+                recorded.lock().unwrap().push(number);
                 vec![receipt(Action::Deleted, number)]
             }
             None if tool == "add_task" => vec![receipt(Action::Created, 900)],
@@ -68,12 +68,12 @@ fn deleting(deleted: &Arc<Mutex<Vec<u128>>>) -> MockToolExecutor {
         Ok(ToolOutcome::Done { message: format!("{tool} ran"), data: json!({}), changes })
     });
     tools.expect_find_effect().returning(|_, _| Ok(None));
-    let noted = deleted.clone();
+    let recorded = deleted.clone();
     tools.expect_run_pending().returning(move |context, pending| {
         let call = context.origin.call.unwrap();
         assert_eq!((call.round, call.index), (0, 0));
         let numbers: Vec<_> = pending.items.iter().map(|item| item.task.id.as_uuid().as_u128()).collect();
-        noted.lock().unwrap().extend(&numbers);
+        recorded.lock().unwrap().extend(&numbers);
         let changes = numbers.into_iter().map(|number| receipt(Action::Deleted, number)).collect();
         Ok(ToolOutcome::Done { message: "Confirmed: …".into(), data: json!({}), changes })
     });
@@ -88,31 +88,31 @@ fn deletions(numbers: impl IntoIterator<Item = u128>) -> Step {
 
 /// Runs a turn in a conversation with this pending action. Returns the answer, the deleted tasks and the model.
 async fn turn(
-    waiting: Option<PendingAction>,
+    pending: Option<PendingAction>,
     options: ChatOptions,
     steps: Vec<Step>,
     input: ChatInput,
 ) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
-    turn_after(Vec::new(), waiting, options, steps, input).await
+    turn_after(Vec::new(), pending, options, steps, input).await
 }
 
 /// Runs a turn after failed turns with these parts, which followed the pending action.
 async fn turn_after(
     failed: Vec<Vec<Part>>,
-    waiting: Option<PendingAction>,
+    pending: Option<PendingAction>,
     options: ChatOptions,
     steps: Vec<Step>,
     input: ChatInput,
 ) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
     let recorded = Recorded::default();
-    let asking = waiting.iter().map(|pending| (pending.message, vec![text("Shall I?")]));
+    let question = pending.iter().map(|pending| (pending.message, vec![text("Shall I?")]));
     let failed = failed.into_iter().enumerate().map(|(n, parts)| (Uuid::from_u128(600 + n as u128).into(), parts));
-    *recorded.earlier.lock().unwrap() = asking.chain(failed).collect();
+    *recorded.earlier.lock().unwrap() = question.chain(failed).collect();
     let mut repo = MockConversationRepo::new();
     let started = recorded.started.clone();
     repo.expect_begin_turn().returning(move |_, new| {
         *started.lock().unwrap() = Some(new.clone());
-        Ok(TurnStart::New { turn: turn_of(&new), pending: waiting.clone() })
+        Ok(TurnStart::New { turn: turn_of(&new), pending: pending.clone() })
     });
     let deleted = Arc::default();
     let llm = Arc::new(ScriptedLlm::new(steps));
@@ -130,17 +130,17 @@ fn text(text: &str) -> Part {
 }
 
 async fn run(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>) {
-    let words = ChatInput::Text("whatever".parse().unwrap());
-    let (answer, deleted, _) = turn(None, ChatOptions::default(), steps, words).await;
+    let input = ChatInput::Text("message".parse().unwrap());
+    let (answer, deleted, _) = turn(None, ChatOptions::default(), steps, input).await;
     (answer, deleted)
 }
 
 async fn with_pending(steps: Vec<Step>) -> (TurnAnswer, Vec<u128>, Arc<ScriptedLlm>) {
-    let words = ChatInput::Text("oui".parse().unwrap());
-    turn(Some(pending(vec![item(1), item(2)])), ChatOptions::default(), steps, words).await
+    let input = ChatInput::Text("oui".parse().unwrap());
+    turn(Some(pending(vec![item(1), item(2)])), ChatOptions::default(), steps, input).await
 }
 
-fn waiting_for(answer: &TurnAnswer) -> Vec<u128> {
+fn pending_tasks(answer: &TurnAnswer) -> Vec<u128> {
     let items = answer.pending.iter().flat_map(|pending| &pending.items);
     items.map(|item| item.task.id.as_uuid().as_u128()).collect()
 }
@@ -148,9 +148,9 @@ fn waiting_for(answer: &TurnAnswer) -> Vec<u128> {
 #[tokio::test]
 async fn deletions_up_to_the_limit_run_and_one_more_defers_the_whole_round() {
     let (answer, deleted) = run(vec![deletions(1..=3), Step::says("Done.")]).await;
-    assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3]));
+    assert_eq!((pending_tasks(&answer), deleted), (vec![], vec![1, 2, 3]));
     let (answer, deleted) = run(vec![deletions(1..=4), Step::says("Shall I?")]).await;
-    assert_eq!((waiting_for(&answer), deleted), (vec![1, 2, 3, 4], vec![]));
+    assert_eq!((pending_tasks(&answer), deleted), (vec![1, 2, 3, 4], vec![]));
     assert!(answer.receipts.changes.is_empty());
     let results: Vec<_> = answer.tool_calls.iter().filter_map(|call| call.result.as_ref()).collect();
     assert!(results.iter().all(|result| !result.success && result.data["needs_confirmation"] == true), "{results:?}");
@@ -162,10 +162,10 @@ async fn deletions_up_to_the_limit_run_and_one_more_defers_the_whole_round() {
 #[tokio::test]
 async fn the_limit_covers_all_rounds_of_a_turn() {
     let (answer, deleted) = run(vec![deletions(1..=32), Step::says("Shall I?")]).await;
-    assert_eq!((waiting_for(&answer).len(), deleted.len()), (32, 0));
+    assert_eq!((pending_tasks(&answer).len(), deleted.len()), (32, 0));
     let rounds = (1..=4).map(|number| deletions([number])).chain([Step::says("Shall I?")]);
     let (answer, deleted) = run(rounds.collect()).await;
-    assert_eq!((waiting_for(&answer), deleted), (vec![4], vec![1, 2, 3]));
+    assert_eq!((pending_tasks(&answer), deleted), (vec![4], vec![1, 2, 3]));
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn a_task_counts_once_and_a_task_created_in_the_turn_does_not_count() {
     let own =
         vec![Step::calls("add_task", &json!({"title": "a"})), deletions([900]), deletions(1..=3), Step::says("Done.")];
     let (answer, deleted) = run(own).await;
-    assert_eq!((waiting_for(&answer), deleted), (vec![], vec![900, 1, 2, 3]));
+    assert_eq!((pending_tasks(&answer), deleted), (vec![], vec![900, 1, 2, 3]));
 }
 
 #[tokio::test]
@@ -185,15 +185,15 @@ async fn a_deferred_round_still_adds_tasks() {
     calls.push(("add_task", json!({"title": "a"}).to_string()));
     let step = Step::calls_raw(calls.iter().map(|(tool, arguments)| (*tool, arguments.as_str())));
     let (answer, deleted) = run(vec![step, Step::says("Shall I?")]).await;
-    assert_eq!((waiting_for(&answer).len(), deleted.len(), answer.receipts.changes.len()), (4, 0, 1));
+    assert_eq!((pending_tasks(&answer).len(), deleted.len(), answer.receipts.changes.len()), (4, 0, 1));
 }
 
 #[tokio::test]
 async fn a_limit_of_zero_defers_every_deletion() {
     let options = ChatOptions { confirm_above: 0, ..ChatOptions::default() };
-    let words = ChatInput::Text("delete 1".parse().unwrap());
-    let (answer, deleted, _) = turn(None, options, vec![deletions([1]), Step::says("Shall I?")], words).await;
-    assert_eq!((waiting_for(&answer), deleted), (vec![1], vec![]));
+    let input = ChatInput::Text("delete 1".parse().unwrap());
+    let (answer, deleted, _) = turn(None, options, vec![deletions([1]), Step::says("Shall I?")], input).await;
+    assert_eq!((pending_tasks(&answer), deleted), (vec![1], vec![]));
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn a_confirmation_next_to_text_or_other_calls_is_refused() {
 async fn confirmed_deletions_do_not_count() {
     let confirm = Step::calls("confirm_pending", &json!({}));
     let (answer, deleted, _) = with_pending(vec![confirm, deletions(3..=5), Step::says("Done.")]).await;
-    assert_eq!((waiting_for(&answer), deleted), (vec![], vec![1, 2, 3, 4, 5]));
+    assert_eq!((pending_tasks(&answer), deleted), (vec![], vec![1, 2, 3, 4, 5]));
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn a_confirmation_with_parameters_is_refused() {
 #[tokio::test]
 async fn further_deletions_of_a_turn_with_deferred_items_are_deferred() {
     let (answer, deleted) = run(vec![deletions(1..=4), deletions([5]), Step::says("Shall I?")]).await;
-    assert_eq!((waiting_for(&answer), deleted), (vec![1, 2, 3, 4, 5], vec![]));
+    assert_eq!((pending_tasks(&answer), deleted), (vec![1, 2, 3, 4, 5], vec![]));
 }
 
 #[test]

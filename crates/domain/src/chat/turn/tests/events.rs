@@ -40,8 +40,8 @@ fn names(events: &[TurnEvent]) -> Vec<String> {
 
 #[tokio::test]
 async fn events_describe_rounds_texts_and_tools_in_order() {
-    let said = Step::Events(vec![delta(" Add"), delta("ed "), delta(" milk.\n"), done()]);
-    let events = events(vec![Step::calls("add_task", &json!({"title": "milk"})), said], succeeding()).await;
+    let reply = Step::Events(vec![delta(" Add"), delta("ed "), delta(" milk.\n"), done()]);
+    let events = events(vec![Step::calls("add_task", &json!({"title": "milk"})), reply], succeeding()).await;
     let expected = [
         "started",
         "[",
@@ -145,8 +145,8 @@ async fn repeated_and_missing_call_ids_are_replaced() {
             arguments: format!("{{\"n\":\"{id}\"}}"),
         },
     };
-    let again = Step::Events(vec![call("same"), done()]);
-    let steps = [Step::Events(vec![call("same"), call(""), done()]), again, Step::says("Nothing.")];
+    let second = Step::Events(vec![call("same"), done()]);
+    let steps = [Step::Events(vec![call("same"), call(""), done()]), second, Step::says("Nothing.")];
     let answer =
         send(ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new(steps)), succeeding())).await.unwrap();
     let ids: Vec<_> = answer.tool_calls.iter().map(|call| call.id.as_str()).collect();
@@ -202,7 +202,7 @@ async fn a_failure_after_reads_states_that_nothing_was_changed() {
 }
 
 #[tokio::test]
-async fn text_before_a_call_does_not_answer_its_result() {
+async fn text_before_a_call_is_followed_by_the_result_of_the_tool() {
     let Step::Events(mut events) = Step::calls("delete_task", &json!({})) else { panic!() };
     events.insert(0, delta("Let me look."));
     let steps = [Step::Events(events), Step::says("")];

@@ -1,4 +1,4 @@
-//! Repeated requests: a turn happens once.
+//! Resumed turns, repeated requests, and turns of other processes.
 
 use super::*;
 use crate::change::Action;
@@ -49,9 +49,9 @@ fn spec(name: &'static str, read_only: bool) -> ToolSpec {
 #[tokio::test]
 async fn a_resumed_turn_does_not_repeat_completed_calls() {
     let recorded = Recorded::default();
-    let apology = Part::Notice { text: "The assistant could not finish.".into() };
-    let half = Part::Text { round: 1, text: "Add".into() };
-    let parts = vec![call(0, "add_task", Some("Task 'milk' created successfully")), half, apology];
+    let notice = Part::Notice { text: "The assistant could not finish.".into() };
+    let partial = Part::Text { round: 1, text: "Add".into() };
+    let parts = vec![call(0, "add_task", Some("Task 'milk' created successfully")), partial, notice];
     let mut tools = MockToolExecutor::new();
     tools.expect_tools().returning(|| vec![spec("add_task", false)]);
     let llm = Arc::new(ScriptedLlm::new([Step::says("Added milk.")]));
@@ -60,8 +60,8 @@ async fn a_resumed_turn_does_not_repeat_completed_calls() {
         (answer.response.as_str(), answer.tool_calls.len(), answer.receipts.changes.len()),
         ("Added milk.", 1, 1)
     );
-    let asked = &llm.requests()[0].messages;
-    assert_eq!(asked.len(), 3, "the message, the call and its result: {asked:?}");
+    let messages = &llm.requests()[0].messages;
+    assert_eq!(messages.len(), 3, "the message, the call and its result: {messages:?}");
     assert!(matches!(recorded.ended().parts.last(), Some(Part::Text { round: 1, .. })));
     assert_eq!(answer.usage.tokens_in, 110, "the usage of all attempts");
     assert_eq!(recorded.ended().usage.tokens_in, 10, "storage adds it to earlier attempts");
@@ -86,8 +86,8 @@ async fn calls_without_a_result_get_the_recorded_outcome_and_are_not_run_again()
     let answer = send(ports(failed_with(&Recorded::default(), parts), llm.clone(), tools)).await.unwrap();
     let results: Vec<_> = answer.tool_calls.iter().map(|call| call.result.as_ref().unwrap().success).collect();
     assert_eq!((results, answer.receipts.changes.len()), (vec![true, true, false], 2));
-    let told = format!("{:?}", llm.requests()[0].messages);
-    assert!(told.contains("not done before the turn was interrupted"), "{told}");
+    let messages = format!("{:?}", llm.requests()[0].messages);
+    assert!(messages.contains("not done before the turn was interrupted"), "{messages}");
 }
 
 #[tokio::test]
@@ -100,22 +100,22 @@ async fn an_attempt_that_fails_early_keeps_the_recorded_calls() {
     send(ChatPorts { users: Arc::new(users), ..base }).await.unwrap_err();
     let ended = recorded.ended();
     assert_eq!(ended.parts[0], done, "the next attempt must not repeat it");
-    let said = content(&ended.parts);
-    assert_eq!(said, "The assistant could not finish. Until then: Task 'milk' created successfully.");
+    let text = content(&ended.parts);
+    assert_eq!(text, "The assistant could not finish. Until then: Task 'milk' created successfully.");
 }
 
 #[tokio::test]
-async fn deferred_calls_are_left_to_the_model_to_repeat() {
-    let asked = ToolResult { success: false, message: "Ask.".into(), data: json!({"needs_confirmation": true}) };
-    let Part::ToolCall(made) = call(0, "delete_task", None) else { panic!() };
-    let parts = vec![Part::ToolCall(ToolCall { result: Some(asked), changes: vec![], ..made })];
+async fn deferred_calls_count_as_not_done() {
+    let deferred = ToolResult { success: false, message: "Ask.".into(), data: json!({"needs_confirmation": true}) };
+    let Part::ToolCall(deletion) = call(0, "delete_task", None) else { panic!() };
+    let parts = vec![Part::ToolCall(ToolCall { result: Some(deferred), changes: vec![], ..deletion })];
     let llm = Arc::new(ScriptedLlm::new([Step::says("Shall I?")]));
     let answer = send(ports(failed_with(&Recorded::default(), parts), llm, idle())).await.unwrap();
     assert!(answer.tool_calls[0].result.as_ref().unwrap().message.contains("not done before"), "{answer:?}");
 }
 
 #[tokio::test]
-async fn the_limit_of_rounds_covers_all_attempts_but_each_may_answer() {
+async fn the_limit_of_rounds_covers_all_attempts_and_each_has_at_least_one() {
     let parts: Vec<_> = (0..7).map(|round| call(round, "add_task", Some("done"))).collect();
     let step = |n: u8| Step::calls("add_task", &json!({"title": n.to_string()}));
     let llm = Arc::new(ScriptedLlm::new((0..5).map(step)));
@@ -190,17 +190,17 @@ async fn a_turn_of_another_process_is_followed_by_polling_storage() {
         })
     });
     repo.expect_pending().returning(|_, _, _| Ok(None));
-    let mut looks = 0;
+    let mut polls = 0;
     repo.expect_answer().withf(|user, _| *user == owner()).times(3).returning(move |_, _| {
-        looks += 1;
-        let said = ["", "Add", "Added."][looks - 1];
+        polls += 1;
+        let text = ["", "Add", "Added."][polls - 1];
         let message = Message {
             id: turn.assistant_message,
             conversation: turn.conversation,
             position: 2,
             role: Role::Assistant,
-            parts: if said.is_empty() { vec![] } else { vec![Part::Text { round: 0, text: said.into() }] },
-            status: if looks == 3 { TurnState::Complete } else { TurnState::Running },
+            parts: if text.is_empty() { vec![] } else { vec![Part::Text { round: 0, text: text.into() }] },
+            status: if polls == 3 { TurnState::Complete } else { TurnState::Running },
             created_at: now(),
         };
         Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default(), error_code: None })

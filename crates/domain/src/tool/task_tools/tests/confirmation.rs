@@ -74,7 +74,7 @@ async fn confirmed_items_run_as_one_operation_at_their_recorded_versions() {
 async fn a_concurrently_changed_task_is_skipped() {
     let memory = Memory::with([task(1, "a"), task(2, "b")]);
     let other = |memory: &Memory| memory.put(task(1, "a").toggle(at()));
-    *memory.meanwhile.lock().unwrap() = Some(Box::new(other));
+    *memory.before_commit.lock().unwrap() = Some(Box::new(other));
     let items = [deletion(1, "a"), deletion(2, "b")];
     let outcome = tools(&memory, showing(vec![])).run_pending(&context(), &pending(items)).await.unwrap();
     assert!(matches!(&outcome, ToolOutcome::Done { changes, .. } if changes.len() == 1), "{outcome:?}");

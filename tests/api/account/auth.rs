@@ -1,0 +1,155 @@
+//! Accounts: registration, sign-in, token rotation, logout and the profile.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{TestApp, on_both_databases};
+
+on_both_databases! {
+    async fn registering_signs_in_and_the_session_has_every_field(app: TestApp) {
+        let anonymous = app.anonymous();
+        let body = json!({"email": " Ada@Example.com ", "password": "correct horse", "name": "Ada"});
+        let session = anonymous.post("/auth/register", body).await?.expect(201)?;
+        assert_eq!(session["token_type"], "bearer");
+        assert_eq!(session["expires_in"], 86_400);
+        let user = &session["user"];
+        assert_eq!((&user["email"], &user["name"]), (&json!("Ada@Example.com"), &json!("Ada")));
+        assert_eq!(user["time_zone"], "UTC");
+        assert!(user["created_at"].as_str().is_some_and(|time| time.ends_with('Z')), "{user}");
+        let ada = anonymous.with_token(session["access_token"].as_str().unwrap_or_default());
+        assert_eq!(ada.get("/auth/me").await?.expect(200)?, *user);
+    }
+}
+
+on_both_databases! {
+    async fn an_email_is_taken_in_any_case(app: TestApp) {
+        app.register("ada").await?;
+        let other_case = json!({"email": "ADA@EXAMPLE.COM", "password": "another horse"});
+        app.anonymous().post("/auth/register", other_case).await?.expect_problem(409, "EMAIL_TAKEN", Some("email"))?;
+    }
+}
+
+on_both_databases! {
+    async fn login_accepts_the_email_in_any_case(app: TestApp) {
+        app.register("ada").await?;
+        let anonymous = app.anonymous();
+        let right = json!({"email": "ADA@example.com", "password": TestApp::PASSWORD});
+        anonymous.post("/auth/login", right).await?.expect(200)?;
+    }
+}
+
+on_both_databases! {
+    async fn an_unknown_email_and_a_wrong_password_get_the_same_response(app: TestApp) {
+        app.register("ada").await?;
+        let anonymous = app.anonymous();
+        let mut answers = Vec::new();
+        for (email, password) in [
+            ("ada@example.com", "wrong password"),
+            ("eve@example.com", TestApp::PASSWORD),
+            ("no address", TestApp::PASSWORD),
+            ("ada@example.com", ""),
+        ] {
+            let answer = anonymous.post("/auth/login", json!({"email": email, "password": password})).await?;
+            answer.expect_problem(401, "INVALID_CREDENTIALS", None)?;
+            assert!(!answer.header("www-authenticate").is_empty());
+            answers.push(answer.without_request_id()?);
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1);
+    }
+}
+
+on_both_databases! {
+    async fn an_invalid_registration_names_its_field(app: TestApp) {
+        let anonymous = app.anonymous();
+        for (body, field) in [
+            (json!({"email": "ada", "password": "correct horse"}), "email"),
+            (json!({"password": "correct horse"}), "email"),
+            (json!({"email": "ada@example.com"}), "password"),
+            (json!({"email": "ada@example.com", "password": "short"}), "password"),
+            (json!({"email": "ada@example.com", "password": "x".repeat(129)}), "password"),
+            (json!({"email": "ada@example.com", "password": 12_345_678}), "password"),
+            (json!({"email": "ada@example.com", "password": "correct horse", "name": " "}), "name"),
+            (json!({"email": "ada@example.com", "password": "correct horse", "admin": true}), "admin"),
+        ] {
+            anonymous.post("/auth/register", body).await?.expect_problem(400, "VALIDATION_ERROR", Some(field))?;
+        }
+        let without_name = json!({"email": "bob@example.com", "password": "correct horse", "name": null});
+        let session = anonymous.post("/auth/register", without_name).await?.expect(201)?;
+        assert_eq!(session["user"]["name"], "bob");
+    }
+}
+
+on_both_databases! {
+    async fn refreshing_rotates_and_reuse_ends_the_session(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let anonymous = app.anonymous();
+        let refresh = |token: String| {
+            let anonymous = anonymous.clone();
+            async move { anonymous.post("/auth/refresh", json!({"refresh_token": token})).await }
+        };
+        let second = refresh(ada.refresh_token.clone()).await?.expect(200)?;
+        let token = |session: &Value| session["refresh_token"].as_str().unwrap_or_default().to_owned();
+        assert_ne!(token(&second), ada.refresh_token);
+        ada.get("/auth/me").await?.expect(200)?;
+        refresh(ada.refresh_token.clone()).await?.expect_problem(401, "UNAUTHORIZED", None)?;
+        refresh(token(&second)).await?.expect_problem(401, "UNAUTHORIZED", None)?;
+        ada.get("/auth/me").await?.expect_problem(401, "UNAUTHORIZED", None)?;
+    }
+}
+
+on_both_databases! {
+    async fn logging_out_ends_the_session_and_its_access_token_immediately(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let other = app.login("ada").await?;
+        ada.post("/auth/logout", json!({"refresh_token": ada.refresh_token})).await?.expect(204)?;
+        ada.get("/auth/me").await?.expect_problem(401, "UNAUTHORIZED", None)?;
+        other.get("/auth/me").await?.expect(200)?;
+        app.anonymous().post("/auth/logout", json!({"refresh_token": "unknown"})).await?.expect(204)?;
+    }
+}
+
+on_both_databases! {
+    async fn only_the_profile_of_an_account_can_be_patched(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let changed =
+            ada.patch("/auth/me", json!({"name": "Countess", "time_zone": "Europe/London"})).await?.expect(200)?;
+        assert_eq!((&changed["name"], &changed["time_zone"]), (&json!("Countess"), &json!("Europe/London")));
+        let unchanged = ada.patch("/auth/me", json!({"name": null})).await?.expect(200)?;
+        assert_eq!(unchanged["name"], "Countess");
+        let response = ada.patch("/auth/me", json!({"time_zone": "Mars/Base"})).await?;
+        response.expect_problem(400, "VALIDATION_ERROR", Some("time_zone"))?;
+        let response = ada.patch("/auth/me", json!({"email": "eve@example.com"})).await?;
+        response.expect_problem(400, "VALIDATION_ERROR", Some("email"))?;
+        ada.patch("/auth/me", json!({"id": ada.id})).await?.expect_problem(400, "VALIDATION_ERROR", Some("id"))?;
+    }
+}
+
+on_both_databases! {
+    async fn a_foreign_or_forged_token_is_rejected(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let unsigned = |header: &str| {
+            let payload = ada.access_token.split('.').nth(1).unwrap_or_default();
+            format!("{header}.{payload}.")
+        };
+        for token in [
+            "nonsense".to_owned(),
+            ada.refresh_token.clone(),
+            unsigned("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"),
+            unsigned("eyJhbGciOiJOb05FIiwidHlwIjoiSldUIn0"),
+            format!("{}x", ada.access_token),
+        ] {
+            let forged = ada.with_token(&token);
+            for path in ["/auth/me", "/api/{me}/tasks"] {
+                let answer = forged.get(path).await?;
+                answer.expect_problem(401, "UNAUTHORIZED", None)?;
+                assert!(answer.header("www-authenticate").starts_with("Bearer"), "{:?}", answer.headers);
+            }
+        }
+        let without = ada.with_token("");
+        without.get("/auth/me").await?.expect_problem(401, "UNAUTHORIZED", None)?;
+        for scheme in ["Basic YTpi", "Bearer", "bearer "] {
+            let answer = without.send_with(Method::GET, "/auth/me", None, &[("authorization", scheme)]).await?;
+            answer.expect_problem(401, "UNAUTHORIZED", None)?;
+        }
+    }
+}
