@@ -11,7 +11,6 @@ mod http;
 mod id_token;
 mod options;
 mod published;
-mod tls;
 
 use std::future::Future;
 use std::pin::pin;

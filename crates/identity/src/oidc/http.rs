@@ -8,10 +8,7 @@ use std::mem;
 use futures_util::future::BoxFuture;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::header::AUTHORIZATION;
-use reqwest::{Request, StatusCode, redirect};
-
-use super::OidcOptionsError;
-use super::tls;
+use reqwest::{Certificate, Request, StatusCode, redirect};
 
 /// The most bytes of an answer. Key sets and tokens have a few thousand.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -31,9 +28,13 @@ pub(super) enum HttpFailure {
 pub(super) struct HttpClient(reqwest::Client);
 
 impl HttpClient {
-    pub(super) fn new() -> Result<Self, OidcOptionsError> {
+    pub(super) fn new() -> reqwest::Result<Self> {
+        // An error means that a provider is already installed.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        // Mozilla's certificate authorities in addition to the platform's, for images without any.
+        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| Certificate::from_der(root));
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config()?)
+            .tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?)
             .user_agent(concat!("doable/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .no_proxy()

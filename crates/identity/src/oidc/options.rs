@@ -35,9 +35,6 @@ pub enum OidcOptionsError {
     /// There is no client secret.
     #[error("the client secret must not be empty")]
     ClientSecret,
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     Client(#[from] reqwest::Error),
