@@ -1,7 +1,7 @@
-//! HTTP for `openidconnect`: one request, no redirect followed, an answer of bounded size.
+//! HTTP for `openidconnect`, without redirects and with responses of limited size.
 //!
-//! Proxies of the environment are not used, so that the client's secret goes to the provider and nowhere else. Deliberately
-//! not here: deadlines, which are the caller's. Dropping the future ends its request.
+//! Proxies of the environment are ignored, so that the client secret is sent only to the provider. Callers set timeouts:
+//! dropping the future cancels the request.
 
 use std::mem;
 
@@ -10,21 +10,20 @@ use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Certificate, Request, StatusCode, redirect};
 
-/// The most bytes of an answer. Key sets and tokens have a few thousand.
-const MOST_BYTES: usize = 1024 * 1024;
+/// Maximum size of a response body. Key sets and tokens have a few thousand bytes.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HttpFailure {
+pub(super) enum HttpError {
     #[error("the request failed")]
     Request(#[from] reqwest::Error),
-    #[error("the provider answered with status {0}")]
+    #[error("the provider responded with status {0}")]
     Status(StatusCode),
-    #[error("the answer has more than {MOST_BYTES} bytes")]
-    TooLong,
+    #[error("the response has more than {MAX_BODY_BYTES} bytes")]
+    TooLarge,
 }
 
-/// The connections to the provider.
+/// A pool of connections to the provider.
 pub(super) struct HttpClient(reqwest::Client);
 
 impl HttpClient {
@@ -43,35 +42,35 @@ impl HttpClient {
         Ok(Self(client))
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpFailure> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut request = Request::try_from(request)?;
         if let Some(credentials) = request.headers_mut().get_mut(AUTHORIZATION) {
             credentials.set_sensitive(true);
         }
         let mut response = self.0.execute(request).await?;
         let status = response.status();
-        // Then the body tells nothing about the sign-in.
+        // These statuses mean that the provider is unavailable, whatever the body is.
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(HttpFailure::Status(status));
+            return Err(HttpError::Status(status));
         }
         let headers = mem::take(response.headers_mut());
         let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await? {
-            if body.len() + piece.len() > MOST_BYTES {
-                return Err(HttpFailure::TooLong);
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(HttpError::TooLarge);
             }
-            body.extend_from_slice(&piece);
+            body.extend_from_slice(&chunk);
         }
-        let mut answer = HttpResponse::new(body);
-        *answer.status_mut() = status;
-        *answer.headers_mut() = headers;
-        Ok(answer)
+        let mut http_response = HttpResponse::new(body);
+        *http_response.status_mut() = status;
+        *http_response.headers_mut() = headers;
+        Ok(http_response)
     }
 }
 
 impl<'c> AsyncHttpClient<'c> for HttpClient {
-    type Error = HttpFailure;
-    type Future = BoxFuture<'c, Result<HttpResponse, HttpFailure>>;
+    type Error = HttpError;
+    type Future = BoxFuture<'c, Result<HttpResponse, HttpError>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(self.send(request))
