@@ -15,7 +15,7 @@ use reqwest::header::COOKIE;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_database::{Kind, TestDatabase};
-use test_openid::{CLIENT_ID, CLIENT_SECRET, Fault, OpenIdServer, Page, Person};
+use test_openid::{CLIENT_ID, CLIENT_SECRET, EndUser, Endpoint, Fault, OpenIdServer};
 use url::{Position, Url};
 
 use crate::server::{Server, run};
@@ -96,7 +96,7 @@ fn there_was_something_to_find(log: &[String], requests: usize) -> anyhow::Resul
 
 /// Signs in at the provider, with what it gives and with what it refuses.
 async fn elsewhere(walk: &mut Walk, provider: &OpenIdServer) -> anyhow::Result<()> {
-    provider.sign_in_as(Person::with_email("1", "ada@elsewhere.example"));
+    provider.sign_in_as(EndUser::with_email("1", "ada@elsewhere.example"));
     let landing = browse(walk, provider, "/auth/google").await?;
     let (_, code) = landing.query_pairs().find(|(name, _)| name == "code").with_context(|| landing.to_string())?;
     for status in [200, 400] {
@@ -113,12 +113,12 @@ async fn elsewhere(walk: &mut Walk, provider: &OpenIdServer) -> anyhow::Result<(
     let mark = walk.marks.make("provider");
     for body in [format!(r#"{{"id_token":"{mark}","access_token":"{mark}","token_type":"bearer"}}"#), mark] {
         for status in [200, 400] {
-            provider.fail(Page::Token, Fault::Body(status, body.clone()));
+            provider.set_fault(Endpoint::Token, Fault::Body(status, body.clone()));
             let landing = browse(walk, provider, "/auth/google").await?;
             ensure!(landing.query().is_some_and(|query| query.starts_with("error=")), "{landing}");
         }
     }
-    provider.mend(Page::Token);
+    provider.clear_fault(Endpoint::Token);
     provider.forge(|token| token.claims["nonce"] = json!(format!("{SIGN}-nonce")));
     browse(walk, provider, "/auth/google").await?;
     Ok(())
