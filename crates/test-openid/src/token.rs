@@ -49,7 +49,7 @@ pub(crate) fn exchange(state: &mut State, issuer: &str, request: &Request) -> Re
 /// Whether the client authenticates by exactly one method (RFC 6749, 2.3.1), which the discovery document lists.
 fn is_authenticated(request: &Request, form: &BTreeMap<String, String>, document: &Value) -> bool {
     let methods = document["token_endpoint_auth_methods_supported"].as_array();
-    // The default is OpenID Connect Discovery 1.0, 3.
+    // `client_secret_basic` is the default (OpenID Connect Discovery 1.0, 3).
     let supports = |method: &str| methods.map_or(method == "client_secret_basic", |all| all.contains(&method.into()));
     let in_form = (form.get("client_id"), form.get("client_secret"));
     let header = request.headers.get("Authorization").and_then(|value| value.to_str().ok());

@@ -13,15 +13,15 @@ use tokio::sync::Semaphore;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashingLimits {
     /// Maximum number of hashes computed at the same time. Each takes a core and the memory of its cost.
-    pub at_once: NonZeroUsize,
+    pub concurrent: NonZeroUsize,
     /// Maximum number of queued hashes. Further ones fail immediately with [`HashError::Overloaded`].
-    pub waiting: usize,
+    pub queued: usize,
 }
 
 impl Default for HashingLimits {
     /// One hash per core and 64 in the queue, which is about one second of work on two cores.
     fn default() -> Self {
-        Self { at_once: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), waiting: 64 }
+        Self { concurrent: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), queued: 64 }
     }
 }
 
@@ -43,14 +43,14 @@ impl HashingPool {
     /// # Errors
     /// Returns an error if the operating system provides no event queue for the runtime.
     pub(super) fn new(limits: HashingLimits) -> io::Result<Self> {
-        let at_once = limits.at_once.get();
+        let concurrent = limits.concurrent.get();
         let runtime =
-            runtime::Builder::new_current_thread().max_blocking_threads(at_once).thread_name("hashing").build()?;
+            runtime::Builder::new_current_thread().max_blocking_threads(concurrent).thread_name("hashing").build()?;
         Ok(Self {
             threads: runtime.handle().clone(),
             runtime: Some(runtime),
-            queue: Arc::new(Semaphore::new(at_once.saturating_add(limits.waiting).min(Semaphore::MAX_PERMITS))),
-            running: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
+            queue: Arc::new(Semaphore::new(concurrent.saturating_add(limits.queued).min(Semaphore::MAX_PERMITS))),
+            running: Arc::new(Semaphore::new(concurrent.min(Semaphore::MAX_PERMITS))),
         })
     }
 
