@@ -87,7 +87,10 @@ mod tests {
         let response = get(&authorization_url(&server, ""));
         assert!(response.starts_with("HTTP/1.1 302 "), "{response}");
         let location = response.lines().find_map(|line| line.strip_prefix("location: ")).unwrap();
-        assert!(location.starts_with(&format!("{REDIRECT_URI}&state=the+state&iss=")) && location.contains("&code="), "{location}");
+        assert!(
+            location.starts_with(&format!("{REDIRECT_URI}&state=the+state&iss=")) && location.contains("&code="),
+            "{location}"
+        );
         assert_eq!(server.request_count(Endpoint::Authorization), 1);
 
         server.deny(true);

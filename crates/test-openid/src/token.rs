@@ -42,7 +42,9 @@ pub(crate) fn exchange(state: &mut State, issuer: &str, request: &Request) -> Re
             });
             Response::json(200, &body)
         }
-        Err(error) => Response::json(500, &json!({ "error": "server_error", "error_description": format!("{error:#}") })),
+        Err(error) => {
+            Response::json(500, &json!({ "error": "server_error", "error_description": format!("{error:#}") }))
+        }
     }
 }
 
@@ -54,7 +56,9 @@ fn is_authenticated(request: &Request, form: &BTreeMap<String, String>, document
     let in_form = (form.get("client_id"), form.get("client_secret"));
     let header = request.headers.get("Authorization").and_then(|value| value.to_str().ok());
     match (header, in_form) {
-        (None, (Some(id), Some(secret))) => supports("client_secret_post") && id == CLIENT_ID && secret == CLIENT_SECRET,
+        (None, (Some(id), Some(secret))) => {
+            supports("client_secret_post") && id == CLIENT_ID && secret == CLIENT_SECRET
+        }
         (Some(header), (_, None)) => {
             let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
             let credentials = format!("{}:{}", encode(CLIENT_ID), encode(CLIENT_SECRET));

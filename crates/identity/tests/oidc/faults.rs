@@ -1,4 +1,4 @@
-//! A provider that is down, ill, or somebody else.
+//! Failures of the provider, and invalid responses.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -6,12 +6,12 @@ use domain::account::{IdentityProvider as _, IdentityProviderError};
 use domain::runtime::with_causes;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use test_openid::{Fault, Page};
+use test_openid::{Endpoint, Fault};
 
-use crate::fixture::{Fixture, assert_tells_nothing, refused, unavailable};
+use crate::fixture::{Fixture, assert_contains_no_secret, expect_refused, expect_unavailable};
 
-/// An address at which nobody listens.
-fn nobody() -> String {
+/// Returns a URL of a port on which nothing listens.
+fn unused_url() -> String {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     format!("http://127.0.0.1:{port}")
 }
@@ -22,132 +22,136 @@ async fn with_document(edit: impl Fn(&mut Value) + Send + 'static) -> Fixture {
     fixture
 }
 
-/// Signs in while a page fails.
-async fn failing(page: Page, fault: Fault) -> IdentityProviderError {
-    failing_at(&Fixture::new().await, page, fault).await
+/// Returns the error of a sign-in with a faulty endpoint.
+async fn error_with_fault(endpoint: Endpoint, fault: Fault) -> IdentityProviderError {
+    error_of(&Fixture::new().await, endpoint, fault).await
 }
 
-async fn failing_at(fixture: &Fixture, page: Page, fault: Fault) -> IdentityProviderError {
-    fixture.server.fail(page, fault);
-    match page {
-        Page::Token => fixture.sign_in().await.unwrap_err(),
-        Page::Discovery | Page::Keys | Page::Authorization => fixture.begin().await.unwrap_err(),
+async fn error_of(fixture: &Fixture, endpoint: Endpoint, fault: Fault) -> IdentityProviderError {
+    fixture.server.set_fault(endpoint, fault);
+    match endpoint {
+        Endpoint::Token => fixture.sign_in().await.unwrap_err(),
+        Endpoint::Discovery | Endpoint::Keys | Endpoint::Authorization => fixture.begin().await.unwrap_err(),
     }
 }
 
-const PAGES: [Page; 3] = [Page::Discovery, Page::Keys, Page::Token];
+const ENDPOINTS: [Endpoint; 3] = [Endpoint::Discovery, Endpoint::Keys, Endpoint::Token];
 
 #[tokio::test]
-async fn a_provider_that_is_down_is_unavailable() {
-    let fixture = Fixture::with(|options| options.issuer = nobody()).await;
-    assert!(unavailable(fixture.begin().await).contains("Connection refused"));
-    for endpoint in ["jwks_uri", "token_endpoint"] {
-        let fixture = with_document(move |document| document[endpoint] = nobody().into()).await;
-        let outcome = match endpoint {
+async fn closed_port_is_unavailable() {
+    let fixture = Fixture::with(|options| options.issuer = unused_url()).await;
+    assert!(expect_unavailable(fixture.begin().await).contains("Connection refused"));
+    for field in ["jwks_uri", "token_endpoint"] {
+        let fixture = with_document(move |document| document[field] = unused_url().into()).await;
+        let outcome = match field {
             "jwks_uri" => fixture.begin().await.map(drop),
             _ => fixture.sign_in().await.map(drop),
         };
-        assert!(unavailable(outcome).contains("Connection refused"));
+        assert!(expect_unavailable(outcome).contains("Connection refused"));
     }
 }
 
 #[tokio::test]
-async fn a_provider_that_has_an_error_or_is_overloaded_is_unavailable() {
-    for page in PAGES {
+async fn server_error_or_rate_limit_is_unavailable() {
+    for endpoint in ENDPOINTS {
         let fixture = Fixture::new().await;
         for status in [500, 502, 503, 429] {
-            let error = failing_at(&fixture, page, Fault::Status(status)).await;
-            assert!(unavailable(Err::<(), _>(error)).contains(&status.to_string()), "{page:?}");
+            let error = error_of(&fixture, endpoint, Fault::Status(status)).await;
+            assert!(expect_unavailable(Err::<(), _>(error)).contains(&status.to_string()), "{endpoint:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_no_sense_is_refused() {
-    for page in PAGES {
+async fn malformed_response_is_refused() {
+    for endpoint in ENDPOINTS {
         let fixture = Fixture::new().await;
         for body in ["", "<html>", "{", "[]", "null", "{}", "{\"keys\": 7}", "\u{0}"] {
-            refused(Err::<(), _>(failing_at(&fixture, page, Fault::Body(200, body.to_owned())).await));
+            expect_refused(Err::<(), _>(error_of(&fixture, endpoint, Fault::Body(200, body.to_owned())).await));
         }
         for status in [204, 400, 401, 403, 404] {
-            refused(Err::<(), _>(failing_at(&fixture, page, Fault::Status(status)).await));
+            expect_refused(Err::<(), _>(error_of(&fixture, endpoint, Fault::Status(status)).await));
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_of_more_than_a_mebibyte_is_refused_though_it_is_right() {
-    for page in PAGES {
-        let told = refused(Err::<(), _>(failing(page, Fault::Huge).await));
-        assert!(told.contains("more than 1048576 bytes"), "{page:?}: {told}");
+async fn response_larger_than_1_mib_is_refused() {
+    for endpoint in ENDPOINTS {
+        let message = expect_refused(Err::<(), _>(error_with_fault(endpoint, Fault::Oversized).await));
+        assert!(message.contains("more than 1048576 bytes"), "{endpoint:?}: {message}");
     }
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
-    for page in PAGES {
+async fn redirect_is_not_followed() {
+    for endpoint in ENDPOINTS {
         let fixture = Fixture::new().await;
-        // To a page that would be counted.
-        fixture.server.fail(page, Fault::Redirect("/authorize".to_owned()));
-        match page {
-            Page::Token => refused(fixture.sign_in().await.map(drop)),
-            _ => refused(fixture.begin().await.map(drop)),
+        // A request to the target would be counted.
+        fixture.server.set_fault(endpoint, Fault::Redirect("/authorize".to_owned()));
+        match endpoint {
+            Endpoint::Token => expect_refused(fixture.sign_in().await.map(drop)),
+            _ => expect_refused(fixture.begin().await.map(drop)),
         };
-        assert_eq!((fixture.server.asked(page), fixture.server.asked(Page::Authorization)), (1, 0), "{page:?}");
+        assert_eq!(
+            (fixture.server.request_count(endpoint), fixture.server.request_count(Endpoint::Authorization)),
+            (1, 0),
+            "{endpoint:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_document_of_another_issuer_is_refused() {
+async fn document_of_another_issuer_is_refused() {
     for alter in
         [|_: &str| "https://evil.example.com".to_owned(), |issuer: &str| format!("{issuer}/"), |_: &str| String::new()]
     {
         let fixture = with_document(move |document| {
             document["issuer"] = alter(document["issuer"].as_str().unwrap()).into();
         });
-        let told = refused(fixture.await.begin().await);
-        assert!(told.contains("unexpected issuer") || told.contains("relative URL"), "{told}");
+        let message = expect_refused(fixture.await.begin().await);
+        assert!(message.contains("unexpected issuer") || message.contains("relative URL"), "{message}");
     }
-    // Nor is one asked that is the same but for a slash.
+    // The issuer in the options must match exactly.
     let fixture = Fixture::with(|options| options.issuer.push('/')).await;
-    assert!(refused(fixture.begin().await).contains("unexpected issuer"));
+    assert!(expect_refused(fixture.begin().await).contains("unexpected issuer"));
 }
 
 #[tokio::test]
-async fn a_document_without_what_is_needed_is_refused() {
+async fn document_without_a_required_field_is_refused() {
     for field in
         ["issuer", "authorization_endpoint", "token_endpoint", "jwks_uri", "id_token_signing_alg_values_supported"]
     {
         let fixture = with_document(move |document| {
             document.as_object_mut().unwrap().remove(field);
         });
-        let told = refused(fixture.await.begin().await);
-        assert!(told.contains(&field.replace('_', " ")) || told.contains(field), "{field}: {told}");
+        let message = expect_refused(fixture.await.begin().await);
+        assert!(message.contains(&field.replace('_', " ")) || message.contains(field), "{field}: {message}");
     }
 }
 
 #[tokio::test]
-async fn what_the_token_endpoint_says_of_its_refusal_is_told_by_code_alone() {
-    for (error, told) in
-        [("invalid_grant", "invalid_grant"), ("invalid_client", "invalid_client"), ("CODE", "for a reason of its own")]
+async fn refusal_of_the_token_endpoint_is_reported_by_its_error_code() {
+    for (error, reported) in
+        [("invalid_grant", "invalid_grant"), ("invalid_client", "invalid_client"), ("CODE", "unknown error code")]
     {
         let fixture = Fixture::new().await;
-        let (code, proof) = fixture.back().await;
+        let (code, proof) = fixture.authorize().await;
         let secret = code.expose_secret().to_owned();
         let body = json!({
             "error": error.replace("CODE", &secret),
             "error_description": format!("no such code: {secret}"),
             "error_uri": format!("https://example.com/{secret}"),
         });
-        fixture.server.fail(Page::Token, Fault::Body(400, body.to_string()));
+        fixture.server.set_fault(Endpoint::Token, Fault::Body(400, body.to_string()));
         let failure = fixture.provider.finish(code, proof).await.unwrap_err();
-        assert_tells_nothing(&failure, &[&secret]);
-        assert!(with_causes(&failure).ends_with(told), "{}", with_causes(&failure));
+        assert_contains_no_secret(&failure, &[&secret]);
+        assert!(with_causes(&failure).ends_with(reported), "{}", with_causes(&failure));
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_not_quoted() {
+async fn malformed_response_is_not_quoted() {
     for body in [
         json!({ "access_token": "very secret", "token_type": "very secret", "expires_in": "very secret" }),
         json!({ "access_token": { "very secret": 1 }, "token_type": "Bearer" }),
@@ -155,22 +159,22 @@ async fn an_answer_that_cannot_be_read_is_not_quoted() {
         json!({ "access_token": "very secret", "token_type": "Bearer", "id_token": "very.secret" }),
     ] {
         for status in [200, 400] {
-            let error = failing(Page::Token, Fault::Body(status, body.to_string())).await;
-            assert_tells_nothing(&error, &["very secret", "very.secret"]);
-            refused(Err::<(), _>(error));
+            let error = error_with_fault(Endpoint::Token, Fault::Body(status, body.to_string())).await;
+            assert_contains_no_secret(&error, &["very secret", "very.secret"]);
+            expect_refused(Err::<(), _>(error));
         }
     }
 }
 
 #[tokio::test]
-async fn a_provider_that_is_well_again_is_as_good_as_ever() {
+async fn sign_in_succeeds_after_faults_are_cleared() {
     let fixture = Fixture::new().await;
-    for page in PAGES {
-        fixture.server.fail(page, Fault::Status(500));
+    for endpoint in ENDPOINTS {
+        fixture.server.set_fault(endpoint, Fault::Status(500));
     }
-    unavailable(fixture.begin().await);
-    for page in PAGES {
-        fixture.server.mend(page);
+    expect_unavailable(fixture.begin().await);
+    for endpoint in ENDPOINTS {
+        fixture.server.clear_fault(endpoint);
     }
     fixture.sign_in().await.unwrap();
 }

@@ -83,7 +83,9 @@ fn sealed_attempt_is_rejected_as_an_access_token() {
     // A token with all claims of both types needs the right header and the right audience.
     let mut both = valid_claims();
     both.as_object_mut().unwrap().extend(attempt_claims().as_object().unwrap().clone());
-    for (header, audience) in [(ACCESS_HEADER, "doable-sign-in"), (SIGN_IN_HEADER, "doable-api"), (SIGN_IN_HEADER, "doable-sign-in")] {
+    for (header, audience) in
+        [(ACCESS_HEADER, "doable-sign-in"), (SIGN_IN_HEADER, "doable-api"), (SIGN_IN_HEADER, "doable-sign-in")]
+    {
         assert_invalid(&sign_with(SECRET, header, &with_claim(both.clone(), "aud", audience.into())));
     }
     assert_invalid(&sign(&with_claim(both.clone(), "aud", json!(["doable-api", "doable-sign-in"]))));
@@ -95,7 +97,9 @@ fn access_token_is_rejected_as_a_sealed_attempt() {
     assert_rejected(issuer().issue(&access_claims()).unwrap().expose_secret());
     let mut both = valid_claims();
     both.as_object_mut().unwrap().extend(attempt_claims().as_object().unwrap().clone());
-    for (header, audience) in [(ACCESS_HEADER, "doable-sign-in"), (SIGN_IN_HEADER, "doable-api"), (ACCESS_HEADER, "doable-api")] {
+    for (header, audience) in
+        [(ACCESS_HEADER, "doable-sign-in"), (SIGN_IN_HEADER, "doable-api"), (ACCESS_HEADER, "doable-api")]
+    {
         assert_rejected(&sign_with(SECRET, header, &with_claim(both.clone(), "aud", audience.into())));
     }
     assert_rejected(&seal(&with_claim(both.clone(), "aud", json!(["doable-api", "doable-sign-in"]))));
