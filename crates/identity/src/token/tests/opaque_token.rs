@@ -45,7 +45,7 @@ fn token_of_another_kind_has_no_hash() {
 
 #[test]
 fn malformed_token_has_no_hash() {
-    let (text, _) = made(SecretKind::RefreshToken);
+    let (text, _) = generate(SecretKind::RefreshToken);
     let access = issuer().issue(&access_claims()).unwrap();
     for malformed in [
         String::new(),
