@@ -1,10 +1,10 @@
-// A local OpenID provider for signing in to a running server: npm's certified `oidc-provider` with its login and consent
-// pages.
+// A local OpenID provider for signing in to a running server: npm's certified `oidc-provider` with its pages for login
+// and consent.
 //
 //   npm install && node provider.mjs
 //
-// It prints the settings of the server. Any login and password is accepted: the login is the `sub`, and the email address
-// if it contains an @. A login that begins with "unverified" has an unverified address.
+// It prints the settings of the server. Any login and password is accepted. The login is the `sub`, and also the email
+// address if it contains an @. A login that begins with "unverified" has an unverified address.
 // Settings, all optional: PORT (9010), CLIENT_ID, CLIENT_SECRET (random at each start), REDIRECT_URI.
 //
 // Keys, sessions and consents are in memory only.

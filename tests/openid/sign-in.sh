@@ -27,7 +27,7 @@ short() {
     sed -E 's/%(3A|2F|40|20)/\n\1\n/g; s/([=/".])([A-Za-z0-9_-]{6})[A-Za-z0-9_-]{15,}/\1\2…/g; s/\n3A\n/:/g; s/\n2F\n/\//g; s/\n40\n/@/g; s/\n20\n/ /g' <<<"$1"
 }
 
-# request <curl arguments…> <URL>: sends a request with the cookies. Sets $status and $location (the redirect, or empty),
+# request <curl arguments…> <URL>: sends a request with the cookies. Sets $status and $location (a redirect or empty),
 # and writes $work/body.
 request() {
     local url="${*: -1}" method=GET

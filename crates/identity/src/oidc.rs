@@ -1,4 +1,4 @@
-//! Sign-in at an OpenID provider ([`OidcProvider`]): the authorization code flow of OpenID Connect Core 1.0 (3.1) with PKCE.
+//! Sign-in at an OpenID provider ([`OidcProvider`]): the code flow of OpenID Connect Core 1.0 (3.1) with PKCE.
 //!
 //! `openidconnect` implements the protocol; [`id_token`] adds the checks that it leaves to the client. All claims come
 //! from the id token, not from the userinfo endpoint. Cookies and accounts are in `domain::account`.
@@ -54,8 +54,8 @@ pub struct OidcProvider {
 }
 
 impl OidcProvider {
-    /// Creates a client without any request, so that the service starts while the provider is down. A refresh that fails
-    /// while older metadata is still usable is recorded in `failures`.
+    /// Creates a client without sending a request, so that the service starts while the provider is down. `failures`
+    /// records refreshes that fail while older metadata is still usable.
     ///
     /// # Errors
     /// Returns an error if an option is invalid or the HTTP client cannot be created.

@@ -33,7 +33,7 @@ pub enum HasherError {
 
 /// Hashes passwords with Argon2id (RFC 9106).
 ///
-/// A password is verified at the cost that is encoded in its hash, so hashes remain valid when the configured cost rises.
+/// A password is verified at the cost that is encoded in its hash, so hashes stay valid if the configured cost rises.
 pub struct Argon2Hasher {
     function: Arc<dyn HashFunction>,
     pool: HashingPool,

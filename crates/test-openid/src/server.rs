@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use url::Url;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
@@ -19,7 +21,7 @@ use crate::id_token::IdToken;
 use crate::state::State;
 use crate::token::exchange;
 
-/// An OpenID provider on loopback with one client ([`CLIENT_ID`](crate::CLIENT_ID)). It stops when this value is dropped.
+/// An OpenID provider on loopback with one client ([`CLIENT_ID`](crate::CLIENT_ID)). It stops when it is dropped.
 pub struct OpenIdServer {
     server: MockServer,
     state: Arc<Mutex<State>>,
@@ -113,10 +115,17 @@ impl OpenIdServer {
         count(&self.requests.borrow(), endpoint)
     }
 
-    /// Waits until an endpoint has received at least `minimum` requests. Callers set a timeout.
-    pub async fn wait_for_requests(&self, endpoint: Endpoint, minimum: usize) {
-        // An error is impossible: it means that the sender, which `self` owns, was dropped.
-        drop(self.requests.subscribe().wait_for(|requests| count(requests, endpoint) >= minimum).await);
+    /// Waits until an endpoint has received at least `minimum` requests.
+    ///
+    /// # Errors
+    /// Returns an error after 10 s.
+    pub async fn wait_for_requests(&self, endpoint: Endpoint, minimum: usize) -> anyhow::Result<()> {
+        let mut requests = self.requests.subscribe();
+        let reached = requests.wait_for(|requests| count(requests, endpoint) >= minimum);
+        timeout(Duration::from_secs(10), reached)
+            .await
+            .with_context(|| format!("{endpoint:?}: too few requests"))??;
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,7 +1,7 @@
 //! Errors of an external sign-in, without secrets.
 //!
-//! The library's errors contain whole responses, which may contain tokens, the code or the client secret. Only the parts
-//! that are safe to log are kept.
+//! The library's errors contain whole responses, and those may contain tokens, the code or the client secret. Only
+//! parts that are safe to log are kept.
 
 use domain::account::IdentityProviderError;
 use domain::user::ExternalAccountError;

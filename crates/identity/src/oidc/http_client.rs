@@ -1,7 +1,7 @@
 //! HTTP for `openidconnect`, without redirects and with responses of limited size.
 //!
-//! Proxies of the environment are ignored, so that the client secret is sent only to the provider. Callers set timeouts:
-//! dropping the future cancels the request.
+//! Proxies of the environment are ignored, so that the client secret is sent only to the provider. Timeouts
+//! are up to the caller: dropping the future cancels the request.
 
 use std::mem;
 

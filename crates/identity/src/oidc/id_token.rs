@@ -1,8 +1,8 @@
 //! Verifies id tokens (OpenID Connect Core 1.0, 3.1.3.7) and reads their claims.
 //!
-//! `openidconnect` checks the header (`typ`, `crit`, encryption), the algorithm against a list, the signature by the one
-//! matching key, `iss`, that `aud` contains this client, `exp` and `nonce`. This module adds the list, other audiences and
-//! `azp`, `iat`, the leeway, an empty `sub`, and the time. `at_hash` is not checked, because the access token is not used.
+//! `openidconnect` checks the header (`typ`, `crit`, encryption), the algorithm against a list, the signature with the
+//! only matching key, `iss`, that `aud` contains this client, `exp` and `nonce`. This module supplies the list and the
+//! time and checks further audiences, `azp`, `iat` and `sub`. `at_hash` is irrelevant: the access token is not used.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::ProviderIdentity;

@@ -69,7 +69,7 @@ impl MetadataCache {
         }
     }
 
-    /// Returns refreshed metadata; `usable` if another caller is fetching, the last refresh was recent, or this one fails.
+    /// Returns refreshed metadata, or `usable` if a fetch is running, the last refresh is recent, or this one fails.
     async fn refreshed_or(&self, usable: Arc<ProviderMetadata>) -> Arc<ProviderMetadata> {
         let Ok(mut not_before) = self.not_before.try_lock() else { return usable };
         let now = self.timer.elapsed();
@@ -86,7 +86,7 @@ impl MetadataCache {
         }
     }
 
-    /// Returns metadata with newer keys than `known`; `None` if the last fetch of keys was less than [`RETRY_INTERVAL`] ago.
+    /// Returns metadata with newer keys than `known`, or `None` within [`RETRY_INTERVAL`] of the last fetch of keys.
     pub(super) async fn with_newer_keys(
         &self,
         known: &Arc<ProviderMetadata>,

@@ -17,8 +17,8 @@ pub(super) struct ProviderMetadata {
     pub jwks_uri: JsonWebKeySetUrl,
     /// How the client authenticates at the token endpoint.
     pub auth_type: AuthType,
-    /// Accepted signature algorithms of id tokens, without symmetric ones: anyone who knows the client secret could sign
-    /// with those, or use a public key as a shared one.
+    /// Accepted signature algorithms of id tokens, without symmetric ones: their key could be the client secret, or a
+    /// public key that is mistaken for a shared one.
     pub algorithms: Vec<CoreJwsSigningAlgorithm>,
     pub keys: CoreJsonWebKeySet,
     /// Elapsed time of the [`Timer`](domain::runtime::Timer).
@@ -51,7 +51,7 @@ impl ProviderMetadata {
     }
 }
 
-/// Whether an endpoint uses https, or http if the issuer does. Secrets are sent to the endpoints, and keys come from them.
+/// Whether an endpoint uses https, or http like its issuer. Endpoints receive secrets and supply keys.
 fn is_as_secure(endpoint: &Url, issuer: &Url) -> bool {
     endpoint.scheme() == "https" || endpoint.scheme() == "http" && issuer.scheme() == "http"
 }

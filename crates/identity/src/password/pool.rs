@@ -54,8 +54,8 @@ impl HashingPool {
         })
     }
 
-    /// Runs `work` in first-in, first-out order. Dropping the future while it is queued releases its place. After that the
-    /// work runs to completion and counts against the limits until it ends.
+    /// Runs `work` in first-in, first-out order. Dropping the future while it is queued releases its place. Later, the
+    /// work continues and counts against the limits until it ends.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, HashError>
     where
         T: Send + 'static,

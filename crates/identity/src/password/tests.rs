@@ -76,6 +76,16 @@ fn gated_hasher(limits: HashingLimits) -> (SyncSender<()>, Arc<GatedFunction>, A
     (open, function, Arc::new(hasher))
 }
 
+/// Panics if the condition does not hold within 10 s.
+async fn wait_until(condition: impl Fn() -> bool) {
+    let poll = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), poll).await.unwrap();
+}
+
 #[tokio::test]
 async fn only_the_hashed_password_matches() {
     let hasher = hasher();
@@ -178,9 +188,7 @@ async fn concurrent_hashes_are_limited() {
         })
         .collect();
     for round in 1..=4 {
-        while function.started.load(Ordering::SeqCst) < round {
-            tokio::task::yield_now().await;
-        }
+        wait_until(|| function.started.load(Ordering::SeqCst) >= round).await;
         assert_eq!((function.started.load(Ordering::SeqCst), hasher.pool.available().1), (round, 0));
         open.send(()).unwrap();
     }
@@ -214,9 +222,7 @@ async fn dropped_running_hash_counts_until_it_ends() {
     assert!(matches!(hasher.hash(password()).await, Err(HashError::Overloaded)));
 
     open.send(()).unwrap();
-    while hasher.pool.available() != (1, 1) {
-        tokio::task::yield_now().await;
-    }
+    wait_until(|| hasher.pool.available() == (1, 1)).await;
 }
 
 #[tokio::test]
@@ -235,9 +241,7 @@ async fn hashing_does_not_block_the_calling_thread() {
     let login = tokio::spawn(async move { hasher.hash(password()).await });
     tokio::spawn(async move {
         // Reached during the hash only if hashing runs on another thread.
-        while function.started.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
+        wait_until(|| function.started.load(Ordering::SeqCst) > 0).await;
         sender.send("up").unwrap();
     });
 

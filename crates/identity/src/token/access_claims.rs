@@ -45,7 +45,7 @@ impl TryFrom<JwtAccessClaims> for AccessClaims {
     type Error = TokenDefect;
 
     fn try_from(claims: JwtAccessClaims) -> Result<Self, TokenDefect> {
-        // Equal in our own tokens. A token of another holder of the key is not valid before either.
+        // Equal in tokens of this issuer. For others with the same key, the later one counts.
         let issued_at = from_timestamp(claims.iat.max(claims.nbf))?;
         let expires_at = from_timestamp(claims.exp)?;
         Ok(Self { user: claims.sub, session: claims.sid, token_version: claims.ver, issued_at, expires_at })

@@ -10,6 +10,8 @@ impl JwtSecret {
     /// Minimum length in bytes: the output size of the hash (RFC 7518, 3.2).
     pub const MIN: usize = 32;
 
+    /// Checks the length.
+    ///
     /// # Errors
     /// [`JwtSecretTooShort`] if the text has fewer than [`MIN`](Self::MIN) bytes.
     pub fn new(secret: SecretString) -> Result<Self, JwtSecretTooShort> {

@@ -120,7 +120,7 @@ impl Fixture {
     ) {
         match select(work, pin!(self.server.wait_for_requests(endpoint, count))).await {
             Either::Left(_) => panic!("it ended before request {count} to {endpoint:?}"),
-            Either::Right(_) => (),
+            Either::Right((reached, _)) => reached.unwrap(),
         }
     }
 }
