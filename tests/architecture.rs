@@ -1,8 +1,12 @@
-//! The rules of the house that no compiler holds: who may know whom, what may be linked, how files look.
+//! Architecture rules that the compiler does not check: dependencies, licences, modules, source files, documents.
 //!
-//! The tables stand here; each rule is a pure function in a file of its own below `architecture/`, with tests that
-//! plant a fault and see it found. Behaviour is deliberately not here: the other test targets have it.
+//! The tables are in this file. Each rule is a pure function in a file below `architecture/`, with unit tests that
+//! plant a violation and expect it to be found.
 
+#[path = "architecture/cycles.rs"]
+mod cycles;
+#[path = "architecture/documents.rs"]
+mod documents;
 #[path = "architecture/graph.rs"]
 mod graph;
 #[path = "architecture/manifests.rs"]
@@ -14,35 +18,35 @@ mod sources;
 #[path = "architecture/workspace.rs"]
 mod workspace;
 
-use graph::MayKnow;
+use graph::CrateRow;
 
-/// Every crate of the workspace and the crates of the workspace that it may name in its manifest. Adapters never see
-/// each other; `app` is the only place where two of them meet. A new crate is refused until it has a row.
-const WHO_MAY_KNOW_WHOM: &[MayKnow] = &[
-    MayKnow { krate: "domain", normal: &[], dev: &[] },
-    MayKnow { krate: "migrations", normal: &[], dev: &["test-database"] },
-    MayKnow { krate: "persistence", normal: &["domain"], dev: &["domain", "migrations", "test-database"] },
-    MayKnow { krate: "llm", normal: &["domain"], dev: &["domain"] },
-    MayKnow { krate: "assistant", normal: &["domain"], dev: &["domain"] },
-    MayKnow { krate: "identity", normal: &["domain"], dev: &["domain", "test-openid"] },
-    MayKnow { krate: "http-api", normal: &["domain"], dev: &["domain"] },
-    MayKnow {
+/// The workspace crates that each workspace crate may name in its manifest. Adapters do not depend on each other; only
+/// `app` depends on several. A crate without a row fails the test.
+const ALLOWED_DEPENDENCIES: &[CrateRow] = &[
+    CrateRow { krate: "domain", normal: &[], dev: &[] },
+    CrateRow { krate: "migrations", normal: &[], dev: &["test-database"] },
+    CrateRow { krate: "persistence", normal: &["domain"], dev: &["domain", "migrations", "test-database"] },
+    CrateRow { krate: "llm", normal: &["domain"], dev: &["domain"] },
+    CrateRow { krate: "assistant", normal: &["domain"], dev: &["domain"] },
+    CrateRow { krate: "identity", normal: &["domain"], dev: &["domain", "test-openid"] },
+    CrateRow { krate: "http-api", normal: &["domain"], dev: &["domain"] },
+    CrateRow {
         krate: "app",
         normal: &["domain", "persistence", "migrations", "llm", "assistant", "identity", "http-api"],
         dev: &["domain", "test-database", "test-openid"],
     },
-    // They serve tests alone: only dev-dependencies may name them, and `tests`, which is nothing but tests.
-    MayKnow { krate: "test-database", normal: &[], dev: &[] },
-    MayKnow { krate: "test-openid", normal: &[], dev: &[] },
-    MayKnow {
+    // Test support: only dev-dependencies and the crate `tests` may name them.
+    CrateRow { krate: "test-database", normal: &[], dev: &[] },
+    CrateRow { krate: "test-openid", normal: &[], dev: &[] },
+    CrateRow {
         krate: "tests",
         normal: &["app", "assistant", "domain", "test-database", "test-openid"],
         dev: &["app", "assistant", "domain", "test-database", "test-openid"],
     },
 ];
 
-/// What `domain` may use: data types, text and errors, nothing that does I/O, runs tasks, or asks for time or chance.
-const DOMAIN_MAY_USE: &[&str] = &[
+/// The dependencies of `domain`: data types, text and errors; no I/O, no runtime, no clock, no randomness.
+const DOMAIN_DEPENDENCIES: &[&str] = &[
     "async-trait",
     "caseless",
     "chrono",
@@ -64,14 +68,14 @@ const DOMAIN_MAY_USE: &[&str] = &[
     "uuid",
 ];
 
-/// What `domain` may use behind a feature that is off in the binary: the mocks of its ports.
-const DOMAIN_MAY_OFFER: &[&str] = &["mockall"];
+/// The optional dependencies of `domain`, behind a feature that is off in the binary: the mocks of its ports.
+const DOMAIN_OPTIONAL_DEPENDENCIES: &[&str] = &["mockall"];
 
-/// The families of crates that `domain` never reaches, not even through another crate. A family is its name and
-/// every name that begins with it and a dash.
-const DOMAIN_NEVER: &[&str] = &["actix", "hyper", "reqwest", "rustls", "sea-orm", "sqlx", "tokio"];
+/// The crate families that `domain` does not depend on, directly or transitively. A family is a name and every name
+/// that begins with it and a dash.
+const DOMAIN_FORBIDDEN_FAMILIES: &[&str] = &["actix", "hyper", "reqwest", "rustls", "sea-orm", "sqlx", "tokio"];
 
-/// Files that may be longer than [`sources::MOST_LINES`], each with the reason. One that no longer needs it is refused.
+/// Files that may be longer than [`sources::MAX_LINES`], with the reason. An exemption that is no longer needed fails the test.
 const LONGER_FILES: &[(&str, &str)] = &[];
 
 /// Fails with one line for each finding.
@@ -80,22 +84,27 @@ fn assert_none(rule: &str, findings: &[String]) {
 }
 
 #[test]
-fn crates_know_only_the_crates_that_the_table_allows() -> anyhow::Result<()> {
-    let findings = graph::forbidden_edges(workspace::metadata()?, WHO_MAY_KNOW_WHOM);
-    assert_none("who may know whom", &findings);
+fn crates_depend_only_on_the_crates_that_the_table_allows() -> anyhow::Result<()> {
+    let findings = graph::forbidden_edges(workspace::metadata()?, ALLOWED_DEPENDENCIES);
+    assert_none("dependencies that ALLOWED_DEPENDENCIES does not list", &findings);
     Ok(())
 }
 
 #[test]
 fn domain_names_only_the_dependencies_that_the_table_allows() -> anyhow::Result<()> {
-    let findings = graph::strangers(workspace::metadata()?, "domain", DOMAIN_MAY_USE, DOMAIN_MAY_OFFER);
+    let findings = graph::unlisted_dependencies(
+        workspace::metadata()?,
+        "domain",
+        DOMAIN_DEPENDENCIES,
+        DOMAIN_OPTIONAL_DEPENDENCIES,
+    );
     assert_none("domain may not depend on these", &findings);
     Ok(())
 }
 
 #[test]
 fn domain_reaches_no_runtime_server_database_or_tls() -> anyhow::Result<()> {
-    let findings = graph::forbidden_reach(workspace::metadata()?, "domain", DOMAIN_NEVER)?;
+    let findings = graph::forbidden_reach(workspace::metadata()?, "domain", DOMAIN_FORBIDDEN_FAMILIES)?;
     assert_none("domain may not reach these, not even through another crate", &findings);
     Ok(())
 }
@@ -143,27 +152,48 @@ fn every_linked_crate_comes_from_a_registry_that_deny_toml_allows() -> anyhow::R
 }
 
 #[test]
-fn files_stay_short_enough_to_be_read() -> anyhow::Result<()> {
+fn files_have_at_most_400_lines() -> anyhow::Result<()> {
     let findings = sources::too_long(&workspace::sources()?, LONGER_FILES);
     assert_none("split the file, or give the reason in LONGER_FILES", &findings);
     Ok(())
 }
 
 #[test]
-fn every_file_opens_by_saying_what_it_is() -> anyhow::Result<()> {
+fn folders_have_at_most_20_source_files() -> anyhow::Result<()> {
+    let findings = sources::crowded_folders(&workspace::sources()?, &["migrations/src"]);
+    assert_none("group the files in folders", &findings);
+    Ok(())
+}
+
+#[test]
+fn modules_do_not_import_each_other_in_cycles() -> anyhow::Result<()> {
+    let findings = cycles::import_cycles(&workspace::sources()?)?;
+    assert_none("move what both need into a module below both", &findings);
+    Ok(())
+}
+
+#[test]
+fn documents_name_only_files_links_and_anchors_that_exist() -> anyhow::Result<()> {
+    let findings = documents::dead_references(&workspace::documents()?, &workspace::files()?);
+    assert_none("dead links or file names", &findings);
+    Ok(())
+}
+
+#[test]
+fn every_file_begins_with_module_docs() -> anyhow::Result<()> {
     assert_none("begin the file with `//!`", &sources::without_opening(&workspace::sources()?));
     Ok(())
 }
 
 #[test]
-fn no_file_has_a_name_that_says_nothing() -> anyhow::Result<()> {
+fn no_file_has_a_vague_name() -> anyhow::Result<()> {
     assert_none("name the file after what is in it", &sources::vague_names(&workspace::sources()?));
     Ok(())
 }
 
 #[test]
-fn nothing_is_unfinished_and_no_test_is_switched_off() -> anyhow::Result<()> {
-    assert_none("unfinished or switched off", &sources::unfinished(&workspace::sources()?)?);
+fn no_code_is_unfinished_and_no_test_is_ignored() -> anyhow::Result<()> {
+    assert_none("unfinished code or ignored tests", &sources::unfinished(&workspace::sources()?)?);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Who may know whom: rules over the dependency graph that cargo reports.
+//! Rules over the dependency graph that cargo reports.
 //!
 //! What a manifest names and what is reached through it are two questions: the first is asked of the declared
 //! dependencies, optional and platform ones included, the second of the resolved graph.
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::{DependencyKind, Metadata, Package, PackageId};
 
 /// One row of the table: a crate, and the crates of the workspace that its manifest may name.
-pub struct MayKnow {
+pub struct CrateRow {
     pub krate: &'static str,
     pub normal: &'static [&'static str],
     pub dev: &'static [&'static str],
@@ -17,7 +17,7 @@ pub struct MayKnow {
 
 /// The edges between crates of the workspace that `table` does not have, the crates without a row, and the rows
 /// without a crate.
-pub fn forbidden_edges(metadata: &Metadata, table: &[MayKnow]) -> Vec<String> {
+pub fn forbidden_edges(metadata: &Metadata, table: &[CrateRow]) -> Vec<String> {
     let members = metadata.workspace_packages();
     let is_member = |name: &str| members.iter().any(|package| package.name.as_str() == name);
     let mut findings = Vec::new();
@@ -43,7 +43,7 @@ pub fn forbidden_edges(metadata: &Metadata, table: &[MayKnow]) -> Vec<String> {
 }
 
 /// The dependencies of `krate`, dev-dependencies aside, that are neither in `may_use` nor optional and in `may_offer`.
-pub fn strangers(metadata: &Metadata, krate: &str, may_use: &[&str], may_offer: &[&str]) -> Vec<String> {
+pub fn unlisted_dependencies(metadata: &Metadata, krate: &str, may_use: &[&str], may_offer: &[&str]) -> Vec<String> {
     let declared = metadata.workspace_packages().into_iter().filter(|package| package.name.as_str() == krate);
     declared
         .flat_map(|package| &package.dependencies)
@@ -106,7 +106,7 @@ fn member<'a>(metadata: &'a Metadata, krate: &str) -> Result<&'a Package> {
 mod tests {
     use super::*;
     use crate::workspace::metadata;
-    use crate::{DOMAIN_MAY_OFFER, DOMAIN_MAY_USE, DOMAIN_NEVER, WHO_MAY_KNOW_WHOM};
+    use crate::{ALLOWED_DEPENDENCIES, DOMAIN_DEPENDENCIES, DOMAIN_FORBIDDEN_FAMILIES, DOMAIN_OPTIONAL_DEPENDENCIES};
 
     /// The real graph, and in it `from` names `to` in its manifest.
     fn with_planted(from: &str, to: &str, kind: DependencyKind) -> Metadata {
@@ -135,27 +135,27 @@ mod tests {
     #[test]
     fn a_planted_edge_between_two_adapters_is_found() {
         let graph = with_planted("llm", "persistence", DependencyKind::Normal);
-        assert_eq!(forbidden_edges(&graph, WHO_MAY_KNOW_WHOM), ["llm -> persistence (normal)"]);
+        assert_eq!(forbidden_edges(&graph, ALLOWED_DEPENDENCIES), ["llm -> persistence (normal)"]);
     }
 
     #[test]
     fn a_planted_edge_out_of_domain_is_found_even_among_its_dev_dependencies() {
         let graph = with_planted("domain", "llm", DependencyKind::Development);
-        assert_eq!(forbidden_edges(&graph, WHO_MAY_KNOW_WHOM), ["domain -> llm (dev)"]);
+        assert_eq!(forbidden_edges(&graph, ALLOWED_DEPENDENCIES), ["domain -> llm (dev)"]);
     }
 
     #[test]
     fn a_dev_dependency_that_becomes_a_normal_one_is_found() {
         let graph = with_planted("persistence", "migrations", DependencyKind::Normal);
-        assert_eq!(forbidden_edges(&graph, WHO_MAY_KNOW_WHOM), ["persistence -> migrations (normal)"]);
+        assert_eq!(forbidden_edges(&graph, ALLOWED_DEPENDENCIES), ["persistence -> migrations (normal)"]);
         let graph = with_planted("app", "test-database", DependencyKind::Normal);
-        assert_eq!(forbidden_edges(&graph, WHO_MAY_KNOW_WHOM), ["app -> test-database (normal)"]);
+        assert_eq!(forbidden_edges(&graph, ALLOWED_DEPENDENCIES), ["app -> test-database (normal)"]);
     }
 
     #[test]
     fn a_build_script_that_needs_a_crate_of_the_workspace_is_found() {
         let graph = with_planted("persistence", "domain", DependencyKind::Build);
-        assert_eq!(forbidden_edges(&graph, WHO_MAY_KNOW_WHOM), ["persistence -> domain (build)"]);
+        assert_eq!(forbidden_edges(&graph, ALLOWED_DEPENDENCIES), ["persistence -> domain (build)"]);
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         let mut graph = metadata().unwrap().clone();
         graph.workspace_members.retain(|id| graph.packages.iter().any(|p| p.id == *id && p.name.as_str() == "domain"));
         assert_eq!(
-            forbidden_edges(&graph, &WHO_MAY_KNOW_WHOM[1..2]),
+            forbidden_edges(&graph, &ALLOWED_DEPENDENCIES[1..2]),
             ["domain has no row in the table", "migrations is no crate"]
         );
     }
@@ -171,27 +171,33 @@ mod tests {
     #[test]
     fn tokio_planted_in_the_manifest_of_domain_is_found() {
         let graph = with_planted("domain", "tokio", DependencyKind::Normal);
-        assert_eq!(strangers(&graph, "domain", DOMAIN_MAY_USE, DOMAIN_MAY_OFFER), ["tokio"]);
+        assert_eq!(
+            unlisted_dependencies(&graph, "domain", DOMAIN_DEPENDENCIES, DOMAIN_OPTIONAL_DEPENDENCIES),
+            ["tokio"]
+        );
     }
 
     #[test]
     fn mocks_that_are_not_behind_a_feature_are_found() {
         let graph = with_planted("domain", "mockall", DependencyKind::Normal);
-        assert_eq!(strangers(&graph, "domain", DOMAIN_MAY_USE, DOMAIN_MAY_OFFER), ["mockall"]);
+        assert_eq!(
+            unlisted_dependencies(&graph, "domain", DOMAIN_DEPENDENCIES, DOMAIN_OPTIONAL_DEPENDENCIES),
+            ["mockall"]
+        );
     }
 
     #[test]
     fn tokio_as_a_dev_dependency_of_domain_is_allowed() {
         let graph = with_planted("domain", "tokio", DependencyKind::Development);
-        assert!(strangers(&graph, "domain", DOMAIN_MAY_USE, DOMAIN_MAY_OFFER).is_empty());
+        assert!(unlisted_dependencies(&graph, "domain", DOMAIN_DEPENDENCIES, DOMAIN_OPTIONAL_DEPENDENCIES).is_empty());
         let graph = with_resolved("domain", "tokio", DependencyKind::Development);
-        assert!(forbidden_reach(&graph, "domain", DOMAIN_NEVER).unwrap().is_empty());
+        assert!(forbidden_reach(&graph, "domain", DOMAIN_FORBIDDEN_FAMILIES).unwrap().is_empty());
     }
 
     #[test]
     fn tokio_behind_an_allowed_dependency_of_domain_is_found_with_the_way_to_it() {
         let graph = with_resolved("futures-util", "tokio", DependencyKind::Normal);
-        let ways = forbidden_reach(&graph, "domain", DOMAIN_NEVER).unwrap();
+        let ways = forbidden_reach(&graph, "domain", DOMAIN_FORBIDDEN_FAMILIES).unwrap();
         assert!(ways.iter().any(|way| way == "domain -> futures-util -> tokio"), "{ways:?}");
     }
 

@@ -1,35 +1,49 @@
-//! How a source file looks: its length, its opening, its name, and that nothing in it is left undone.
+//! Rules for source files: length, files per folder, module docs, names, unfinished code, lint exemptions.
 //!
-//! Formatting and everything that clippy finds are not here. Code is read as tokens, so that a word in a comment or in
-//! a string is no finding.
+//! Code is read as tokens, so that a word in a comment or in a string is not reported.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::workspace::Source;
 
-/// The most lines that a file may have without a reason.
-pub const MOST_LINES: usize = 400;
+/// Maximum number of lines of a file without an exemption.
+pub const MAX_LINES: usize = 400;
 
-/// Names that say where something was put and not what it is.
+/// Maximum number of source files in one folder, subfolders not counted.
+const MAX_FILES: usize = 20;
+
+/// Names that do not describe the content of a file.
 const VAGUE: &[&str] = &["common", "helper", "helpers", "impl", "manager", "misc", "util", "utils"];
 
-/// Macros that stand for work to be done, or for a look at it.
+/// Macros of unfinished code and of debugging.
 const UNFINISHED: &[&str] = &["dbg", "todo", "unimplemented"];
 
-/// The files of more than [`MOST_LINES`] lines that are not in `reasons` (path, reason), and the reasons that name no
+/// The files of more than [`MAX_LINES`] lines that are not in `reasons` (path, reason), and the reasons that name no
 /// such file.
 pub fn too_long(sources: &[Source], reasons: &[(&str, &str)]) -> Vec<String> {
     let long =
-        sources.iter().map(|source| (source, source.text.lines().count())).filter(|(_, lines)| *lines > MOST_LINES);
+        sources.iter().map(|source| (source, source.text.lines().count())).filter(|(_, lines)| *lines > MAX_LINES);
     let long: Vec<_> = long.collect();
     let excused = |path: &str| reasons.iter().any(|(excused, _)| *excused == path);
     let stale = reasons.iter().filter(|(path, _)| !long.iter().any(|(source, _)| source.path == *path));
     let found = long.iter().filter(|(source, _)| !excused(&source.path));
     found
         .map(|(source, lines)| format!("{}: {lines} lines", source.path))
-        .chain(stale.map(|(path, _)| format!("{path}: needs no exemption")))
+        .chain(stale.map(|(path, _)| format!("{path}: exemption is not needed")))
         .collect()
+}
+
+/// The folders with more than [`MAX_FILES`] source files of their own, those in `exempt` aside.
+pub fn crowded_folders(sources: &[Source], exempt: &[&str]) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (folder, _) in sources.iter().filter_map(|source| source.path.rsplit_once('/')) {
+        *counts.entry(folder).or_default() += 1;
+    }
+    let crowded = counts.into_iter().filter(|(folder, count)| *count > MAX_FILES && !exempt.contains(folder));
+    crowded.map(|(folder, count)| format!("{folder}: {count} files")).collect()
 }
 
 /// The files whose first line is no `//!` with words after it.
@@ -136,17 +150,25 @@ mod tests {
     }
 
     #[test]
-    fn a_file_over_the_limit_is_found_unless_it_has_a_reason() {
-        let long = file("x.rs", &"//! x\n".repeat(MOST_LINES + 1));
+    fn a_file_over_the_limit_is_found_unless_it_is_exempt() {
+        let long = file("x.rs", &"//! x\n".repeat(MAX_LINES + 1));
         assert_eq!(too_long(&long, &[]), ["x.rs: 401 lines"]);
         assert!(too_long(&long, &[("x.rs", "a table")]).is_empty());
-        assert!(too_long(&file("x.rs", &"//! x\n".repeat(MOST_LINES)), &[]).is_empty());
+        assert!(too_long(&file("x.rs", &"//! x\n".repeat(MAX_LINES)), &[]).is_empty());
     }
 
     #[test]
-    fn a_reason_for_a_file_that_is_short_or_gone_is_found() {
-        assert_eq!(too_long(&file("x.rs", "//! x"), &[("x.rs", "a table")]), ["x.rs: needs no exemption"]);
-        assert_eq!(too_long(&[], &[("x.rs", "a table")]), ["x.rs: needs no exemption"]);
+    fn an_exemption_of_a_short_or_missing_file_is_found() {
+        assert_eq!(too_long(&file("x.rs", "//! x"), &[("x.rs", "a table")]), ["x.rs: exemption is not needed"]);
+        assert_eq!(too_long(&[], &[("x.rs", "a table")]), ["x.rs: exemption is not needed"]);
+    }
+
+    #[test]
+    fn a_folder_with_too_many_files_is_found_unless_it_is_exempt() {
+        let files = |count: usize| (0..count).flat_map(|n| file(&format!("a/b/{n}.rs"), "")).collect::<Vec<_>>();
+        assert_eq!(crowded_folders(&files(MAX_FILES + 1), &[]), ["a/b: 21 files"]);
+        assert!(crowded_folders(&files(MAX_FILES + 1), &["a/b"]).is_empty());
+        assert!(crowded_folders(&[files(MAX_FILES), file("a/b/c/d.rs", "")].concat(), &[]).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Reads the workspace once, as the rules need it: cargo's metadata, the manifests, deny.toml, the source files.
+//! Reads the input of the rules: cargo's metadata, the manifests, deny.toml, the source files, the documents.
 //!
-//! No rule is here. Nothing is downloaded: cargo is asked with `--offline` and for this machine's platform alone,
-//! because the build that runs these tests has already fetched just that.
+//! `cargo metadata` runs with `--offline` and only for the platform of this machine, because the build of these tests
+//! has fetched no more than that.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result, anyhow, ensure};
 use cargo_metadata::{Metadata, MetadataCommand};
 
-/// A manifest and where it stands, relative to the root of the workspace.
+/// A manifest with its path from the root of the workspace.
 pub struct Manifest {
     pub path: String,
     pub table: toml::Table,
 }
 
-/// A source file and where it stands, relative to the root of the workspace, with `/` between the folders.
+/// A text file with its path from the root of the workspace, separated by `/`.
 #[derive(Clone)]
 pub struct Source {
     pub path: String,
@@ -65,6 +65,35 @@ pub fn sources() -> Result<Vec<Source>> {
     }
     ensure!(!files.is_empty(), "no source file was found");
     Ok(files)
+}
+
+/// The path of every file of the repository, build outputs and installed packages aside.
+pub fn files() -> Result<Vec<String>> {
+    let mut paths = Vec::new();
+    walk(metadata()?.workspace_root.as_std_path(), &mut paths)?;
+    paths.iter().map(|path| relative(path)).collect()
+}
+
+/// Every Markdown document of the repository.
+pub fn documents() -> Result<Vec<Source>> {
+    let root = metadata()?.workspace_root.as_std_path();
+    let paths = files()?
+        .into_iter()
+        .filter(|path| std::path::Path::new(path).extension().is_some_and(|extension| extension == "md"));
+    paths.map(|path| Ok(Source { text: fs::read_to_string(root.join(&path))?, path })).collect()
+}
+
+fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let ignored = [".git", "target", "node_modules"].iter().any(|name| entry.file_name() == *name);
+        if entry.file_type()?.is_dir() && !ignored {
+            walk(&entry.path(), paths)?;
+        } else if !ignored {
+            paths.push(entry.path());
+        }
+    }
+    Ok(())
 }
 
 fn collect(folder: &Path, files: &mut Vec<Source>) -> Result<()> {

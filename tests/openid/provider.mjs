@@ -1,13 +1,13 @@
-// An OpenID provider on this machine, to sign in to a running server with: npm's `oidc-provider`, which is certified, with
-// its own pages for logging in and for consent.
+// A local OpenID provider for signing in to a running server: npm's certified `oidc-provider` with its pages for login
+// and consent.
 //
 //   npm install && node provider.mjs
 //
-// It prints what a server has to be started with. Whoever logs in exists, with any password: the login is the `sub`, and
-// also the address if there is an @ in it. A login that begins with "unverified" has an address that is not verified.
-// Settings, all optional: PORT (9010), CLIENT_ID, CLIENT_SECRET (a new one at every start), REDIRECT_URI.
+// It prints the settings of the server. Any login and password is accepted. The login is the `sub`, and also the email
+// address if it contains an @. A login that begins with "unverified" has an unverified address.
+// Settings, all optional: PORT (9010), CLIENT_ID, CLIENT_SECRET (random at each start), REDIRECT_URI.
 //
-// Nothing is kept: keys, sessions and consents are gone when it ends.
+// Keys, sessions and consents are in memory only.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Provider } from 'oidc-provider';
@@ -37,7 +37,7 @@ const issuer = `http://127.0.0.1:${PORT}`;
 const provider = new Provider(issuer, {
   clients: [{ client_id: CLIENT_ID, client_secret: CLIENT_SECRET, redirect_uris: [REDIRECT_URI] }],
   claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
-  // As Google does: the id token says what the scopes ask for, not only the userinfo endpoint.
+  // Like Google: the claims of the scopes are in the id token, not only in the userinfo response.
   conformIdTokenClaims: false,
   cookies: { keys: [random()] },
   features: { devInteractions: { enabled: true } },
@@ -47,7 +47,7 @@ const provider = new Provider(issuer, {
 });
 
 provider.listen(Number(PORT), '127.0.0.1', () => {
-  console.log(`A provider listens on ${issuer}. Start a server with`);
+  console.log(`The provider listens on ${issuer}. Start the server with`);
   console.log(`  GOOGLE_ISSUER_URL=${issuer} GOOGLE_CLIENT_ID=${CLIENT_ID} GOOGLE_CLIENT_SECRET=${CLIENT_SECRET}`);
-  console.log(`on the port that ${REDIRECT_URI} names.`);
+  console.log(`on the port of ${REDIRECT_URI}.`);
 });

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Signs in to a running server by way of `provider.mjs`, as a browser would, and prints what happens, ids shortened.
+# Signs in to a running server through `provider.mjs` like a browser, and prints each step with shortened ids.
 #
-#     bash sign-in.sh                    the whole way: server, provider, server, frontend, session
-#     bash sign-in.sh --provider-alone   the provider without a server, with CLIENT_SECRET as `provider.mjs` printed it
+#     bash sign-in.sh                    the whole flow: server, provider, server, frontend, session
+#     bash sign-in.sh --provider-alone   the provider without a server; needs CLIENT_SECRET as printed by `provider.mjs`
 #
 # Settings, all optional: BASE_URL (the server: http://127.0.0.1:8000), ISSUER (http://127.0.0.1:9010), LOGIN
-# (ada@example.com), CLIENT_ID (doable). It needs curl and node, and the cookies are gone when it ends.
+# (ada@example.com), CLIENT_ID (doable). It requires curl and node. Cookies are deleted at exit.
 set -euo pipefail
 
 BASE_URL="${BASE_URL:-http://127.0.0.1:8000}"
@@ -22,24 +22,24 @@ fail() {
     exit 1
 }
 
-# Long random texts are told by their beginning, and the rest of an address as it is.
+# short <text>: replaces long random values by their first characters and decodes percent-encoded : / @ and space.
 short() {
     sed -E 's/%(3A|2F|40|20)/\n\1\n/g; s/([=/".])([A-Za-z0-9_-]{6})[A-Za-z0-9_-]{15,}/\1\2…/g; s/\n3A\n/:/g; s/\n2F\n/\//g; s/\n40\n/@/g; s/\n20\n/ /g' <<<"$1"
 }
 
-# request <curl's arguments…> <address>: one request with the cookies so far. Its status, where it leads and its body are
-# in $status, $location and $work/body.
+# request <curl arguments…> <URL>: sends a request with the cookies. Sets $status and $location (a redirect or empty),
+# and writes $work/body.
 request() {
-    local address="${*: -1}" method=GET
+    local url="${*: -1}" method=GET
     [[ " $* " == *" --data"* ]] && method=POST
     read -r status location < <(curl --silent --show-error --max-time 20 --cookie "$work/jar" --cookie-jar "$work/jar" \
         --output "$work/body" --write-out '%{http_code} %{redirect_url}\n' "$@") || true
-    [[ "$status" != 000 ]] || fail "$(short "$address") does not answer"
-    echo "$method $(short "$address")"
+    [[ "$status" != 000 ]] || fail "$(short "$url") does not respond"
+    echo "$method $(short "$url")"
     echo "  $status${location:+ -> $(short "$location")}"
 }
 
-# follow <address>: goes there and on until a page comes or the way leads back to the client.
+# follow <URL>: follows redirects until a page, or a redirect to the callback, which is left in $location.
 follow() {
     location="$1"
     while [[ -n "$location" && "$location" != "$CALLBACK"* ]]; do
@@ -47,12 +47,12 @@ follow() {
     done
 }
 
-# The address that the form on the page is sent to.
+# form: prints the action URL of the form on the page.
 form() {
     grep -oE '<form[^>]* action="[^"]+"' "$work/body" | sed -E 's/.* action="([^"]+)"/\1/; s/&amp;/\&/g' | head -n 1
 }
 
-# at_provider <address>: logs in and consents there. $location is the way back to the client.
+# at_provider <URL>: logs in and consents. $location is the callback URL.
 at_provider() {
     follow "$1"
     [[ "$status" == 200 ]] || fail "the provider shows no login form: $(head -c 400 "$work/body")"
@@ -66,12 +66,12 @@ at_provider() {
     [[ "$location" == "$CALLBACK"* ]] || fail "the provider does not send the browser back"
 }
 
-# parameter <name> <address>
+# parameter <name> <URL>: prints a query parameter.
 parameter() {
     node -p 'new URL(process.argv[2]).searchParams.get(process.argv[1]) ?? ""' "$1" "$2"
 }
 
-# json <expression on `body`>: what it says about the last answer.
+# json <expression>: prints a JavaScript expression over `body`, the last JSON response.
 json() {
     node -p "const body = JSON.parse(require('fs').readFileSync('$work/body')); $1"
 }
@@ -86,21 +86,21 @@ provider_alone() {
     local query="client_id=$CLIENT_ID&response_type=code&scope=openid%20email%20profile&state=$state&nonce=$nonce"
     query+="&code_challenge=$challenge&code_challenge_method=S256&redirect_uri=$(node -p 'encodeURIComponent(process.argv[1])' "$CALLBACK")"
     request "$ISSUER/.well-known/openid-configuration"
-    [[ "$(json body.issuer)" == "$ISSUER" ]] || fail "the provider calls itself $(json body.issuer)"
+    [[ "$(json body.issuer)" == "$ISSUER" ]] || fail "unexpected issuer: $(json body.issuer)"
     at_provider "$(json body.authorization_endpoint)?$query"
-    [[ "$(parameter state "$location")" == "$state" ]] || fail "the state did not come back"
+    [[ "$(parameter state "$location")" == "$state" ]] || fail "the callback has another state"
     code="$(parameter code "$location")"
-    [[ -n "$code" ]] || fail "no code came back"
+    [[ -n "$code" ]] || fail "the callback has no code"
     request --user "$CLIENT_ID:$CLIENT_SECRET" --data-urlencode grant_type=authorization_code --data-urlencode "code=$code" \
         --data-urlencode "code_verifier=$verifier" --data-urlencode "redirect_uri=$CALLBACK" "$ISSUER/token"
-    [[ "$status" == 200 ]] || fail "the code is not redeemed: $(head -c 400 "$work/body")"
+    [[ "$status" == 200 ]] || fail "the provider refused the code: $(head -c 400 "$work/body")"
     local claims
     claims="$(json 'Buffer.from(body.id_token.split(".")[1], "base64url").toString()')"
     echo "id token: $(short "$claims")"
-    [[ "$claims" == *"$nonce"* ]] || fail "the id token does not have the nonce"
+    [[ "$claims" == *"$nonce"* ]] || fail "the id token has another nonce"
 }
 
-whole_way() {
+whole_flow() {
     local code
     request "$BASE_URL/auth/google"
     [[ "$status" == 302 && "$location" == "$ISSUER"/* ]] || fail "the server does not send the browser to $ISSUER"
@@ -108,18 +108,18 @@ whole_way() {
     request "$location"
     [[ "$status" == 302 ]] || fail "the server does not send the browser to the frontend: $(head -c 400 "$work/body")"
     code="$(parameter code "$location")"
-    [[ -n "$code" ]] || fail "the frontend is told: $(parameter error "$location")"
+    [[ -n "$code" ]] || fail "the frontend received the error $(parameter error "$location")"
     request --header 'Content-Type: application/json' --data "{\"code\":\"$code\"}" "$BASE_URL/auth/exchange"
-    [[ "$status" == 200 ]] || fail "the code is not exchanged: $(head -c 400 "$work/body")"
+    [[ "$status" == 200 ]] || fail "the server refused the code: $(head -c 400 "$work/body")"
     echo "session: $(short "$(cat "$work/body")")"
     request --header "Authorization: Bearer $(json body.access_token)" "$BASE_URL/auth/me"
-    [[ "$status" == 200 ]] || fail "the session opens nothing"
+    [[ "$status" == 200 ]] || fail "the access token is not accepted"
     echo "user: $(short "$(cat "$work/body")")"
 }
 
 case "${1:-}" in
     --provider-alone) provider_alone ;;
-    "") whole_way ;;
-    *) fail "unknown: $1" ;;
+    "") whole_flow ;;
+    *) fail "unknown option: $1" ;;
 esac
 echo ok

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use domain::account::{AccountPorts, AccountService, ApiTokenRequest, Registration, TokenIssuer as _, TokenLifetimes};
 use domain::principal::Scopes;
-use domain::rate_limit::{RateDecision, RateKey, RateLimiter};
+use domain::runtime::rate_limit::{RateDecision, RateKey, RateLimiter};
 use domain::runtime::{Background, FailureLog, IdGenerator, ManualClock};
 use domain::session::Client;
 use domain::user::Password;

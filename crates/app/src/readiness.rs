@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::health::{NotReady, Readiness};
+use domain::runtime::readiness::{NotReady, Readiness};
 use persistence::Database;
 use tokio::sync::Mutex;
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::{ArgAction, Args};
-use domain::turn::InstanceId;
+use domain::conversation::turn::InstanceId;
 use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
 use llm::Cohere;

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::change::{Origin, RequestId};
+use domain::conversation::turn::InstanceId;
 use domain::principal::Principal;
 use domain::runtime::{Clock, IdGenerator, with_causes};
 use domain::system::SystemRepo;
 use domain::task::{TaskError, TaskService};
-use domain::turn::InstanceId;
 
 use crate::settings::RetentionSettings;
 

@@ -75,7 +75,7 @@ pub(super) fn explain(text: &str) -> Explanation {
         Decision::Say(remark) => wording::remark(&remark, 0),
     };
     Explanation {
-        words: message.iter().flat_map(|message| message.tokens()).map(|token| token.word.clone()).collect(),
+        words: message.iter().flat_map(Message::tokens).map(|token| token.word.clone()).collect(),
         parts: message.as_ref().map(explained).unwrap_or_default(),
         calls,
         text: text_of,

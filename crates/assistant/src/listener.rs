@@ -165,14 +165,13 @@ impl Listener<'_> {
         let is_sure = reading.is_sure() || self.message.sentence.is_behind_colon(span.start);
         let is_thing = reading.has(Feature::Add) || reading.has(Feature::Put);
         let titles = match self.message.sentence.enumeration(span.clone()) {
-            Enumeration::One => vec![title.to_owned()],
             Enumeration::Several(parts) if parts.len() <= MAX_TOGETHER => self.all_written(&parts),
             Enumeration::Several(_) => return Decision::Say(Remark::TooLong),
             Enumeration::Open(parts) if is_sure && is_thing => {
                 let parts = self.all_written(&parts);
                 return Decision::Ask(Question::OneOrSeveral { whole: title.to_owned(), parts });
             }
-            Enumeration::Open(_) => vec![title.to_owned()],
+            Enumeration::One | Enumeration::Open(_) => vec![title.to_owned()],
         };
         let commands: Vec<Command> = titles.into_iter().map(|title| Command::Add { title }).collect();
         let known =

@@ -38,7 +38,7 @@ impl<'t> PastedList<'t> {
             items.push(first);
         } else {
             match Headline::read(first.text) {
-                Headline::Add(Some(title)) if rest.iter().all(|line| line.is_item()) => {
+                Headline::Add(Some(title)) if rest.iter().all(Line::is_item) => {
                     items.push(Line { text: title, ..first });
                 }
                 Headline::Add(None) | Headline::Name if rest.iter().all(|line| line.is_marked || line.is_item()) => {}

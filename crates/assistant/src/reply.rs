@@ -107,14 +107,13 @@ fn may_be_title(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
     }
     let Some(reading) = best else { return true };
     match reading.intent() {
-        Intent::Add => !reading.is_sure(),
         Intent::Errand | Intent::Yes | Intent::Correct => true,
         Intent::Complete | Intent::Delete | Intent::Rename => {
             let is_plain = reading.item.as_ref().is_some_and(|item| points(item.phrase) || reading.names_list);
             !(reading.is_sure() && is_plain)
         }
         Intent::Comment => false,
-        _ => !(reading.is_sure() && reading.is_complete()) && !reading.is_sure(),
+        _ => !reading.is_sure(),
     }
 }
 

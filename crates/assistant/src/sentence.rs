@@ -160,8 +160,9 @@ impl<'t> Sentence<'t> {
         for at in 1..self.tokens.len() {
             let token = &self.tokens[at];
             let gap = self.gap_before(at);
-            let joins = gap.contains([',', ';']) || gap.contains(" - ") || lexicon::CONJUNCTIONS.contains(&token.word);
-            if token.begins_sentence || (joins && !token.glued) {
+            let is_joined =
+                gap.contains([',', ';']) || gap.contains(" - ") || lexicon::CONJUNCTIONS.contains(&token.word);
+            if token.begins_sentence || (is_joined && !token.glued) {
                 joints.push((at, token.begins_sentence));
             }
         }

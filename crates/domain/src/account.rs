@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use crate::api_token::ApiTokenRepoError;
 use crate::id::{SessionId, UserId};
 use crate::principal::InsufficientScope;
-use crate::rate_limit::RateLimited;
+use crate::runtime::rate_limit::RateLimited;
 use crate::session::SessionRepoError;
 use crate::storage::StorageError;
 use crate::user::{DisplayName, Email, Password, User, UserRepoError};

@@ -16,9 +16,9 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+use crate::conversation::turn::Attempt;
 use crate::id::{ConversationId, MessageId, OperationId, PendingActionId, TurnId};
 use crate::principal::Principal;
-use crate::turn::Attempt;
 
 pub use entry::{Action, EntityId, Entry, EntryPage, Head, Row, Seq, Write};
 pub use ledger::Ledger;

@@ -1,9 +1,11 @@
 //! Conversations, and the storage of conversations, turns and messages ([`ConversationRepo`]).
 
 mod idempotency;
+pub mod message;
 mod pending_action;
 mod repo;
 mod title;
+pub mod turn;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use serde_json::Value;
 
+use crate::conversation::turn::{FailureCode, Usage};
 use crate::storage::Cause;
 use crate::tool::ToolSpec;
-use crate::turn::{FailureCode, Usage};
 
 pub use reply::{LlmReply, MAX_REPLY_BYTES, ReplyBudget, collect};
 #[cfg(any(test, feature = "mock"))]

@@ -1,7 +1,9 @@
-//! Ports to the runtime: time, ids, background work and the log of its failures.
+//! Ports to the runtime: time, ids, background work and the log of its failures, rate limits, readiness.
 
 #[cfg(any(test, feature = "mock"))]
 mod manual_clock;
+pub mod rate_limit;
+pub mod readiness;
 
 use std::error::Error;
 use std::time::Duration;

@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 
 use crate::api_token::ApiTokenStatus;
 use crate::change::Seq;
+use crate::conversation::turn::InstanceId;
 use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
 use crate::session::{CodeOwner, CodePurpose};
 use crate::storage::StorageError;
 use crate::text::NormalizedText;
-use crate::turn::InstanceId;
 use crate::user::{Credentials, ExternalAccount, User};
 
 /// The session of a refresh token.

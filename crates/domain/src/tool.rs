@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::change::{Origin, Receipt};
+use crate::conversation::message::ToolCall;
 use crate::conversation::{PendingAction, PendingItem};
 use crate::id::ConversationId;
-use crate::message::ToolCall;
 use crate::principal::InsufficientScope;
 use crate::storage::StorageError;
 use crate::task::Task;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
-use domain::rate_limit::RatePolicy;
+use domain::runtime::rate_limit::RatePolicy;
 use sfv::{ItemSerializer, KeyRef, RefBareItem, StringRef};
 
 use crate::stream_limit::MAX_STREAMS;

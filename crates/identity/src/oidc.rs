@@ -1,17 +1,14 @@
-//! Signing in at an OpenID provider: the authorization code flow of OpenID Connect Core 1.0 (3.1) with PKCE
-//! ([`OidcProvider`]).
+//! Sign-in at an OpenID provider ([`OidcProvider`]): the code flow of OpenID Connect Core 1.0 (3.1) with PKCE.
 //!
-//! The protocol is `openidconnect`'s; what it does not ask of an id token is asked in [`id_token`]. Deliberately not here:
-//! what the browser keeps meanwhile, and whom of ours somebody is, which are `domain::account`. The userinfo endpoint is
-//! not used: the id token says all that is needed.
+//! `openidconnect` implements the protocol; [`id_token`] adds the checks that it leaves to the client. All claims come
+//! from the id token, not from the userinfo endpoint. Cookies and accounts are in `domain::account`.
 
-mod directory;
-mod failure;
-mod http;
+mod error;
+mod http_client;
 mod id_token;
+mod metadata_cache;
 mod options;
-mod published;
-mod tls;
+mod provider_metadata;
 
 use std::future::Future;
 use std::pin::pin;
@@ -29,71 +26,70 @@ use openidconnect::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use directory::Directory;
-use failure::Failure;
-use http::HttpClient;
-use options::Registration;
+use error::OidcError;
+use http_client::HttpClient;
+use metadata_cache::MetadataCache;
+use options::ClientRegistration;
 pub use options::{OidcOptions, OidcOptionsError};
-use published::Published;
+use provider_metadata::ProviderMetadata;
 
-/// So long a call may take in all.
-const LIMIT: Duration = Duration::from_secs(5);
+/// Maximum duration of one call of the port, over all requests that it needs.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Random bytes of a nonce.
-const NONCE_LENGTH: u32 = 32;
-
-/// What is asked for besides `openid`.
+const NONCE_BYTES: u32 = 32;
+/// Requested scopes besides `openid`.
 const SCOPES: [&str; 2] = ["email", "profile"];
 
-/// `openidconnect`'s client, which knows where to send the browser and where to redeem a code.
+/// Client of `openidconnect` with an authorization endpoint and a token endpoint.
 type Client = CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 
-/// An OpenID provider, as a client that is registered there sees it. It keeps its connections and what the provider
-/// publishes, so one is made at start and shared.
+/// A client that is registered at an OpenID provider. It pools connections and caches the provider's metadata, so one
+/// instance is shared.
 pub struct OidcProvider {
-    registration: Registration,
+    registration: ClientRegistration,
     http: Arc<HttpClient>,
-    directory: Directory,
+    metadata: MetadataCache,
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
 }
 
 impl OidcProvider {
-    /// A client of the provider at `options`. Nothing is sent: the provider is asked when it is needed, so that a service
-    /// starts while it is down. `failures` hears when it goes on with what the provider published earlier.
+    /// Creates a client without sending a request, so that the service starts while the provider is down. `failures`
+    /// records refreshes that fail while older metadata is still usable.
     ///
     /// # Errors
-    /// If there can be no such client.
+    /// Returns an error if an option is invalid or the HTTP client cannot be created.
     pub fn new(
         options: OidcOptions,
         clock: Arc<dyn Clock>,
         timer: Arc<dyn Timer>,
         failures: Arc<dyn FailureLog>,
     ) -> Result<Self, OidcOptionsError> {
-        let registration = Registration::try_from(options)?;
+        let registration = ClientRegistration::try_from(options)?;
         let http = Arc::new(HttpClient::new()?);
-        let directory = Directory::new(registration.issuer.clone(), Arc::clone(&http), Arc::clone(&timer), failures);
-        Ok(Self { registration, http, directory, clock, timer })
+        let metadata = MetadataCache::new(registration.issuer.clone(), Arc::clone(&http), Arc::clone(&timer), failures);
+        Ok(Self { registration, http, metadata, clock, timer })
     }
 
-    fn client(&self, published: &Published) -> Client {
-        let Registration { issuer, client_id, client_secret, redirect_url } = self.registration.clone();
-        // The keys are not for this client: it is asked for no verifier.
+    fn client(&self, metadata: &ProviderMetadata) -> Client {
+        let ClientRegistration { issuer, client_id, client_secret, redirect_url } = self.registration.clone();
+        // `id_token` verifies with its own verifier, so this client needs no keys.
         CoreClient::new(client_id, issuer, CoreJsonWebKeySet::default())
             .set_client_secret(client_secret)
             .set_redirect_uri(redirect_url)
-            .set_auth_type(published.auth_type.clone())
-            .set_auth_uri(published.authorization.clone())
-            .set_token_uri(published.token.clone())
+            .set_auth_type(metadata.auth_type.clone())
+            .set_auth_uri(metadata.authorization_endpoint.clone())
+            .set_token_uri(metadata.token_endpoint.clone())
     }
 
-    async fn request(&self, state: SecretString) -> Result<AuthorizationRequest, Failure> {
-        let published = self.directory.current().await?;
+    async fn authorization_request(&self, state: SecretString) -> Result<AuthorizationRequest, OidcError> {
+        let metadata = self.metadata.current().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let nonce = Nonce::new_random_len(NONCE_LENGTH);
+        let nonce = Nonce::new_random_len(NONCE_BYTES);
         let state = CsrfToken::new(state.expose_secret().to_owned());
         let proof = SignInProof { nonce: nonce.secret().as_str().into(), pkce_verifier: verifier.into_secret().into() };
         let (url, ..) = self
-            .client(&published)
+            .client(&metadata)
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce)
             .add_scopes(SCOPES.map(|scope| Scope::new(scope.to_owned())))
             .set_pkce_challenge(challenge)
@@ -101,32 +97,36 @@ impl OidcProvider {
         Ok(AuthorizationRequest { url, proof })
     }
 
-    async fn redeem(&self, code: SecretString, proof: SignInProof) -> Result<ProviderIdentity, Failure> {
+    async fn redeem(&self, code: SecretString, proof: SignInProof) -> Result<ProviderIdentity, OidcError> {
         let SignInProof { nonce, pkce_verifier } = proof;
-        let published = self.directory.current().await?;
-        let client = self.client(&published);
+        let metadata = self.metadata.current().await?;
+        let client = self.client(&metadata);
         let exchange = client
             .exchange_code(AuthorizationCode::new(code.expose_secret().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(pkce_verifier.expose_secret().to_owned()));
-        let answer = exchange.request_async(&*self.http).await?;
-        let token = answer.id_token().ok_or(Failure::NoIdToken)?;
+        let response = exchange.request_async(&*self.http).await?;
+        let token = response.id_token().ok_or(OidcError::NoIdToken)?;
         let nonce = Nonce::new(nonce.expose_secret().to_owned());
-        let verify =
-            |published: &Published| id_token::verify(token, &nonce, &self.registration, published, self.clock.now());
-        match verify(&published) {
-            // Perhaps the provider signs with a new one.
-            Err(failure) if failure.is_unknown_key() => match self.directory.newer_keys(&published).await? {
-                Some(published) => verify(&published),
-                None => Err(failure),
+        let verify = |metadata: &ProviderMetadata| {
+            id_token::verify(token, &nonce, &self.registration, metadata, self.clock.now())
+        };
+        match verify(&metadata) {
+            // The provider may have rotated its keys.
+            Err(error) if error.is_unknown_key() => match self.metadata.with_newer_keys(&metadata).await? {
+                Some(metadata) => verify(&metadata),
+                None => Err(error),
             },
             outcome => outcome,
         }
     }
 
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, IdentityProviderError> {
-        let outcome = match select(pin!(work), self.timer.sleep(LIMIT)).await {
+    async fn with_timeout<T>(
+        &self,
+        work: impl Future<Output = Result<T, OidcError>>,
+    ) -> Result<T, IdentityProviderError> {
+        let outcome = match select(pin!(work), self.timer.sleep(CALL_TIMEOUT)).await {
             Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => Err(Failure::TooSlow),
+            Either::Right(_) => Err(OidcError::Timeout),
         };
         outcome.map_err(IdentityProviderError::from)
     }
@@ -135,10 +135,10 @@ impl OidcProvider {
 #[async_trait]
 impl IdentityProvider for OidcProvider {
     async fn begin(&self, state: SecretString) -> Result<AuthorizationRequest, IdentityProviderError> {
-        self.in_time(self.request(state)).await
+        self.with_timeout(self.authorization_request(state)).await
     }
 
     async fn finish(&self, code: SecretString, proof: SignInProof) -> Result<ProviderIdentity, IdentityProviderError> {
-        self.in_time(self.redeem(code, proof)).await
+        self.with_timeout(self.redeem(code, proof)).await
     }
 }

@@ -1,8 +1,8 @@
-//! Passwords as Argon2id hashes, in PHC strings, computed off the threads that serve requests.
-//!
-//! Deliberately not here: which passwords may be chosen, which is `domain::user::Password`.
+//! Hashes passwords with Argon2id into PHC strings, off the threads that serve requests. Password rules are in
+//! `domain::user::Password`.
 
 mod argon2id;
+mod hash_function;
 mod pool;
 #[cfg(test)]
 mod tests;
@@ -16,47 +16,42 @@ use domain::user::{Password, PasswordHash};
 
 use argon2id::Argon2id;
 pub use argon2id::{Argon2Cost, InvalidCost};
+use hash_function::HashFunction;
 pub use pool::HashingLimits;
 use pool::HashingPool;
 
-/// What computes hashes: a seam, so that tests can count and stop the computing.
-trait HashFunction: Send + Sync {
-    fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
-    fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HashError>;
-}
-
-/// Why there is no hasher.
+/// Reasons why a hasher cannot be created.
 #[derive(Debug, thiserror::Error)]
-pub enum NoHasher {
-    /// Argon2 is not defined for such a cost.
+pub enum HasherError {
+    /// Argon2 is not defined for this cost.
     #[error(transparent)]
     InvalidCost(#[from] InvalidCost),
-    /// The system gives nothing to run the hashing threads with.
-    #[error("the threads for hashing cannot be set up")]
+    /// The runtime of the hashing threads cannot be created.
+    #[error("cannot create the threads for hashing")]
     Threads(#[from] io::Error),
 }
 
 /// Hashes passwords with Argon2id (RFC 9106).
 ///
-/// A password is compared at the cost that its own hash names, so that the cost can be raised later without locking
-/// anybody out.
+/// A password is verified at the cost that is encoded in its hash, so hashes stay valid if the configured cost rises.
 pub struct Argon2Hasher {
     function: Arc<dyn HashFunction>,
     pool: HashingPool,
-    /// A hash that no password fits, at the cost of a real one.
+    /// Hash of the configured cost that no known password matches. It is verified where a user has none, so that both
+    /// cases take equally long.
     dummy: PasswordHash,
 }
 
 impl Argon2Hasher {
-    /// A hasher that makes hashes of this cost, within these limits.
+    /// Creates a hasher whose new hashes have this cost.
     ///
     /// # Errors
-    /// See [`NoHasher`].
-    pub fn new(cost: Argon2Cost, limits: HashingLimits) -> Result<Self, NoHasher> {
-        Ok(Self::over(Arc::new(Argon2id::new(cost)?), cost, limits)?)
+    /// See [`HasherError`].
+    pub fn new(cost: Argon2Cost, limits: HashingLimits) -> Result<Self, HasherError> {
+        Ok(Self::with_function(Arc::new(Argon2id::new(cost)?), cost, limits)?)
     }
 
-    fn over(function: Arc<dyn HashFunction>, cost: Argon2Cost, limits: HashingLimits) -> io::Result<Self> {
+    fn with_function(function: Arc<dyn HashFunction>, cost: Argon2Cost, limits: HashingLimits) -> io::Result<Self> {
         Ok(Self { function, pool: HashingPool::new(limits)?, dummy: cost.unmatched_hash() })
     }
 }
@@ -70,9 +65,9 @@ impl PasswordHasher for Argon2Hasher {
 
     async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<bool, HashError> {
         let function = Arc::clone(&self.function);
-        let known = hash.is_some();
+        let has_hash = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
-        let fits = self.pool.run(move || function.verify(&password, &hash)).await?;
-        Ok(known && fits)
+        let matches = self.pool.run(move || function.verify(&password, &hash)).await?;
+        Ok(has_hash && matches)
     }
 }

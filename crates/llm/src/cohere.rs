@@ -9,8 +9,8 @@ mod tests;
 
 use std::collections::HashSet;
 
+use domain::conversation::turn::Usage;
 use domain::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, LlmRequest};
-use domain::turn::Usage;
 use serde_json::{Map, Value, json};
 use url::Url;
 

@@ -8,8 +8,8 @@
 #[cfg(test)]
 mod tests;
 
+use domain::conversation::turn::Usage;
 use domain::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, LlmRequest};
-use domain::turn::Usage;
 use serde_json::{Map, Value, json};
 use url::Url;
 

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use domain::conversation::turn::Usage;
 use domain::llm::{LlmError, LlmToolCall};
 use domain::tool::ToolSpec;
-use domain::turn::Usage;
 use serde_json::{Value, json};
 
 /// Serializes the tools of a request.

@@ -4,14 +4,14 @@ mod rows;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::conversation::message::{Message, Part};
+use domain::conversation::turn::Attempt;
 use domain::conversation::{
     Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle, DailyUsage,
     MessageCursor, MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnResult, TurnStart,
 };
 use domain::id::{ConversationId, TaskId, TurnId, UserId};
-use domain::message::{Message, Part};
 use domain::page::{Page, PageRequest};
-use domain::turn::Attempt;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};

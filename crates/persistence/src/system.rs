@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::api_token::ApiTokenStatus;
 use domain::change::Seq;
+use domain::conversation::turn::{FailureCode, InstanceId};
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
 use domain::session::{CodeOwner, CodePurpose};
 use domain::storage::StorageError;
 use domain::system::{RefreshTokenOwner, SystemRepo};
 use domain::text::NormalizedText;
-use domain::turn::{FailureCode, InstanceId};
 use domain::user::{Credentials, ExternalAccount, User};
 use sea_orm::sea_query::{DeleteStatement, Expr, LockBehavior, LockType, OnConflict, Query, SelectStatement};
 use sea_orm::{

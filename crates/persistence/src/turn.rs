@@ -12,11 +12,11 @@ mod usage;
 
 use std::time::Duration;
 
+use domain::conversation::message::Part;
+use domain::conversation::turn::{Attempt, FailureCode, TurnState};
 use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, TurnResult};
 use domain::id::{TurnId, UserId};
-use domain::message::Part;
 use domain::storage::StorageError;
-use domain::turn::{Attempt, FailureCode, TurnState};
 use sea_orm::sea_query::{Expr, Func, LockType, Query, SelectStatement, UpdateStatement};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Id tokens, put together and signed by hand.
+//! Id tokens, encoded and signed without a JWT library.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,36 +11,36 @@ use sha2::{Digest as _, Sha256};
 
 use crate::keys::Keys;
 
-/// An id token before it is signed: whatever a test wants it to be.
+/// An unsigned id token.
 #[derive(Clone, Debug)]
 pub struct IdToken {
-    /// Its header, an object. What it names as its algorithm need not be how it is signed.
+    /// A JSON object. Its `alg` need not match `signer`.
     pub header: Value,
-    /// Its claims, an object.
+    /// A JSON object.
     pub claims: Value,
-    /// Who signs it.
+    /// Key and algorithm of the signature.
     pub signer: Signer,
 }
 
-/// What an id token is signed with.
+/// Key and algorithm of a signature.
 #[derive(Clone, Debug)]
 pub enum Signer {
-    /// The published RSA key, as RS256.
+    /// The published RSA key, with RS256.
     Rsa,
-    /// The same, over these claims and not over those that the token shows.
+    /// The published RSA key, over these claims instead of the claims of the token.
     RsaOver(Value),
-    /// An RSA key that is not published, as RS256.
+    /// An unpublished RSA key, with RS256.
     UnpublishedRsa,
-    /// The published key on P-256, as ES256.
+    /// The published P-256 key, with ES256.
     P256,
-    /// HMAC with these bytes as the key, as HS256.
+    /// HS256 with this key.
     Hmac(Vec<u8>),
-    /// Nobody: the signature is empty.
-    Nobody,
+    /// An empty signature.
+    Unsigned,
 }
 
 impl IdToken {
-    pub(crate) fn signed(&self, keys: &Keys) -> anyhow::Result<String> {
+    pub(crate) fn sign(&self, keys: &Keys) -> anyhow::Result<String> {
         let message = message(&self.header, &self.claims);
         let rs256 = Pkcs1v15Sign::new::<rsa::sha2::Sha256>();
         let signature = match &self.signer {
@@ -56,7 +56,7 @@ impl IdToken {
             Signer::Hmac(key) => {
                 Hmac::<Sha256>::new_from_slice(key)?.chain_update(&message).finalize().into_bytes().to_vec()
             }
-            Signer::Nobody => Vec::new(),
+            Signer::Unsigned => Vec::new(),
         };
         Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }

@@ -1,5 +1,4 @@
-//! The provider's keys: two RSA keys of 2048 bits for the process, of which one is published at a time, and one on the
-//! curve P-256.
+//! The provider's keys: a P-256 key, and two RSA keys per process, of which one is published at a time.
 
 use std::sync::OnceLock;
 
@@ -13,66 +12,64 @@ use rsa::traits::PublicKeyParts as _;
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 
-/// The fewest bits that RS256 is defined for (RFC 7518, 3.3).
+/// Minimum size of keys for RS256 (RFC 7518, 3.3).
 const BITS: usize = 2048;
 
-/// Found once: it takes a while.
+/// Generated once per process, because it is slow.
 fn rsa_keys() -> anyhow::Result<&'static [RsaPrivateKey; 2]> {
     static KEYS: OnceLock<rsa::Result<[RsaPrivateKey; 2]>> = OnceLock::new();
     let key = || RsaPrivateKey::new(&mut OsRng, BITS);
     let keys = KEYS.get_or_init(|| Ok([key()?, key()?]));
-    keys.as_ref().map_err(|error| anyhow!("no RSA key can be made: {error}"))
+    keys.as_ref().map_err(|error| anyhow!("cannot generate an RSA key: {error}"))
 }
 
 #[derive(Clone)]
 pub(crate) struct Keys {
     rsa: &'static [RsaPrivateKey; 2],
     p256: p256::ecdsa::SigningKey,
-    /// How often the keys were changed.
-    generation: usize,
+    /// Number of rotations.
+    rotations: usize,
 }
 
 impl Keys {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        let p256 = p256::ecdsa::SigningKey::try_generate().context("no key on P-256 can be made")?;
-        Ok(Self { rsa: rsa_keys()?, p256, generation: 0 })
+        let p256 = p256::ecdsa::SigningKey::try_generate().context("cannot generate a P-256 key")?;
+        Ok(Self { rsa: rsa_keys()?, p256, rotations: 0 })
     }
 
-    /// Publishes the other RSA key, under another name.
+    /// Publishes the other RSA key with a new id.
     pub(crate) fn rotate(&mut self) {
-        self.generation += 1;
+        self.rotations += 1;
     }
 
-    /// The RSA key that is published.
     pub(crate) fn published(&self) -> &RsaPrivateKey {
-        &self.rsa[self.generation % 2]
+        &self.rsa[self.rotations % 2]
     }
 
-    /// The one that is not.
     pub(crate) fn unpublished(&self) -> &RsaPrivateKey {
-        &self.rsa[(self.generation + 1) % 2]
+        &self.rsa[(self.rotations + 1) % 2]
     }
 
     pub(crate) fn p256(&self) -> &p256::ecdsa::SigningKey {
         &self.p256
     }
 
-    /// The name of the published RSA key: `kid`.
+    /// `kid` of the published RSA key.
     pub(crate) fn rsa_id(&self) -> String {
-        format!("rsa-{}", self.generation)
+        format!("rsa-{}", self.rotations)
     }
 
-    /// The published RSA key as a PEM file would have it.
+    /// PEM of the published RSA key.
     pub(crate) fn pem(&self) -> anyhow::Result<String> {
         Ok(RsaPublicKey::from(self.published()).to_public_key_pem(LineEnding::LF)?)
     }
 
-    /// The published RSA key's modulus, in bytes.
+    /// Modulus of the published RSA key, big-endian.
     pub(crate) fn modulus(&self) -> Vec<u8> {
         self.published().n().to_bytes_be()
     }
 
-    /// What is published (RFC 7517).
+    /// The published key set (RFC 7517).
     pub(crate) fn set(&self) -> Value {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         // 0x04, x, y (SEC 1, 2.3.3).

@@ -1,21 +1,21 @@
-//! An OpenID provider for tests, on loopback: discovery, keys, the authorization endpoint (which sends the browser
-//! straight back) and the token endpoint, with RSA keys that are made when the process needs them.
+//! An OpenID provider for tests, on loopback: discovery, keys, the authorization endpoint and the token endpoint.
 //!
-//! It checks what a provider has to check: the client's secret, PKCE, the redirect URI, that a code is used once. Its id
-//! tokens are put together and signed by hand, so that a test can make every bad one ([`OpenIdServer::forge`]); nothing
-//! of the library that the tested code uses is in here.
-//! Deliberately not here: sessions, consent and the userinfo endpoint. `tests/openid` starts a provider that has them.
+//! It checks the client secret, PKCE, the redirect URI, and that a code is used once. Its id tokens are assembled and
+//! signed without the library under test, so that a test can forge any token ([`OpenIdServer::forge`]). A provider with
+//! login and consent pages is in `tests/openid`.
 
 mod authorization;
 mod discovery;
-mod exchange;
+mod end_user;
+mod endpoint;
 mod id_token;
 mod keys;
-mod pages;
-mod person;
 mod server;
+mod state;
+mod token;
 
+pub use end_user::EndUser;
+pub use endpoint::{Endpoint, Fault};
 pub use id_token::{IdToken, Signer};
-pub use pages::{Fault, Page};
-pub use person::Person;
-pub use server::{CLIENT_ID, CLIENT_SECRET, OpenIdServer};
+pub use server::OpenIdServer;
+pub use state::{CLIENT_ID, CLIENT_SECRET};

@@ -1,170 +1,135 @@
-//! The provider as a test sees it: who signs in, what goes wrong, and how often it was asked.
+//! The provider's interface for tests.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use url::Url;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::authorization::{Grant, authorize};
-use crate::discovery::document;
-use crate::exchange::exchange;
+use crate::authorization::authorize;
+use crate::end_user::EndUser;
+use crate::endpoint::{Endpoint, Fault, Response, respond};
 use crate::id_token::IdToken;
-use crate::keys::Keys;
-use crate::pages::{Answer, Fault, Page, answer};
-use crate::person::Person;
+use crate::state::State;
+use crate::token::exchange;
 
-/// The one client that the provider knows.
-pub const CLIENT_ID: &str = "doable-test";
-/// Its secret, with characters that `Basic` and a form take only encoded.
-pub const CLIENT_SECRET: &str = "a-secret:100%+more&=";
-
-type Forge = Box<dyn Fn(&mut IdToken) + Send>;
-type Edit = Box<dyn Fn(&mut Value) + Send>;
-
-/// What the pages share with the test.
-pub(crate) struct State {
-    pub(crate) person: Person,
-    pub(crate) denies: bool,
-    pub(crate) codes: BTreeMap<String, Grant>,
-    pub(crate) keys: Keys,
-    pub(crate) forge: Option<Forge>,
-    document: Option<Edit>,
-    key_set: Option<Edit>,
-    faults: BTreeMap<Page, Fault>,
-    time: Option<DateTime<Utc>>,
-}
-
-impl State {
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.time.unwrap_or_else(Utc::now)
-    }
-
-    /// The discovery document as it is published.
-    pub(crate) fn document(&self, issuer: &str) -> Value {
-        edited(document(issuer), self.document.as_ref())
-    }
-}
-
-/// An OpenID provider on loopback, with one client ([`CLIENT_ID`]). It is gone when this value is dropped.
+/// An OpenID provider on loopback with one client ([`CLIENT_ID`](crate::CLIENT_ID)). It stops when it is dropped.
 pub struct OpenIdServer {
     server: MockServer,
     state: Arc<Mutex<State>>,
-    asked: watch::Sender<BTreeMap<Page, usize>>,
+    requests: watch::Sender<BTreeMap<Endpoint, usize>>,
 }
 
 impl OpenIdServer {
-    /// A provider on a free port, at which somebody without an address signs in.
+    /// Starts a provider on a free port. The end user has the subject `1` and no email address.
     ///
     /// # Errors
-    /// If it gets no keys.
+    /// Returns an error if no keys can be generated.
     pub async fn start() -> anyhow::Result<Self> {
-        let state = State {
-            person: Person::new("1"),
-            denies: false,
-            codes: BTreeMap::new(),
-            keys: Keys::new()?,
-            forge: None,
-            document: None,
-            key_set: None,
-            faults: BTreeMap::new(),
-            time: None,
-        };
-        // Of its own, not one of wiremock's pool, which would go on listening.
+        // A pooled server of wiremock would continue to listen after the drop.
         let server = MockServer::builder().disable_request_recording().start().await;
-        let (state, asked) = (Arc::new(Mutex::new(state)), watch::Sender::default());
-        let pages = Pages { issuer: server.uri(), state: Arc::clone(&state), asked: asked.clone() };
-        Mock::given(any()).respond_with(pages).mount(&server).await;
-        Ok(Self { server, state, asked })
+        let (state, requests) = (Arc::new(Mutex::new(State::new()?)), watch::Sender::default());
+        let responder = Responder { issuer: server.uri(), state: Arc::clone(&state), requests: requests.clone() };
+        Mock::given(any()).respond_with(responder).mount(&server).await;
+        Ok(Self { server, state, requests })
     }
 
-    /// Its issuer: its address, without a slash at the end.
+    /// Returns the issuer identifier: the server's URL without a trailing slash.
     pub fn issuer(&self) -> String {
         self.server.uri()
     }
 
-    /// Who signs in from now on.
-    pub fn sign_in_as(&self, person: Person) {
-        self.state().person = person;
+    /// Sets the end user of further sign-ins.
+    pub fn sign_in_as(&self, end_user: EndUser) {
+        self.state().end_user = end_user;
     }
 
-    /// Whether whoever is asked says no.
+    /// Sets whether the end user denies the authorization.
     pub fn deny(&self, denies: bool) {
         self.state().denies = denies;
     }
 
-    /// What time it is there from now on; the machine's if it is never told.
+    /// Sets the provider's time; without it, the system clock is used.
     pub fn set_time(&self, time: DateTime<Utc>) {
         self.state().time = Some(time);
     }
 
-    /// Changes every id token before it is signed.
+    /// Changes each id token before it is signed.
     pub fn forge(&self, forge: impl Fn(&mut IdToken) + Send + 'static) {
         self.state().forge = Some(Box::new(forge));
     }
 
     /// Changes the discovery document.
     pub fn edit_document(&self, edit: impl Fn(&mut Value) + Send + 'static) {
-        self.state().document = Some(Box::new(edit));
+        self.state().document_edit = Some(Box::new(edit));
     }
 
-    /// Changes what is published as its keys.
+    /// Changes the published key set.
     pub fn edit_keys(&self, edit: impl Fn(&mut Value) + Send + 'static) {
-        self.state().key_set = Some(Box::new(edit));
+        self.state().key_set_edit = Some(Box::new(edit));
     }
 
-    /// Signs with another RSA key from now on, under another name, and publishes that one instead.
+    /// Replaces the RSA key that signs and is published by another one with a new id.
     pub fn rotate_keys(&self) {
         self.state().keys.rotate();
     }
 
-    /// The published RSA key as a PEM file would have it, and its modulus: what a forger knows.
+    /// Returns the published RSA key as PEM, and its modulus.
     ///
     /// # Errors
-    /// If it cannot be encoded.
+    /// Returns an error if the key cannot be encoded.
     pub fn public_key(&self) -> anyhow::Result<(String, Vec<u8>)> {
         let state = self.state();
         Ok((state.keys.pem()?, state.keys.modulus()))
     }
 
-    /// Makes a page fail from now on.
-    pub fn fail(&self, page: Page, fault: Fault) {
-        self.state().faults.insert(page, fault);
+    /// Makes an endpoint fail until [`clear_fault`](Self::clear_fault).
+    pub fn set_fault(&self, endpoint: Endpoint, fault: Fault) {
+        self.state().faults.insert(endpoint, fault);
     }
 
-    /// Makes a page work again.
-    pub fn mend(&self, page: Page) {
-        self.state().faults.remove(&page);
+    /// Removes the fault of an endpoint.
+    pub fn clear_fault(&self, endpoint: Endpoint) {
+        self.state().faults.remove(&endpoint);
     }
 
-    /// Goes to the authorization endpoint as a browser would, without the network, and returns where it is sent.
+    /// Runs the authorization endpoint without HTTP and returns the URL that the browser is redirected to.
     ///
     /// # Errors
-    /// If it is not the address of this endpoint, or is not sent anywhere.
-    pub fn visit(&self, address: &Url) -> anyhow::Result<Url> {
-        ensure!(address.as_str().starts_with(&format!("{}/authorize?", self.issuer())), "there is no such page");
-        authorize(&mut self.state(), &self.issuer(), address)
+    /// Returns an error if `url` is not of this endpoint, or the request is invalid.
+    pub fn visit(&self, url: &Url) -> anyhow::Result<Url> {
+        ensure!(url.as_str().starts_with(&format!("{}/authorize?", self.issuer())), "not the authorization endpoint");
+        authorize(&mut self.state(), &self.issuer(), url)
     }
 
-    /// How often a page was asked for.
-    pub fn asked(&self, page: Page) -> usize {
-        times(&self.asked.borrow(), page)
+    /// Returns the number of HTTP requests to an endpoint.
+    pub fn request_count(&self, endpoint: Endpoint) -> usize {
+        count(&self.requests.borrow(), endpoint)
     }
 
-    /// Waits until a page was asked for so often.
-    pub async fn wait_for(&self, page: Page, often: usize) {
-        // The sender is held here, so the wait ends with the number reached and in no other way.
-        drop(self.asked.subscribe().wait_for(|asked| times(asked, page) >= often).await);
+    /// Waits until an endpoint has received at least `minimum` requests.
+    ///
+    /// # Errors
+    /// Returns an error after 10 s.
+    pub async fn wait_for_requests(&self, endpoint: Endpoint, minimum: usize) -> anyhow::Result<()> {
+        let mut requests = self.requests.subscribe();
+        let reached = requests.wait_for(|requests| count(requests, endpoint) >= minimum);
+        timeout(Duration::from_secs(10), reached)
+            .await
+            .with_context(|| format!("{endpoint:?}: too few requests"))??;
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        locked(&self.state)
+        lock(&self.state)
     }
 }
 
@@ -174,42 +139,35 @@ impl fmt::Debug for OpenIdServer {
     }
 }
 
-fn times(asked: &BTreeMap<Page, usize>, page: Page) -> usize {
-    asked.get(&page).copied().unwrap_or_default()
+fn count(requests: &BTreeMap<Endpoint, usize>, endpoint: Endpoint) -> usize {
+    requests.get(&endpoint).copied().unwrap_or_default()
 }
 
-/// A forgery that panicked is the test's to tell; the provider goes on.
-fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+/// Ignores poisoning: a closure of the test that panicked has left the state consistent.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Pages {
+struct Responder {
     issuer: String,
     state: Arc<Mutex<State>>,
-    asked: watch::Sender<BTreeMap<Page, usize>>,
+    requests: watch::Sender<BTreeMap<Endpoint, usize>>,
 }
 
-impl Respond for Pages {
+impl Respond for Responder {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let Some(page) = Page::at(request.url.path()) else { return ResponseTemplate::new(404) };
-        let mut state = locked(&self.state);
-        self.asked.send_modify(|asked| *asked.entry(page).or_default() += 1);
-        let fault = state.faults.get(&page).cloned();
-        answer(fault.as_ref(), || match page {
-            Page::Discovery => Answer::json(200, &state.document(&self.issuer)),
-            Page::Keys => Answer::json(200, &edited(state.keys.set(), state.key_set.as_ref())),
-            Page::Authorization => match authorize(&mut state, &self.issuer, &request.url) {
-                Ok(back) => Answer::SeeOther(back),
-                Err(error) => Answer::json(400, &json!({ "error": format!("{error:#}") })),
+        let Some(endpoint) = Endpoint::from_path(request.url.path()) else { return ResponseTemplate::new(404) };
+        let mut state = lock(&self.state);
+        self.requests.send_modify(|requests| *requests.entry(endpoint).or_default() += 1);
+        let fault = state.faults.get(&endpoint).cloned();
+        respond(fault.as_ref(), || match endpoint {
+            Endpoint::Discovery => Response::json(200, &state.document(&self.issuer)),
+            Endpoint::Keys => Response::json(200, &state.key_set()),
+            Endpoint::Authorization => match authorize(&mut state, &self.issuer, &request.url) {
+                Ok(location) => Response::Redirect(location),
+                Err(error) => Response::json(400, &json!({ "error": format!("{error:#}") })),
             },
-            Page::Token => exchange(&mut state, &self.issuer, request),
+            Endpoint::Token => exchange(&mut state, &self.issuer, request),
         })
     }
-}
-
-fn edited(mut body: Value, edit: Option<&Edit>) -> Value {
-    if let Some(edit) = edit {
-        edit(&mut body);
-    }
-    body
 }

@@ -3,14 +3,14 @@
 use anyhow::Context as _;
 use reqwest::Method;
 use serde_json::{Value, json};
-use test_openid::{CLIENT_ID, Fault, IdToken, OpenIdServer, Page, Person, Signer};
+use test_openid::{CLIENT_ID, EndUser, Endpoint, Fault, IdToken, OpenIdServer, Signer};
 use tests::{Answer, TestApp, TestUser, on_both_databases};
 use url::Url;
 
 const SUBJECT: &str = "248289761001";
 
-fn external_ada() -> Person {
-    Person::with_email(SUBJECT, "ada@example.com").claim("name", "Ada")
+fn external_ada() -> EndUser {
+    EndUser::with_email(SUBJECT, "ada@example.com").claim("name", "Ada")
 }
 
 /// A browser that was redirected to the provider.
@@ -103,13 +103,13 @@ on_both_databases! {
         assert_eq!((&first["user"]["email"], &first["user"]["name"]), (&json!("ada@example.com"), &json!("Ada")));
         user(&app, &first)?.add("buy milk").await?;
 
-        provider.sign_in_as(Person::with_email(SUBJECT, "ada@elsewhere.example"));
+        provider.sign_in_as(EndUser::with_email(SUBJECT, "ada@elsewhere.example"));
         let second = session(&app, &provider).await?;
         assert_eq!(second["user"], first["user"]);
         assert_eq!(user(&app, &second)?.titles().await?, ["buy milk"]);
 
         // Another `sub` with the old email is another person.
-        provider.sign_in_as(Person::with_email("2", "ada@example.com"));
+        provider.sign_in_as(EndUser::with_email("2", "ada@example.com"));
         assert_eq!(error(&app, &provider).await?, "account_exists");
     }
 }
@@ -146,12 +146,12 @@ on_both_databases! {
             assert_eq!(answer.header("location"), "");
         }
         // The code was not sent to the provider.
-        assert_eq!(provider.asked(Page::Token), 0);
+        assert_eq!(provider.request_count(Endpoint::Token), 0);
 
         assert_eq!(frontend_parameter(&own.follow_callback(&app, &callback).await?)?.0, "code");
         let replayed = own.follow_callback(&app, &callback).await?;
         replayed.expect_problem(400, "VALIDATION_ERROR", Some("state"))?;
-        assert_eq!(provider.asked(Page::Token), 1);
+        assert_eq!(provider.request_count(Endpoint::Token), 1);
     }
 }
 
@@ -176,10 +176,10 @@ on_both_databases! {
 on_both_databases! {
     async fn an_unverified_email_is_refused(app: TestApp, provider: OpenIdServer) {
         let unverified = [
-            Person::with_email(SUBJECT, "ada@example.com").claim("email_verified", false),
-            Person::new(SUBJECT).claim("email", "ada@example.com"),
-            Person::with_email(SUBJECT, "ada@example.com").claim("email_verified", "false"),
-            Person::new(SUBJECT),
+            EndUser::with_email(SUBJECT, "ada@example.com").claim("email_verified", false),
+            EndUser::new(SUBJECT).claim("email", "ada@example.com"),
+            EndUser::with_email(SUBJECT, "ada@example.com").claim("email_verified", "false"),
+            EndUser::new(SUBJECT),
         ];
         // First the email is unused, then it belongs to an account, then that account is known by its `sub`.
         for person in &unverified {
@@ -191,7 +191,7 @@ on_both_databases! {
             provider.sign_in_as(person.clone());
             assert_eq!(error(&app, &provider).await?, "email_not_verified");
         }
-        provider.sign_in_as(Person::with_email(SUBJECT, "countess@example.com"));
+        provider.sign_in_as(EndUser::with_email(SUBJECT, "countess@example.com"));
         session(&app, &provider).await?;
         for person in &unverified {
             provider.sign_in_as(person.clone());
@@ -229,7 +229,7 @@ on_both_databases! {
 on_both_databases! {
     async fn a_link_of_an_ended_session_is_refused(app: TestApp, provider: OpenIdServer) {
         let ada = app.register("ada").await?;
-        provider.sign_in_as(Person::with_email("2", "eve@example.com"));
+        provider.sign_in_as(EndUser::with_email("2", "eve@example.com"));
         let link = ada.send(Method::POST, "/auth/google/link", None).await?.expect(200)?;
         let link: Url = link["url"].as_str().context("no url")?.parse()?;
         let browser = Browser::open(&app, &link[url::Position::BeforePath..]).await?;
@@ -274,10 +274,10 @@ on_both_databases! {
         provider.deny(true);
         assert_eq!(error(&app, &provider).await?, "oauth_denied");
         provider.deny(false);
-        provider.fail(Page::Token, Fault::Status(500));
+        provider.set_fault(Endpoint::Token, Fault::Status(500));
         assert_eq!(error(&app, &provider).await?, "oauth_unavailable");
         app.login("bob").await?;
-        provider.mend(Page::Token);
+        provider.clear_fault(Endpoint::Token);
         session(&app, &provider).await?;
     }
 }

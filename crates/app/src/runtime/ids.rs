@@ -1,7 +1,7 @@
 //! Generation of identifiers.
 
+use domain::conversation::turn::{InstanceId, InstanceIdError};
 use domain::runtime::IdGenerator;
-use domain::turn::{InstanceId, InstanceIdError};
 use uuid::Uuid;
 
 /// Generates UUIDs version 7. They increase even if the system clock is set back, because the `uuid` crate keeps one

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::rate_limit::{RateDecision, RateKey, RateLimiter, RatePolicy};
 use domain::runtime::Timer;
+use domain::runtime::rate_limit::{RateDecision, RateKey, RateLimiter, RatePolicy};
 use governor::clock::{self, Clock as _, Reference as _};
 use governor::middleware::{NoOpMiddleware, RateLimitingMiddleware, StateSnapshot};
 use governor::nanos::Nanos;

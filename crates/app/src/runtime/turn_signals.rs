@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use domain::chat::{StopReason, TurnEvent, TurnEvents, TurnSignals};
+use domain::conversation::turn::Attempt;
 use domain::id::TurnId;
-use domain::turn::Attempt;
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;

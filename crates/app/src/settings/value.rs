@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use clap::builder::TypedValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
-use domain::turn::InstanceId;
+use domain::conversation::turn::InstanceId;
 use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
 use secrecy::SecretString;

@@ -15,7 +15,7 @@ use reqwest::header::COOKIE;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_database::{Kind, TestDatabase};
-use test_openid::{CLIENT_ID, CLIENT_SECRET, Fault, OpenIdServer, Page, Person};
+use test_openid::{CLIENT_ID, CLIENT_SECRET, EndUser, Endpoint, Fault, OpenIdServer};
 use url::{Position, Url};
 
 use crate::server::{Server, run};
@@ -102,7 +102,7 @@ fn check_log(log: &[String], requests: usize) -> anyhow::Result<()> {
 
 /// Signs in at the provider, with valid and with invalid responses of it.
 async fn sign_in_externally(walk: &mut Walk, provider: &OpenIdServer) -> anyhow::Result<()> {
-    provider.sign_in_as(Person::with_email("1", "ada@elsewhere.example"));
+    provider.sign_in_as(EndUser::with_email("1", "ada@elsewhere.example"));
     let landing = browse(walk, provider, "/auth/google").await?;
     let (_, code) = landing.query_pairs().find(|(name, _)| name == "code").with_context(|| landing.to_string())?;
     for status in [200, 400] {
@@ -119,12 +119,12 @@ async fn sign_in_externally(walk: &mut Walk, provider: &OpenIdServer) -> anyhow:
     let mark = walk.marks.create("provider");
     for body in [format!(r#"{{"id_token":"{mark}","access_token":"{mark}","token_type":"bearer"}}"#), mark] {
         for status in [200, 400] {
-            provider.fail(Page::Token, Fault::Body(status, body.clone()));
+            provider.set_fault(Endpoint::Token, Fault::Body(status, body.clone()));
             let landing = browse(walk, provider, "/auth/google").await?;
             ensure!(landing.query().is_some_and(|query| query.starts_with("error=")), "{landing}");
         }
     }
-    provider.mend(Page::Token);
+    provider.clear_fault(Endpoint::Token);
     provider.forge(|token| token.claims["nonce"] = json!(format!("{PREFIX}-nonce")));
     browse(walk, provider, "/auth/google").await?;
     Ok(())

@@ -110,6 +110,9 @@ impl Word {
     }
 }
 
+/// The ends of word families by family and position of the first word.
+pub(super) type FamilyEnds = HashMap<(FamilyId, usize), Rc<[FamilyEnd]>>;
+
 /// A message as the grammar knows it. All programs that are run over it share one budget of steps: once it is spent, no
 /// program matches any more.
 #[derive(Debug)]
@@ -119,7 +122,7 @@ pub(crate) struct Message<'t> {
     words: Vec<Word>,
     steps: Cell<usize>,
     /// Where each word family that was tried ends, by the position of its first word.
-    pub(super) families: RefCell<HashMap<(FamilyId, usize), Rc<[FamilyEnd]>>>,
+    pub(super) families: RefCell<FamilyEnds>,
 }
 
 impl Message<'_> {

@@ -9,7 +9,7 @@ use super::token_cache::TokenCache;
 use super::{AccessClaims, AccountError, IdentityProvider, PasswordHasher, SignedIn, TokenIssuer, TokenLifetimes};
 use crate::api_token::ApiTokenRepo;
 use crate::id::SessionId;
-use crate::rate_limit::{RateKey, RateLimiter};
+use crate::runtime::rate_limit::{RateKey, RateLimiter};
 use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, NewSession, SessionRepo, SessionRepoError};

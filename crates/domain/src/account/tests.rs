@@ -17,7 +17,7 @@ use super::*;
 use crate::api_token::MockApiTokenRepo;
 use crate::id::SessionId;
 use crate::principal::{Principal, Scope, Scopes, Via};
-use crate::rate_limit::{MockRateLimiter, RateDecision, RateKey, RatePolicy};
+use crate::runtime::rate_limit::{MockRateLimiter, RateDecision, RateKey, RatePolicy};
 use crate::runtime::{ManualClock, MockBackground, MockFailureLog, MockIdGenerator};
 use crate::secret::{NewSecret, SecretHash, SecretKind};
 use crate::session::{Client, MockSessionRepo, Rotation, Session, SessionStatus};

@@ -9,9 +9,9 @@ use futures_util::stream::BoxStream;
 
 use crate::change::Receipts;
 use crate::conversation::PendingAction;
+use crate::conversation::message::ToolCall;
+use crate::conversation::turn::{FailureCode, Turn, TurnState, Usage};
 use crate::id::{ConversationId, MessageId};
-use crate::message::ToolCall;
-use crate::turn::{FailureCode, Turn, TurnState, Usage};
 
 /// The assistant's answer to one message.
 #[derive(Clone, Debug, PartialEq, Eq)]

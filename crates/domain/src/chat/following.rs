@@ -7,10 +7,10 @@ use futures_util::{StreamExt as _, stream};
 use super::part_diff::PartDiff;
 use super::ports::ChatPorts;
 use crate::chat::{TurnAnswer, TurnEvent, TurnEvents, TurnFailure, TurnFinished};
+use crate::conversation::message::{content, tool_calls};
+use crate::conversation::turn::{FailureCode, TurnState};
 use crate::conversation::{ConversationRepoError, StoredAnswer};
 use crate::id::{TurnId, UserId};
-use crate::message::{content, tool_calls};
-use crate::turn::{FailureCode, TurnState};
 
 /// Interval between two reads of what another process has stored.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);

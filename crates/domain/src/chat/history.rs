@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::conversation::message::{Message, Part, Role, ToolCall, content};
 use crate::llm::{LlmMessage, LlmToolCall};
-use crate::message::{Message, Part, Role, ToolCall, content};
 
 /// Maximum number of messages that are read, newest first. More than any reasonable token budget holds.
 pub(super) const MAX_MESSAGES: std::num::NonZeroU16 = std::num::NonZeroU16::new(100).unwrap();
@@ -163,8 +163,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::message::ToolResult;
-    use crate::turn::TurnState;
+    use crate::conversation::message::ToolResult;
+    use crate::conversation::turn::TurnState;
 
     fn message(role: Role, parts: Vec<Part>) -> Message {
         Message {

@@ -1,7 +1,7 @@
 //! Derives the events of a turn from the growing parts of its message.
 
 use crate::chat::TurnEvent;
-use crate::message::{Part, ToolCall};
+use crate::conversation::message::{Part, ToolCall};
 
 /// Computes the events of what was added to a message since the last call. Parts are only appended, only the last text
 /// grows, and calls get their results later.
@@ -96,7 +96,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::message::ToolResult;
+    use crate::conversation::message::ToolResult;
 
     fn text(round: u8, text: &str) -> Part {
         Part::Text { round, text: text.into() }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::change::ChangeService;
 use crate::chat::TurnSignals;
 use crate::conversation::ConversationRepo;
+use crate::conversation::turn::InstanceId;
 use crate::llm::LlmClient;
 use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::tool::ToolExecutor;
-use crate::turn::InstanceId;
 use crate::user::UserRepo;
 
 /// The ports of [`ChatService`](super::ChatService).

@@ -13,15 +13,15 @@ use super::turn::{Resumed, StartedTurn, TurnRequest, run_turn, start};
 use super::{ChatError, ChatInput, NewMessage, TurnAnswer};
 use crate::change::{Receipts, RequestId};
 use crate::chat::{StopReason, TurnEvents, TurnSignals};
+use crate::conversation::message::Message;
+use crate::conversation::turn::Attempt;
 use crate::conversation::{
     Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, DailyUsage, MessageCursor,
     MessageOrder, PendingAction, StoredAnswer, TurnStart,
 };
 use crate::id::ConversationId;
-use crate::message::Message;
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
-use crate::turn::Attempt;
 
 /// A message with the current status of its changes.
 #[derive(Clone, Debug, PartialEq, Eq)]

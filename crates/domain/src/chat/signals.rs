@@ -3,8 +3,8 @@
 use futures_util::future::BoxFuture;
 
 use super::{TurnEvent, TurnEvents};
+use crate::conversation::turn::Attempt;
 use crate::id::TurnId;
-use crate::turn::Attempt;
 
 /// Reasons to stop a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,16 +21,16 @@ use super::system_text::system_text;
 use super::{ChatError, ChatInput, MessageTarget, NewMessage, TurnAnswer};
 use crate::change::RequestId;
 use crate::chat::{StopReason, TurnEvent};
+use crate::conversation::message::{Message, Part, Role, ToolCall};
+use crate::conversation::turn::{Lease, Turn, Usage};
 use crate::conversation::{
     ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn, PendingAction,
     TurnStart,
 };
 use crate::id::{ConversationId, MessageId};
-use crate::message::{Message, Part, Role, ToolCall};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
 use crate::tool::CONFIRM_PENDING;
-use crate::turn::{Lease, Turn, Usage};
 use crate::user::UserRepoError;
 
 pub use calls::MAX_CALLS;

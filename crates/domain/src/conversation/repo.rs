@@ -9,11 +9,11 @@ use super::{
     ClientKey, Conversation, ConversationCursor, ConversationTitle, Idempotency, MessageCursor, MessageOrder,
     PendingAction,
 };
+use crate::conversation::message::{Message, Part};
+use crate::conversation::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
 use crate::id::{ConversationId, MessageId, PendingActionId, TaskId, TurnId, UserId};
-use crate::message::{Message, Part};
 use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
-use crate::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
 
 /// A turn to be started, with the user's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,7 +217,7 @@ pub trait ConversationRepo: Send + Sync {
     /// conversation at `turn.at`.
     ///
     /// An idempotency key identifies at most one turn of an owner, even if its conversation was deleted. A key whose turn
-    /// started less than [`IDEMPOTENCY_TTL`](crate::turn::IDEMPOTENCY_TTL) ago MUST NOT start another turn: with another
+    /// started less than [`IDEMPOTENCY_TTL`](crate::conversation::turn::IDEMPOTENCY_TTL) ago MUST NOT start another turn: with another
     /// fingerprint, the result is [`ConversationRepoError::IdempotencyKeyReused`], or the key is ignored in case of
     /// [`KeyReuse::StartNew`](super::KeyReuse::StartNew); while the turn runs with a valid lease, the result is
     /// [`ConversationRepoError::IdempotencyInProgress`]; for a completed or stopped turn,

@@ -3,7 +3,7 @@
 use futures_util::StreamExt as _;
 
 use super::{FinishReason, LlmError, LlmEvent, LlmStream, LlmToolCall};
-use crate::turn::Usage;
+use crate::conversation::turn::Usage;
 
 /// A complete reply of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 
 use super::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream, LlmToolCall};
-use crate::turn::Usage;
+use crate::conversation::turn::Usage;
 
 /// A response of a [`ScriptedLlm`].
 pub enum Step {

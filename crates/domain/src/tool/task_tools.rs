@@ -15,9 +15,9 @@ use super::{
     confirmation,
 };
 use crate::change::{ChangeService, Ledger, Undone};
+use crate::conversation::message::ToolCall;
 use crate::conversation::{ConversationRepo, PendingAction};
 use crate::id::TaskId;
-use crate::message::ToolCall;
 use crate::page::PageRequest;
 use crate::patch::Patch;
 use crate::principal::Scope;
@@ -200,7 +200,7 @@ impl TaskTools {
         let principal = &context.origin.principal;
         let counts = match self.service.counts(principal).await {
             Ok(counts) => counts,
-            Err(error) => return refuse(error),
+            Err(error) => return on_task_error(error),
         };
         let found = self.resolver.search(principal.user, status.into(), words, MAX_LISTED).await?;
         self.store_shown(context, &found).await?;

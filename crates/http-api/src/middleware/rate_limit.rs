@@ -12,7 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, web};
 use domain::id::UserId;
 use domain::principal::Principal;
-use domain::rate_limit::{RateDecision, RateKey, RateLimiter};
+use domain::runtime::rate_limit::{RateDecision, RateKey, RateLimiter};
 
 use crate::peer::Peer;
 use crate::problem::ApiError;

@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use domain::change::Conflict;
 use domain::chat::StoredTurn;
 use domain::principal::Scope;
-use domain::rate_limit::RateLimited;
+use domain::runtime::rate_limit::RateLimited;
 use serde::Serialize;
 use utoipa::ToSchema;
 

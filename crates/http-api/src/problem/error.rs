@@ -11,14 +11,14 @@ use domain::change::ChangeError;
 use domain::chat::ChatError;
 use domain::chat::TurnFailure;
 use domain::conversation::ConversationRepoError;
-use domain::health::NotReady;
+use domain::conversation::turn::FailureCode;
 use domain::llm::LlmError;
 use domain::principal::InsufficientScope;
-use domain::rate_limit::RateLimited;
+use domain::runtime::rate_limit::RateLimited;
+use domain::runtime::readiness::NotReady;
 use domain::session::SessionRepoError;
 use domain::storage::{Cause, StorageError};
 use domain::task::TaskError;
-use domain::turn::FailureCode;
 
 use super::code::Code;
 use super::details::{Challenge, Problem};

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use domain::health::Readiness;
+use domain::runtime::readiness::Readiness;
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -4,8 +4,8 @@ use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use domain::chat::{ChatService, MessageRecord};
+use domain::conversation::message::{self, Part};
 use domain::conversation::{MessageCursor, MessageOrder};
-use domain::message::{self, Part};
 use domain::principal::Principal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,7 +59,7 @@ pub(crate) struct MessageBody {
 
 /// A part of a message. New types with other fields may be added.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes `domain::message::Part` in the OpenAPI document")]
+#[expect(dead_code, reason = "it describes `domain::conversation::message::Part` in the OpenAPI document")]
 pub(crate) struct MessagePart {
     /// The type: `text` (written by the author), `notice` (added by the server), `plan` (what the assistant intends to do)
     /// or `tool_call`.

@@ -1,7 +1,7 @@
 //! Tool calls of the assistant, and its token usage.
 
-use domain::message::{ToolCall, ToolResult};
-use domain::turn::Usage;
+use domain::conversation::message::{ToolCall, ToolResult};
+use domain::conversation::turn::Usage;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;

@@ -2,8 +2,8 @@
 //! and calls, as the protocol requires, so every client of a turn gets the same frames.
 
 use domain::chat::{TurnEvent, TurnFinished};
-use domain::message::ToolCall;
-use domain::turn::TurnState;
+use domain::conversation::message::ToolCall;
+use domain::conversation::turn::TurnState;
 use serde_json::{Map, Value};
 
 use super::frame::{Frame, Metadata, ProviderMetadata};

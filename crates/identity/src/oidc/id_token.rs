@@ -1,8 +1,8 @@
-//! What is asked of an id token (OpenID Connect Core 1.0, 3.1.3.7), and what it says.
+//! Verifies id tokens (OpenID Connect Core 1.0, 3.1.3.7) and reads their claims.
 //!
-//! `openidconnect` checks the header (`typ`, `crit`, encryption), the algorithm against a list, the signature by the one
-//! key that fits, `iss`, that `aud` has us in it, `exp` and `nonce`. It leaves to us: the list, other audiences and `azp`,
-//! `iat`, leeway, an empty `sub`, and the time. `at_hash` is not asked for: nothing is done with the access token.
+//! `openidconnect` checks the header (`typ`, `crit`, encryption), the algorithm against a list, the signature with the
+//! only matching key, `iss`, that `aud` contains this client, `exp` and `nonce`. This module supplies the list and the
+//! time and checks further audiences, `azp`, `iat` and `sub`. `at_hash` is irrelevant: the access token is not used.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::ProviderIdentity;
@@ -10,28 +10,28 @@ use domain::user::ExternalAccount;
 use openidconnect::Nonce;
 use openidconnect::core::{CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier};
 
-use super::failure::Failure;
-use super::options::Registration;
-use super::published::Published;
+use super::error::OidcError;
+use super::options::ClientRegistration;
+use super::provider_metadata::ProviderMetadata;
 
-/// How far the provider's clock may be from ours.
+/// Tolerated difference between the provider's clock and this one.
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);
-/// How old an id token may be. It is made when the code is redeemed, so it is new, whatever its `exp`.
-const OLDEST: TimeDelta = TimeDelta::minutes(10);
+/// Maximum age since `iat`, whatever `exp` is. Providers issue the token when the code is redeemed.
+const MAX_AGE: TimeDelta = TimeDelta::minutes(10);
 
-/// Whom `token` vouches for, if it is right in every way.
+/// Verifies `token` and returns the identity in it.
 pub(super) fn verify(
     token: &CoreIdToken,
     nonce: &Nonce,
-    registration: &Registration,
-    published: &Published,
+    registration: &ClientRegistration,
+    metadata: &ProviderMetadata,
     now: DateTime<Utc>,
-) -> Result<ProviderIdentity, Failure> {
-    let Registration { issuer, client_id, .. } = registration.clone();
-    // As a public client's: a confidential one would take the client's secret as a key.
-    let verifier = CoreIdTokenVerifier::new_public_client(client_id, issuer, published.keys.clone())
-        .set_allowed_algs(published.algorithms.iter().cloned())
-        // Whom else it is for is settled by `azp`.
+) -> Result<ProviderIdentity, OidcError> {
+    let ClientRegistration { issuer, client_id, .. } = registration.clone();
+    // A verifier of a confidential client would accept the client secret as an HMAC key.
+    let verifier = CoreIdTokenVerifier::new_public_client(client_id, issuer, metadata.keys.clone())
+        .set_allowed_algs(metadata.algorithms.iter().cloned())
+        // Further audiences are checked by `azp`.
         .set_other_audience_verifier_fn(|_| true)
         .set_time_fn(|| now - LEEWAY)
         .set_issue_time_verifier_fn(|issued_at| check_issue_time(issued_at, now));
@@ -42,24 +42,24 @@ pub(super) fn verify(
 
 fn check_issue_time(issued_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
     if issued_at > now + LEEWAY {
-        Err(format!("it was issued at {issued_at}, which is to come (it is {now})"))
-    } else if issued_at < now - OLDEST - LEEWAY {
-        Err(format!("it was issued at {issued_at}, which is long ago (it is {now})"))
+        Err(format!("issued in the future: {issued_at} (now {now})"))
+    } else if issued_at < now - MAX_AGE - LEEWAY {
+        Err(format!("issued too long ago: {issued_at} (now {now})"))
     } else {
         Ok(())
     }
 }
 
-/// `azp` is ours if it is there, and there if the token is for others too.
-fn check_authorized_party(claims: &CoreIdTokenClaims, registration: &Registration) -> Result<(), Failure> {
+/// `azp`, if present, is this client. It is required if there are several audiences.
+fn check_authorized_party(claims: &CoreIdTokenClaims, registration: &ClientRegistration) -> Result<(), OidcError> {
     match claims.authorized_party() {
         Some(party) if *party == registration.client_id => Ok(()),
         None if claims.audiences().len() == 1 => Ok(()),
-        Some(_) | None => Err(Failure::AuthorizedParty),
+        Some(_) | None => Err(OidcError::AuthorizedParty),
     }
 }
 
-fn identity(claims: &CoreIdTokenClaims) -> Result<ProviderIdentity, Failure> {
+fn identity(claims: &CoreIdTokenClaims) -> Result<ProviderIdentity, OidcError> {
     let name = claims.name().and_then(|names| names.get(None));
     Ok(ProviderIdentity {
         account: ExternalAccount::new(claims.issuer(), claims.subject())?,

@@ -1,58 +1,55 @@
-//! Which provider, and what we are there.
+//! The provider and the client that is registered there.
 
 use openidconnect::{ClientId, ClientSecret, IssuerUrl, RedirectUrl};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
-/// Which provider, and what we are there.
+/// The provider and the client that is registered there.
 #[derive(Clone, Debug)]
 pub struct OidcOptions {
-    /// The provider's name for itself, letter for letter, with or without a slash at the end as it has it. An https
-    /// address without user, query and fragment (OpenID Connect Discovery 1.0, 2); http only on this machine.
+    /// Issuer identifier, exactly as in the discovery document, including a trailing slash. An https URL without user,
+    /// query and fragment (OpenID Connect Discovery 1.0, 2); http only on loopback.
     pub issuer: String,
-    /// The client's name there.
+    /// Must not be empty.
     pub client_id: String,
-    /// The client's secret.
+    /// Must not be empty.
     pub client_secret: SecretString,
-    /// Where the provider sends the browser back to, as it is registered there.
+    /// Callback URL, as registered at the provider.
     pub redirect_url: Url,
 }
 
 impl OidcOptions {
-    /// Google's issuer (<https://accounts.google.com/.well-known/openid-configuration>).
+    /// Issuer of Google (<https://accounts.google.com/.well-known/openid-configuration>).
     pub const GOOGLE: &str = "https://accounts.google.com";
 }
 
-/// Why there can be no client of a provider.
+/// Reasons why a client of a provider cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum OidcOptionsError {
-    /// The issuer is no address that can be trusted.
-    #[error("the issuer must be an https address (http only on this machine) without user, query and fragment")]
+    /// See [`OidcOptions::issuer`].
+    #[error("the issuer must be an https URL (http only on loopback) without user, query and fragment")]
     Issuer,
-    /// There is no client id.
+    /// The client id is empty.
     #[error("the client id must not be empty")]
     ClientId,
-    /// There is no client secret.
+    /// The client secret is empty.
     #[error("the client secret must not be empty")]
     ClientSecret,
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
-    /// The HTTP client cannot be set up.
-    #[error("the HTTP client cannot be set up")]
+    /// The HTTP client cannot be created, for example because TLS is not available.
+    #[error("cannot create the HTTP client")]
     Client(#[from] reqwest::Error),
 }
 
-/// The options, read.
+/// Validated [`OidcOptions`].
 #[derive(Clone, Debug)]
-pub(super) struct Registration {
+pub(super) struct ClientRegistration {
     pub issuer: IssuerUrl,
     pub client_id: ClientId,
     pub client_secret: ClientSecret,
     pub redirect_url: RedirectUrl,
 }
 
-impl TryFrom<OidcOptions> for Registration {
+impl TryFrom<OidcOptions> for ClientRegistration {
     type Error = OidcOptionsError;
 
     fn try_from(options: OidcOptions) -> Result<Self, OidcOptionsError> {
@@ -77,11 +74,11 @@ impl TryFrom<OidcOptions> for Registration {
 fn is_issuer(url: &Url) -> bool {
     let is_plain = url.query().is_none() && url.fragment().is_none();
     let is_anonymous = url.username().is_empty() && url.password().is_none();
-    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(url);
+    let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback_host(url);
     url.has_host() && is_plain && is_anonymous && is_safe
 }
 
-fn is_this_machine(url: &Url) -> bool {
+fn is_loopback_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -94,7 +91,7 @@ fn is_this_machine(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    fn with(issuer: &str) -> OidcOptions {
+    fn options(issuer: &str) -> OidcOptions {
         OidcOptions {
             issuer: issuer.to_owned(),
             client_id: "doable".to_owned(),
@@ -104,17 +101,17 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_is_kept_letter_for_letter() {
+    fn issuer_is_not_normalized() {
         for issuer in [OidcOptions::GOOGLE, "https://example.com/", "https://example.com/tenant", "http://127.0.0.1:1"]
         {
-            assert_eq!(Registration::try_from(with(issuer)).unwrap().issuer.as_str(), issuer);
+            assert_eq!(ClientRegistration::try_from(options(issuer)).unwrap().issuer.as_str(), issuer);
         }
     }
 
     #[test]
-    fn an_issuer_is_https_or_on_this_machine_and_names_no_user_query_or_fragment() {
+    fn issuer_is_https_or_loopback_without_user_query_and_fragment() {
         for issuer in ["http://localhost:9000", "http://[::1]:9000", "http://127.8.8.8"] {
-            assert!(Registration::try_from(with(issuer)).is_ok(), "{issuer}");
+            assert!(ClientRegistration::try_from(options(issuer)).is_ok(), "{issuer}");
         }
         for issuer in [
             "",
@@ -128,23 +125,23 @@ mod tests {
             "https://example.com?tenant=1",
             "https://example.com/#tenant",
         ] {
-            let refused = Registration::try_from(with(issuer));
-            assert!(matches!(refused, Err(OidcOptionsError::Issuer)), "{issuer}");
+            let result = ClientRegistration::try_from(options(issuer));
+            assert!(matches!(result, Err(OidcOptionsError::Issuer)), "{issuer}");
         }
     }
 
     #[test]
-    fn a_client_has_a_name_and_a_secret() {
-        let nameless = OidcOptions { client_id: String::new(), ..with(OidcOptions::GOOGLE) };
-        assert!(matches!(Registration::try_from(nameless), Err(OidcOptionsError::ClientId)));
-        let open = OidcOptions { client_secret: "".into(), ..with(OidcOptions::GOOGLE) };
-        assert!(matches!(Registration::try_from(open), Err(OidcOptionsError::ClientSecret)));
+    fn empty_client_id_or_secret_is_rejected() {
+        let without_id = OidcOptions { client_id: String::new(), ..options(OidcOptions::GOOGLE) };
+        assert!(matches!(ClientRegistration::try_from(without_id), Err(OidcOptionsError::ClientId)));
+        let without_secret = OidcOptions { client_secret: "".into(), ..options(OidcOptions::GOOGLE) };
+        assert!(matches!(ClientRegistration::try_from(without_secret), Err(OidcOptionsError::ClientSecret)));
     }
 
     #[test]
-    fn the_client_secret_does_not_print_itself() {
-        let options = with(OidcOptions::GOOGLE);
-        let printed = format!("{options:?} {:?}", Registration::try_from(options.clone()).unwrap());
+    fn debug_output_does_not_contain_the_client_secret() {
+        let options = options(OidcOptions::GOOGLE);
+        let printed = format!("{options:?} {:?}", ClientRegistration::try_from(options.clone()).unwrap());
         assert!(!printed.contains("the secret"), "{printed}");
     }
 }

@@ -1,35 +1,33 @@
-//! The computing itself: Argon2id at a cost.
-//!
-//! Deliberately not here: where it runs and how much of it at once, which is [`super::pool`].
+//! Argon2id hashes and their cost. Threads and concurrency limits are in `pool.rs`.
 
 use argon2::password_hash::{self, phc};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use domain::account::HashError;
 use domain::user::{Password, PasswordHash};
 
-use super::HashFunction;
+use super::hash_function::HashFunction;
 
-/// What one hash costs, for us and for whoever tries to guess a password.
+/// Cost of one hash, for the server and for an attacker who guesses passwords.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Cost {
-    /// Memory in KiB; at least 8 for each lane.
+    /// Memory in KiB; at least 8 per lane.
     pub memory_kib: u32,
-    /// Passes over that memory; at least 1.
+    /// Passes over the memory; at least 1.
     pub passes: u32,
-    /// Lanes; 1 to 16,777,215. They are computed one after the other.
+    /// Lanes; 1 to 16,777,215. They are computed sequentially.
     pub lanes: u32,
 }
 
 impl Argon2Cost {
-    /// 19 MiB, 2 passes, 1 lane: the minimum that the OWASP Password Storage Cheat Sheet asks of Argon2id
+    /// 19 MiB, 2 passes, 1 lane: the minimum for Argon2id in the OWASP Password Storage Cheat Sheet
     /// (<https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>).
     pub const OWASP: Self = Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 };
 
-    /// The cheapest that Argon2 is defined for: for tests, never for real passwords.
+    /// Lowest cost that Argon2 is defined for. For tests only.
     pub const CHEAPEST: Self = Self { memory_kib: 8, passes: 1, lanes: 1 };
 
-    /// A well-formed hash of this cost whose salt (16 bytes) and digest (32 bytes) are all zero: comparing with it
-    /// takes as long as with a real one, and no password is known that fits.
+    /// Returns a well-formed hash of this cost whose salt (16 bytes) and digest (32 bytes) are all zero. Verifying it
+    /// takes as long as verifying a real one, and no matching password is known.
     pub(super) fn unmatched_hash(self) -> PasswordHash {
         let Self { memory_kib, passes, lanes } = self;
         let (salt, digest) = ("A".repeat(22), "A".repeat(43));
@@ -43,12 +41,12 @@ impl Default for Argon2Cost {
     }
 }
 
-/// Argon2 is not defined for such a cost.
+/// Argon2 is not defined for this cost.
 #[derive(Debug, thiserror::Error)]
 #[error("Argon2 is not defined for this cost")]
 pub struct InvalidCost(#[source] argon2::Error);
 
-/// Argon2id, version 19, with 16 random bytes of salt and 32 bytes of digest.
+/// Argon2id, version 19, with a random salt of 16 bytes and a digest of 32 bytes.
 pub(super) struct Argon2id(Argon2<'static>);
 
 impl Argon2id {
@@ -64,7 +62,7 @@ impl HashFunction for Argon2id {
         Ok(PasswordHash::new(hash.to_string()))
     }
 
-    /// The crate compares the digests in constant time (`phc::Output`).
+    /// Digests are compared in constant time (`phc::Output`).
     fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HashError> {
         let hash = phc::PasswordHash::new(hash.expose()).map_err(|error| HashError::Failed(error.into()))?;
         match self.0.verify_password(password.expose().as_bytes(), &hash) {

@@ -1,4 +1,4 @@
-//! Keeps hashing off the threads that serve requests, and bounds it: so many at once, so many waiting, no more.
+//! A thread pool for hashing with a bounded queue.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -9,83 +9,82 @@ use domain::account::HashError;
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::Semaphore;
 
-/// How much hashing happens at once.
+/// Limits of concurrent and queued hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashingLimits {
-    /// How many hashes are computed at the same time. Each takes a core and the memory of its cost.
-    pub at_once: NonZeroUsize,
-    /// How many more may wait for their turn. Whoever comes after them is turned away at once.
-    pub waiting: usize,
+    /// Maximum number of hashes computed at the same time. Each takes a core and the memory of its cost.
+    pub concurrent: NonZeroUsize,
+    /// Maximum number of queued hashes. Further ones fail immediately with [`HashError::Overloaded`].
+    pub queued: usize,
 }
 
 impl Default for HashingLimits {
-    /// One for each core, and 64 waiting: about a second's work for two cores.
+    /// One hash per core and 64 in the queue, which is about one second of work on two cores.
     fn default() -> Self {
-        Self { at_once: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), waiting: 64 }
+        Self { concurrent: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), queued: 64 }
     }
 }
 
-/// Runs work on threads of its own within [`HashingLimits`].
+/// Runs work on its own threads within [`HashingLimits`].
 ///
-/// No more threads than hashes at once, and always the same ones: an allocator keeps what a thread has freed for that
-/// thread, so that hashing on whichever of tokio's hundreds of blocking threads is free would keep the memory of a hash
-/// for each of them.
+/// The pool has as many threads as hashes run at the same time. Allocators cache freed memory per thread, so hashing on
+/// tokio's shared blocking threads, of which there are hundreds, would retain the memory of a hash for each of them.
 pub(super) struct HashingPool {
     threads: Handle,
-    /// What they belong to; `drop` ends it.
+    /// Owner of the threads. `None` only during `drop`.
     runtime: Option<Runtime>,
-    /// One for whoever computes or waits.
-    places: Arc<Semaphore>,
-    /// One for whoever computes.
-    permits: Arc<Semaphore>,
+    /// A permit for each hash that is queued or running.
+    queue: Arc<Semaphore>,
+    /// A permit for each running hash.
+    running: Arc<Semaphore>,
 }
 
 impl HashingPool {
     /// # Errors
-    /// If the system gives no event queue for the threads.
+    /// Returns an error if the operating system provides no event queue for the runtime.
     pub(super) fn new(limits: HashingLimits) -> io::Result<Self> {
-        let at_once = limits.at_once.get();
+        let concurrent = limits.concurrent.get();
         let runtime =
-            runtime::Builder::new_current_thread().max_blocking_threads(at_once).thread_name("hashing").build()?;
+            runtime::Builder::new_current_thread().max_blocking_threads(concurrent).thread_name("hashing").build()?;
         Ok(Self {
             threads: runtime.handle().clone(),
             runtime: Some(runtime),
-            places: Arc::new(Semaphore::new(at_once.saturating_add(limits.waiting).min(Semaphore::MAX_PERMITS))),
-            permits: Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS))),
+            queue: Arc::new(Semaphore::new(concurrent.saturating_add(limits.queued).min(Semaphore::MAX_PERMITS))),
+            running: Arc::new(Semaphore::new(concurrent.min(Semaphore::MAX_PERMITS))),
         })
     }
 
-    /// Runs `work` in its turn, first come, first served. A caller that goes away while it waits gives up its place;
-    /// one that goes away later leaves work that is still counted until it is done.
+    /// Runs `work` in first-in, first-out order. Dropping the future while it is queued releases its place. Later, the
+    /// work continues and counts against the limits until it ends.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, HashError>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T, HashError> + Send + 'static,
     {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|error| match error {
+        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|error| match error {
             tokio::sync::TryAcquireError::NoPermits => HashError::Overloaded,
             tokio::sync::TryAcquireError::Closed => HashError::Failed(error.into()),
         })?;
-        let permit =
-            Arc::clone(&self.permits).acquire_owned().await.map_err(|error| HashError::Failed(error.into()))?;
+        let running =
+            Arc::clone(&self.running).acquire_owned().await.map_err(|error| HashError::Failed(error.into()))?;
         let computed = self.threads.spawn_blocking(move || {
-            // Held by the work, not by the caller: the work goes on when the caller does not.
-            let _held = (place, permit);
+            // Held by the work, because it continues when the caller is dropped.
+            let _permits = (queued, running);
             work()
         });
         computed.await.map_err(|error| HashError::Failed(error.into()))?
     }
 
-    /// How many may still come, and how many may still compute.
+    /// Available permits of the queue and of running hashes.
     #[cfg(test)]
-    pub(super) fn free(&self) -> (usize, usize) {
-        (self.places.available_permits(), self.permits.available_permits())
+    pub(super) fn available(&self) -> (usize, usize) {
+        (self.queue.available_permits(), self.running.available_permits())
     }
 }
 
 impl Drop for HashingPool {
     fn drop(&mut self) {
-        // A runtime that is merely dropped waits for its threads, which tokio forbids where futures run.
+        // Dropping a runtime blocks until its threads end, which panics in an asynchronous context.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

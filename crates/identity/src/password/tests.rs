@@ -1,4 +1,4 @@
-//! How the hasher behaves, alone and under load.
+//! Tests of hashes and of the limits of the pool.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,48 +20,48 @@ fn hasher() -> Argon2Hasher {
     Argon2Hasher::new(Argon2Cost::CHEAPEST, HashingLimits::default()).unwrap()
 }
 
-fn limits(at_once: usize, waiting: usize) -> HashingLimits {
-    HashingLimits { at_once: at_once.try_into().unwrap(), waiting }
+fn limits(concurrent: usize, queued: usize) -> HashingLimits {
+    HashingLimits { concurrent: concurrent.try_into().unwrap(), queued }
 }
 
-/// Argon2id that writes down the costs it was asked to compare at.
-struct Recording {
+/// Argon2id that records the cost of each verified hash.
+struct RecordingFunction {
     inner: Argon2id,
     costs: Mutex<Vec<String>>,
 }
 
-impl HashFunction for Recording {
+impl HashFunction for RecordingFunction {
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         self.inner.hash(password)
     }
 
     fn verify(&self, password: &Password, hash: &PasswordHash) -> Result<bool, HashError> {
-        let answer = self.inner.verify(password, hash)?;
+        let matches = self.inner.verify(password, hash)?;
         let cost = hash.expose().split('$').nth(3).unwrap().to_owned();
         self.costs.lock().unwrap_or_else(PoisonError::into_inner).push(cost);
-        Ok(answer)
+        Ok(matches)
     }
 }
 
-/// A hash function that waits at a gate, so that a test decides how long a hash takes.
-struct Gated {
+/// A hash function that waits for a message of the test.
+struct GatedFunction {
     gate: Mutex<Receiver<()>>,
-    entered: AtomicUsize,
+    started: AtomicUsize,
 }
 
-impl Gated {
+impl GatedFunction {
     fn new() -> (SyncSender<()>, Arc<Self>) {
         let (open, gate) = sync_channel(64);
-        (open, Arc::new(Self { gate: Mutex::new(gate), entered: AtomicUsize::new(0) }))
+        (open, Arc::new(Self { gate: Mutex::new(gate), started: AtomicUsize::new(0) }))
     }
 }
 
-impl HashFunction for Gated {
+impl HashFunction for GatedFunction {
     fn hash(&self, _: &Password) -> Result<PasswordHash, HashError> {
-        self.entered.fetch_add(1, Ordering::SeqCst);
-        // A test that is wrong must end too.
-        let passed = self.gate.lock().unwrap().recv_timeout(Duration::from_secs(10));
-        passed.map_err(|error| HashError::Failed(error.into()))?;
+        self.started.fetch_add(1, Ordering::SeqCst);
+        // A failing test must end, too.
+        let opened = self.gate.lock().unwrap().recv_timeout(Duration::from_secs(10));
+        opened.map_err(|error| HashError::Failed(error.into()))?;
         Ok(PasswordHash::new(String::new()))
     }
 
@@ -70,14 +70,24 @@ impl HashFunction for Gated {
     }
 }
 
-fn gated(limits: HashingLimits) -> (SyncSender<()>, Arc<Gated>, Arc<Argon2Hasher>) {
-    let (open, function) = Gated::new();
-    let hasher = Argon2Hasher::over(function.clone(), Argon2Cost::CHEAPEST, limits).unwrap();
+fn gated_hasher(limits: HashingLimits) -> (SyncSender<()>, Arc<GatedFunction>, Arc<Argon2Hasher>) {
+    let (open, function) = GatedFunction::new();
+    let hasher = Argon2Hasher::with_function(function.clone(), Argon2Cost::CHEAPEST, limits).unwrap();
     (open, function, Arc::new(hasher))
 }
 
+/// Panics if the condition does not hold within 10 s.
+async fn wait_until(condition: impl Fn() -> bool) {
+    let poll = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), poll).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_password_fits_its_own_hash_and_no_other_password_does() {
+async fn only_the_hashed_password_matches() {
     let hasher = hasher();
     let hash = hasher.hash(password()).await.unwrap();
     assert!(hasher.verify(password(), Some(hash.clone())).await.unwrap());
@@ -87,14 +97,14 @@ async fn a_password_fits_its_own_hash_and_no_other_password_does() {
 }
 
 #[tokio::test]
-async fn the_same_password_never_has_the_same_hash_twice() {
+async fn hashes_of_the_same_password_differ() {
     let hasher = hasher();
-    let (one, other) = (hasher.hash(password()).await.unwrap(), hasher.hash(password()).await.unwrap());
-    assert_ne!(one.expose(), other.expose());
+    let (first, second) = (hasher.hash(password()).await.unwrap(), hasher.hash(password()).await.unwrap());
+    assert_ne!(first.expose(), second.expose());
 }
 
 #[tokio::test]
-async fn a_hash_names_the_owasp_cost_a_salt_of_16_bytes_and_a_digest_of_32() {
+async fn default_hash_has_the_owasp_cost_a_salt_of_16_bytes_and_a_digest_of_32() {
     let hasher = Argon2Hasher::new(Argon2Cost::default(), HashingLimits::default()).unwrap();
     let hash = hasher.hash(password()).await.unwrap();
     let parts: Vec<&str> = hash.expose().split('$').collect();
@@ -103,18 +113,18 @@ async fn a_hash_names_the_owasp_cost_a_salt_of_16_bytes_and_a_digest_of_32() {
 }
 
 #[tokio::test]
-async fn a_password_is_compared_at_the_cost_that_its_hash_names() {
-    let dear = Argon2Cost { memory_kib: 64, passes: 3, lanes: 2 };
-    let made_dear = Argon2Hasher::new(dear, HashingLimits::default()).unwrap().hash(password()).await.unwrap();
-    assert!(hasher().verify(password(), Some(made_dear)).await.unwrap());
+async fn password_is_verified_at_the_cost_of_its_hash() {
+    let cost = Argon2Cost { memory_kib: 64, passes: 3, lanes: 2 };
+    let hash = Argon2Hasher::new(cost, HashingLimits::default()).unwrap().hash(password()).await.unwrap();
+    assert!(hasher().verify(password(), Some(hash)).await.unwrap());
 }
 
 #[tokio::test]
-async fn without_a_hash_the_answer_is_no_and_a_hash_of_the_same_cost_is_computed() {
+async fn missing_hash_does_not_match_and_costs_as_much_as_a_real_one() {
     let cost = Argon2Cost { memory_kib: 32, passes: 2, lanes: 1 };
     let inner = Argon2id::new(cost).unwrap();
-    let function = Arc::new(Recording { inner, costs: Mutex::default() });
-    let hasher = Argon2Hasher::over(function.clone(), cost, HashingLimits::default()).unwrap();
+    let function = Arc::new(RecordingFunction { inner, costs: Mutex::default() });
+    let hasher = Argon2Hasher::with_function(function.clone(), cost, HashingLimits::default()).unwrap();
 
     let hash = hasher.hash(password()).await.unwrap();
     assert!(!hasher.verify(Password::unvalidated("wrong"), Some(hash)).await.unwrap());
@@ -125,120 +135,114 @@ async fn without_a_hash_the_answer_is_no_and_a_hash_of_the_same_cost_is_computed
 }
 
 #[tokio::test]
-async fn without_a_hash_the_answer_is_no_even_if_the_dummy_were_guessed() {
-    let (open, _, hasher) = gated(limits(1, 0));
+async fn missing_hash_does_not_match_even_if_the_dummy_does() {
+    let (open, _, hasher) = gated_hasher(limits(1, 0));
     open.send(()).unwrap();
     assert!(!hasher.verify(password(), None).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_stored_hash_that_is_none_is_an_error_that_does_not_quote_it() {
+async fn malformed_hash_is_an_error_that_does_not_quote_it() {
     for broken in ["", "hunter2", "$argon2id$v=19$m=8,t=1,p=1$AAAA", "$scrypt$ln=1,r=8,p=1$AAAAAAAAAAA$hunter2"] {
-        let answer = hasher().verify(password(), Some(PasswordHash::new(broken.to_owned()))).await;
-        match answer {
+        let result = hasher().verify(password(), Some(PasswordHash::new(broken.to_owned()))).await;
+        match result {
             Err(HashError::Failed(cause)) => assert!(!format!("{cause} {cause:?}").contains("hunter2"), "{cause:?}"),
-            // A PHC string without a digest is well-formed; nothing fits it.
-            Ok(fits) => assert!(!fits && broken.ends_with("$AAAA"), "{broken}"),
+            // A PHC string without a digest is well-formed, but matches nothing.
+            Ok(matches) => assert!(!matches && broken.ends_with("$AAAA"), "{broken}"),
             Err(HashError::Overloaded) => panic!("{broken}"),
         }
     }
 }
 
 #[test]
-fn a_cost_that_argon2_is_not_defined_for_is_refused() {
-    let nothing = Argon2Cost { memory_kib: 0, passes: 1, lanes: 1 };
-    assert!(Argon2Hasher::new(nothing, HashingLimits::default()).is_err());
+fn cost_that_argon2_is_not_defined_for_is_rejected() {
+    let cost = Argon2Cost { memory_kib: 0, passes: 1, lanes: 1 };
+    assert!(Argon2Hasher::new(cost, HashingLimits::default()).is_err());
 }
 
 #[tokio::test]
-async fn whoever_finds_no_place_left_is_turned_away_at_once() {
-    let (open, _, hasher) = gated(limits(1, 1));
-    let mut computing = hasher.hash(password());
-    let mut waiting = hasher.hash(password());
-    assert!(poll!(computing.as_mut()).is_pending() && poll!(waiting.as_mut()).is_pending());
+async fn hash_beyond_the_queue_fails_immediately() {
+    let (open, _, hasher) = gated_hasher(limits(1, 1));
+    let mut running = hasher.hash(password());
+    let mut queued = hasher.hash(password());
+    assert!(poll!(running.as_mut()).is_pending() && poll!(queued.as_mut()).is_pending());
 
     for _ in 0..3 {
-        let refused = poll!(hasher.hash(password()).as_mut());
-        assert!(matches!(refused, std::task::Poll::Ready(Err(HashError::Overloaded))));
+        let rejected = poll!(hasher.hash(password()).as_mut());
+        assert!(matches!(rejected, std::task::Poll::Ready(Err(HashError::Overloaded))));
     }
 
     open.send(()).unwrap();
     open.send(()).unwrap();
-    assert!(computing.await.is_ok() && waiting.await.is_ok());
-    assert_eq!(hasher.pool.free(), (2, 1));
+    assert!(running.await.is_ok() && queued.await.is_ok());
+    assert_eq!(hasher.pool.available(), (2, 1));
 }
 
 #[tokio::test]
-async fn no_more_than_the_permitted_number_compute_at_once() {
-    let (open, function, hasher) = gated(limits(1, 8));
-    let all: Vec<_> = (0..4)
+async fn concurrent_hashes_are_limited() {
+    let (open, function, hasher) = gated_hasher(limits(1, 8));
+    let hashes: Vec<_> = (0..4)
         .map(|_| {
             let hasher = Arc::clone(&hasher);
             tokio::spawn(async move { hasher.hash(password()).await })
         })
         .collect();
     for round in 1..=4 {
-        while function.entered.load(Ordering::SeqCst) < round {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!((function.entered.load(Ordering::SeqCst), hasher.pool.free().1), (round, 0));
+        wait_until(|| function.started.load(Ordering::SeqCst) >= round).await;
+        assert_eq!((function.started.load(Ordering::SeqCst), hasher.pool.available().1), (round, 0));
         open.send(()).unwrap();
     }
-    for one in all {
-        one.await.unwrap().unwrap();
+    for hash in hashes {
+        hash.await.unwrap().unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_while_waiting_gives_up_its_place() {
-    let (open, _, hasher) = gated(limits(1, 1));
-    let mut computing = hasher.hash(password());
-    let mut waiting = hasher.hash(password());
-    assert!(poll!(computing.as_mut()).is_pending() && poll!(waiting.as_mut()).is_pending());
-    assert_eq!(hasher.pool.free(), (0, 0));
+async fn dropping_a_queued_hash_releases_its_place() {
+    let (open, _, hasher) = gated_hasher(limits(1, 1));
+    let mut running = hasher.hash(password());
+    let mut queued = hasher.hash(password());
+    assert!(poll!(running.as_mut()).is_pending() && poll!(queued.as_mut()).is_pending());
+    assert_eq!(hasher.pool.available(), (0, 0));
 
-    drop(waiting);
-    assert_eq!(hasher.pool.free(), (1, 0));
+    drop(queued);
+    assert_eq!(hasher.pool.available(), (1, 0));
 
     open.send(()).unwrap();
-    assert!(computing.await.is_ok());
+    assert!(running.await.is_ok());
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_while_computing_is_counted_until_the_computing_is_done() {
-    let (open, _, hasher) = gated(limits(1, 0));
-    let mut computing = hasher.hash(password());
-    assert!(poll!(computing.as_mut()).is_pending());
-    drop(computing);
-    assert_eq!(hasher.pool.free(), (0, 0));
+async fn dropped_running_hash_counts_until_it_ends() {
+    let (open, _, hasher) = gated_hasher(limits(1, 0));
+    let mut running = hasher.hash(password());
+    assert!(poll!(running.as_mut()).is_pending());
+    drop(running);
+    assert_eq!(hasher.pool.available(), (0, 0));
     assert!(matches!(hasher.hash(password()).await, Err(HashError::Overloaded)));
 
     open.send(()).unwrap();
-    while hasher.pool.free() != (1, 1) {
-        tokio::task::yield_now().await;
-    }
+    wait_until(|| hasher.pool.available() == (1, 1)).await;
 }
 
 #[tokio::test]
-async fn a_hash_function_that_panics_is_an_error_and_leaves_its_place() {
+async fn panic_of_the_hash_function_is_an_error_and_releases_its_permits() {
     let pool = HashingPool::new(limits(1, 0)).unwrap();
-    let answer: Result<(), HashError> = pool.run(|| panic!("broken")).await;
-    assert!(matches!(answer, Err(HashError::Failed(_))));
-    assert_eq!(pool.free(), (1, 1));
+    let result: Result<(), HashError> = pool.run(|| panic!("broken")).await;
+    assert!(matches!(result, Err(HashError::Failed(_))));
+    assert_eq!(pool.available(), (1, 1));
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn the_thread_that_serves_stays_free_while_a_hash_is_computed() {
-    let (open, function, hasher) = gated(limits(1, 0));
-    let (answered, health) = oneshot::channel();
+async fn hashing_does_not_block_the_calling_thread() {
+    let (open, function, hasher) = gated_hasher(limits(1, 0));
+    let (sender, health) = oneshot::channel();
 
     let login = tokio::spawn(async move { hasher.hash(password()).await });
     tokio::spawn(async move {
-        // Only a thread that is not hashing can get here while the gate is shut.
-        while function.entered.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
-        answered.send("up").unwrap();
+        // Reached during the hash only if hashing runs on another thread.
+        wait_until(|| function.started.load(Ordering::SeqCst) > 0).await;
+        sender.send("up").unwrap();
     });
 
     assert_eq!(health.await.unwrap(), "up");
@@ -248,12 +252,12 @@ async fn the_thread_that_serves_stays_free_while_a_hash_is_computed() {
 }
 
 #[tokio::test]
-async fn hashes_are_computed_on_no_more_threads_than_there_are_hashes_at_once() {
-    // Many idle threads that a hash could take by mistake.
-    let together = Arc::new(std::sync::Barrier::new(16));
+async fn threads_do_not_exceed_the_concurrency_limit() {
+    // Idle threads of the shared pool, which hashes must not use.
+    let barrier = Arc::new(std::sync::Barrier::new(16));
     let idle = (0..16).map(|_| {
-        let together = Arc::clone(&together);
-        tokio::task::spawn_blocking(move || together.wait())
+        let barrier = Arc::clone(&barrier);
+        tokio::task::spawn_blocking(move || barrier.wait())
     });
     futures_util::future::try_join_all(idle).await.unwrap();
     let pool = HashingPool::new(limits(2, 64)).unwrap();

@@ -1,9 +1,8 @@
-//! HMAC-SHA-256 for the JWT library: the one algorithm that our tokens use.
+//! HMAC-SHA-256 for `jsonwebtoken`, as a provider that is installed once per process.
 //!
-//! The library takes its cryptography from a provider that is set once for the process. Its ready-made ones bring RSA
-//! and elliptic curves, which our own tokens have no use for: what cannot be checked cannot be confused. The id tokens of
-//! others are read by [`crate::oidc`], without this library.
-//! Deliberately not here: cryptography. The `hmac` and `sha2` crates compute, and compare in constant time.
+//! The library's own providers include RSA and elliptic curves. Without them, algorithm confusion is impossible. The
+//! `hmac` and `sha2` crates compute the codes and compare them in constant time. Id tokens of OpenID providers are
+//! verified in [`crate::oidc`], by another library.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -15,14 +14,14 @@ use sha2::Sha256;
 static HS256_ONLY: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.family(), key.as_bytes())?)),
     verifier_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.family(), key.try_get_as_bytes()?)?)),
-    // Only for key sets (JWK), which we have none of.
+    // Used only for key sets (JWK).
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes HS256 known to the library. Any number of issuers may do so.
+/// Installs the provider. Further calls have no effect.
 pub(super) fn install() {
-    // An error means that a provider is set: ours, by an issuer before this one.
-    let _already_set = HS256_ONLY.install_default();
+    // An error means that an earlier call has installed it.
+    let _installed = HS256_ONLY.install_default();
 }
 
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! A provider, a client of it, and a browser.
+//! A provider, a client that is registered there, and a browser.
 
 use std::error::Error;
 use std::future::Future;
@@ -13,22 +13,22 @@ use domain::runtime::{Clock as _, FailureLog, ManualClock, with_causes};
 use futures_util::future::{Either, select};
 use identity::{OidcOptions, OidcProvider};
 use secrecy::{ExposeSecret as _, SecretString};
-use test_openid::{CLIENT_ID, CLIENT_SECRET, IdToken, OpenIdServer, Page};
+use test_openid::{CLIENT_ID, CLIENT_SECRET, Endpoint, IdToken, OpenIdServer};
 use url::Url;
 
 pub const REDIRECT_URL: &str = "http://127.0.0.1:8000/auth/google/callback";
 
-/// The failures that were told to nobody but the log.
+/// Recorded failures.
 #[derive(Default)]
-pub struct Heard(Mutex<Vec<String>>);
+pub struct RecordingLog(Mutex<Vec<String>>);
 
-impl FailureLog for Heard {
-    fn record(&self, what: &'static str, error: &dyn Error) {
-        self.0.lock().unwrap().push(format!("{what}: {}", with_causes(error)));
+impl FailureLog for RecordingLog {
+    fn record(&self, operation: &'static str, error: &dyn Error) {
+        self.0.lock().unwrap().push(format!("{operation}: {}", with_causes(error)));
     }
 }
 
-impl Heard {
+impl RecordingLog {
     pub fn all(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
@@ -38,7 +38,7 @@ pub struct Fixture {
     pub server: OpenIdServer,
     pub provider: OidcProvider,
     pub clock: Arc<ManualClock>,
-    pub heard: Arc<Heard>,
+    pub failures: Arc<RecordingLog>,
 }
 
 impl Fixture {
@@ -46,11 +46,11 @@ impl Fixture {
         Self::with(|_| ()).await
     }
 
-    /// With other options than the right ones.
+    /// Creates a client with changed options.
     pub async fn with(change: impl FnOnce(&mut OidcOptions)) -> Self {
         let server = OpenIdServer::start().await.unwrap();
         let now: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
-        let (clock, heard) = (Arc::new(ManualClock::at(now)), Arc::new(Heard::default()));
+        let (clock, failures) = (Arc::new(ManualClock::at(now)), Arc::new(RecordingLog::default()));
         server.set_time(now);
         let mut options = OidcOptions {
             issuer: server.issuer(),
@@ -59,18 +59,18 @@ impl Fixture {
             redirect_url: REDIRECT_URL.parse().unwrap(),
         };
         change(&mut options);
-        let provider = OidcProvider::new(options, clock.clone(), clock.clone(), heard.clone()).unwrap();
-        Self { server, provider, clock, heard }
+        let provider = OidcProvider::new(options, clock.clone(), clock.clone(), failures.clone()).unwrap();
+        Self { server, provider, clock, failures }
     }
 
-    /// With a provider that makes such id tokens.
+    /// Creates a fixture whose provider issues forged id tokens.
     pub async fn forging(forge: impl Fn(&mut IdToken) + Send + 'static) -> Self {
         let fixture = Self::new().await;
         fixture.server.forge(forge);
         fixture
     }
 
-    /// Lets time pass, at the provider too.
+    /// Advances the clocks of client and provider.
     pub fn advance(&self, by: TimeDelta) {
         self.clock.advance(by.to_std().unwrap());
         self.server.set_time(self.clock.now());
@@ -80,71 +80,76 @@ impl Fixture {
         self.provider.begin("the state".into()).await
     }
 
-    /// The browser goes to the provider and comes back with a code.
+    /// Visits the provider and returns the code of the callback.
     pub fn browse(&self, url: &Url) -> SecretString {
-        let back = self.server.visit(url).unwrap();
-        assert!(back.as_str().starts_with(REDIRECT_URL), "{back}");
-        let get = |name: &str| back.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        let callback = self.server.visit(url).unwrap();
+        assert!(callback.as_str().starts_with(REDIRECT_URL), "{callback}");
+        let get = |name: &str| callback.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         assert_eq!(get("state").as_deref(), Some("the state"));
         get("code").unwrap().into()
     }
 
-    /// An attempt up to where the browser is back.
-    pub async fn back(&self) -> (SecretString, SignInProof) {
+    /// Starts a sign-in and returns the code of the callback.
+    pub async fn authorize(&self) -> (SecretString, SignInProof) {
         let AuthorizationRequest { url, proof } = self.begin().await.unwrap();
         (self.browse(&url), proof)
     }
 
-    /// A whole attempt. If it fails, what it tells has nothing in it that is secret.
+    /// Runs a whole sign-in. Asserts that an error contains no secret.
     pub async fn sign_in(&self) -> Result<ProviderIdentity, IdentityProviderError> {
-        let (code, proof) = self.back().await;
+        let (code, proof) = self.authorize().await;
         let outcome = self.provider.finish(code.clone(), proof.clone()).await;
         if let Err(error) = &outcome {
             let secrets = [code.expose_secret(), proof.nonce.expose_secret(), proof.pkce_verifier.expose_secret()];
-            assert_tells_nothing(error, &secrets);
+            assert_contains_no_secret(error, &secrets);
         }
         outcome
     }
 
-    /// How often discovery and keys were asked for.
-    pub fn fetched(&self) -> (usize, usize) {
-        (self.server.asked(Page::Discovery), self.server.asked(Page::Keys))
+    /// Numbers of requests for the discovery document and for the keys.
+    pub fn fetches(&self) -> (usize, usize) {
+        (self.server.request_count(Endpoint::Discovery), self.server.request_count(Endpoint::Keys))
     }
 
-    /// Runs `work` until the provider was asked for a page so often, which has to come first.
-    pub async fn until_asked<T>(&self, work: &mut Pin<&mut impl Future<Output = T>>, page: Page, often: usize) {
-        match select(work, pin!(self.server.wait_for(page, often))).await {
-            Either::Left(_) => panic!("it ended before it asked for {page:?}"),
-            Either::Right(_) => (),
+    /// Runs `work` until the endpoint has received `count` requests. Panics if `work` ends first.
+    pub async fn run_until_request<T>(
+        &self,
+        work: &mut Pin<&mut impl Future<Output = T>>,
+        endpoint: Endpoint,
+        count: usize,
+    ) {
+        match select(work, pin!(self.server.wait_for_requests(endpoint, count))).await {
+            Either::Left(_) => panic!("it ended before request {count} to {endpoint:?}"),
+            Either::Right((reached, _)) => reached.unwrap(),
         }
     }
 }
 
 #[track_caller]
-pub fn assert_tells_nothing(error: &IdentityProviderError, secrets: &[&str]) {
-    let told = format!("{} {error:?}", with_causes(error));
-    // `eyJ` is how every JWT begins.
+pub fn assert_contains_no_secret(error: &IdentityProviderError, secrets: &[&str]) {
+    let text = format!("{} {error:?}", with_causes(error));
+    // Every JWT begins with `eyJ`.
     for secret in secrets.iter().chain(&[CLIENT_SECRET, "eyJ"]) {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!text.contains(secret), "{text}");
     }
 }
 
-/// Why somebody was refused, with all causes.
+/// Returns the message of a refused sign-in, with all causes.
 #[track_caller]
-pub fn refused<T>(outcome: Result<T, IdentityProviderError>) -> String {
+pub fn expect_refused<T>(outcome: Result<T, IdentityProviderError>) -> String {
     match outcome {
         Err(error @ IdentityProviderError::Refused(_)) => with_causes(&error),
-        Err(other) => panic!("not refused but {}", with_causes(&other)),
-        Ok(_) => panic!("not refused but accepted"),
+        Err(other) => panic!("expected a refusal, got {}", with_causes(&other)),
+        Ok(_) => panic!("expected a refusal, got a success"),
     }
 }
 
-/// Why the provider is not available, with all causes.
+/// Returns the message of an unavailable provider, with all causes.
 #[track_caller]
-pub fn unavailable<T>(outcome: Result<T, IdentityProviderError>) -> String {
+pub fn expect_unavailable<T>(outcome: Result<T, IdentityProviderError>) -> String {
     match outcome {
         Err(error @ IdentityProviderError::Unavailable(_)) => with_causes(&error),
-        Err(other) => panic!("not unavailable but {}", with_causes(&other)),
-        Ok(_) => panic!("not unavailable but there"),
+        Err(other) => panic!("expected an unavailable provider, got {}", with_causes(&other)),
+        Ok(_) => panic!("expected an unavailable provider, got a success"),
     }
 }

@@ -1,11 +1,11 @@
-//! Signing in at an OpenID provider, against one on loopback that can do everything wrong.
+//! Tests of sign-in against a faulty OpenID provider on loopback.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod begin;
 mod claims;
-mod deadline;
-mod directory;
+mod code_flow;
+mod faults;
 mod fixture;
+mod metadata_cache;
 mod signature;
-mod trouble;
+mod timeout;

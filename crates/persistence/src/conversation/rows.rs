@@ -1,8 +1,8 @@
 //! Rows of conversations and messages, and the statements that select them.
 
+use domain::conversation::message::{Message, Role};
 use domain::conversation::{Conversation, MessageCursor, MessageOrder};
 use domain::id::{ConversationId, UserId};
-use domain::message::{Message, Role};
 use domain::storage::StorageError;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query, ReturningClause, SelectStatement};

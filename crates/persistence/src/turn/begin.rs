@@ -3,10 +3,10 @@
 //! The common case inserts without a prior look-up, because idempotency keys are unique in the database. Only when the
 //! insert is refused, the conflicting turn is read.
 
+use domain::conversation::turn::{FailureCode, IDEMPOTENCY_TTL, Turn, TurnState};
 use domain::conversation::{ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn, TurnStart};
 use domain::id::{ConversationId, UserId};
 use domain::storage::StorageError;
-use domain::turn::{FailureCode, IDEMPOTENCY_TTL, Turn, TurnState};
 use sea_orm::prelude::Json;
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, QueryResult};
 

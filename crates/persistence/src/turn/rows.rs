@@ -1,11 +1,11 @@
 //! Rows of turns with their messages, and the statement that selects them.
 
 use chrono::{DateTime, Utc};
+use domain::conversation::message::{Message, Role};
+use domain::conversation::turn::{FailureCode, Turn, TurnState, Usage};
 use domain::conversation::{Fingerprint, StoredAnswer};
 use domain::id::UserId;
-use domain::message::{Message, Role};
 use domain::storage::StorageError;
-use domain::turn::{FailureCode, Turn, TurnState, Usage};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, FromQueryResult, QueryResult};

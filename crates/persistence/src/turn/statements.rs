@@ -1,10 +1,10 @@
 //! The statements on turns. Each of them is filtered by the owner, except the ones of [`fail`], which takes its filter
 //! from the caller.
 
+use domain::conversation::message::Role;
+use domain::conversation::turn::{FailureCode, Turn, TurnState};
 use domain::conversation::{ClientKey, ConversationTitle, IdempotencyKey, NewTurn};
 use domain::id::{ConversationId, TurnId, UserId};
-use domain::message::Role;
-use domain::turn::{FailureCode, Turn, TurnState};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, InsertStatement, OnConflict, Query, SelectStatement, UpdateStatement};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, ExprTrait as _};

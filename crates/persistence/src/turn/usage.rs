@@ -1,10 +1,10 @@
 //! Token usage of a user's turns by day, provider and model.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use domain::conversation::turn::TurnState;
 use domain::conversation::{ConversationRepoError, DailyUsage};
 use domain::id::UserId;
 use domain::storage::StorageError;
-use domain::turn::TurnState;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbBackend, FromQueryResult, QueryResult};
 

@@ -7,17 +7,17 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::api_token::NewApiToken;
 use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, Entry, Seq, Write};
+use domain::conversation::message::Part;
+use domain::conversation::turn::{FailureCode, Lease, Turn, TurnState, Usage};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint, Idempotency,
     KeyReuse, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnResult, TurnStart,
 };
 use domain::id::{ConversationId, MessageId, SessionId, UserId};
-use domain::message::Part;
 use domain::principal::{Principal, Scopes, Via};
 use domain::secret::SecretHash;
 use domain::session::{Client, CodePurpose, Device, NewCode, NewSession, SessionRepo as _};
 use domain::task::{Task, Title};
-use domain::turn::{FailureCode, Lease, Turn, TurnState, Usage};
 use domain::user::{ExternalAccount, NewUser, PasswordChange, PasswordHash, User, UserRepo as _};
 use persistence::{
     Database, DatabaseOptions, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo,

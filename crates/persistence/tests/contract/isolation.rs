@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 
 use domain::api_token::{ApiTokenRepo as _, ApiTokenRepoError};
 use domain::change::{ChangeRepo as _, ChangeRepoError, EntityId, EntrySelector, Seq, Write};
+use domain::conversation::turn::TurnState;
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, NewTurn, TurnResult, TurnStart,
 };
@@ -12,7 +13,6 @@ use domain::page::PageRequest;
 use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _, SessionRepoError};
 use domain::system::SystemRepo as _;
 use domain::task::{Task, TaskCounts, TaskFilter, TaskRepo as _, TaskRepoError, TitleMatch};
-use domain::turn::TurnState;
 use domain::user::{UserPatch, UserRepo as _, UserRepoError};
 use test_database::{TestDatabase, on_both_databases};
 

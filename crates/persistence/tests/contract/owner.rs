@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 
 use domain::api_token::ApiTokenRepo as _;
 use domain::change::{CallOrigin, ChangeRepo as _, EntityId, EntrySelector, Seq, Write};
+use domain::conversation::turn::{Attempt, TurnState};
 use domain::conversation::{
     ConversationRepo as _, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnResult, TurnStart,
 };
@@ -15,7 +16,6 @@ use domain::session::{Client, CodePurpose, Rotation, SessionRepo as _};
 use domain::system::SystemRepo as _;
 use domain::task::{TaskCursor, TaskFilter, TaskRepo as _, TaskStatus, TitleMatch, TrashCursor};
 use domain::text::NormalizedText;
-use domain::turn::{Attempt, TurnState};
 use domain::user::{NewUser, UserPatch, UserRepo as _};
 use sea_orm::{Statement, Value};
 use test_database::{TestDatabase, on_both_databases};

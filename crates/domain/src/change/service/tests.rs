@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::*;
 use crate::change::memory::{Memory, owner, task};
 use crate::change::{Action, CallOrigin, Receipt};
+use crate::conversation::turn::Attempt;
 use crate::id::TaskId;
 use crate::patch::Patch;
 use crate::principal::{Scopes, Via};
 use crate::task::{Task, TaskPatch, TaskService};
-use crate::turn::Attempt;
 
 const PAGE: NonZeroU16 = NonZeroU16::new(10).unwrap();
 

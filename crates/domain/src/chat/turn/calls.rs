@@ -11,8 +11,8 @@ use super::confirmation::{Allowance, DeferredItems, OwnChanges, deferred_result}
 use super::reply::{ModelRun, Prompt, call_model};
 use super::work::{CallResult, Draft, Failure, TurnContext, on_tool_error};
 use crate::conversation::PendingAction;
+use crate::conversation::message::{Part, ToolCall, ToolResult, tool_calls};
 use crate::llm::{LlmError, LlmToolCall};
-use crate::message::{Part, ToolCall, ToolResult, tool_calls};
 use crate::tool::{
     CONFIRM_PENDING, ResolvedCall, TaskMatch, ToolContext, ToolError, ToolOutcome, ToolSpec, confirm_pending_spec,
 };

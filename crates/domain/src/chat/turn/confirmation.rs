@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::work::{CallResult, Draft, TurnContext};
 use crate::change::{Action, Receipt};
+use crate::conversation::message::{ToolResult, receipts, tool_calls};
 use crate::conversation::{PendingAction, PendingItem, PendingItemAction};
 use crate::id::TaskId;
-use crate::message::{ToolResult, receipts, tool_calls};
 use crate::tool::{CONFIRM_PENDING, TaskMatch, UNDO};
 
 /// The deletions and edits that a turn has deferred.

@@ -10,9 +10,9 @@ use super::work::{Draft, Failure, TurnContext};
 use crate::change::Receipts;
 use crate::chat::{StopReason, TurnEvent, TurnFailure, TurnFinished};
 use crate::conversation::TurnResult;
+use crate::conversation::message::{Part, content, receipts, tool_calls};
+use crate::conversation::turn::{FailureCode, TurnState, Usage};
 use crate::llm::{FinishReason, LlmError};
-use crate::message::{Part, content, receipts, tool_calls};
-use crate::turn::{FailureCode, TurnState, Usage};
 
 /// A turn and what has been done in it.
 pub(super) struct TurnRun {

@@ -11,10 +11,10 @@ use futures_util::future::{self, BoxFuture, Either};
 
 use super::super::history::replay_parts;
 use super::work::{Draft, Failure, TurnContext};
+use crate::conversation::message::Part;
+use crate::conversation::turn::Usage;
 use crate::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmMessage, LlmRequest, LlmToolCall, ReplyBudget};
-use crate::message::Part;
 use crate::tool::ToolSpec;
-use crate::turn::Usage;
 
 /// Minimum interval between two saves of the message while a reply is received.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);

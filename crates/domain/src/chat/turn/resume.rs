@@ -3,7 +3,7 @@
 use super::calls::call_result;
 use super::confirmation::is_deferred;
 use super::work::{CallResult, Draft, Failure, TurnContext};
-use crate::message::{Part, tool_calls};
+use crate::conversation::message::{Part, tool_calls};
 
 /// The result of a recorded call that was not run.
 const NOT_DONE: &str =

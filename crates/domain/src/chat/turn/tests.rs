@@ -16,13 +16,13 @@ use super::super::{ChatError, ChatPorts};
 use super::*;
 use crate::chat::{TurnFailure, TurnFinished};
 use crate::conversation::MockConversationRepo;
+use crate::conversation::message::{Message, Role, content, tool_calls};
+use crate::conversation::turn::{FailureCode, TurnState};
 use crate::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, ScriptedLlm, Step};
-use crate::message::{Message, Role, content, tool_calls};
 use crate::principal::Scope;
 use crate::runtime::Background;
 use crate::storage::StorageError;
 use crate::tool::{MockToolExecutor, ToolError, ToolOutcome};
-use crate::turn::{FailureCode, TurnState};
 use fixture::*;
 
 #[tokio::test]

@@ -10,13 +10,13 @@ use super::super::ports::{ChatOptions, ChatPorts};
 use crate::change::{CallOrigin, Origin, RequestId};
 use crate::chat::{StopReason, TurnEvent};
 use crate::conversation::ConversationRepoError;
+use crate::conversation::message::{Part, ToolCall, ToolResult, receipts};
+use crate::conversation::turn::Turn;
 use crate::id::UserId;
 use crate::llm::LlmError;
-use crate::message::{Part, ToolCall, ToolResult, receipts};
 use crate::principal::Principal;
 use crate::storage::StorageError;
 use crate::tool::{ToolContext, ToolError};
-use crate::turn::Turn;
 
 /// Reasons why a turn ends without an answer.
 #[derive(Debug)]

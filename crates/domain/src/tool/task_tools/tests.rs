@@ -10,9 +10,9 @@ use super::*;
 use crate::change::memory::{Memory, at, owner, task};
 use crate::change::{Action, CallOrigin, Origin, Receipt};
 use crate::conversation::MockConversationRepo;
+use crate::conversation::turn::Attempt;
 use crate::id::ConversationId;
 use crate::principal::{Principal, Scopes, Via};
-use crate::turn::Attempt;
 
 /// The context of call `index` of a turn.
 fn call_of(turn: u128, index: u8) -> ToolContext {

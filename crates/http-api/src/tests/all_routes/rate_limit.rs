@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
 use domain::llm::Step;
-use domain::rate_limit::{RateDecision, RateKey, RatePolicy};
+use domain::runtime::rate_limit::{RateDecision, RateKey, RatePolicy};
 use domain::storage::StorageError;
 use domain::task::TaskRepoError;
 use domain::user::{Credentials, Email, PasswordHash};

@@ -3,7 +3,7 @@
 use actix_web::http::{Method, header};
 use domain::api_token::ApiTokenRepoError;
 use domain::conversation::ConversationRepoError;
-use domain::health::NotReady;
+use domain::runtime::readiness::NotReady;
 use domain::session::SessionRepoError;
 use domain::storage::StorageError;
 use domain::task::TaskRepoError;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use actix_web::test::TestRequest;
 use domain::change::Action;
+use domain::conversation::message::{Message, Part, Role};
+use domain::conversation::turn::{TurnState, Usage};
 use domain::conversation::{ConversationRepoError, KeyReuse, MockConversationRepo, NewTurn, StoredAnswer, TurnStart};
 use domain::llm::{LlmError, Step};
-use domain::message::{Message, Part, Role};
 use domain::storage::StorageError;
 use domain::tool::ToolOutcome;
-use domain::turn::{TurnState, Usage};
 use serde_json::json;
 
 use crate::tests::support::{

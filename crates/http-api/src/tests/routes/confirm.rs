@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 use actix_web::http::Method;
 use chrono::TimeDelta;
 use domain::change::{Action, Entry, Seq, TaskRef, UndoLink};
+use domain::conversation::message::{Message, Part, Role, ToolCall};
+use domain::conversation::turn::TurnState;
 use domain::conversation::{
     ConversationRepoError, MockConversationRepo, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnStart,
 };
 use domain::llm::Step;
-use domain::message::{Message, Part, Role, ToolCall};
 use domain::page::Page;
 use domain::task::Version;
 use domain::tool::{ResolvedCall, ToolOutcome};
-use domain::turn::TurnState;
 use serde_json::{Value, json};
 
 use crate::tests::support::{

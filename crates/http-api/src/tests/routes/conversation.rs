@@ -6,10 +6,10 @@ use actix_web::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::change::Action;
+use domain::conversation::message::{Message, Part, Role, ToolCall, ToolResult};
+use domain::conversation::turn::{TurnState, Usage};
 use domain::conversation::{Conversation, ConversationCursor, DailyUsage, MessageCursor, MessageOrder};
-use domain::message::{Message, Part, Role, ToolCall, ToolResult};
 use domain::page::{Page, PageRequest};
-use domain::turn::{TurnState, Usage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use actix_web::test::TestRequest;
+use domain::conversation::message::Part;
 use domain::conversation::{
     ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, MockConversationRepo, TurnStart,
 };
 use domain::llm::Step;
-use domain::message::Part;
 use serde_json::{Value, json};
 
 use crate::tests::support::{

@@ -3,10 +3,10 @@
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use domain::change::{Action, Receipt, Seq, TaskRef};
+use domain::conversation::turn::Turn;
 use domain::conversation::{Conversation, ConversationTarget, MockConversationRepo, NewTurn, TurnStart};
 use domain::llm::{ScriptedLlm, Step};
 use domain::page::Page;
-use domain::turn::Turn;
 
 use super::ports::{CONVERSATION, OPERATION, Ports, TASK, json, me, now, signed_in, user};
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use domain::chat::{StopReason, TurnEvent, TurnEvents, TurnSignals};
+use domain::conversation::turn::Attempt;
 use domain::id::TurnId;
-use domain::turn::Attempt;
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{self, BoxFuture};
 use futures_util::{FutureExt as _, StreamExt as _, stream};

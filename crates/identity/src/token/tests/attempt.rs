@@ -1,12 +1,12 @@
-//! Sealed attempts to sign in elsewhere: what opens, what does not, and that they never pass for access tokens.
+//! Sealed sign-in attempts.
 
 use domain::account::SignInProof;
 
 use super::*;
 
-const SIGN_IN: &str = r#"{"typ":"sign-in+jwt","alg":"HS256"}"#;
+const SIGN_IN_HEADER: &str = r#"{"typ":"sign-in+jwt","alg":"HS256"}"#;
 
-fn begun() -> SignInAttempt {
+fn attempt() -> SignInAttempt {
     let proof = SignInProof { nonce: "the nonce".into(), pkce_verifier: "the verifier".into() };
     SignInAttempt {
         state: "the state".into(),
@@ -17,8 +17,8 @@ fn begun() -> SignInAttempt {
     }
 }
 
-/// The claims of a good attempt.
-fn claims() -> Value {
+/// Claims of a valid attempt.
+fn attempt_claims() -> Value {
     let seconds = now().timestamp();
     json!({
         "iss": "doable", "aud": "doable-sign-in", "iat": seconds, "exp": seconds + 600,
@@ -27,139 +27,143 @@ fn claims() -> Value {
     })
 }
 
-fn sealed(claims: &Value) -> String {
-    signed_by(SECRET, SIGN_IN, claims)
+fn seal(claims: &Value) -> String {
+    sign_with(SECRET, SIGN_IN_HEADER, claims)
 }
 
-/// Everything that an attempt holds, secrets included.
-fn told(attempt: &SignInAttempt) -> String {
+/// Returns all fields, including the secrets, for comparison.
+fn expose(attempt: &SignInAttempt) -> String {
     let SignInAttempt { state, proof, link, issued_at, expires_at } = attempt;
     let secrets = [state, &proof.nonce, &proof.pkce_verifier].map(secrecy::ExposeSecret::expose_secret);
     format!("{secrets:?} {link:?} {issued_at} {expires_at}")
 }
 
 #[track_caller]
-fn assert_does_not_open(sealed: &str) {
-    let verdict = issuer().open_attempt(sealed);
-    assert!(matches!(verdict, Err(TokenError::Invalid(_))), "{sealed}: {verdict:?}");
+fn assert_rejected(sealed: &str) {
+    let result = issuer().open_attempt(sealed);
+    assert!(matches!(result, Err(TokenError::Invalid(_))), "{sealed}: {result:?}");
 }
 
 #[test]
-fn an_attempt_opens_to_what_was_sealed_in_whole_seconds() {
-    for link in [begun().link, None] {
-        let attempt = SignInAttempt { link, ..begun() };
+fn sealed_attempt_opens_to_its_fields_in_whole_seconds() {
+    for link in [attempt().link, None] {
+        let attempt = SignInAttempt { link, ..attempt() };
         let sealed = issuer().seal_attempt(&attempt).unwrap();
         let opened = issuer().open_attempt(sealed.expose_secret()).unwrap();
-        let whole = SignInAttempt {
+        let expected = SignInAttempt {
             issued_at: attempt.issued_at.trunc_subsecs(0),
             expires_at: attempt.expires_at.trunc_subsecs(0),
             ..attempt
         };
-        assert_eq!(told(&opened), told(&whole));
+        assert_eq!(expose(&opened), expose(&expected));
     }
 }
 
 #[test]
-fn a_sealed_attempt_on_the_wire_is_a_jwt_of_its_own_type_with_these_claims() {
-    let sealed = issuer().seal_attempt(&begun()).unwrap();
+fn sealed_attempt_is_a_jwt_of_its_own_type_with_the_documented_claims() {
+    let sealed = issuer().seal_attempt(&attempt()).unwrap();
     let (message, signature) = sealed.expose_secret().rsplit_once('.').unwrap();
     let parts: Vec<Value> = message
         .split('.')
         .map(|part| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap())
         .collect();
-    assert_eq!(parts, [json!({"typ": "sign-in+jwt", "alg": "HS256"}), claims()]);
+    assert_eq!(parts, [json!({"typ": "sign-in+jwt", "alg": "HS256"}), attempt_claims()]);
     assert_eq!(signature, mac(SECRET, message));
 }
 
 #[test]
-fn an_attempt_sealed_by_hand_with_our_key_and_our_claims_opens() {
-    assert!(issuer().open_attempt(&sealed(&claims())).is_ok());
-    assert!(issuer().open_attempt(&sealed(&but(claims(), "link", Value::Null))).is_ok());
+fn attempt_sealed_without_the_library_opens() {
+    assert!(issuer().open_attempt(&seal(&attempt_claims())).is_ok());
+    assert!(issuer().open_attempt(&seal(&with_claim(attempt_claims(), "link", Value::Null))).is_ok());
 }
 
 #[test]
-fn a_sealed_attempt_is_no_access_token() {
-    assert_invalid(issuer().seal_attempt(&begun()).unwrap().expose_secret());
-    // Not with the one thing put right, nor with the other.
-    let mut both = good();
-    both.as_object_mut().unwrap().extend(claims().as_object().unwrap().clone());
-    for (header, audience) in [(HS256, "doable-sign-in"), (SIGN_IN, "doable-api"), (SIGN_IN, "doable-sign-in")] {
-        assert_invalid(&signed_by(SECRET, header, &but(both.clone(), "aud", audience.into())));
+fn sealed_attempt_is_rejected_as_an_access_token() {
+    assert_invalid(issuer().seal_attempt(&attempt()).unwrap().expose_secret());
+    // A token with all claims of both types needs the right header and the right audience.
+    let mut both = valid_claims();
+    both.as_object_mut().unwrap().extend(attempt_claims().as_object().unwrap().clone());
+    for (header, audience) in
+        [(ACCESS_HEADER, "doable-sign-in"), (SIGN_IN_HEADER, "doable-api"), (SIGN_IN_HEADER, "doable-sign-in")]
+    {
+        assert_invalid(&sign_with(SECRET, header, &with_claim(both.clone(), "aud", audience.into())));
     }
-    assert_invalid(&signed(&but(both.clone(), "aud", json!(["doable-api", "doable-sign-in"]))));
-    assert!(issuer().verify(&signed(&but(both, "aud", "doable-api".into()))).is_ok());
+    assert_invalid(&sign(&with_claim(both.clone(), "aud", json!(["doable-api", "doable-sign-in"]))));
+    assert!(issuer().verify(&sign(&with_claim(both, "aud", "doable-api".into()))).is_ok());
 }
 
 #[test]
-fn an_access_token_is_no_sealed_attempt() {
-    assert_does_not_open(issuer().issue(&access_claims()).unwrap().expose_secret());
-    let mut both = good();
-    both.as_object_mut().unwrap().extend(claims().as_object().unwrap().clone());
-    for (header, audience) in [(HS256, "doable-sign-in"), (SIGN_IN, "doable-api"), (HS256, "doable-api")] {
-        assert_does_not_open(&signed_by(SECRET, header, &but(both.clone(), "aud", audience.into())));
+fn access_token_is_rejected_as_a_sealed_attempt() {
+    assert_rejected(issuer().issue(&access_claims()).unwrap().expose_secret());
+    let mut both = valid_claims();
+    both.as_object_mut().unwrap().extend(attempt_claims().as_object().unwrap().clone());
+    for (header, audience) in
+        [(ACCESS_HEADER, "doable-sign-in"), (SIGN_IN_HEADER, "doable-api"), (ACCESS_HEADER, "doable-api")]
+    {
+        assert_rejected(&sign_with(SECRET, header, &with_claim(both.clone(), "aud", audience.into())));
     }
-    assert_does_not_open(&sealed(&but(both.clone(), "aud", json!(["doable-api", "doable-sign-in"]))));
-    assert!(issuer().open_attempt(&sealed(&both)).is_ok());
+    assert_rejected(&seal(&with_claim(both.clone(), "aud", json!(["doable-api", "doable-sign-in"]))));
+    assert!(issuer().open_attempt(&seal(&both)).is_ok());
 }
 
 #[test]
-fn an_attempt_that_was_altered_or_cut_does_not_open() {
-    let whole = sealed(&claims());
-    let parts: Vec<&str> = whole.split('.').collect();
-    let forged = URL_SAFE_NO_PAD.encode(but(claims(), "state", "another".into()).to_string());
-    assert_does_not_open(&format!("{}.{forged}.{}", parts[0], parts[2]));
-    assert_does_not_open(&format!("{}.{}.", parts[0], parts[1]));
-    assert_does_not_open(&format!("{}.{}", parts[0], parts[1]));
-    assert_does_not_open(&whole[..whole.len() - 1]);
-    for broken in ["", "..", "dbls_AAAA"] {
-        assert_does_not_open(broken);
+fn altered_or_truncated_attempt_is_rejected() {
+    let valid = seal(&attempt_claims());
+    let parts: Vec<&str> = valid.split('.').collect();
+    let forged = URL_SAFE_NO_PAD.encode(with_claim(attempt_claims(), "state", "another".into()).to_string());
+    assert_rejected(&format!("{}.{forged}.{}", parts[0], parts[2]));
+    assert_rejected(&format!("{}.{}.", parts[0], parts[1]));
+    assert_rejected(&format!("{}.{}", parts[0], parts[1]));
+    assert_rejected(&valid[..valid.len() - 1]);
+    for malformed in ["", "..", "dbls_AAAA"] {
+        assert_rejected(malformed);
     }
 }
 
 #[test]
-fn an_attempt_sealed_with_another_key_or_none_does_not_open() {
+fn attempt_with_another_key_or_algorithm_is_rejected() {
     let other = "fedcba9876543210fedcba9876543210";
-    assert_does_not_open(&signed_by(other, SIGN_IN, &claims()));
-    assert_does_not_open(issuer_with(other).seal_attempt(&begun()).unwrap().expose_secret());
+    assert_rejected(&sign_with(other, SIGN_IN_HEADER, &attempt_claims()));
+    assert_rejected(issuer_with(other).seal_attempt(&attempt()).unwrap().expose_secret());
     for alg in ["none", "None", "NONE", "HS384", "RS256"] {
         let header = json!({"typ": "sign-in+jwt", "alg": alg}).to_string();
-        assert_does_not_open(&signed_by(SECRET, &header, &claims()));
-        let unsigned = [header, claims().to_string()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
-        assert_does_not_open(&format!("{unsigned}."));
+        assert_rejected(&sign_with(SECRET, &header, &attempt_claims()));
+        let unsigned = [header, attempt_claims().to_string()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        assert_rejected(&format!("{unsigned}."));
     }
 }
 
 #[test]
-fn an_attempt_without_any_one_of_its_claims_does_not_open() {
+fn attempt_with_a_missing_or_malformed_claim_is_rejected() {
     for claim in ["iss", "aud", "iat", "exp", "state", "nonce", "verifier"] {
-        assert_does_not_open(&sealed(&but(claims(), claim, Value::Null)));
+        assert_rejected(&seal(&with_claim(attempt_claims(), claim, Value::Null)));
     }
     for link in [json!({}), json!({"user": USER}), json!({"user": USER, "session": "1"}), json!(7)] {
-        assert_does_not_open(&sealed(&but(claims(), "link", link)));
+        assert_rejected(&seal(&with_claim(attempt_claims(), "link", link)));
     }
-    for (claim, value) in [("iss", "somebody"), ("aud", "somebody"), ("exp", "tomorrow"), ("iat", "")] {
-        assert_does_not_open(&sealed(&but(claims(), claim, value.into())));
+    for (claim, value) in [("iss", "another"), ("aud", "another"), ("exp", "tomorrow"), ("iat", "")] {
+        assert_rejected(&seal(&with_claim(attempt_claims(), claim, value.into())));
     }
 }
 
 #[test]
-fn an_attempt_is_over_at_its_time_and_5_seconds_by_the_clock_port() {
-    let sealed = issuer().seal_attempt(&begun()).unwrap();
-    // `exp` is a whole second.
-    let end = (now() + TimeDelta::minutes(10)).trunc_subsecs(0);
+fn attempt_expires_5_seconds_after_its_expiry() {
+    let sealed = issuer().seal_attempt(&attempt()).unwrap();
+    // `exp` is in whole seconds.
+    let expiry = (now() + TimeDelta::minutes(10)).trunc_subsecs(0);
     let at = |time| issuer_at(SECRET, time).open_attempt(sealed.expose_secret());
-    assert!(at(end).is_ok() && at(end + TimeDelta::seconds(5)).is_ok());
-    for over in [TimeDelta::milliseconds(5_001), TimeDelta::seconds(6), TimeDelta::days(1)] {
-        assert!(matches!(at(end + over), Err(TokenError::Expired)), "{over}");
+    assert!(at(expiry).is_ok() && at(expiry + TimeDelta::seconds(5)).is_ok());
+    for late in [TimeDelta::milliseconds(5_001), TimeDelta::seconds(6), TimeDelta::days(1)] {
+        assert!(matches!(at(expiry + late), Err(TokenError::Expired)), "{late}");
     }
 }
 
 #[test]
-fn an_attempt_from_the_future_beyond_5_seconds_does_not_open() {
-    let at = |seconds| sealed(&but(claims(), "iat", json!(now().timestamp() + seconds)));
+fn attempt_is_rejected_more_than_5_seconds_before_its_issue() {
+    let at = |seconds| seal(&with_claim(attempt_claims(), "iat", json!(now().timestamp() + seconds)));
     assert!(issuer().open_attempt(&at(5)).is_ok());
-    assert_does_not_open(&at(6));
+    assert_rejected(&at(6));
     for time in [json!(i64::MAX), json!(DateTime::<Utc>::MAX_UTC.timestamp()), json!(1.5e300)] {
-        assert_does_not_open(&sealed(&but(claims(), "exp", time)));
+        assert_rejected(&seal(&with_claim(attempt_claims(), "exp", time)));
     }
 }

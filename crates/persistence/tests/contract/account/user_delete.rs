@@ -2,11 +2,11 @@
 
 use domain::api_token::ApiTokenRepo as _;
 use domain::change::{ChangeRepo as _, Write};
+use domain::conversation::turn::TurnState;
 use domain::conversation::{ConversationRepo as _, TurnResult};
 use domain::id::UserId;
 use domain::session::{CodePurpose, SessionRepo as _};
 use domain::system::SystemRepo as _;
-use domain::turn::TurnState;
 use domain::user::{User, UserRepo as _, UserRepoError};
 use test_database::{Kind, TestDatabase, on_both_databases};
 

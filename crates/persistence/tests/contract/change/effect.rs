@@ -1,10 +1,10 @@
 //! Changes made by a turn's tool calls: each effect happens once, and only while its turn is running.
 
 use domain::change::{CallOrigin, ChangeRepo as _, ChangeRepoError, EffectId, Entry, Write};
+use domain::conversation::turn::{Attempt, Turn};
 use domain::conversation::{ConversationRepo as _, KeyReuse, NewTurn, TurnStart};
 use domain::id::UserId;
 use domain::task::{Task, TaskRepo as _};
-use domain::turn::{Attempt, Turn};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, call, change, effect, id, new_conversation, new_task, new_turn, request};

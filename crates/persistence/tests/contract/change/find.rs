@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use domain::change::{Change, ChangeRepo as _, EntityId, Entry, EntrySelector, Seq, UndoLink, Write};
+use domain::conversation::turn::Turn;
 use domain::conversation::{ConversationRepo as _, ConversationTarget};
 use domain::id::{MessageId, UserId};
 use domain::task::Task;
-use domain::turn::Turn;
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, call, change, effect, id, new_task, new_turn};

@@ -1,7 +1,7 @@
 //! Conversations with a client key.
 
+use domain::conversation::turn::TurnState;
 use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, TurnResult, TurnStart};
-use domain::turn::TurnState;
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, end, id, new_task, new_turn, put_off};

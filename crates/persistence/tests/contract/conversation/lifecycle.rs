@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU16;
 
+use domain::conversation::turn::TurnState;
 use domain::conversation::{
     Conversation, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, MessageOrder,
 };
 use domain::id::{ConversationId, TaskId, UserId};
 use domain::page::PageRequest;
-use domain::turn::TurnState;
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, end, id, new_turn};

@@ -3,11 +3,11 @@
 use std::num::NonZeroU16;
 
 use domain::change::{Action, Receipt, Seq, TaskRef};
+use domain::conversation::message::{Message, Part, Role, ToolCall, ToolResult};
+use domain::conversation::turn::TurnState;
 use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageCursor, MessageOrder, TurnResult};
 use domain::id::{ConversationId, UserId};
-use domain::message::{Message, Part, Role, ToolCall, ToolResult};
 use domain::page::PageRequest;
-use domain::turn::TurnState;
 use serde_json::json;
 use test_database::{TestDatabase, on_both_databases};
 

@@ -1,13 +1,13 @@
 //! Pending actions: creation, confirmation, expiry.
 
 use domain::change::{Change, ChangeRepo as _, Write};
+use domain::conversation::turn::{Turn, TurnState};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, PendingAction, PendingItem,
     PendingItemAction, TurnResult, TurnStart,
 };
 use domain::id::{ConversationId, PendingActionId, UserId};
 use domain::system::SystemRepo as _;
-use domain::turn::{Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, call, effect, end, id, new_conversation, new_task, new_turn, put_off, request};

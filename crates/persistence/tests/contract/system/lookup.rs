@@ -2,13 +2,13 @@
 
 use std::num::NonZeroU16;
 
+use domain::conversation::turn::{FailureCode, TurnState};
 use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageOrder};
 use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
 use domain::session::{CodePurpose, NewCode, SessionRepo as _, SessionRepoError};
 use domain::system::{RefreshTokenOwner, SystemRepo as _};
 use domain::text::NormalizedText;
-use domain::turn::{FailureCode, TurnState};
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use test_database::{Kind, TestDatabase, on_both_databases};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use domain::change::{ChangeRepo as _, Seq, Write};
+use domain::conversation::turn::TurnState;
 use domain::conversation::{ConversationRepo as _, TurnResult};
 use domain::id::UserId;
 use domain::system::SystemRepo as _;
-use domain::turn::TurnState;
 use domain::user::UserRepo as _;
 use test_database::{TestDatabase, on_both_databases};
 

@@ -3,11 +3,11 @@
 use std::future::Future;
 
 use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, EffectId, Entry, Row, Write};
+use domain::conversation::turn::{Attempt, Turn, TurnState};
 use domain::conversation::{ConversationRepo as _, ConversationRepoError, KeyReuse, NewTurn, TurnStart};
 use domain::id::{ConversationId, MessageId, UserId};
 use domain::system::SystemRepo as _;
 use domain::task::{Task, TaskRepo as _, Version};
-use domain::turn::{Attempt, Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, effect, end, id, new_conversation, new_task, new_turn, request, text};

@@ -1,11 +1,11 @@
 //! Turns: idempotency keys.
 
+use domain::conversation::turn::{IDEMPOTENCY_TTL, Turn, TurnState};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, StoredAnswer, TurnStart,
 };
 use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
-use domain::turn::{IDEMPOTENCY_TTL, Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, as_new, at, end, new_conversation, new_turn, request};

@@ -1,10 +1,10 @@
 //! Turns: concurrent requests with one idempotency key.
 
+use domain::conversation::turn::{Turn, TurnState};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, TurnStart,
 };
 use domain::id::UserId;
-use domain::turn::{Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 use tokio::task::JoinHandle;
 

@@ -2,13 +2,13 @@
 
 use std::num::NonZeroU16;
 
+use domain::conversation::message::Message;
+use domain::conversation::turn::{Attempt, Turn, TurnState};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnResult,
 };
 use domain::id::{ConversationId, TurnId, UserId};
-use domain::message::Message;
 use domain::page::PageRequest;
-use domain::turn::{Attempt, Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 
 use crate::fixture::{Fixture, at, id, new_conversation, new_turn, text};

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU16;
 
+use domain::conversation::turn::{Attempt, Turn, TurnState};
 use domain::conversation::{ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder};
 use domain::id::{ConversationId, UserId};
 use domain::page::PageRequest;
 use domain::system::SystemRepo as _;
-use domain::turn::{Attempt, Turn, TurnState};
 use test_database::{TestDatabase, on_both_databases};
 use tokio::task::JoinHandle;
 
@@ -157,7 +157,7 @@ async fn concurrent_upkeep_fails_each_turn_once(test: TestDatabase) -> anyhow::R
             fixture.conversation(owner).await?;
         }
         let (expired, restarted) = (fixture.system.clone(), fixture.system.clone());
-        let here: domain::turn::InstanceId = "here".parse()?;
+        let here: domain::conversation::turn::InstanceId = "here".parse()?;
         let sweep = |system: persistence::SeaSystemRepo| {
             tokio::spawn(async move { system.fail_expired_turns(at(LEASE)).await })
         };

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use domain::conversation::message::Part;
+use domain::conversation::turn::{Lease, Turn, TurnState, Usage};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, TurnResult, TurnStart,
 };
 use domain::id::UserId;
-use domain::message::Part;
 use domain::system::SystemRepo as _;
-use domain::turn::{Lease, Turn, TurnState, Usage};
 use sea_orm::{ConnectionTrait as _, QueryResult, Statement};
 use test_database::{TestDatabase, on_both_databases};
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use domain::conversation::turn::{FailureCode, TurnState, Usage};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, DailyUsage, MessageOrder, TurnResult,
 };
 use domain::id::{TurnId, UserId};
 use domain::page::PageRequest;
-use domain::turn::{FailureCode, TurnState, Usage};
 use sea_orm::{ConnectionTrait as _, Statement};
 use test_database::{TestDatabase, on_both_databases};
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::change::Action;
+use crate::conversation::message::ToolCall;
 use crate::conversation::{PendingItem, PendingItemAction};
-use crate::message::ToolCall;
 use crate::task::{Task, Title};
 use crate::tool::{ResolvedCall, TaskMatch, ToolContext, ToolSpec};
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::change::Receipts;
-use crate::message::ToolCall;
+use crate::conversation::message::ToolCall;
 
 /// The events of a turn with this model and these tools.
 async fn events(steps: Vec<Step>, tools: MockToolExecutor) -> Vec<TurnEvent> {
@@ -163,7 +163,11 @@ async fn receipts_depend_on_commits_and_not_on_the_models_text() {
     let changes: Vec<_> = answer.receipts.changes.iter().map(|change| change.receipt.action).collect();
     assert_eq!((changes, answer.receipts.undoable), (vec![crate::change::Action::Created], true));
     assert_eq!(signals.ended().answer.receipts, answer.receipts);
-    assert_eq!(crate::message::receipts(&recorded.ended().parts).count(), 1, "receipts are stored with the message");
+    assert_eq!(
+        crate::conversation::message::receipts(&recorded.ended().parts).count(),
+        1,
+        "receipts are stored with the message"
+    );
 
     let claim = Arc::new(ScriptedLlm::new([Step::says("I have deleted the task.")]));
     let answer = send(ports(Recorded::default().repo(), claim, idle())).await.unwrap();

@@ -11,15 +11,15 @@ use super::super::*;
 use crate::change::memory::Memory;
 use crate::change::{Action, ChangeService, Receipt, Seq, TaskRef};
 use crate::chat::{TurnEvents, TurnFinished, TurnSignals};
+use crate::conversation::message::{Message, Role};
+use crate::conversation::turn::{Attempt, TurnState};
 use crate::conversation::{MockConversationRepo, TurnResult};
 use crate::id::{TurnId, UserId};
 use crate::llm::ScriptedLlm;
-use crate::message::{Message, Role};
 use crate::page::Page;
 use crate::principal::Scopes;
 use crate::runtime::{Background, ManualClock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ResolvedCall, ToolOutcome};
-use crate::turn::{Attempt, TurnState};
 use crate::user::{MockUserRepo, User};
 
 /// The time at which the tests' clocks start.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::change::Action;
+use crate::conversation::message::{ToolCall, ToolResult};
 use crate::conversation::{PendingItem, PendingItemAction, StoredAnswer};
-use crate::message::{ToolCall, ToolResult};
 use crate::tool::ToolSpec;
 
 fn call(round: u8, tool: &str, result: Option<&str>) -> Part {

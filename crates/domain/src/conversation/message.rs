@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::change::Receipt;
+use crate::conversation::turn::TurnState;
 use crate::id::{ConversationId, MessageId};
-use crate::turn::TurnState;
 
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]

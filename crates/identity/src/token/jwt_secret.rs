@@ -1,19 +1,19 @@
-//! The key that access tokens are signed with.
+//! The key that signs access tokens.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The key that access tokens are signed with: a text of at least 32 bytes. It never prints itself.
+/// Key that signs access tokens: a text of at least 32 bytes. `Debug` does not print it.
 #[derive(Clone, Debug)]
 pub struct JwtSecret(pub(super) SecretString);
 
 impl JwtSecret {
-    /// The fewest bytes: as many as the hash has (RFC 7518, 3.2).
+    /// Minimum length in bytes: the output size of the hash (RFC 7518, 3.2).
     pub const MIN: usize = 32;
 
-    /// Wraps a key.
+    /// Checks the length.
     ///
     /// # Errors
-    /// [`JwtSecretTooShort`] if it has fewer than [`MIN`](Self::MIN) bytes.
+    /// [`JwtSecretTooShort`] if the text has fewer than [`MIN`](Self::MIN) bytes.
     pub fn new(secret: SecretString) -> Result<Self, JwtSecretTooShort> {
         if secret.expose_secret().len() < Self::MIN { Err(JwtSecretTooShort) } else { Ok(Self(secret)) }
     }

@@ -1,4 +1,4 @@
-//! Random texts: what they look like, and which kind knows which again.
+//! Opaque tokens.
 
 use super::*;
 
@@ -9,15 +9,15 @@ const KINDS: [(SecretKind, &str); 4] = [
     (SecretKind::State, "dbls_"),
 ];
 
-fn made(kind: SecretKind) -> (String, SecretHash) {
+fn generate(kind: SecretKind) -> (String, SecretHash) {
     let NewSecret { text, hash } = issuer().new_secret(kind).unwrap();
     (text.expose_secret().to_owned(), hash)
 }
 
 #[test]
-fn a_text_has_the_prefix_of_its_kind_and_256_random_bits() {
+fn token_has_the_prefix_of_its_kind_and_256_random_bits() {
     for (kind, prefix) in KINDS {
-        let ((text, hash), (other_text, other_hash)) = (made(kind), made(kind));
+        let ((text, hash), (other_text, other_hash)) = (generate(kind), generate(kind));
         assert_eq!(URL_SAFE_NO_PAD.decode(text.strip_prefix(prefix).unwrap()).unwrap().len(), 32);
         assert_ne!(text, other_text);
         assert_ne!(hash, other_hash);
@@ -25,18 +25,18 @@ fn a_text_has_the_prefix_of_its_kind_and_256_random_bits() {
 }
 
 #[test]
-fn a_text_is_known_again_by_the_sha_256_of_all_of_it() {
+fn hash_is_the_sha_256_of_the_whole_token() {
     for (kind, _) in KINDS {
-        let (text, hash) = made(kind);
+        let (text, hash) = generate(kind);
         assert_eq!(issuer().hash_secret(kind, &text), Some(hash.clone()));
         assert_eq!(hash.as_bytes()[..], Sha256::digest(text)[..]);
     }
 }
 
 #[test]
-fn a_text_of_one_kind_is_none_of_another() {
+fn token_of_another_kind_has_no_hash() {
     for (kind, _) in KINDS {
-        let (text, _) = made(kind);
+        let (text, _) = generate(kind);
         for (other, _) in KINDS.into_iter().filter(|(other, _)| *other != kind) {
             assert_eq!(issuer().hash_secret(other, &text), None, "{kind:?} as {other:?}");
         }
@@ -44,10 +44,10 @@ fn a_text_of_one_kind_is_none_of_another() {
 }
 
 #[test]
-fn a_text_that_cannot_be_of_the_kind_has_no_hash() {
-    let (text, _) = made(SecretKind::RefreshToken);
+fn malformed_token_has_no_hash() {
+    let (text, _) = generate(SecretKind::RefreshToken);
     let access = issuer().issue(&access_claims()).unwrap();
-    for other in [
+    for malformed in [
         String::new(),
         "dblr_".to_owned(),
         text[..text.len() - 1].to_owned(),
@@ -58,21 +58,21 @@ fn a_text_that_cannot_be_of_the_kind_has_no_hash() {
         text.replacen("dblr_", "", 1),
         access.expose_secret().to_owned(),
     ] {
-        assert_eq!(issuer().hash_secret(SecretKind::RefreshToken, &other), None, "{other}");
+        assert_eq!(issuer().hash_secret(SecretKind::RefreshToken, &malformed), None, "{malformed}");
     }
 }
 
 #[test]
-fn a_random_text_is_no_access_token_and_no_sealed_attempt() {
+fn opaque_token_is_rejected_as_an_access_token_and_as_a_sealed_attempt() {
     for (kind, _) in KINDS {
-        let (text, _) = made(kind);
+        let (text, _) = generate(kind);
         assert_invalid(&text);
         assert!(matches!(issuer().open_attempt(&text), Err(TokenError::Invalid(_))), "{kind:?}");
     }
 }
 
 #[test]
-fn a_random_text_does_not_print_itself() {
+fn debug_output_does_not_contain_the_token() {
     for (kind, prefix) in KINDS {
         let printed = format!("{:?}", issuer().new_secret(kind).unwrap());
         assert!(!printed.contains(prefix), "{printed}");

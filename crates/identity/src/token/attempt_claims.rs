@@ -1,26 +1,27 @@
-//! The claims of a sealed attempt to sign in elsewhere: those of RFC 7519, 4.1, with `state`, `nonce`, `verifier` and
-//! `link` of our own.
+//! Claims of a sealed sign-in attempt: those of RFC 7519, 4.1, with the private claims `state`, `nonce`, `verifier` and
+//! `link`.
 
 use domain::account::{SignInAttempt, SignInProof};
 use domain::id::{SessionId, UserId};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use super::claims::time;
-use super::{ISSUER, Refusal, SIGN_IN_AUDIENCE};
+use super::defect::TokenDefect;
+use super::time::from_timestamp;
+use super::token_type::{ISSUER, SIGN_IN_AUDIENCE};
 
-/// Every claim but `link` is required. Times are seconds since 1970.
+/// Every claim except `link` is required. Times are seconds since 1970.
 #[derive(Serialize, Deserialize)]
-pub(super) struct AttemptClaims {
+pub(super) struct JwtAttemptClaims {
     iss: String,
     aud: String,
     iat: i64,
     exp: i64,
     state: String,
     nonce: String,
-    /// The PKCE verifier.
+    /// PKCE verifier.
     verifier: String,
-    /// Whose account is to be tied.
+    /// User and session to link the account to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     link: Option<Link>,
 }
@@ -31,7 +32,7 @@ struct Link {
     session: SessionId,
 }
 
-impl AttemptClaims {
+impl JwtAttemptClaims {
     pub(super) fn new(attempt: &SignInAttempt) -> Self {
         let SignInAttempt { state, proof: SignInProof { nonce, pkce_verifier }, link, issued_at, expires_at } = attempt;
         Self {
@@ -47,17 +48,17 @@ impl AttemptClaims {
     }
 }
 
-impl TryFrom<AttemptClaims> for SignInAttempt {
-    type Error = Refusal;
+impl TryFrom<JwtAttemptClaims> for SignInAttempt {
+    type Error = TokenDefect;
 
-    fn try_from(claims: AttemptClaims) -> Result<Self, Refusal> {
+    fn try_from(claims: JwtAttemptClaims) -> Result<Self, TokenDefect> {
         let proof = SignInProof { nonce: claims.nonce.into(), pkce_verifier: claims.verifier.into() };
         Ok(Self {
             state: claims.state.into(),
             proof,
             link: claims.link.map(|Link { user, session }| (user, session)),
-            issued_at: time(claims.iat)?,
-            expires_at: time(claims.exp)?,
+            issued_at: from_timestamp(claims.iat)?,
+            expires_at: from_timestamp(claims.exp)?,
         })
     }
 }

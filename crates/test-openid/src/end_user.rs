@@ -1,26 +1,26 @@
-//! Who signs in at the provider.
+//! End users of the provider.
 
 use serde_json::{Map, Value};
 
-/// Somebody with an account at the provider.
+/// An account at the provider.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub struct EndUser {
     pub(crate) subject: String,
     pub(crate) claims: Map<String, Value>,
 }
 
-impl Person {
-    /// The person whose `sub` is `subject`. Nothing else is known about them.
+impl EndUser {
+    /// Creates an end user whose only claim is `sub`.
     pub fn new(subject: &str) -> Self {
         Self { subject: subject.to_owned(), claims: Map::new() }
     }
 
-    /// A person with a verified address.
+    /// Creates an end user with a verified email address.
     pub fn with_email(subject: &str, email: &str) -> Self {
         Self::new(subject).claim("email", email).claim("email_verified", true)
     }
 
-    /// The same person, about whom the id token says this too. `null` is said as it is.
+    /// Adds a claim to the id token. `null` is included as such.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
