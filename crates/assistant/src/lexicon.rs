@@ -189,3 +189,6 @@ pub(super) const NEVER_SUBJECTS: WordClass = WordClass(&[
 pub(super) const CORRECTIONS: WordClass = WordClass(&["no", "wait", "sorry", "actually", "oops", "i", "not", "rather"]);
 /// Counts from the beginning of a list: "the first two".
 pub(super) const FIRSTS: WordClass = WordClass(&["first", "top"]);
+/// Stands anywhere in a sentence and changes nothing.
+pub(super) const SKIPPABLE: WordClass =
+    WordClass(&["please", "pls", "plz", "kindly", "just", "also", "actually", "really", "simply", "quickly"]);

@@ -104,9 +104,18 @@ impl Run<'_> {
         if self.dead[state] || !self.message.take(1) {
             return false;
         }
-        let is_found = self.step(step, cover);
+        let skipped = self.is_skippable(step, cover.end).then(|| Cover { end: cover.end + 1, ..cover.clone() });
+        let is_found = self.step(step, cover) | skipped.is_some_and(|cover| self.from(step, cover));
         self.dead[state] = !is_found;
         is_found
+    }
+
+    /// Whether the word at `at` may stand anywhere: "delete please the flowers".
+    fn is_skippable(&self, step: usize, at: usize) -> bool {
+        let takes_words = matches!(self.program.steps[step], Step::Word(_) | Step::Family(_) | Step::Slot(_));
+        takes_words
+            && (self.span.start + 1..self.span.end).contains(&at)
+            && lexicon::SKIPPABLE.contains(&self.message.tokens()[at].word)
     }
 
     fn step(&mut self, step: usize, cover: Cover) -> bool {

@@ -96,6 +96,11 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "i (lost|have lost|can not see|forgot) <list> [<lead>] <show> [it] [me] [again]",
             "what else [is <on-list>|do i have|have i got|is there|was there]",
             "what is (my|the) (day|week|plan|schedule) [look] [like] [<when>]",
+            "[<wish>] <show> [to] [me|us] [all|everything|it all|all of it|all of them|overview|an overview|the overview|a overview] [out] [again]",
+            "[<wish>] <show> [me] [whole|entire|complete|full] <list>",
+            "<show> [the|my] (whole|entire|full|complete) list",
+            "what am i supposed to be doing [rn|now|<when>]",
+            "(which|what) (things|<kinds>) (i|we) (have|need) to do [<when>]",
             "[<wish>] <list>",
             "[<wish>] <show> [to|back to] [me|us] [out|of|on|about|what is on|what is in|with] [all] [<a>|each] [<kinds>|<kind>|contents|content|status|everything|titles|overview|summary] [of|on|in|from|about|that are on] <list> [to me] [<when>] [[that] i have]",
             "[<wish>] <show> [me|us] [<det>] [various|different] <kinds> [i have] [that are] [that i have] [listed|written] [<on-list>] [<when>]",
@@ -163,6 +168,9 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "(<open>|not done) only",
+            "only (the ones|the <kinds>|<kinds>) not (done|finished|completed) [yet] [show|please show]",
+            "(which|what) (<kinds>|things) (remain|remains|are remaining|stay|are still) [open|undone|pending]",
             "what [still] (needs|has to|need to|have to|must) [be|get] (doing|done|do|sorted|sorting|finished) [{rest}]",
             "[just] [<show> [me]] (the ones|the <kinds>|everything|the stuff|stuff|all|what|anything) [that] (i|we) [still] (have to|need to|have not|have got to|must) [do|done|finished|doing|completed|finish|complete|ticked off|got to] [yet|still] [read me that|<when>]",
             "what [is|are] [still] not (done|finished|complete|completed) [yet] [{rest}]",
@@ -210,6 +218,9 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Completed),
         sure: &[
+            "what (did|have) i (close|closed|complete|completed|ship|shipped|finish|finished|tick off|ticked off|do|done) [<when>|this {rest}|today|yesterday|so far]",
+            "(i can|can i|i want to|let me) (see|view) (the|all) (things|<kinds>) (which|that) are (closed|done|finished|completed) [already]",
+            "(<closed>|done) only",
             "[<show> [me]] what (is|has|have i|have we|did i|did we) [already] [been] (<finished>|done|finished|completed|ticked off|checked off|crossed off|tick off|cross off|get done|got done|manage to get done|managed to get done|get through|got through|achieve|achieved) [so far] [{rest}]",
             "[<show> [me]] (everything|all|the <kinds>|the ones|the stuff|stuff|what|<kinds>) [that|which] (i|we|is|are|has|have) [have|are|is] [already|now|been] (<finished>|done|finished|completed|ticked off|checked off|crossed off|ticked) [so far] [{rest}]",
             "what is [been] [already] (done|finished|completed|ticked off) [so far|already|and dusted]",

@@ -101,6 +101,9 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::DeleteAll,
         sure: &[
+            "<everything> [<from-list>] (should|must|has to|needs to|can) (go|be deleted|be removed) [away]",
+            "clear the whole (thing|list) [{rest}]",
+            "(nuke|wipe|delete|clear) (it all|the lot|the whole lot|the whole thing)",
             "[<wish>] (<delete>|<drop>|empty|wipe|reset|purge) [out] <everything> [<on-list>]",
             "[<wish>] (clear|empty|wipe|reset|clean) [out|up] [off] <list>",
             "[<wish>] take <everything> off [of] <list>",

@@ -24,7 +24,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+        "i want (that you|you to) | i need you [to] | i would like | to | you must | you have to | you need to | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
          | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
@@ -52,7 +52,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind any other command.
     (
         "loose-tail",
-        "<comment> | there | finally | at last | in the end | completely | fully | entirely | instead | though | anyway | actually | from there | any more | anymore | any longer | <when-done> | <tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
+        "rn | right away | for me please | too much | again please | (because|for) {rest} | too expensive | <comment> | there | finally | at last | in the end | completely | fully | entirely | instead | though | anyway | actually | from there | any more | anymore | any longer | <when-done> | <tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
     ),
     // Before a command that is clear anyway.
     (
@@ -68,7 +68,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
     (
         "kind",
-        "job | thing | bullet | ticket | task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line",
+        "item | story | job | job | thing | bullet | ticket | task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line",
     ),
     (
         "kinds",
@@ -103,19 +103,22 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
     (
         "on-list",
-        "on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>",
+        "in list | on list | from list | on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>",
     ),
     (
         "to-list",
-        "on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+        "in list | to list | on list | in the list | into list | to my things | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
     ),
     ("to-place", "<to-list> | down | in | on | for later"),
     (
         "from-list",
-        "off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
+        "from list | of list | out of list | in list | off list | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
     ),
     // Verbs. A verb is in one family only.
-    ("add", "add | append | re add | insert | include | jot down | write down | note down | take down | tack on"),
+    (
+        "add",
+        "create | track | queue up | register | insert | log | enter | file | record | put in | stick in | capture | remember | add | append | re add | insert | include | jot down | write down | note down | take down | tack on",
+    ),
     (
         "make",
         "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | track | add | give me | get me | have | put",
@@ -126,15 +129,18 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "show",
-        "what is in | read me [back|out] | get up | throw up | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
+        "print | print out | dump | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
          | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
          | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
     ),
     (
         "mark",
-        "tick off | put | call | class | log | count | register | label | count | mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider",
+        "consider | treat | regard | tick off | put | call | class | log | count | register | label | count | mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider",
     ),
-    ("remind-me", "remind me"),
+    (
+        "remind-me",
+        "remind to me | remember me | remind us | make me remember | remember to me | do not let me [to] forget | ping me | nudge me | alert me | remind me",
+    ),
     ("be-reminded", "be reminded"),
     ("reminder", "reminder"),
     (
@@ -143,7 +149,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "done",
-        "off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
+        "like (done|finished|complete) | as solved | solved | (is|as|=) (finito|solved|resolved|fixed|shipped|merged) | fixed | resolved | shipped | status (done|finished|complete) | ready | off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
     ),
     ("complete", "complete | accomplish"),
     ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
@@ -153,7 +159,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "delete",
-        "remove off | take off | take out | take away | strip | knock off | cross out | strike out | strike off | get off | lose | bin off | remove out | throw out | throw away | chuck out | eighty six | zap | purge | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
+        "nuke | kick out | kick | throw | dump | wontfix | exclude | remove off | take off | take out | take away | strip | knock off | cross out | strike out | strike off | get off | lose | bin off | remove out | throw out | throw away | chuck out | eighty six | zap | purge | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
     ),
     (
         "drop",
@@ -200,14 +206,17 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "change",
-        "switch | tweak | adjust | reword | change | update | edit | modify | revise | alter | correct | amend | replace",
+        "modify | edit | reword | bump | transform | switch | tweak | adjust | reword | change | update | edit | modify | revise | alter | correct | amend | replace",
     ),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
     ("into", "into | so it says | to say | to be | as | to read | instead to | to | into"),
-    ("any-more", "any more | anymore | any longer | now | right now | after all | either"),
+    (
+        "any-more",
+        "no more | anymore | any more | any more | anymore | any longer | now | right now | after all | either",
+    ),
     (
         "into-saying",
-        "into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
+        "must be | should be | should become | becomes | in | as | into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
     ),
     ("in-list", "(on|in) <the-list>"),
     ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
@@ -221,7 +230,10 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "open",
         "open | pending | unfinished | remaining | incomplete | outstanding | active | undone | uncompleted | current | unchecked | not (done|finished|completed) [yet] | left [over]",
     ),
-    ("closed", "completed | finished | done | complete | closed | accomplished | checked [off] | ticked [off]"),
+    (
+        "closed",
+        "closed | completed | finished | done | complete | closed | accomplished | checked [off] | ticked [off]",
+    ),
     (
         "everything",
         "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones) | all [of] [the|my|our] groceries | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)",
