@@ -77,9 +77,8 @@ pub fn files() -> Result<Vec<String>> {
 /// Every Markdown document of the repository.
 pub fn documents() -> Result<Vec<Source>> {
     let root = metadata()?.workspace_root.as_std_path();
-    let paths = files()?
-        .into_iter()
-        .filter(|path| std::path::Path::new(path).extension().is_some_and(|extension| extension == "md"));
+    let paths =
+        files()?.into_iter().filter(|path| Path::new(path).extension().is_some_and(|extension| extension == "md"));
     paths.map(|path| Ok(Source { text: fs::read_to_string(root.join(&path))?, path })).collect()
 }
 
