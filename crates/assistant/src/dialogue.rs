@@ -127,7 +127,12 @@ impl Listener<'_> {
             }
             match self.decide(&part.readings) {
                 Some(Decision::Act(more)) => {
-                    plan.commands.extend(more.commands);
+                    // Two parts that show the same list show it once.
+                    let is_repeated = |command: &Command| matches!(command, Command::List { .. } | Command::Sweep(..));
+                    let more_commands = more.commands.into_iter();
+                    let new = more_commands.filter(|new| !(is_repeated(new) && plan.commands.contains(new)));
+                    let new: Vec<_> = new.collect();
+                    plan.commands.extend(new);
                     plan.skipped.extend(more.skipped);
                 }
                 // A need may be the reason for the command behind it: "We're out of paint, so ..."
@@ -203,7 +208,11 @@ impl Listener<'_> {
         let Some(reading) = best else { return unknown() };
         match reading.intent() {
             Intent::Add if reading.title.as_ref().is_some_and(|title| !self.is_dependent(title.start)) => {
-                super::listener::confirmed(self.interpret(&reading))
+                if reading.has(Feature::Add) || reading.has(Feature::Reminder) {
+                    self.interpret(&reading)
+                } else {
+                    super::listener::confirmed(self.interpret(&reading))
+                }
             }
             Intent::Complete | Intent::Delete | Intent::Rename => {
                 match super::listener::confirmed(self.interpret(&reading)) {

@@ -155,6 +155,7 @@ impl Listener<'_> {
 
     fn add(&self, reading: &Reading) -> Decision {
         let Some(span) = &reading.title else { return Decision::Ask(Question::Title) };
+        let span = &self.quoted_title(span);
         let title = self.written(span);
         if title.is_empty() || GRAMMAR.is_no_title(self.message, span) {
             return Decision::Ask(Question::Title);
@@ -181,6 +182,19 @@ impl Listener<'_> {
             _ if is_sure => Decision::run_all(commands),
             (_, [only]) => Decision::Ask(Question::Confirm(only.clone())),
             (_, _) => Decision::Ask(Question::Confirm(Command::Add { title: title.to_owned() })),
+        }
+    }
+
+    /// The quoted passage of a title that begins or ends with one, which the other words only lead to.
+    fn quoted_title(&self, span: &Range<usize>) -> Range<usize> {
+        let is_quote = |at: &usize| self.message.tokens()[*at].word.is_empty();
+        let mut quotes = span.clone().filter(is_quote);
+        match (quotes.next(), quotes.next()) {
+            (Some(only), None) if only == span.start || only + 1 == span.end => {
+                let passage = self.written(&(only..only + 1));
+                if only == span.start || passage.contains(' ') { only..only + 1 } else { span.clone() }
+            }
+            _ => span.clone(),
         }
     }
 
@@ -279,7 +293,8 @@ impl Listener<'_> {
         // A deletion needs the whole title, unless the sentence is plain.
         let needs_all = action == Action::Delete && !reading.is_sure();
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
-        if is_known {
+        let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
+        if is_known || (is_quoted && reading.is_sure()) {
             Belief::Task
         } else if sentence.is_person(span) || (action == Action::Delete && self.is_from_elsewhere(reading, span)) {
             Belief::Elsewhere

@@ -101,6 +101,8 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "<show> [the|my] (whole|entire|full|complete) list",
             "what am i supposed to be doing [rn|now|<when>]",
             "(which|what) (things|<kinds>) (i|we) (have|need) to do [<when>]",
+            "i would (be curious|like|love) to (hear|see|know) (everything|all|what) i have [added|on there|on my list] [so far]",
+            "(could|can|may) i have an overview of <list> [{rest}]",
             "[<wish>] <list>",
             "[<wish>] <show> [to|back to] [me|us] [out|of|on|about|what is on|what is in|with] [all] [<a>|each] [<kinds>|<kind>|contents|content|status|everything|titles|overview|summary] [of|on|in|from|about|that are on] <list> [to me] [<when>] [[that] i have]",
             "[<wish>] <show> [me|us] [<det>] [various|different] <kinds> [i have] [that are] [that i have] [listed|written] [<on-list>] [<when>]",
@@ -168,6 +170,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "what else is (hanging over me|waiting for me|outstanding)",
             "(<open>|not done) only",
             "only (the ones|the <kinds>|<kinds>) not (done|finished|completed) [yet] [show|please show]",
             "(which|what) (<kinds>|things) (remain|remains|are remaining|stay|are still) [open|undone|pending]",

@@ -6,7 +6,7 @@
 use super::reading::Feature;
 
 /// Word families that name the list.
-pub(super) const LIST_NAMES: &[&str] = &["list", "the-list"];
+pub(super) const LIST_NAMES: &[&str] = &["list", "the-list", "bare-list"];
 
 /// Features of the frames whose line names a family.
 pub(super) const FEATURES: &[(&str, Feature)] = &[
@@ -24,7 +24,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "i want (that you|you to) | i need you [to] | i would like | to | you must | you have to | you need to | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+        "i said | god | oh god | great | apparently | ok fine | ugh ok | on second thoughts | on second thought | i am begging you to | i am asking you to | now try | let me rephrase [that] | let us start with something simple | let us try | i have changed my mind | to be honest | honestly | (could|would|can) you now | i typed it wrong | then please | as a test | by the way | btw | thanks and | perfect now | (could|can) we | i would also like [you] to | wait no | i want (that you|you to) | i need you [to] | i would like | to | you must | you have to | you need to | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
          | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
@@ -46,13 +46,13 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
     (
         "tail",
-        "lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) you | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
+        "for me first | as well | (even though|although|honestly) {rest} | (it is|its) on the {rest} | whatever | lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) you | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
          | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | can you tell me | so i can see (it|them) | so (i know|i can see) | as soon as (possible|you can) | when you (can|get a chance|have time)",
     ),
     // Behind any other command.
     (
         "loose-tail",
-        "rn | right away | for me please | too much | again please | (because|for) {rest} | too expensive | <comment> | there | finally | at last | in the end | completely | fully | entirely | instead | though | anyway | actually | from there | any more | anymore | any longer | <when-done> | <tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
+        "rn | right away | for me please | too much | again please | because {rest} | too expensive | <comment> | there | finally | at last | in the end | completely | fully | entirely | instead | though | anyway | actually | from there | any more | anymore | any longer | <when-done> | <tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
     ),
     // Before a command that is clear anyway.
     (
@@ -92,6 +92,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "today | tonight | tomorrow | now | right now | [for|of|from|in|on] (today|tomorrow|now|[this|the|next] (week|weekend|month|day|morning|afternoon|evening|<weekday>)) \
          | so far | currently | at the moment",
     ),
+    ("bare-list", "list"),
     // A list by that name, which may stand behind a title.
     (
         "the-list",
@@ -103,21 +104,21 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
     (
         "on-list",
-        "in list | on list | from list | on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>",
+        "(in|on|from) <bare-list> | on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>",
     ),
     (
         "to-list",
-        "in list | to list | on list | in the list | into list | to my things | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+        "back on | at the top | on it | on (it|that) | to it | (in|to|on|into) <bare-list> | to my things | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
     ),
     ("to-place", "<to-list> | down | in | on | for later"),
     (
         "from-list",
-        "from list | of list | out of list | in list | off list | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
+        "(from|of|out of|in|off) <bare-list> | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
     ),
     // Verbs. A verb is in one family only.
     (
         "add",
-        "create | track | queue up | register | insert | log | enter | file | record | put in | stick in | capture | remember | add | append | re add | insert | include | jot down | write down | note down | take down | tack on",
+        "queue up | insert | stick in | add | append | re add | insert | include | jot down | write down | note down | take down | tack on",
     ),
     (
         "make",
@@ -129,7 +130,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "show",
-        "print | print out | dump | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
+        "have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
          | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
          | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
     ),
@@ -149,7 +150,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "done",
-        "like (done|finished|complete) | as solved | solved | (is|as|=) (finito|solved|resolved|fixed|shipped|merged) | fixed | resolved | shipped | status (done|finished|complete) | ready | off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
+        "like (done|finished|complete) | as solved | solved | (is|as) (finito|solved|resolved|fixed|shipped|merged) | fixed | resolved | shipped | status (done|finished|complete) | ready | off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
     ),
     ("complete", "complete | accomplish"),
     ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
@@ -176,7 +177,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Why something goes on the list ...
     (
         "need",
-        "(we|i) (are|am) (down to|nearly out of|almost out of|fresh out of|short of|short on|clean out of) | (we|i) (could do with|want|are missing|am missing|are short) | (i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
+        "(i|we) have run out of | (i|we) (are|am) running out of | (we|i) (are|am) (down to|nearly out of|almost out of|fresh out of|short of|short on|clean out of) | (we|i) (could do with|want|are missing|am missing|are short) | (i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
          | (i|we) [just|have|almost|nearly|have just] (ran|run) (out of|low on) \
          | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|grab|order|purchase|have|add|put)] [some|more|some more|another] \
          | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|grab|order|purchase) [some|more|some more|another] \
@@ -216,7 +217,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "into-saying",
-        "must be | should be | should become | becomes | in | as | into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
+        "it should read | it should say | so it reads | please change it to | please make it | so shorten it to | ought to be | so call it | must be | should be | should become | becomes | in | as | into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
     ),
     ("in-list", "(on|in) <the-list>"),
     ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
