@@ -208,6 +208,11 @@ pub(super) enum Question {
         /// The titles of several tasks.
         parts: Vec<String>,
     },
+    /// Should a task be added although the list has one with this title?
+    AddAgain {
+        /// Its title.
+        title: String,
+    },
     /// Which task?
     Which {
         /// What is to be done to it.
@@ -246,6 +251,8 @@ pub(super) enum Remark {
     DeletesNamed,
     /// Which of several tasks should be marked as done?
     CompletesNamed,
+    /// Which task is meant?
+    WhichTask,
     /// Tasks are renamed one at a time.
     RenamesOne,
     /// The old title may end at several places.

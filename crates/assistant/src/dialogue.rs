@@ -6,7 +6,7 @@
 use domain::chat::MAX_CALLS;
 use domain::chat::UserText;
 
-use super::command::{Command, Decision, Plan, Remark, Target};
+use super::command::{Command, Decision, Plan, Question, Remark, Target};
 use super::conversation::Memory;
 use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
 use super::lexicon;
@@ -14,7 +14,7 @@ use super::listener::Listener;
 use super::matching::Message;
 use super::parts::{MessagePart, parts};
 use super::pasted::PastedList;
-use super::sentence::{MAX_WORDS, Sentence};
+use super::sentence::{Enumeration, MAX_WORDS, Sentence, Token};
 use super::{language, reply};
 
 /// Maximum number of words of a bare thing that a command behind it may be about.
@@ -92,6 +92,7 @@ impl Listener<'_> {
         let mut plan = Plan::default();
         let mut remark = None;
         let mut wish = None;
+        let mut is_adding = false;
         let mut mentioned: Option<(std::ops::Range<usize>, usize, usize)> = None;
         for part in parts {
             let best = part.readings.first();
@@ -112,9 +113,15 @@ impl Listener<'_> {
                 .or_else(|| (best.is_none() && part.span.len() <= MAX_BARE_WORDS).then(|| part.span.clone()))
                 .map(|thing| (thing, before.0, before.1));
             let Some(best) = best else {
+                if let Some(titles) = self.continued(&part.span).filter(|_| is_adding) {
+                    plan.commands.extend(titles.into_iter().map(|title| Command::Add { title }));
+                    mentioned = None;
+                    continue;
+                }
                 plan.skipped.push(self.written(&part.span).to_owned());
                 continue;
             };
+            is_adding = best.intent() == Intent::Add && best.title.is_some() && !best.has(Feature::Reminder);
             match best.intent() {
                 Intent::Crisis => return Decision::Say(Remark::Crisis),
                 Intent::Leave => return Decision::Say(Remark::NothingDone),
@@ -205,6 +212,10 @@ impl Listener<'_> {
             let text = self.message.sentence.text();
             Decision::Say(if language::is_english(text) { Remark::Unknown } else { Remark::EnglishOnly })
         };
+        if best.is_none() && !all.is_empty() && self.message.tokens().iter().all(Token::is_sign) {
+            let title = self.written(&all).to_owned();
+            return Decision::Ask(Question::Confirm(Command::Add { title }));
+        }
         let Some(reading) = best else { return unknown() };
         match reading.intent() {
             Intent::Add if reading.title.as_ref().is_some_and(|title| !self.is_dependent(title.start)) => {
@@ -222,6 +233,21 @@ impl Listener<'_> {
             }
             _ => unknown(),
         }
+    }
+
+    /// The titles of a part that goes on with an enumeration: "..., and also bread", "...; bread".
+    fn continued(&self, span: &std::ops::Range<usize>) -> Option<Vec<String>> {
+        let tokens = self.message.tokens();
+        let words = span.clone().take_while(|&at| lexicon::CONTINUATIONS.contains(&tokens[at].word)).count();
+        let rest = span.start + words..span.end;
+        let continues = words > 0 || self.message.sentence.is_behind_semicolon(span.start);
+        if rest.is_empty() || rest.len() > MAX_BARE_WORDS || !continues || self.is_dependent(rest.start) {
+            return None;
+        }
+        Some(match self.message.sentence.enumeration(rest.clone()) {
+            Enumeration::One | Enumeration::Open(_) => vec![self.written(&rest).to_owned()],
+            Enumeration::Several(parts) => parts.iter().map(|part| self.written(part).to_owned()).collect(),
+        })
     }
 
     /// Whether the word at `at` belongs to the words before it.

@@ -192,3 +192,28 @@ pub(super) const FIRSTS: WordClass = WordClass(&["first", "top"]);
 /// Stands anywhere in a sentence and changes nothing.
 pub(super) const SKIPPABLE: WordClass =
     WordClass(&["please", "pls", "plz", "kindly", "just", "also", "actually", "really", "simply", "quickly"]);
+/// Belongs to a day or a time.
+pub(super) const TIMES: WordClass = WordClass(&[
+    "am",
+    "pm",
+    "at",
+    "on",
+    "next",
+    "this",
+    "noon",
+    "midnight",
+    "morning",
+    "afternoon",
+    "evening",
+    "night",
+    "week",
+    "weekend",
+    "month",
+    "o'clock",
+    "oclock",
+    "the",
+    "of",
+    "th",
+]);
+/// Continues an enumeration in a part of its own: "..., and also bread".
+pub(super) const CONTINUATIONS: WordClass = WordClass(&["and", "also", "plus", "then", "&"]);

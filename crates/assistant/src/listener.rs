@@ -104,7 +104,7 @@ impl Listener<'_> {
             Intent::Rename => self.change(Action::Rename, reading),
             Intent::Correct => self.correct(reading),
             Intent::Unwanted => confirmed(self.change(Action::Delete, reading)),
-            Intent::Leave | Intent::No => say(Remark::NothingDone),
+            Intent::Leave | Intent::No | Intent::Comment => say(Remark::NothingDone),
             Intent::Wait => say(Remark::TakeYourTime),
             Intent::Yes => say(Remark::NothingAsked),
             Intent::DeleteAll => self.sweep(Action::Delete, Selection::all(self.status_in(&reading.span))),
@@ -121,7 +121,6 @@ impl Listener<'_> {
             Intent::Thanks => say(Remark::Welcome),
             Intent::Bye => say(Remark::Goodbye),
             Intent::Help => say(Remark::Help),
-            Intent::Comment => say(Remark::Unknown),
         }
     }
 
@@ -133,11 +132,13 @@ impl Listener<'_> {
                 Decision::run(Command::List { status: Status::All, view: view(focus.title.clone()) })
             }
             (Phrase::Unsaid, _) => Decision::run(Command::show(Status::All)),
-            (Phrase::It, _) => {
-                Decision::Ask(Question::Which { action: Action::Complete, new_title: None, choices: Vec::new() })
-            }
+            (Phrase::It, _) => Decision::Say(Remark::WhichTask),
             _ => {
-                let words = self.name_of(&item).to_owned();
+                // "Thing 0" is rather the whole name.
+                let name = self.name_of(&item);
+                let is_short = name.chars().count() < 3;
+                let whole = reading.item_span.as_ref().map_or(name, |span| self.written(span));
+                let words = if is_short { whole } else { name }.to_owned();
                 // "Find train tickets" and "do I have mail" may be about anything.
                 let may_be_other = item.name.len() > MAX_SEARCH_WORDS
                     || GRAMMAR.is_elsewhere(self.message, &item.name)
@@ -178,7 +179,7 @@ impl Listener<'_> {
         let known =
             commands.iter().find(|command| matches!(command, Command::Add { title } if self.memory.has_open(title)));
         match (known, &commands[..]) {
-            (Some(known), [_]) => Decision::Ask(Question::Confirm(known.clone())),
+            (Some(Command::Add { title }), [_]) => Decision::Ask(Question::AddAgain { title: title.clone() }),
             _ if is_sure => Decision::run_all(commands),
             (_, [only]) => Decision::Ask(Question::Confirm(only.clone())),
             (_, _) => Decision::Ask(Question::Confirm(Command::Add { title: title.to_owned() })),
@@ -262,8 +263,26 @@ impl Listener<'_> {
                 (self.target(reading, item, action), is_certain)
             }
         };
+        if reading.new_title.as_ref().is_some_and(|title| self.message.sentence.is_time(title)) {
+            return Decision::Say(Remark::NoDates);
+        }
         let decided = command(action, target, new_title);
-        if is_certain { decided } else { confirmed(decided) }
+        let decided = if is_certain { decided } else { confirmed(decided) };
+        match (decided, self.comment_in(&item.name)) {
+            (Decision::Act(mut plan), Some(comment)) if item.phrase == Phrase::Name => {
+                plan.skipped.push(self.written(&comment).to_owned());
+                Decision::Act(plan)
+            }
+            (decided, _) => decided,
+        }
+    }
+
+    /// The clause behind a comma in a name that separates no enumeration: "the pregame, Macca is ill".
+    fn comment_in(&self, name: &Range<usize>) -> Option<Range<usize>> {
+        let comma = name.clone().skip(1).find(|&at| self.message.sentence.is_behind_comma(at))?;
+        let comment = comma..name.end;
+        (!self.memory.has_seen_exactly(self.written(name)) && self.is_comment_behind(comment.clone()))
+            .then_some(comment)
     }
 
     /// The task at a position, or the one whose title is these words: "number 7".
@@ -325,11 +344,9 @@ impl Listener<'_> {
         if self.memory.has_seen_exactly(whole) {
             return whole;
         }
-        let sentence = &self.message.sentence;
-        let comma = item.name.clone().skip(1).find(|&at| sentence.is_behind_comma(at));
-        match comma {
-            Some(at) if self.is_comment_behind(at..item.name.end) => self.name_of(&self.item(item.name.start..at)),
-            Some(_) | None => self.name_of(item),
+        match self.comment_in(&item.name) {
+            Some(comment) => self.name_of(&self.item(item.name.start..comment.start)),
+            None => self.name_of(item),
         }
     }
 

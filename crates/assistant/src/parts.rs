@@ -11,8 +11,9 @@ use super::matching::Message;
 /// Maximum number of joints at which a message is cut. Of more, only those between sentences count.
 const MAX_JOINTS: usize = 24;
 
-/// What a joint has to gain: a word and a bit between clauses, a bit between sentences.
+/// What a joint has to gain: a word and a bit before "and", less behind a comma, little between sentences.
 const CLAUSE_COST: i32 = 5;
+const COMMA_COST: i32 = 3;
 const SENTENCE_COST: i32 = 1;
 
 /// What a part without a reading costs.
@@ -50,7 +51,9 @@ pub(super) fn parts(message: &Message<'_>) -> Option<Vec<MessagePart>> {
     for from in 0..positions.len() - 1 {
         let base = match (from, &cuts[from]) {
             (0, _) => 0,
-            (_, Some(cut)) => cut.score - if joints[from - 1].1 { SENTENCE_COST } else { CLAUSE_COST },
+            (_, Some(cut)) if joints[from - 1].1 => cut.score - SENTENCE_COST,
+            (_, Some(cut)) if message.sentence.is_behind_comma(positions[from]) => cut.score - COMMA_COST,
+            (_, Some(cut)) => cut.score - CLAUSE_COST,
             (_, None) => continue,
         };
         let ends = &positions[from + 1..];

@@ -6,7 +6,7 @@
 use domain::text::NormalizedText;
 
 use super::command::{Action, Command, Decision, Known, Question, Remark, Target};
-use super::grammar::{GRAMMAR, Intent, Phrase, Reading};
+use super::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
 use super::lexicon;
 use super::listener::{Listener, command, several_at_once, together};
 
@@ -51,7 +51,10 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
         Question::Confirm(Command::Delete(task)) if confirms(listener, best) => {
             Some(Decision::run(Command::Delete(task.clone())))
         }
-        Question::Confirm(_) => None,
+        Question::AddAgain { title } if intent == Some(Intent::Yes) => {
+            Some(Decision::run(Command::Add { title: title.clone() }))
+        }
+        Question::Confirm(_) | Question::AddAgain { .. } => None,
         Question::OneOrSeveral { whole, parts } => {
             let sentence = &listener.message.sentence;
             let titles = match (
@@ -109,7 +112,9 @@ fn may_be_title(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
     match reading.intent() {
         Intent::Errand | Intent::Yes | Intent::Correct => true,
         Intent::Complete | Intent::Delete | Intent::Rename => {
-            let is_plain = reading.item.as_ref().is_some_and(|item| points(item.phrase) || reading.names_list);
+            let is_shown = |item: &Item| listener.memory.has_seen(listener.name_of(item));
+            let is_plain = |item: &Item| points(item.phrase) || reading.names_list || is_shown(item);
+            let is_plain = reading.item.as_ref().is_some_and(is_plain);
             !(reading.is_sure() && is_plain)
         }
         Intent::Comment => false,

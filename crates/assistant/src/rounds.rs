@@ -8,14 +8,32 @@ use super::conversation::Outcome;
 
 /// Returns the calls of the next round, as commands; none if all have run. `outcomes` are those of the rounds before.
 pub(super) fn next_calls(commands: &[Command], outcomes: &[Outcome<'_>]) -> Vec<Command> {
+    let (first, last) = split(commands);
     if outcomes.is_empty() {
-        return commands.to_vec();
+        return first.into_iter().cloned().collect();
     }
-    if outcomes.len() != commands.len() {
+    if outcomes.len() != first.len() {
         return Vec::new();
     }
-    let calls = commands.iter().zip(outcomes).flat_map(|(command, outcome)| follow_up(command, outcome));
-    calls.take(MAX_CALLS).collect()
+    let follow_ups = first.iter().zip(outcomes).flat_map(|(command, outcome)| follow_up(command, outcome));
+    follow_ups.take(MAX_CALLS - last.len()).chain(last.into_iter().cloned()).collect()
+}
+
+/// The commands of the first round, and the lists that are read in the last one, because a command before them needs two
+/// rounds.
+fn split(commands: &[Command]) -> (Vec<&Command>, Vec<&Command>) {
+    let mut may_need_two = false;
+    let mut is_last = |command: &&Command| {
+        let is_list = matches!(command, Command::List { .. });
+        may_need_two |= match command {
+            Command::Sweep(..) => true,
+            Command::Complete(target) | Command::Delete(target) => target.parts.len() > 1,
+            _ => false,
+        };
+        is_list && may_need_two
+    };
+    let (last, first) = commands.iter().partition(|command| is_last(command));
+    (first, last)
 }
 
 /// The calls that a command needs after its first one.
@@ -42,11 +60,13 @@ fn is_missing(target: &Target, outcome: &Outcome<'_>) -> bool {
 
 /// Returns the answer after the last round.
 pub(super) fn answer(commands: &[Command], outcomes: &[Outcome<'_>]) -> String {
-    let (first, later) = outcomes.split_at(commands.len().min(outcomes.len()));
+    let (first, last) = split(commands);
+    let (of_first, later) = outcomes.split_at(first.len().min(outcomes.len()));
+    let (of_follow_ups, of_last) = later.split_at(later.len() - last.len().min(later.len()));
     let mut texts = Vec::new();
-    let (mut kept_commands, mut kept) = (Vec::new(), Vec::new());
+    let (mut shown_commands, mut shown) = (Vec::new(), Vec::new());
     let mut left = 0;
-    for (command, outcome) in commands.iter().zip(first) {
+    for (command, outcome) in first.into_iter().zip(of_first) {
         match command {
             Command::Sweep(_, selection) if outcome.success => {
                 let tasks = outcome.tasks("tasks");
@@ -56,16 +76,17 @@ pub(super) fn answer(commands: &[Command], outcomes: &[Outcome<'_>]) -> String {
                 }
                 left += selected.saturating_sub(MAX_CALLS) + answer::unlisted(outcome);
             }
-            Command::Complete(target) | Command::Delete(target) if is_missing(target, outcome) && !later.is_empty() => {
-            }
+            Command::Complete(target) | Command::Delete(target)
+                if is_missing(target, outcome) && !of_follow_ups.is_empty() => {}
             _ => {
-                kept_commands.push(command.clone());
-                kept.push(outcome.clone());
+                shown_commands.push(command.clone());
+                shown.push(outcome.clone());
             }
         }
     }
-    kept.extend(later.iter().cloned());
-    texts.insert(0, answer::answer(&kept_commands, &kept));
+    shown.extend(of_follow_ups.iter().cloned());
+    texts.insert(0, answer::answer(&shown_commands, &shown));
+    texts.push(answer::answer(&last.into_iter().cloned().collect::<Vec<_>>(), of_last));
     match left {
         0 => {}
         1 => texts.push("There is 1 more: say it again for that one.".to_owned()),

@@ -147,6 +147,11 @@ impl<'t> Sentence<'t> {
         self.gap_before(at).contains([',', ';', '.', '!', '?'])
     }
 
+    /// Whether a semicolon or a line break separates the word at `at` from the one before.
+    pub fn is_behind_semicolon(&self, at: usize) -> bool {
+        self.gap_before(at).contains([';', '\n'])
+    }
+
     /// Whether a colon stands before the word at `at`, as in "task: buy milk".
     pub fn is_behind_colon(&self, at: usize) -> bool {
         let gap = self.gap_before(at);

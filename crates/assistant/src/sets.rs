@@ -54,6 +54,8 @@ impl Listener<'_> {
         let head = span.start..exception.unwrap_or(span.end);
         let number = |span: &Range<usize>| span.clone().find_map(|at| self.message.word(at)?.number.filter(|n| *n > 1));
         let has = |span: &Range<usize>, word: &str| span.clone().any(|at| tokens[at].word == word);
+        let says_status =
+            [lexicon::COMPLETED, lexicon::PENDING].iter().any(|class| self.message.sentence.has_any(&head, *class));
         let part = if has(&head, "both") {
             Part::Both
         } else if self.says_all(&head, 0) || exception.is_some() {
@@ -62,6 +64,8 @@ impl Listener<'_> {
             Part::Last(number(&head)?)
         } else if has(&head, "first") || has(&head, "top") {
             Part::First(number(&head)?)
+        } else if says_status {
+            Part::All
         } else {
             return None;
         };

@@ -15,6 +15,9 @@ const MAX_SKIPPED_CHARACTERS: usize = 120;
 pub(super) fn question(question: &Question) -> String {
     match question {
         Question::Title => "What should the task be?".to_owned(),
+        Question::AddAgain { title } => {
+            format!("{} is on your list already. Shall I add it once more?", quoted(title))
+        }
         Question::OneOrSeveral { whole, parts } => {
             let parts: Vec<_> = parts.iter().map(|part| quoted(part)).collect();
             format!("Is {} one task, or {}: {}?", quoted(whole), counted_word(parts.len()), enumerated(&parts))
@@ -100,6 +103,7 @@ pub(super) fn remark(remark: &Remark, turn: usize) -> String {
         Remark::CompletesNamed => {
             "I'm not sure which ones are done. Name them or give me their numbers, as in “complete 1 and 3”."
         }
+        Remark::WhichTask => "Which task do you mean? Tell me its name.",
         Remark::RenamesOne => "I rename one task at a time. Tell me which one to start with.",
         Remark::AmbiguousTitles => {
             "I'm not sure where the old title ends. Put the titles in quotes, as in: rename “old title” to “new title”."

@@ -60,7 +60,7 @@ pub(super) const COMMANDS: &[Frames] = &[
             "[<wish>] (make|be) sure (i|we) [do not forget to|remember to] {title}",
             "remember [that] [i have got|i have|i need to|to|we need to] {title}",
             "(i|we) (am|are) going to need [to] {title}",
-            "[<wish>] <add> (something|another one|one more|another 1|a thing|the following) [:] {title}",
+            "[<wish>] <add> (something|another one|one more|another 1|a thing|the following) {title}",
             "[<wish>] (record|log|note) the following {title}",
             "(get|remind) me to {title}",
             "[<wish>] (include|stick|pop|chuck|add) {title} (in|among|with|amongst) [the|my] (rest|others|other <kinds>)",
@@ -404,12 +404,13 @@ pub(super) const SPEAKER: &[Frames] = &[
     Frames {
         intent: Intent::Complete,
         sure: &[
+            "[<wish>] (<mark>|check|tick|cross) (everything|all|all tasks|all of them|them all|every task) [off] <done> {item}",
             "[i [have|am|just|have just|already|have already]] <finished> {item} [<on-list>] [<when>]",
             "[<det>] <kind> {item} (is|has been|was|got) [now|all] <done>",
             "[i|we] [have] [just|finally|already|now] (<finished>|<did-verb>) {item} so [you know] (that is|that one is|it is) [all] (done|finished|sorted|complete) [with]",
             "<did> {item} [so|and] [<lead>] (cross|check|mark|tick|scratch) <pron> [off|out|as] [<done>] [<from-list>]",
         ],
-        unsure: &[],
+        unsure: &["(i|we) [have] [just|already|finally|now] <did-verb> {item} [<when-done>]"],
     },
     Frames { intent: Intent::Complete, sure: &["[i am] [all] (done|finished)"], unsure: &[] },
     Frames {

@@ -28,6 +28,13 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     ),
     (Phrase::Unsaid, "[<det>] (most recent|newest|latest|oldest) [<kind>|one|thing] [<on-list>]"),
     (Phrase::Several, "<everything>"),
+    (Phrase::Several, "(except|but|besides|without|apart from|other than) [for] {rest}"),
+    (
+        Phrase::Several,
+        "([all] the rest|the others|the other <kinds>|the remaining [ones|<kinds>]) [of (them|it|<list>)]",
+    ),
+    (Phrase::Several, "[<det>] (<open>|<closed>) (<kinds>|ones)"),
+    (Phrase::Last, "[<det>] [very] (last|final) [<kind>|one|thing] (listed|shown|there|on there)"),
     (Phrase::Several, "<everything> (except|but|besides|without|minus|apart from|other than) [for] {rest}"),
     (
         Phrase::Several,
@@ -36,7 +43,7 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     (Phrase::Several, "[<det>] (first|last) {number} [<kinds>|ones]"),
     (Phrase::Name, "[<a>|<det>] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] <kind> [that] [<named> [the|my|our]] {item}"),
-    (Phrase::NamedTask, "[<a>|<det>] {item} <kind>"),
+    (Phrase::NamedTask, "[<a>|<det>] {item} <kind> [(for|on|at|of) (today|tomorrow|tonight|<weekday>)]"),
     (Phrase::NamedTask, "[<a>|<det>] (reminder|note|task|to do|item|entry) (to|for|about|of|that) {item}"),
     (Phrase::Name, "[<a>|<det>] {item} one"),
     (Phrase::Name, "[<a>|<det>] one <named> [the|my|our] {item}"),

@@ -68,6 +68,7 @@ pub(super) const REMARKS: &[Frames] = &[
         sure: &[
             "do not [go|start] (removing|deleting|touching|adding|changing|ticking off|crossing off) [{item}] [yet] [{rest}]",
             "[please] do not (touch|remove|delete|change|tick off|lose|drop) [{item}] [yet]",
+            "(yes|yeah|yep|ok|okay|sure) but (keep|not|leave|do not (delete|remove|touch)) {item}",
             "(keep|leave) {item} (on there|on the list|where it is|for now)",
             "[no] (do not|never|please do not|not) [ever] (<add>|<put>|<make>|<delete>|<drop>|<complete>|<finish>|<mark>|<check-off>|<rename>|<change>|take) [{item}] [<on-list>]",
             "[<lead>] (do not|never) remind me [of|about|to|that] [{item}]",

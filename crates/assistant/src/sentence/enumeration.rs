@@ -155,6 +155,18 @@ impl Sentence<'_> {
         (parts, separators)
     }
 
+    /// Whether the words in `span` are a day or a time and nothing else.
+    pub fn is_time(&self, span: &Range<usize>) -> bool {
+        let words = self.tokens.get(span.clone()).unwrap_or_default();
+        let is_clock = |word: &str| {
+            let figures = word.trim_end_matches("am").trim_end_matches("pm");
+            !figures.is_empty() && figures.chars().all(|c| c.is_ascii_digit() || c == ':' || c == '.')
+        };
+        let is_part =
+            |word: &str| is_clock(word) || lexicon::TIMES.contains(word) || lexicon::DAYS_AND_MONTHS.contains(word);
+        !words.is_empty() && words.iter().all(|token| is_part(&token.word))
+    }
+
     /// Whether the words in `span` are numbers to be added up.
     pub fn is_sum(&self, span: &Range<usize>) -> bool {
         let words = self.tokens.get(span.clone()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use domain::llm::{LlmMessage, LlmRequest, LlmToolCall};
+use domain::text::SearchText;
 use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde_json::{Value, json};
 
@@ -41,6 +42,15 @@ impl Chat {
         let mut chat = Self::default();
         for title in titles {
             chat.create(title);
+        }
+        chat
+    }
+
+    /// A list of tasks, of which those in brackets are done.
+    pub(crate) fn with_states(tasks: &[&str]) -> Self {
+        let mut chat = Self::with(&tasks.iter().map(|task| task.trim_matches(['[', ']'])).collect::<Vec<_>>());
+        for (task, written) in chat.tasks.iter_mut().zip(tasks) {
+            task.completed = written.starts_with('[');
         }
         chat
     }
@@ -154,7 +164,7 @@ impl Chat {
             return done("created", json!({ "task": task }));
         }
         if call.tool == "list_tasks" {
-            return Ok(self.list(text("status")?));
+            return Ok(self.list(text("status")?, arguments["query"].as_str()));
         }
         let index = match self.find(text("task_identifier")?) {
             Ok(index) => index,
@@ -177,8 +187,11 @@ impl Chat {
         }
     }
 
-    fn list(&mut self, status: &str) -> Value {
-        let fits = |task: &&Task| status == "all" || task.completed == (status == "completed");
+    fn list(&mut self, status: &str, query: Option<&str>) -> Value {
+        let fits = |task: &&Task| {
+            let is_found = query.is_none_or(|words| SearchText::new(&task.title).contains(&SearchText::new(words)));
+            is_found && (status == "all" || task.completed == (status == "completed"))
+        };
         let tasks: Vec<Task> = self.tasks.iter().filter(fits).cloned().collect();
         self.shown = tasks.iter().map(|task| task.id.clone()).collect();
         let completed = self.tasks.iter().filter(|task| task.completed).count();

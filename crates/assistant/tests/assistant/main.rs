@@ -7,6 +7,7 @@ mod histories;
 mod properties;
 mod sentences;
 mod streaming;
+mod table;
 
 use std::sync::Arc;
 
@@ -76,7 +77,10 @@ fn in_short(reply: &LlmReply) -> Result<String> {
         let text = |key: &str| arguments[key].as_str().unwrap_or("<none>").to_owned();
         calls.push(match call.tool.as_str() {
             "add_task" => format!("add: {}", text("title")),
-            "list_tasks" => format!("list: {}", text("status")),
+            "list_tasks" => match arguments["query"].as_str() {
+                Some(query) => format!("search: {query}"),
+                None => format!("list: {}", text("status")),
+            },
             "complete_task" => format!("complete: {}", text("task_identifier")),
             "delete_task" => format!("delete: {}", text("task_identifier")),
             UNDO => "undo".to_owned(),
