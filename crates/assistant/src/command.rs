@@ -155,6 +155,15 @@ impl Command {
         Self::List { status, view: View::Tasks }
     }
 
+    /// Replaces the title or the task that was named last.
+    pub fn correct(&mut self, words: String) {
+        match self {
+            Self::Add { title } | Self::Rename(_, title) => *title = words,
+            Self::Complete(target) | Self::Delete(target) => *target = Target::named(&words),
+            Self::List { .. } | Self::Sweep(..) | Self::Undo | Self::ConfirmPending => {}
+        }
+    }
+
     /// The tool that it calls first.
     pub fn tool(&self) -> &'static str {
         match self {

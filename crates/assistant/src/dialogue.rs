@@ -6,7 +6,7 @@
 use domain::chat::MAX_CALLS;
 use domain::chat::UserText;
 
-use super::command::{Command, Decision, Plan, Question, Remark, Target};
+use super::command::{Command, Decision, Plan, Remark, Target};
 use super::conversation::Memory;
 use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
 use super::lexicon;
@@ -14,11 +14,14 @@ use super::listener::Listener;
 use super::matching::Message;
 use super::parts::{MessagePart, parts};
 use super::pasted::PastedList;
-use super::sentence::{Enumeration, MAX_WORDS, Sentence, Token};
+use super::sentence::{Enumeration, MAX_WORDS, Sentence};
 use super::{language, reply};
 
-/// Maximum number of words of a bare thing that a command behind it may be about.
-const MAX_BARE_WORDS: usize = 4;
+/// Maximum number of words of a thing or a statement that a command behind it may be about.
+const MAX_BARE_WORDS: usize = 12;
+
+/// Maximum number of words of a part that goes on with an enumeration.
+const MAX_CONTINUED_WORDS: usize = 5;
 
 /// Maximum number of words before a command that are taken for an introduction.
 const MAX_INTRODUCTION: usize = 8;
@@ -109,7 +112,7 @@ impl Listener<'_> {
             let before = (plan.commands.len(), plan.skipped.len());
             mentioned = GRAMMAR
                 .mentioned(self.message, &part.span)
-                // A bare thing: "sandpaper, please add it to the list".
+                // A bare thing or a statement: "sandpaper, please add it to the list".
                 .or_else(|| (best.is_none() && part.span.len() <= MAX_BARE_WORDS).then(|| part.span.clone()))
                 .map(|thing| (thing, before.0, before.1));
             let Some(best) = best else {
@@ -128,6 +131,14 @@ impl Listener<'_> {
                 // "Delete milk? No."
                 Intent::No if !plan.commands.is_empty() => return Decision::Say(Remark::NothingDone),
                 Intent::Comment => continue,
+                // "Delete milk, no, eggs"
+                Intent::Correct if !plan.commands.is_empty() => {
+                    let title = best.new_title.as_ref().map(|title| self.written(title).to_owned());
+                    if let (Some(command), Some(title)) = (plan.commands.last_mut(), title) {
+                        command.correct(title);
+                    }
+                    continue;
+                }
                 // "Cross off eggs, I have to go": behind a command that is a comment.
                 Intent::Add if !plan.commands.is_empty() && self.is_comment(best) => continue,
                 _ => {}
@@ -212,10 +223,6 @@ impl Listener<'_> {
             let text = self.message.sentence.text();
             Decision::Say(if language::is_english(text) { Remark::Unknown } else { Remark::EnglishOnly })
         };
-        if best.is_none() && !all.is_empty() && self.message.tokens().iter().all(Token::is_sign) {
-            let title = self.written(&all).to_owned();
-            return Decision::Ask(Question::Confirm(Command::Add { title }));
-        }
         let Some(reading) = best else { return unknown() };
         match reading.intent() {
             Intent::Add if reading.title.as_ref().is_some_and(|title| !self.is_dependent(title.start)) => {
@@ -241,7 +248,7 @@ impl Listener<'_> {
         let words = span.clone().take_while(|&at| lexicon::CONTINUATIONS.contains(&tokens[at].word)).count();
         let rest = span.start + words..span.end;
         let continues = words > 0 || self.message.sentence.is_behind_semicolon(span.start);
-        if rest.is_empty() || rest.len() > MAX_BARE_WORDS || !continues || self.is_dependent(rest.start) {
+        if rest.is_empty() || rest.len() > MAX_CONTINUED_WORDS || !continues || self.is_dependent(rest.start) {
             return None;
         }
         Some(match self.message.sentence.enumeration(rest.clone()) {

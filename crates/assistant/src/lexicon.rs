@@ -217,3 +217,7 @@ pub(super) const TIMES: WordClass = WordClass(&[
 ]);
 /// Continues an enumeration in a part of its own: "..., and also bread".
 pub(super) const CONTINUATIONS: WordClass = WordClass(&["and", "also", "plus", "then", "&"]);
+/// Stands for any task: "is there anything I have not done?"
+pub(super) const INDEFINITES: WordClass = WordClass(&["anything", "everything", "something", "there", "any", "pick"]);
+/// Names the list.
+pub(super) const LIST_WORDS: WordClass = WordClass(&["list", "tasks", "reminders", "done", "finished"]);

@@ -131,7 +131,15 @@ impl Listener<'_> {
             (Phrase::It, Some(focus)) => {
                 Decision::run(Command::List { status: Status::All, view: view(focus.title.clone()) })
             }
-            (Phrase::Unsaid, _) => Decision::run(Command::show(Status::All)),
+            (Phrase::Unsaid | Phrase::Several, _) => Decision::run(Command::show(Status::All)),
+            _ if self.message.sentence.has_any(&(item.name.start..item.name.start + 1), lexicon::INDEFINITES) => {
+                let list = item.name.clone().any(|at| lexicon::LIST_WORDS.contains(&self.message.tokens()[at].word));
+                if reading.names_list || list || item.name.len() == 1 {
+                    Decision::run(Command::show(Status::All))
+                } else {
+                    Decision::Say(Remark::Unknown)
+                }
+            }
             (Phrase::It, _) => Decision::Say(Remark::WhichTask),
             _ => {
                 // "Thing 0" is rather the whole name.

@@ -21,6 +21,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::Count(Status::Pending),
         sure: &[
+            "how many <kinds> (remain|are left|are there left) [<on-list>]",
             "how many [<open>] (<kinds>|things) (are|do i have|have i got|have i) [still] [<open>|left|to do|to go] [left|to do|to go|open|pending] [<on-list>]",
             "how many <open> <kinds> [do i have|are there|have i got] [<on-list>]",
             "how (many|much) [more] [<kinds>] (is|are|do i have) [still] (left|to go|to do|remaining|open|pending) [<on-list>] [to do]",
@@ -70,7 +71,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "(do i|did i) [already] have {item} <to-list>",
             "what (about|have i got about) {item} <on-list>",
             "(find|search [for]|look for|look up|search <list> for) {item} <on-list>",
-            "is there [already] (anything|something|a <kind>|any <kinds>) [about|for|called|to do with|with|regarding|on] {item} [<on-list>|on there|in there]",
+            "is there [already] (anything|something|a <kind>|any <kinds>) (about|for|called|to do with|with|regarding) {item} [<on-list>|on there|in there]",
             "is there {item} (<on-list>|on there|in there)",
             "have i got {item} (down|on there|<on-list>)",
         ],
@@ -103,6 +104,10 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "(which|what) (things|<kinds>) (i|we) (have|need) to do [<when>]",
             "i would (be curious|like|love) to (hear|see|know) (everything|all|what) i have [added|on there|on my list] [so far]",
             "(could|can|may) i have an overview of <list> [{rest}]",
+            "[<wish>] (look over|see|go over) <list> [{rest}]",
+            "remind me what i was going to (buy|do|get)",
+            "<show> [me] [out] everything [that] i have (written|put|noted|added) [down]",
+            "what else needs doing [<when>|before {rest}]",
             "[<wish>] <list>",
             "[<wish>] <show> [to|back to] [me|us] [out|of|on|about|what is on|what is in|with] [all] [<a>|each] [<kinds>|<kind>|contents|content|status|everything|titles|overview|summary] [of|on|in|from|about|that are on] <list> [to me] [<when>] [[that] i have]",
             "[<wish>] <show> [me|us] [<det>] [various|different] <kinds> [i have] [that are] [that i have] [listed|written] [<on-list>] [<when>]",
@@ -170,6 +175,8 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "(which|what) <kinds> have i [still] [to] [do|left]",
+            "(i would like to|let me|<show> [me]) [see] (which|what) <kinds> are still (open|pending|outstanding|left)",
             "what else is (hanging over me|waiting for me|outstanding)",
             "(<open>|not done) only",
             "only (the ones|the <kinds>|<kinds>) not (done|finished|completed) [yet] [show|please show]",
@@ -221,6 +228,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Completed),
         sure: &[
+            "(<show>|showing) [me] what i have (completed|finished|done|ticked off) [so far] [{rest}]",
             "what (did|have) i (close|closed|complete|completed|ship|shipped|finish|finished|tick off|ticked off|do|done) [<when>|this {rest}|today|yesterday|so far]",
             "(i can|can i|i want to|let me) (see|view) (the|all) (things|<kinds>) (which|that) are (closed|done|finished|completed) [already]",
             "(<closed>|done) only",

@@ -24,7 +24,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "i said | god | oh god | great | apparently | ok fine | ugh ok | on second thoughts | on second thought | i am begging you to | i am asking you to | now try | let me rephrase [that] | let us start with something simple | let us try | i have changed my mind | to be honest | honestly | (could|would|can) you now | i typed it wrong | then please | as a test | by the way | btw | thanks and | perfect now | (could|can) we | i would also like [you] to | wait no | i want (that you|you to) | i need you [to] | i would like | to | you must | you have to | you need to | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
+        "it would (be helpful|help|be useful) if you (could|would) | i think [that] (we|you) (can|should|may) | if you do not mind | for the sake of clarity | as agreed [with {*}] | good news | i believe | would it be all right to | might you | i wonder if you (could|would|might) | may i ask you to | perhaps you would | see to it that | to | i said | god | oh god | great | apparently | ok fine | ugh ok | on second thoughts | on second thought | i am begging you to | i am asking you to | now try | let me rephrase [that] | let us start with something simple | let us try | i have changed my mind | to be honest | honestly | (could|would|can) you now | i typed it wrong | then please | as a test | by the way | btw | thanks and | perfect now | (could|can) we | i would also like [you] to | wait no | i want (that you|you to) | i need you [to] | i would like | to | you must | you have to | you need to | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
          | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
          | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to | you (can|may) \
          | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
@@ -46,7 +46,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
     (
         "tail",
-        "for me first | as well | (even though|although|honestly) {rest} | (it is|its) on the {rest} | whatever | lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) you | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
+        "if you would be so kind | would you please | for me first | as well | (even though|although|honestly) {rest} | (it is|its) on the {rest} | whatever | lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) you | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
          | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | can you tell me | so i can see (it|them) | so (i know|i can see) | as soon as (possible|you can) | when you (can|get a chance|have time)",
     ),
     // Behind any other command.
@@ -57,7 +57,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Before a command that is clear anyway.
     (
         "wish",
-        "(i|we) (better|had better|ought to|might|could do with|would rather|am meant to|am supposed to) | it is (time|about time) (to|i) | someone (should|needs to) | you (better|had better) | i would like us to | i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) \
+        "(i|we) (should|would) like [you] to | (i|we) shall (need|be needing|want) to | (i|we) (would|will) be needing to | (i|we) (was|were|have been|am|are) (told|meaning|asked|supposed|meant|promised|planning|hoping) to | (i|we) have (promised|been meaning|been asked|decided|agreed) to | (i|we) (might|may) want to | it (might|would) be (wise|good|best|sensible) to | (i|we) (better|had better|ought to|might|could do with|would rather|am meant to|am supposed to) | it is (time|about time) (to|i) | someone (should|needs to) | you (better|had better) | i would like us to | i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) \
          | i need | (you|we) (should|must|need to|have to) | help | it is time to | time to",
     ),
     // Tasks and lists.
@@ -108,12 +108,12 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "to-list",
-        "back on | at the top | on it | on (it|that) | to it | (in|to|on|into) <bare-list> | to my things | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+        "to my (jobs|shopping|errands|chores) | to the (shopping|jobs) | on record | among my <kinds> | to what i have {*} | back on | at the top | on it | on (it|that) | to it | (in|to|on|into) <bare-list> | to my things | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
     ),
     ("to-place", "<to-list> | down | in | on | for later"),
     (
         "from-list",
-        "(from|of|out of|in|off) <bare-list> | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
+        "from my (jobs|shopping|errands|chores) | (from|of|out of|in|off) <bare-list> | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
     ),
     // Verbs. A verb is in one family only.
     (
@@ -160,7 +160,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "delete",
-        "nuke | kick out | kick | throw | dump | wontfix | exclude | remove off | take off | take out | take away | strip | knock off | cross out | strike out | strike off | get off | lose | bin off | remove out | throw out | throw away | chuck out | eighty six | zap | purge | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
+        "do away with | discard | withdraw | leave out | let go of | nuke | kick out | kick | throw | dump | wontfix | exclude | remove off | take off | take out | take away | strip | knock off | cross out | strike out | strike off | get off | lose | bin off | remove out | throw out | throw away | chuck out | eighty six | zap | purge | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
     ),
     (
         "drop",
@@ -213,7 +213,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("into", "into | so it says | to say | to be | as | to read | instead to | to | into"),
     (
         "any-more",
-        "no more | anymore | any more | any more | anymore | any longer | now | right now | after all | either",
+        "any longer | after all | anymore please | no more | anymore | any more | any more | anymore | any longer | now | right now | after all | either",
     ),
     (
         "into-saying",

@@ -52,7 +52,7 @@ async fn twenty_turns_with_pronouns_places_questions_and_corrections() -> Result
             ("the last one", "complete: last", "Marked “Email the landlord” as done."),
             ("cancel mom", "asks", "Shall I delete “mom” from your list?"),
             ("no", "says", "All right, I leave everything as it is."),
-            ("is milk on my list?", "list: all", "Yes, “buy oat milk” is on your list, and it is done."),
+            ("is milk on my list?", "search: milk", "Yes, “buy oat milk” is on your list, and it is done."),
             ("don't delete it", "says", "All right, I leave everything as it is."),
             (
                 "delete everything",
