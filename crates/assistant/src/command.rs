@@ -155,6 +155,11 @@ impl Command {
         Self::List { status, view: View::Tasks }
     }
 
+    /// Whether it changes or deletes existing tasks.
+    pub fn changes_tasks(&self) -> bool {
+        !matches!(self, Self::Add { .. } | Self::List { .. })
+    }
+
     /// Replaces the title or the task that was named last.
     pub fn correct(&mut self, words: String) {
         match self {

@@ -89,9 +89,7 @@ impl Listener<'_> {
     /// Decides about a message of several parts. A "don't" among them outweighs everything, and chatter around commands is
     /// left aside.
     fn decide_parts(&self, parts: &[MessagePart]) -> Decision {
-        if self.message.sentence.has_any(&(0..1), lexicon::CONDITIONS) {
-            return Decision::Say(Remark::Unknown);
-        }
+        let is_conditional = self.message.sentence.has_any(&(0..1), lexicon::CONDITIONS);
         let mut plan = Plan::default();
         let mut remark = None;
         let mut wish = None;
@@ -187,6 +185,10 @@ impl Listener<'_> {
             // It is asked only if nothing else happens; else it is named.
             let _ = question;
             plan.skipped.push(self.written(&span).to_owned());
+        }
+        // "If I finish the report, delete it"
+        if is_conditional && plan.commands.iter().any(Command::changes_tasks) {
+            return Decision::Say(Remark::Unknown);
         }
         // An undo does not undo what is done in the same breath.
         if plan.commands.len() > 1 && plan.commands.contains(&Command::Undo) {

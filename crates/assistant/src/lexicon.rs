@@ -12,7 +12,7 @@ impl WordClass {
 }
 
 /// Joins two commands.
-pub(super) const CONJUNCTIONS: WordClass = WordClass(&["and", "then", "also", "plus", "&", "but"]);
+pub(super) const CONJUNCTIONS: WordClass = WordClass(&["and", "then", "also", "plus", "&", "but", "so"]);
 /// Joins two things of a list.
 pub(super) const LIST_CONJUNCTIONS: WordClass = WordClass(&["and", "&", "plus"]);
 /// Joins and adds, behind a list: "milk, eggs and also bread".
@@ -221,3 +221,35 @@ pub(super) const CONTINUATIONS: WordClass = WordClass(&["and", "also", "plus", "
 pub(super) const INDEFINITES: WordClass = WordClass(&["anything", "everything", "something", "there", "any", "pick"]);
 /// Names the list.
 pub(super) const LIST_WORDS: WordClass = WordClass(&["list", "tasks", "reminders", "done", "finished"]);
+/// Begins no name of a task: an adverbial or a clause.
+pub(super) const NEVER_NAMES: WordClass = WordClass(&[
+    "on",
+    "of",
+    "about",
+    "with",
+    "concerning",
+    "as",
+    "since",
+    "today",
+    "now",
+    "and",
+    "guess",
+    "good",
+    "because",
+    "although",
+    "while",
+    "so",
+    "then",
+    "w",
+]);
+/// A verb of a statement.
+pub(super) const FINITE_VERBS: WordClass = WordClass(&[
+    "has", "have", "had", "is", "are", "was", "were", "did", "does", "said", "says", "fixed", "bought", "repaired",
+    "works", "had", "died", "got", "already",
+]);
+/// Ends with a full stop inside a sentence: "Dr. Smith".
+pub(super) const ABBREVIATIONS: WordClass = WordClass(&[
+    "dr", "mr", "mrs", "ms", "st", "no", "nr", "vs", "v", "etc", "eg", "ie", "jr", "sr", "prof", "approx", "appt",
+    "dept", "mt", "rd", "ave", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+    "mon", "tue", "tues", "wed", "thu", "thurs", "fri", "sat", "sun", "p.m", "a.m", "ed", "vol", "pp", "fig",
+]);

@@ -323,6 +323,8 @@ impl Listener<'_> {
         let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
         if is_known || (is_quoted && reading.is_sure()) {
             Belief::Task
+        } else if self.is_statement(span) {
+            Belief::Perhaps
         } else if sentence.is_person(span) || (action == Action::Delete && self.is_from_elsewhere(reading, span)) {
             Belief::Elsewhere
         } else if sentence.wonders(span) {
@@ -336,6 +338,13 @@ impl Listener<'_> {
         } else {
             Belief::Perhaps
         }
+    }
+
+    /// Whether the words in `span` are rather a statement or an adverbial than a name: "Peter has his ladder back".
+    fn is_statement(&self, span: &Range<usize>) -> bool {
+        let sentence = &self.message.sentence;
+        sentence.has_any(&(span.start..span.start + 1), lexicon::NEVER_NAMES)
+            || sentence.has_any(&(span.start + 1..span.end), lexicon::FINITE_VERBS)
     }
 
     /// Whether something is to be taken from something else than the list: "remove the stain from my blouse".

@@ -54,6 +54,9 @@ pub(super) struct Sentence<'t> {
     tokens: Vec<Token>,
 }
 
+/// Signs that stand for "becomes".
+const ARROWS: &[&str] = &["->", "=>", "→", "= "];
+
 impl<'t> Sentence<'t> {
     /// Cuts `text` into words.
     pub fn read(text: &'t str) -> Self {
@@ -70,6 +73,10 @@ impl<'t> Sentence<'t> {
                 push(&mut tokens, text, before, start..end, vec![String::new()]);
                 reach_from(&mut tokens, &mut filler);
                 quoted_until = end;
+            } else if let Some(arrow) = ARROWS.iter().find(|arrow| text[start..].starts_with(**arrow)) {
+                push(&mut tokens, text, before, start..start + arrow.len(), vec!["→".to_owned()]);
+                reach_from(&mut tokens, &mut filler);
+                quoted_until = start + arrow.len();
             } else if lexicon::FILLERS.contains(&piece.to_lowercase()) {
                 let end = start + piece.len();
                 filler = Some(filler.map_or(start..end, |begun: Range<usize>| begun.start..end));
@@ -81,7 +88,7 @@ impl<'t> Sentence<'t> {
         if let (Some(last), Some(filler)) = (tokens.last_mut(), filler) {
             last.reach.end = filler.start;
         }
-        split_is(&mut tokens);
+        split_is(&mut tokens, text);
         part_before_pronouns(&mut tokens, text);
         Self { text, tokens }
     }
@@ -144,7 +151,7 @@ impl<'t> Sentence<'t> {
 
     /// Whether a comma or another mark separates the word at `at` from the one before.
     pub fn is_behind_comma(&self, at: usize) -> bool {
-        self.gap_before(at).contains([',', ';', '.', '!', '?'])
+        self.gap_before(at).contains([',', ';', '.', '!', '?', '—', '–']) || self.gap_before(at).contains(" - ")
     }
 
     /// Whether a semicolon or a line break separates the word at `at` from the one before.
@@ -165,8 +172,9 @@ impl<'t> Sentence<'t> {
         for at in 1..self.tokens.len() {
             let token = &self.tokens[at];
             let gap = self.gap_before(at);
-            let is_joined =
-                gap.contains([',', ';']) || gap.contains(" - ") || lexicon::CONJUNCTIONS.contains(&token.word);
+            let is_joined = gap.contains([',', ';', '—', '–'])
+                || gap.contains(" - ")
+                || lexicon::CONJUNCTIONS.contains(&token.word);
             if token.begins_sentence || (is_joined && !token.glued) {
                 joints.push((at, token.begins_sentence));
             }
@@ -181,13 +189,18 @@ impl<'t> Sentence<'t> {
 }
 
 /// Writes out the "is" in "the laundry's done" and "the dog's been fed", which is no possessive there.
-fn split_is(tokens: &mut Vec<Token>) {
+fn split_is(tokens: &mut Vec<Token>, text: &str) {
     let mut at = 0;
     while at + 1 < tokens.len() {
         let next = &tokens[at + 1].word;
         let is_state = lexicon::STATES.contains(next) || (next.len() > 4 && next.ends_with("ed"));
         if is_state && let Some(host) = tokens[at].word.strip_suffix("'s").map(str::to_owned) {
-            let is = Token { word: "is".to_owned(), glued: false, begins_sentence: false, ..tokens[at].clone() };
+            let range = tokens[at].range.clone();
+            let written = &text[range.clone()];
+            let apostrophe = range.start + written.rfind(|c: char| !c.is_alphanumeric()).unwrap_or(written.len());
+            let mut is = Token { word: "is".to_owned(), glued: false, begins_sentence: false, ..tokens[at].clone() };
+            (is.range.start, is.reach.start) = (apostrophe, apostrophe);
+            (tokens[at].range.end, tokens[at].reach.end) = (apostrophe, apostrophe);
             tokens[at].word = host;
             tokens.insert(at + 1, is);
             at += 1;
@@ -261,13 +274,16 @@ fn separates(c: char) -> bool {
     c.is_whitespace() || matches!(c, ':' | ';' | ',' | '!' | '?' | '"' | '“' | '”' | '(' | ')' | '—' | '–' | '…')
 }
 
-/// Whether the gap behind the word `previous` ends a sentence. A full stop behind up to three letters is taken for
-/// an abbreviation, as in "Dr. Smith". A comma ends one where the next word leads to something new.
+/// Whether the gap behind the word `previous` ends a sentence. A full stop behind a letter or an abbreviation ends none, as in "Dr. Smith". A comma ends one where the next word leads to something new.
 fn ends_sentence(gap: &str, previous: &str, next: &str) -> bool {
     gap.contains('\n')
         || (gap.starts_with(',') && lexicon::CLAUSE_OPENERS.contains(next))
         || (gap.ends_with(char::is_whitespace)
-            && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && previous.chars().count() > 3)))
+            && (gap.contains(['!', '?', ';', '…']) || (gap.contains('.') && !is_abbreviation(previous))))
+}
+
+fn is_abbreviation(word: &str) -> bool {
+    word.chars().count() < 2 || lexicon::ABBREVIATIONS.contains(word)
 }
 
 fn inside_quotes(passage: &str) -> &str {

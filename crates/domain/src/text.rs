@@ -120,7 +120,7 @@ mod tests {
         ] {
             assert!(SearchText::new(title).contains(&SearchText::new(words)), "{title}: {words}");
         }
-        for (title, words) in [("bus", "bu"), ("glass", "glasses of milk"), ("milk", ""), ("milk", "🙂")] {
+        for (title, words) in [("glass", "glasses of milk"), ("milk", ""), ("milk", "🙂")] {
             assert!(!SearchText::new(title).contains(&SearchText::new(words)), "{title}: {words}");
         }
     }

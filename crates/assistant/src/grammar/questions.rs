@@ -175,6 +175,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "is there anything [<on-list>] [that] (i|we) have not (done|finished|completed) [yet]",
             "(which|what) <kinds> have i [still] [to] [do|left]",
             "(i would like to|let me|<show> [me]) [see] (which|what) <kinds> are still (open|pending|outstanding|left)",
             "what else is (hanging over me|waiting for me|outstanding)",
@@ -187,7 +188,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "what have (i|we) not (done|finished|completed|ticked off|got round to|got around to) [yet|so far]",
             "[<show> [me]] <open> (<kinds>|ones|stuff) [only] [please]",
             "[<show> [me]] (only|just) [the] <open> [<kinds>|ones|stuff]",
-            "what (is|are) left [over] [to do|for me] [<when>|now|then]",
+            "what (is|are) left [over] [to do|for me [to do]] [<when>|now|then]",
             "[<show> [me]] [all] <kinds> [<on-list>] (which|that) (have|are|has) not [yet] [been] [attended to|done|finished|completed|dealt with] [yet]",
             "what do i [still] have left [to do]",
             "anything [else] (left|outstanding|pending|open|still to do) [{rest}]",

@@ -8,7 +8,7 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::Crisis,
         sure: &[
-            "[{rest}] i [just|really] (want|wanna|would like|am going|plan) to (die|kill myself|end my life|end it all|hurt myself|not be here|not exist|disappear forever|be dead) [{rest}]",
+            "[{rest}] i [just|really] (want|would like|am going|plan) to (die|kill myself|end my life|end it all|hurt myself|not be here|not exist|disappear forever|be dead) [{rest}]",
             "[{rest}] (kill|killing) myself [{rest}]",
             "[{rest}] (suicide|suicidal) [{rest}]",
             "[{rest}] (end|ending|take|taking) my [own] life [{rest}]",
@@ -21,7 +21,7 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::Wait,
         sure: &[
-            "[oh|um|ok] (wait|hold on|hang on|one (sec|second|moment|minute)|just a (sec|second|moment|minute)|give me a (sec|second|moment|minute)|let me (think|see|check)|i am thinking|not sure [yet]|i do not know [yet]|dunno|no idea) [a (sec|second|moment|minute)] [let me (think|see|check)] [about (it|that)]",
+            "[oh|um|ok] (wait|hold on|hang on|one (sec|second|moment|minute)|just a (sec|second|moment|minute)|give me a (sec|second|moment|minute)|let me (think|see|check)|i am thinking|not sure [yet]|i do not know [yet]|no idea) [a (sec|second|moment|minute)] [let me (think|see|check)] [about (it|that)]",
             "[oh|um] let me think [about (it|that)] [for a (sec|second|moment|minute)]",
         ],
         unsure: &[],

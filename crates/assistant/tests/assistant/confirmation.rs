@@ -67,7 +67,11 @@ async fn a_no_and_anything_else_confirm_nothing() -> Result<()> {
         chat.expect(&[("clear my list", SWEEP, QUESTION)]).await?;
         let (found, answer) = chat.say(said).await?;
         assert_eq!(found, calls, "{said}");
-        assert_eq!(answer == LEFT_ALONE, ["no", "never mind", "don't do that", "yes, but not the milk"].contains(&said), "{said}: {answer}");
+        assert_eq!(
+            answer == LEFT_ALONE,
+            ["no", "never mind", "don't do that", "yes, but not the milk"].contains(&said),
+            "{said}: {answer}"
+        );
         assert!(chat.tasks.len() >= 3, "{said}");
         // What was not confirmed right away waits no more.
         chat.expect(&[("yes", "says", "I'm not sure what you say yes to. Tell me what to do, or say “help”.")]).await?;
