@@ -6,7 +6,7 @@
 use domain::chat::MAX_CALLS;
 use domain::chat::UserText;
 
-use super::command::{Command, Decision, Plan, Remark, Target};
+use super::command::{Command, Decision, Plan, Question, Remark, Target};
 use super::conversation::Memory;
 use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
 use super::lexicon;
@@ -22,6 +22,9 @@ const MAX_BARE_WORDS: usize = 12;
 
 /// Maximum number of words of a part that goes on with an enumeration.
 const MAX_CONTINUED_WORDS: usize = 5;
+
+/// Maximum number of words of a label before a colon.
+const MAX_LABEL: usize = 16;
 
 /// Maximum number of words before a command that are taken for an introduction.
 const MAX_INTRODUCTION: usize = 8;
@@ -225,7 +228,7 @@ impl Listener<'_> {
             let text = self.message.sentence.text();
             Decision::Say(if language::is_english(text) { Remark::Unknown } else { Remark::EnglishOnly })
         };
-        let Some(reading) = best else { return unknown() };
+        let Some(reading) = best else { return self.labelled_title().unwrap_or_else(unknown) };
         match reading.intent() {
             Intent::Add if reading.title.as_ref().is_some_and(|title| !self.is_dependent(title.start)) => {
                 if reading.has(Feature::Add) || reading.has(Feature::Reminder) {
@@ -242,6 +245,24 @@ impl Listener<'_> {
             }
             _ => unknown(),
         }
+    }
+
+    /// The title behind a label: "one for the band: update the website". It is added if the label speaks of a new task, and
+    /// asked about otherwise.
+    fn labelled_title(&self) -> Option<Decision> {
+        let (sentence, all) = (&self.message.sentence, self.message.sentence.all());
+        let colon = (1..all.end.min(MAX_LABEL)).find(|&at| sentence.is_behind_colon(at))?;
+        let title = self.written(&(colon..all.end)).to_owned();
+        let is_doubtful = sentence.is_question() || sentence.has_any(&(0..colon), lexicon::NEGATIONS);
+        if title.is_empty() || is_doubtful {
+            return None;
+        }
+        let command = Command::Add { title };
+        Some(if sentence.has_any(&(0..colon), lexicon::LABELS) {
+            Decision::run(command)
+        } else {
+            Decision::Ask(Question::Confirm(command))
+        })
     }
 
     /// The titles of a part that goes on with an enumeration: "..., and also bread", "...; bread".

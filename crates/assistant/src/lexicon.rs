@@ -253,3 +253,8 @@ pub(super) const ABBREVIATIONS: WordClass = WordClass(&[
     "dept", "mt", "rd", "ave", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
     "mon", "tue", "tues", "wed", "thu", "thurs", "fri", "sat", "sun", "p.m", "a.m", "ed", "vol", "pp", "fig",
 ]);
+/// Speaks of a new task, in a label before a colon.
+pub(super) const LABELS: WordClass = WordClass(&[
+    "one", "new", "task", "tasks", "another", "else", "note", "list", "add", "item", "thing", "remember", "reminder", "idea", "written",
+    "todo", "need", "also", "next", "something",
+]);

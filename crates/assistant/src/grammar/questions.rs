@@ -108,6 +108,8 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "remind me what i was going to (buy|do|get)",
             "<show> [me] [out] everything [that] i have (written|put|noted|added) [down]",
             "what else needs doing [<when>|before {rest}]",
+            "let us have a look at <list> [before {rest}]",
+            "run me through (it|<list>|the list)",
             "[<wish>] <list>",
             "[<wish>] <show> [to|back to] [me|us] [out|of|on|about|what is on|what is in|with] [all] [<a>|each] [<kinds>|<kind>|contents|content|status|everything|titles|overview|summary] [of|on|in|from|about|that are on] <list> [to me] [<when>] [[that] i have]",
             "[<wish>] <show> [me|us] [<det>] [various|different] <kinds> [i have] [that are] [that i have] [listed|written] [<on-list>] [<when>]",
@@ -175,6 +177,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "(run|take|walk|talk) me through what is left",
             "is there anything [<on-list>] [that] (i|we) have not (done|finished|completed) [yet]",
             "(which|what) <kinds> have i [still] [to] [do|left]",
             "(i would like to|let me|<show> [me]) [see] (which|what) <kinds> are still (open|pending|outstanding|left)",
@@ -229,6 +232,8 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Completed),
         sure: &[
+            "(which|what) (ones|<kinds>) have i [already] <finished> [already] [so far]",
+            "(bring|pull|show) [me] [up] the (<closed>) (stuff|ones|<kinds>) [up]",
             "(<show>|showing) [me] what i have (completed|finished|done|ticked off) [so far] [{rest}]",
             "what (did|have) i (close|closed|complete|completed|ship|shipped|finish|finished|tick off|ticked off|do|done) [<when>|this {rest}|today|yesterday|so far]",
             "(i can|can i|i want to|let me) (see|view) (the|all) (things|<kinds>) (which|that) are (closed|done|finished|completed) [already]",

@@ -21,8 +21,8 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::Wait,
         sure: &[
-            "[oh|um|ok] (wait|hold on|hang on|one (sec|second|moment|minute)|just a (sec|second|moment|minute)|give me a (sec|second|moment|minute)|let me (think|see|check)|i am thinking|not sure [yet]|i do not know [yet]|no idea) [a (sec|second|moment|minute)] [let me (think|see|check)] [about (it|that)]",
-            "[oh|um] let me think [about (it|that)] [for a (sec|second|moment|minute)]",
+            "[oh|ok] (wait|hold on|hang on|one (sec|second|moment|minute)|just a (sec|second|moment|minute)|give me a (sec|second|moment|minute)|let me (think|see|check)|i am thinking|not sure [yet]|i do not know [yet]|no idea) [a (sec|second|moment|minute)] [let me (think|see|check)] [about (it|that)]",
+            "[oh] let me think [about (it|that)] [for a (sec|second|moment|minute)]",
         ],
         unsure: &[],
     },
@@ -38,7 +38,7 @@ pub(super) const REMARKS: &[Frames] = &[
         intent: Intent::Correct,
         sure: &[
             "[no] [oh|oops|whoops] [sorry|wait] i (mean|meant) [to say] {new}",
-            "(no|oops|sorry|wait) [sorry|wait|i meant|make (that|it)] {new}",
+            "(no|oops|sorry|wait) [sorry|wait|i meant] [scratch that [wording]] [make (that|it)] {new}",
             "(make|call) (that|it) {new} [instead]",
             "(it|that) should (be|say|read|have been) {new}",
         ],
@@ -193,6 +193,7 @@ pub(super) const REMARKS: &[Frames] = &[
     Frames {
         intent: Intent::Help,
         sure: &[
+            "do i have to {rest} or (is|can|do) {rest}",
             "how do (i|you|we) {rest}",
             "(can|could) you (help|explain) [me] [{rest}]",
             "what (do|can) (you|i) [actually] (do|use you for|use this for) [{rest}]",
