@@ -181,7 +181,7 @@ async fn hash_beyond_the_queue_fails_immediately() {
 #[tokio::test]
 async fn concurrent_hashes_are_limited() {
     let (open, function, hasher) = gated_hasher(limits(1, 8));
-    let calls: Vec<_> = (0..4)
+    let tasks: Vec<_> = (0..4)
         .map(|_| {
             let hasher = Arc::clone(&hasher);
             tokio::spawn(async move { hasher.hash(password()).await })
@@ -192,8 +192,8 @@ async fn concurrent_hashes_are_limited() {
         assert_eq!((function.started.load(Ordering::SeqCst), hasher.pool.available().1), (round, 0));
         open.send(()).unwrap();
     }
-    for call in calls {
-        call.await.unwrap().unwrap();
+    for task in tasks {
+        task.await.unwrap().unwrap();
     }
 }
 
