@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use domain::text::SearchText;
 use domain::tool::UNDO;
 
-use super::command::{Action, Command, Known, View, quoted};
+use super::command::{Action, Command, View, quoted};
 use super::conversation::{Change, Outcome};
+use super::tasks::Known;
 
 /// Maximum number of tasks that an answer lists. The others can be searched for by name.
 const MAX_LISTED: usize = 50;

@@ -5,18 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::selection::Selection;
-
-/// A filter of the list by status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Status {
-    /// All tasks.
-    All,
-    /// Tasks that are not completed.
-    Pending,
-    /// Tasks that are completed.
-    Completed,
-}
+use super::tasks::{Known, Status};
 
 /// A change of an existing task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,19 +29,6 @@ impl Action {
             _ => None,
         }
     }
-}
-
-/// A task that the conversation has shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Known {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// Whether it is completed.
-    pub completed: bool,
-    /// Its position in the list that showed it, from 1.
-    pub position: u64,
 }
 
 /// The task that a tool is called for.
@@ -194,17 +170,6 @@ impl Command {
             Self::Complete(task) | Self::Delete(task) => json!({ "task_identifier": task.identifier }),
             Self::Rename(task, title) => json!({ "task_identifier": task.identifier, "new_title": title }),
             Self::Undo | Self::ConfirmPending => json!({}),
-        }
-    }
-}
-
-impl Status {
-    /// The parameter of `list_tasks`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Pending => "pending",
-            Self::Completed => "completed",
         }
     }
 }

@@ -11,7 +11,8 @@ use domain::text::NormalizedText;
 use domain::tool::{CONFIRM_PENDING, UNDO};
 use serde_json::Value;
 
-use super::command::{Action, Known, Question};
+use super::command::{Action, Question};
+use super::tasks::Known;
 
 /// Maximum number of tasks that are remembered as shown, the newest first to stay.
 const MAX_SEEN: usize = 200;

@@ -3,19 +3,26 @@
 //! A message may answer the question before it. Otherwise its parts are interpreted one by one, and what is not done is
 //! named.
 
-use domain::chat::MAX_CALLS;
-use domain::chat::UserText;
+mod listener;
+mod parts;
+mod pasted;
+mod reply;
+mod sets;
 
+use std::ops::Range;
+
+use domain::chat::{MAX_CALLS, UserText};
+
+use self::listener::{Listener, confirmed};
+pub(super) use self::parts::MessagePart;
+use self::pasted::PastedList;
 use super::command::{Command, Decision, Plan, Question, Remark, Target};
 use super::conversation::Memory;
 use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
+use super::language;
 use super::lexicon;
-use super::listener::Listener;
 use super::matching::Message;
-use super::parts::{MessagePart, parts};
-use super::pasted::PastedList;
 use super::sentence::{Enumeration, MAX_WORDS, Sentence};
-use super::{language, reply};
 
 /// Maximum number of words of a thing or a statement that a command behind it may be about.
 const MAX_BARE_WORDS: usize = 12;
@@ -28,6 +35,8 @@ const MAX_LABEL: usize = 16;
 
 /// Maximum number of words before a command that are taken for an introduction.
 const MAX_INTRODUCTION: usize = 8;
+
+pub(super) use self::parts::parts as parts_of;
 
 /// Returns the message of `text` as the grammar knows it; `None` if it is too long.
 pub(super) fn read(text: &str) -> Option<Message<'_>> {
@@ -78,7 +87,7 @@ impl Listener<'_> {
         {
             return decision;
         }
-        let Some(parts) = parts(self.message) else { return Decision::Say(Remark::TooLong) };
+        let Some(parts) = parts::parts(self.message) else { return Decision::Say(Remark::TooLong) };
         match &parts[..] {
             [] => Decision::Say(Remark::Unknown),
             [only] => match self.decide(&only.readings) {
@@ -92,12 +101,11 @@ impl Listener<'_> {
     /// Decides about a message of several parts. A "don't" among them outweighs everything, and chatter around commands is
     /// left aside.
     fn decide_parts(&self, parts: &[MessagePart]) -> Decision {
-        let is_conditional = self.message.sentence.has_any(&(0..1), lexicon::CONDITIONS);
         let mut plan = Plan::default();
         let mut remark = None;
         let mut wish = None;
         let mut is_adding = false;
-        let mut mentioned: Option<(std::ops::Range<usize>, usize, usize)> = None;
+        let mut mentioned: Option<(Range<usize>, usize, usize)> = None;
         for part in parts {
             let best = part.readings.first();
             if let (Some((thing, commands, skipped)), Some(reading)) = (&mentioned, best)
@@ -177,6 +185,11 @@ impl Listener<'_> {
                 },
             }
         }
+        self.finish(plan, wish, remark)
+    }
+
+    /// The decision that a plan leads to. `wish` is a part that only sounds like a wish for a new task.
+    fn finish(&self, mut plan: Plan, wish: Option<(Question, Range<usize>)>, remark: Option<Remark>) -> Decision {
         if plan.commands.is_empty() && plan.question.is_none() {
             return match (wish, remark) {
                 (Some((question, _)), _) => Decision::Ask(question),
@@ -184,12 +197,12 @@ impl Listener<'_> {
                 (None, None) => self.best_guess(),
             };
         }
-        if let (Some((question, span)), None) = (wish, &plan.question) {
-            // It is asked only if nothing else happens; else it is named.
-            let _ = question;
+        // A wish is asked about only if nothing else happens.
+        if let (Some((_, span)), None) = (wish, &plan.question) {
             plan.skipped.push(self.written(&span).to_owned());
         }
         // "If I finish the report, delete it"
+        let is_conditional = self.message.sentence.has_any(&(0..1), lexicon::CONDITIONS);
         if is_conditional && plan.commands.iter().any(Command::changes_tasks) {
             return Decision::Say(Remark::Unknown);
         }
@@ -234,15 +247,13 @@ impl Listener<'_> {
                 if reading.has(Feature::Add) || reading.has(Feature::Reminder) {
                     self.interpret(&reading)
                 } else {
-                    super::listener::confirmed(self.interpret(&reading))
+                    confirmed(self.interpret(&reading))
                 }
             }
-            Intent::Complete | Intent::Delete | Intent::Rename => {
-                match super::listener::confirmed(self.interpret(&reading)) {
-                    Decision::Ask(question) => Decision::Ask(question),
-                    Decision::Act(_) | Decision::Say(_) => unknown(),
-                }
-            }
+            Intent::Complete | Intent::Delete | Intent::Rename => match confirmed(self.interpret(&reading)) {
+                Decision::Ask(question) => Decision::Ask(question),
+                Decision::Act(_) | Decision::Say(_) => unknown(),
+            },
             _ => unknown(),
         }
     }
@@ -266,7 +277,7 @@ impl Listener<'_> {
     }
 
     /// The titles of a part that goes on with an enumeration: "..., and also bread", "...; bread".
-    fn continued(&self, span: &std::ops::Range<usize>) -> Option<Vec<String>> {
+    fn continued(&self, span: &Range<usize>) -> Option<Vec<String>> {
         let tokens = self.message.tokens();
         let words = span.clone().take_while(|&at| lexicon::CONTINUATIONS.contains(&tokens[at].word)).count();
         let rest = span.start + words..span.end;
@@ -295,7 +306,7 @@ impl Listener<'_> {
 
     /// A command about "it", where that is what the part before has named. A new task may be called after anything; to
     /// change one, its name has to be the object of a sentence that the grammar knows.
-    fn about_mentioned(&self, reading: &Reading, thing: &std::ops::Range<usize>) -> Option<Command> {
+    fn about_mentioned(&self, reading: &Reading, thing: &Range<usize>) -> Option<Command> {
         let points = |item: &Item| item.phrase == Phrase::It || self.message.sentence.is_pronoun(&item.name);
         let is_whole = self.message.sentence.sentences().contains(thing);
         match reading.intent() {

@@ -5,7 +5,6 @@ use super::conversation::Memory;
 use super::dialogue;
 use super::grammar::{Intent, Item, Reading};
 use super::matching::Message;
-use super::parts::parts;
 use super::wording;
 
 /// Maximum number of readings of a part: the others explain even less.
@@ -55,9 +54,9 @@ pub struct ExplainedReading {
 
 pub(super) fn explain(text: &str) -> Explanation {
     let message = dialogue::read(text);
-    let found = message.as_ref().and_then(parts).unwrap_or_default();
+    let found = message.as_ref().and_then(dialogue::parts_of).unwrap_or_default();
     let explained = |message: &Message<'_>| {
-        let part = |part: &super::parts::MessagePart| ExplainedPart {
+        let part = |part: &dialogue::MessagePart| ExplainedPart {
             text: message.sentence.written(part.span.clone()).to_owned(),
             readings: readings(message, &part.readings),
         };

@@ -255,6 +255,24 @@ pub(super) const ABBREVIATIONS: WordClass = WordClass(&[
 ]);
 /// Speaks of a new task, in a label before a colon.
 pub(super) const LABELS: WordClass = WordClass(&[
-    "one", "new", "task", "tasks", "another", "else", "note", "list", "add", "item", "thing", "remember", "reminder", "idea", "written",
-    "todo", "need", "also", "next", "something",
+    "one",
+    "new",
+    "task",
+    "tasks",
+    "another",
+    "else",
+    "note",
+    "list",
+    "add",
+    "item",
+    "thing",
+    "remember",
+    "reminder",
+    "idea",
+    "written",
+    "todo",
+    "need",
+    "also",
+    "next",
+    "something",
 ]);

@@ -5,8 +5,8 @@
 //! |---|---|
 //! | the conversation so far | `conversation` |
 //! | the words of the message, and their classes | `sentence`, `numbers`, `lexicon` |
-//! | its parts, and the ways to understand each | `parts`, `pasted`, `grammar` (the tables), `notation`, `matching` |
-//! | commands, a question or a remark | `dialogue`, `reply`, `listener`, `sets`, `command`, `selection` |
+//! | the ways to understand them | `grammar` (the tables), `notation`, `matching` |
+//! | its parts, and for each a command, a question or a remark | `dialogue`, `command`, `selection`, `tasks` |
 //! | the calls, round by round | `rounds` |
 //! | the text of the answer | `wording` (without results), `answer` (about results) |
 //! | how a sentence is understood, for developers | `explain` |
@@ -21,17 +21,13 @@ mod explain;
 mod grammar;
 mod language;
 mod lexicon;
-mod listener;
 mod matching;
 mod notation;
 mod numbers;
-mod parts;
-mod pasted;
-mod reply;
 mod rounds;
 mod selection;
 mod sentence;
-mod sets;
+mod tasks;
 mod wording;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::notation::Slot;
 use super::sentence::Token;
 
 pub(super) use self::program::{Families, Program};
+use self::words::{FamilyEnd, FamilyId};
 #[cfg(test)]
 pub(super) use self::words::{MAX_STEPS, steps_of};
 pub(super) use self::words::{Message, Vocabulary};
@@ -46,22 +47,6 @@ pub(super) struct Cover {
     pub names_list: bool,
     /// The number of misspelt words.
     pub misspelt: usize,
-}
-
-/// One end of a word family that begins at a given word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FamilyEnd {
-    end: usize,
-    misspelt: usize,
-    rest_words: usize,
-    wild_words: usize,
-    names_list: bool,
-}
-
-impl FamilyEnd {
-    fn cost(self) -> (usize, usize, usize) {
-        (self.rest_words, self.misspelt, self.wild_words)
-    }
 }
 
 /// One run of a program.
@@ -208,7 +193,7 @@ impl Run<'_> {
 
 impl Message<'_> {
     /// Returns where a family that begins at `at` may end, for each end the way that explains most.
-    fn family_ends(&self, families: &Families, id: program::FamilyId, at: usize) -> Rc<[FamilyEnd]> {
+    fn family_ends(&self, families: &Families, id: FamilyId, at: usize) -> Rc<[FamilyEnd]> {
         if let Some(ends) = self.families.borrow().get(&(id, at)) {
             return Rc::clone(ends);
         }

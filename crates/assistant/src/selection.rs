@@ -3,7 +3,7 @@
 use domain::text::NormalizedText;
 use serde::{Deserialize, Serialize};
 
-use super::command::{Known, Status};
+use super::tasks::{Known, Status};
 
 /// A set of tasks in a list that is read first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

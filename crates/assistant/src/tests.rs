@@ -6,11 +6,12 @@ use domain::llm::LlmMessage;
 use domain::task::Title;
 use serde_json::{Value, json};
 
-use super::command::Known;
-use super::command::{Action, Status, Target};
+use super::command::{Action, Target};
 use super::dialogue::{decide, read};
 use super::matching::{MAX_STEPS, steps_of};
 use super::sentence::{Enumeration, MAX_WORDS};
+use super::tasks::Known;
+use super::tasks::Status;
 use super::*;
 
 /// Steps that one message may take: a program that finds the budget spent has just taken its last ones.

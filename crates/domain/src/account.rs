@@ -12,11 +12,10 @@ mod sessions;
 mod sign_in;
 mod token_cache;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use crate::api_token::ApiTokenRepoError;
-use crate::id::{SessionId, UserId};
 use crate::principal::InsufficientScope;
 use crate::runtime::rate_limit::RateLimited;
 use crate::session::SessionRepoError;
@@ -29,7 +28,7 @@ pub use identity_provider::MockIdentityProvider;
 pub use identity_provider::{
     AuthorizationRequest, IdentityProvider, IdentityProviderError, ProviderIdentity, SignInProof,
 };
-pub use ports::{HashError, PasswordHasher, TokenError, TokenIssuer};
+pub use ports::{AccessClaims, HashError, PasswordHasher, TokenError, TokenIssuer};
 #[cfg(any(test, feature = "mock"))]
 pub use ports::{MockPasswordHasher, MockTokenIssuer};
 pub use service::{AccountPorts, AccountService};
@@ -57,21 +56,6 @@ pub struct SignedIn {
     pub refresh_token: SecretString,
     /// The user.
     pub user: User,
-}
-
-/// The claims of an access token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessClaims {
-    /// The user: `sub`.
-    pub user: UserId,
-    /// The session: `sid`.
-    pub session: SessionId,
-    /// The user's token version at issue: `ver`.
-    pub token_version: u32,
-    /// The time of issue: `iat` and `nbf`, in whole seconds.
-    pub issued_at: DateTime<Utc>,
-    /// The expiry: `exp`, in whole seconds.
-    pub expires_at: DateTime<Utc>,
 }
 
 /// Lifetimes of tokens.

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::command::Status;
 use crate::matching::Cover;
+use crate::tasks::Status;
 
 /// Lines of a table that ask for the same.
 pub(crate) struct Frames {

@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::words::{Vocabulary, Word, WordId};
+use super::words::{FamilyId, Vocabulary, Word, WordId};
 use crate::notation::{NotationError, Pattern, Slot};
-
-/// A word family, by number.
-pub(crate) type FamilyId = usize;
 
 /// A step of a program.
 #[derive(Clone, Debug)]

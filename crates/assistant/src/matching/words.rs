@@ -4,13 +4,31 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::FamilyEnd;
-use super::program::FamilyId;
 use crate::numbers;
 use crate::sentence::{Sentence, Token};
 
 /// A word of the grammar, by number.
 pub(super) type WordId = u16;
+
+/// A word family, by number.
+pub(super) type FamilyId = usize;
+
+/// One end of a word family that begins at a given word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FamilyEnd {
+    pub end: usize,
+    pub misspelt: usize,
+    pub rest_words: usize,
+    pub wild_words: usize,
+    pub names_list: bool,
+}
+
+impl FamilyEnd {
+    /// How much it leaves unexplained.
+    pub fn cost(self) -> (usize, usize, usize) {
+        (self.rest_words, self.misspelt, self.wild_words)
+    }
+}
 
 /// Maximum number of steps that all programs together take over one message.
 pub(crate) const MAX_STEPS: usize = 400_000;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use url::Url;
 
-use super::{IdentityProviderError, SignInProof};
+use super::identity_provider::{IdentityProviderError, SignInProof};
 use crate::id::{SessionId, UserId};
 
 /// An external sign-in in progress. The browser that started it keeps it, sealed, in a cookie, so that no other browser can

@@ -1,12 +1,29 @@
 //! The ports for passwords and tokens.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::{AccessClaims, SignInAttempt};
+use super::attempt::SignInAttempt;
+use crate::id::{SessionId, UserId};
 use crate::secret::{NewSecret, SecretHash, SecretKind};
 use crate::storage::Cause;
 use crate::user::{Password, PasswordHash};
+
+/// The claims of an access token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// The user: `sub`.
+    pub user: UserId,
+    /// The session: `sid`.
+    pub session: SessionId,
+    /// The user's token version at issue: `ver`.
+    pub token_version: u32,
+    /// The time of issue: `iat` and `nbf`, in whole seconds.
+    pub issued_at: DateTime<Utc>,
+    /// The expiry: `exp`, in whole seconds.
+    pub expires_at: DateTime<Utc>,
+}
 
 /// Reasons why a password cannot be hashed or verified.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::api_token::MockApiTokenRepo;
-use crate::id::SessionId;
+use crate::id::{SessionId, UserId};
 use crate::principal::{Principal, Scope, Scopes, Via};
 use crate::runtime::rate_limit::{MockRateLimiter, RateDecision, RateKey, RatePolicy};
 use crate::runtime::{ManualClock, MockBackground, MockFailureLog, MockIdGenerator};

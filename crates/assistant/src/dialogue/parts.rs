@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::grammar::{Feature, GRAMMAR, Intent, Phrase, Reading};
-use super::matching::Message;
+use crate::grammar::{Feature, GRAMMAR, Intent, Phrase, Reading};
+use crate::matching::Message;
 
 /// Maximum number of joints at which a message is cut. Of more, only those between sentences count.
 const MAX_JOINTS: usize = 24;
@@ -21,7 +21,7 @@ const UNREAD_COST: i32 = 3;
 
 /// A part of a message.
 #[derive(Clone, Debug)]
-pub(super) struct MessagePart {
+pub(crate) struct MessagePart {
     /// Its words.
     pub span: Range<usize>,
     /// The ways to understand it, the best first.
@@ -37,7 +37,7 @@ struct Cut {
 }
 
 /// Returns the parts of a message; `None` if it has too many joints.
-pub(super) fn parts(message: &Message<'_>) -> Option<Vec<MessagePart>> {
+pub(crate) fn parts(message: &Message<'_>) -> Option<Vec<MessagePart>> {
     let mut joints = message.sentence.joints();
     if joints.len() > MAX_JOINTS {
         joints.retain(|(_, begins_sentence)| *begins_sentence);

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use super::command::{Action, Command, Decision, Remark, Status, Target};
-use super::grammar::{Phrase, Reading};
-use super::lexicon;
 use super::listener::{Listener, MAX_TOGETHER, several_at_once, together};
-use super::selection::{Part, Selection};
-use super::sentence::Enumeration;
+use crate::command::{Action, Command, Decision, Remark, Target};
+use crate::grammar::{Phrase, Reading};
+use crate::lexicon;
+use crate::selection::{Part, Selection};
+use crate::sentence::Enumeration;
+use crate::tasks::Status;
 
 impl Listener<'_> {
     /// Several tasks by their positions, or as a part of the list.

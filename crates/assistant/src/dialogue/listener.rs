@@ -4,13 +4,14 @@
 
 use std::ops::Range;
 
-use super::command::{Action, Command, Decision, Plan, Question, Remark, Status, Target, View};
-use super::conversation::Memory;
-use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
-use super::lexicon;
-use super::matching::Message;
-use super::selection::Selection;
-use super::sentence::{Enumeration, Token};
+use crate::command::{Action, Command, Decision, Plan, Question, Remark, Target, View};
+use crate::conversation::Memory;
+use crate::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
+use crate::lexicon;
+use crate::matching::Message;
+use crate::selection::Selection;
+use crate::sentence::{Enumeration, Token};
+use crate::tasks::Status;
 
 /// Maximum number of tasks that one sentence names.
 pub(super) const MAX_TOGETHER: usize = 20;

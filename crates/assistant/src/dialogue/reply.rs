@@ -5,10 +5,11 @@
 
 use domain::text::NormalizedText;
 
-use super::command::{Action, Command, Decision, Known, Question, Remark, Target};
-use super::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
-use super::lexicon;
 use super::listener::{Listener, command, several_at_once, together};
+use crate::command::{Action, Command, Decision, Question, Remark, Target};
+use crate::grammar::{GRAMMAR, Intent, Item, Phrase, Reading};
+use crate::lexicon;
+use crate::tasks::Known;
 
 /// Maximum number of words of a choice between tasks.
 const MAX_NAME_WORDS: usize = 12;

@@ -1,8 +1,8 @@
 //! Pasted lists: lines with bullets, numbers or check boxes, or one item a line behind a command that adds.
 
-use super::grammar::{GRAMMAR, Intent};
-use super::lexicon;
-use super::sentence::{MAX_WORDS, Sentence};
+use crate::grammar::{GRAMMAR, Intent};
+use crate::lexicon;
+use crate::sentence::{MAX_WORDS, Sentence};
 
 /// Maximum number of words of a headline such as "shopping list".
 const MAX_HEADLINE_WORDS: usize = 4;
