@@ -4,6 +4,7 @@
 //! named.
 
 mod listener;
+mod names;
 mod parts;
 mod pasted;
 mod reply;

@@ -10,7 +10,7 @@ use crate::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
 use crate::lexicon;
 use crate::matching::Message;
 use crate::selection::Selection;
-use crate::sentence::{Enumeration, Token};
+use crate::sentence::Enumeration;
 use crate::tasks::Status;
 
 /// Maximum number of tasks that one sentence names.
@@ -31,7 +31,7 @@ pub(super) struct Listener<'a> {
 }
 
 /// How likely a bare name is a task's.
-enum Belief {
+pub(super) enum Belief {
     /// It is a task's.
     Task,
     /// It may be a task's.
@@ -195,19 +195,6 @@ impl Listener<'_> {
         }
     }
 
-    /// The quoted passage of a title that begins or ends with one, which the other words only lead to.
-    fn quoted_title(&self, span: &Range<usize>) -> Range<usize> {
-        let is_quote = |at: &usize| self.message.tokens()[*at].word.is_empty();
-        let mut quotes = span.clone().filter(is_quote);
-        match (quotes.next(), quotes.next()) {
-            (Some(only), None) if only == span.start || only + 1 == span.end => {
-                let passage = self.written(&(only..only + 1));
-                if only == span.start || passage.contains(' ') { only..only + 1 } else { span.clone() }
-            }
-            _ => span.clone(),
-        }
-    }
-
     fn all_written(&self, spans: &[Range<usize>]) -> Vec<String> {
         spans.iter().map(|span| self.written(span).to_owned()).collect()
     }
@@ -286,14 +273,6 @@ impl Listener<'_> {
         }
     }
 
-    /// The clause behind a comma in a name that separates no enumeration: "the pregame, Macca is ill".
-    fn comment_in(&self, name: &Range<usize>) -> Option<Range<usize>> {
-        let comma = name.clone().skip(1).find(|&at| self.message.sentence.is_behind_comma(at))?;
-        let comment = comma..name.end;
-        (!self.memory.has_seen_exactly(self.written(name)) && self.is_comment_behind(comment.clone()))
-            .then_some(comment)
-    }
-
     /// The task at a position, or the one whose title is these words: "number 7".
     fn at(&self, number: u32, reading: &Reading) -> Target {
         let written = reading.item_span.as_ref().map_or("", |span| self.written(span));
@@ -311,79 +290,6 @@ impl Listener<'_> {
             target.parts.retain(|part| !part.is_empty());
         }
         target
-    }
-
-    /// Returns how likely a bare name is a task's.
-    fn belief(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Belief {
-        let (sentence, span) = (&self.message.sentence, &item.name);
-        // "Mark X as done" is said of tasks alone, "complete X" and "delete X" of much else.
-        let may_be_other = !reading.has(Feature::Done) && !reading.names_list;
-        // A deletion needs the whole title, unless the sentence is plain.
-        let needs_all = action == Action::Delete && !reading.is_sure();
-        let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
-        let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
-        if is_known || (is_quoted && reading.is_sure()) {
-            Belief::Task
-        } else if self.is_statement(span) {
-            Belief::Perhaps
-        } else if sentence.is_person(span) || (action == Action::Delete && self.is_from_elsewhere(reading, span)) {
-            Belief::Elsewhere
-        } else if sentence.wonders(span) {
-            Belief::Perhaps
-        } else if self.is_clause(item) {
-            if reading.is_sure() { Belief::Perhaps } else { Belief::Nonsense }
-        } else if may_be_other && GRAMMAR.is_elsewhere(self.message, span) {
-            Belief::Elsewhere
-        } else if reading.is_sure() && !(may_be_other && GRAMMAR.is_doubtful(self.message, span)) {
-            Belief::Task
-        } else {
-            Belief::Perhaps
-        }
-    }
-
-    /// Whether the words in `span` are rather a statement or an adverbial than a name: "Peter has his ladder back".
-    fn is_statement(&self, span: &Range<usize>) -> bool {
-        let sentence = &self.message.sentence;
-        sentence.has_any(&(span.start..span.start + 1), lexicon::NEVER_NAMES)
-            || sentence.has_any(&(span.start + 1..span.end), lexicon::FINITE_VERBS)
-    }
-
-    /// Whether something is to be taken from something else than the list: "remove the stain from my blouse".
-    fn is_from_elsewhere(&self, reading: &Reading, span: &Range<usize>) -> bool {
-        let words = self.message.tokens().get(span.clone()).unwrap_or_default();
-        let is_from = |pair: &[Token]| pair[0].word == "from" && lexicon::DETERMINERS.contains(&pair[1].word);
-        !reading.names_list && words.windows(2).any(is_from)
-    }
-
-    /// The name that an item gives, or all of its words if exactly these are a title that was shown. A comma that
-    /// separates no enumeration ends it: "the pregame, Macca is ill".
-    fn name_in(&self, reading: &Reading, item: &Item) -> &str {
-        let whole = reading.item_span.as_ref().map_or("", |span| self.written(span));
-        if self.memory.has_seen_exactly(whole) {
-            return whole;
-        }
-        match self.comment_in(&item.name) {
-            Some(comment) => self.name_of(&self.item(item.name.start..comment.start)),
-            None => self.name_of(item),
-        }
-    }
-
-    /// Whether the words in `span`, behind a comma, are a clause of their own.
-    fn is_comment_behind(&self, span: Range<usize>) -> bool {
-        let sentence = &self.message.sentence;
-        span.len() > 2
-            && !sentence.has_any(&(span.start..span.start + 1), lexicon::CORRECTIONS)
-            && !sentence.has_any(&span, lexicon::LIST_CONJUNCTIONS)
-            && !span.clone().skip(1).any(|at| sentence.is_behind_comma(at))
-    }
-
-    /// The name that an item gives. A quoted passage in it is the name: the words around it only lead there.
-    pub fn name_of(&self, item: &Item) -> &str {
-        self.message.sentence.quoted(item.name.clone()).unwrap_or_else(|| self.written(&item.name))
-    }
-
-    fn is_clause(&self, item: &Item) -> bool {
-        GRAMMAR.is_clause(self.message, item.name.clone())
     }
 
     /// Returns how the words in `span` point at a task.
