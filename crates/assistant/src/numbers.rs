@@ -1,6 +1,6 @@
 //! Numbers in words and figures, as people name a place in a list.
 //!
-//! Deliberately not here: "last", which is no number and which the tools understand as it is.
+//! "Last" is no number: the tools understand it as it is.
 
 /// Figures, ordinals and cardinals, each with its value.
 const WORDS: &[(u32, [&str; 2])] = &[

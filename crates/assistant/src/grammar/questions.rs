@@ -118,7 +118,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
         ],
         unsure: &[],
     },
-    // The same in other words: whoever asks about a list by its name wants to see it.
+    // A question about a list by its name.
     Frames {
         intent: Intent::List(Status::All),
         sure: &[
