@@ -276,3 +276,26 @@ pub(super) const LABELS: WordClass = WordClass(&[
     "next",
     "something",
 ]);
+/// Measures time.
+pub(super) const UNITS_OF_TIME: WordClass = WordClass(&[
+    "minute",
+    "minutes",
+    "hour",
+    "hours",
+    "day",
+    "days",
+    "week",
+    "weeks",
+    "weekend",
+    "month",
+    "months",
+    "year",
+    "morning",
+    "afternoon",
+    "evening",
+    "night",
+    "noon",
+    "midnight",
+    "am",
+    "pm",
+]);

@@ -189,10 +189,25 @@ impl Listener<'_> {
             commands.iter().find(|command| matches!(command, Command::Add { title } if self.memory.has_open(title)));
         match (known, &commands[..]) {
             (Some(Command::Add { title }), [_]) => Decision::Ask(Question::AddAgain { title: title.clone() }),
-            _ if is_sure => Decision::run_all(commands),
+            _ if is_sure => Decision::Act(Plan {
+                commands,
+                question: None,
+                skipped: self.date_outside(reading).into_iter().collect(),
+            }),
             (_, [only]) => Decision::Ask(Question::Confirm(only.clone())),
             (_, _) => Decision::Ask(Question::Confirm(Command::Add { title: title.to_owned() })),
         }
+    }
+
+    /// The date or time of a reminder that is not in its title, because tasks have none.
+    fn date_outside(&self, reading: &Reading) -> Option<String> {
+        let title = reading.title.as_ref().filter(|_| reading.has(Feature::Reminder))?;
+        let is_outside = |at: &usize| !title.contains(at);
+        let mut words = reading.span.clone().filter(is_outside);
+        let first = words.clone().find(|at| self.message.sentence.is_date_word(*at))?;
+        let last = words.rfind(|at| self.message.sentence.is_date_word(*at))?;
+        let ends_before_title = last < title.start || first >= title.end;
+        ends_before_title.then(|| self.written(&(first..last + 1)).to_owned())
     }
 
     fn all_written(&self, spans: &[Range<usize>]) -> Vec<String> {

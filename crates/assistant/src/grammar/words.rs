@@ -34,7 +34,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // What people add behind a command without a mark: a reason, a sigh.
     (
         "subject",
-        "i am | i have | i had | i will | i was | i just | i already | i did | i do not | i did not | i can | i got | i need | i think | i forgot | i keep | i missed | i sent | i made | i paid | i took | i (finished|bought|found|changed|decided|realised|realized|sorted) \
+        "she transferred | she paid | he paid | they went | they moved | not needed | no longer needed | including | trying | i am | i have | i had | i will | i was | i just | i already | i did | i do not | i did not | i can | i got | i need | i think | i forgot | i keep | i missed | i sent | i made | i paid | i took | i (finished|bought|found|changed|decided|realised|realized|sorted) \
          | we are | we have | we had | we got | we do not | we did | we will | we can | we (bought|found|sold|changed|decided) | it is | its | it was | it got | it has | it does not | it will | it went | they are | they have | they had | they got | they will | they (said|cancelled|canceled|moved|called) \
          | he is | he has | he had | he got | he (did|said|says|wants|fixed|bought) | she is | she has | she had | she got | she (did|said|says|wants|bought) | you are | that is | that was | there is | there are | who am i | who cares | because | since | as (i|we|he|she|it|they|the) | thank god | thank goodness | oh my | oh thank | oh well | omg | phew | turns out | not (happening|going|doing|needed|paying|worth) | no (need|point|longer) | so no (need|point) | apparently | turned out | nobody | somebody | someone | all done | already (did|paid|bought)",
     ),
@@ -217,7 +217,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "into-saying",
-        "→ | it should read | it should say | so it reads | please change it to | please make it | so shorten it to | ought to be | so call it | must be | should be | should become | becomes | in | as | into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
+        "so it becomes | → | it should read | it should say | so it reads | please change it to | please make it | so shorten it to | ought to be | so call it | must be | should be | should become | becomes | in | as | into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
     ),
     ("in-list", "(on|in) <the-list>"),
     ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),

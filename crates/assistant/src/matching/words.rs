@@ -85,7 +85,9 @@ impl Vocabulary {
             return candidates;
         }
         let is_close = |word: &str, other: usize| {
-            (length != other || length >= 6 || strsim::levenshtein(word, typed) == 2)
+            // "Drone" is not "done".
+            (length == other || length.min(other) > MIN_MISSPELT)
+                && (length != other || length >= 6 || strsim::levenshtein(word, typed) == 2)
                 && strsim::osa_distance(word, typed) == 1
         };
         let mut found: Vec<WordId> = Vec::new();

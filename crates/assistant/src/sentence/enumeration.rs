@@ -155,6 +155,14 @@ impl Sentence<'_> {
         (parts, separators)
     }
 
+    /// Whether the word at `at` belongs to a date or a time, prepositions aside.
+    pub fn is_date_word(&self, at: usize) -> bool {
+        let word = &self.tokens[at].word;
+        lexicon::DAYS_AND_MONTHS.contains(word)
+            || lexicon::UNITS_OF_TIME.contains(word)
+            || word.starts_with(|c: char| c.is_ascii_digit())
+    }
+
     /// Whether the words in `span` are a day or a time and nothing else.
     pub fn is_time(&self, span: &Range<usize>) -> bool {
         let words = self.tokens.get(span.clone()).unwrap_or_default();
