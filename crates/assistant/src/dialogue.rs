@@ -310,15 +310,18 @@ impl Listener<'_> {
     fn about_mentioned(&self, reading: &Reading, thing: &Range<usize>) -> Option<Command> {
         let points = |item: &Item| item.phrase == Phrase::It || self.message.sentence.is_pronoun(&item.name);
         let is_whole = self.message.sentence.sentences().contains(thing);
+        let first = thing.start..thing.start + 1;
+        let is_name = self.message.sentence.has_any(&first, lexicon::DETERMINERS)
+            || ![lexicon::NEVER_SUBJECTS, lexicon::NEVER_NAMES]
+                .iter()
+                .any(|class| self.message.sentence.has_any(&first, *class));
         match reading.intent() {
             Intent::Add => {
                 let title = reading.title.as_ref();
                 let is_open = title.is_none_or(|title| GRAMMAR.is_no_title(self.message, title));
                 (reading.is_sure() && is_open).then(|| Command::Add { title: self.written(thing).to_owned() })
             }
-            Intent::Complete | Intent::Delete
-                if reading.is_sure() && !is_whole && reading.item.as_ref().is_some_and(points) =>
-            {
+            Intent::Complete | Intent::Delete if !is_whole && is_name && reading.item.as_ref().is_some_and(points) => {
                 let target = Target::named(self.name_of(&self.item(thing.clone())));
                 Some(if reading.intent() == Intent::Delete {
                     Command::Delete(target)

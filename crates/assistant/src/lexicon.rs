@@ -241,11 +241,16 @@ pub(super) const NEVER_NAMES: WordClass = WordClass(&[
     "so",
     "then",
     "w",
+    "someone",
+    "somebody",
+    "nobody",
+    "everyone",
+    "changed",
 ]);
 /// A verb of a statement.
 pub(super) const FINITE_VERBS: WordClass = WordClass(&[
-    "has", "have", "had", "is", "are", "was", "were", "did", "does", "said", "says", "fixed", "bought", "repaired",
-    "works", "had", "died", "got", "already",
+    "went", "came", "arrived", "has", "have", "had", "is", "are", "was", "were", "did", "does", "said", "says",
+    "fixed", "bought", "repaired", "works", "had", "died", "got", "already",
 ]);
 /// Ends with a full stop inside a sentence: "Dr. Smith".
 pub(super) const ABBREVIATIONS: WordClass = WordClass(&[

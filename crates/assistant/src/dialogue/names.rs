@@ -51,6 +51,8 @@ impl Listener<'_> {
             if reading.is_sure() { Belief::Perhaps } else { Belief::Nonsense }
         } else if may_be_other && GRAMMAR.is_elsewhere(self.message, span) {
             Belief::Elsewhere
+        } else if reading.has(Feature::Done) && sentence.is_errand(span) {
+            Belief::Task
         } else if reading.is_sure() && !(may_be_other && GRAMMAR.is_doubtful(self.message, span)) {
             Belief::Task
         } else {

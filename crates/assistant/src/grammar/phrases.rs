@@ -6,6 +6,8 @@ use super::reading::Phrase;
 
 /// What an `{item}` may be; among equals the first. A phrase that is none of these is a name as it stands.
 pub(super) const ITEMS: &[(Phrase, &str)] = &[
+    (Phrase::Unsaid, "one [please]"),
+    (Phrase::Unsaid, "(one|some|any) of (them|em|those|these|[<det>] <kinds>)"),
     (Phrase::It, "it | that | this | this one | that one | the same | the same one | the one | this too | that too"),
     (Phrase::It, "(this|that|the same) <kind>"),
     (Phrase::It, "(it|that|this) <on-list>"),
@@ -41,8 +43,6 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
         "(them|these|those) [<kinds>|ones] | (two|three|four|five|several|many|some|both) [of] [<det>] (<kinds>|them|ones)",
     ),
     (Phrase::Several, "[<det>] (first|last) {number} [<kinds>|ones]"),
-    (Phrase::Unsaid, "one [please]"),
-    (Phrase::Unsaid, "(one|some|any) of (them|em|those|these)"),
     (Phrase::NamedTask, "[<a>|<det>] <kind> (on|of|concerning|regarding|about|for|with) [<det>] {item}"),
     (Phrase::Position, "[<det>] very {number} [<kind>|one] [<on-list>]"),
     (Phrase::Name, "[<a>|<det>] {item}"),
@@ -57,6 +57,7 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
 pub(super) const NO_TITLES: &[&str] = &[
     "[<a>] [new] (<kind>|<kinds>|it|this|that|these|those|the following|something [new|else]|anything|another [one]|one|one more|more [<kinds>|stuff]|some more|stuff|them)",
     "(this|that) (one|<kind>) [also|too]",
+    "[it|that|this] later",
     "<to-list>",
     "a (list|new list)",
     "[<a>] [new] [<kind>|<kinds>] <to-list>",
@@ -72,6 +73,8 @@ pub(super) const MENTIONS: &[&str] = &[
     "[<lead>] (just|already) {item}",
     "[<lead>] (someone|somebody|i|we|you) [really] (needs to|need to|should|has to|have to|must|keep forgetting to|keep meaning to|forgot to|better|had better) {item}",
     "[<lead>] (i|we) owe {item}",
+    "[<lead>] (i|we) added {item} (by mistake|accidentally|by accident|twice)",
+    "[<lead>] (i am|we are) supposed to {item}",
     "[<lead>] [<wish>] remember to {item}",
     "[<lead>] <list> (does not need|should not have) {item} [on it|in it] [<any-more>]",
     "[<lead>] never mind about {item}",

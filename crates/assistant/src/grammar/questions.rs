@@ -145,6 +145,8 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "<show> [me] [an] [overview of] what is not (done|finished|completed) [yet]",
+            "what is left <on-list> [that] (i|we) have not (done|finished)",
             "(run|take|walk|talk) me through what is left",
             "is there anything [<on-list>] [that] (i|we) have not (done|finished|completed) [yet]",
             "(which|what) <kinds> have i [still] [to] [do|left]",

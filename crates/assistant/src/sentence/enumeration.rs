@@ -100,7 +100,8 @@ impl Sentence<'_> {
         if is_thing(left) && is_thing(right) { Some(true) } else { Some(false) }
     }
 
-    fn is_errand(&self, part: &Range<usize>) -> bool {
+    /// Whether the words in `part` are a deed rather than a thing: "walk the dog".
+    pub fn is_errand(&self, part: &Range<usize>) -> bool {
         part.len() > 1 && lexicon::ERRANDS.contains(&self.tokens[part.start].word)
     }
 
