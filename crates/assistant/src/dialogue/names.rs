@@ -39,6 +39,8 @@ impl Listener<'_> {
         let needs_all = action == Action::Delete && !reading.is_sure();
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
         let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
+        // "Walk the dog done"
+        let is_done_deed = reading.has(Feature::Done) && sentence.is_errand(span);
         if is_known || (is_quoted && reading.is_sure()) {
             Belief::Task
         } else if self.is_statement(span) {
@@ -51,9 +53,7 @@ impl Listener<'_> {
             if reading.is_sure() { Belief::Perhaps } else { Belief::Nonsense }
         } else if may_be_other && GRAMMAR.is_elsewhere(self.message, span) {
             Belief::Elsewhere
-        } else if reading.has(Feature::Done) && sentence.is_errand(span) {
-            Belief::Task
-        } else if reading.is_sure() && !(may_be_other && GRAMMAR.is_doubtful(self.message, span)) {
+        } else if is_done_deed || (reading.is_sure() && !(may_be_other && GRAMMAR.is_doubtful(self.message, span))) {
             Belief::Task
         } else {
             Belief::Perhaps
