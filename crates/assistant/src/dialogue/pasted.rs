@@ -7,6 +7,9 @@ use crate::sentence::{MAX_WORDS, Sentence};
 /// Maximum number of words of a headline such as "shopping list".
 const MAX_HEADLINE_WORDS: usize = 4;
 
+/// Maximum number of lines without a bullet that are checked for commands.
+const MAX_CHECKED: usize = 30;
+
 /// A pasted list.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PastedList<'t> {
@@ -38,10 +41,11 @@ impl<'t> PastedList<'t> {
             items.push(first);
         } else {
             match Headline::read(first.text) {
-                Headline::Add(Some(title)) if rest.iter().all(Line::is_item) => {
+                Headline::Add(Some(title)) if rest.iter().take(MAX_CHECKED).all(Line::is_item) => {
                     items.push(Line { text: title, ..first });
                 }
-                Headline::Add(None) | Headline::Name if rest.iter().all(|line| line.is_marked || line.is_item()) => {}
+                Headline::Add(None) | Headline::Name
+                    if rest.iter().take(MAX_CHECKED).all(|line| line.is_marked || line.is_item()) => {}
                 Headline::Other if is_marked(&rest) && first.text.ends_with(':') => {}
                 Headline::Add(_) | Headline::Name | Headline::Other => return None,
             }
