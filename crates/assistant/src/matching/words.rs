@@ -31,7 +31,7 @@ impl FamilyEnd {
 }
 
 /// Maximum number of steps that all programs together take over one message.
-pub(crate) const MAX_STEPS: usize = 400_000;
+pub(crate) const MAX_STEPS: usize = 200_000;
 
 /// Maximum number of words that a misspelt word may stand for.
 const MAX_CANDIDATES: usize = 3;

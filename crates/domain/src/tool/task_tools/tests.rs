@@ -192,6 +192,44 @@ async fn an_ambiguous_name_changes_nothing_and_shows_the_candidates() {
 }
 
 #[tokio::test]
+async fn a_name_is_found_without_its_accents_and_plural_ending() {
+    for (title, identifier) in [("Café visit", "cafe"), ("eggs", "egg"), ("pay the bill", "bills")] {
+        let memory = Memory::with([task(1, title), task(2, "tea")]);
+        run(&tools(&memory, showing(vec![])), "delete_task", json!({"task_identifier": identifier})).await;
+        assert!(memory.row(1).unwrap().deleted_at.is_some(), "{title}: {identifier}");
+    }
+    // A literal match takes precedence.
+    let memory = Memory::with([task(1, "egg timer"), task(2, "eggs")]);
+    run(&tools(&memory, showing(vec![])), "delete_task", json!({"task_identifier": "eggs"})).await;
+    assert!(memory.row(1).unwrap().deleted_at.is_none() && memory.row(2).unwrap().deleted_at.is_some());
+}
+
+#[tokio::test]
+async fn a_search_finds_titles_and_counts_all_tasks() {
+    let memory = Memory::with([task(1, "Café visit"), task(2, "call mom"), task(3, "mom's cake").toggle(at())]);
+    for (parameters, titles) in [
+        (json!({"query": "mom"}), vec!["mom's cake", "call mom"]),
+        (json!({"query": "CAFE"}), vec!["Café visit"]),
+        (json!({"query": "tea"}), vec![]),
+    ] {
+        let outcome = run(&tools(&memory, showing(vec![])), "list_tasks", parameters.clone()).await;
+        let ToolOutcome::Done { data, .. } = outcome else { panic!("{parameters}") };
+        let mut found: Vec<_> = data["tasks"].as_array().unwrap().iter().map(|task| task["title"].clone()).collect();
+        found.sort_by_key(|title| std::cmp::Reverse(title.to_string()));
+        assert_eq!(found, titles, "{parameters}");
+        assert_eq!(
+            (&data["pending"], &data["completed"], &data["total"]),
+            (&json!(2), &json!(1), &json!(titles.len()))
+        );
+    }
+    let tools = tools(&memory, showing(vec![]));
+    for query in [String::new(), "é".repeat(501)] {
+        let refused = tools.run(&context(), "list_tasks", json!({ "query": query })).await;
+        assert!(matches!(refused, Err(ToolError::BadParameters(_))));
+    }
+}
+
+#[tokio::test]
 async fn an_exact_title_takes_precedence_over_titles_that_contain_it() {
     let memory = Memory::with([task(1, "Buy milk and eggs"), task(2, "Buy Milk")]);
     let outcome = run(&tools(&memory, showing(vec![])), "delete_task", json!({"task_identifier": "buy milk"})).await;
