@@ -257,6 +257,8 @@ pub(super) fn numbered(tasks: &[Known]) -> String {
 struct List<'o> {
     tasks: Vec<Known>,
     status: &'o str,
+    /// Whether the tool has searched for the words.
+    is_search: bool,
     total: usize,
     pending: usize,
     completed: usize,
@@ -271,7 +273,8 @@ impl<'o> List<'o> {
         };
         let (pending, completed) = (count("pending", false), count("completed", true));
         let total = number("total").unwrap_or(tasks.len()).max(tasks.len());
-        Self { status: outcome.data["status"].as_str().unwrap_or("all"), total, pending, completed, tasks }
+        let is_search = outcome.arguments["query"].is_string();
+        Self { status: outcome.data["status"].as_str().unwrap_or("all"), is_search, total, pending, completed, tasks }
     }
 
     fn text(&self) -> String {
@@ -313,11 +316,11 @@ impl<'o> List<'o> {
         }
     }
 
-    /// The tasks that contain `words`: the tool may have searched already, or not.
+    /// The tasks that contain `words`. A list that is the result of a search has no others.
     fn found(&self, words: &str) -> Vec<Known> {
         let words = SearchText::new(words);
-        let mut found: Vec<Known> =
-            self.tasks.iter().filter(|task| SearchText::new(&task.title).contains(&words)).cloned().collect();
+        let is_found = |task: &&Known| self.is_search || SearchText::new(&task.title).contains(&words);
+        let mut found: Vec<Known> = self.tasks.iter().filter(is_found).cloned().collect();
         found.truncate(MAX_LISTED);
         found
     }

@@ -46,9 +46,9 @@ impl SearchText {
         Self(words.map(singular).collect::<Vec<_>>().join(" "))
     }
 
-    /// Whether `part`, which has a word, is in the text.
+    /// Whether the text has the words of `part`, at least one, one behind the other.
     pub fn contains(&self, part: &Self) -> bool {
-        !part.0.is_empty() && self.0.contains(&part.0)
+        !part.0.is_empty() && format!(" {} ", self.0).contains(&format!(" {} ", part.0))
     }
 }
 
@@ -120,7 +120,9 @@ mod tests {
         ] {
             assert!(SearchText::new(title).contains(&SearchText::new(words)), "{title}: {words}");
         }
-        for (title, words) in [("glass", "glasses of milk"), ("milk", ""), ("milk", "🙂")] {
+        for (title, words) in
+            [("milk", "%lk"), ("milk", "m_lk"), ("glass", "glasses of milk"), ("milk", ""), ("milk", "🙂")]
+        {
             assert!(!SearchText::new(title).contains(&SearchText::new(words)), "{title}: {words}");
         }
     }

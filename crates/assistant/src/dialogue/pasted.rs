@@ -75,6 +75,10 @@ impl<'t> Headline<'t> {
         if all.len() > MAX_WORDS {
             return Self::Other;
         }
+        // "Add a task to" goes on in the next line.
+        if message.tokens().last().is_some_and(|last| lexicon::NEVER_LISTED.contains(&last.word)) {
+            return Self::Other;
+        }
         let readings = GRAMMAR.readings(&message, all.clone());
         match readings.first() {
             Some(reading) if reading.intent() == Intent::Add && reading.is_sure() => {
@@ -166,7 +170,14 @@ mod tests {
 
     #[test]
     fn several_commands_are_no_list() {
-        for text in ["add milk\ndelete the second task", "hello\nhow are you", "milk", "what's left?\n- tea", ""] {
+        for text in [
+            "add milk\ndelete the second task",
+            "hello\nhow are you",
+            "milk",
+            "what's left?\n- tea",
+            "Add a task to\nbuy tea",
+            "",
+        ] {
             assert_eq!(PastedList::read(text), None, "{text:?}");
         }
     }

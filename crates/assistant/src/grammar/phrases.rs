@@ -58,6 +58,7 @@ pub(super) const NO_TITLES: &[&str] = &[
     "[<a>] [new] (<kind>|<kinds>|it|this|that|these|those|the following|something [new|else]|anything|another [one]|one|one more|more [<kinds>|stuff]|some more|stuff|them)",
     "(this|that) (one|<kind>) [also|too]",
     "[it|that|this] later",
+    "add",
     "<to-list>",
     "a (list|new list)",
     "[<a>] [new] [<kind>|<kinds>] <to-list>",

@@ -211,7 +211,6 @@ impl TaskTools {
         let data = json!({
             "tasks": numbered(&found),
             "status": status.as_str(),
-            "query": words,
             "total": found.len(),
             "pending": counts.pending,
             "completed": counts.completed,
