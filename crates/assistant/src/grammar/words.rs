@@ -24,12 +24,43 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Around a command, as often as one likes. They say nothing about what is wanted.
     (
         "lead",
-        "at some point | before i forget | i have lost track | turns out [that] | on reflection | same as {*} | not urgent but | also | oh and before i forget | i was going to leave but | yes yes | guess what | well | it turns out [that] | they say | so | it would (be helpful|help|be useful) if you (could|would) | i think [that] (we|you) (can|should|may) | if you do not mind | for the sake of clarity | as agreed [with {*}] | good news | i believe | would it be all right to | might you | i wonder if you (could|would|might) | may i ask you to | perhaps you would | see to it that | i said | god | oh god | great | apparently | ok fine | ugh ok | on second thoughts | on second thought | i am begging you to | i am asking you to | now try | let me rephrase [that] | let us start with something simple | let us try | i have changed my mind | to be honest | honestly | (could|would|can) you now | i typed it wrong | then please | as a test | by the way | btw | thanks and | perfect now | (could|can) we | i would also like [you] to | wait no | i want (that you|you to) | i need you [to] | i would like | you must | you have to | you need to | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] | quick one | before i forget | while i am (thinking|at it) | one more thing | one more | oh and | next | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally | if it is not too much trouble | if you would | i would be grateful if you (could|would) | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well | it is time (we|you|to) | please [to] | pls | plz | kindly | hey [there] | hi [there] | hello [there] | ok | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | so | well | now | and | also | then | alright | yes \
-         | just | actually | oh | great | thanks | quickly | simply | alexa | siri | google | assistant | doable \
-         | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to | (would|will) it be possible [for you] to | is it possible [for you] to | [is there] any chance you (could|can) | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to | you (can|may) \
-         | i (want|need|would like|would love) [for] you to | i was wondering if you could | if you (can|could) \
-         | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) | may i suggest [that] we | help [me] [to] | (be|make) sure (to|you) | (i|we) would appreciate it if you could | go ahead and | let us \
-         | do me a favor and | (good|nice) (morning|evening|day)",
+        "at some point | before i forget | i have lost track | turns out [that] | on reflection | same as {*} \
+         | not urgent but | also | oh and before i forget | i was going to leave but | yes yes | guess what \
+         | well | it turns out [that] | they say | so \
+         | it would (be helpful|help|be useful) if you (could|would) \
+         | i think [that] (we|you) (can|should|may) | if you do not mind | for the sake of clarity \
+         | as agreed [with {*}] | good news | i believe | would it be all right to | might you \
+         | i wonder if you (could|would|might) | may i ask you to | perhaps you would | see to it that \
+         | i said | god | oh god | great | apparently | ok fine | ugh ok | on second thoughts \
+         | on second thought | i am begging you to | i am asking you to | now try | let me rephrase [that] \
+         | let us start with something simple | let us try | i have changed my mind | to be honest | honestly \
+         | (could|would|can) you now | i typed it wrong | then please | as a test | by the way | btw \
+         | thanks and | perfect now | (could|can) we | i would also like [you] to | wait no \
+         | i want (that you|you to) | i need you [to] | i would like | you must | you have to | you need to \
+         | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to \
+         | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep \
+         | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] \
+         | quick one | while i am (thinking|at it) | one more thing | one more | oh and | next \
+         | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally \
+         | if it is not too much trouble | if you would | i would be grateful if you (could|would) \
+         | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me \
+         | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man \
+         | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also \
+         | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and \
+         | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well \
+         | it is time (we|you|to) | please [to] | pls | plz | hey [there] | hi [there] | hello [there] | ok \
+         | okay | oh no | no no | sorry | wait | oops | whoops | hold on | hang on | now | and | alright \
+         | yes | just | actually | oh | thanks | quickly | simply | alexa | siri | google | assistant \
+         | doable | (can|could|will|would) (you|we) | (would|do) you mind | (how|what) about | feel free to \
+         | (would|will) it be possible [for you] to | is it possible [for you] to \
+         | [is there] any chance you (could|can) \
+         | i (can not remember|do not remember|forgot|forget|wonder|am not sure|was wondering|have no idea) \
+         | let us (go ahead and|start by) | do you (know|remember) | start by | would you be so kind [as] to \
+         | you (can|may) | i (want|need|would like|would love) [for] you to | i was wondering if you could \
+         | if you (can|could) | (may|can|could|might) i | [no] (i (mean|meant)|wait|sorry|scratch that) \
+         | may i suggest [that] we | help [me] [to] | (be|make) sure (to|you) \
+         | (i|we) would appreciate it if you could | go ahead and | let us | do me a favor and \
+         | (good|nice) (morning|evening|day)",
     ),
     // What people add behind a command without a mark: a reason, a sigh.
     (
@@ -52,7 +83,11 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind any other command.
     (
         "loose-tail",
-        "yeah | yeah i have | oh | omg | right | rn | right away | for me please | too much | again please | because {rest} | too expensive | <comment> | there | finally | at last | in the end | completely | fully | entirely | instead | though | anyway | actually | from there | any more | anymore | any longer | <when-done> | <tail> | for us | now | right now | right away | again | too | as well | also | then | already | [for] today",
+        "yeah | yeah i have | oh | omg | right | rn | right away | for me please | too much | again please \
+         | because {rest} | too expensive | <comment> | there | finally | at last | in the end | completely \
+         | fully | entirely | instead | though | anyway | actually | from there | any more | anymore \
+         | any longer | <when-done> | <tail> | for us | now | right now | again | too | as well | also | then \
+         | already | [for] today",
     ),
     // Before a command that is clear anyway.
     (
@@ -68,11 +103,13 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
     (
         "kind",
-        "item | story | job | job | thing | bullet | ticket | task | to do [item|task|entry] | item | reminder | entry | chore | errand | note | point | row | line",
+        "item | story | job | thing | bullet | ticket | task | to do [item|task|entry] | reminder | entry \
+         | chore | errand | note | point | row | line",
     ),
     (
         "kinds",
-        "jobs | stuff | chores | errands | bits | entries | tickets | matters | bits and (bobs|pieces) | ones | tasks | to dos | to do [items|tasks|entries] | items | reminders | entries | chores | errands | notes | things | jobs",
+        "jobs | stuff | chores | errands | bits | entries | tickets | matters | bits and (bobs|pieces) | ones \
+         | tasks | to dos | to do [items|tasks|entries] | items | reminders | notes | things",
     ),
     ("a-task", "[<a>] [new] <kind>"),
     (
@@ -108,17 +145,24 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "to-list",
-        "to (tonight's|today's|tomorrow's) (jobs|tasks|list|chores) | to my (jobs|shopping|errands|chores) | to the (shopping|jobs) | on record | among my <kinds> | to what i have {*} | back on | at the top | on it | on (it|that) | to it | (in|to|on|into) <bare-list> | to my things | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | on it | in there | on here | down on <the-list> | to it | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+        "to (tonight's|today's|tomorrow's) (jobs|tasks|list|chores) | to my (jobs|shopping|errands|chores) \
+         | to the (shopping|jobs) | on record | among my <kinds> | to what i have {*} | back on | at the top \
+         | on it | on (it|that) | to it | (in|to|on|into) <bare-list> | to my things \
+         | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | in there | on here \
+         | down on <the-list> | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> \
+         | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) \
+         | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
     ),
     ("to-place", "<to-list> | down | in | on | for later"),
     (
         "from-list",
         "from my (jobs|shopping|errands|chores) | (from|of|out of|in|off) <bare-list> | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
     ),
-    // Verbs. A verb is in one family only.
+    // Verbs.
     (
         "add",
-        "queue up | insert | stick in | add | append | re add | insert | include | jot down | write down | note down | take down | tack on",
+        "queue up | insert | stick in | add | append | re add | include | jot down | write down | note down \
+         | take down | tack on",
     ),
     (
         "make",
@@ -126,17 +170,26 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "put",
-        "toss | throw | log | stick | chuck | shove | bung | whack | add | save | pencil in | mark down | scribble | type | log | put | place | throw | pop | toss | chuck | slap | stick | include | list | note | write | jot | jot down | put down | write down | mark down | get | enter | save | drop | set | keep | log",
+        "toss | throw | log | stick | chuck | shove | bung | whack | add | save | pencil in | mark down \
+         | scribble | type | put | place | pop | slap | include | list | note | write | jot | jot down \
+         | put down | write down | get | enter | drop | set | keep",
     ),
     (
         "show",
-        "have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show | list [off|out] | display | view | see | read [out|off|back|aloud] | tell | print [out] | pull up | bring up | recite | review \
-         | look at | look up | look over | check [out] | go over | go through | run through | run down | walk me through | give | get | hear | know \
-         | browse | find | fetch | open | iterate [over] | share | send | provide | let me see | let me know | let me hear | speak | repeat | inform | take a look at | have a look at",
+        "have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump \
+         | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up \
+         | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me \
+         | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know \
+         | give us | flash | whip out | call up | view | provide | letting me (see|know|have) | show \
+         | list [off|out] | display | see | read [out|off|back|aloud] | tell | print [out] | pull up \
+         | bring up | recite | review | look at | look up | look over | check [out] | go through \
+         | run through | run down | walk me through | give | get | know | browse | find | fetch | open \
+         | iterate [over] | share | send | let me hear | speak | inform | take a look at | have a look at",
     ),
     (
         "mark",
-        "consider | treat | regard | tick off | put | call | class | log | count | register | label | count | mark | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report | consider",
+        "consider | treat | regard | tick off | put | call | class | log | count | register | label | mark \
+         | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report",
     ),
     (
         "remind-me",
@@ -146,7 +199,8 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("reminder", "reminder"),
     (
         "check-off",
-        "cross off of | tick of | cross of | check of | mark of | close off | check off | tick off | cross off | mark off | check of",
+        "cross off of | tick of | cross of | check of | mark of | close off | check off | tick off \
+         | cross off | mark off",
     ),
     (
         "done",
@@ -156,15 +210,27 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
     (
         "finished",
-        "knocked out | gotten through | ticked | crossed off | finally (finished|done|completed) | all done with | (wrapped|finished|sorted|cleared|tidied) [up|out|off] | got through | managed to (do|finish|complete) | knocked out | ticked off | crossed off | submitted | handed in | turned in | sent off | polished off | got (around|round) to | nailed | sorted out | finished [up|off|with] | completed | done with | through with | done | accomplished | taken care of | took care of | wrapped up | got done with",
+        "knocked out | gotten through | ticked | crossed off | finally (finished|done|completed) \
+         | all done with | (wrapped|finished|sorted|cleared|tidied) [up|out|off] | got through \
+         | managed to (do|finish|complete) | ticked off | submitted | handed in | turned in | sent off \
+         | polished off | got (around|round) to | nailed | sorted out | finished [up|off|with] | completed \
+         | done with | through with | done | accomplished | taken care of | took care of | wrapped up \
+         | got done with",
     ),
     (
         "delete",
-        "yank | scribble out | off with | cross through | bin off | do away with | discard | withdraw | leave out | let go of | nuke | kick out | kick | throw | dump | wontfix | exclude | remove off | take off | take out | take away | strip | knock off | cross out | strike out | strike off | get off | lose | bin off | remove out | throw out | throw away | chuck out | eighty six | zap | purge | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin | nix | discard | scrap | eliminate | dump | kill | scratch",
+        "yank | scribble out | off with | cross through | bin off | do away with | discard | withdraw \
+         | leave out | let go of | nuke | kick out | kick | throw | dump | wontfix | exclude | remove off \
+         | take off | take out | take away | strip | knock off | cross out | strike out | strike off \
+         | get off | lose | remove out | throw out | throw away | chuck out | eighty six | zap | purge \
+         | wipe off | clear off | cut out | drop off | delete | remove | erase | get rid of | trash | bin \
+         | nix | scrap | eliminate | kill | scratch",
     ),
     (
         "drop",
-        "scrub | abandon | scratch | take off | do not bother with | forget | lose | toss [out] | bin | cancel | drop | clear | forget [about] | omit | ditch | skip | strike | wipe | pull | cut | exclude | lose",
+        "scrub | abandon | scratch | take off | do not bother with | forget | lose | toss [out] | bin \
+         | cancel | drop | clear | forget [about] | omit | ditch | skip | strike | wipe | pull | cut \
+         | exclude",
     ),
     // The same as what somebody is asked to be so kind to do: "would you mind adding milk".
     ("adding", "adding | putting | including | writing [down] | placing | jotting down"),
@@ -201,23 +267,21 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
     ),
     ("undo", "undo | revert | reverse | take back | roll back | bring back | restore | recover"),
-    (
-        "rename",
-        "reword | rewrite | re name | re word | retype | relabel | rename | retitle | reword | rephrase | relabel",
-    ),
+    ("rename", "reword | rewrite | re name | re word | retype | relabel | rename | retitle | rephrase"),
     (
         "change",
-        "modify | edit | reword | bump | transform | switch | tweak | adjust | reword | change | update | edit | modify | revise | alter | correct | amend | replace",
+        "modify | edit | reword | bump | transform | switch | tweak | adjust | change | update | revise \
+         | alter | correct | amend | replace",
     ),
     ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
-    ("into", "→ | into | so it says | to say | to be | as | to read | instead to | to | into"),
-    (
-        "any-more",
-        "any longer | after all | anymore please | no more | anymore | any more | any more | anymore | any longer | now | right now | after all | either",
-    ),
+    ("into", "→ | into | so it says | to say | to be | as | to read | instead to | to"),
+    ("any-more", "any longer | after all | anymore please | no more | anymore | any more | now | right now | either"),
     (
         "into-saying",
-        "so it becomes | → | it should read | it should say | so it reads | please change it to | please make it | so shorten it to | ought to be | so call it | must be | should be | should become | becomes | in | as | into | so it says | to say instead | so that it says | and make it | make it | instead of that to | to just | to be called | to something like | to say | to read | to be | to | into",
+        "so it becomes | → | it should read | it should say | so it reads | please change it to \
+         | please make it | so shorten it to | ought to be | so call it | must be | should be | should become \
+         | becomes | in | as | into | so it says | to say instead | so that it says | and make it | make it \
+         | instead of that to | to just | to be called | to something like | to say | to read | to be | to",
     ),
     ("in-list", "(on|in) <the-list>"),
     ("see-if", "(<show> [me]|check [to see]|look [to see]|find out|confirm|verify|see|make sure) (if|whether|that)"),
@@ -231,10 +295,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "open",
         "open | pending | unfinished | remaining | incomplete | outstanding | active | undone | uncompleted | current | unchecked | not (done|finished|completed) [yet] | left [over]",
     ),
-    (
-        "closed",
-        "closed | completed | finished | done | complete | closed | accomplished | checked [off] | ticked [off]",
-    ),
+    ("closed", "closed | completed | finished | done | complete | accomplished | checked [off] | ticked [off]"),
     (
         "everything",
         "everything | all | all of (it|them) | them all | them | both [of them] | every (task|item|thing|one|to do) | each (task|item|one) | [all] [of] [the|my|our] [<open>|<closed>|old|other] (<kinds>|ones) | all [of] [the|my|our] groceries | [all] [of] <det> [whole|entire|full|complete] (list|to do list|task list|shopping list|grocery list)",
