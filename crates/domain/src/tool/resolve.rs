@@ -72,11 +72,10 @@ impl TaskResolver {
             }
         }
         if titles.is_none() {
-            let tasks = self.matching(owner, TaskStatus::All, None, MAX_COMPARED).await?;
-            *titles = Some(tasks.into_iter().map(|task| (prefix(task.title.as_str()), task)).collect());
+            *titles = Some(prefixed(self.matching(owner, TaskStatus::All, None, MAX_COMPARED).await?));
         }
         let titles = titles.as_deref().unwrap_or_default();
-        let mut found = containing(identifier, titles.iter().map(|(_, task)| task));
+        let mut found = containing(identifier, titles);
         Ok(match found.len() {
             0 => TaskMatch::None(most_similar(&prefix(identifier), titles)),
             1 => TaskMatch::One(Box::new(found.remove(0))),
@@ -97,8 +96,7 @@ impl TaskResolver {
         if !found.is_empty() {
             return Ok(found);
         }
-        let tasks = self.matching(owner, status, None, MAX_COMPARED).await?;
-        Ok(containing(words, tasks.iter()))
+        Ok(containing(words, &prefixed(self.matching(owner, status, None, MAX_COMPARED).await?)))
     }
 
     /// Returns the task, or `None` if the owner has no such task.
@@ -160,11 +158,17 @@ fn position(identifier: &str) -> Option<Position> {
     is_number.then(|| digits.parse().ok().map(Position::Number)).flatten()
 }
 
-/// Returns the tasks whose title contains `words` without accents and plural endings, at most [`MAX_CANDIDATES`].
-fn containing<'t>(words: &str, tasks: impl Iterator<Item = &'t Task>) -> Vec<Task> {
+/// The tasks with the prefixes of their titles.
+fn prefixed(tasks: Vec<Task>) -> Vec<(String, Task)> {
+    tasks.into_iter().map(|task| (prefix(task.title.as_str()), task)).collect()
+}
+
+/// Returns the tasks whose title contains `words` in its prefix, without accents and plural endings; at most
+/// [`MAX_CANDIDATES`].
+fn containing(words: &str, titles: &[(String, Task)]) -> Vec<Task> {
     let words = SearchText::new(words);
-    let is_match = |task: &&Task| SearchText::new(task.title.as_str()).contains(&words);
-    tasks.filter(is_match).take(MAX_CANDIDATES.get().into()).cloned().collect()
+    let found = titles.iter().filter(|(title, _)| SearchText::new(title).contains(&words));
+    found.take(MAX_CANDIDATES.get().into()).map(|(_, task)| task.clone()).collect()
 }
 
 fn most_similar(text: &str, titles: &[(String, Task)]) -> Vec<Task> {
