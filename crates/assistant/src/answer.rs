@@ -66,12 +66,6 @@ pub(super) fn of_empty_selection(list: &Outcome<'_>) -> String {
     }
 }
 
-/// The number of tasks of a list that are on later pages.
-pub(super) fn unlisted(list: &Outcome<'_>) -> usize {
-    let list = List::read(list);
-    list.total - list.tasks.len()
-}
-
 /// Whether the same was done to two tasks.
 fn is_same_change(first: &Outcome<'_>, other: &Outcome<'_>) -> bool {
     let is_plain = |outcome: &Outcome<'_>| {
@@ -272,7 +266,7 @@ impl<'o> List<'o> {
             number(key).unwrap_or_else(|| tasks.iter().filter(|task| task.completed == completed).count())
         };
         let (pending, completed) = (count("pending", false), count("completed", true));
-        let total = number("total").unwrap_or(tasks.len()).max(tasks.len());
+        let total = outcome.total(tasks.len());
         let is_search = outcome.arguments["query"].is_string();
         Self { status: outcome.data["status"].as_str().unwrap_or("all"), is_search, total, pending, completed, tasks }
     }

@@ -102,6 +102,11 @@ impl Outcome<'_> {
         rows.iter().zip(1..).filter_map(|(row, number)| known(row, number)).collect()
     }
 
+    /// The number of tasks of a list with those that are on later pages; `shown` if the tool does not say.
+    pub fn total(&self, shown: usize) -> usize {
+        self.data["total"].as_u64().and_then(|total| usize::try_from(total).ok()).unwrap_or(shown).max(shown)
+    }
+
     /// Whether it is of a tool that changes several tasks at once, and tells of them as changes.
     pub fn is_of_changes(&self) -> bool {
         [UNDO, CONFIRM_PENDING].contains(&self.tool)
@@ -159,6 +164,8 @@ pub(super) struct Memory {
     seen: Vec<SeenTask>,
     /// The list that was shown last.
     list: Vec<Known>,
+    /// The number of its tasks, with those that are on later pages.
+    list_total: usize,
     /// The ids of its tasks that were changed since.
     touched: HashSet<String>,
 }
@@ -224,6 +231,7 @@ impl Memory {
                 self.focus = (shown.len() == 1).then(|| first.clone());
             }
             self.show(&shown);
+            self.list_total = outcome.total(shown.len());
             self.list = shown;
             self.touched.clear();
         }
@@ -253,9 +261,9 @@ impl Memory {
         self.seen.drain(..self.seen.len().saturating_sub(MAX_SEEN));
     }
 
-    /// The list that was shown last, in its order. Empty if none was.
-    pub fn shown_list(&self) -> &[Known] {
-        &self.list
+    /// The list that was shown last, in its order, and how many tasks it has with those on later pages. Empty if none was.
+    pub fn shown_list(&self) -> (&[Known], usize) {
+        (&self.list, self.list_total)
     }
 
     /// Whether positions have a meaning.

@@ -22,7 +22,7 @@ use super::conversation::Memory;
 use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
 use super::language;
 use super::lexicon;
-use super::matching::Message;
+use super::matching::{Budget, Message};
 use super::sentence::{Enumeration, MAX_WORDS, Sentence};
 
 /// Maximum number of words of a thing or a statement that a command behind it may be about.
@@ -40,12 +40,12 @@ const MAX_INTRODUCTION: usize = 8;
 pub(super) use self::parts::parts as parts_of;
 
 /// Returns the message of `text` as the grammar knows it; `None` if it is too long.
-pub(super) fn read(text: &str) -> Option<Message<'_>> {
+pub(super) fn read<'t>(text: &'t str, budget: &Budget) -> Option<Message<'t>> {
     if text.chars().nth(UserText::MAX).is_some() {
         return None;
     }
     let sentence = Sentence::read(text);
-    (sentence.tokens().len() <= MAX_WORDS).then(|| GRAMMAR.message(sentence))
+    (sentence.tokens().len() <= MAX_WORDS).then(|| GRAMMAR.message(sentence, budget))
 }
 
 /// Decides what to do about a message.
@@ -53,10 +53,11 @@ pub(super) fn decide(text: &str, memory: &Memory) -> Decision {
     if text.chars().nth(UserText::MAX).is_some() {
         return Decision::Say(Remark::TooLong);
     }
-    if let Some(list) = PastedList::read(text) {
+    let budget = Budget::default();
+    if let Some(list) = PastedList::read(text, &budget) {
         return add_pasted(&list);
     }
-    let Some(message) = read(text) else { return Decision::Say(Remark::TooLong) };
+    let Some(message) = read(text, &budget) else { return Decision::Say(Remark::TooLong) };
     let decision = Listener { message: &message, memory }.decide_message();
     // What was found before the budget was spent may be the lesser part.
     if message.is_out_of_steps() { Decision::Say(Remark::TooLong) } else { decision }
@@ -87,6 +88,9 @@ impl Listener<'_> {
             && let Some(decision) = reply::to(question, self, whole.first())
         {
             return decision;
+        }
+        if self.message.sentence.joints().is_empty() {
+            return self.decide(&whole).unwrap_or_else(|| self.best_guess());
         }
         let Some(parts) = parts::parts(self.message) else { return Decision::Say(Remark::TooLong) };
         match &parts[..] {
@@ -135,6 +139,15 @@ impl Listener<'_> {
                 continue;
             };
             is_adding = best.intent() == Intent::Add && best.title.is_some() && !best.has(Feature::Reminder);
+            match (best.intent(), &self.memory.question) {
+                // "Yes, and add eggs"
+                (Intent::Yes, Some(Question::Confirm(command))) if plan.commands.is_empty() => {
+                    plan.commands.push(command.clone());
+                    continue;
+                }
+                (Intent::Yes, _) if self.memory.is_pending => plan.skipped.push(self.written(&part.span).to_owned()),
+                _ => {}
+            }
             match best.intent() {
                 Intent::Crisis => return Decision::Say(Remark::Crisis),
                 Intent::Leave => return Decision::Say(Remark::NothingDone),
@@ -206,6 +219,9 @@ impl Listener<'_> {
         let is_conditional = self.message.sentence.has_any(&(0..1), lexicon::CONDITIONS);
         if is_conditional && plan.commands.iter().any(Command::changes_tasks) {
             return Decision::Say(Remark::Unknown);
+        }
+        if plan.commands.len() > MAX_CALLS {
+            return Decision::Say(Remark::TooLong);
         }
         // An undo does not undo what is done in the same breath.
         if plan.commands.len() > 1 && plan.commands.contains(&Command::Undo) {

@@ -4,7 +4,7 @@ use super::command::{Decision, Question};
 use super::conversation::Memory;
 use super::dialogue;
 use super::grammar::{Intent, Item, Reading};
-use super::matching::Message;
+use super::matching::{Budget, Message};
 use super::wording;
 
 /// Maximum number of readings of a part: the others explain even less.
@@ -53,7 +53,8 @@ pub struct ExplainedReading {
 }
 
 pub(super) fn explain(text: &str) -> Explanation {
-    let message = dialogue::read(text);
+    let budget = Budget::default();
+    let message = dialogue::read(text, &budget);
     let found = message.as_ref().and_then(dialogue::parts_of).unwrap_or_default();
     let explained = |message: &Message<'_>| {
         let part = |part: &dialogue::MessagePart| ExplainedPart {
@@ -79,7 +80,7 @@ pub(super) fn explain(text: &str) -> Explanation {
         calls,
         text: text_of,
         skipped,
-        steps: message.as_ref().map_or(0, Message::steps),
+        steps: budget.steps(),
     }
 }
 

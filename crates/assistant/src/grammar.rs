@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::lexicon;
-use super::matching::{Cover, Families, Message, Program, Vocabulary};
+use super::matching::{Budget, Cover, Families, Message, Program, Vocabulary};
 use super::notation::{NotationError, Pattern, parse};
 use super::sentence::Sentence;
 
@@ -120,8 +120,8 @@ impl Grammar {
     }
 
     /// Returns the message of `sentence`.
-    pub fn message<'t>(&self, sentence: Sentence<'t>) -> Message<'t> {
-        self.vocabulary.message(sentence)
+    pub fn message<'t>(&self, sentence: Sentence<'t>, budget: &Budget) -> Message<'t> {
+        self.vocabulary.message(sentence, budget)
     }
 
     /// Returns every way to understand the words in `span`, the best first.

@@ -65,6 +65,8 @@ pub(super) const COMPLETED: WordClass =
 /// Means pending tasks.
 pub(super) const PENDING: WordClass =
     WordClass(&["open", "pending", "unfinished", "remaining", "incomplete", "outstanding", "left"]);
+/// Agrees, and says nothing else.
+pub(super) const YES: WordClass = WordClass(&["yes", "yeah", "yep", "yup", "sure"]);
 /// Begins an answer that agrees: "yes, delete them".
 pub(super) const AFFIRMATIVES: WordClass =
     WordClass(&["yes", "yeah", "yep", "yup", "sure", "ok", "okay", "please", "correct", "right"]);
@@ -189,6 +191,8 @@ pub(super) const NEVER_SUBJECTS: WordClass = WordClass(&[
 pub(super) const CORRECTIONS: WordClass = WordClass(&["no", "wait", "sorry", "actually", "oops", "i", "not", "rather"]);
 /// Counts from the beginning of a list: "the first two".
 pub(super) const FIRSTS: WordClass = WordClass(&["first", "top"]);
+/// Counts from the end of a list: "the last two".
+pub(super) const LASTS: WordClass = WordClass(&["last", "bottom"]);
 /// Stands anywhere in a sentence and changes nothing.
 pub(super) const SKIPPABLE: WordClass =
     WordClass(&["please", "pls", "plz", "kindly", "just", "also", "actually", "really", "simply", "quickly"]);

@@ -16,10 +16,10 @@ use super::notation::Slot;
 use super::sentence::Token;
 
 pub(super) use self::program::{Families, Program};
+pub(super) use self::words::{Budget, Message, Vocabulary};
 use self::words::{FamilyEnd, FamilyId};
 #[cfg(test)]
 pub(super) use self::words::{MAX_STEPS, steps_of};
-pub(super) use self::words::{Message, Vocabulary};
 
 /// Maximum number of words that `{*}` covers.
 const WILD_WORDS: usize = 3;
@@ -269,7 +269,7 @@ mod tests {
     fn covers(line: &str, text: &str) -> Vec<Cover> {
         let mut vocabulary = Vocabulary::default();
         let program = program(line, &mut vocabulary);
-        let message = vocabulary.message(Sentence::read(text));
+        let message = vocabulary.message(Sentence::read(text), &Budget::default());
         let all = message.sentence.all();
         program.covers(&Families::default(), &message, all.clone(), &|at| at == all.end)
     }
@@ -310,7 +310,7 @@ mod tests {
         let mut vocabulary = Vocabulary::default();
         let program = program("{item} a {new} a {title} a {rest} b", &mut vocabulary);
         let text = format!("{}b", "a ".repeat(200));
-        let message = vocabulary.message(Sentence::read(&text));
+        let message = vocabulary.message(Sentence::read(&text), &Budget::default());
         let covers = || drop(program.covers(&Families::default(), &message, 0..201, &|at| at == 201));
         let taken = steps_of(covers);
         assert!(message.is_out_of_steps() && taken <= 2 * MAX_STEPS, "{taken}");
@@ -322,7 +322,7 @@ mod tests {
         let mut vocabulary = Vocabulary::default();
         let program = program("{item} a {new} a {title} a {rest} b", &mut vocabulary);
         let text = "a ".repeat(200);
-        let message = vocabulary.message(Sentence::read(&text));
+        let message = vocabulary.message(Sentence::read(&text), &Budget::default());
         let steps = steps_of(|| drop(program.covers(&Families::default(), &message, 0..200, &|at| at == 200)));
         assert!(steps <= 8 * 200 * 200, "{steps}");
     }

@@ -5,6 +5,7 @@ use domain::chat::MAX_CALLS;
 use super::answer;
 use super::command::{Action, Command, Target};
 use super::conversation::Outcome;
+use super::selection::Part;
 
 /// Returns the calls of the next round, as commands; none if all have run. `outcomes` are those of the rounds before.
 pub(super) fn next_calls(commands: &[Command], outcomes: &[Outcome<'_>]) -> Vec<Command> {
@@ -41,7 +42,7 @@ fn follow_up(command: &Command, outcome: &Outcome<'_>) -> Vec<Command> {
     match command {
         Command::Sweep(action, selection) => {
             let tasks = outcome.tasks("tasks");
-            let selected = selection.of(&tasks).unwrap_or_default();
+            let selected = selection.of(&tasks, outcome.total(tasks.len())).unwrap_or_default();
             selected.into_iter().filter_map(|task| Command::on(*action, Target::known(task))).collect()
         }
         Command::Complete(target) | Command::Delete(target) if is_missing(target, outcome) => {
@@ -70,11 +71,15 @@ pub(super) fn answer(commands: &[Command], outcomes: &[Outcome<'_>]) -> String {
         match command {
             Command::Sweep(_, selection) if outcome.success => {
                 let tasks = outcome.tasks("tasks");
-                let selected = selection.of(&tasks).map_or(0, |tasks| tasks.len());
-                if selected == 0 {
-                    texts.push(answer::of_empty_selection(outcome));
+                let total = outcome.total(tasks.len());
+                match selection.of(&tasks, total).map_or(0, |tasks| tasks.len()) {
+                    0 => texts.push(answer::of_empty_selection(outcome)),
+                    // What is on later pages belongs to all tasks, and not to the first ones.
+                    selected if selection.part == Part::All => {
+                        left += selected.saturating_sub(MAX_CALLS) + (total - tasks.len());
+                    }
+                    selected => left += selected.saturating_sub(MAX_CALLS),
                 }
-                left += selected.saturating_sub(MAX_CALLS) + answer::unlisted(outcome);
             }
             Command::Complete(target) | Command::Delete(target)
                 if is_missing(target, outcome) && !of_follow_ups.is_empty() => {}

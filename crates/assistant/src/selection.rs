@@ -1,6 +1,6 @@
 //! Sets of tasks in a list: "the first two", "all but the last", "everything except tea".
 
-use domain::text::NormalizedText;
+use domain::text::SearchText;
 use serde::{Deserialize, Serialize};
 
 use super::tasks::{Known, Status};
@@ -40,8 +40,13 @@ impl Selection {
         Self { status, part: Part::All, except: Vec::new() }
     }
 
-    /// Returns the selected ones of `tasks`. `None` if an exception names no task, because the user means one.
-    pub fn of<'t>(&self, tasks: &'t [Known]) -> Option<Vec<&'t Known>> {
+    /// Returns the selected ones of `tasks`, of which the list has `total`. `None` if it is not clear which they are: an
+    /// exception names no task, or the end of the list is on another page.
+    pub fn of<'t>(&self, tasks: &'t [Known], total: usize) -> Option<Vec<&'t Known>> {
+        let counts_from_end = matches!(self.part, Part::Both | Part::Last(_) | Part::AllButLast(_));
+        if counts_from_end && total > tasks.len() {
+            return None;
+        }
         let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX).min(tasks.len());
         let part = match self.part {
             Part::All => tasks,
@@ -52,13 +57,12 @@ impl Selection {
             Part::AllButFirst(n) => &tasks[count(n)..],
             Part::AllButLast(n) => &tasks[..tasks.len() - count(n)],
         };
-        let except: Vec<_> = self.except.iter().map(|words| NormalizedText::new(words)).collect();
-        let titles: Vec<_> = part.iter().map(|task| NormalizedText::new(&task.title)).collect();
-        let names = |words: &NormalizedText, title: &NormalizedText| title.as_str().contains(words.as_str());
-        if !except.iter().all(|words| titles.iter().any(|title| names(words, title))) {
+        let except: Vec<_> = self.except.iter().map(|words| SearchText::new(words)).collect();
+        let titles: Vec<_> = part.iter().map(|task| SearchText::new(&task.title)).collect();
+        if !except.iter().all(|words| titles.iter().any(|title| title.contains(words))) {
             return None;
         }
-        let is_left_out = |title: &NormalizedText| except.iter().any(|words| names(words, title));
+        let is_left_out = |title: &SearchText| except.iter().any(|words| title.contains(words));
         Some(part.iter().zip(&titles).filter(|(_, title)| !is_left_out(title)).map(|(task, _)| task).collect())
     }
 }

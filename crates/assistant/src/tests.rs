@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::command::{Action, Target};
 use super::dialogue::{decide, read};
-use super::matching::{MAX_STEPS, steps_of};
+use super::matching::{Budget, MAX_STEPS, steps_of};
 use super::sentence::{Enumeration, MAX_WORDS};
 use super::tasks::Known;
 use super::tasks::Status;
@@ -87,6 +87,12 @@ fn slow_texts(length: usize) -> Vec<String> {
     ] {
         let count = (length - before.len() - behind.len()) / part.len();
         texts.push(format!("{before}{}{behind}", part.repeat(count)));
+    }
+    // Pasted lists: many short lines, and lines that are slow to read.
+    for line in
+        ["a\n", "- a\n", "add a\n", "rename a to a to a to a to a to a to a to a to a to a to a to a to a to a to a\n"]
+    {
+        texts.push(format!("add milk\n{}", repeated(line, length - 9)));
     }
     texts
 }
@@ -172,7 +178,8 @@ fn the_answer_to_every_question_is_bounded() {
 #[test]
 fn every_span_of_a_sentence_is_read_once() {
     for text in messages() {
-        let Some(message) = read(&text) else { continue };
+        let budget = Budget::default();
+        let Some(message) = read(&text, &budget) else { continue };
         let sentence = &message.sentence;
         let words = sentence.tokens().len();
         assert!(words <= MAX_WORDS);

@@ -108,8 +108,10 @@ impl Listener<'_> {
             Intent::Leave | Intent::No | Intent::Comment => say(Remark::NothingDone),
             Intent::Wait => say(Remark::TakeYourTime),
             Intent::Yes => say(Remark::NothingAsked),
-            Intent::DeleteAll => self.sweep(Action::Delete, Selection::all(self.status_in(&reading.span))),
-            Intent::CompleteAll => self.sweep(Action::Complete, Selection::all(Status::Pending)),
+            Intent::DeleteAll => {
+                Decision::run(Command::Sweep(Action::Delete, Selection::all(self.status_in(&reading.span))))
+            }
+            Intent::CompleteAll => Decision::run(Command::Sweep(Action::Complete, Selection::all(Status::Pending))),
             Intent::Undo if reading.is_complete() => Decision::run(Command::Undo),
             Intent::Undo => say(Remark::UndoesLast),
             Intent::Reopen => say(Remark::NoReopening),

@@ -2,6 +2,7 @@
 
 use crate::grammar::{GRAMMAR, Intent};
 use crate::lexicon;
+use crate::matching::Budget;
 use crate::sentence::{MAX_WORDS, Sentence};
 
 /// Maximum number of words of a headline such as "shopping list".
@@ -28,7 +29,7 @@ struct Line<'t> {
 
 impl<'t> PastedList<'t> {
     /// Reads a message of several lines; `None` if it is no list of things to add.
-    pub fn read(text: &'t str) -> Option<Self> {
+    pub fn read(text: &'t str, budget: &Budget) -> Option<Self> {
         let mut lines = text.lines().map(Line::read).filter(|line| !line.text.is_empty());
         let first = lines.next()?;
         let rest: Vec<_> = lines.collect();
@@ -36,16 +37,17 @@ impl<'t> PastedList<'t> {
         if rest.is_empty() {
             return None;
         }
+        let are_items =
+            |lines: &[Line<'_>]| lines.iter().take(MAX_CHECKED).all(|line| line.is_marked || line.is_item(budget));
         let mut items = Vec::new();
         if first.is_marked && is_marked(&rest) {
             items.push(first);
         } else {
-            match Headline::read(first.text) {
-                Headline::Add(Some(title)) if rest.iter().take(MAX_CHECKED).all(Line::is_item) => {
+            match Headline::read(first.text, budget) {
+                Headline::Add(Some(title)) if are_items(&rest) => {
                     items.push(Line { text: title, ..first });
                 }
-                Headline::Add(None) | Headline::Name
-                    if rest.iter().take(MAX_CHECKED).all(|line| line.is_marked || line.is_item()) => {}
+                Headline::Add(None) | Headline::Name if are_items(&rest) => {}
                 Headline::Other if is_marked(&rest) && first.text.ends_with(':') => {}
                 Headline::Add(_) | Headline::Name | Headline::Other => return None,
             }
@@ -68,9 +70,9 @@ enum Headline<'t> {
 }
 
 impl<'t> Headline<'t> {
-    fn read(line: &'t str) -> Self {
+    fn read(line: &'t str, budget: &Budget) -> Self {
         let name = line.trim_end_matches([':', ' ']);
-        let message = GRAMMAR.message(Sentence::read(name));
+        let message = GRAMMAR.message(Sentence::read(name), budget);
         let all = message.sentence.all();
         if all.len() > MAX_WORDS {
             return Self::Other;
@@ -127,8 +129,8 @@ impl<'t> Line<'t> {
     }
 
     /// Whether it may be an item without a bullet: it is no plain command of its own.
-    fn is_item(&self) -> bool {
-        let message = GRAMMAR.message(Sentence::read(self.text));
+    fn is_item(&self, budget: &Budget) -> bool {
+        let message = GRAMMAR.message(Sentence::read(self.text), budget);
         let all = message.sentence.all();
         if all.len() > MAX_WORDS {
             return false;
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
 
     fn items(text: &str) -> Vec<&str> {
-        PastedList::read(text).map(|list| list.items).unwrap_or_default()
+        PastedList::read(text, &Budget::default()).map(|list| list.items).unwrap_or_default()
     }
 
     #[test]
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn checked_items_are_told_apart() {
-        let list = PastedList::read("- [x] milk\n- [ ] eggs").unwrap();
+        let list = PastedList::read("- [x] milk\n- [ ] eggs", &Budget::default()).unwrap();
         assert_eq!((list.items, list.checked), (vec!["eggs"], vec!["milk"]));
     }
 
@@ -178,7 +180,7 @@ mod tests {
             "Add a task to\nbuy tea",
             "",
         ] {
-            assert_eq!(PastedList::read(text), None, "{text:?}");
+            assert_eq!(PastedList::read(text, &Budget::default()), None, "{text:?}");
         }
     }
 }

@@ -42,6 +42,7 @@ fn confirms(listener: &Listener<'_>, best: Option<&Reading>) -> bool {
 /// the question.
 pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Reading>) -> Option<Decision> {
     let intent = best.map(Reading::intent);
+    let sentence = &listener.message.sentence;
     match intent {
         Some(Intent::No | Intent::Leave) => return Some(Decision::Say(Remark::NothingDone)),
         Some(Intent::Wait) => return Some(Decision::Ask(question.clone())),
@@ -52,12 +53,21 @@ pub(super) fn to(question: &Question, listener: &Listener<'_>, best: Option<&Rea
         Question::Confirm(Command::Delete(task)) if confirms(listener, best) => {
             Some(Decision::run(Command::Delete(task.clone())))
         }
+        // "Yes, and add eggs"
+        Question::Confirm(command) if sentence.has_any(&(0..1), lexicon::YES) => {
+            let Decision::Act(mut plan) = listener.interpret(best.filter(|best| best.is_sure())?) else { return None };
+            plan.commands.insert(0, command.clone());
+            Some(Decision::Act(plan))
+        }
         Question::AddAgain { title } if intent == Some(Intent::Yes) => {
             Some(Decision::run(Command::Add { title: title.clone() }))
         }
         Question::Confirm(_) | Question::AddAgain { .. } => None,
+        // "Add one more: sugar"
+        Question::OneOrSeveral { .. } if best.is_some_and(|best| best.is_sure() && best.intent() != Intent::Yes) => {
+            None
+        }
         Question::OneOrSeveral { whole, parts } => {
-            let sentence = &listener.message.sentence;
             let titles = match (
                 sentence.has_any(&sentence.all(), lexicon::SINGULARS),
                 sentence.has_any(&sentence.all(), lexicon::PLURALS),

@@ -26,26 +26,28 @@ impl Listener<'_> {
         if self.message.sentence.has_any(&span, lexicon::REMAINDERS) {
             let rest = self.memory.untouched();
             return if rest.is_empty() {
-                self.sweep(action, Selection::all(Status::Pending))
+                Decision::run(Command::Sweep(action, Selection::all(Status::Pending)))
             } else {
                 together(action, rest.into_iter().map(Target::known))
             };
         }
         match self.selection(&span, status) {
-            Some(selection) => self.sweep(action, selection),
+            Some(selection) => self
+                .part_of_shown(action, &span, &selection)
+                .unwrap_or_else(|| Decision::run(Command::Sweep(action, selection))),
             None => Decision::Say(several_at_once(action)),
         }
     }
 
-    /// Does something to a part of the list that was shown last, or of a list that is read first.
-    pub fn sweep(&self, action: Action, selection: Selection) -> Decision {
-        let shown = self.memory.shown_list();
-        match selection.of(shown) {
-            Some(tasks) if selection.part != Part::All && !tasks.is_empty() => {
-                together(action, tasks.into_iter().map(Target::known))
-            }
-            Some(_) | None => Decision::run(Command::Sweep(action, selection)),
+    /// Does something to a part of the list that was shown last: "the last two". `None` if none was shown, or the words name
+    /// another list ("the last two completed tasks").
+    fn part_of_shown(&self, action: Action, span: &Range<usize>, selection: &Selection) -> Option<Decision> {
+        let (shown, total) = self.memory.shown_list();
+        if selection.part == Part::All || shown.is_empty() || self.status_in(span) != Status::All {
+            return None;
         }
+        let tasks = selection.of(shown, total)?;
+        Some(together(action, tasks.into_iter().map(Target::known)))
     }
 
     /// The part of a list that the words in `span` mean; `None` if they are not clear.
@@ -54,16 +56,15 @@ impl Listener<'_> {
         let exception = span.clone().find(|&at| lexicon::EXCEPTIONS.contains(&tokens[at].word));
         let head = span.start..exception.unwrap_or(span.end);
         let number = |span: &Range<usize>| span.clone().find_map(|at| self.message.word(at)?.number.filter(|n| *n > 1));
-        let has = |span: &Range<usize>, word: &str| span.clone().any(|at| tokens[at].word == word);
         let says_status =
             [lexicon::COMPLETED, lexicon::PENDING].iter().any(|class| self.message.sentence.has_any(&head, *class));
-        let part = if has(&head, "both") {
+        let part = if self.message.sentence.has_any(&head, lexicon::DUALS) {
             Part::Both
         } else if self.says_all(&head, 0) || exception.is_some() {
             Part::All
-        } else if has(&head, "last") || has(&head, "bottom") {
+        } else if self.message.sentence.has_any(&head, lexicon::LASTS) {
             Part::Last(number(&head)?)
-        } else if has(&head, "first") || has(&head, "top") {
+        } else if self.message.sentence.has_any(&head, lexicon::FIRSTS) {
             Part::First(number(&head)?)
         } else if says_status {
             Part::All
@@ -77,8 +78,12 @@ impl Listener<'_> {
             Phrase::Last => (Part::AllButLast(1), Vec::new()),
             Phrase::First => (Part::AllButFirst(1), Vec::new()),
             Phrase::Position if item.number == Some(1) => (Part::AllButFirst(1), Vec::new()),
-            Phrase::Several if has(&names, "last") => (Part::AllButLast(number(&names)?), Vec::new()),
-            Phrase::Several if has(&names, "first") => (Part::AllButFirst(number(&names)?), Vec::new()),
+            Phrase::Several if self.message.sentence.has_any(&names, lexicon::LASTS) => {
+                (Part::AllButLast(number(&names)?), Vec::new())
+            }
+            Phrase::Several if self.message.sentence.has_any(&names, lexicon::FIRSTS) => {
+                (Part::AllButFirst(number(&names)?), Vec::new())
+            }
             Phrase::It => (part, vec![self.memory.focus.as_ref()?.title.clone()]),
             Phrase::Name | Phrase::NamedTask => {
                 let spans = match self.message.sentence.enumeration(item.name.clone()) {

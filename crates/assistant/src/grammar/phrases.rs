@@ -42,7 +42,7 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
         Phrase::Several,
         "(them|these|those) [<kinds>|ones] | (two|three|four|five|several|many|some|both) [of] [<det>] (<kinds>|them|ones)",
     ),
-    (Phrase::Several, "[<det>] (first|last) {number} [<kinds>|ones]"),
+    (Phrase::Several, "[<det>] (first|last) {number} [<open>|<closed>] [<kinds>|ones]"),
     (Phrase::NamedTask, "[<a>|<det>] <kind> (on|of|concerning|regarding|about|for|with) [<det>] {item}"),
     (Phrase::Position, "[<det>] very {number} [<kind>|one] [<on-list>]"),
     (Phrase::Name, "[<a>|<det>] {item}"),

@@ -28,7 +28,7 @@ fn no_sentence_is_claimed_by_two_commands_alike() {
     };
     for _ in 0..3000 {
         let text = jumble.new_tree(&mut runner).unwrap().current().join(" ");
-        let message = GRAMMAR.message(Sentence::read(&text));
+        let message = GRAMMAR.message(Sentence::read(&text), &Budget::default());
         let readings = GRAMMAR.readings(&message, message.sentence.all());
         let Some(best) = readings.first().filter(|best| claims(best)) else { continue };
         let rival = readings.iter().find(|other| claims(other) && other.intent() != best.intent());
@@ -42,7 +42,7 @@ fn every_line_is_the_best_reading_of_a_sentence_of_the_test_table() {
     let table = include_str!("../../tests/assistant/sentences.txt");
     let mut unused: Vec<&str> = GRAMMAR.frames.iter().map(|frame| frame.info.line).collect();
     for (text, _) in table.lines().filter_map(|row| row.split_once(" => ")) {
-        let message = GRAMMAR.message(Sentence::read(text));
+        let message = GRAMMAR.message(Sentence::read(text), &Budget::default());
         for part in crate::dialogue::parts_of(&message).unwrap_or_default() {
             let line = part.readings.first().map(|reading| reading.frame.line);
             unused.retain(|other| line != Some(*other));

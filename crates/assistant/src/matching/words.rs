@@ -63,9 +63,9 @@ impl Vocabulary {
     }
 
     /// Looks up every word of a sentence, misspelt ones included.
-    pub fn message<'t>(&self, sentence: Sentence<'t>) -> Message<'t> {
+    pub fn message<'t>(&self, sentence: Sentence<'t>, budget: &Budget) -> Message<'t> {
         let words = sentence.tokens().iter().map(|token| self.word(token)).collect();
-        Message { sentence, words, steps: Cell::new(0), families: RefCell::default() }
+        Message { sentence, words, budget: budget.clone(), families: RefCell::default() }
     }
 
     fn word(&self, token: &Token) -> Word {
@@ -133,6 +133,22 @@ impl Word {
 /// The ends of word families by family and position of the first word.
 pub(super) type FamilyEnds = HashMap<(FamilyId, usize), Rc<[FamilyEnd]>>;
 
+/// The steps that were taken over a message. What is read of it line by line shares them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Budget(Rc<Cell<usize>>);
+
+impl Budget {
+    /// Whether it is spent, so that the message is not understood.
+    pub fn is_spent(&self) -> bool {
+        self.0.get() > MAX_STEPS
+    }
+
+    /// The number of steps that were taken.
+    pub fn steps(&self) -> usize {
+        self.0.get()
+    }
+}
+
 /// A message as the grammar knows it. All programs that are run over it share one budget of steps: once it is spent, no
 /// program matches any more.
 #[derive(Debug)]
@@ -140,7 +156,7 @@ pub(crate) struct Message<'t> {
     /// The text and its words.
     pub sentence: Sentence<'t>,
     words: Vec<Word>,
-    steps: Cell<usize>,
+    budget: Budget,
     /// Where each word family that was tried ends, by the position of its first word.
     pub(super) families: RefCell<FamilyEnds>,
 }
@@ -158,19 +174,14 @@ impl Message<'_> {
 
     /// Whether the budget is spent, so that the message is not understood.
     pub fn is_out_of_steps(&self) -> bool {
-        self.steps.get() > MAX_STEPS
-    }
-
-    /// The number of steps that were taken over the message.
-    pub fn steps(&self) -> usize {
-        self.steps.get()
+        self.budget.is_spent()
     }
 
     /// Takes `steps` and returns whether the budget was not spent.
     pub(super) fn take(&self, steps: usize) -> bool {
         #[cfg(test)]
         STEPS.set(STEPS.get() + steps);
-        self.steps.set(self.steps.get().saturating_add(steps));
+        self.budget.0.set(self.budget.0.get().saturating_add(steps));
         !self.is_out_of_steps()
     }
 }

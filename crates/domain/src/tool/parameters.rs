@@ -83,7 +83,7 @@ impl TryFrom<String> for TaskIdentifier {
         if (1..=Title::MAX).contains(&identifier.chars().count()) {
             Ok(Self(identifier.to_owned()))
         } else {
-            Err(format!("task_identifier must be 1 to {} characters", Title::MAX))
+            Err(format!("a task_identifier or query must be 1 to {} characters", Title::MAX))
         }
     }
 }
