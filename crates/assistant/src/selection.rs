@@ -66,3 +66,51 @@ impl Selection {
         Some(part.iter().zip(&titles).filter(|(_, title)| !is_left_out(title)).map(|(task, _)| task).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected(part: Part, except: &[&str], total: usize) -> Option<Vec<u64>> {
+        let task = |(position, title): (u64, &str)| Known {
+            id: position.to_string(),
+            title: title.to_owned(),
+            completed: false,
+            position,
+        };
+        let tasks: Vec<Known> = (1..).zip(["steak", "tea", "eggs"]).map(task).collect();
+        let except = except.iter().map(|words| (*words).to_owned()).collect();
+        let selection = Selection { status: Status::All, part, except };
+        Some(selection.of(&tasks, total)?.into_iter().map(|task| task.position).collect())
+    }
+
+    #[test]
+    fn parts_of_a_list_are_selected() {
+        for (part, positions) in [
+            (Part::All, Some(vec![1, 2, 3])),
+            (Part::First(2), Some(vec![1, 2])),
+            (Part::Last(2), Some(vec![2, 3])),
+            (Part::AllButFirst(1), Some(vec![2, 3])),
+            (Part::AllButLast(1), Some(vec![1, 2])),
+            (Part::First(9), Some(vec![1, 2, 3])),
+            (Part::Both, None),
+        ] {
+            assert_eq!(selected(part, &[], 3), positions, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_list_with_more_pages_is_not_known() {
+        for part in [Part::Last(1), Part::AllButLast(1), Part::Both] {
+            assert_eq!(selected(part, &[], 103), None, "{part:?}");
+        }
+        assert_eq!(selected(Part::First(1), &[], 103), Some(vec![1]));
+    }
+
+    #[test]
+    fn an_exception_is_a_word_of_a_title() {
+        assert_eq!(selected(Part::All, &["tea"], 3), Some(vec![1, 3]));
+        assert_eq!(selected(Part::All, &["egg"], 3), Some(vec![1, 2]));
+        assert_eq!(selected(Part::All, &["coffee"], 3), None);
+    }
+}
