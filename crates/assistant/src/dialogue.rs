@@ -3,6 +3,7 @@
 //! A message may answer the question before it. Otherwise its parts are interpreted one by one, and what is not done is
 //! named.
 
+mod guess;
 mod listener;
 mod names;
 mod parts;
@@ -14,13 +15,12 @@ use std::ops::Range;
 
 use domain::chat::{MAX_CALLS, UserText};
 
-use self::listener::{Listener, confirmed};
+use self::listener::Listener;
 pub(super) use self::parts::MessagePart;
 use self::pasted::PastedList;
 use super::command::{Command, Decision, Plan, Question, Remark, Target};
 use super::conversation::Memory;
 use super::grammar::{Feature, GRAMMAR, Intent, Item, Phrase, Reading};
-use super::language;
 use super::lexicon;
 use super::matching::{Budget, Message};
 use super::sentence::{Enumeration, MAX_WORDS, Sentence};
@@ -30,12 +30,6 @@ const MAX_BARE_WORDS: usize = 12;
 
 /// Maximum number of words of a part that goes on with an enumeration.
 const MAX_CONTINUED_WORDS: usize = 5;
-
-/// Maximum number of words of a label before a colon.
-const MAX_LABEL: usize = 16;
-
-/// Maximum number of words before a command that are taken for an introduction.
-const MAX_INTRODUCTION: usize = 8;
 
 pub(super) use self::parts::parts as parts_of;
 
@@ -87,6 +81,9 @@ impl Listener<'_> {
         if let Some(question) = &self.memory.question
             && let Some(decision) = reply::to(question, self, whole.first())
         {
+            return decision;
+        }
+        if let Some(decision) = self.labelled_title(&whole) {
             return decision;
         }
         if self.message.sentence.joints().is_empty() {
@@ -235,64 +232,6 @@ impl Listener<'_> {
         }
     }
 
-    /// The command behind words that the grammar does not know: done if it adds or shows something, asked about if it
-    /// changes a task.
-    fn best_guess(&self) -> Decision {
-        let all = self.message.sentence.all();
-        let doubts = [lexicon::NEGATIONS, lexicon::CONDITIONS, lexicon::QUESTIONS, lexicon::HEDGES, lexicon::WONDERS];
-        let is_doubt = |at: &usize| doubts.iter().any(|class| class.contains(&self.message.tokens()[*at].word));
-        let introduction = (0..all.end).take_while(|at| !is_doubt(at)).take(MAX_INTRODUCTION);
-        let starts = introduction.map(|at| at + 1).filter(|&at| at < all.end && !self.message.tokens()[at].glued);
-        let mut best: Option<Reading> = None;
-        for start in starts {
-            let readings = self.readings(start..all.end);
-            let Some(reading) = readings.into_iter().next().filter(|reading| reading.is_sure() && reading.is_exact)
-            else {
-                continue;
-            };
-            if best.as_ref().is_none_or(|best| reading.score > best.score) {
-                best = Some(reading);
-            }
-        }
-        let unknown = || {
-            let text = self.message.sentence.text();
-            Decision::Say(if language::is_english(text) { Remark::Unknown } else { Remark::EnglishOnly })
-        };
-        let Some(reading) = best else { return self.labelled_title().unwrap_or_else(unknown) };
-        match reading.intent() {
-            Intent::Add if reading.title.as_ref().is_some_and(|title| !self.is_dependent(title.start)) => {
-                if reading.has(Feature::Add) || reading.has(Feature::Reminder) {
-                    self.interpret(&reading)
-                } else {
-                    confirmed(self.interpret(&reading))
-                }
-            }
-            Intent::Complete | Intent::Delete | Intent::Rename => match confirmed(self.interpret(&reading)) {
-                Decision::Ask(question) => Decision::Ask(question),
-                Decision::Act(_) | Decision::Say(_) => unknown(),
-            },
-            _ => unknown(),
-        }
-    }
-
-    /// The title behind a label: "one for the band: update the website". It is added if the label speaks of a new task, and
-    /// asked about otherwise.
-    fn labelled_title(&self) -> Option<Decision> {
-        let (sentence, all) = (&self.message.sentence, self.message.sentence.all());
-        let colon = (1..all.end.min(MAX_LABEL)).find(|&at| sentence.is_behind_colon(at))?;
-        let title = self.written(&(colon..all.end)).to_owned();
-        let is_doubtful = sentence.is_question() || sentence.has_any(&(0..colon), lexicon::NEGATIONS);
-        if title.is_empty() || is_doubtful {
-            return None;
-        }
-        let command = Command::Add { title };
-        Some(if sentence.has_any(&(0..colon), lexicon::LABELS) {
-            Decision::run(command)
-        } else {
-            Decision::Ask(Question::Confirm(command))
-        })
-    }
-
     /// The titles of a part that goes on with an enumeration: "..., and also bread", "...; bread".
     fn continued(&self, span: &Range<usize>) -> Option<Vec<String>> {
         let tokens = self.message.tokens();
@@ -321,6 +260,21 @@ impl Listener<'_> {
             && !reading.has(Feature::Reminder)
     }
 
+    /// The task that the words in `thing` name, without a clause behind a comma.
+    fn mentioned_target(&self, thing: &Range<usize>) -> Option<Target> {
+        let remark = self.remark_in(thing).or_else(|| self.comment_in(thing));
+        let end = remark.map_or(thing.end, |remark| remark.start);
+        let thing = GRAMMAR.mentioned(self.message, &(thing.start..end)).unwrap_or(thing.start..end);
+        let item = self.item(thing);
+        match item.phrase {
+            Phrase::Name | Phrase::NamedTask => Some(Target::named(self.name_of(&item))),
+            Phrase::Position => Some(Target::position(item.number?)),
+            Phrase::First => Some(Target::position(1)),
+            Phrase::Last => Some(Target::last()),
+            Phrase::It | Phrase::Unsaid | Phrase::Several => None,
+        }
+    }
+
     /// A command about "it", where that is what the part before has named. A new task may be called after anything; to
     /// change one, its name has to be the object of a sentence that the grammar knows.
     fn about_mentioned(&self, reading: &Reading, thing: &Range<usize>) -> Option<Command> {
@@ -338,7 +292,7 @@ impl Listener<'_> {
                 (reading.is_sure() && is_open).then(|| Command::Add { title: self.written(thing).to_owned() })
             }
             Intent::Complete | Intent::Delete if !is_whole && is_name && reading.item.as_ref().is_some_and(points) => {
-                let target = Target::named(self.name_of(&self.item(thing.clone())));
+                let target = self.mentioned_target(thing)?;
                 Some(if reading.intent() == Intent::Delete {
                     Command::Delete(target)
                 } else {

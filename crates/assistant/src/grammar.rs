@@ -53,6 +53,7 @@ pub(super) struct Grammar {
     elsewhere: Program,
     doubtful: Program,
     clause: Program,
+    comment: Program,
 }
 
 /// Every table of frames, and whether its frames are about the speaker. Among frames with the same score the first one wins.
@@ -101,6 +102,7 @@ impl Grammar {
         let elsewhere = compile("<elsewhere> [<aside> {item}]")?;
         let doubtful = compile("<doubtful> [<aside> {item}]")?;
         let clause = compile("<clause>")?;
+        let comment = compile("<comment>")?;
         Ok(Self {
             vocabulary,
             families,
@@ -116,6 +118,7 @@ impl Grammar {
             elsewhere,
             doubtful,
             clause,
+            comment,
         })
     }
 
@@ -290,6 +293,12 @@ impl Grammar {
         negates || self.covers(&self.clause, message, span, &|_| true).iter().any(|cover| cover.misspelt == 0)
     }
 
+    /// Whether the words in `span` are a clause with a subject, which says something about the words before it.
+    pub fn is_remark(&self, message: &Message<'_>, span: Range<usize>) -> bool {
+        let has_subject = lexicon::SUBJECTS.contains(&message.tokens()[span.start].word);
+        span.len() > 1 && (has_subject || !self.exact_covers(&self.comment, message, span).is_empty())
+    }
+
     /// Whether another program looks after what the words in `span` name.
     pub fn is_elsewhere(&self, message: &Message<'_>, span: &Range<usize>) -> bool {
         span.clone().any(|start| !self.exact_covers(&self.elsewhere, message, start..span.end).is_empty())
@@ -320,7 +329,11 @@ impl Grammar {
 fn called(message: &Message<'_>, span: Range<usize>) -> Option<usize> {
     let first = message.tokens().get(span.start)?;
     let is_unknown = message.word(span.start).is_some_and(|word| !word.is_known());
-    let may_be_name = is_unknown && span.len() > 2 && first.is_name() && !lexicon::HEDGES.contains(&first.word);
+    // "Cookout is cancelled" speaks of a cookout.
+    let is_subject =
+        message.tokens().get(span.start + 1).is_some_and(|next| lexicon::FINITE_VERBS.contains(&next.word));
+    let may_be_name =
+        is_unknown && !is_subject && span.len() > 2 && first.is_name() && !lexicon::HEDGES.contains(&first.word);
     may_be_name.then_some(span.start + 1)
 }
 

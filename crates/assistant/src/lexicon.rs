@@ -24,6 +24,8 @@ pub(super) const PERSONS: WordClass =
     WordClass(&["me", "us", "you", "him", "her", "myself", "yourself", "everyone", "everybody"]);
 /// The speaker.
 pub(super) const SPEAKERS: WordClass = WordClass(&["i", "we"]);
+/// Stands for somebody or something as the subject of a clause.
+pub(super) const SUBJECTS: WordClass = WordClass(&["i", "we", "he", "she", "they", "it"]);
 /// Stands before a noun.
 pub(super) const DETERMINERS: WordClass = WordClass(&[
     "a", "an", "the", "my", "our", "his", "her", "their", "your", "some", "this", "that", "these", "those",
@@ -250,7 +252,13 @@ pub(super) const NEVER_NAMES: WordClass = WordClass(&[
     "nobody",
     "everyone",
     "changed",
+    "mind",
+    "back",
 ]);
+/// Joins a subject to what is said of it.
+pub(super) const COPULAS: WordClass = WordClass(&["is", "are", "was", "were", "will", "has", "have"]);
+/// Stands before the two ends of a range.
+pub(super) const RANGE_WORDS: WordClass = WordClass(&["between"]);
 /// A verb of a statement.
 pub(super) const FINITE_VERBS: WordClass = WordClass(&[
     "went", "came", "arrived", "has", "have", "had", "is", "are", "was", "were", "did", "does", "said", "says",

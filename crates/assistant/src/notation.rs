@@ -60,10 +60,12 @@ impl Pattern {
         }
     }
 
-    /// Whether its first part is a slot.
+    /// Whether its first part is a slot, optional parts aside.
     pub fn begins_with_slot(&self) -> bool {
         match self {
-            Self::Sequence(parts) => parts.first().is_some_and(Self::begins_with_slot),
+            Self::Sequence(parts) => {
+                parts.iter().find(|part| !matches!(part, Self::Optional(_))).is_some_and(Self::begins_with_slot)
+            }
             Self::Slot(_) | Self::Wild => true,
             Self::Word(_) | Self::Family(_) | Self::Choice(_) | Self::Optional(_) => false,
         }

@@ -167,6 +167,11 @@ impl<'t> Sentence<'t> {
         gap.contains(':') || gap.contains(" - ")
     }
 
+    /// Whether the words before the one at `at` are a label: a colon and white space stand between.
+    pub fn is_behind_label(&self, at: usize) -> bool {
+        !self.tokens[at].glued && self.gap_before(at).contains(':')
+    }
+
     /// Where a part of the message may begin besides its first word: behind a sentence, a comma, or before a word such as
     /// "and". With each goes whether a sentence begins there.
     pub fn joints(&self) -> Vec<(usize, bool)> {

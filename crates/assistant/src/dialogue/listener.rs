@@ -167,7 +167,8 @@ impl Listener<'_> {
 
     fn add(&self, reading: &Reading) -> Decision {
         let Some(span) = &reading.title else { return Decision::Ask(Question::Title) };
-        let span = &self.quoted_title(span);
+        let remark = self.remark_in(span);
+        let span = &self.quoted_title(&(span.start..remark.as_ref().map_or(span.end, |remark| remark.start)));
         let title = self.written(span);
         if title.is_empty() || GRAMMAR.is_no_title(self.message, span) {
             return Decision::Ask(Question::Title);
@@ -194,7 +195,10 @@ impl Listener<'_> {
             _ if is_sure => Decision::Act(Plan {
                 commands,
                 question: None,
-                skipped: self.date_outside(reading).into_iter().collect(),
+                skipped: [self.date_outside(reading), remark.map(|remark| self.written(&remark).to_owned())]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
             }),
             (_, [only]) => Decision::Ask(Question::Confirm(only.clone())),
             (_, _) => Decision::Ask(Question::Confirm(Command::Add { title: title.to_owned() })),
@@ -227,7 +231,7 @@ impl Listener<'_> {
     }
 
     fn change(&self, action: Action, reading: &Reading) -> Decision {
-        let new_title = reading.new_title.as_ref().map(|span| self.written(span).to_owned());
+        let new_title = reading.new_title.as_ref().map(|span| self.written(&self.replacing_title(span)).to_owned());
         let which = |new_title| Decision::Ask(Question::Which { action, new_title, choices: Vec::new() });
         let Some(item) = &reading.item else {
             // "Change the title to ..." is about the task at hand.

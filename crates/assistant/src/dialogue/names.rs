@@ -22,6 +22,28 @@ impl Listener<'_> {
         }
     }
 
+    /// The words of a new title for a task: a passage in quotes is the title, and the contrast to what it was ends it
+    /// ("by Thursday, not Wednesday").
+    pub fn replacing_title(&self, span: &Range<usize>) -> Range<usize> {
+        let tokens = self.message.tokens();
+        let is_whole = |title: &str| title.matches('(').count() == title.matches(')').count();
+        let is_contrast = |at: usize| {
+            tokens[at].word == "not"
+                && self.message.sentence.is_behind_comma(at)
+                && is_whole(self.written(&(span.start..at)))
+        };
+        let end = span.clone().skip(1).find(|&at| is_contrast(at)).filter(|&at| at + 1 < span.end);
+        let span = self.quoted_title(&(span.start..end.unwrap_or(span.end)));
+        span.start..self.remark_in(&span).map_or(span.end, |remark| remark.start)
+    }
+
+    /// The clause with a subject of its own behind a comma in a title: "call the bank, they close at 5".
+    pub fn remark_in(&self, title: &Range<usize>) -> Option<Range<usize>> {
+        let is_remark =
+            |at: usize| self.message.sentence.is_behind_comma(at) && GRAMMAR.is_remark(self.message, at..title.end);
+        title.clone().skip(1).find(|&at| is_remark(at)).map(|at| at..title.end)
+    }
+
     /// The clause behind a comma in a name that separates no enumeration: "the pregame, Macca is ill".
     pub fn comment_in(&self, name: &Range<usize>) -> Option<Range<usize>> {
         let comma = name.clone().skip(1).find(|&at| self.message.sentence.is_behind_comma(at))?;
@@ -41,7 +63,7 @@ impl Listener<'_> {
         let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
         // "Walk the dog done"
         let is_done_deed = reading.has(Feature::Done) && sentence.is_errand(span);
-        if is_known || (is_quoted && reading.is_sure()) {
+        if is_known || (is_quoted && (reading.is_sure() || reading.has(Feature::Done))) {
             Belief::Task
         } else if self.is_statement(span) {
             Belief::Perhaps
@@ -90,7 +112,7 @@ impl Listener<'_> {
     /// Whether the words in `span`, behind a comma, are a clause of their own.
     fn is_comment_behind(&self, span: Range<usize>) -> bool {
         let sentence = &self.message.sentence;
-        span.len() > 2
+        span.len() > 1
             && !sentence.has_any(&(span.start..span.start + 1), lexicon::CORRECTIONS)
             && !sentence.has_any(&span, lexicon::LIST_CONJUNCTIONS)
             && !span.clone().skip(1).any(|at| sentence.is_behind_comma(at))

@@ -47,7 +47,12 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     (Phrase::Position, "[<det>] very {number} [<kind>|one] [<on-list>]"),
     (Phrase::Name, "[<a>|<det>] {item}"),
     (Phrase::NamedTask, "[<a>|<det>] <kind> [that] [<named> [the|my|our]] {item}"),
-    (Phrase::NamedTask, "[<a>|<det>] {item} <kind> [(for|on|at|of) (today|tomorrow|tonight|<weekday>)]"),
+    (
+        Phrase::NamedTask,
+        "[<a>|<det>] {item} (task|item|entry|to do|reminder|chore|errand|thing|note) [(for|on|at|of) (today|tomorrow|tonight|<weekday>)]",
+    ),
+    (Phrase::NamedTask, "(<a>|<det>) {item} <kind>"),
+    (Phrase::Name, "[<a>|<det>] {item} [that] (is|was|are|were|you had|you have|i have|i had) <on-list>"),
     (Phrase::NamedTask, "[<a>|<det>] (reminder|note|task|to do|item|entry) (to|for|about|of|that) {item}"),
     (Phrase::Name, "[<a>|<det>] {item} one"),
     (Phrase::Name, "[<a>|<det>] one <named> [the|my|our] {item}"),
@@ -88,7 +93,7 @@ pub(super) const MENTIONS: &[&str] = &[
     "[<lead>] i (am|have) [all] (done|finished|through) [with] {item}",
     "[<lead>] [i] [have] [just] got done [with] {item}",
     "[<lead>] {item} (is|are|was|were|has been|have been|got|has|have) [all|now|finally] (gone|empty|done|finished|out|low|{rest})",
-    "[<lead>] {item} <done>",
+    "[<lead>] {item} [is|are|was|were|has been|have been] <done>",
 ];
 
 /// The words around the answer to "Which one?".

@@ -62,6 +62,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "is there [already] (anything|something|a <kind>|any <kinds>) (about|for|called|to do with|with|regarding) {item} [<on-list>|on there|in there]",
             "is there {item} (<on-list>|on there|in there)",
             "have i got {item} (down|on there|<on-list>)",
+            "(have|did) i [already] (told|tell|ask|asked) you to (remind me|add|put|note|write) (to|about|of|down) {item}",
         ],
         unsure: &["do (i|we) [still|already] have {item}", "find {item}"],
     },
@@ -145,6 +146,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Pending),
         sure: &[
+            "(which|what) [<kinds>|ones] (have|has) not [been] (done|finished|completed|checked off|ticked off) [yet]",
             "<show> [me] [an] [overview of] what is not (done|finished|completed) [yet]",
             "what is left <on-list> [that] (i|we) have not (done|finished)",
             "(run|take|walk|talk) me through what is left",
@@ -187,6 +189,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
     Frames {
         intent: Intent::List(Status::Completed),
         sure: &[
+            "(can|could|may) i see (which|what|the) [ones|<kinds>] [that|which] (are|have been|is) (<closed>|ticked off|checked off|crossed off)",
             "(which|what) (ones|<kinds>) have i [already] <finished> [already] [so far]",
             "(bring|pull|show) [me] [up] the (<closed>) (stuff|ones|<kinds>) [up]",
             "(<show>|showing) [me] what i have (completed|finished|done|ticked off) [so far] [{rest}]",

@@ -12,7 +12,10 @@ pub(super) const LIST_NAMES: &[&str] = &["list", "the-list", "bare-list"];
 pub(super) const FEATURES: &[(&str, Feature)] = &[
     ("done", Feature::Done),
     ("add", Feature::Add),
+    ("tick-it", Feature::Done),
+    ("so-done", Feature::Done),
     ("put", Feature::Put),
+    ("add-it", Feature::Put),
     ("adding", Feature::Put),
     ("remind-me", Feature::Reminder),
     ("be-reminded", Feature::Reminder),
@@ -77,7 +80,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind a command that ends with a new title: as little as possible, because it might belong to the title.
     (
         "tail",
-        "going forward | and thanks | from now on | he has been {rest} | like crazy | oh | omg | asf | (should not) i | (will|would) you please | if you would be so kind | would you please | for me first | as well | (even though|although|honestly) {rest} | (it is|its) on the {rest} | whatever | lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) you | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
+        "out loud | aloud | (while|whilst) (you are|i am|we are) at it | going forward | and thanks | from now on | he has been {rest} | like crazy | oh | omg | asf | (should not) i | (will|would) you please | if you would be so kind | would you please | for me first | as well | (even though|although|honestly) {rest} | (it is|its) on the {rest} | whatever | lol | haha | ha | k | yeah | innit | mate | love | dear | right | then | (will|would) you | before i forget | as well while i am thinking | cheers mate | ta | much appreciated | many thanks | if that is (ok|okay|alright|possible) | thanks in advance | if you (would|will) be so kind | will you please | so i do not forget | for now | when you have a moment | at once | quickly | real quick | ok thanks | too please | thankyou | sorry | please and thank you | please | pls | plz | thx | ty | cheers | thanks [a lot|so much] | thank you [very much|so much] | for me | ok | okay | would you | will you \
          | can you | could you | if you (can|could|would|do not mind) | if possible | asap | i would appreciate it | can you tell me | so i can see (it|them) | so (i know|i can see) | as soon as (possible|you can) | when you (can|get a chance|have time)",
     ),
     // Behind any other command.
@@ -98,7 +101,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Tasks and lists.
     (
         "det",
-        "the | my | our | your | this | that | these | those | todays | today's | tomorrows | tomorrow's | all [of] (the|my|our|these|those) | any of my",
+        "this week's | my week's | the week's | the | my | our | your | this | that | these | those | todays | today's | tomorrows | tomorrow's | all [of] (the|my|our|these|those) | any of my",
     ),
     ("a", "a | an | another | one more | one | some | a few | the | my | this | that | new"),
     (
@@ -134,7 +137,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     (
         "the-list",
         "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for {*}] [<when>] \
-         | [the|my] (things|stuff) [that] (i|we) (need|have) to (buy|get|do|pick up) [(at|from) the (store|shop|market|supermarket)] \
+         | [the|my] (things|stuff) [that] (i|we) (need|have) to (buy|get|do|pick up|pack|bring|take|order|finish|remember) [(at|from) the (store|shop|market|supermarket)] \
          | [<det>] <topics> app",
     ),
     // The list by any name.
@@ -161,22 +164,22 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Verbs.
     (
         "add",
-        "queue up | insert | stick in | add | append | re add | include | jot down | write down | note down \
+        "queue up | insert | enter | stick in | throw in | toss in | chuck in | pop in | add | ad | append | re add | include | jot down | write down | note down \
          | take down | tack on",
     ),
     (
         "make",
-        "create | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | track | add | give me | get me | have | put",
+        "create | assign [me] | make | set [up] | start | begin | open [up] | enter | record | register | schedule | log | track | add | give me | get me | have | put",
     ),
     (
         "put",
-        "toss | throw | log | stick | chuck | shove | bung | whack | add | save | pencil in | mark down \
+        "toss | throw | log | slip | stick | chuck | shove | bung | whack | add | save | pencil in | mark down \
          | scribble | type | put | place | pop | slap | include | list | note | write | jot | jot down \
          | put down | write down | get | enter | drop | set | keep",
     ),
     (
         "show",
-        "have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump \
+        "scroll through | have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump \
          | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up \
          | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me \
          | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know \
@@ -219,7 +222,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "delete",
-        "yank | scribble out | off with | cross through | bin off | do away with | discard | withdraw \
+        "un add | unadd | yank | scribble out | off with | cross through | bin off | do away with | discard | withdraw \
          | leave out | let go of | nuke | kick out | kick | throw | dump | wontfix | exclude | remove off \
          | take off | take out | take away | strip | knock off | cross out | strike out | strike off \
          | get off | lose | remove out | throw out | throw away | chuck out | eighty six | zap | purge \
@@ -238,12 +241,16 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "deleting",
         "deleting | removing | erasing | dropping | clearing | getting rid of | taking off | taking out | crossing off | crossing out",
     ),
+    (
+        "deleted",
+        "deleted | removed | erased | dropped | taken off | taken out | struck off | crossed off | crossed out",
+    ),
     // What stands for a thing that was just named.
     ("pron", "it | that | this | them | those | these | this one | that one | some"),
     // Why something goes on the list ...
     (
         "need",
-        "(i|we) have run out of | (i|we) (are|am) running out of | (we|i) (are|am) (down to|nearly out of|almost out of|fresh out of|short of|short on|clean out of) | (we|i) (could do with|want|are missing|am missing|are short) | (i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
+        "(i|we) have run out of | (i|we) (are|am) running (out of|low on|short on|short of) | (we|i) (are|am) (down to|nearly out of|almost out of|fresh out of|short of|short on|clean out of) | (we|i) (could do with|want|are missing|am missing|are short) | (i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
          | (i|we) [just|have|almost|nearly|have just] (ran|run) (out of|low on) \
          | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|grab|order|purchase|have|add|put)] [some|more|some more|another] \
          | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|grab|order|purchase) [some|more|some more|another] \
@@ -258,7 +265,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("had", "[i|we] [have] [already|just] (have|had|got|bought|purchased|own|ordered|picked up|found)"),
     (
         "did-verb",
-        "did | done | got done | got | bought | made | picked up | paid | called | rang | phoned | emailed | texted | cleaned | washed | sent | booked | fixed | returned | dropped off | filed \
+        "been to | gone to | did | done | got done | got | bought | made | picked up | paid | called | rang | phoned | emailed | texted | cleaned | washed | sent | booked | fixed | returned | dropped off | filed \
          | signed | wrote | cut | fed | walked | watered | took [out] | ordered | posted | renewed | visited | met | swept | mowed | packed | replied to | spoke to | talked to | printed | hung | painted \
          | planted | baked | cooked | collected | delivered | uploaded | deployed | merged | reviewed | invoiced | emptied | changed | replaced | repaired | scheduled | cancelled",
     ),
@@ -309,7 +316,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | calendar | contacts | phone book | address book | events | subscription | purchase | payment | transaction | account | password | language | mode \
          | voicemail | voicemails | texts | notification | notifications | app | apps | cookies | cache | browser | tab | tabs \
          | movie | episode | wallpaper | battery \
-         | weather | forecast | temperature | news | emails | inbox | messages | settings | bluetooth | wifi \
+         | tweet | tweets | bookmark | bookmarks | weather | forecast | temperature | news | emails | inbox | messages | settings | bluetooth | wifi \
          | conversation | chat | history",
     ),
     // What may be a task and may be something of another program: without a word about the list, it is asked.
@@ -331,4 +338,23 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | can | could | will | would | should | not | never | nobody | nothing | because | so | but",
     ),
     ("aside", "at | on | for | from | in | of | to | that | this | i | which | with | by"),
+    // A command about what was just said: "milk is bad, take it off".
+    ("it", "<pron> [one|task|item] | that task | that item | both"),
+    (
+        "add-it",
+        "[so|and] [can you|could you|will you] [<lead>] (<add>|<put>|pop|stick|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
+    ),
+    (
+        "tick-it",
+        "[so|and] [<lead>] (tick|check|cross|mark|strike|scratch|close|call|consider) <it> [off|out|as|down] [<done>] [<from-list>] | so you can <check-off> | [so|and] <it> can [now|also] be (ticked|checked|crossed|marked|closed) [off|out|as] [<done>] [<from-list>]",
+    ),
+    (
+        "so-done",
+        "[so|and] [now] [you know] <it> (is|are) [all|now] (done|finished|complete|completed|finished with|sorted|done with)",
+    ),
+    ("strike-it", "[so|and] [<lead>] (strike|cross|scratch) <it> [off|out] [of] [<from-list>]"),
+    (
+        "delete-it",
+        "[so|and] [<lead>] (<delete>|<drop>|take|get) <it> [off|out|away|down] [of] [<from-list>] | [so|and] [<lead>] (<delete>|<drop>|take) <from-list> | [so|and] <it> can [now] (go|come off|be <deleted>) [<from-list>]",
+    ),
 ];

@@ -49,7 +49,10 @@ impl Sentence<'_> {
                 && !self.is_date(part)
                 && !self.written(part.clone()).is_empty()
         };
-        if parts.len() < 2 || !parts.iter().all(is_part) {
+        // "The plumber is coming between ten and noon" is a statement.
+        let is_statement =
+            |part: &Range<usize>| self.has_any(part, lexicon::COPULAS) || self.has_any(part, lexicon::RANGE_WORDS);
+        if parts.len() < 2 || !parts.iter().all(is_part) || parts.iter().any(is_statement) {
             return Enumeration::One;
         }
         let strongest = separators.iter().max().copied();
