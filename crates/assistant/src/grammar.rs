@@ -28,6 +28,26 @@ const MAX_STARTS: usize = 12;
 /// Maximum number of words that the tails behind a frame cover.
 const MAX_TAIL_WORDS: usize = 20;
 
+/// What may stand behind a frame.
+#[derive(Clone, Copy)]
+enum TailKind {
+    /// Words that may follow a title.
+    Strict,
+    /// Words that may follow a name.
+    Loose,
+    /// Words that follow neither.
+    Clause,
+}
+
+/// A way to go on behind a frame.
+struct Close {
+    /// The part of the message, as an index of its end.
+    index: usize,
+    kind: TailKind,
+    /// The number of words of a comment in it.
+    comment: usize,
+}
+
 /// A compiled line of the tables.
 struct Frame {
     info: FrameInfo,
@@ -44,6 +64,8 @@ pub(super) struct Grammar {
     lead: Program,
     tail: Program,
     loose_tail: Program,
+    clause_behind: Program,
+    list_name: Program,
     frames: Vec<Frame>,
     items: Vec<(Phrase, Program)>,
     no_titles: Vec<Program>,
@@ -101,6 +123,8 @@ impl Grammar {
         let (lead, tail, loose_tail) = (compile("<lead>")?, compile("<tail>")?, compile("<loose-tail>")?);
         let elsewhere = compile("<elsewhere> [<aside> {item}]")?;
         let doubtful = compile("<doubtful> [<aside> {item}]")?;
+        let clause_behind = compile("<clause-behind>")?;
+        let list_name = compile("<topics>|<list>")?;
         let clause = compile("<clause>")?;
         let comment = compile("<comment>")?;
         Ok(Self {
@@ -109,6 +133,8 @@ impl Grammar {
             lead,
             tail,
             loose_tail,
+            clause_behind,
+            list_name,
             frames,
             items,
             no_titles,
@@ -136,14 +162,20 @@ impl Grammar {
     pub fn readings_from(&self, message: &Message<'_>, start: usize, ends: &[usize]) -> Vec<Vec<Reading>> {
         let mut found = vec![Vec::new(); ends.len()];
         let Some(&limit) = ends.iter().max() else { return found };
-        // By the end of a frame: the parts that it may close, whether a new title may stand there, and the number of words
-        // of a comment behind it.
-        let mut closes: BTreeMap<usize, Vec<(usize, bool, usize)>> = BTreeMap::new();
+        // The ways to go on behind a frame, by its end.
+        let mut closes: BTreeMap<usize, Vec<Close>> = BTreeMap::new();
         for (index, &end) in ends.iter().enumerate() {
-            let strict = self.ends_before(&self.tail, message, start..end);
-            for (at, comment) in self.ends_before(&self.loose_tail, message, start..end) {
-                closes.entry(at).or_default().push((index, strict.contains_key(&at), comment));
-            }
+            let mut add = |tail: &Program, kind: TailKind| {
+                for (at, comment) in self.ends_before(tail, message, start..end) {
+                    let closes = closes.entry(at).or_default();
+                    if !closes.iter().any(|close: &Close| close.index == index) {
+                        closes.push(Close { index, kind, comment });
+                    }
+                }
+            };
+            add(&self.tail, TailKind::Strict);
+            add(&self.loose_tail, TailKind::Loose);
+            add(&self.clause_behind, TailKind::Clause);
         }
         let mut items = HashMap::new();
         let starts = self.starts(message, start..limit);
@@ -157,21 +189,27 @@ impl Grammar {
                     continue;
                 }
                 for cover in self.covers(&frame.program, message, at..limit, &|end| closes.contains_key(&end)) {
+                    let ends_with_item = cover.item.as_ref().is_some_and(|item| item.end == cover.end);
                     let ends_with_title = [&cover.title, &cover.new].into_iter().flatten().any(|t| t.end == cover.end);
                     let item = cover
                         .item
                         .clone()
                         .map(|item| items.entry(item.clone()).or_insert_with(|| self.item(message, item)).clone());
-                    for &(index, is_strict, comment) in closes.get(&cover.end).map_or(&[][..], Vec::as_slice) {
+                    for close in closes.get(&cover.end).map_or(&[][..], Vec::as_slice) {
                         // What follows "remind me" is rather a title than a comment.
                         let lacks_title = frame.info.intent == Intent::Add && cover.title.is_none();
-                        if is_strict || !(ends_with_title || lacks_title) {
-                            let words = ends[index] - start;
-                            found[index].push(Reading::new(
+                        let fits = match close.kind {
+                            TailKind::Strict => true,
+                            TailKind::Loose => !(ends_with_title || lacks_title),
+                            TailKind::Clause => cover.names_list && !(ends_with_title || ends_with_item),
+                        };
+                        if fits {
+                            let words = ends[close.index] - start;
+                            found[close.index].push(Reading::new(
                                 frame.info,
                                 at,
                                 words,
-                                comment,
+                                close.comment,
                                 cover.clone(),
                                 item.clone(),
                             ));
@@ -284,7 +322,9 @@ impl Grammar {
     /// Returns the thing that the words in `span` speak of, if they are said before a command about it.
     pub fn mentioned(&self, message: &Message<'_>, span: &Range<usize>) -> Option<Range<usize>> {
         let covers = self.mentions.iter().flat_map(|program| self.exact_covers(program, message, span.clone()));
-        covers.min_by_key(|cover| cover.open_words).and_then(|cover| cover.item)
+        let is_thing = |item: &Range<usize>| !lexicon::THIRD_PERSONS.contains(&message.tokens()[item.start].word);
+        let things = covers.filter(|cover| cover.item.as_ref().is_some_and(is_thing));
+        things.min_by_key(|cover| cover.open_words).and_then(|cover| cover.item)
     }
 
     /// Whether the words in `span` are rather a clause than a name, as in "delete what I said" or "mark it as not done".
@@ -297,6 +337,11 @@ impl Grammar {
     pub fn is_remark(&self, message: &Message<'_>, span: Range<usize>) -> bool {
         let has_subject = lexicon::SUBJECTS.contains(&message.tokens()[span.start].word);
         span.len() > 1 && (has_subject || !self.exact_covers(&self.comment, message, span).is_empty())
+    }
+
+    /// Whether the words in `span` name a list.
+    pub fn is_list_name(&self, message: &Message<'_>, span: Range<usize>) -> bool {
+        !self.exact_covers(&self.list_name, message, span).is_empty()
     }
 
     /// Whether another program looks after what the words in `span` name.

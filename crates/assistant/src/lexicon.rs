@@ -26,6 +26,9 @@ pub(super) const PERSONS: WordClass =
 pub(super) const SPEAKERS: WordClass = WordClass(&["i", "we"]);
 /// Stands for somebody or something as the subject of a clause.
 pub(super) const SUBJECTS: WordClass = WordClass(&["i", "we", "he", "she", "they", "it"]);
+/// Begins the name of somebody: "his dad is doing it".
+pub(super) const THIRD_PERSONS: WordClass =
+    WordClass(&["his", "her", "their", "someone", "somebody", "nobody", "everyone", "everybody"]);
 /// Stands before a noun.
 pub(super) const DETERMINERS: WordClass = WordClass(&[
     "a", "an", "the", "my", "our", "his", "her", "their", "your", "some", "this", "that", "these", "those",

@@ -172,6 +172,11 @@ impl<'t> Sentence<'t> {
         !self.tokens[at].glued && self.gap_before(at).contains(':')
     }
 
+    /// Whether the words in `span` are a label: a colon and white space stand behind them.
+    pub fn is_label(&self, span: &Range<usize>) -> bool {
+        span.end < self.tokens.len() && self.is_behind_label(span.end)
+    }
+
     /// Where a part of the message may begin besides its first word: behind a sentence, a comma, or before a word such as
     /// "and". With each goes whether a sentence begins there.
     pub fn joints(&self) -> Vec<(usize, bool)> {

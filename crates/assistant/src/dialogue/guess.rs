@@ -2,11 +2,14 @@
 
 use super::listener::{Listener, confirmed};
 use crate::command::{Command, Decision, Plan, Question, Remark};
-use crate::grammar::{Feature, Intent, Reading};
+use crate::grammar::{Feature, GRAMMAR, Intent, Reading};
 use crate::{language, lexicon};
 
 /// Maximum number of words of a label before a colon.
 const MAX_LABEL: usize = 16;
+
+/// Maximum number of words of a label before a dash.
+const MAX_DASHED: usize = 6;
 
 /// Maximum number of words before a command that are taken for an introduction.
 const MAX_INTRODUCTION: usize = 8;
@@ -56,7 +59,13 @@ impl Listener<'_> {
     /// asked about otherwise. A reading that explains the words before the colon goes first.
     pub fn labelled_title(&self, readings: &[Reading]) -> Option<Decision> {
         let (sentence, all) = (&self.message.sentence, self.message.sentence.all());
-        let colon = (1..all.end.min(MAX_LABEL)).find(|&at| sentence.is_behind_label(at))?;
+        let speaks_of_tasks = |colon: usize| {
+            sentence.has_any(&(0..colon), lexicon::LABELS) || GRAMMAR.is_list_name(self.message, 0..colon)
+        };
+        let is_label = |at: usize| {
+            sentence.is_behind_label(at) || (at <= MAX_DASHED && sentence.is_behind_colon(at) && speaks_of_tasks(at))
+        };
+        let colon = (1..all.end.min(MAX_LABEL)).find(|&at| is_label(at))?;
         let explains = |reading: &Reading| match &reading.title {
             Some(title) if title.start == colon => true,
             Some(title) => reading.is_sure() && (title.start > colon || !self.is_dependent(title.start)),
@@ -64,7 +73,9 @@ impl Listener<'_> {
         };
         let changes =
             |reading: &Reading| matches!(reading.intent(), Intent::Complete | Intent::Delete | Intent::Rename);
-        if readings.first().is_some_and(explains) || self.readings(0..colon).iter().any(changes) {
+        // "The forms: done"
+        let is_done = (colon..all.end).all(|at| lexicon::COMPLETED.contains(&self.message.tokens()[at].word));
+        if is_done || readings.first().is_some_and(explains) || self.readings(0..colon).iter().any(changes) {
             return None;
         }
         let remark = self.remark_in(&(colon..all.end));
@@ -73,7 +84,7 @@ impl Listener<'_> {
             return None;
         }
         let command = Command::Add { title };
-        Some(if sentence.has_any(&(0..colon), lexicon::LABELS) {
+        Some(if speaks_of_tasks(colon) {
             let skipped = remark.iter().map(|remark| self.written(remark).to_owned()).collect();
             Decision::Act(Plan { commands: vec![command], question: None, skipped })
         } else {

@@ -173,10 +173,11 @@ impl Listener<'_> {
         if title.is_empty() || GRAMMAR.is_no_title(self.message, span) {
             return Decision::Ask(Question::Title);
         }
-        if self.message.sentence.is_sum(span) {
+        if self.message.sentence.is_sum(span) || self.message.sentence.is_person(span) && span.len() == 1 {
             return Decision::Say(Remark::Elsewhere);
         }
-        let is_sure = reading.is_sure() || self.message.sentence.is_behind_colon(span.start);
+        let is_quoted = self.message.sentence.quoted(span.clone()).is_some();
+        let is_sure = reading.is_sure() || is_quoted || self.message.sentence.is_behind_colon(span.start);
         let is_thing = reading.has(Feature::Add) || reading.has(Feature::Put);
         let titles = match self.message.sentence.enumeration(span.clone()) {
             Enumeration::Several(parts) if parts.len() <= MAX_TOGETHER => self.all_written(&parts),
@@ -271,7 +272,9 @@ impl Listener<'_> {
                 {
                     return together(action, names.iter().map(|name| Target::named(self.written(name))));
                 }
-                let is_certain = match self.belief(action, reading, item, name) {
+                let end = self.comment_in(&item.name).map_or(item.name.end, |comment| comment.start);
+                let named = Item { name: item.name.start..end, ..item.clone() };
+                let is_certain = match self.belief(action, reading, &named, name) {
                     Belief::Task => true,
                     Belief::Perhaps => false,
                     Belief::Elsewhere => return Decision::Say(Remark::Elsewhere),

@@ -8,6 +8,9 @@ use crate::grammar::{Feature, GRAMMAR, Item, Reading};
 use crate::lexicon;
 use crate::sentence::Token;
 
+/// Maximum number of words of a name that no one has seen: longer ones are rather sentences.
+const MAX_NAME_WORDS: usize = 10;
+
 impl Listener<'_> {
     /// The quoted passage of a title that begins or ends with one, which the other words only lead to.
     pub fn quoted_title(&self, span: &Range<usize>) -> Range<usize> {
@@ -61,8 +64,8 @@ impl Listener<'_> {
         let needs_all = action == Action::Delete && !reading.is_sure();
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
         let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
-        // "Walk the dog done"
-        let is_done_deed = reading.has(Feature::Done) && sentence.is_errand(span);
+        // "Walk the dog done", "the forms: done"
+        let is_done_deed = reading.has(Feature::Done) && (sentence.is_errand(span) || sentence.is_label(span));
         if is_known || (is_quoted && (reading.is_sure() || reading.has(Feature::Done))) {
             Belief::Task
         } else if self.is_statement(span) {
@@ -85,7 +88,9 @@ impl Listener<'_> {
     /// Whether the words in `span` are rather a statement or an adverbial than a name: "Peter has his ladder back".
     fn is_statement(&self, span: &Range<usize>) -> bool {
         let sentence = &self.message.sentence;
-        sentence.has_any(&(span.start..span.start + 1), lexicon::NEVER_NAMES)
+        let first = span.start..span.start + 1;
+        span.len() > MAX_NAME_WORDS
+            || [lexicon::NEVER_NAMES, lexicon::THIRD_PERSONS].iter().any(|class| sentence.has_any(&first, *class))
             || sentence.has_any(&(span.start + 1..span.end), lexicon::FINITE_VERBS)
     }
 

@@ -58,7 +58,7 @@ pub(super) const REMARKS: &[Frames] = &[
             "(yes|yeah|yep|ok|okay|sure) but (keep|not|leave|do not (delete|remove|touch)) {item}",
             "(keep|leave) {item} (on there|on the list|where it is|for now)",
             "[no] (do not|never|please do not|not) [ever] (<add>|<put>|<make>|<delete>|<drop>|<complete>|<finish>|<mark>|<check-off>|<rename>|<change>|take) [{item}] [<on-list>]",
-            "no need to {item}",
+            "no need to (<add>|<put>|<make>|<delete>|<drop>|<complete>|<mark>|<rename>|<change>) {item}",
             "[no] [wait] (do not|never) [do] [that|it|this|anything] [any more|yet]",
             "i (do not|never) (want|wanted|asked|meant) [<a>|it|that|you] [for you] to {item}",
             "[no] (leave|keep) {item} [as (it is|they are)|alone|there] [<on-list>]",

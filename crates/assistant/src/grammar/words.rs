@@ -6,13 +6,16 @@
 use super::reading::Feature;
 
 /// Word families that name the list.
-pub(super) const LIST_NAMES: &[&str] = &["list", "the-list", "bare-list"];
+pub(super) const LIST_NAMES: &[&str] = &["list", "the-list", "bare-list", "own-tasks"];
 
 /// Features of the frames whose line names a family.
 pub(super) const FEATURES: &[(&str, Feature)] = &[
     ("done", Feature::Done),
     ("add", Feature::Add),
     ("tick-it", Feature::Done),
+    ("record-that", Feature::Done),
+    ("delete-it", Feature::Done),
+    ("strike-it", Feature::Done),
     ("so-done", Feature::Done),
     ("put", Feature::Put),
     ("add-it", Feature::Put),
@@ -43,8 +46,8 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | (would|it would) be good to | (can|could|may) you for me | for me | log this | please to \
          | i (like|want) to ask you to | right | yo | ugh | omg | mate | love | look | listen | yeah | yep \
          | go on [then] | might i trouble you to | would you mind | better | [so] i think [(we|you) can] \
-         | quick one | while i am (thinking|at it) | one more thing | one more | oh and | next \
-         | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | first | finally \
+         | quick one | while i am (thinking|at it) | one more thing | one more | oh and | as of (today|now|this (morning|week)) \
+         | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | finally \
          | if it is not too much trouble | if you would | i would be grateful if you (could|would) \
          | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me \
          | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man \
@@ -73,6 +76,8 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | he is | he has | he had | he got | he (did|said|says|wants|fixed|bought) | she is | she has | she had | she got | she (did|said|says|wants|bought) | you are | that is | that was | there is | there are | who am i | who cares | because | since | as (i|we|he|she|it|they|the) | thank god | thank goodness | oh my | oh thank | oh well | omg | phew | turns out | not (happening|going|doing|needed|paying|worth) | no (need|point|longer) | so no (need|point) | apparently | turned out | nobody | somebody | someone | all done | already (did|paid|bought)",
     ),
     ("comment", "<subject> [{rest}]"),
+    // A clause behind a command that ends with the list: "off my list, she quit". No name goes on there.
+    ("clause-behind", "(i|we|he|she|they|it|because|since|as|before|while|when) {rest}"),
     (
         "when-done",
         "[earlier|late] (this|yesterday|last|on) (morning|afternoon|evening|night|week|weekend|monday|tuesday|wednesday|thursday|friday|saturday|sunday) | yesterday [morning|afternoon|evening|night] | earlier [today] | just now | a (minute|moment|while) ago | an hour ago | already | today | last night",
@@ -86,7 +91,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Behind any other command.
     (
         "loose-tail",
-        "yeah | yeah i have | oh | omg | right | rn | right away | for me please | too much | again please \
+        "(finished|done|complete|completed|open|pending) (or|and) (not|open|pending|unfinished|done) | yeah | yeah i have | oh | omg | right | rn | right away | for me please | too much | again please \
          | because {rest} | too expensive | <comment> | there | finally | at last | in the end | completely \
          | fully | entirely | instead | though | anyway | actually | from there | any more | anymore \
          | any longer | <when-done> | <tail> | for us | now | right now | again | too | as well | also | then \
@@ -129,19 +134,26 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("weekday", "monday | tuesday | wednesday | thursday | friday | saturday | sunday"),
     (
         "when",
-        "today | tonight | tomorrow | now | right now | [for|of|from|in|on] (today|tomorrow|now|[this|the|next] (week|weekend|month|day|morning|afternoon|evening|<weekday>)) \
+        "(today|tomorrow|yesterday|[on|this|next] <weekday>) [morning|afternoon|evening|night] | in the (morning|afternoon|evening) | at {number} [am|pm] | tonight | now | right now | [for|of|from|in|on] (today|tomorrow|now|[this|the|next] (week|weekend|month|day|morning|afternoon|evening|<weekday>)) \
          | so far | currently | at the moment",
     ),
     ("bare-list", "list"),
     // A list by that name, which may stand behind a title.
     (
         "the-list",
-        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for {*}] [<when>] \
+        "([<det>] <topics>|<det> {*} [<topics>]|[<det>]|(todays|today's|tomorrows|tomorrow's|tonights|tonight's) [<topics>]) (list|lists|wishlist|checklist|agenda|bag|basket) [<purpose>] [for [<det>] {*}] [<when>] \
          | [the|my] (things|stuff) [that] (i|we) (need|have) to (buy|get|do|pick up|pack|bring|take|order|finish|remember) [(at|from) the (store|shop|market|supermarket)] \
          | [<det>] <topics> app",
     ),
     // The list by any name.
-    ("list", "<the-list> [<kinds>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]"),
+    (
+        "own-tasks",
+        "<det> {*} (tasks|to dos|chores|errands|reminders) | [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries)",
+    ),
+    (
+        "list",
+        "<the-list> [<kinds>] | [<det>] things to (do|buy|get|remember) [<when>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]",
+    ),
     (
         "on-list",
         "(in|on|from) <bare-list> | on there | on it | there | on here | in there | off there | off it | off | from there | from it | (on|onto|in|into|to|at|off|from|of|out of) <list>",
@@ -153,13 +165,13 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | on it | on (it|that) | to it | (in|to|on|into) <bare-list> | to my things \
          | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | in there | on here \
          | down on <the-list> | into it | [for me] (to|on|onto|in|into|down on|down in|up on) <the-list> \
-         | (to|on|onto|in|into) <det> {*} (tasks|to dos|chores|errands|reminders) \
-         | (to|on|onto|in|into|among) [<det>] (tasks|to dos|to do|reminders|chores|errands|groceries) [<when>]",
+         | (to|on|onto|in|into|among) <own-tasks> [<when>] \
+         | under <list>",
     ),
     ("to-place", "<to-list> | down | in | on | for later"),
     (
         "from-list",
-        "from my (jobs|shopping|errands|chores) | (from|of|out of|in|off) <bare-list> | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<det> {*} (tasks|to dos|chores|errands|reminders)|[<det>] (tasks|to dos|to do|reminders|chores|errands|groceries))",
+        "from my (jobs|shopping|errands|chores) | (from|of|out of|in|off) <bare-list> | from (the|my) (backlog|queue|things) | off there | from there | off it | from it | off | off of there | out of there | out of it | away | off here | from here | off for me | (from|off|off of|out of|of|on|in) (<the-list>|<own-tasks>)",
     ),
     // Verbs.
     (
@@ -179,7 +191,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "show",
-        "scroll through | have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump \
+        "scroll through | refresh my memory (on|about|of) | have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump \
          | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up \
          | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me \
          | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know \
@@ -280,7 +292,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "modify | edit | reword | bump | transform | switch | tweak | adjust | change | update | revise \
          | alter | correct | amend | replace",
     ),
-    ("part", "[the|its] (title|name|text|content|contents|wording|description|topic|subject)"),
+    ("part", "[the|its] (spelling|title|name|text|content|contents|wording|description|topic|subject)"),
     ("into", "→ | into | so it says | to say | to be | as | to read | instead to | to"),
     ("any-more", "any longer | after all | anymore please | no more | anymore | any more | now | right now | either"),
     (
@@ -316,14 +328,14 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | calendar | contacts | phone book | address book | events | subscription | purchase | payment | transaction | account | password | language | mode \
          | voicemail | voicemails | texts | notification | notifications | app | apps | cookies | cache | browser | tab | tabs \
          | movie | episode | wallpaper | battery \
-         | tweet | tweets | bookmark | bookmarks | weather | forecast | temperature | news | emails | inbox | messages | settings | bluetooth | wifi \
+         | tweet | tweets | station | stations | bookmark | bookmarks | weather | forecast | temperature | news | emails | inbox | messages | settings | bluetooth | wifi \
          | conversation | chat | history",
     ),
     // What may be a task and may be something of another program: without a word about the list, it is asked.
     (
         "doubtful",
         "appointment | appointments | meeting | meetings | event | email | message | order | card | file | files | folder | photo \
-         | photos | picture | video | post | contact | document | ticket | address | number | plan | bill | account | profile",
+         | photos | picture | video | post | contact | document | ticket | log | logs | address | number | plan | bill | account | profile",
     ),
     (
         "container",
@@ -342,12 +354,13 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("it", "<pron> [one|task|item] | that task | that item | both"),
     (
         "add-it",
-        "[so|and] [can you|could you|will you] [<lead>] (<add>|<put>|pop|stick|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
+        "[so|and] [can you|could you|will you] [<lead>] (make|turn) <it> (a|into a|as a) <kind> | [so|and] [can you|could you|will you] [<lead>] (<add>|<put>|pop|stick|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
     ),
     (
         "tick-it",
         "[so|and] [<lead>] (tick|check|cross|mark|strike|scratch|close|call|consider) <it> [off|out|as|down] [<done>] [<from-list>] | so you can <check-off> | [so|and] <it> can [now|also] be (ticked|checked|crossed|marked|closed) [off|out|as] [<done>] [<from-list>]",
     ),
+    ("record-that", "(mark|record) [down] that"),
     (
         "so-done",
         "[so|and] [now] [you know] <it> (is|are) [all|now] (done|finished|complete|completed|finished with|sorted|done with)",
@@ -355,6 +368,6 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("strike-it", "[so|and] [<lead>] (strike|cross|scratch) <it> [off|out] [of] [<from-list>]"),
     (
         "delete-it",
-        "[so|and] [<lead>] (<delete>|<drop>|take|get) <it> [off|out|away|down] [of] [<from-list>] | [so|and] [<lead>] (<delete>|<drop>|take) <from-list> | [so|and] <it> can [now] (go|come off|be <deleted>) [<from-list>]",
+        "[so|and] i want <it> gone | [so|and] [<lead>] (<delete>|<drop>|take|get) <it> [off|out|away|down] [of] [<from-list>] | [so|and] [<lead>] (<delete>|<drop>|take) <from-list> | [so|and] <it> can [now] (go|come off|be <deleted>) [<from-list>]",
     ),
 ];

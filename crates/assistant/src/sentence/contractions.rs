@@ -45,7 +45,7 @@ const RUN_TOGETHER: &[(&str, &[&str])] = &[
     ("dont", &["do", "not"]),
     ("gimme", &["give", "me"]),
     ("gonna", &["going", "to"]),
-    ("gotta", &["got", "to"]),
+    ("gotta", &["have", "got", "to"]),
     ("havent", &["have", "not"]),
     ("hows", &["how", "is"]),
     ("im", &["i", "am"]),
