@@ -339,6 +339,11 @@ impl Grammar {
         span.len() > 1 && (has_subject || !self.exact_covers(&self.comment, message, span).is_empty())
     }
 
+    /// Whether the words in `span` only lead to a command.
+    pub fn is_lead(&self, message: &Message<'_>, span: Range<usize>) -> bool {
+        self.starts(message, span.start..span.end + 1).contains(&span.end)
+    }
+
     /// Whether the words in `span` name a list.
     pub fn is_list_name(&self, message: &Message<'_>, span: Range<usize>) -> bool {
         !self.exact_covers(&self.list_name, message, span).is_empty()

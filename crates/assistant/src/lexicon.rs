@@ -295,6 +295,12 @@ pub(super) const LABELS: WordClass = WordClass(&[
     "also",
     "next",
     "something",
+    "capture",
+    "save",
+    "log",
+    "record",
+    "jot",
+    "put",
 ]);
 /// Measures time.
 pub(super) const UNITS_OF_TIME: WordClass = WordClass(&[

@@ -51,6 +51,11 @@ impl Listener<'_> {
                 Decision::Ask(question) => Decision::Ask(question),
                 Decision::Act(_) | Decision::Say(_) => unknown(),
             },
+            Intent::List(_) | Intent::Count(_)
+                if lexicon::QUESTION_OPENERS.contains(&self.message.tokens()[reading.span.start].word) =>
+            {
+                self.interpret(&reading)
+            }
             _ => unknown(),
         }
     }
@@ -66,16 +71,24 @@ impl Listener<'_> {
             sentence.is_behind_label(at) || (at <= MAX_DASHED && sentence.is_behind_colon(at) && speaks_of_tasks(at))
         };
         let colon = (1..all.end.min(MAX_LABEL)).find(|&at| is_label(at))?;
+        let adds = |reading: &Reading| {
+            [Feature::Add, Feature::Put, Feature::Reminder].iter().any(|feature| reading.has(*feature))
+        };
         let explains = |reading: &Reading| match &reading.title {
             Some(title) if title.start == colon => true,
-            Some(title) => reading.is_sure() && (title.start > colon || !self.is_dependent(title.start)),
+            Some(title) if title.start > colon => reading.is_sure() && adds(reading),
+            Some(title) => reading.is_sure() && !self.is_dependent(title.start),
             None => reading.is_sure(),
         };
         let changes =
             |reading: &Reading| matches!(reading.intent(), Intent::Complete | Intent::Delete | Intent::Rename);
         // "The forms: done"
         let is_done = (colon..all.end).all(|at| lexicon::COMPLETED.contains(&self.message.tokens()[at].word));
-        if is_done || readings.first().is_some_and(explains) || self.readings(0..colon).iter().any(changes) {
+        if GRAMMAR.is_lead(self.message, 0..colon)
+            || is_done
+            || readings.first().is_some_and(explains)
+            || self.readings(0..colon).iter().any(changes)
+        {
             return None;
         }
         let remark = self.remark_in(&(colon..all.end));

@@ -66,7 +66,7 @@ impl Listener<'_> {
         let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
         // "Walk the dog done", "the forms: done"
         let is_done_deed = reading.has(Feature::Done) && (sentence.is_errand(span) || sentence.is_label(span));
-        if is_known || (is_quoted && (reading.is_sure() || reading.has(Feature::Done))) {
+        if is_known || is_quoted {
             Belief::Task
         } else if self.is_statement(span) {
             Belief::Perhaps

@@ -36,7 +36,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | it would (be helpful|help|be useful) if you (could|would) \
          | i think [that] (we|you) (can|should|may) | if you do not mind | for the sake of clarity \
          | as agreed [with {*}] | good news | i believe | would it be all right to | might you \
-         | i wonder if you (could|would|might) | may i ask you to | perhaps you would | see to it that \
+         | i wonder if you (could|would|might) | may i ask you to | perhaps you would | see to it that | i forgot to (tell you|mention|say) \
          | i said | god | oh god | great | apparently | ok fine | ugh ok | on second thoughts \
          | on second thought | i am begging you to | i am asking you to | now try | let me rephrase [that] \
          | let us start with something simple | let us try | i have changed my mind | to be honest | honestly \
@@ -128,7 +128,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("topics", "<topic> [<topic>] [<topic>]"),
     (
         "purpose",
-        "of (<kinds>|groceries|shopping|<topic>|stuff|mine) [to (do|buy|get|complete|remember|accomplish|finish)] [that] [i (need|have) to (do|buy|get)] \
+        "of (<kinds>|groceries|shopping|<topic>|stuff|mine|{*}) [to (do|buy|get|complete|remember|accomplish|finish|watch|read|see|try|visit)] [that] [i (need|have) to (do|buy|get)] \
          | for (shopping|today|work|groceries|the week)",
     ),
     ("weekday", "monday | tuesday | wednesday | thursday | friday | saturday | sunday"),
@@ -152,7 +152,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "list",
-        "<the-list> [<kinds>] | [<det>] things to (do|buy|get|remember) [<when>] | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]",
+        "<the-list> [<kinds>] | [<det>] things to (do|buy|get|remember) [<when>] | [<det>] <topics> (items|things|stuff|entries|jobs) | [<det>] (<kinds>|to do|to do items|groceries) [<purpose>] [<when>]",
     ),
     (
         "on-list",
@@ -160,7 +160,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "to-list",
-        "to (tonight's|today's|tomorrow's) (jobs|tasks|list|chores) | to my (jobs|shopping|errands|chores) \
+        "on the (pile|stack) | to (tonight's|today's|tomorrow's) (jobs|tasks|list|chores) | to my (jobs|shopping|errands|chores) \
          | to the (shopping|jobs) | on record | among my <kinds> | to what i have {*} | back on | at the top \
          | on it | on (it|that) | to it | (in|to|on|into) <bare-list> | to my things \
          | on my (agenda|plate|radar) | (to|in|on) (the|my) (backlog|queue) | on there | in there | on here \
@@ -191,7 +191,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "show",
-        "scroll through | refresh my memory (on|about|of) | have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump \
+        "state | scroll through | refresh my memory (on|about|of) | have an overview of | hear | repeat | tell me | be curious to hear | print | print out | dump \
          | read to me | let me see | give me | cat | ls | what is in | read me [back|out] | get up | throw up \
          | talk me through | take me through | hit me with | remind me [of] | go over | pop up | run by me \
          | summarise | summarize | recap | let me (have|get) (a look|a peek|a glimpse) [at|of] | let me know \
@@ -204,11 +204,11 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     (
         "mark",
         "consider | treat | regard | tick off | put | call | class | log | count | register | label | mark \
-         | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note | report",
+         | set | flag | tag | check [off] | tick [off] | cross [off|out] | put down | make | note",
     ),
     (
         "remind-me",
-        "remind to me | remember me | remind us | make me remember | remember to me | do not let me [to] forget | ping me | nudge me | alert me | remind me",
+        "remind to me | remember me | remind us | make me remember | remember to me | do not let me [to] forget | ping me | nudge me | alert me | buzz me | prompt me | give me (a|another) (heads up|nudge|shout|ping) | remind me",
     ),
     ("be-reminded", "be reminded"),
     ("reminder", "reminder"),
@@ -219,7 +219,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "done",
-        "→ (done|complete|completed|finished|finito) | like (done|finished|complete) | as solved | solved | (is|as) (finito|solved|resolved|fixed|shipped|merged) | fixed | resolved | shipped | status (done|finished|complete) | ready | off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
+        "in the (done|finished|completed) (pile|list|section|column) | → (done|complete|completed|finished|finito) | like (done|finished|complete) | as solved | solved | (is|as) (finito|solved|resolved|fixed|shipped|merged) | fixed | resolved | shipped | status (done|finished|complete) | ready | off as done | (down|through|off) as (done|complete|completed|finished) | to (done|complete|completed|finished) | sorted | in the bag | dealt with | handled | taken care of | (as|is|now) (sorted|handled|dealt with) | for done | paid | over with | over and done with | [as|to|to be|is|being|as being|as having been] [all] (done|complete|completed|finished|ready|accomplished|closed|off)",
     ),
     ("complete", "complete | accomplish"),
     ("finish", "finish [up|off|with] | wrap up | resolve | be done with"),
@@ -234,7 +234,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "delete",
-        "un add | unadd | yank | scribble out | off with | cross through | bin off | do away with | discard | withdraw \
+        "omit | ditch | cut | axe | void | un add | unadd | yank | scribble out | off with | cross through | bin off | do away with | discard | withdraw \
          | leave out | let go of | nuke | kick out | kick | throw | dump | wontfix | exclude | remove off \
          | take off | take out | take away | strip | knock off | cross out | strike out | strike off \
          | get off | lose | remove out | throw out | throw away | chuck out | eighty six | zap | purge \
@@ -244,11 +244,14 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     (
         "drop",
         "scrub | abandon | scratch | take off | do not bother with | forget | lose | toss [out] | bin \
-         | cancel | drop | clear | forget [about] | omit | ditch | skip | strike | wipe | pull | cut \
+         | cancel | drop | clear | forget [about] | skip | strike | wipe | pull \
          | exclude",
     ),
     // The same as what somebody is asked to be so kind to do: "would you mind adding milk".
-    ("adding", "adding | putting | including | writing [down] | placing | jotting down"),
+    (
+        "adding",
+        "adding | popping | sticking | throwing | tossing | noting | getting | having | putting | including | writing [down] | placing | jotting down",
+    ),
     (
         "deleting",
         "deleting | removing | erasing | dropping | clearing | getting rid of | taking off | taking out | crossing off | crossing out",
@@ -262,7 +265,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Why something goes on the list ...
     (
         "need",
-        "(i|we) have run out of | (i|we) (are|am) running (out of|low on|short on|short of) | (we|i) (are|am) (down to|nearly out of|almost out of|fresh out of|short of|short on|clean out of) | (we|i) (could do with|want|are missing|am missing|are short) | (i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
+        "(i|we) have run out of | (i|we) (are|am) running (out of|low on|short on|short of) | (we|i) (are|am) (down to|nearly out of|almost out of|fresh out of|short of|short on|clean out of) | (i am|we are) going to need | (we|i) (could do with|want|are missing|am missing|are short) | (i am|we are|i have|we have) [all|just|completely|totally|almost|nearly|about|running|getting|run] (out of|low on) \
          | (i|we) [just|have|almost|nearly|have just] (ran|run) (out of|low on) \
          | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|grab|order|purchase|have|add|put)] [some|more|some more|another] \
          | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|grab|order|purchase) [some|more|some more|another] \
@@ -277,7 +280,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("had", "[i|we] [have] [already|just] (have|had|got|bought|purchased|own|ordered|picked up|found)"),
     (
         "did-verb",
-        "been to | gone to | did | done | got done | got | bought | made | picked up | paid | called | rang | phoned | emailed | texted | cleaned | washed | sent | booked | fixed | returned | dropped off | filed \
+        "been to | gone to | did | done | got done | got | bought | made | picked up | paid | called | rang | phoned | emailed | texted | cleaned | washed | sent | booked | took back | fixed | returned | dropped off | filed \
          | signed | wrote | cut | fed | walked | watered | took [out] | ordered | posted | renewed | visited | met | swept | mowed | packed | replied to | spoke to | talked to | printed | hung | painted \
          | planted | baked | cooked | collected | delivered | uploaded | deployed | merged | reviewed | invoiced | emptied | changed | replaced | repaired | scheduled | cancelled",
     ),
@@ -308,7 +311,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
         "named",
         "about | regarding | [that is] (called|named|titled|labeled|labelled|saying|reading|that says|which says|that reads|with the (title|name|content|text))",
     ),
-    ("naming", "to | for me to | for | <named> | about | of | that | which is"),
+    ("naming", "[and] (that is|it is|namely) | to | for me to | for | <named> | about | of | that | which is"),
     // States.
     (
         "open",
@@ -354,11 +357,11 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("it", "<pron> [one|task|item] | that task | that item | both"),
     (
         "add-it",
-        "[so|and] [can you|could you|will you] [<lead>] (make|turn) <it> (a|into a|as a) <kind> | [so|and] [can you|could you|will you] [<lead>] (<add>|<put>|pop|stick|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
+        "[so|and] [<lead>] (mark|put|note|write) <it> down as (something|a thing) to do | [so|and] [can you|could you|will you] [<lead>] (make|turn) <it> (a|into a|as a) <kind> | [so|and] [can you|could you|will you] [<lead>] (<add>|<put>|pop|stick|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
     ),
     (
         "tick-it",
-        "[so|and] [<lead>] (tick|check|cross|mark|strike|scratch|close|call|consider) <it> [off|out|as|down] [<done>] [<from-list>] | so you can <check-off> | [so|and] <it> can [now|also] be (ticked|checked|crossed|marked|closed) [off|out|as] [<done>] [<from-list>]",
+        "[so|and] [<lead>] mark as <done> | [so|and] [<lead>] (tick|check|cross|mark|close) (off|out) <it> | [so|and] [<lead>] (tick|check|cross|mark|strike|scratch|close|call|consider) <it> [off|out|as|down] [<done>] [<from-list>] | so you can <check-off> | [so|and] <it> can [now|also] be (ticked|checked|crossed|marked|closed) [off|out|as] [<done>] [<from-list>]",
     ),
     ("record-that", "(mark|record) [down] that"),
     (
