@@ -322,7 +322,10 @@ impl Grammar {
     /// Returns the thing that the words in `span` speak of, if they are said before a command about it.
     pub fn mentioned(&self, message: &Message<'_>, span: &Range<usize>) -> Option<Range<usize>> {
         let covers = self.mentions.iter().flat_map(|program| self.exact_covers(program, message, span.clone()));
-        let is_thing = |item: &Range<usize>| !lexicon::THIRD_PERSONS.contains(&message.tokens()[item.start].word);
+        let is_thing = |item: &Range<usize>| {
+            let first = &message.tokens()[item.start].word;
+            !lexicon::THIRD_PERSONS.contains(first) && !lexicon::CONDITIONS.contains(first)
+        };
         let things = covers.filter(|cover| cover.item.as_ref().is_some_and(is_thing));
         things.min_by_key(|cover| cover.open_words).and_then(|cover| cover.item)
     }

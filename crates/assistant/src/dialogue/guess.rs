@@ -76,7 +76,11 @@ impl Listener<'_> {
         };
         let explains = |reading: &Reading| match &reading.title {
             Some(title) if title.start == colon => true,
-            Some(title) if title.start > colon => reading.is_sure() && adds(reading),
+            // "To do: add milk"
+            Some(title) if title.start > colon => {
+                let rest = self.readings(colon..all.end);
+                rest.first().is_some_and(|best| best.is_sure() && adds(best) && best.title.as_ref() == Some(title))
+            }
             Some(title) => reading.is_sure() && !self.is_dependent(title.start),
             None => reading.is_sure(),
         };

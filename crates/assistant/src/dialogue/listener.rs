@@ -89,8 +89,14 @@ impl Listener<'_> {
         match reading.intent() {
             Intent::Add => self.add(reading),
             Intent::Errand => {
-                let title = self.written(&reading.span).to_owned();
-                Decision::Ask(Question::Confirm(Command::Add { title }))
+                let command = Command::Add { title: self.written(&reading.span).to_owned() };
+                // "Buy me a ticket" asks for more than a note.
+                let is_for_person = reading.title.as_ref().is_some_and(|title| self.message.sentence.is_person(title));
+                if reading.is_sure() && !is_for_person {
+                    Decision::run(command)
+                } else {
+                    Decision::Ask(Question::Confirm(command))
+                }
             }
             Intent::List(status) => Decision::run(Command::show(status)),
             Intent::Count(status) => Decision::run(Command::List { status, view: View::Count }),

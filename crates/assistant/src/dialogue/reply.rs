@@ -175,10 +175,9 @@ fn choose(question: &Question, choices: &[Known], listener: &Listener<'_>, best:
         Phrase::It | Phrase::Unsaid => Some(Choice::Unclear),
         Phrase::Name | Phrase::NamedTask => {
             // A plain command of its own is no name.
-            if best.is_some_and(|reading| reading.is_sure() && reading.intent() != Intent::Correct)
-                || listener.message.sentence.is_question()
-                || span.len() > MAX_NAME_WORDS
-            {
+            let is_command =
+                |best: &Reading| best.is_sure() && !matches!(best.intent(), Intent::Correct | Intent::Errand);
+            if best.is_some_and(is_command) || listener.message.sentence.is_question() || span.len() > MAX_NAME_WORDS {
                 return None;
             }
             let name = listener.written(&item.name);

@@ -161,6 +161,7 @@ pub(super) const COMMANDS: &[Frames] = &[
             // if it is not there yet: adding is what is asked for
             "if {title} is not <to-list> [<lead>] add it",
             "if (there is|there are) no {title} <to-list> [yet] <add-it>",
+            "if (i|we) do not have {title} <to-list> [yet|already] <add-it>",
             "[<wish>] (<add>|<put>) {title} <to-list> if (it is|i have) not [already] [on it|there|in it|yet|there yet]",
             "[<wish>] <add> {title} if (it is|i have) not [already] [<to-list>|on it|there|in it|yet|there yet]",
             "is {title} <to-list> [<lead>] add [it|that] if (it is|i have) not",
@@ -178,10 +179,8 @@ pub(super) const COMMANDS: &[Frames] = &[
     // An errand without a word about the list: the whole is the title.
     Frames {
         intent: Intent::Errand,
-        sure: &[],
-        unsure: &[
-            "(buy|get|call|pick up|clean|pay|wash|fix|repair|water|mow|feed|visit|renew|return|iron|vacuum|bake) {title}",
-        ],
+        sure: &["(buy|pick up|clean|wash|fix|repair|water|mow|feed|renew|iron|vacuum|bake) {title}"],
+        unsure: &["(get|call|pay|visit|return) {title}"],
     },
     // The same without the title: what should it be?
     Frames {

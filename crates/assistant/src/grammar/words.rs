@@ -357,7 +357,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("it", "<pron> [one|task|item] | that task | that item | both"),
     (
         "add-it",
-        "[so|and] [<lead>] (mark|put|note|write) <it> down as (something|a thing) to do | [so|and] [can you|could you|will you] [<lead>] (make|turn) <it> (a|into a|as a) <kind> | [so|and] [can you|could you|will you] [<lead>] (<add>|<put>|pop|stick|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
+        "[so|and] [<lead>] (mark|put|note|write) <it> down as (something|a thing) to do | [so|and] [can you|could you|will you] [<lead>] (make|turn) <it> (a|into a|as a) <kind> | [so|and] [can you|could you|will you] [<lead>] (<add>|list|put|pop|stick|toss|throw|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
     ),
     (
         "tick-it",

@@ -155,9 +155,9 @@ async fn what_is_not_sure_is_done_after_a_yes() -> Result<()> {
         .expect(&[
             ("the report is done", "asks", "Shall I mark “report” as done?"),
             ("yes please", "complete: report", "Marked “the annual report” as done."),
-            ("buy milk", "asks", "Shall I add “buy milk” to your list?"),
-            ("go ahead", "add: buy milk", "Added “buy milk” to your list."),
-            ("buy bread", "asks", "Shall I add “buy bread” to your list?"),
+            ("call mom", "asks", "Shall I add “call mom” to your list?"),
+            ("go ahead", "add: call mom", "Added “call mom” to your list."),
+            ("call Bob", "asks", "Shall I add “call Bob” to your list?"),
             ("nope", "says", "All right, I leave everything as it is."),
             ("cancel tea", "asks", "Shall I delete “tea” from your list?"),
             (
