@@ -90,9 +90,13 @@ impl Listener<'_> {
             Intent::Add => self.add(reading),
             Intent::Errand => {
                 let command = Command::Add { title: self.written(&reading.span).to_owned() };
+                let first = reading.title.as_ref().map_or(0..0, |title| title.start..title.start + 1);
+                if self.message.sentence.has_any(&first, lexicon::SUBJECTS) {
+                    return say(Remark::Unknown);
+                }
                 // "Buy me a ticket" asks for more than a note.
-                let is_for_person = reading.title.as_ref().is_some_and(|title| self.message.sentence.is_person(title));
-                if reading.is_sure() && !is_for_person {
+                let is_for_person = self.message.sentence.is_person(&first);
+                if reading.has(Feature::Chore) && !is_for_person {
                     Decision::run(command)
                 } else {
                     Decision::Ask(Question::Confirm(command))

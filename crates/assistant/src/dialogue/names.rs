@@ -11,6 +11,9 @@ use crate::sentence::Token;
 /// Maximum number of words of a name that no one has seen: longer ones are rather sentences.
 const MAX_NAME_WORDS: usize = 10;
 
+/// Maximum number of words of a name that, with "done" behind it, is taken for a task's.
+const MAX_DONE_WORDS: usize = 4;
+
 impl Listener<'_> {
     /// The quoted passage of a title that begins or ends with one, which the other words only lead to.
     pub fn quoted_title(&self, span: &Range<usize>) -> Range<usize> {
@@ -64,8 +67,9 @@ impl Listener<'_> {
         let needs_all = action == Action::Delete && !reading.is_sure();
         let is_known = if needs_all { self.memory.has_seen_exactly(name) } else { self.memory.has_seen(name) };
         let is_quoted = sentence.quoted(span.clone()).is_some_and(|passage| passage.contains(' '));
-        // "Walk the dog done", "the forms: done"
-        let is_done_deed = reading.has(Feature::Done) && (sentence.is_errand(span) || sentence.is_label(span));
+        // "Walk the dog done", "the forms: done", "haircut done"
+        let is_done_deed = reading.has(Feature::Done)
+            && (sentence.is_errand(span) || sentence.is_label(span) || span.len() <= MAX_DONE_WORDS);
         if is_known || is_quoted {
             Belief::Task
         } else if self.is_statement(span) {

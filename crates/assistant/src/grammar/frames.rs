@@ -162,7 +162,7 @@ pub(super) const COMMANDS: &[Frames] = &[
             "if {title} is not <to-list> [<lead>] add it",
             "if (there is|there are) no {title} <to-list> [yet] <add-it>",
             "if (i|we) do not have {title} <to-list> [yet|already] <add-it>",
-            "[<wish>] (<add>|<put>) {title} <to-list> if (it is|i have) not [already] [on it|there|in it|yet|there yet]",
+            "[<wish>] (<add>|<put>) {title} <to-list> if (it is|i have) not [already] [on it|there|in it|on there|in there|yet|there yet]",
             "[<wish>] <add> {title} if (it is|i have) not [already] [<to-list>|on it|there|in it|yet|there yet]",
             "is {title} <to-list> [<lead>] add [it|that] if (it is|i have) not",
         ],
@@ -179,8 +179,8 @@ pub(super) const COMMANDS: &[Frames] = &[
     // An errand without a word about the list: the whole is the title.
     Frames {
         intent: Intent::Errand,
-        sure: &["(buy|pick up|clean|wash|fix|repair|water|mow|feed|renew|iron|vacuum|bake) {title}"],
-        unsure: &["(get|call|pay|visit|return) {title}"],
+        sure: &[],
+        unsure: &["<chore> {title}", "(get|call|pay|visit|return|prepare|submit) {title}"],
     },
     // The same without the title: what should it be?
     Frames {
@@ -241,6 +241,7 @@ pub(super) const COMMANDS: &[Frames] = &[
             "[<wish>] (check|tick) the box (for|next to|beside|by|of) {item}",
             "[<wish>] (put|place|add) a (check|tick|checkmark|check mark|tick mark|cross) (next to|by|beside|on|behind|for|at) {item} [<on-list>]",
             "<complete> {item}",
+            "tick {item}",
             "[<wish>] <complete> {item} <on-list>",
             "[<wish>] <finish> {item} <on-list>",
             "i am (done|finished|through) with {item} [so|and] [<lead>] (cross|check|mark|tick|scratch) <pron> [off|out|as] [<done>] [<from-list>]",
@@ -251,7 +252,7 @@ pub(super) const COMMANDS: &[Frames] = &[
         unsure: &[
             "[<wish>] mark {item}",
             "[<wish>] mark [down] that (i|we) [have] [already|just] {item}",
-            "(tick|check) {item}",
+            "check {item}",
             "[<wish>] close [out] {item}",
             "<finish> {item}",
             "{item} (is|are|has been|have been|was|got|were) [now|all|already] <done> [now|already] [<when>]",

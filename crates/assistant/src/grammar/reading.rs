@@ -106,6 +106,8 @@ pub(crate) enum Feature {
     Put,
     /// The speaker asks for a reminder.
     Reminder,
+    /// A verb of housework and the like, which nobody asks of a program.
+    Chore,
 }
 
 /// A set of features.

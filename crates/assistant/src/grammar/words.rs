@@ -12,6 +12,7 @@ pub(super) const LIST_NAMES: &[&str] = &["list", "the-list", "bare-list", "own-t
 pub(super) const FEATURES: &[(&str, Feature)] = &[
     ("done", Feature::Done),
     ("add", Feature::Add),
+    ("chore", Feature::Chore),
     ("tick-it", Feature::Done),
     ("record-that", Feature::Done),
     ("delete-it", Feature::Done),
@@ -269,7 +270,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | (i|we) [just|have|almost|nearly|have just] (ran|run) (out of|low on) \
          | (i|we) [really|also|still] (need|want|could use|would like|forgot|will need|are going to need) [to (buy|get|grab|order|purchase|have|add|put)] [some|more|some more|another] \
          | (i|we) [really|also|still] (should|must|have to|ought to|have got to) (buy|get|grab|order|purchase) [some|more|some more|another] \
-         | (i|we) (do not have|have no|have not got) [any|enough] [more] | (i|we) [have] used up [all] [of] [the|our|my]",
+         | (i|we) (do not have|have no|have not got) [any|enough] [more] | (i|we) [have] used [up] [all|the last] [of] [the|our|my]",
     ),
     // ... and why it goes off again.
     (
@@ -287,6 +288,10 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     (
         "did",
         "(i|we) [have] [already|just] (<finished>|did|done|got|bought|made|picked up|paid|called|cleaned|washed|took care of)",
+    ),
+    (
+        "chore",
+        "buy | pick up | drop off | do | clean [up|out] | wash | fix | repair | water | mow | feed | renew | iron | vacuum | bake | walk | sweep | mop | dust | rake | trim | defrost | descale | declutter | unpack | pack",
     ),
     ("undo", "undo | revert | reverse | take back | roll back | bring back | restore | recover"),
     ("rename", "reword | rewrite | re name | re word | retype | relabel | rename | retitle | rephrase"),

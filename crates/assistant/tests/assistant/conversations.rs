@@ -153,7 +153,7 @@ async fn two_questions_in_a_row_lead_to_one_command() -> Result<()> {
 async fn what_is_not_sure_is_done_after_a_yes() -> Result<()> {
     Chat::with(&["the annual report"])
         .expect(&[
-            ("the report is done", "asks", "Shall I mark “report” as done?"),
+            ("mark the report", "asks", "Shall I mark “report” as done?"),
             ("yes please", "complete: report", "Marked “the annual report” as done."),
             ("call mom", "asks", "Shall I add “call mom” to your list?"),
             ("go ahead", "add: call mom", "Added “call mom” to your list."),
