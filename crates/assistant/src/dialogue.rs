@@ -4,7 +4,7 @@
 //! named.
 
 mod guess;
-mod listener;
+mod interpreter;
 mod names;
 mod parts;
 mod pasted;
@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use domain::chat::{MAX_CALLS, UserText};
 
-use self::listener::Listener;
+use self::interpreter::Interpreter;
 pub(super) use self::parts::MessagePart;
 use self::pasted::PastedList;
 use super::command::{Command, Decision, Plan, Question, Remark, Target};
@@ -52,7 +52,7 @@ pub(super) fn decide(text: &str, memory: &Memory) -> Decision {
         return add_pasted(&list);
     }
     let Some(message) = read(text, &budget) else { return Decision::Say(Remark::TooLong) };
-    let decision = Listener { message: &message, memory }.decide_message();
+    let decision = Interpreter { message: &message, memory }.decide_message();
     // What was found before the budget was spent may be the lesser part.
     if message.is_out_of_steps() { Decision::Say(Remark::TooLong) } else { decision }
 }
@@ -68,7 +68,7 @@ fn add_pasted(list: &PastedList<'_>) -> Decision {
     Decision::Act(Plan { commands, question: None, skipped })
 }
 
-impl Listener<'_> {
+impl Interpreter<'_> {
     fn decide_message(&self) -> Decision {
         let all = self.message.sentence.all();
         let whole = self.readings(all.clone());

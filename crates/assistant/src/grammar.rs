@@ -1,9 +1,15 @@
 //! The grammar: what people say to a task list, as tables, and the readings that it finds in a message.
 //!
-//! The tables are word families (`words.rs`), frames (whole sentences: `frames.rs`, `questions.rs`, `remarks.rs`) and
-//! phrases (what stands in a slot: `phrases.rs`).
+//! The tables are word families (`words.rs`), frames (whole sentences: `additions.rs`, `changes.rs`, `questions.rs`,
+//! `remarks.rs`) and phrases (what stands in a slot: `phrases.rs`).
+//!
+//! A frame covers the whole sentence; `<lead>` and `<tail>` may stand around every one and are not written. Where several
+//! frames cover a sentence, the one that explains the most words wins. Below `sure` stand frames that say plainly what is
+//! wanted; below `unsure` those that might also mean something else: they act on a task that the conversation knows, and
+//! ask about anything else.
 
-mod frames;
+mod additions;
+mod changes;
 mod phrases;
 mod questions;
 mod reading;
@@ -80,8 +86,13 @@ pub(super) struct Grammar {
 
 /// Every table of frames, and whether its frames are about the speaker. Among frames with the same score the first one wins.
 fn tables() -> impl Iterator<Item = (&'static Frames, bool)> {
-    let tables =
-        [(frames::COMMANDS, false), (frames::SPEAKER, true), (questions::QUESTIONS, false), (remarks::REMARKS, false)];
+    let tables = [
+        (additions::ADDITIONS, false),
+        (changes::CHANGES, false),
+        (changes::SPEAKER, true),
+        (questions::QUESTIONS, false),
+        (remarks::REMARKS, false),
+    ];
     tables.into_iter().flat_map(|(table, is_about_speaker)| table.iter().map(move |frames| (frames, is_about_speaker)))
 }
 

@@ -1,6 +1,6 @@
 //! What to do about words that no line of the grammar covers.
 
-use super::listener::{Listener, confirmed};
+use super::interpreter::{Interpreter, confirmed};
 use crate::command::{Command, Decision, Plan, Question, Remark};
 use crate::grammar::{Feature, GRAMMAR, Intent, Reading};
 use crate::{language, lexicon};
@@ -14,7 +14,7 @@ const MAX_DASHED: usize = 6;
 /// Maximum number of words before a command that are taken for an introduction.
 const MAX_INTRODUCTION: usize = 8;
 
-impl Listener<'_> {
+impl Interpreter<'_> {
     /// The command behind words that the grammar does not know: done if it adds or shows something, asked about if it
     /// changes a task.
     pub fn best_guess(&self) -> Decision {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::listener::{Belief, Listener};
+use super::interpreter::{Interpreter, Plausibility};
 use crate::command::Action;
 use crate::grammar::{Feature, GRAMMAR, Item, Reading};
 use crate::lexicon;
@@ -14,7 +14,7 @@ const MAX_NAME_WORDS: usize = 10;
 /// Maximum number of words of a name that, with "done" behind it, is taken for a task's.
 const MAX_DONE_WORDS: usize = 4;
 
-impl Listener<'_> {
+impl Interpreter<'_> {
     /// The quoted passage of a title that begins or ends with one, which the other words only lead to.
     pub fn quoted_title(&self, span: &Range<usize>) -> Range<usize> {
         let is_quote = |at: &usize| self.message.tokens()[*at].word.is_empty();
@@ -59,7 +59,7 @@ impl Listener<'_> {
     }
 
     /// Returns how likely a bare name is a task's.
-    pub fn belief(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Belief {
+    pub fn plausibility(&self, action: Action, reading: &Reading, item: &Item, name: &str) -> Plausibility {
         let (sentence, span) = (&self.message.sentence, &item.name);
         // "Mark X as done" is said of tasks alone, "complete X" and "delete X" of much else.
         let may_be_other = !reading.has(Feature::Done) && !reading.names_list;
@@ -71,21 +71,21 @@ impl Listener<'_> {
         let is_done_deed = reading.has(Feature::Done)
             && (sentence.is_errand(span) || sentence.is_label(span) || span.len() <= MAX_DONE_WORDS);
         if is_known || is_quoted {
-            Belief::Task
+            Plausibility::Task
         } else if self.is_statement(span) {
-            Belief::Perhaps
+            Plausibility::Perhaps
         } else if sentence.is_person(span) || (action == Action::Delete && self.is_from_elsewhere(reading, span)) {
-            Belief::Elsewhere
+            Plausibility::Elsewhere
         } else if sentence.wonders(span) {
-            Belief::Perhaps
+            Plausibility::Perhaps
         } else if self.is_clause(item) {
-            if reading.is_sure() { Belief::Perhaps } else { Belief::Nonsense }
+            if reading.is_sure() { Plausibility::Perhaps } else { Plausibility::Nonsense }
         } else if may_be_other && GRAMMAR.is_elsewhere(self.message, span) {
-            Belief::Elsewhere
+            Plausibility::Elsewhere
         } else if is_done_deed || (reading.is_sure() && !(may_be_other && GRAMMAR.is_doubtful(self.message, span))) {
-            Belief::Task
+            Plausibility::Task
         } else {
-            Belief::Perhaps
+            Plausibility::Perhaps
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::listener::{Listener, MAX_TOGETHER, several_at_once, together};
+use super::interpreter::{Interpreter, MAX_TOGETHER, several_at_once, together};
 use crate::command::{Action, Command, Decision, Remark, Target};
 use crate::grammar::{Phrase, Reading};
 use crate::lexicon;
@@ -10,7 +10,7 @@ use crate::selection::{Part, Selection};
 use crate::sentence::Enumeration;
 use crate::tasks::Status;
 
-impl Listener<'_> {
+impl Interpreter<'_> {
     /// Several tasks by their positions, or as a part of the list.
     pub fn several(&self, action: Action, reading: &Reading) -> Decision {
         let span = reading.item_span.clone().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! The frames of questions about the list: what is on it, what is left, what is done, whether something is there.
-//! They are read as those in `frames.rs` are, and a new one is one line.
+//! They are read as `grammar.rs` says, and a new one is one line.
 
 use super::reading::{Frames, Intent};
 use crate::tasks::Status;

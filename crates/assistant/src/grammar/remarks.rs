@@ -1,5 +1,5 @@
 //! The frames of what is said to the assistant and asks nothing of the tools: yes and no, what it must not or cannot
-//! do, and small talk. They are read as those in `frames.rs` are, and a new one is one line.
+//! do, and small talk. They are read as `grammar.rs` says, and a new one is one line.
 
 use super::reading::{Frames, Intent};
 

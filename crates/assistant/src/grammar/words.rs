@@ -1,7 +1,7 @@
 //! The word families of the grammar: what may stand where a line says `<name>`.
 //!
-//! To teach a verb or a word for the list, add it here; to teach a way of saying something, add a line to
-//! `frames.rs`. The notation is told in `notation.rs`; contractions are written out ("do not", "what is").
+//! To teach a verb or a word for the list, add it here; to teach a way of saying something, add a line to the frames of its
+//! intent. The notation is told in `notation.rs`; contractions are written out ("do not", "what is").
 
 use super::reading::Feature;
 
@@ -101,7 +101,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Before a command that is clear anyway.
     (
         "wish",
-        "(i|we) (should|would) like [you] to | (i|we) shall (need|be needing|want) to | (i|we) (would|will) be needing to | (i|we) (was|were|have been|am|are) (told|meaning|asked|supposed|meant|promised|planning|hoping) to | (i|we) have (promised|been meaning|been asked|decided|agreed) to | (i|we) (might|may) want to | it (might|would) be (wise|good|best|sensible) to | (i|we) (better|had better|ought to|might|could do with|would rather|am meant to|am supposed to) | it is (time|about time) (to|i) | someone (should|needs to) | you (better|had better) | i would like us to | i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) \
+        "do | (i|we) (should|would) like [you] to | (i|we) shall (need|be needing|want) to | (i|we) (would|will) be needing to | (i|we) (was|were|have been|am|are) (told|meaning|asked|supposed|meant|promised|planning|hoping) to | (i|we) have (promised|been meaning|been asked|decided|agreed) to | (i|we) (might|may) want to | it (might|would) be (wise|good|best|sensible) to | (i|we) (better|had better|ought to|might|could do with|would rather|am meant to|am supposed to) | it is (time|about time) (to|i) | someone (should|needs to) | you (better|had better) | i would like us to | i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) \
          | i need | (you|we) (should|must|need to|have to) | help | it is time to | time to",
     ),
     // Tasks and lists.
@@ -362,7 +362,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ("it", "<pron> [one|task|item] | that task | that item | both"),
     (
         "add-it",
-        "[so|and] [<lead>] (mark|put|note|write) <it> down as (something|a thing) to do | [so|and] [can you|could you|will you] [<lead>] (make|turn) <it> (a|into a|as a) <kind> | [so|and] [can you|could you|will you] [<lead>] (<add>|list|put|pop|stick|toss|throw|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
+        "(could|can|should) <it> go <to-list> | [so|and] [<lead>] (mark|put|note|write) <it> down as (something|a thing) to do | [so|and] [can you|could you|will you] [<lead>] (make|turn) <it> (a|into a|as a) <kind> | [so|and] [can you|could you|will you] [<lead>] (<add>|list|put|pop|stick|toss|throw|save|jot|note|write|chuck|shove|get|have) <it> [<to-place>] [for me] [as a <kind>] [for {rest}]",
     ),
     (
         "tick-it",

@@ -23,7 +23,7 @@ const MAX_SEARCH_WORDS: usize = 2;
 const CLOSE: i32 = 2;
 
 /// A message in its conversation.
-pub(super) struct Listener<'a> {
+pub(super) struct Interpreter<'a> {
     /// The message.
     pub message: &'a Message<'a>,
     /// The conversation before it.
@@ -31,7 +31,7 @@ pub(super) struct Listener<'a> {
 }
 
 /// How likely a bare name is a task's.
-pub(super) enum Belief {
+pub(super) enum Plausibility {
     /// It is a task's.
     Task,
     /// It may be a task's.
@@ -42,7 +42,7 @@ pub(super) enum Belief {
     Nonsense,
 }
 
-impl Listener<'_> {
+impl Interpreter<'_> {
     /// Returns every way to understand the words in `span`, the best first.
     pub fn readings(&self, span: Range<usize>) -> Vec<Reading> {
         GRAMMAR.readings(self.message, span)
@@ -284,11 +284,11 @@ impl Listener<'_> {
                 }
                 let end = self.comment_in(&item.name).map_or(item.name.end, |comment| comment.start);
                 let named = Item { name: item.name.start..end, ..item.clone() };
-                let is_certain = match self.belief(action, reading, &named, name) {
-                    Belief::Task => true,
-                    Belief::Perhaps => false,
-                    Belief::Elsewhere => return Decision::Say(Remark::Elsewhere),
-                    Belief::Nonsense => return Decision::Say(Remark::Unknown),
+                let is_certain = match self.plausibility(action, reading, &named, name) {
+                    Plausibility::Task => true,
+                    Plausibility::Perhaps => false,
+                    Plausibility::Elsewhere => return Decision::Say(Remark::Elsewhere),
+                    Plausibility::Nonsense => return Decision::Say(Remark::Unknown),
                 };
                 (self.target(reading, item, action), is_certain)
             }
