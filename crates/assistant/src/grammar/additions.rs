@@ -106,7 +106,7 @@ pub(super) const ADDITIONS: &[Frames] = &[
             "(can|could|should) {title} go <to-list>",
             "{title} (goes|belongs|go|belong) <to-list>",
             "(make sure|ensure|see to it) [that] {title} (makes it|make it|ends up|end up|lands|land|gets|get) <to-list>",
-            "[<wish>] write down for me [to] {title}",
+            "[<wish>] (write|note) [down] for me [to] {title}",
             "<to-list> [<lead>] (i want|i need|i would like) {title}",
             "keep track of (this|the following) [for me] {title}",
             "another thing to do is {title}",
@@ -120,7 +120,7 @@ pub(super) const ADDITIONS: &[Frames] = &[
             // a new task
             "[<a>] new (task|to do|item|reminder|entry) [is] [<naming>] {title}",
             // reminders
-            "[<wish>] <remind-me> [later|<when> [<when>]|in {number} (minutes|minute|hours|hour|days|weeks)|in an hour] (to|about|of|that) {title}",
+            "[<wish>] <remind-me> [later|<when> [<when>]|in {number} (minutes|minute|hours|hour|days|weeks)|in an hour] (to|2|about|of|that) {title}",
             "[<wish>] <remind-me> (to|about|of|that) {title} [[and|by] (put|add|<adding>) [<pron>]] <to-list>",
             "[<wish>] <remind-me> (at|on|in|by|after|before|every|each|when|around|this|next) {rest} (to|about|of|that) {title}",
             "[<wish>] <remind-me> [that] i (need|have|want|am supposed|ought) to {title}",

@@ -342,7 +342,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // What may be a task and may be something of another program: without a word about the list, it is asked.
     (
         "doubtful",
-        "appointment | appointments | meeting | meetings | event | email | message | order | card | file | files | folder | photo \
+        "meeting | meetings | event | email | message | order | card | file | files | folder | photo \
          | photos | picture | video | post | contact | document | ticket | log | logs | address | number | plan | bill | account | profile",
     ),
     (
