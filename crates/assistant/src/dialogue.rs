@@ -291,13 +291,16 @@ impl Interpreter<'_> {
                 let is_open = title.is_none_or(|title| GRAMMAR.is_no_title(self.message, title));
                 (reading.is_sure() && is_open).then(|| Command::Add { title: self.written(thing).to_owned() })
             }
-            Intent::Complete | Intent::Delete if !is_whole && is_name && reading.item.as_ref().is_some_and(points) => {
+            intent if !is_whole && is_name && reading.item.as_ref().is_some_and(points) => {
                 let target = self.mentioned_target(thing)?;
-                Some(if reading.intent() == Intent::Delete {
-                    Command::Delete(target)
-                } else {
-                    Command::Complete(target)
-                })
+                match (intent, &reading.new_title) {
+                    (Intent::Complete, _) => Some(Command::Complete(target)),
+                    (Intent::Delete, _) => Some(Command::Delete(target)),
+                    (Intent::Rename, Some(title)) => {
+                        Some(Command::Rename(target, self.written(&self.replacing_title(title)).to_owned()))
+                    }
+                    _ => None,
+                }
             }
             _ => None,
         }

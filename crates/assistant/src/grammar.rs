@@ -132,8 +132,8 @@ impl Grammar {
         let (no_titles, choosing) = (all(phrases::NO_TITLES)?, all(phrases::CHOOSING)?);
         let (naming, mentions) = (all(phrases::NAMING)?, all(phrases::MENTIONS)?);
         let (lead, tail, loose_tail) = (compile("<lead>")?, compile("<tail>")?, compile("<loose-tail>")?);
-        let elsewhere = compile("<elsewhere> [<aside> {item}]")?;
-        let doubtful = compile("<doubtful> [<aside> {item}]")?;
+        let elsewhere = compile("<elsewhere> [<aside> [{item}]]")?;
+        let doubtful = compile("<doubtful> [<aside> [{item}]]")?;
         let clause_behind = compile("<clause-behind>")?;
         let list_name = compile("<topics>|<list>")?;
         let clause = compile("<clause>")?;

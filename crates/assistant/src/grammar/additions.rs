@@ -86,7 +86,7 @@ pub(super) const ADDITIONS: &[Frames] = &[
             "save this as a <kind> {title}",
             "{title} → list",
             "{title} (needs|need|wants) (adding|putting|writing down|to be added|to be put) [<to-list>]",
-            "{title} for (the|my) list",
+            "[<wish>] [(<add>|<put>) [down]] {title} for <the-list>",
             "(on|to) <det> {rest} list (i want|add|put|we need|i need) {title}",
             "let <list> (show|say|include|have) [that] [i need to|i have to] {title}",
             "{title} (is|are) (getting|running|almost|nearly|all) (low|out|empty|gone|finished) <add-it>",

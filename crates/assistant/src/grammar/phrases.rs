@@ -77,6 +77,8 @@ pub(super) const MENTIONS: &[&str] = &[
     "[<lead>] (i|we) forgot [to (add|put|buy|get)] {item}",
     "[<lead>] (i|we) (have [already|just]|already|just) {item}",
     "[<lead>] (just|already) {item}",
+    "[<lead>] [i|we] [have] [just|already|finally] (<finished>|<did-verb>) {item}",
+    "[<lead>] (i|we) (wrote|put|added|typed) {item} [wrong|by mistake]",
     "[<lead>] (someone|somebody|i|we|you) [really] (needs to|need to|should|has to|have to|must|keep forgetting to|keep meaning to|forgot to|better|had better) {item}",
     "[<lead>] (i|we) owe {item}",
     "[<lead>] (i|we) (promised|told|said to) [<det>] {*} [that] (i would|i will|we would|we will|to) {item}",

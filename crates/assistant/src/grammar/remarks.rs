@@ -122,7 +122,7 @@ pub(super) const REMARKS: &[Frames] = &[
         intent: Intent::OtherLists,
         sure: &[
             "[<wish>] (<make>|rename|build|form) (a|an|another|one|one more|the|my) [new|separate|second|fresh|blank|empty] ({*}|<topics>) (list|lists) [for|of|called|named|to|that|with] [{item}]",
-            "[<wish>] (<make>|build) [new] [<topics>] (list|lists) [for|of|called|named] [{item}]",
+            "[<wish>] (<make>|build) [new] [<topics>] (list|lists) [(for|of|called|named) [{item}]]",
             "[<wish>] <delete> (a|this|that|one|the|my|our) {*} (list|lists)",
             "[<wish>] <delete> (a|this|that|one|the|my) [<topic>] (list|lists) [for|of|called|named] {item}",
         ],
