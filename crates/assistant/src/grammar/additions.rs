@@ -137,10 +137,10 @@ pub(super) const ADDITIONS: &[Frames] = &[
             "i (do not want to|must not|should not|can not|better not) forget [to|about|that] {title}",
             "[<make> <a-task>] i need to remember to {title}",
             // needs
-            "i [really|still|also] (need|have|have got|ought) to {title}",
+            "[<when>] i [really|still|also] (need|have|have got|ought) to {title}",
             "(need|have|have got) to {title}",
             "note to self [to] {title}",
-            "i [really|also|still|probably] (must|should) [really|probably] {title}",
+            "i [really|also|still|probably] (must|should) [really|probably] [to] {title}",
             "i (need|want|would like) [for you to get] {title} (added|put|placed|written|noted|listed|recorded) [down] <to-list>",
             "i (need|have|want|have got|got) to {title} [so] [<lead>] <remind-me> [to do (it|that|so)|of (it|that)] [<when>]",
             "(i am|we are) [all] out of {title} [so] [<lead>] (put|add) <to-list>",
@@ -174,7 +174,7 @@ pub(super) const ADDITIONS: &[Frames] = &[
     Frames {
         intent: Intent::Errand,
         sure: &[],
-        unsure: &["<chore> {title}", "(get|call|pay|visit|return|prepare|submit) {title}"],
+        unsure: &["<chore> {title}", "do (the|my|some) {title}", "(get|call|pay|visit|return|prepare|submit) {title}"],
     },
     // The same without the title: what should it be?
     Frames {

@@ -54,7 +54,7 @@ pub(super) const ITEMS: &[(Phrase, &str)] = &[
     (Phrase::NamedTask, "(<a>|<det>) {item} <kind>"),
     (Phrase::NamedTask, "[<a>|<det>] (reminder|note|task|to do|item|entry) (to|for|about|of|that) {item}"),
     (Phrase::Name, "[<a>|<det>] {item} one"),
-    (Phrase::Name, "[<a>|<det>] one <named> [the|my|our] {item}"),
+    (Phrase::NamedTask, "[<a>|<det>] one <named> [the|my|our] {item}"),
 ];
 
 /// What a `{title}` may be that is no title: it has still to be asked for.

@@ -84,6 +84,7 @@ pub(super) const QUESTIONS: &[Frames] = &[
             "[<wish>|i would like|i want|i need] (a|an|the) (overview|summary|rundown|run down|look|glance|peek) (of|at|on) <list>",
             "<show> [me] [a|an|the] (overview|summary|rundown|run down) of (<list>|[all] <kinds> {rest})",
             "what is [up] (next|first) [<on-list>|up]",
+            "what is on [for] <when>",
             "<list> please",
             "what else [is <on-list>|do i have|have i got|is there|was there]",
             "[<wish>] <show> [to] [me|us] [all|everything|it all|all of it|all of them|overview|an overview|the overview|a overview] [out] [again]",

@@ -101,7 +101,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     // Before a command that is clear anyway.
     (
         "wish",
-        "do | (i|we) (should|would) like [you] to | (i|we) shall (need|be needing|want) to | (i|we) (would|will) be needing to | (i|we) (was|were|have been|am|are) (told|meaning|asked|supposed|meant|promised|planning|hoping) to | (i|we) have (promised|been meaning|been asked|decided|agreed) to | (i|we) (might|may) want to | it (might|would) be (wise|good|best|sensible) to | (i|we) (better|had better|ought to|might|could do with|would rather|am meant to|am supposed to) | it is (time|about time) (to|i) | someone (should|needs to) | you (better|had better) | i would like us to | i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) \
+        "do | (i|we) (should|would) like [you] to | (i|we) shall (need|be needing|want) to | (i|we) (would|will) be needing to | (i|we) (was|were|have been|am|are) (told|meaning|asked|supposed|meant|promised|planning|hoping) to | (i|we) have (promised|been meaning|been asked|decided|agreed) to | (i|we) (might|may) want to | it (might|would) be (wise|good|best|sensible) to | (i|we) (better|had better|ought to|might|could do with|would rather|am meant to|am supposed to) | it is (time|about time) (to|i) | someone (should|needs to) | you (better|had better) | i would like us to | i (want|need|have|wish|would like|would love|am going|got|have got|had better|will need) to | i (must|should|shall|will) [to] \
          | i need | (you|we) (should|must|need to|have to) | help | it is time to | time to",
     ),
     // Tasks and lists.
@@ -291,7 +291,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
     ),
     (
         "chore",
-        "buy | pick up | drop off | do | clean [up|out] | wash | fix | repair | water | mow | feed | renew | iron | vacuum | bake | walk | sweep | mop | dust | rake | trim | defrost | descale | declutter | unpack | pack",
+        "buy | pick up | drop off | clean [up|out] | wash | fix | repair | water | mow | feed | renew | iron | vacuum | bake | walk | sweep | mop | dust | rake | trim | defrost | descale | declutter | unpack | pack",
     ),
     ("undo", "undo | revert | reverse | take back | roll back | bring back | restore | recover"),
     ("rename", "reword | rewrite | re name | re word | retype | relabel | rename | retitle | rephrase"),
