@@ -25,34 +25,14 @@ use super::matching::{Budget, Cover, Families, Message, Program, Vocabulary};
 use super::notation::{NotationError, Pattern, parse};
 use super::sentence::Sentence;
 
+use reading::{Close, Features, FrameInfo, Frames, TailKind};
 pub(super) use reading::{Feature, Intent, Item, Phrase, Reading};
-use reading::{Features, FrameInfo, Frames};
 
 /// Maximum number of positions at which a frame may begin.
 const MAX_STARTS: usize = 12;
 
 /// Maximum number of words that the tails behind a frame cover.
 const MAX_TAIL_WORDS: usize = 20;
-
-/// What may stand behind a frame.
-#[derive(Clone, Copy)]
-enum TailKind {
-    /// Words that may follow a title.
-    Strict,
-    /// Words that may follow a name.
-    Loose,
-    /// Words that follow neither.
-    Clause,
-}
-
-/// A way to go on behind a frame.
-struct Close {
-    /// The part of the message, as an index of its end.
-    index: usize,
-    kind: TailKind,
-    /// The number of words of a comment in it.
-    comment: usize,
-}
 
 /// A compiled line of the tables.
 struct Frame {

@@ -126,6 +126,27 @@ impl FromIterator<Feature> for Features {
     }
 }
 
+/// What may stand behind a frame.
+#[derive(Clone, Copy)]
+pub(crate) enum TailKind {
+    /// Words that may follow a title.
+    Strict,
+    /// Words that may follow a name.
+    Loose,
+    /// Words that follow neither.
+    Clause,
+}
+
+/// A way to go on behind a frame.
+pub(crate) struct Close {
+    /// The part of the message, as an index of its end.
+    pub index: usize,
+    /// What stands there.
+    pub kind: TailKind,
+    /// The number of words of a comment in it.
+    pub comment: usize,
+}
+
 /// How a phrase points at a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phrase {
