@@ -14,10 +14,10 @@ use domain::change::{
 };
 use domain::id::UserId;
 use domain::storage::StorageError;
-use sea_orm::{ConnectionTrait as _, EntityTrait as _, FromQueryResult as _, QuerySelect as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, QuerySelect as _, QueryTrait as _};
 
-use crate::database::{Database, VALUES_PER_STATEMENT};
-use crate::entity::change::Model;
+use crate::database::{Database, Row, VALUES_PER_STATEMENT};
+use crate::entity::change::Column;
 use crate::entity::user;
 use crate::error::{corrupt, storage};
 use entries::seq;
@@ -42,16 +42,13 @@ impl ChangeRepo for SeaChangeRepo {
     }
 
     async fn find_effect(&self, owner: UserId, effect: EffectId) -> Result<Vec<Entry>, StorageError> {
-        entries::find_effect(&self.database.reader().await?, owner, effect).await
+        entries::find_effect(&self.database, owner, effect).await
     }
 
     async fn find(&self, owner: UserId, selector: &EntrySelector) -> Result<Vec<Entry>, StorageError> {
         let mut found = Vec::new();
         for select in selects::entries(owner, selector) {
-            let reader = self.database.reader().await?;
-            for row in select.all(&reader).await.map_err(storage)? {
-                found.push(Entry::try_from(row)?);
-            }
+            found.extend(self.database.read(&select.into_query(), entries::read).await?);
         }
         found.sort_by_key(|entry| entry.seq);
         let surplus = selects::limit(selector).map_or(0, |limit| found.len().saturating_sub(limit.get().into()));
@@ -60,29 +57,19 @@ impl ChangeRepo for SeaChangeRepo {
     }
 
     async fn list(&self, owner: UserId, after: Seq, limit: NonZeroU16) -> Result<EntryPage, ChangeRepoError> {
-        let reader = self.database.reader().await?;
-        let rows = reader.query_all(&selects::page(owner, after, limit)).await.map_err(storage)?;
-        let first = rows.first().ok_or(ChangeRepoError::NotFound)?;
-        let head: i64 = first.try_get_by_index(0).map_err(storage)?;
-        let mut entries = Vec::with_capacity(rows.len());
-        for row in &rows {
-            // A user without entries after the cursor yields one row whose entry is NULL.
-            let number: Option<i64> = row.try_get_by_index(1).map_err(storage)?;
-            if number.is_some() {
-                entries.push(Model::from_query_result(row, "").map_err(storage)?.try_into()?);
-            }
-        }
-        Ok(EntryPage { head: seq(head)?, entries })
+        let rows = self.database.read(&selects::page(owner, after, limit), head_and_entry).await?;
+        let (head, _) = rows.first().ok_or(ChangeRepoError::NotFound)?;
+        let head = seq(*head)?;
+        Ok(EntryPage { head, entries: rows.into_iter().filter_map(|(_, entry)| entry).collect() })
     }
 
     async fn head(&self, owner: UserId) -> Result<Head, ChangeRepoError> {
         let select = user::Entity::find_by_id(owner.as_uuid())
             .select_only()
             .columns([user::Column::ChangeSeq, user::Column::TimeZone])
-            .into_tuple();
-        let reader = self.database.reader().await?;
-        let found: Option<(i64, String)> = select.one(&reader).await.map_err(storage)?;
-        let (head, time_zone) = found.ok_or(ChangeRepoError::NotFound)?;
+            .into_query();
+        let found: Vec<(i64, String)> = self.database.read(&select, |row| Ok((row.get(0)?, row.get(1)?))).await?;
+        let (head, time_zone) = found.into_iter().next().ok_or(ChangeRepoError::NotFound)?;
         Ok(Head { seq: seq(head)?, time_zone: time_zone.parse().map_err(corrupt)? })
     }
 
@@ -98,4 +85,11 @@ impl ChangeRepo for SeaChangeRepo {
         }
         Ok(links)
     }
+}
+
+/// Reads a row of [`selects::page`]. A user without entries after the cursor has one row whose entry is NULL.
+fn head_and_entry(row: &Row<'_>) -> Result<(i64, Option<Entry>), StorageError> {
+    let number: Option<i64> = row.get(selects::FIRST_OF_ENTRY + Column::Seq as usize)?;
+    let entry = number.map(|_| entries::read_from(row, selects::FIRST_OF_ENTRY)).transpose()?;
+    Ok((row.get(0)?, entry))
 }

@@ -150,8 +150,7 @@ impl ConversationRepo for SeaConversationRepo {
         id: ConversationId,
         now: DateTime<Utc>,
     ) -> Result<Option<PendingAction>, ConversationRepoError> {
-        let reader = self.database.reader().await?;
-        Ok(turn::find_pending(&reader, (owner, id), now.into(), None).await?)
+        Ok(turn::find_pending(&self.database, (owner, id), now.into()).await?)
     }
 
     async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<DailyUsage>, ConversationRepoError> {

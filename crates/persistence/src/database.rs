@@ -2,11 +2,14 @@
 //!
 //! Every statement of the repositories is sent through a [`PooledConnection`], which limits its response time.
 
+mod batch;
 mod bounded_pool;
 mod connect_error;
+mod direct;
 mod options;
 mod pooled_connection;
 mod postgres;
+mod row;
 mod sqlite;
 
 use std::sync::Arc;
@@ -14,14 +17,17 @@ use std::time::Duration;
 
 use domain::storage::StorageError;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait as _,
+    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement, StatementBuilder,
+    TransactionOptions, TransactionTrait as _,
 };
 use secrecy::ExposeSecret as _;
 
 use crate::error::storage;
+pub(crate) use batch::{Batch, Guard, Outcome};
 use bounded_pool::Pools;
+use direct::Direct;
 pub(crate) use pooled_connection::PooledConnection;
+pub(crate) use row::Row;
 
 pub use connect_error::ConnectError;
 pub use options::{DatabaseOptions, StatementObserver};
@@ -42,6 +48,8 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Database {
     pools: Arc<Pools>,
+    direct: Arc<Direct>,
+    observer: Option<StatementObserver>,
 }
 
 impl Database {
@@ -51,12 +59,12 @@ impl Database {
     /// If the URL is invalid, or the database cannot be opened or reached.
     pub async fn connect(options: &DatabaseOptions) -> Result<Self, ConnectError> {
         let url = options.url.expose_secret();
-        let pools = match url.split_once(':') {
+        let (pools, direct) = match url.split_once(':') {
             Some(("sqlite", _)) => sqlite::connect(options, url).await?,
             Some(("postgres" | "postgresql", _)) => postgres::connect(options, url).await?,
             _ => return Err(ConnectError::Scheme),
         };
-        Ok(Self { pools: Arc::new(pools) })
+        Ok(Self { pools: Arc::new(pools), direct: Arc::new(direct), observer: options.observer.clone() })
     }
 
     /// Returns "SQLite" or "PostgreSQL".
@@ -92,11 +100,54 @@ impl Database {
     /// Closes every connection, after waiting at most 1 s for running statements.
     pub async fn close(&self) {
         let close = async {
+            self.direct.close().await;
             self.pools.reads.close().await;
             self.pools.writes.close().await;
         };
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
             tracing::warn!("closed database connections that were still in use");
+        }
+    }
+
+    /// Executes a SELECT and converts its rows.
+    pub(crate) async fn read<T: Send + 'static, S: StatementBuilder>(
+        &self,
+        select: &S,
+        convert: fn(&Row<'_>) -> Result<T, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        let select = self.pools.reads.backend().build(select);
+        self.observe(&select);
+        match &*self.direct {
+            Direct::Pooled => direct::pooled::read(&self.reader().await?, select, convert).await,
+            Direct::Sqlite(threads) => threads.read(select, convert).await,
+            Direct::Postgres(clients) => clients.read(select, convert).await,
+        }
+    }
+
+    /// Begins a list of statements to execute together.
+    pub(crate) fn batch(&self) -> Batch {
+        Batch::new(self.pools.writes.backend())
+    }
+
+    /// Executes the statements of `batch` in one transaction: all of them, or none.
+    pub(crate) async fn write(&self, batch: Batch) -> Result<Outcome, StorageError> {
+        batch.steps.iter().for_each(|step| self.observe(&step.statement));
+        match &*self.direct {
+            Direct::Pooled => direct::pooled::write(self.begin().await?, batch).await,
+            Direct::Sqlite(threads) => threads.write(batch).await,
+            Direct::Postgres(clients) => clients.write(batch).await,
+        }
+    }
+
+    /// Tells the observer of a statement that goes past SeaORM, which tells it of the others.
+    fn observe(&self, statement: &Statement) {
+        if matches!(*self.direct, Direct::Pooled) {
+            return;
+        }
+        // The values are personal data and must not be logged.
+        tracing::trace!(sql = statement.sql, "statement");
+        if let Some(observer) = &self.observer {
+            observer(statement);
         }
     }
 

@@ -2,9 +2,9 @@
 
 use domain::storage::{Cause, StorageError};
 use sea_orm::sqlx::Error as SqlxError;
-use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::PgDatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
+use tokio_postgres::Error as PostgresError;
 
 /// The constructor of a [`StorageError`] variant.
 type Kind = fn(Cause) -> StorageError;
@@ -17,6 +17,40 @@ pub(crate) fn storage(error: DbErr) -> StorageError {
 /// Maps an error of the driver. The error is kept as the cause.
 pub(crate) fn sqlx_storage(error: SqlxError) -> StorageError {
     sqlx_kind(&error)(error.into())
+}
+
+/// Maps an error of rusqlite. The error is kept as the cause.
+pub(crate) fn rusqlite_storage(error: rusqlite::Error) -> StorageError {
+    let kind: Kind = match &error {
+        rusqlite::Error::SqliteFailure(failure, _) => sqlite_kind(failure.extended_code.cast_unsigned()),
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => StorageError::Corrupt,
+        _ => StorageError::Other,
+    };
+    kind(error.into())
+}
+
+/// Maps an error of tokio-postgres. The error is kept as the cause.
+pub(crate) fn postgres_storage(error: PostgresError) -> StorageError {
+    let kind: Kind = match error.code() {
+        Some(code) => postgres_kind(code.code()),
+        // The others are of the connection.
+        None => StorageError::Unavailable,
+    };
+    kind(error.into())
+}
+
+/// An error of the same kind, for somebody else who is told of it.
+pub(crate) fn same_kind(error: &StorageError) -> StorageError {
+    let cause = || Cause::from(error.to_string());
+    match error {
+        StorageError::Unavailable(_) => StorageError::Unavailable(cause()),
+        StorageError::Exhausted(_) => StorageError::Exhausted(cause()),
+        StorageError::Full(_) => StorageError::Full(cause()),
+        StorageError::Corrupt(_) => StorageError::Corrupt(cause()),
+        StorageError::Other(_) => StorageError::Other(cause()),
+    }
 }
 
 /// The error for a stored value that the domain's types reject.
@@ -63,8 +97,10 @@ fn runtime_kind(error: &RuntimeErr, internal: Kind) -> Kind {
 #[expect(clippy::match_same_arms, reason = "known variants are listed apart from the wildcard")]
 fn sqlx_kind(error: &SqlxError) -> Kind {
     match error {
-        SqlxError::Database(error) if error.try_downcast_ref::<PgDatabaseError>().is_some() => postgres_kind(&**error),
-        SqlxError::Database(error) => sqlite_kind(&**error),
+        SqlxError::Database(error) if error.try_downcast_ref::<PgDatabaseError>().is_some() => {
+            postgres_kind(&error.code().unwrap_or_default())
+        }
+        SqlxError::Database(error) => sqlite_kind(error.code().and_then(|code| code.parse().ok()).unwrap_or_default()),
         SqlxError::Io(_)
         | SqlxError::Tls(_)
         | SqlxError::Protocol(_)
@@ -91,9 +127,8 @@ fn sqlx_kind(error: &SqlxError) -> Kind {
 }
 
 /// Maps an SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-fn postgres_kind(error: &dyn DatabaseError) -> Kind {
-    let code = error.code().unwrap_or_default();
-    match (code.get(..2).unwrap_or_default(), &*code) {
+fn postgres_kind(code: &str) -> Kind {
+    match (code.get(..2).unwrap_or_default(), code) {
         (_, "53100") => StorageError::Full,
         // Insufficient resources: too many connections, out of memory.
         ("53", _) => StorageError::Exhausted,
@@ -107,8 +142,7 @@ fn postgres_kind(error: &dyn DatabaseError) -> Kind {
 }
 
 /// Maps a result code, whose lowest byte is the primary code: <https://www.sqlite.org/rescode.html>
-fn sqlite_kind(error: &dyn DatabaseError) -> Kind {
-    let code: u32 = error.code().and_then(|code| code.parse().ok()).unwrap_or_default();
+fn sqlite_kind(code: u32) -> Kind {
     match (code & 0xFF, code) {
         // SQLITE_BUSY, SQLITE_LOCKED: another process held the write lock for longer than the busy timeout.
         (5 | 6, _) => StorageError::Exhausted,

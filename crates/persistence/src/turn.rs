@@ -18,12 +18,11 @@ use domain::conversation::{ConversationRepoError, PendingAction, StoredAnswer, T
 use domain::id::{TurnId, UserId};
 use domain::storage::StorageError;
 use sea_orm::sea_query::{Expr, Func, LockType, Query, SelectStatement, UpdateStatement};
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait as _, ExprTrait as _};
-use uuid::Uuid;
+use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _};
 
-use crate::database::Database;
+use crate::database::{Database, Guard, Outcome};
 use crate::entity::{Timestamp, message, turn};
-use crate::error::{corrupt, storage};
+use crate::error::corrupt;
 use crate::json::to_json;
 use rows::StoredTurn;
 
@@ -42,8 +41,7 @@ pub(crate) async fn renew_lease(
 ) -> Result<(), ConversationRepoError> {
     let mut update = Query::update();
     update.table(turn::Entity).value(turn::Column::LeaseUntil, until).cond_where(running_attempt(owner, attempt));
-    let updated = database.writer().await?.execute(&update).await.map_err(storage)?;
-    if updated.rows_affected() == 0 { Err(ConversationRepoError::NoTurn) } else { Ok(()) }
+    write_one(database, &update).await
 }
 
 /// See [`ConversationRepo::save_progress`](domain::conversation::ConversationRepo::save_progress).
@@ -61,8 +59,17 @@ pub(crate) async fn save_progress(
         // The share lock delays the next attempt until this statement has committed: the message itself carries no
         // fencing token.
         .and_where(message::Column::TurnId.in_subquery(lock_attempt(owner, attempt)));
-    let updated = database.writer().await?.execute(&update).await.map_err(storage)?;
-    if updated.rows_affected() == 0 { Err(ConversationRepoError::NoTurn) } else { Ok(()) }
+    write_one(database, &update).await
+}
+
+/// Executes an update of a turn that has to be running.
+async fn write_one(database: &Database, update: &UpdateStatement) -> Result<(), ConversationRepoError> {
+    let mut batch = database.batch();
+    batch.execute(update, Guard::SomeRows);
+    match database.write(batch).await? {
+        Outcome::Committed(_) => Ok(()),
+        Outcome::Refused(_) => Err(ConversationRepoError::NoTurn),
+    }
 }
 
 /// See [`ConversationRepo::end_turn`](domain::conversation::ConversationRepo::end_turn).
@@ -123,22 +130,21 @@ async fn finish(
     [touch, turn, message]: [UpdateStatement; 3],
     pending: Option<PendingAction>,
 ) -> Result<(), ConversationRepoError> {
-    let transaction = database.begin().await?;
-    let conversation = transaction.query_one(&touch).await.map_err(storage)?.ok_or(ConversationRepoError::NoTurn)?;
-    for update in [turn, message] {
-        if transaction.execute(&update).await.map_err(storage)?.rows_affected() == 0 {
-            return Err(ConversationRepoError::NoTurn);
-        }
+    let mut batch = database.batch();
+    for update in [touch, turn, message] {
+        batch.execute(&update, Guard::SomeRows);
     }
-    let conversation: Uuid = conversation.try_get_by_index(0).map_err(storage)?;
     if state != TurnState::Failed {
-        transaction.execute(&pending::settle(owner, conversation.into(), at)).await.map_err(storage)?;
+        batch.execute(&pending::settle(owner, statements::conversation_of(owner, id), at), Guard::None);
     }
     if let Some(action) = pending {
-        let insert = pending::insert(owner, conversation.into(), id, &action, at)?;
-        transaction.execute(&insert).await.map_err(storage)?;
+        let insert = pending::insert(owner, statements::conversation_of(owner, id), id, &action, at)?;
+        batch.execute(&insert, Guard::None);
     }
-    Ok(transaction.commit().await.map_err(storage)?)
+    match database.write(batch).await? {
+        Outcome::Committed(_) => Ok(()),
+        Outcome::Refused(_) => Err(ConversationRepoError::NoTurn),
+    }
 }
 
 /// See [`ConversationRepo::answer`](domain::conversation::ConversationRepo::answer).
@@ -148,9 +154,8 @@ pub(crate) async fn answer(
     id: TurnId,
 ) -> Result<StoredAnswer, ConversationRepoError> {
     let select = StoredTurn::select(owner, turn::Column::Id.eq(id.as_uuid()));
-    let row = database.reader().await?.query_one(&select).await.map_err(storage)?;
-    let row = row.ok_or(ConversationRepoError::NoTurn)?;
-    Ok(StoredTurn::read(&row)?.into_answer()?)
+    let found = database.read(&select, StoredTurn::read).await?;
+    Ok(found.into_iter().next().ok_or(ConversationRepoError::NoTurn)?.into_answer()?)
 }
 
 /// Matches the turn while it is running.

@@ -8,12 +8,12 @@
 use domain::change::{Change, ChangeRepoError, Entry, Write};
 use domain::id::UserId;
 use domain::storage::StorageError;
-use sea_orm::{ConnectionTrait as _, Iterable as _};
+use sea_orm::{Iterable as _, QueryTrait as _};
 
-use super::{entries, writes as statements};
-use crate::database::{Database, VALUES_PER_STATEMENT};
+use super::{entries, selects, writes as statements};
+use crate::database::{Database, Guard, Outcome, VALUES_PER_STATEMENT};
 use crate::entity::change::Column;
-use crate::error::storage;
+use crate::error::corrupt;
 use crate::turn::{lock_attempt, settle_one};
 
 /// See [`ChangeRepo::commit`](domain::change::ChangeRepo::commit).
@@ -23,45 +23,43 @@ pub(super) async fn commit(
     writes: &[Write],
     change: &Change,
 ) -> Result<Vec<Entry>, ChangeRepoError> {
-    // Serialized before the transaction begins, to keep it short.
     let mut rows = statements::entries(owner, writes, change)?;
     let count = i64::try_from(rows.len()).map_err(|error| StorageError::Other(error.into()))?;
 
-    let transaction = database.begin().await?;
-    let reserved = transaction.query_one(&statements::reserve_seqs(owner, count)).await.map_err(storage)?;
-    let Some(reserved) = reserved else { return transaction.abort(ChangeRepoError::NotFound).await };
-    let head: i64 = reserved.try_get_by_index(0).map_err(storage)?;
+    let mut batch = database.batch();
+    let reserve = batch.query(&statements::reserve_seqs(owner, count), Guard::SomeRows);
+    let (mut find, mut lock) = (None, None);
     if let Some(call) = &change.call {
-        let recorded = entries::find_effect(&transaction, owner, call.effect()).await?;
-        if !recorded.is_empty() {
-            transaction.rollback().await.map_err(storage)?;
-            return Ok(recorded);
-        }
+        find = Some(batch.query(&selects::effect(owner, call.effect()).into_query(), Guard::NoRows));
         // The attempt is the fencing token: the share lock delays the turn's end, or its next attempt, until this
         // transaction ends.
-        if transaction.query_one(&lock_attempt(owner, call.attempt)).await.map_err(storage)?.is_none() {
-            return transaction.abort(ChangeRepoError::LeaseLost).await;
-        }
+        lock = Some(batch.query(&lock_attempt(owner, call.attempt), Guard::SomeRows));
     }
     for write in writes {
-        if !statements::write_row(&transaction, owner, write).await? {
-            return transaction.abort(ChangeRepoError::Stale).await;
-        }
+        statements::write_row(&mut batch, owner, write);
     }
     if let Some(update) = statements::erase_purged_rows(owner, writes) {
-        transaction.execute(&update).await.map_err(storage)?;
+        batch.execute(&update, Guard::None);
     }
     if let Some(pending) = change.confirms {
-        let settle = settle_one(owner, pending, change.at.into());
-        transaction.execute(&settle).await.map_err(storage)?;
+        batch.execute(&settle_one(owner, pending, change.at.into()), Guard::None);
     }
+    for chunk in rows.chunks(VALUES_PER_STATEMENT / Column::iter().count()) {
+        batch.execute(&statements::insert_entries(owner, chunk, count), Guard::None);
+    }
+    let results = match database.write(batch).await? {
+        Outcome::Committed(results) => results,
+        Outcome::Refused(step) if step == reserve => return Err(ChangeRepoError::NotFound),
+        Outcome::Refused(step) if Some(step) == lock => return Err(ChangeRepoError::LeaseLost),
+        Outcome::Refused(step) if let (Some(call), true) = (&change.call, Some(step) == find) => {
+            return Ok(entries::find_effect(database, owner, call.effect()).await?);
+        }
+        Outcome::Refused(_) => return Err(ChangeRepoError::Stale),
+    };
+    let reserved = results[reserve].row().ok_or_else(|| corrupt("no sequence numbers were reserved"))?;
+    let head: i64 = reserved.get(0)?;
     for row in &mut rows {
         row.seq += head - count;
     }
-    for chunk in rows.chunks(VALUES_PER_STATEMENT / Column::iter().count()) {
-        transaction.execute(&statements::insert_entries(chunk)).await.map_err(storage)?;
-    }
-    let entries = rows.into_iter().map(Entry::try_from).collect::<Result<_, StorageError>>()?;
-    transaction.commit().await.map_err(storage)?;
-    Ok(entries)
+    Ok(rows.into_iter().map(Entry::try_from).collect::<Result<_, StorageError>>()?)
 }

@@ -4,20 +4,52 @@ use domain::change::{Action, EffectId, EntityId, Entry, Seq};
 use domain::id::UserId;
 use domain::principal::Via;
 use domain::storage::StorageError;
-use sea_orm::ConnectionTrait;
+use sea_orm::QueryTrait as _;
 
 use super::{selects, stored_row};
-use crate::entity::change::Model;
-use crate::error::{corrupt, storage};
+use crate::database::{Database, Row};
+use crate::entity::change::{Column, Model};
+use crate::error::corrupt;
 
 /// Returns the entries of an effect in their order; none if it has not happened.
-pub(super) async fn find_effect<C: ConnectionTrait>(
-    db: &C,
+pub(super) async fn find_effect(
+    database: &Database,
     owner: UserId,
     effect: EffectId,
 ) -> Result<Vec<Entry>, StorageError> {
-    let rows = selects::effect(owner, effect).all(db).await.map_err(storage)?;
-    rows.into_iter().map(Entry::try_from).collect()
+    database.read(&selects::effect(owner, effect).into_query(), read).await
+}
+
+/// Reads an entry, whose columns are in the order of the entity.
+pub(super) fn read(row: &Row<'_>) -> Result<Entry, StorageError> {
+    read_from(row, 0)
+}
+
+/// Reads an entry whose first column has the index `first`.
+pub(super) fn read_from(row: &Row<'_>, first: usize) -> Result<Entry, StorageError> {
+    let at = |column: Column| first + column as usize;
+    Entry::try_from(Model {
+        user_id: row.get(at(Column::UserId))?,
+        seq: row.get(at(Column::Seq))?,
+        at: row.get(at(Column::At))?,
+        operation_id: row.get(at(Column::OperationId))?,
+        entity: row.get(at(Column::Entity))?,
+        entity_id: row.get(at(Column::EntityId))?,
+        action: row.get(at(Column::Action))?,
+        before: row.get(at(Column::Before))?,
+        after: row.get(at(Column::After))?,
+        via: row.get(at(Column::Via))?,
+        session_id: row.get(at(Column::SessionId))?,
+        api_token_id: row.get(at(Column::ApiTokenId))?,
+        turn_id: row.get(at(Column::TurnId))?,
+        conversation_id: row.get(at(Column::ConversationId))?,
+        message_id: row.get(at(Column::MessageId))?,
+        round: row.get(at(Column::Round))?,
+        call_index: row.get(at(Column::CallIndex))?,
+        part: row.get(at(Column::Part))?,
+        request_id: row.get(at(Column::RequestId))?,
+        undoes: row.get(at(Column::Undoes))?,
+    })
 }
 
 /// Converts a stored sequence number.

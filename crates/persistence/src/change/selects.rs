@@ -18,6 +18,9 @@ use crate::entity::user;
 /// Alias of the subquery that selects a page.
 const PAGE: &str = "page";
 
+/// Index of the first column of an entry in a row of [`page`].
+pub(super) const FIRST_OF_ENTRY: usize = 1;
+
 /// Name of the recursive common table expression.
 const LINKS: &str = "links";
 
@@ -93,7 +96,7 @@ fn newest(select: Select<Entity>, limit: NonZeroU16) -> Select<Entity> {
 }
 
 /// Selects the owner's newest sequence number and at most `limit` entries after `after`, or one row without an entry.
-/// One statement reads both from one snapshot. The entry's columns begin with its sequence number.
+/// One statement reads both from one snapshot. The entry's columns begin at [`FIRST_OF_ENTRY`].
 pub(super) fn page(owner: UserId, after: Seq, limit: NonZeroU16) -> SelectStatement {
     // Limited before the join, which would otherwise read and sort all entries.
     let mut page = Query::select();
@@ -106,8 +109,7 @@ pub(super) fn page(owner: UserId, after: Seq, limit: NonZeroU16) -> SelectStatem
     let mut select = Query::select();
     select
         .column((user::Entity, user::Column::ChangeSeq))
-        .column((PAGE, Column::Seq))
-        .columns(Column::iter().filter(|column| !matches!(column, Column::Seq)).map(|column| (PAGE, column)))
+        .columns(Column::iter().map(|column| (PAGE, column)))
         .from(user::Entity)
         // A left join, so that a user without entries differs from a missing user.
         .join_subquery(

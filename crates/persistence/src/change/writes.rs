@@ -4,17 +4,16 @@ use domain::change::{Change, EntityId, Write};
 use domain::id::{ApiTokenId, SessionId, UserId};
 use domain::storage::StorageError;
 use domain::task::{Task, Version};
-use sea_orm::sea_query::{DeleteStatement, InsertStatement, OnConflict, Query, UpdateStatement};
+use sea_orm::sea_query::{DeleteStatement, Expr, InsertStatement, OnConflict, Query, UpdateStatement};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, ExprTrait as _, IntoActiveModel as _,
-    QueryTrait as _,
+    ColumnTrait as _, Condition, EntityTrait as _, ExprTrait as _, IntoActiveModel as _, Iterable as _, QueryTrait as _,
 };
 use uuid::Uuid;
 
 use super::selects::number;
 use super::stored_row::task_to_json;
+use crate::database::{Batch, Guard};
 use crate::entity::{Timestamp, change, task, user};
-use crate::error::storage;
 
 /// Adds `entries` to the owner's newest sequence number and returns it. As the first statement of the transaction it
 /// takes the lock of the user's row, which serializes the user's commits with each other and with the deletion of the
@@ -30,16 +29,15 @@ pub(super) fn reserve_seqs(owner: UserId, entries: i64) -> UpdateStatement {
     update
 }
 
-/// Writes one row. Returns `false` if the stored row is not at the expected version.
-pub(super) async fn write_row<C: ConnectionTrait>(db: &C, owner: UserId, write: &Write) -> Result<bool, StorageError> {
+/// Adds the statement that writes one row, at the version that was read.
+pub(super) fn write_row(batch: &mut Batch, owner: UserId, write: &Write) {
     let Write::Task { before, after, .. } = write;
-    let written = match (before, after) {
-        (None, None) => return Ok(true),
-        (None, Some(after)) => db.execute(&insert(owner, after)).await,
-        (Some(before), Some(after)) => db.execute(&update(owner, before.version, after)).await,
-        (Some(before), None) => db.execute(&delete(owner, before)).await,
+    match (before, after) {
+        (None, None) => return,
+        (None, Some(after)) => batch.execute(&insert(owner, after), Guard::SomeRows),
+        (Some(before), Some(after)) => batch.execute(&update(owner, before.version, after), Guard::SomeRows),
+        (Some(before), None) => batch.execute(&delete(owner, before), Guard::SomeRows),
     };
-    Ok(written.map_err(storage)?.rows_affected() > 0)
 }
 
 /// Inserts nothing if the id exists.
@@ -134,8 +132,44 @@ fn entry(owner: UserId, write: &Write, change: &Change, part: i32) -> Result<cha
     })
 }
 
-pub(super) fn insert_entries(entries: &[change::Model]) -> InsertStatement {
-    change::Entity::insert_many(entries.iter().cloned().map(change::Model::into_active_model)).into_query()
+/// Inserts some of the `all` entries whose sequence numbers the transaction has reserved: they end at the owner's newest.
+pub(super) fn insert_entries(owner: UserId, entries: &[change::Model], all: i64) -> InsertStatement {
+    use change::{Column, Entity};
+    let seq = |entry: &change::Model| {
+        let mut newest = Query::select();
+        newest.column(user::Column::ChangeSeq).from(user::Entity).and_where(user::Column::Id.eq(owner.as_uuid()));
+        Expr::from(newest).add(entry.seq - all)
+    };
+    let mut insert = Query::insert();
+    insert.into_table(Entity).columns(Column::iter());
+    for entry in entries {
+        let seq = seq(entry);
+        let entry = entry.clone();
+        // In the order of the columns.
+        insert.values_panic([
+            entry.user_id.into(),
+            seq,
+            entry.at.into(),
+            entry.operation_id.into(),
+            entry.entity.into(),
+            entry.entity_id.into(),
+            entry.action.into(),
+            entry.before.into(),
+            entry.after.into(),
+            entry.via.into(),
+            entry.session_id.into(),
+            entry.api_token_id.into(),
+            entry.turn_id.into(),
+            entry.conversation_id.into(),
+            entry.message_id.into(),
+            entry.round.into(),
+            entry.call_index.into(),
+            entry.part.into(),
+            entry.request_id.into(),
+            entry.undoes.into(),
+        ]);
+    }
+    insert
 }
 
 /// Clears `before` and `after` in the entries of the rows that `writes` purge; `None` if they purge nothing.

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::options::DatabaseOptions;
 
 /// Time added to the server's statement timeout before a response is no longer awaited.
-const RESPONSE_MARGIN: Duration = Duration::from_secs(2);
+pub(super) const RESPONSE_MARGIN: Duration = Duration::from_secs(2);
 
 /// The pools for reads and writes, which may be one.
 pub(super) struct Pools {
@@ -78,6 +78,11 @@ impl BoundedPool {
 
     pub(super) fn response_timeout(&self) -> Duration {
         self.response_timeout
+    }
+
+    /// Returns a permit if one is free and nobody waits for it.
+    pub(super) fn try_permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.permits.try_acquire().ok()
     }
 
     pub(super) async fn permit(&self) -> Result<SemaphorePermit<'_>, StorageError> {

@@ -22,6 +22,8 @@ pub struct DatabaseOptions {
     pub acquire_timeout: Duration,
     /// Maximum duration of a statement.
     pub statement_timeout: Duration,
+    /// Maximum size of an SQLite file in pages, after which the disk counts as full.
+    pub sqlite_max_pages: Option<u32>,
     /// Receives every statement, in tests.
     pub observer: Option<StatementObserver>,
 }
@@ -34,6 +36,7 @@ impl DatabaseOptions {
             max_connections: 10,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
+            sqlite_max_pages: None,
             observer: None,
         }
     }

@@ -7,19 +7,40 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use url::Url;
 
-use super::bounded_pool::{BoundedPool, Pools};
+use super::bounded_pool::{BoundedPool, Pools, RESPONSE_MARGIN};
 use super::connect_error::ConnectError;
+use super::direct::Direct;
+use super::direct::connector::Connector;
+use super::direct::postgres::{PostgresClients, Timeouts};
 use super::options::DatabaseOptions;
 use crate::error::sqlx_storage;
 
 /// A connection that was idle for longer is pinged before use.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
-pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Pools, ConnectError> {
+/// Number of connections for reads and for batches past the pool, for a maximum of all together. A pool that cannot be
+/// divided keeps all of them.
+fn direct_connections(all: u32) -> Option<(u32, u32)> {
+    let share = (all / 5).max(1);
+    (all >= 4).then_some((share, 2 * share))
+}
+
+pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Pools, Direct), ConnectError> {
     let connect = connect_options(url)?;
-    let size = options.max_connections.max(1);
+    let all = options.max_connections.max(1);
     // Set by a statement, because connection poolers reject it as a startup parameter.
     let set_timeout = format!("SET statement_timeout = {}", options.statement_timeout.as_millis());
+    let connector = Connector::new(&connect, &parse(url)?, set_timeout.clone());
+    let (direct, size) = match connector.zip(direct_connections(all)) {
+        Some((connector, (readers, writers))) => {
+            let timeouts =
+                Timeouts { acquire: options.acquire_timeout, response: options.statement_timeout + RESPONSE_MARGIN };
+            let sizes = (readers as usize, writers as usize);
+            let clients = PostgresClients::connect(connector, sizes, timeouts).await?;
+            (Direct::Postgres(Box::new(clients)), all - readers - writers)
+        }
+        None => (Direct::Pooled, all),
+    };
     let pool = PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(options.acquire_timeout)
@@ -40,7 +61,7 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Pool
         .await
         .map_err(sqlx_storage)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok(Pools::single(BoundedPool::new(connection, size, options)))
+    Ok((Pools::single(BoundedPool::new(connection, size, options)), direct))
 }
 
 /// Returns the driver's options for `url`. Parameters that the driver does not support are left out, because it would

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
@@ -11,6 +12,8 @@ use tokio::time::Instant;
 
 use super::bounded_pool::{BoundedPool, Pools};
 use super::connect_error::ConnectError;
+use super::direct::Direct;
+use super::direct::sqlite::{OpenOptions, SqliteThreads};
 use super::options::DatabaseOptions;
 use crate::error::sqlx_storage;
 
@@ -20,27 +23,41 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Delay before opening is retried while another process holds the lock.
 const OPEN_RETRY_DELAY: Duration = Duration::from_millis(20);
 
-pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<Pools, ConnectError> {
+pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Pools, Direct), ConnectError> {
     let mut connect = SqliteConnectOptions::from_str(url)
         .map_err(ConnectError::Url)?
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
+    if let Some(pages) = options.sqlite_max_pages {
+        connect = connect.pragma("max_page_count", pages.to_string());
+    }
     if !url.contains("mode=") {
         connect = connect.create_if_missing(true);
     }
     if url.contains(":memory:") || url.contains("mode=memory") {
         // One connection only: each would have a database of its own, which exists until it is closed.
-        return Ok(Pools::single(bounded(open_writer(connect, options).await?, 1, options)));
+        let pools = Pools::single(bounded(open_writer(connect, options).await?, 1, options));
+        return Ok((pools, Direct::Pooled));
     }
     create_folder(connect.get_filename()).map_err(ConnectError::Folder)?;
     connect = connect.journal_mode(SqliteJournalMode::Wal);
     let writer = open_writer(connect.clone(), options).await?;
     // Opened on demand and never closed.
     let readers = options.max_connections.saturating_sub(1).max(1);
+    let file = connect.get_filename().to_owned();
     let reader = pool(options).max_connections(readers).connect_lazy_with(connect.pragma("query_only", "ON"));
-    Ok(Pools::separate(bounded(reader, readers, options), bounded(writer, 1, options)))
+    let pools = Pools::separate(bounded(reader, readers, options), bounded(writer, 1, options));
+    let open = OpenOptions {
+        file: &file,
+        is_read_only: url.contains("mode=ro"),
+        busy_timeout: BUSY_TIMEOUT,
+        max_pages: options.sqlite_max_pages,
+        acquire_timeout: options.acquire_timeout,
+    };
+    let threads = SqliteThreads::start(&open, Arc::clone(&pools.writes))?;
+    Ok((pools, Direct::Sqlite(threads)))
 }
 
 fn bounded(pool: SqlitePool, size: u32, options: &DatabaseOptions) -> BoundedPool {

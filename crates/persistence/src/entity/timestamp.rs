@@ -1,7 +1,9 @@
 //! The type of time columns.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use sea_orm::DeriveValueType;
+use tokio_postgres::types::{FromSql as FromPostgres, Type};
 
 /// A time in UTC, in whole microseconds: `timestamptz` on PostgreSQL, text such as `2026-11-23T09:30:00.000250+00:00`
 /// on SQLite.
@@ -21,5 +23,22 @@ impl From<DateTime<Utc>> for Timestamp {
 impl From<Timestamp> for DateTime<Utc> {
     fn from(time: Timestamp) -> Self {
         time.0
+    }
+}
+
+impl FromSql for Timestamp {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let time = DateTime::parse_from_rfc3339(value.as_str()?);
+        Ok(Self(time.map_err(|error| FromSqlError::Other(error.into()))?.to_utc()))
+    }
+}
+
+impl<'a> FromPostgres<'a> for Timestamp {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        DateTime::<Utc>::from_sql(ty, raw).map(Self)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <DateTime<Utc> as FromPostgres>::accepts(ty)
     }
 }

@@ -3,17 +3,17 @@
 //! The common case inserts without a prior look-up, because idempotency keys are unique in the database. Only when the
 //! insert is refused, the conflicting turn is read.
 
-use domain::conversation::turn::{FailureCode, IDEMPOTENCY_TTL, Turn, TurnState};
+use domain::conversation::turn::{IDEMPOTENCY_TTL, Turn, TurnState};
 use domain::conversation::{ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn, TurnStart};
-use domain::id::{ConversationId, UserId};
-use domain::storage::StorageError;
+use domain::id::UserId;
 use sea_orm::prelude::Json;
-use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, QueryResult};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbErr, QueryResult};
+use uuid::Uuid;
 
 use super::rows::{StoredTurn, usage};
-use super::statements::{AbandonedTurns, fail};
 use super::{pending, statements};
-use crate::database::Database;
+use crate::database::{Database, Guard, Outcome, Row};
 use crate::entity::{Timestamp, turn};
 use crate::error::{corrupt, storage};
 use crate::json::{from_json, to_json};
@@ -88,81 +88,57 @@ async fn try_begin(
     release_key: bool,
 ) -> Result<TurnStart, ConversationRepoError> {
     let at = Timestamp::from(new.at);
-    let transaction = database.begin().await?;
-    let locked = lock_conversation(&transaction, owner, &new.target, at).await?;
-    let Some((conversation, message_count)) = locked else {
-        return transaction.abort(ConversationRepoError::NotFound).await;
+    let mut batch = database.batch();
+    let (conversation, lock) = match &new.target {
+        ConversationTarget::New(id, title) => {
+            let insert = statements::insert_conversation(owner, *id, title, None, MESSAGES_PER_TURN, at);
+            (Expr::from(id.as_uuid()), batch.query(&insert, Guard::SomeRows))
+        }
+        ConversationTarget::Keyed(key, id, title) => {
+            let insert = statements::insert_conversation(owner, *id, title, Some(key), MESSAGES_PER_TURN, at);
+            (statements::conversation_with_key(owner, key), batch.query(&insert, Guard::SomeRows))
+        }
+        ConversationTarget::Existing(id) => {
+            let extend = statements::extend_conversation(owner, *id, MESSAGES_PER_TURN, at);
+            (Expr::from(id.as_uuid()), batch.query(&extend, Guard::SomeRows))
+        }
     };
-    let mut pending = None;
-    if message_count > MESSAGES_PER_TURN {
-        fail_expired_turn(&transaction, owner, conversation, at).await.map_err(storage)?;
-        pending = pending::find(&transaction, (owner, conversation), at, None).await?;
+    let mut find_pending = None;
+    if !matches!(new.target, ConversationTarget::New(..)) {
+        for update in statements::fail_expired(owner, &conversation, at) {
+            batch.execute(&update, Guard::None);
+        }
+        find_pending = Some(batch.query(&pending::select(owner, conversation.clone(), at, None), Guard::None));
     }
-    if new.confirms.is_some_and(|id| pending.as_ref().is_none_or(|pending| pending.id != id)) {
-        return transaction.abort(ConversationRepoError::NotPending).await;
+    let mut confirm = None;
+    if let Some(id) = new.confirms {
+        confirm = Some(batch.query(&pending::select_id(owner, conversation.clone(), id, at), Guard::SomeRows));
     }
     if let Some(request) = new.idempotency.as_ref().filter(|_| release_key) {
         let release = statements::release_key(owner, &request.key, (new.at - IDEMPOTENCY_TTL).into());
-        transaction.execute(&release).await.map_err(storage)?;
+        batch.execute(&release, Guard::None);
     }
-    let insert = statements::insert_turn(owner, conversation, new, at);
-    if transaction.execute(&insert).await.map_err(storage)?.rows_affected() == 0 {
-        return transaction.abort(ConversationRepoError::TurnInProgress).await;
-    }
-    let insert = statements::insert_messages(owner, conversation, new, user_parts.clone(), message_count, at);
-    transaction.execute(&insert).await.map_err(storage)?;
-    transaction.commit().await.map_err(storage)?;
+    batch.execute(&statements::insert_turn(owner, conversation.clone(), new, at), Guard::SomeRows);
+    let insert = statements::insert_messages(owner, &conversation, new, user_parts.clone(), at);
+    batch.execute(&insert, Guard::None);
+    let results = match database.write(batch).await? {
+        Outcome::Committed(results) => results,
+        Outcome::Refused(step) if step == lock => return Err(ConversationRepoError::NotFound),
+        Outcome::Refused(step) if Some(step) == confirm => return Err(ConversationRepoError::NotPending),
+        Outcome::Refused(_) => return Err(ConversationRepoError::TurnInProgress),
+    };
+    let locked = results[lock].row().ok_or_else(|| corrupt("the conversation returned no row"))?;
+    let (conversation, message_count): (Uuid, i64) = (locked.get(0)?, locked.get(1)?);
+    let pending = find_pending.and_then(|find| results[find].row()).map(|row| pending::read(&row)).transpose()?;
     let turn = Turn {
         id: new.id,
-        conversation,
+        conversation: conversation.into(),
         user_message: new.user_message,
         position: u32::try_from(message_count - 1).map_err(corrupt)?,
         assistant_message: new.assistant_message,
         attempt: 1,
     };
     Ok(TurnStart::New { turn, pending })
-}
-
-/// Creates the conversation or locks the existing one, and adds the turn's messages to its message count. Returns its
-/// id and the new count; `None` if it does not exist.
-async fn lock_conversation<C: ConnectionTrait>(
-    db: &C,
-    owner: UserId,
-    target: &ConversationTarget,
-    at: Timestamp,
-) -> Result<Option<(ConversationId, i64)>, StorageError> {
-    let row = match target {
-        ConversationTarget::New(id, title) => {
-            let insert = statements::insert_conversation(owner, *id, title, None, MESSAGES_PER_TURN, at);
-            db.query_one(&insert).await
-        }
-        ConversationTarget::Keyed(key, id, title) => {
-            let insert = statements::insert_conversation(owner, *id, title, Some(key), MESSAGES_PER_TURN, at);
-            db.query_one(&insert).await
-        }
-        ConversationTarget::Existing(id) => {
-            db.query_one(&statements::extend_conversation(owner, *id, MESSAGES_PER_TURN, at)).await
-        }
-    };
-    let read = |row: QueryResult| -> Result<(uuid::Uuid, i64), DbErr> {
-        Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))
-    };
-    let locked = row.and_then(|row| row.map(read).transpose()).map_err(storage)?;
-    Ok(locked.map(|(id, message_count)| (id.into(), message_count)))
-}
-
-/// Marks the conversation's running turn as failed if its lease has expired.
-async fn fail_expired_turn<C: ConnectionTrait>(
-    db: &C,
-    owner: UserId,
-    conversation: ConversationId,
-    at: Timestamp,
-) -> Result<u64, DbErr> {
-    let expired = Condition::all()
-        .add(turn::Column::UserId.eq(owner.as_uuid()))
-        .add(turn::Column::ConversationId.eq(conversation.as_uuid()))
-        .add(turn::Column::LeaseUntil.lte(at));
-    fail(db, AbandonedTurns { filter: expired, code: FailureCode::LeaseExpired }, at).await
 }
 
 /// Returns the owner's turn with this idempotency key.
@@ -172,8 +148,7 @@ async fn find_by_key(
     request: &Idempotency,
 ) -> Result<Option<StoredTurn>, ConversationRepoError> {
     let select = StoredTurn::select(owner, turn::Column::IdempotencyKey.eq(request.key.as_str()));
-    let row = database.reader().await?.query_one(&select).await.map_err(storage)?;
-    Ok(row.map(|row| StoredTurn::read(&row)).transpose()?)
+    Ok(database.read(&select, StoredTurn::read).await?.into_iter().next())
 }
 
 /// Begins the next attempt at a failed turn; `None` if the turn is no longer failed. A pending action that was created
@@ -189,7 +164,10 @@ async fn resume(
     let transaction = database.begin().await?;
     let touch = statements::touch_conversation(owner, turn.conversation, at);
     transaction.execute(&touch).await.map_err(storage)?;
-    fail_expired_turn(&transaction, owner, turn.conversation, at).await.map_err(storage)?;
+    let conversation = Expr::from(turn.conversation.as_uuid());
+    for update in statements::fail_expired(owner, &conversation, at) {
+        transaction.execute(&update).await.map_err(storage)?;
+    }
     let update = statements::resume_turn(owner, &turn, &request.key, new);
     let Some(resumed) = transaction.query_one(&update).await.map_err(storage)? else {
         let still_failed = statements::failed_turn(owner, turn.id);
@@ -204,8 +182,9 @@ async fn resume(
     let update = statements::resume_message(owner, turn.id);
     let row = transaction.query_one(&update).await.map_err(storage)?.ok_or(ConversationRepoError::NoTurn)?;
     let parts: Json = row.try_get_by_index(0).map_err(storage)?;
-    let conversation = (owner, turn.conversation);
-    let pending = pending::find(&transaction, conversation, at, Some(started_at)).await?;
+    let pending = pending::select(owner, conversation, at, Some(started_at));
+    let pending = transaction.query_one(&pending).await.map_err(storage)?;
+    let pending = pending.map(|row| pending::read(&Row::Pooled(&row))).transpose()?;
     // A request confirms only the action that it names; the ledger records whether an earlier attempt has run it.
     let pending = pending.filter(|pending| new.confirms.is_none_or(|id| id == pending.id));
     transaction.commit().await.map_err(storage)?;

@@ -8,18 +8,18 @@ use domain::id::UserId;
 use domain::storage::StorageError;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Query, SelectStatement};
-use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _, FromQueryResult, QueryResult};
+use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _};
 use uuid::Uuid;
 
+use crate::database::Row;
 use crate::entity::{Timestamp, message, turn};
-use crate::error::{corrupt, storage};
+use crate::error::corrupt;
 use crate::json::from_json;
 
 /// Alias of the user's message in the join.
 const QUESTION: &str = "question";
 
 /// A turn with the id and position of the user's message, and with the assistant's message.
-#[derive(FromQueryResult)]
 pub(super) struct StoredTurn {
     id: Uuid,
     conversation_id: Uuid,
@@ -77,8 +77,27 @@ impl StoredTurn {
         select
     }
 
-    pub(super) fn read(row: &QueryResult) -> Result<Self, StorageError> {
-        Self::from_query_result(row, "").map_err(storage)
+    /// Reads a row of [`StoredTurn::select`].
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StorageError> {
+        Ok(Self {
+            id: row.get(0)?,
+            conversation_id: row.get(1)?,
+            state: row.get(2)?,
+            lease_until: row.get(3)?,
+            started_at: row.get(4)?,
+            fingerprint: row.get(5)?,
+            attempt: row.get(6)?,
+            tokens_in: row.get(7)?,
+            tokens_out: row.get(8)?,
+            error_code: row.get(9)?,
+            question_id: row.get(10)?,
+            question_position: row.get(11)?,
+            answer_id: row.get(12)?,
+            position: row.get(13)?,
+            parts: row.get(14)?,
+            status: row.get(15)?,
+            created_at: row.get(16)?,
+        })
     }
 
     /// When the first attempt began.

@@ -52,6 +52,59 @@ pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: 
     Ok(failed.len() as u64)
 }
 
+/// Marks the conversation's running turn as failed if its lease has expired, and then its message.
+pub(super) fn fail_expired(owner: UserId, conversation: &Expr, at: Timestamp) -> [UpdateStatement; 2] {
+    let mut turns = Query::update();
+    turns
+        .table(turn::Entity)
+        .value(turn::Column::State, TurnState::Failed.as_str())
+        .value(turn::Column::EndedAt, at)
+        .value(turn::Column::ErrorCode, FailureCode::LeaseExpired.as_str())
+        .and_where(turn::Column::UserId.eq(owner.as_uuid()))
+        .and_where(turn::Column::ConversationId.into_expr().eq(conversation.clone()))
+        .and_where(turn::Column::LeaseUntil.lte(at))
+        .and_where(is_running());
+    let mut failed = Query::select();
+    failed
+        .column(turn::Column::Id)
+        .from(turn::Entity)
+        .and_where(turn::Column::UserId.eq(owner.as_uuid()))
+        .and_where(turn::Column::ConversationId.into_expr().eq(conversation.clone()))
+        .and_where(turn::Column::State.eq(TurnState::Failed.as_str()))
+        .and_where(turn::Column::EndedAt.eq(at));
+    let mut messages = Query::update();
+    messages
+        .table(message::Entity)
+        .value(message::Column::Status, TurnState::Failed.as_str())
+        .and_where(message::Column::UserId.eq(owner.as_uuid()))
+        .and_where(message::Column::TurnId.in_subquery(failed))
+        .and_where(message::Column::Role.eq(Role::Assistant.as_str()));
+    [turns, messages]
+}
+
+/// The id of the conversation of a turn.
+pub(super) fn conversation_of(owner: UserId, turn: TurnId) -> Expr {
+    let mut select = Query::select();
+    select
+        .column(turn::Column::ConversationId)
+        .from(turn::Entity)
+        .and_where(turn::Column::UserId.eq(owner.as_uuid()))
+        .and_where(turn::Column::Id.eq(turn.as_uuid()));
+    Expr::from(select)
+}
+
+/// The id of the conversation with the client's key.
+pub(super) fn conversation_with_key(owner: UserId, key: &ClientKey) -> Expr {
+    use conversation::Column;
+    let mut select = Query::select();
+    select
+        .column(Column::Id)
+        .from(conversation::Entity)
+        .and_where(Column::UserId.eq(owner.as_uuid()))
+        .and_where(Column::ClientKey.eq(key.as_str()));
+    Expr::from(select)
+}
+
 /// Inserts the conversation, or adds `messages` to the message count of the one that already has the client's key.
 /// Returns the id and the message count.
 pub(super) fn insert_conversation(
@@ -118,12 +171,7 @@ pub(super) fn touch_conversation(owner: UserId, id: ConversationId, at: Timestam
 }
 
 /// Inserts nothing if another turn is running in the conversation or has the same idempotency key.
-pub(super) fn insert_turn(
-    owner: UserId,
-    conversation: ConversationId,
-    new: &NewTurn,
-    at: Timestamp,
-) -> InsertStatement {
+pub(super) fn insert_turn(owner: UserId, conversation: Expr, new: &NewTurn, at: Timestamp) -> InsertStatement {
     use turn::Column;
     let request = new.idempotency.as_ref();
     let mut insert = Query::insert();
@@ -146,7 +194,7 @@ pub(super) fn insert_turn(
         .values_panic([
             new.id.as_uuid().into(),
             owner.as_uuid().into(),
-            conversation.as_uuid().into(),
+            conversation,
             TurnState::Running.as_str().into(),
             new.lease.instance.as_str().into(),
             Timestamp::from(new.lease.until).into(),
@@ -244,33 +292,42 @@ pub(super) fn answer(owner: UserId, turn: TurnId) -> Condition {
         .add(message::Column::Role.eq(Role::Assistant.as_str()))
 }
 
-/// Inserts the user's message and the assistant's empty one as the last two of `message_count`.
+/// Inserts the user's message and the assistant's empty one as the last two of the conversation's message count.
 pub(super) fn insert_messages(
     owner: UserId,
-    conversation: ConversationId,
+    conversation: &Expr,
     new: &NewTurn,
     user_parts: Json,
-    message_count: i64,
     at: Timestamp,
 ) -> InsertStatement {
     use message::Column;
-    let row = |id: uuid::Uuid, position: i64, role: Role, parts: Json, status: TurnState| -> [Expr; 9] {
+    let message_count = || {
+        let mut select = Query::select();
+        select
+            .column(conversation::Column::MessageCount)
+            .from(conversation::Entity)
+            .and_where(conversation::Column::UserId.eq(owner.as_uuid()))
+            .and_where(conversation::Column::Id.into_expr().eq(conversation.clone()));
+        Expr::from(select)
+    };
+    let row = |id: uuid::Uuid, position: Expr, role: Role, parts: Json, status: TurnState| -> [Expr; 9] {
         [
             id.into(),
             owner.as_uuid().into(),
-            conversation.as_uuid().into(),
+            conversation.clone(),
             new.id.as_uuid().into(),
-            position.into(),
+            position,
             role.as_str().into(),
             parts.into(),
             status.as_str().into(),
             at.into(),
         ]
     };
-    let question = row(new.user_message.as_uuid(), message_count - 1, Role::User, user_parts, TurnState::Complete);
+    let question =
+        row(new.user_message.as_uuid(), message_count().sub(1_i64), Role::User, user_parts, TurnState::Complete);
     let answer = row(
         new.assistant_message.as_uuid(),
-        message_count,
+        message_count(),
         Role::Assistant,
         Json::Array(Vec::new()),
         TurnState::Running,
@@ -294,7 +351,7 @@ pub(super) fn insert_messages(
     insert
 }
 
-/// Sets the time of last activity of the conversation of the owner's turn that matches `filter`. Returns its id.
+/// Sets the time of last activity of the conversation of the owner's turn that matches `filter`.
 pub(super) fn touch_conversation_of(owner: UserId, filter: Condition, at: Timestamp) -> UpdateStatement {
     use conversation::Column;
     let mut of_turn = Query::select();
@@ -304,7 +361,6 @@ pub(super) fn touch_conversation_of(owner: UserId, filter: Condition, at: Timest
         .table(conversation::Entity)
         .value(Column::UpdatedAt, at)
         .and_where(Column::UserId.eq(owner.as_uuid()))
-        .and_where(Column::Id.in_subquery(of_turn))
-        .returning(Query::returning().column(Column::Id));
+        .and_where(Column::Id.in_subquery(of_turn));
     update
 }

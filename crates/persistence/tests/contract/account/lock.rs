@@ -266,6 +266,8 @@ async fn deleting_expired_rows_skips_locked_rows(fixture: Fixture) -> anyhow::Re
 async fn a_commit_and_the_deletion_of_its_user_do_not_deadlock(fixture: Fixture) -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     let (_, turn) = fixture.conversation(owner).await?;
+    // Its statement is prepared, so that the next one waits for the table and not for the plan.
+    fixture.task(owner, "Bread").await?;
     let lock = concurrent(&fixture, &["LOCK TABLE tasks IN SHARE MODE".to_owned()]).await?;
     let (changes, users) = (fixture.changes.clone(), fixture.users.clone());
     let (write, change) = (Write::create(new_task(owner, "Milk")?), effect(owner, call(&turn, 0), at(1)));

@@ -300,12 +300,14 @@ async fn calls_send_the_expected_number_of_statements(test: TestDatabase) -> any
     changes.commit(owner, &[Write::purge(task.clone())], &change(owner, at(1))).await?;
     sent("purge", 4);
     changes.commit(owner, &[Write::purge(task)], &change(owner, at(1))).await.err();
-    sent("stale", 2);
+    // All are sent before the first is answered.
+    sent("stale", 4);
     // For a tool call also the look-ups of the effect and of the running attempt.
     changes.commit(owner, &[create()?], &effect(owner, call(&turn, 0), at(1))).await?;
     sent("effect", 5);
     changes.commit(owner, &[create()?], &effect(owner, call(&turn, 0), at(1))).await?;
-    sent("effect that has happened", 2);
+    // The entries are read once more, after the transaction.
+    sent("effect that has happened", 6);
     changes.find_effect(owner, call(&turn, 0).effect()).await?;
     sent("find_effect", 1);
     changes.list(owner, Seq(0), std::num::NonZeroU16::MAX).await?;

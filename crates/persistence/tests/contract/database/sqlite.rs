@@ -7,7 +7,7 @@ use domain::change::{ChangeRepo as _, ChangeRepoError, Seq, Write};
 use domain::conversation::{ConversationRepo as _, ConversationRepoError};
 use domain::storage::StorageError;
 use domain::task::{TaskRepo as _, TaskRepoError};
-use persistence::{Database, DatabaseOptions, SeaChangeRepo, SeaTaskRepo};
+use persistence::{Database, DatabaseOptions, SeaChangeRepo, SeaConversationRepo, SeaTaskRepo};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
 use test_database::{Kind, TestDatabase};
 
@@ -116,22 +116,33 @@ async fn a_full_disk_returns_full_and_keeps_the_database_intact() -> anyhow::Res
     let owner = fixture.user().await?;
     let db = fixture.database.connection_for_migrations();
     let pages: u32 = pragma(db, "page_count").await?.parse()?;
-    let limit = format!("PRAGMA max_page_count = {}", pages + 2);
-    db.execute_unprepared(&limit).await?;
+    let mut limited = options(&fixture.test);
+    limited.sqlite_max_pages = Some(pages + 2);
+    let limited = Database::connect(&limited).await?;
+    let (changes, conversations) = (SeaChangeRepo::new(limited.clone()), SeaConversationRepo::new(limited));
+    // Several at once share a transaction, and the one that finds the disk full takes the others with it.
     let mut created = 0;
     let error = loop {
-        match fixture.write(owner, Write::create(new_task(owner, &"x".repeat(500))?)).await {
-            Ok(_) => created += 1,
-            Err(error) => break error,
+        let writes = (0..4).map(|_| async {
+            let write = Write::create(new_task(owner, &"x".repeat(500))?);
+            anyhow::Ok(changes.commit(owner, &[write], &change(owner, at(0))).await)
+        });
+        let mut error = None;
+        for outcome in futures_util::future::join_all(writes).await {
+            match outcome? {
+                Ok(_) => created += 1,
+                Err(refused) => error = Some(refused),
+            }
+        }
+        if let Some(error) = error {
+            break error;
         }
         anyhow::ensure!(created < 1000, "the disk did not become full");
     };
     assert!(matches!(error, ChangeRepoError::Storage(StorageError::Full(_))), "{error:?}");
-    // The limit belongs to the connection, which may have been replaced.
-    db.execute_unprepared(&limit).await?;
     let mut turns = 0;
     let error = loop {
-        match fixture.conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await {
+        match conversations.begin_turn(owner, new_turn(new_conversation()?, at(0))?).await {
             Ok(_) => turns += 1,
             Err(error) => break error,
         }
@@ -143,8 +154,7 @@ async fn a_full_disk_returns_full_and_keeps_the_database_intact() -> anyhow::Res
     assert_eq!(fixture.tasks.counts(owner).await?.pending, created);
     assert_eq!(fixture.changes.head(owner).await?.seq, Seq(created));
     assert_eq!(pragma(db, "integrity_check").await?, "ok");
-    // The disk has space again.
-    db.execute_unprepared("PRAGMA max_page_count = 1000000").await?;
+    // Where there is space.
     fixture.task(owner, "Milk").await?;
     // Visible to other connections, so that the write was committed and is not part of a transaction left open.
     assert_eq!(fixture.tasks.counts(owner).await?.pending, created + 1);
@@ -222,5 +232,20 @@ async fn an_in_memory_database_is_shared_by_reads_and_writes() -> anyhow::Result
         let missing = SeaTaskRepo::new(database).get(id(), id()).await;
         assert!(matches!(missing, Err(TaskRepoError::NotFound)), "{missing:?}");
     }
+    Ok(())
+}
+
+/// The last connection that closes moves the log into the file, so that a copy of the file is complete.
+#[tokio::test]
+async fn a_closed_database_has_no_write_ahead_log() -> anyhow::Result<()> {
+    let fixture = fixture().await?;
+    let owner = fixture.user().await?;
+    fixture.task(owner, "Milk").await?;
+    assert_eq!(fixture.tasks.counts(owner).await?.pending, 1);
+    let file = fixture.test.url().trim_start_matches("sqlite://").split('?').next().unwrap_or_default().to_owned();
+    let log = format!("{file}-wal");
+    assert!(Path::new(&log).exists());
+    fixture.database.close().await;
+    assert!(!Path::new(&log).exists());
     Ok(())
 }

@@ -1,0 +1,30 @@
+//! Ways to the database for the statements that are sent most: past SeaORM and `SQLx`, on the drivers.
+
+pub(super) mod connector;
+pub(super) mod pooled;
+pub(super) mod postgres;
+pub(super) mod sqlite;
+
+use postgres::PostgresClients;
+use sqlite::SqliteThreads;
+
+/// The way that a database's reads and batches go.
+pub(super) enum Direct {
+    /// The pools of SeaORM.
+    Pooled,
+    /// Threads with connections of rusqlite.
+    Sqlite(SqliteThreads),
+    /// Clients of tokio-postgres.
+    Postgres(Box<PostgresClients>),
+}
+
+impl Direct {
+    /// Closes the connections that are not in use.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Pooled => {}
+            Self::Sqlite(threads) => threads.close().await,
+            Self::Postgres(clients) => clients.close().await,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Opening connections of tokio-postgres as `SQLx` opens its own.
+
+use std::sync::Arc;
+
+use domain::storage::StorageError;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use url::Url;
+
+use crate::error::postgres_storage;
+
+/// Opens connections to one database.
+pub(crate) struct Connector {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    set_up: String,
+    /// False with `statement-cache-capacity=0`, which a transaction pooler without support for named statements needs:
+    /// `PgBouncer` before 1.21 (<https://www.pgbouncer.org/config.html#max_prepared_statements>).
+    pub(super) has_named_statements: bool,
+}
+
+impl Connector {
+    /// Returns `None` if the URL has what only `SQLx` supports: certificates in files.
+    pub(crate) fn new(options: &PgConnectOptions, url: &Url, set_up: String) -> Option<Self> {
+        let parameter = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value);
+        let has_files = |key: &str| parameter(key).is_some();
+        if ["sslrootcert", "ssl-ca", "ssl-root-cert", "sslcert", "ssl-cert", "sslkey", "ssl-key"]
+            .into_iter()
+            .any(has_files)
+        {
+            return None;
+        }
+        let has_named_statements = parameter("statement-cache-capacity").is_none_or(|capacity| capacity != "0");
+        let (ssl_mode, tls) = match options.get_ssl_mode() {
+            PgSslMode::Disable | PgSslMode::Allow => (SslMode::Disable, None),
+            PgSslMode::Prefer => (SslMode::Prefer, Some(without_verification()?)),
+            PgSslMode::Require => (SslMode::Require, Some(without_verification()?)),
+            PgSslMode::VerifyFull => (SslMode::Require, Some(with_verification()?)),
+            PgSslMode::VerifyCa => return None,
+        };
+        let mut config = Config::new();
+        match options.get_socket() {
+            Some(folder) => config.host_path(folder),
+            None => config.host(options.get_host()),
+        };
+        config.port(options.get_port()).user(options.get_username()).ssl_mode(ssl_mode);
+        if let Some(database) = options.get_database() {
+            config.dbname(database);
+        }
+        if let Some(name) = options.get_application_name() {
+            config.application_name(name);
+        }
+        if let Some(options) = options.get_options() {
+            config.options(options);
+        }
+        if let Some(password) = password(url) {
+            config.password(password);
+        }
+        Some(Self { config, tls, set_up, has_named_statements })
+    }
+
+    /// Opens a connection, which is driven by the current thread's runtime.
+    pub(super) async fn connect(&self) -> Result<Client, StorageError> {
+        let client = if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(postgres_storage)?;
+            tokio::spawn(ended(connection));
+            client
+        } else {
+            let (client, connection) = self.config.connect(NoTls).await.map_err(postgres_storage)?;
+            tokio::spawn(ended(connection));
+            client
+        };
+        client.batch_execute(&self.set_up).await.map_err(postgres_storage)?;
+        Ok(client)
+    }
+}
+
+/// Runs a connection until it ends. Whoever waits for a result is told the error.
+async fn ended(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "database connection ended");
+    }
+}
+
+/// The password of the URL, or of the environment as for `SQLx`.
+fn password(url: &Url) -> Option<String> {
+    let parameter = url.query_pairs().find(|(name, _)| name == "password").map(|(_, value)| value.into_owned());
+    let encoded = url.password().map(|password| {
+        // A query value decodes the same escapes, but for the plus sign.
+        let pair = format!("p={}", password.replace('+', "%2B"));
+        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    });
+    parameter.or(encoded).or_else(|| std::env::var("PGPASSWORD").ok())
+}
+
+fn with_verification() -> Option<MakeRustlsConnect> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Some(MakeRustlsConnect::new(config))
+}
+
+/// As libpq and `SQLx` for `prefer` and `require`: encrypted, but with whoever answers.
+/// <https://www.postgresql.org/docs/current/libpq-ssl.html>
+fn without_verification() -> Option<MakeRustlsConnect> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    Some(MakeRustlsConnect::new(config))
+}
+
+/// Accepts every certificate.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,372 @@
+//! Reads and batches on PostgreSQL with tokio-postgres.
+//!
+//! Reads of all callers are pipelined on few connections. A batch has a connection of its own until it ends, and takes
+//! two round trips: BEGIN with all of its statements, then COMMIT.
+//!
+//! A connection is driven by the thread that has opened it, and callers on this thread use it: whatever they send before
+//! they wait goes out together, and no other thread has to be woken.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use domain::storage::StorageError;
+use futures_util::TryStreamExt as _;
+use futures_util::future::{join, join_all};
+use sea_orm::sea_query::Value;
+use sea_orm::{Statement, Values};
+use tokio::sync::Semaphore;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Error};
+
+use super::connector::Connector;
+use crate::database::batch::{Batch, Outcome, Step, StepResult};
+use crate::database::row::{OwnedRow, Row};
+use crate::error::postgres_storage;
+
+/// Maximum number of statements of a batch that are sent before one is answered.
+const PIPELINED: usize = 30;
+
+/// Maximum number of prepared statements of a connection.
+const STATEMENTS: usize = 256;
+
+/// The connections.
+pub(crate) struct PostgresClients {
+    connector: Connector,
+    readers: Vec<tokio::sync::Mutex<Option<Arc<Session>>>>,
+    /// Connections for batches that are not in use, the last used at the end.
+    idle: Mutex<Vec<Session>>,
+    writers: Semaphore,
+    timeouts: Timeouts,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) acquire: Duration,
+    pub(crate) response: Duration,
+}
+
+/// A connection with its prepared statements.
+struct Session {
+    /// The thread that drives it.
+    thread: usize,
+    client: Client,
+    /// `None` behind a pooler that gives a connection to another server for each transaction: statements have no names
+    /// there, and are planned each time.
+    statements: Option<Mutex<HashMap<String, tokio_postgres::Statement>>>,
+}
+
+/// The connection of a batch. It is closed with an unfinished transaction, and used again otherwise.
+struct Lease<'c> {
+    clients: &'c PostgresClients,
+    session: Option<Session>,
+    is_clean: bool,
+}
+
+impl PostgresClients {
+    /// Checks that the database can be reached. Connections are opened on demand.
+    pub(crate) async fn connect(
+        connector: Connector,
+        (readers, writers): (usize, usize),
+        timeouts: Timeouts,
+    ) -> Result<Self, StorageError> {
+        Session::open(&connector, timeouts).await?;
+        Ok(Self {
+            connector,
+            readers: (0..readers).map(|_| tokio::sync::Mutex::new(None)).collect(),
+            idle: Mutex::new(Vec::new()),
+            writers: Semaphore::new(writers),
+            timeouts,
+        })
+    }
+
+    /// Closes every connection that is not in use.
+    pub(crate) async fn close(&self) {
+        self.writers.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for reader in &self.readers {
+            *reader.lock().await = None;
+        }
+    }
+
+    pub(crate) async fn read<T>(
+        &self,
+        select: Statement,
+        convert: fn(&Row<'_>) -> Result<T, StorageError>,
+    ) -> Result<Vec<T>, StorageError> {
+        let parameters = Parameters::of(&select);
+        let mut is_retry = false;
+        loop {
+            let session = self.reader().await?;
+            match self.in_time(session.query(&select.sql, &parameters)).await? {
+                Ok(result) => return result.rows.iter().map(|row| convert(&row.as_row())).collect(),
+                // A read may be repeated: on a new connection, or with a new plan.
+                Err(error) if !is_retry && (session.client.is_closed() || is_outdated(&error)) => {
+                    session.forget_statements();
+                    is_retry = true;
+                }
+                Err(error) => return Err(postgres_storage(error)),
+            }
+        }
+    }
+
+    pub(crate) async fn write(&self, batch: Batch) -> Result<Outcome, StorageError> {
+        let permit = match tokio::time::timeout(self.timeouts.acquire, self.writers.acquire()).await {
+            Ok(permit) => permit.map_err(|closed| StorageError::Unavailable(closed.into()))?,
+            Err(elapsed) => return Err(StorageError::Exhausted(elapsed.into())),
+        };
+        let mut lease = self.lease().await?;
+        let outcome = lease.run(&batch.steps).await;
+        drop(lease);
+        drop(permit);
+        outcome
+    }
+
+    /// Returns this thread's connection for reads; opens it if it is closed.
+    async fn reader(&self) -> Result<Arc<Session>, StorageError> {
+        let mut slot = self.readers[this_thread() % self.readers.len()].lock().await;
+        match &*slot {
+            Some(session) if !session.client.is_closed() => Ok(Arc::clone(session)),
+            _ if self.writers.is_closed() => Err(StorageError::Unavailable("the database is closed".into())),
+            _ => {
+                let session = Arc::new(Session::open(&self.connector, self.timeouts).await?);
+                *slot = Some(Arc::clone(&session));
+                Ok(session)
+            }
+        }
+    }
+
+    async fn lease(&self) -> Result<Lease<'_>, StorageError> {
+        let session = match self.take_idle() {
+            Some(session) => session,
+            None => Session::open(&self.connector, self.timeouts).await?,
+        };
+        Ok(Lease { clients: self, session: Some(session), is_clean: true })
+    }
+
+    /// Takes a connection that is not in use, one of this thread if there is any.
+    fn take_idle(&self) -> Option<Session> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|session| !session.client.is_closed());
+        let own = idle.iter().rposition(|session| session.thread == this_thread());
+        own.or(idle.len().checked_sub(1)).map(|index| idle.remove(index))
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, StorageError> {
+        in_time(self.timeouts.response, work).await
+    }
+}
+
+/// A number for the current thread.
+fn this_thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed));
+    NUMBER.with(|number| *number)
+}
+
+async fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, StorageError> {
+    tokio::time::timeout(limit, work).await.map_err(|elapsed| StorageError::Unavailable(elapsed.into()))
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take().filter(|_| self.is_clean && !self.clients.writers.is_closed()) {
+            self.clients.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        }
+    }
+}
+
+impl Lease<'_> {
+    async fn run(&mut self, steps: &[Step]) -> Result<Outcome, StorageError> {
+        let mut is_retry = false;
+        loop {
+            match self.try_run(steps).await? {
+                // Nothing is done yet.
+                Err(error) if !is_retry && is_outdated(&error) => is_retry = true,
+                Err(error) => return Err(postgres_storage(error)),
+                Ok(outcome) => return Ok(outcome),
+            }
+        }
+    }
+
+    /// Runs the batch once. The outer error is one of the connection, which is not used again.
+    async fn try_run(&mut self, steps: &[Step]) -> Result<Result<Outcome, Error>, StorageError> {
+        let Some(session) = &self.session else { return Err(StorageError::Other("no connection".into())) };
+        let limit = self.clients.timeouts.response;
+        self.is_clean = false;
+        // A statement alone is a transaction, and one that affects no row has done nothing.
+        if let [only] = steps {
+            let parameters = Parameters::of(&only.statement);
+            let result = in_time(limit, session.query(&only.statement.sql, &parameters)).await?;
+            self.is_clean = true;
+            return Ok(result.map(|result| {
+                if result.meets(only.guard) { Outcome::Committed(vec![result]) } else { Outcome::Refused(0) }
+            }));
+        }
+        let outcome = in_time(limit, session.run_steps(steps)).await?;
+        let end = if matches!(outcome, Ok(Outcome::Committed(_))) { "COMMIT" } else { "ROLLBACK" };
+        if outcome.is_err() {
+            session.forget_statements();
+        }
+        in_time(limit, session.client.batch_execute(end)).await?.map_err(postgres_storage)?;
+        self.is_clean = true;
+        Ok(outcome)
+    }
+}
+
+impl Session {
+    async fn open(connector: &Connector, timeouts: Timeouts) -> Result<Self, StorageError> {
+        let client = in_time(timeouts.acquire, connector.connect()).await??;
+        let statements = connector.has_named_statements.then(Mutex::default);
+        Ok(Self { thread: this_thread(), client, statements })
+    }
+
+    /// Sends BEGIN and all statements, and only then waits for the results.
+    async fn run_steps(&self, steps: &[Step]) -> Result<Outcome, Error> {
+        let parameters: Vec<_> = steps.iter().map(|step| Parameters::of(&step.statement)).collect();
+        let mut prepared = Vec::with_capacity(steps.len());
+        for (step, parameters) in steps.iter().zip(&parameters) {
+            prepared.push(self.prepared(&step.statement.sql, &parameters.types).await?);
+        }
+        let work: Vec<_> = steps.iter().zip(&prepared).zip(&parameters).collect();
+        let mut results = Vec::with_capacity(steps.len());
+        let mut begin = Some(self.client.batch_execute("BEGIN"));
+        for chunk in work.chunks(PIPELINED) {
+            let sent = join_all(chunk.iter().map(|((step, prepared), parameters)| {
+                self.execute(&step.statement.sql, prepared.as_ref(), parameters)
+            }));
+            let answers: Vec<Result<StepResult, Error>> = match begin.take() {
+                Some(begin) => {
+                    let (started, answers) = join(begin, sent).await;
+                    started?;
+                    answers
+                }
+                None => sent.await,
+            };
+            for (answer, ((step, _), _)) in answers.into_iter().zip(chunk) {
+                // What follows a statement that its guard refuses may fail because of that.
+                let answer = answer?;
+                if !answer.meets(step.guard) {
+                    return Ok(Outcome::Refused(results.len()));
+                }
+                results.push(answer);
+            }
+        }
+        Ok(Outcome::Committed(results))
+    }
+
+    async fn query(&self, sql: &str, parameters: &Parameters) -> Result<StepResult, Error> {
+        let prepared = self.prepared(sql, &parameters.types).await?;
+        self.execute(sql, prepared.as_ref(), parameters).await
+    }
+
+    /// Executes a statement, by its plan if it is prepared.
+    async fn execute(
+        &self,
+        sql: &str,
+        prepared: Option<&tokio_postgres::Statement>,
+        parameters: &Parameters,
+    ) -> Result<StepResult, Error> {
+        let values = parameters.values.iter();
+        let rows = match prepared {
+            Some(prepared) => self.client.query_raw(prepared, values).await?,
+            None => self.client.query_typed_raw(sql, values.zip(parameters.types.iter().cloned())).await?,
+        };
+        let mut rows = pin!(rows);
+        let mut result = StepResult { rows: Vec::new(), affected: 0 };
+        while let Some(row) = rows.try_next().await? {
+            result.rows.push(OwnedRow::Postgres(row));
+        }
+        result.affected = rows.rows_affected().unwrap_or_default();
+        Ok(result)
+    }
+
+    /// Returns the plan of a statement; `None` on a connection without named statements.
+    async fn prepared(&self, sql: &str, types: &[Type]) -> Result<Option<tokio_postgres::Statement>, Error> {
+        let Some(statements) = &self.statements else { return Ok(None) };
+        let lock = || statements.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(sql) {
+            return Ok(Some(known.clone()));
+        }
+        let statement = self.client.prepare_typed(sql, types).await?;
+        let mut statements = lock();
+        if statements.len() >= STATEMENTS {
+            statements.clear();
+        }
+        statements.insert(sql.to_owned(), statement.clone());
+        Ok(Some(statement))
+    }
+
+    fn forget_statements(&self) {
+        if let Some(statements) = &self.statements {
+            statements.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+}
+
+/// Whether a prepared statement is outdated: the schema has changed ("cached plan must not change result type"), or a
+/// pooler has moved the connection to another server.
+fn is_outdated(error: &Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME)
+}
+
+/// The values of a statement with their types.
+struct Parameters {
+    values: Vec<Parameter>,
+    types: Vec<Type>,
+}
+
+/// A value, which is written as the type that [`type_of`] declares.
+#[derive(Debug)]
+struct Parameter(Value);
+
+impl Parameters {
+    fn of(statement: &Statement) -> Self {
+        let values: Vec<_> = statement.values.iter().flat_map(Values::iter).cloned().map(Parameter).collect();
+        let types = values.iter().map(|value| type_of(&value.0)).collect();
+        Self { values, types }
+    }
+}
+
+/// The type of a value, as `SQLx` declares it.
+fn type_of(value: &Value) -> Type {
+    match value {
+        Value::Bool(_) => Type::BOOL,
+        Value::Int(_) => Type::INT4,
+        Value::BigInt(_) | Value::BigUnsigned(_) => Type::INT8,
+        Value::Bytes(_) => Type::BYTEA,
+        Value::Json(_) => Type::JSONB,
+        Value::ChronoDateTimeUtc(_) => Type::TIMESTAMPTZ,
+        Value::Uuid(_) => Type::UUID,
+        _ => Type::TEXT,
+    }
+}
+
+impl ToSql for Parameter {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match &self.0 {
+            Value::Bool(value) => value.to_sql(ty, out),
+            Value::Int(value) => value.to_sql(ty, out),
+            Value::BigInt(value) => value.to_sql(ty, out),
+            Value::BigUnsigned(value) => value.map(i64::try_from).transpose()?.to_sql(ty, out),
+            Value::Bytes(value) => value.to_sql(ty, out),
+            Value::Json(value) => value.as_deref().to_sql(ty, out),
+            Value::ChronoDateTimeUtc(value) => value.to_sql(ty, out),
+            Value::Uuid(value) => value.to_sql(ty, out),
+            Value::String(value) => value.to_sql(ty, out),
+            other => Err(format!("no such value is stored: {other:?}").into()),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
