@@ -22,7 +22,7 @@ use super::{ChatError, ChatInput, MessageTarget, NewMessage, TurnAnswer};
 use crate::change::RequestId;
 use crate::chat::{StopReason, TurnEvent};
 use crate::conversation::message::{Message, Part, Role, ToolCall};
-use crate::conversation::turn::{Lease, Turn, Usage};
+use crate::conversation::turn::{Lease, Turn, TurnState, Usage};
 use crate::conversation::{
     ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn, PendingAction,
     TurnStart,
@@ -176,7 +176,12 @@ async fn work(
         }
         Err(UserRepoError::Storage(error)) => return Err(Failure::Storage(error)),
     };
-    let messages = newest_messages(context).await?;
+    // A new conversation has no other messages than the user's.
+    let messages = if context.turn.position == 1 {
+        vec![first_message(context, input, at)]
+    } else {
+        newest_messages(context).await?
+    };
     let pending = pending.filter(|pending| is_untouched(pending, &messages, context.turn.assistant_message));
     let history = replay(&messages, context.options.history_tokens);
     let prompt = Prompt { system: system_text(zone.date_at(at)), history, tools: Vec::new().into() };
@@ -227,6 +232,23 @@ fn is_untouched(pending: &PendingAction, messages: &[Message], own: MessageId) -
     since.next().is_some()
         && since
             .all(|message| message.role != Role::Assistant || message.id == own || !message.parts.iter().any(by_model))
+}
+
+/// The user's message at the beginning of a conversation, as it was stored.
+fn first_message(context: &TurnContext, input: &ChatInput, at: DateTime<Utc>) -> Message {
+    let text = match input {
+        ChatInput::Text(text) => text.as_str(),
+        ChatInput::Confirm(_) => CONFIRMED_TEXT,
+    };
+    Message {
+        id: context.turn.user_message,
+        conversation: context.turn.conversation,
+        position: context.turn.position,
+        role: Role::User,
+        parts: vec![Part::Text { round: 0, text: text.to_owned() }],
+        status: TurnState::Complete,
+        created_at: at,
+    }
 }
 
 /// The newest messages of the conversation up to the user's, oldest first.

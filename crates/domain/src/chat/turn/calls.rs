@@ -69,7 +69,7 @@ impl Rounds<'_> {
             if matches!(self.run_calls(round, calls, &prompt.tools).await?, Next::End) {
                 return Ok(());
             }
-            self.draft.save(self.context).await?;
+            self.draft.is_unsaved = true;
         }
         self.stop_because("it took too many steps");
         Ok(())

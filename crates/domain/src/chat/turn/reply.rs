@@ -19,6 +19,9 @@ use crate::tool::ToolSpec;
 /// Minimum interval between two saves of the message while a reply is received.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long the results of calls wait for being stored with what the model answers to them.
+pub(super) const SAVE_DELAY: Duration = Duration::from_millis(200);
+
 /// Completes when the reply must be aborted: at its deadline, or when a stop is requested.
 type Abort = BoxFuture<'static, Failure>;
 
@@ -104,10 +107,15 @@ impl Reply<'_> {
     async fn read(&mut self, request: LlmRequest) -> Result<(), Failure> {
         let mut abort = self.abort();
         let llm = self.context.ports.llm.clone();
-        let stream = unless_aborted(&mut abort, llm.respond(request)).await?;
-        let mut stream = stream.map_err(Failure::Model)?;
+        let begun = async {
+            let mut stream = llm.respond(request).await?;
+            let first = stream.next().await;
+            Ok((stream, first))
+        };
+        let begun = unless_aborted(&mut abort, self.saving_if_slow(begun)).await??;
+        let (mut stream, mut next) = begun.map_err(Failure::Model)?;
         let mut budget = ReplyBudget::default();
-        while let Some(event) = unless_aborted(&mut abort, stream.next()).await? {
+        while let Some(event) = next {
             let event = budget.admit(event.map_err(Failure::Model)?).map_err(Failure::Model)?;
             if let LlmEvent::Finished { reason, usage } = event {
                 self.model.usage += usage.unwrap_or_default();
@@ -120,14 +128,34 @@ impl Reply<'_> {
             }
             self.take(event);
             if self.context.elapsed().saturating_sub(self.draft.saved_at) >= SAVE_INTERVAL {
-                match self.draft.save(self.context).await {
-                    // A storage failure is tolerated here: the message is stored again before a tool runs.
-                    Ok(()) | Err(Failure::Storage(_)) => {}
-                    Err(failure) => return Err(failure),
-                }
+                self.save().await?;
             }
+            next = unless_aborted(&mut abort, stream.next()).await?;
         }
         Err(Failure::Model(LlmError::BadReply("the reply was truncated".into())))
+    }
+
+    /// Waits for `work`, and stores the results of calls if that takes long.
+    async fn saving_if_slow<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        if !self.draft.is_unsaved {
+            return Ok(work.await);
+        }
+        let delay = self.context.ports.timer.sleep(SAVE_DELAY);
+        match future::select(pin!(work), delay).await {
+            Either::Left((output, _)) => Ok(output),
+            Either::Right(((), work)) => {
+                self.save().await?;
+                Ok(work.await)
+            }
+        }
+    }
+
+    /// Stores the message. A storage failure is tolerated: it is stored again before a tool runs, and at the end.
+    async fn save(&mut self) -> Result<(), Failure> {
+        match self.draft.save(self.context).await {
+            Ok(()) | Err(Failure::Storage(_)) => Ok(()),
+            Err(failure) => Err(failure),
+        }
     }
 
     fn abort(&self) -> Abort {

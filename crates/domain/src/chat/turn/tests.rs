@@ -8,11 +8,13 @@ mod resumed;
 
 use std::sync::{Arc, Mutex};
 
+use futures_channel::oneshot;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::{ChatError, ChatPorts};
+use super::reply::SAVE_DELAY;
 use super::*;
 use crate::chat::{TurnFailure, TurnFinished};
 use crate::conversation::MockConversationRepo;
@@ -48,8 +50,42 @@ async fn results_go_back_to_the_model_until_it_answers() {
     let progress = recorded.progress.lock().unwrap().clone();
     let results: Vec<Vec<_>> =
         progress.iter().map(|parts| tool_calls(parts).map(|call| call.result.is_some()).collect()).collect();
-    let expected = [vec![false], vec![true], vec![true], vec![true, false], vec![true, true]];
-    assert_eq!(results, expected, "calls are stored before they run, and results before the next model call");
+    let expected = [vec![false], vec![true], vec![true, false]];
+    assert_eq!(results, expected, "calls are stored before they run, and results with what the model does next");
+}
+
+#[tokio::test]
+async fn results_are_stored_while_a_slow_model_is_waited_for() {
+    let (gate, opened) = oneshot::channel();
+    let gate = Mutex::new(Some(gate));
+    let answer = vec![
+        LlmEvent::TextDelta("Added milk.".to_owned()),
+        LlmEvent::Finished { reason: FinishReason::Stop, usage: None },
+    ];
+    let llm =
+        Arc::new(ScriptedLlm::new([Step::calls("add_task", &json!({"title": "milk"})), Step::Gated(opened, answer)]));
+    let mut repo = Recorded::default().repo_without_progress();
+    // The model answers only when the result is stored.
+    repo.expect_save_progress().returning(move |_, _, parts| {
+        if tool_calls(parts).all(|call| call.result.is_some()) {
+            gate.lock().unwrap().take();
+        }
+        Ok(())
+    });
+    repo.expect_end_turn().returning(|_, _, _| Ok(()));
+    let answer = send(skipping(SAVE_DELAY, ports(repo, llm, succeeding()))).await.unwrap();
+    assert_eq!(answer.response, "Added milk.");
+}
+
+#[tokio::test]
+async fn the_messages_of_a_new_conversation_are_not_read() {
+    let mut repo = MockConversationRepo::new();
+    repo.expect_begin_turn()
+        .returning(|_, new| Ok(TurnStart::New { turn: Turn { position: 1, ..turn_of(&new) }, pending: None }));
+    repo.expect_end_turn().returning(|_, _, _| Ok(()));
+    let llm = Arc::new(ScriptedLlm::new([Step::says("hello")]));
+    send(ports(repo, llm.clone(), idle())).await.unwrap();
+    assert_eq!(llm.requests()[0].messages, [LlmMessage::User { text: "Add milk".into() }]);
 }
 
 #[tokio::test]
@@ -173,7 +209,7 @@ async fn a_turn_whose_lease_is_lost_stores_nothing_more() {
 }
 
 /// Runs work and notifies of its completion.
-struct NotifyingBackground(Mutex<Option<futures_channel::oneshot::Sender<()>>>);
+struct NotifyingBackground(Mutex<Option<oneshot::Sender<()>>>);
 
 impl Background for NotifyingBackground {
     fn spawn(&self, work: BoxFuture<'static, ()>) {
@@ -188,10 +224,10 @@ impl Background for NotifyingBackground {
 #[tokio::test]
 async fn a_turn_continues_when_its_caller_is_dropped() {
     let recorded = Recorded::default();
-    let (open, gate) = futures_channel::oneshot::channel();
+    let (open, gate) = oneshot::channel();
     let Step::Events(late) = Step::says("late") else { panic!() };
     let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new([Step::Gated(gate, late)])), idle());
-    let (done, is_done) = futures_channel::oneshot::channel();
+    let (done, is_done) = oneshot::channel();
     let background = Arc::new(NotifyingBackground(Mutex::new(Some(done))));
     let caller = tokio::spawn(send(ChatPorts { background, ..base }));
     while recorded.started.lock().unwrap().is_none() {

@@ -93,11 +93,13 @@ pub(super) struct Draft {
     diff: PartDiff,
     /// Elapsed time of the timer when the parts were last stored.
     pub saved_at: Duration,
+    /// Whether there are results of calls that are not stored. They are in the ledger, so that nothing is lost with them.
+    pub is_unsaved: bool,
 }
 
 impl Draft {
     pub fn new(parts: Vec<Part>, saved_at: Duration) -> Self {
-        Self { parts, diff: PartDiff::default(), saved_at }
+        Self { parts, diff: PartDiff::default(), saved_at, is_unsaved: false }
     }
 
     /// Whether the turn has changed something.
@@ -121,7 +123,7 @@ impl Draft {
 
     /// Stores the message as it is so far. Fails with [`Failure::LeaseLost`] if the turn is not running any more.
     pub async fn save(&mut self, context: &TurnContext) -> Result<(), Failure> {
-        self.saved_at = context.elapsed();
+        (self.saved_at, self.is_unsaved) = (context.elapsed(), false);
         let attempt = context.turn.attempt();
         Ok(context.ports.conversations.save_progress(context.owner(), attempt, &self.parts).await?)
     }

@@ -25,7 +25,7 @@ pub(crate) fn started_turn(new: &NewTurn) -> Turn {
         id: new.id,
         conversation,
         user_message: new.user_message,
-        position: 1,
+        position: 3,
         assistant_message: new.assistant_message,
         attempt: 1,
     }

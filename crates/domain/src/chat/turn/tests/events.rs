@@ -181,7 +181,7 @@ async fn a_retired_model_names_its_setting_and_the_cause_is_logged() {
     let mut failures = crate::runtime::MockFailureLog::new();
     failures.expect_record().withf(|_, error| format!("{error:?}").contains("404")).times(1).returning(|_, _| ());
     let base = ports(Recorded::default().repo(), Arc::new(ScriptedLlm::new([Step::Fail(retired())])), idle());
-    let (done, is_done) = futures_channel::oneshot::channel();
+    let (done, is_done) = oneshot::channel();
     let ports = ChatPorts {
         signals: signals.clone(),
         failures: Arc::new(failures),

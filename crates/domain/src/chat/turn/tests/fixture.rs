@@ -98,7 +98,7 @@ pub(super) fn principal() -> Principal {
     Principal { user: owner(), session: None, api_token: None, via: Via::Http, scopes: Scopes::all() }
 }
 
-/// The turn that a repository creates for `new` in an empty conversation.
+/// The turn that a repository creates for `new` in a conversation with two messages.
 pub(super) fn turn_of(new: &NewTurn) -> Turn {
     let (ConversationTarget::Existing(conversation)
     | ConversationTarget::New(conversation, _)
@@ -107,7 +107,7 @@ pub(super) fn turn_of(new: &NewTurn) -> Turn {
         id: new.id,
         conversation,
         user_message: new.user_message,
-        position: 1,
+        position: 3,
         assistant_message: new.assistant_message,
         attempt: 1,
     }
@@ -140,7 +140,7 @@ impl Recorded {
     pub(super) fn expect_messages(&self, mut repo: MockConversationRepo) -> MockConversationRepo {
         let (started, earlier) = (self.started.clone(), self.earlier.clone());
         // The messages before the assistant's.
-        let before = |page: &PageRequest<MessageCursor>| page.after == Some(MessageCursor(2));
+        let before = |page: &PageRequest<MessageCursor>| page.after == Some(MessageCursor(4));
         repo.expect_messages().withf(move |user, _, _, page| *user == owner() && before(page)).returning(
             move |_, conversation, _, _| {
                 let started = started.lock().unwrap().clone().unwrap();
@@ -154,7 +154,7 @@ impl Recorded {
                     created_at: started.at,
                 };
                 let mut items =
-                    vec![message(started.user_message, 1, Role::User, started.user_parts.clone(), TurnState::Complete)];
+                    vec![message(started.user_message, 3, Role::User, started.user_parts.clone(), TurnState::Complete)];
                 // Newest first.
                 let answers = earlier.lock().unwrap().clone().into_iter().rev();
                 items.extend(answers.map(|(id, parts)| message(id, 1, Role::Assistant, parts, TurnState::Complete)));
