@@ -1,7 +1,9 @@
 //! Argon2id hashes and their cost. Threads and concurrency limits are in `pool.rs`.
 
-use argon2::password_hash::{self, phc};
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use std::cell::RefCell;
+
+use argon2::password_hash::{self, CustomizedPasswordHasher, PasswordHasher, phc};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordVerifier as _, Version};
 use domain::account::HashError;
 use domain::user::{Password, PasswordHash};
 
@@ -47,12 +49,64 @@ impl Default for Argon2Cost {
 pub struct InvalidCost(#[source] argon2::Error);
 
 /// Argon2id, version 19, with a random salt of 16 bytes and a digest of 32 bytes.
-pub(super) struct Argon2id(Argon2<'static>);
+pub(super) struct Argon2id(OnOwnMemory);
 
 impl Argon2id {
     pub(super) fn new(cost: Argon2Cost) -> Result<Self, InvalidCost> {
         let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None).map_err(InvalidCost)?;
-        Ok(Self(Argon2::new(Algorithm::Argon2id, Version::V0x13, params)))
+        Ok(Self(OnOwnMemory(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))))
+    }
+}
+
+thread_local! {
+    /// The memory of the thread's hashes. Allocated for each, it would not be given back to the system: allocators keep
+    /// some twenty times as much.
+    static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Argon2 on the thread's own memory, which is wiped after each hash.
+struct OnOwnMemory(Argon2<'static>);
+
+impl PasswordHasher<phc::PasswordHash> for OnOwnMemory {
+    fn hash_password_with_salt(&self, password: &[u8], salt: &[u8]) -> password_hash::Result<phc::PasswordHash> {
+        let params = self.0.params();
+        let mut digest = [0; phc::Output::MAX_LENGTH];
+        let digest = &mut digest[..params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN)];
+        MEMORY.with_borrow_mut(|memory| {
+            let blocks = params.block_count();
+            if memory.len() < blocks {
+                memory.resize(blocks, Block::new());
+            }
+            let hashed = self.0.hash_password_into_with_memory(password, salt, digest, &mut memory[..blocks]);
+            memory[..blocks].fill(Block::new());
+            hashed
+        })?;
+        Ok(phc::PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: params.try_into()?,
+            salt: Some(phc::Salt::new(salt)?),
+            hash: Some(phc::Output::new(digest)?),
+        })
+    }
+}
+
+/// Hashes with the parameters of a stored hash, to compare with it.
+impl CustomizedPasswordHasher<phc::PasswordHash> for OnOwnMemory {
+    type Params = Params;
+
+    fn hash_password_customized(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        algorithm: Option<&str>,
+        version: Option<u32>,
+        params: Params,
+    ) -> password_hash::Result<phc::PasswordHash> {
+        let algorithm = algorithm.map(Algorithm::try_from).transpose()?.unwrap_or_default();
+        let version = version.map(Version::try_from).transpose()?.unwrap_or_default();
+        let hash = Self(Argon2::new(algorithm, version, params)).hash_password_with_salt(password, salt)?;
+        Ok(phc::PasswordHash { algorithm: algorithm.ident(), version: Some(version.into()), ..hash })
     }
 }
 
