@@ -15,8 +15,8 @@ COPY . .
 # copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked --package app \
-    && cp target/release/app /usr/local/bin/app
+    cargo build --profile dist --locked --package app \
+    && cp target/dist/app /usr/local/bin/app
 
 # The same Debian as the builder's, because the binary is linked against its C library.
 FROM debian:trixie-slim

@@ -104,7 +104,10 @@ pub(crate) fn app(
         .app_data(Data::new(StrictTransport(options.production)))
         .app_data(Data::new(TrustedProxies(options.trusted_proxies.clone())))
         .configure(|config| {
-            for endpoint in table {
+            // The router tries them in turn, and most requests are for the API.
+            let (api, others): (Vec<_>, Vec<_>) =
+                table.into_iter().partition(|endpoint| endpoint.path().starts_with("/api/"));
+            for endpoint in api.into_iter().chain(others) {
                 config.service(endpoint.into_resource());
             }
         })
