@@ -25,9 +25,8 @@ pub(crate) struct AbandonedTurns {
     pub(crate) code: FailureCode,
 }
 
-/// Marks turns, and then their messages, as failed. Returns the number of turns.
-pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: Timestamp) -> Result<u64, DbErr> {
-    let AbandonedTurns { filter, code } = turns;
+/// Marks turns as failed.
+fn fail_turns(AbandonedTurns { filter, code }: AbandonedTurns, at: Timestamp) -> UpdateStatement {
     let mut update = Query::update();
     update
         .table(turn::Entity)
@@ -35,8 +34,14 @@ pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: 
         .value(turn::Column::EndedAt, at)
         .value(turn::Column::ErrorCode, code.as_str())
         .cond_where(filter)
-        .and_where(is_running())
-        .returning(Query::returning().columns([turn::Column::UserId, turn::Column::Id]));
+        .and_where(is_running());
+    update
+}
+
+/// Marks turns, and then their messages, as failed. Returns the number of turns.
+pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: Timestamp) -> Result<u64, DbErr> {
+    let mut update = fail_turns(turns, at);
+    update.returning(Query::returning().columns([turn::Column::UserId, turn::Column::Id]));
     let failed = db.query_all(&update).await?;
     for row in &failed {
         let (owner, id): (uuid::Uuid, uuid::Uuid) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
@@ -54,22 +59,18 @@ pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: 
 
 /// Marks the conversation's running turn as failed if its lease has expired, and then its message.
 pub(super) fn fail_expired(owner: UserId, conversation: &Expr, at: Timestamp) -> [UpdateStatement; 2] {
-    let mut turns = Query::update();
-    turns
-        .table(turn::Entity)
-        .value(turn::Column::State, TurnState::Failed.as_str())
-        .value(turn::Column::EndedAt, at)
-        .value(turn::Column::ErrorCode, FailureCode::LeaseExpired.as_str())
-        .and_where(turn::Column::UserId.eq(owner.as_uuid()))
-        .and_where(turn::Column::ConversationId.into_expr().eq(conversation.clone()))
-        .and_where(turn::Column::LeaseUntil.lte(at))
-        .and_where(is_running());
+    let of_conversation = || {
+        Condition::all()
+            .add(turn::Column::UserId.eq(owner.as_uuid()))
+            .add(turn::Column::ConversationId.into_expr().eq(conversation.clone()))
+    };
+    let filter = of_conversation().add(turn::Column::LeaseUntil.lte(at));
+    let turns = fail_turns(AbandonedTurns { filter, code: FailureCode::LeaseExpired }, at);
     let mut failed = Query::select();
     failed
         .column(turn::Column::Id)
         .from(turn::Entity)
-        .and_where(turn::Column::UserId.eq(owner.as_uuid()))
-        .and_where(turn::Column::ConversationId.into_expr().eq(conversation.clone()))
+        .cond_where(of_conversation())
         .and_where(turn::Column::State.eq(TurnState::Failed.as_str()))
         .and_where(turn::Column::EndedAt.eq(at));
     let mut messages = Query::update();

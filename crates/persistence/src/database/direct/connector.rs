@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::storage::StorageError;
+use percent_encoding::percent_decode_str;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -81,7 +82,7 @@ impl Connector {
     }
 }
 
-/// Runs a connection until it ends. Whoever waits for a result is told the error.
+/// Runs a connection until it ends. Pending requests of its client return the error, so that it is only logged here.
 async fn ended(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
     if let Err(error) = connection.await {
         tracing::debug!(%error, "database connection ended");
@@ -91,11 +92,7 @@ async fn ended(connection: impl Future<Output = Result<(), tokio_postgres::Error
 /// The password of the URL, or of the environment as for `SQLx`.
 fn password(url: &Url) -> Option<String> {
     let parameter = url.query_pairs().find(|(name, _)| name == "password").map(|(_, value)| value.into_owned());
-    let encoded = url.password().map(|password| {
-        // A query value decodes the same escapes, but for the plus sign.
-        let pair = format!("p={}", password.replace('+', "%2B"));
-        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
-    });
+    let encoded = url.password().map(|password| percent_decode_str(password).decode_utf8_lossy().into_owned());
     parameter.or(encoded).or_else(|| std::env::var("PGPASSWORD").ok())
 }
 
@@ -110,7 +107,7 @@ fn with_verification() -> Option<MakeRustlsConnect> {
     Some(MakeRustlsConnect::new(config))
 }
 
-/// As libpq and `SQLx` for `prefer` and `require`: encrypted, but with whoever answers.
+/// For `prefer` and `require`, which encrypt but do not verify the server's certificate:
 /// <https://www.postgresql.org/docs/current/libpq-ssl.html>
 fn without_verification() -> Option<MakeRustlsConnect> {
     let provider = Arc::new(ring::default_provider());
@@ -159,5 +156,20 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_decoded_once() {
+        for (encoded, expected) in [("p%40ss", "p@ss"), ("a&b=c", "a&b=c"), ("a+b", "a+b"), ("%2520", "%20")] {
+            let url = Url::parse(&format!("postgres://ada:{encoded}@localhost/doable")).unwrap();
+            assert_eq!(password(&url).as_deref(), Some(expected), "{encoded}");
+        }
+        let url = Url::parse("postgres://ada@localhost/doable?password=a%26b").unwrap();
+        assert_eq!(password(&url).as_deref(), Some("a&b"));
     }
 }

@@ -37,9 +37,9 @@ const STATEMENTS: usize = 256;
 /// The connections.
 pub(crate) struct PostgresClients {
     connector: Connector,
-    readers: Vec<tokio::sync::Mutex<Option<Arc<Session>>>>,
+    readers: Vec<tokio::sync::Mutex<Option<Arc<DriverConnection>>>>,
     /// Connections for batches that are not in use, the last used at the end.
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Vec<DriverConnection>>,
     writers: Semaphore,
     timeouts: Timeouts,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Timeouts {
 }
 
 /// A connection with its prepared statements.
-struct Session {
+struct DriverConnection {
     /// The thread that drives it.
     thread: usize,
     client: Client,
@@ -61,9 +61,9 @@ struct Session {
 }
 
 /// The connection of a batch. It is closed with an unfinished transaction, and used again otherwise.
-struct Lease<'c> {
+struct BatchConnection<'c> {
     clients: &'c PostgresClients,
-    session: Option<Session>,
+    connection: Option<DriverConnection>,
     is_clean: bool,
 }
 
@@ -74,7 +74,7 @@ impl PostgresClients {
         (readers, writers): (usize, usize),
         timeouts: Timeouts,
     ) -> Result<Self, StorageError> {
-        Session::open(&connector, timeouts).await?;
+        DriverConnection::open(&connector, timeouts).await?;
         Ok(Self {
             connector,
             readers: (0..readers).map(|_| tokio::sync::Mutex::new(None)).collect(),
@@ -101,12 +101,17 @@ impl PostgresClients {
         let parameters = Parameters::of(&select);
         let mut is_retry = false;
         loop {
-            let session = self.reader().await?;
-            match self.in_time(session.query(&select.sql, &parameters)).await? {
+            let connection = in_time(self.timeouts.acquire, self.reader()).await??;
+            let Ok(result) = in_time(self.timeouts.response, connection.query(&select.sql, &parameters)).await else {
+                // The server may never answer on this connection again.
+                self.discard(&connection).await;
+                return Err(StorageError::Unavailable("no response in time".into()));
+            };
+            match result {
                 Ok(result) => return result.rows.iter().map(|row| convert(&row.as_row())).collect(),
                 // A read may be repeated: on a new connection, or with a new plan.
-                Err(error) if !is_retry && (session.client.is_closed() || is_outdated(&error)) => {
-                    session.forget_statements();
+                Err(error) if !is_retry && (connection.client.is_closed() || is_outdated(&error)) => {
+                    connection.forget_statements();
                     is_retry = true;
                 }
                 Err(error) => return Err(postgres_storage(error)),
@@ -119,45 +124,51 @@ impl PostgresClients {
             Ok(permit) => permit.map_err(|closed| StorageError::Unavailable(closed.into()))?,
             Err(elapsed) => return Err(StorageError::Exhausted(elapsed.into())),
         };
-        let mut lease = self.lease().await?;
-        let outcome = lease.run(&batch.steps).await;
-        drop(lease);
+        let mut batch_connection = self.batch_connection().await?;
+        let outcome = batch_connection.run(&batch.steps).await;
+        drop(batch_connection);
         drop(permit);
         outcome
     }
 
     /// Returns this thread's connection for reads; opens it if it is closed.
-    async fn reader(&self) -> Result<Arc<Session>, StorageError> {
+    async fn reader(&self) -> Result<Arc<DriverConnection>, StorageError> {
         let mut slot = self.readers[this_thread() % self.readers.len()].lock().await;
         match &*slot {
-            Some(session) if !session.client.is_closed() => Ok(Arc::clone(session)),
+            Some(connection) if !connection.client.is_closed() => Ok(Arc::clone(connection)),
             _ if self.writers.is_closed() => Err(StorageError::Unavailable("the database is closed".into())),
             _ => {
-                let session = Arc::new(Session::open(&self.connector, self.timeouts).await?);
-                *slot = Some(Arc::clone(&session));
-                Ok(session)
+                let connection = Arc::new(DriverConnection::open(&self.connector, self.timeouts).await?);
+                *slot = Some(Arc::clone(&connection));
+                Ok(connection)
             }
         }
     }
 
-    async fn lease(&self) -> Result<Lease<'_>, StorageError> {
-        let session = match self.take_idle() {
-            Some(session) => session,
-            None => Session::open(&self.connector, self.timeouts).await?,
+    async fn batch_connection(&self) -> Result<BatchConnection<'_>, StorageError> {
+        let connection = match self.take_idle() {
+            Some(connection) => connection,
+            None => DriverConnection::open(&self.connector, self.timeouts).await?,
         };
-        Ok(Lease { clients: self, session: Some(session), is_clean: true })
+        Ok(BatchConnection { clients: self, connection: Some(connection), is_clean: true })
+    }
+
+    /// Makes the next read open another connection.
+    async fn discard(&self, connection: &Arc<DriverConnection>) {
+        for slot in &self.readers {
+            let mut slot = slot.lock().await;
+            if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
+                *slot = None;
+            }
+        }
     }
 
     /// Takes a connection that is not in use, one of this thread if there is any.
-    fn take_idle(&self) -> Option<Session> {
+    fn take_idle(&self) -> Option<DriverConnection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|session| !session.client.is_closed());
-        let own = idle.iter().rposition(|session| session.thread == this_thread());
+        idle.retain(|connection| !connection.client.is_closed());
+        let own = idle.iter().rposition(|connection| connection.thread == this_thread());
         own.or(idle.len().checked_sub(1)).map(|index| idle.remove(index))
-    }
-
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, StorageError> {
-        in_time(self.timeouts.response, work).await
     }
 }
 
@@ -172,20 +183,21 @@ async fn in_time<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T,
     tokio::time::timeout(limit, work).await.map_err(|elapsed| StorageError::Unavailable(elapsed.into()))
 }
 
-impl Drop for Lease<'_> {
+impl Drop for BatchConnection<'_> {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take().filter(|_| self.is_clean && !self.clients.writers.is_closed()) {
-            self.clients.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        if let Some(connection) = self.connection.take().filter(|_| self.is_clean && !self.clients.writers.is_closed())
+        {
+            self.clients.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
 }
 
-impl Lease<'_> {
+impl BatchConnection<'_> {
     async fn run(&mut self, steps: &[Step]) -> Result<Outcome, StorageError> {
         let mut is_retry = false;
         loop {
             match self.try_run(steps).await? {
-                // Nothing is done yet.
+                // Nothing is done yet, and the statements are prepared again.
                 Err(error) if !is_retry && is_outdated(&error) => is_retry = true,
                 Err(error) => return Err(postgres_storage(error)),
                 Ok(outcome) => return Ok(outcome),
@@ -195,68 +207,77 @@ impl Lease<'_> {
 
     /// Runs the batch once. The outer error is one of the connection, which is not used again.
     async fn try_run(&mut self, steps: &[Step]) -> Result<Result<Outcome, Error>, StorageError> {
-        let Some(session) = &self.session else { return Err(StorageError::Other("no connection".into())) };
+        let Some(connection) = &self.connection else { return Err(StorageError::Other("no connection".into())) };
         let limit = self.clients.timeouts.response;
         self.is_clean = false;
         // A statement alone is a transaction, and one that affects no row has done nothing.
         if let [only] = steps {
             let parameters = Parameters::of(&only.statement);
-            let result = in_time(limit, session.query(&only.statement.sql, &parameters)).await?;
+            let result = in_time(limit, connection.query(&only.statement.sql, &parameters)).await?;
+            if result.is_err() {
+                connection.forget_statements();
+            }
             self.is_clean = true;
             return Ok(result.map(|result| {
                 if result.meets(only.guard) { Outcome::Committed(vec![result]) } else { Outcome::Refused(0) }
             }));
         }
-        let outcome = in_time(limit, session.run_steps(steps)).await?;
+        let outcome = connection.run_steps(steps, limit).await?;
         let end = if matches!(outcome, Ok(Outcome::Committed(_))) { "COMMIT" } else { "ROLLBACK" };
         if outcome.is_err() {
-            session.forget_statements();
+            connection.forget_statements();
         }
-        in_time(limit, session.client.batch_execute(end)).await?.map_err(postgres_storage)?;
+        in_time(limit, connection.client.batch_execute(end)).await?.map_err(postgres_storage)?;
         self.is_clean = true;
         Ok(outcome)
     }
 }
 
-impl Session {
+impl DriverConnection {
     async fn open(connector: &Connector, timeouts: Timeouts) -> Result<Self, StorageError> {
-        let client = in_time(timeouts.acquire, connector.connect()).await??;
+        // Large, and rarely needed.
+        let client = in_time(timeouts.acquire, Box::pin(connector.connect())).await??;
         let statements = connector.has_named_statements.then(Mutex::default);
         Ok(Self { thread: this_thread(), client, statements })
     }
 
-    /// Sends BEGIN and all statements, and only then waits for the results.
-    async fn run_steps(&self, steps: &[Step]) -> Result<Outcome, Error> {
-        let parameters: Vec<_> = steps.iter().map(|step| Parameters::of(&step.statement)).collect();
-        let mut prepared = Vec::with_capacity(steps.len());
-        for (step, parameters) in steps.iter().zip(&parameters) {
-            prepared.push(self.prepared(&step.statement.sql, &parameters.types).await?);
-        }
-        let work: Vec<_> = steps.iter().zip(&prepared).zip(&parameters).collect();
+    /// Sends BEGIN and the statements before it waits for their results, in chunks that are answered within `limit` each.
+    /// The outer error is the timeout.
+    async fn run_steps(&self, steps: &[Step], limit: Duration) -> Result<Result<Outcome, Error>, StorageError> {
         let mut results = Vec::with_capacity(steps.len());
-        let mut begin = Some(self.client.batch_execute("BEGIN"));
-        for chunk in work.chunks(PIPELINED) {
-            let sent = join_all(chunk.iter().map(|((step, prepared), parameters)| {
-                self.execute(&step.statement.sql, prepared.as_ref(), parameters)
-            }));
-            let answers: Vec<Result<StepResult, Error>> = match begin.take() {
-                Some(begin) => {
-                    let (started, answers) = join(begin, sent).await;
-                    started?;
-                    answers
-                }
-                None => sent.await,
+        for (index, chunk) in steps.chunks(PIPELINED).enumerate() {
+            let answers = match in_time(limit, self.run_chunk(chunk, index == 0)).await? {
+                Ok(answers) => answers,
+                Err(error) => return Ok(Err(error)),
             };
-            for (answer, ((step, _), _)) in answers.into_iter().zip(chunk) {
-                // What follows a statement that its guard refuses may fail because of that.
-                let answer = answer?;
-                if !answer.meets(step.guard) {
-                    return Ok(Outcome::Refused(results.len()));
+            for (answer, step) in answers.into_iter().zip(chunk) {
+                match answer {
+                    Ok(result) if result.meets(step.guard) => results.push(result),
+                    // What follows a statement that its guard refuses may fail because of that.
+                    Ok(_) => return Ok(Ok(Outcome::Refused(results.len()))),
+                    Err(error) => return Ok(Err(error)),
                 }
-                results.push(answer);
             }
         }
-        Ok(Outcome::Committed(results))
+        Ok(Ok(Outcome::Committed(results)))
+    }
+
+    /// Sends the statements, behind BEGIN if they are the first ones, and waits for their results.
+    async fn run_chunk(&self, steps: &[Step], is_first: bool) -> Result<Vec<Result<StepResult, Error>>, Error> {
+        let mut work = Vec::with_capacity(steps.len());
+        for step in steps {
+            let parameters = Parameters::of(&step.statement);
+            let prepared = self.prepared(&step.statement.sql, &parameters.types).await?;
+            work.push((&step.statement.sql, prepared, parameters));
+        }
+        let statements =
+            join_all(work.iter().map(|(sql, prepared, parameters)| self.execute(sql, prepared.as_ref(), parameters)));
+        if !is_first {
+            return Ok(statements.await);
+        }
+        // Polled in this order, and a request is sent when it is polled first.
+        let (begun, results) = join(self.client.batch_execute("BEGIN"), statements).await;
+        begun.map(|()| results)
     }
 
     async fn query(&self, sql: &str, parameters: &Parameters) -> Result<StepResult, Error> {

@@ -41,7 +41,7 @@ type Answer = Result<Outcome, StorageError>;
 struct Job {
     batch: Batch,
     answer: oneshot::Sender<Answer>,
-    /// Set by whoever comes first: the thread that executes the batch, or the caller that waits no longer.
+    /// Set by the thread when it begins the batch, or by the caller when it stops waiting, whichever is first.
     is_taken: Arc<AtomicBool>,
 }
 
@@ -247,7 +247,7 @@ impl Writer {
                 (Err(error), Ok(Outcome::Committed(_))) => Err(same_kind(error)),
                 (_, answer) => answer,
             };
-            // Whoever has gone learns of the effect by looking it up.
+            // Fails if the caller has stopped waiting; a retry looks up the effect.
             drop(sender.send(answer));
         }
         if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -257,11 +257,15 @@ impl Writer {
     fn run_job(&self, batch: Batch) -> Answer {
         self.execute("SAVEPOINT batch")?;
         let outcome = self.run_steps(batch.steps);
-        let is_open = !self.connection.is_autocommit();
-        match &outcome {
-            Ok(Outcome::Committed(_)) => self.execute("RELEASE batch")?,
-            Ok(Outcome::Refused(_)) | Err(_) if is_open => self.execute("ROLLBACK TO batch; RELEASE batch")?,
-            Ok(Outcome::Refused(_)) | Err(_) => {}
+        if self.connection.is_autocommit() {
+            return outcome;
+        }
+        let is_done = matches!(outcome, Ok(Outcome::Committed(_)));
+        let end = if is_done { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
+        if let Err(error) = self.execute(end) {
+            // Otherwise the transaction would commit a batch that is answered with an error.
+            self.roll_back();
+            return Err(error);
         }
         outcome
     }
