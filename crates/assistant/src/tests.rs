@@ -71,6 +71,11 @@ fn slow_texts(length: usize) -> Vec<String> {
         "Ǆ",
         "delte ",
         "shuold ",
+        "note: ",
+        "so mark it off ",
+        "they close, ",
+        "because she is ",
+        "not milk, ",
     ];
     let mut texts: Vec<String> = parts.iter().map(|part| repeated(part, length)).collect();
     for part in ["go ahead and ", "do it and ", "and "] {
@@ -84,6 +89,10 @@ fn slow_texts(length: usize) -> Vec<String> {
         ("mark ", "as done ", "as done"),
         ("is ", "on my list ", "on my list?"),
         ("", "please could you ", "add milk"),
+        ("add call the bank, ", "they close, ", "x"),
+        ("rename a to ", "b, not c, ", "d"),
+        ("show my list ", "because she said ", "so"),
+        ("one more for ", "the band ", ": a, she said"),
     ] {
         let count = (length - before.len() - behind.len()) / part.len();
         texts.push(format!("{before}{}{behind}", part.repeat(count)));

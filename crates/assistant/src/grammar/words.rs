@@ -40,7 +40,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | i wonder if you (could|would|might) | may i ask you to | perhaps you would | see to it that | i forgot to (tell you|mention|say) \
          | i said | god | oh god | great | apparently | ok fine | ugh ok | on second thoughts \
          | on second thought | i am begging you to | i am asking you to | now try | let me rephrase [that] \
-         | let us start with something simple | let us try | i have changed my mind | to be honest | honestly \
+         | i have changed my mind | to be honest | honestly \
          | (could|would|can) you now | i typed it wrong | then please | as a test | by the way | btw \
          | thanks and | perfect now | (could|can) we | i would also like [you] to | wait no \
          | i want (that you|you to) | i need you [to] | i would like | you must | you have to | you need to \
@@ -51,7 +51,7 @@ pub(super) const FAMILIES: &[(&str, &str)] = &[
          | (do|be) me a (favour|favor) [and|to] | i will need you to | i would like us to | finally \
          | if it is not too much trouble | if you would | i would be grateful if you (could|would) \
          | it would be (great|good|nice|helpful) if you (could|would) | (would|could) you be able to | let me \
-         | kindly | another thing | brain dump | reminder to self | new thing | dear | sir | bro | dude | man \
+         | kindly | another thing | reminder to self | new thing | dear | sir | bro | dude | man \
          | haha | lol | nah | perhaps you (could|can) | then | i suppose (we|you) can | you will | i also \
          | i guess | i reckon | i would ask you to | i ask that you | would you please | do please | try and \
          | try to | (we|i) can | (we|you) should [probably|also] | (we|you) (might|may) as well \
