@@ -86,6 +86,7 @@ impl Application {
             frontend_url: settings.server.frontend_url.clone(),
             cors_origins: derived.cors_origins,
             trusted_proxies: settings.server.trusted_proxies.clone(),
+            max_connections: settings.server.max_connections,
             production: settings.process.environment == Environment::Production,
         };
         let (host, port) = (settings.server.host.as_str(), settings.server.port);

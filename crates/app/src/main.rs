@@ -9,6 +9,9 @@ use app::settings::{Settings, Variables};
 use app::{Application, Overrides, assistant, migrate, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// Number of files that may be open besides the connections of clients: those of the database, the model and the runtime.
+const OTHER_FILES: u64 = 100;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
@@ -39,6 +42,7 @@ async fn run() -> anyhow::Result<()> {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.process.log_filter())?;
+    raise_file_limit(settings.server.max_connections);
     let mut terminated = signal(SignalKind::terminate()).context("cannot install the handler of SIGTERM")?;
     let application = tokio::select! {
         built = Application::build(settings, Overrides::default()) => built?,
@@ -53,4 +57,19 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         }
     };
     application.run_until_stopped(stop).await
+}
+
+/// Raises the limit of open files to the maximum that the system allows this process, because each connection is one.
+fn raise_file_limit(max_connections: u32) {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < u64::from(max_connections) + OTHER_FILES => {
+            tracing::warn!(
+                limit,
+                max_connections,
+                "fewer files may be open than MAX_CONNECTIONS needs; raise `ulimit -Hn`"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
 }

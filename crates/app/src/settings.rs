@@ -104,6 +104,12 @@ pub struct ServerSettings {
     #[arg(long, env = "TRUSTED_PROXIES", value_name = "ADDRESSES", value_delimiter = ',')]
     #[arg(value_parser = Parse(value::proxy))]
     pub trusted_proxies: Vec<TrustedProxy>,
+
+    /// Maximum number of open connections of clients, 1 to 100000; further ones wait. Each needs a file descriptor, and
+    /// an open stream about 30 KB of memory
+    #[arg(long, env = "MAX_CONNECTIONS", value_name = "NUMBER", default_value = "10000")]
+    #[arg(value_parser = Parse(value::max_connections))]
+    pub max_connections: u32,
 }
 
 /// Settings of the database.
@@ -118,7 +124,7 @@ pub struct DatabaseSettings {
 
     /// Maximum number of open database connections, 1 to 1000
     #[arg(long, env = "DATABASE_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "10")]
-    #[arg(value_parser = Parse(value::max_connections))]
+    #[arg(value_parser = Parse(value::database_max_connections))]
     pub database_max_connections: u32,
 
     /// Whether to apply pending migrations at start; if false, run `app migrate up`

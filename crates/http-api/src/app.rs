@@ -66,6 +66,8 @@ pub struct HttpOptions {
     pub cors_origins: Vec<CorsOrigin>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<TrustedProxy>,
+    /// The maximum number of open connections of the process. Further ones wait in the backlog.
+    pub max_connections: u32,
     /// Whether this is production, reached by TLS only: answers then carry `Strict-Transport-Security`.
     pub production: bool,
 }

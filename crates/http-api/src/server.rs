@@ -4,7 +4,9 @@
 use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -17,9 +19,6 @@ use domain::runtime::Timer;
 use crate::app::{HttpOptions, Services, app};
 use crate::connection::{Connection, LINGER_TIMEOUT};
 use crate::stream_limit::StreamLimit;
-
-/// Maximum number of open connections per worker, of which there is one per CPU. Further connections wait in the backlog.
-const MAX_CONNECTIONS: usize = 1000;
 
 /// Listens on every address to which `host` resolves.
 ///
@@ -83,8 +82,10 @@ pub fn serve(
             .and_then(http)
         })?;
     }
+    // The limit is for each worker, of which there is one for each CPU.
+    let workers = available_parallelism().map_or(1, NonZeroUsize::get);
     Ok(server
-        .max_concurrent_connections(MAX_CONNECTIONS)
+        .max_concurrent_connections((options.max_connections as usize).div_ceil(workers))
         .disable_signals()
         .shutdown_timeout(shutdown_timeout.as_secs())
         .run())

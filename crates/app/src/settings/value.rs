@@ -135,6 +135,11 @@ pub(super) fn proxy(text: &str) -> Result<TrustedProxy, ValueError> {
 }
 
 pub(super) fn max_connections(text: &str) -> Result<u32, ValueError> {
+    let number = text.trim().parse().ok().filter(|number| (1..=100_000).contains(number));
+    expect(number, text, "a number of connections (1 to 100000)")
+}
+
+pub(super) fn database_max_connections(text: &str) -> Result<u32, ValueError> {
     let number = text.trim().parse().ok().filter(|number| (1..=1000).contains(number));
     expect(number, text, "a number of connections (1 to 1000)")
 }

@@ -38,9 +38,13 @@ mod conversation {
 }
 
 mod database {
+    mod cancellation;
     mod failures;
+    mod group;
     mod options;
     mod outage;
+    mod schema_change;
+    mod slow_reader;
     mod sqlite;
 }
 

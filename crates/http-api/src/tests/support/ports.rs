@@ -117,6 +117,7 @@ impl Ports {
                 frontend_url: "http://localhost:3000".parse().unwrap(),
                 cors_origins: vec!["http://localhost:3000".parse().unwrap()],
                 trusted_proxies: Vec::new(),
+                max_connections: 1000,
                 production: false,
             },
         };

@@ -14,6 +14,7 @@ use crate::fixture::{Fixture, at, call, change, effect, new_task};
 
 on_both_databases!(
     concurrent_commits_number_entries_without_gaps_or_duplicates,
+    two_hundred_concurrent_writers_of_one_user_all_succeed,
     of_two_concurrent_writes_at_one_version_one_is_stale,
     an_effect_that_is_committed_concurrently_happens_once,
     an_effect_of_several_parts_that_is_committed_concurrently_happens_once,
@@ -69,6 +70,35 @@ async fn concurrent_commits_number_entries_without_gaps_or_duplicates(test: Test
     assert_eq!(page.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), expected);
     assert_eq!(page.head.0, expected.len() as u64);
     assert_eq!(fixture.tasks.counts(owner).await?.pending, page.head.0);
+    Ok(())
+}
+
+/// More writers than connections, all of which wait for the same row, and read in between.
+async fn two_hundred_concurrent_writers_of_one_user_all_succeed(test: TestDatabase) -> anyhow::Result<()> {
+    const MANY: usize = 200;
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let writers: Vec<_> = (0..MANY)
+        .map(|_| {
+            let (changes, tasks) = (fixture.changes.clone(), fixture.tasks.clone());
+            tokio::spawn(async move {
+                let task = new_task(owner, "Milk")?;
+                let created = changes.commit(owner, &[Write::create(task.clone())], &change(owner, at(0))).await?;
+                let task = tasks.get(owner, task.id).await?;
+                let toggled = Write::replace(task.clone(), task.toggle(at(1)));
+                let toggled = changes.commit(owner, &[toggled], &change(owner, at(1))).await?;
+                anyhow::Ok([created, toggled].concat().into_iter().map(|entry| entry.seq))
+            })
+        })
+        .collect();
+    let mut numbers = Vec::new();
+    for writer in writers {
+        numbers.extend(writer.await??);
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=2 * MANY as u64).map(Seq).collect::<Vec<_>>());
+    let counts = fixture.tasks.counts(owner).await?;
+    assert_eq!((counts.pending, counts.completed), (0, MANY as u64));
     Ok(())
 }
 
