@@ -99,9 +99,9 @@ impl PostgresClients {
         convert: fn(&Row<'_>) -> Result<T, StorageError>,
     ) -> Result<Vec<T>, StorageError> {
         let parameters = Parameters::of(&select);
+        let mut connection = in_time(self.timeouts.acquire, self.reader()).await??;
         let mut is_retry = false;
         loop {
-            let connection = in_time(self.timeouts.acquire, self.reader()).await??;
             let Ok(result) = in_time(self.timeouts.response, connection.query(&select.sql, &parameters)).await else {
                 // The server may never answer on this connection again.
                 self.discard(&connection).await;
@@ -109,13 +109,16 @@ impl PostgresClients {
             };
             match result {
                 Ok(result) => return result.rows.iter().map(|row| convert(&row.as_row())).collect(),
-                // A read may be repeated: on a new connection, or with a new plan.
-                Err(error) if !is_retry && (connection.client.is_closed() || is_outdated(&error)) => {
-                    connection.forget_statements();
-                    is_retry = true;
+                Err(error) if is_retry => return Err(postgres_storage(error)),
+                Err(_) if connection.client.is_closed() => {
+                    connection = in_time(self.timeouts.acquire, self.reader()).await??;
                 }
+                // On the same connection: the task may be on another thread by now, whose plan is outdated as well.
+                Err(error) if is_outdated(&error) => connection.forget_statements(),
                 Err(error) => return Err(postgres_storage(error)),
             }
+            // A read may be repeated.
+            is_retry = true;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context as _;
 use domain::change::{ChangeRepo as _, Seq, Write};
 use domain::id::UserId;
 use domain::task::TaskRepo as _;
@@ -51,14 +52,16 @@ async fn reads_and_batches_go_on_while_the_schema_changes(test: TestDatabase) ->
     let owner = fixture.user().await?;
     let migrating = Database::connect(&options(&fixture.test)).await?;
     let is_stopped = Arc::new(AtomicBool::new(false));
-    let users: Vec<_> =
+    let mut users: Vec<_> =
         (0..USERS).map(|_| tokio::spawn(use_tasks(fixture.database.clone(), owner, is_stopped.clone()))).collect();
     let type_changes: &[_] = if fixture.test.kind() == Kind::Postgres { &TYPE_CHANGES } else { &[] };
     for statement in CHANGES.iter().chain(type_changes) {
         // Each user has used every statement since the last change.
         let head = fixture.changes.head(owner).await?.seq.0;
         while fixture.changes.head(owner).await?.seq.0 < head + 50 {
-            anyhow::ensure!(users.iter().all(|user| !user.is_finished()), "a statement failed before {statement}");
+            if let Some(failed) = users.iter_mut().find(|user| user.is_finished()) {
+                failed.await?.with_context(|| format!("before {statement}"))?;
+            }
             tokio::task::yield_now().await;
         }
         migrating.connection_for_migrations().execute_unprepared(statement).await?;
