@@ -164,10 +164,10 @@ on_both_databases! {
 }
 
 on_both_databases! {
-    async fn ten_stalled_turns_leave_a_pool_of_two_connections_usable(
+    async fn ten_stalled_turns_leave_a_pool_of_one_connection_usable(
         app: TestApp,
         provider: FakeProvider = with(Fault::Silent),
-        ["--database-max-connections", "2"]
+        ["--database-max-connections", "1"]
     ) {
         let ada = app.register("ada").await?;
         let chats: Vec<_> = (0..10)

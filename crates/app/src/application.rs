@@ -21,7 +21,7 @@ use url::{Position, Url};
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock, TokioTimer};
 use crate::settings::{AssistantChoice, DatabaseSettings, Environment, Fallback, Settings};
 use crate::wiring::{self, Wired};
-use crate::{readiness::DatabaseReadiness, upkeep};
+use crate::{followed_sessions, readiness::DatabaseReadiness, upkeep};
 
 /// Maximum time that running chat turns may continue after a shutdown has begun. Then they are stopped.
 const TURN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -54,6 +54,7 @@ pub struct Application {
     readiness: DatabaseReadiness,
     upkeep: JoinHandle<()>,
     change_poll: JoinHandle<()>,
+    session_refresh: JoinHandle<()>,
 }
 
 impl Application {
@@ -97,7 +98,19 @@ impl Application {
         let server = http_api::serve(listeners, &services, &options, REQUEST_TIMEOUT)?;
         let upkeep = tokio::spawn(upkeep.run_periodically());
         let change_poll = tokio::spawn(change_signals.clone().poll(system));
-        Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, upkeep, change_poll })
+        let session_refresh = tokio::spawn(followed_sessions::refresh_periodically(services.accounts));
+        Ok(Self {
+            server,
+            address,
+            database,
+            background,
+            turn_signals,
+            change_signals,
+            readiness,
+            upkeep,
+            change_poll,
+            session_refresh,
+        })
     }
 
     /// The base URL of the address that it listens on.
@@ -110,8 +123,18 @@ impl Application {
     /// # Errors
     /// If the server fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, database, background, turn_signals, change_signals, readiness, upkeep, change_poll, .. } =
-            self;
+        let Self {
+            server,
+            database,
+            background,
+            turn_signals,
+            change_signals,
+            readiness,
+            upkeep,
+            change_poll,
+            session_refresh,
+            ..
+        } = self;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tokio::pin!(serving);
@@ -132,6 +155,7 @@ impl Application {
         }
         upkeep.abort();
         change_poll.abort();
+        session_refresh.abort();
         // A request that arrived in between may have started another turn.
         turn_signals.shut_down();
         let unfinished = background.shutdown(FINAL_WRITE_TIMEOUT).await;

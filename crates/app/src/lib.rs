@@ -3,6 +3,7 @@
 mod application;
 mod assistant_command;
 pub mod cli;
+mod followed_sessions;
 mod migrate;
 mod readiness;
 pub mod runtime;

@@ -4,6 +4,7 @@
 mod attempt;
 mod authentication;
 mod external;
+mod followed_sessions;
 mod identity_provider;
 mod ports;
 mod profile;
@@ -23,6 +24,7 @@ use crate::storage::StorageError;
 use crate::user::{DisplayName, Email, Password, User, UserRepoError};
 
 pub use attempt::{Callback, ExternalSignInError, SignInAttempt, StartedSignIn};
+pub use followed_sessions::FollowedSession;
 #[cfg(any(test, feature = "mock"))]
 pub use identity_provider::MockIdentityProvider;
 pub use identity_provider::{

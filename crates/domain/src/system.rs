@@ -11,7 +11,7 @@ use crate::change::Seq;
 use crate::conversation::turn::InstanceId;
 use crate::id::{SessionId, UserId};
 use crate::secret::SecretHash;
-use crate::session::{CodeOwner, CodePurpose};
+use crate::session::{CodeOwner, CodePurpose, SessionStatus};
 use crate::storage::StorageError;
 use crate::text::NormalizedText;
 use crate::user::{Credentials, ExternalAccount, User};
@@ -71,6 +71,16 @@ pub trait SystemRepo: Send + Sync {
 
     /// Returns the newest entry number of each of `users` that exists, in any order.
     async fn change_heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Seq)>, StorageError>;
+
+    /// Returns the status of each of `sessions` that has not ended at `now`, in any order.
+    async fn session_statuses(
+        &self,
+        sessions: &[SessionId],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(SessionId, SessionStatus)>, StorageError>;
+
+    /// Records that `sessions` were used at `at`. A later use MUST be kept.
+    async fn touch_sessions(&self, sessions: &[SessionId], at: DateTime<Utc>) -> Result<(), StorageError>;
 
     /// Deletes expired sessions, one-time codes and spent states, but not API tokens, which stay in their owner's list.
     /// Returns their number.

@@ -12,17 +12,16 @@ use domain::session::{
 use domain::storage::StorageError;
 use sea_orm::sea_query::{LockType, Query};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QueryResult, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::database::Database;
 use crate::entity::session::{Column, Entity, Model};
 use crate::entity::{Timestamp, refresh_token, user};
 use crate::error::{corrupt, storage};
-use statements::{insert_token, of_user};
+use statements::insert_token;
 
-pub(crate) use statements::{delete_all, is_active, lock_session, lock_user};
+pub(crate) use statements::{delete_all, is_active, lock_session, lock_user, read_status, select_status};
 
 /// [`SessionRepo`] on SeaORM.
 #[derive(Clone)]
@@ -70,22 +69,10 @@ impl SessionRepo for SeaSessionRepo {
         id: SessionId,
         now: DateTime<Utc>,
     ) -> Result<SessionStatus, SessionRepoError> {
-        let mut select = Query::select();
-        select
-            .column((user::Entity, user::Column::TokenVersion))
-            .columns([Column::CreatedAt, Column::LastUsedAt, Column::ExpiresAt].map(|column| (Entity, column)))
-            .from(Entity)
-            .inner_join(user::Entity, of_user())
-            .cond_where(is_active(owner, id, now.into()));
-        let reader = self.database.reader().await?;
-        let row = reader.query_one(&select).await.map_err(storage)?.ok_or(SessionRepoError::NotFound)?;
-        let (version, created_at, last_used_at, expires_at) = read_status(&row).map_err(storage)?;
-        Ok(SessionStatus {
-            token_version: u32::try_from(version).map_err(corrupt)?,
-            created_at: created_at.into(),
-            last_used_at: last_used_at.into(),
-            expires_at: expires_at.into(),
-        })
+        let mut select = select_status();
+        select.cond_where(is_active(owner, id, now.into()));
+        let found = self.database.read(&select, |row| Ok(read_status(row)?.1)).await?;
+        found.into_iter().next().ok_or(SessionRepoError::NotFound)
     }
 
     async fn touch(
@@ -185,9 +172,6 @@ impl SessionRepo for SeaSessionRepo {
 }
 
 /// Reads the user's token version, and the session's times of creation, last use and expiry.
-fn read_status(row: &QueryResult) -> Result<(i64, Timestamp, Timestamp, Timestamp), DbErr> {
-    Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?))
-}
 
 impl TryFrom<Model> for Session {
     type Error = StorageError;

@@ -2,6 +2,7 @@
 //!
 //! Only the statements of this module and of [`fail`] may lack a filter by owner.
 
+mod by_ids;
 mod upkeep;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use domain::change::Seq;
 use domain::conversation::turn::{FailureCode, InstanceId};
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
-use domain::session::{CodeOwner, CodePurpose};
+use domain::session::{CodeOwner, CodePurpose, SessionStatus};
 use domain::storage::StorageError;
 use domain::system::{RefreshTokenOwner, SystemRepo};
 use domain::text::NormalizedText;
@@ -19,16 +20,17 @@ use domain::user::{Credentials, ExternalAccount, User};
 use sea_orm::sea_query::{DeleteStatement, Expr, LockBehavior, LockType, OnConflict, Query, SelectStatement};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DbErr, EntityTrait, ExprTrait as _, FromQueryResult as _,
-    Iterable as _, Order, QueryFilter as _, QueryResult, QuerySelect as _,
+    Iterable as _, Order, QueryFilter as _, QueryResult,
 };
 use uuid::Uuid;
 
 use crate::api_token::scopes;
-use crate::database::{Database, VALUES_PER_STATEMENT};
+use crate::database::Database;
 use crate::entity::{
     Timestamp, api_token, external_account, one_time_code, refresh_token, session, spent_state, turn, user,
 };
-use crate::error::{corrupt, storage};
+use crate::error::storage;
+use crate::session::read_status;
 use crate::turn::{AbandonedTurns, fail, is_running};
 
 /// [`SystemRepo`] on SeaORM.
@@ -174,18 +176,29 @@ impl SystemRepo for SeaSystemRepo {
 
     async fn change_heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Seq)>, StorageError> {
         let mut heads = Vec::with_capacity(users.len());
-        for chunk in users.chunks(VALUES_PER_STATEMENT) {
-            let select = user::Entity::find()
-                .select_only()
-                .columns([user::Column::Id, user::Column::ChangeSeq])
-                .filter(user::Column::Id.is_in(chunk.iter().map(|id| id.as_uuid())))
-                .into_tuple();
-            let found: Vec<(Uuid, i64)> = select.all(&self.database.reader().await?).await.map_err(storage)?;
-            for (id, head) in found {
-                heads.push((id.into(), Seq(u64::try_from(head).map_err(corrupt)?)));
-            }
+        for ids in by_ids::id_lists(users.iter().map(|id| id.as_uuid())) {
+            heads.extend(self.database.read(&by_ids::heads(ids), by_ids::read_head).await?);
         }
         Ok(heads)
+    }
+
+    async fn session_statuses(
+        &self,
+        sessions: &[SessionId],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(SessionId, SessionStatus)>, StorageError> {
+        let mut statuses = Vec::with_capacity(sessions.len());
+        for ids in by_ids::id_lists(sessions.iter().map(|id| id.as_uuid())) {
+            statuses.extend(self.database.read(&by_ids::statuses(ids, now.into()), read_status).await?);
+        }
+        Ok(statuses)
+    }
+
+    async fn touch_sessions(&self, sessions: &[SessionId], at: DateTime<Utc>) -> Result<(), StorageError> {
+        for ids in by_ids::id_lists(sessions.iter().map(|id| id.as_uuid())) {
+            self.database.writer().await?.execute(&by_ids::touch(ids, at.into())).await.map_err(storage)?;
+        }
+        Ok(())
     }
 
     async fn delete_expired(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {

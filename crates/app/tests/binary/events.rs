@@ -2,6 +2,7 @@
 //! gets each once and in order.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -12,12 +13,12 @@ use tokio::time::timeout;
 use crate::client::{Client, instance};
 use crate::server::{Server, http_client, within_timeout};
 
-/// Number of kills.
+/// Number of kills, unless the variable `KILLS` has another.
 const KILLS: usize = 3;
 /// Minimum number of changes that the reader receives before each kill.
-const CHANGES_BEFORE_KILL: usize = 20;
+const CHANGES_BEFORE_KILL: usize = 100;
 /// Number of concurrent writers.
-const WRITERS: usize = 4;
+const WRITERS: usize = 16;
 
 /// Less than the shutdown timeout, after which the server cuts open connections.
 const BEFORE_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(9);
@@ -71,7 +72,8 @@ async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
     let mut server = Server::start(folder.path(), &variables)?;
     let ada = Client::register(&server).await?;
     let (mut reader, mut acknowledged) = (Reader::default(), Vec::new());
-    for round in 0..KILLS {
+    let kills = std::env::var("KILLS").map_or(Ok(KILLS), |kills| kills.parse())?;
+    for round in 0..kills {
         let url = format!("{}{}", server.address, ada.path("tasks"));
         let writer = |n| write(url.clone(), ada.token.clone(), format!("{round}-{n}"));
         let writers: Vec<_> = (0..WRITERS).map(|n| tokio::spawn(writer(n))).collect();
@@ -98,8 +100,11 @@ async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
     }
     let distinct: BTreeSet<_> = created.iter().collect();
     ensure!(distinct.len() == created.len(), "a task was created twice");
-    ensure!(acknowledged.len() >= KILLS * CHANGES_BEFORE_KILL - KILLS * WRITERS, "{}", acknowledged.len());
-    ensure!(acknowledged.iter().all(|id| distinct.contains(id)), "an acknowledged write is not in the ledger");
+    ensure!(acknowledged.len() >= kills * CHANGES_BEFORE_KILL - kills * WRITERS, "{}", acknowledged.len());
+    let lost = acknowledged.iter().filter(|id| !distinct.contains(id)).count();
+    let (acknowledged, changes) = (acknowledged.len(), created.len());
+    ensure!(lost == 0, "{lost} of {acknowledged} acknowledged writes are not in the ledger");
+    writeln!(std::io::stderr(), "{kills} kills: {acknowledged} acknowledged writes, {changes} changes, none lost")?;
     Ok(())
 }
 

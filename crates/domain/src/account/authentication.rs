@@ -22,17 +22,37 @@ impl AccountService {
         if token.starts_with(SecretKind::ApiToken.prefix()) {
             self.authenticate_api_token(token).await
         } else {
-            self.authenticate_access_token(token, client).await
+            let claims = self.verify(token)?;
+            let status = self.session_status(&claims, client).await?;
+            self.access(&claims, status)
         }
     }
 
-    async fn authenticate_access_token(&self, token: &str, client: Client) -> Result<Principal, AccountError> {
-        let claims = self.tokens.verify(token).map_err(|error| match error {
+    /// As [`authenticate`](Self::authenticate), for a token that is checked again while its session is
+    /// [followed](Self::follow_session). A revocation takes effect within 8 s, by whichever process.
+    ///
+    /// # Errors
+    /// As [`authenticate`](Self::authenticate).
+    pub async fn authenticate_again(&self, token: &str, client: Client) -> Result<Principal, AccountError> {
+        if !token.starts_with(SecretKind::ApiToken.prefix()) {
+            let claims = self.verify(token)?;
+            if let Some(status) = self.followed.status(claims.user, claims.session) {
+                return self.access(&claims, status);
+            }
+        }
+        self.authenticate(token, client).await
+    }
+
+    fn verify(&self, token: &str) -> Result<AccessClaims, AccountError> {
+        self.tokens.verify(token).map_err(|error| match error {
             TokenError::Expired => AccountError::TokenExpired,
             TokenError::Invalid(_) => AccountError::InvalidToken,
             TokenError::Signing(_) => AccountError::Token(error),
-        })?;
-        let status = self.session_status(&claims, client).await?;
+        })
+    }
+
+    /// Returns the principal of a verified access token, unless its session has this status because it is revoked.
+    fn access(&self, claims: &AccessClaims, status: SessionStatus) -> Result<Principal, AccountError> {
         if status.token_version != claims.token_version || status.expires_at <= self.clock.now() {
             return Err(AccountError::InvalidToken);
         }
@@ -109,6 +129,6 @@ impl AccountService {
     }
 }
 
-fn is_update_due(last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+pub(super) fn is_update_due(last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     last.is_none_or(|last| now - last >= LAST_USED_INTERVAL)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
+use super::followed_sessions::FollowedSessions;
 use super::token_cache::TokenCache;
 use super::{AccessClaims, AccountError, IdentityProvider, PasswordHasher, SignedIn, TokenIssuer, TokenLifetimes};
 use crate::api_token::ApiTokenRepo;
@@ -33,6 +34,7 @@ pub struct AccountService {
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) lifetimes: TokenLifetimes,
     pub(super) token_cache: Arc<TokenCache>,
+    pub(super) followed: Arc<FollowedSessions>,
 }
 
 /// The ports of [`AccountService`].
@@ -97,7 +99,8 @@ impl AccountService {
             clock,
             ids,
             lifetimes,
-            token_cache: Arc::new(TokenCache::new(timer)),
+            token_cache: Arc::new(TokenCache::new(timer.clone())),
+            followed: Arc::new(FollowedSessions::new(timer)),
         }
     }
 

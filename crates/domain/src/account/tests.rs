@@ -6,6 +6,7 @@ mod profile;
 mod sessions;
 mod sign_in;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, web};
-use domain::account::{AccountError, AccountService};
+use domain::account::{AccountError, AccountService, FollowedSession};
 use domain::principal::{Principal, Scope};
 use domain::session::Client;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -56,18 +56,20 @@ pub(crate) struct BearerToken {
     accounts: web::Data<AccountService>,
     token: SecretString,
     client: Client,
+    _session: Option<FollowedSession>,
 }
 
 impl BearerToken {
-    /// Reads the token of `request`.
-    pub(crate) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    /// Reads the token of `request`, which belongs to `principal`.
+    pub(crate) fn of(request: &HttpRequest, principal: &Principal) -> Result<Self, ApiError> {
         let accounts = accounts(request)?.clone();
-        Ok(Self { accounts, token: bearer(request.headers())?.into(), client: client(request) })
+        let session = accounts.follow_session(principal);
+        Ok(Self { accounts, token: bearer(request.headers())?.into(), client: client(request), _session: session })
     }
 
     /// Returns whether the token is still valid. If the check fails, it is not.
     pub(crate) async fn is_valid(&self) -> bool {
-        self.accounts.authenticate(self.token.expose_secret(), self.client.clone()).await.is_ok()
+        self.accounts.authenticate_again(self.token.expose_secret(), self.client.clone()).await.is_ok()
     }
 }
 

@@ -1,4 +1,5 @@
-//! The statements on sessions, their refresh tokens and codes. Each of them is filtered by the owner.
+//! The statements on sessions, their refresh tokens and codes. Each of them is filtered by the owner; that of
+//! [`select_status`] by its callers.
 //!
 //! Sessions, API tokens, codes and links are inserted from a SELECT … FOR SHARE of their user, which serializes the
 //! insert with a change of the user's password. Lock order: the user, then the session, then the rows that refer to it,
@@ -6,12 +7,15 @@
 
 use domain::id::{SessionId, UserId};
 use domain::secret::SecretHash;
-use domain::session::{Client, NewCode, NewSession};
+use domain::session::{Client, NewCode, NewSession, SessionStatus};
 use domain::storage::StorageError;
 use sea_orm::sea_query::{DeleteStatement, Expr, InsertStatement, LockType, Query, SelectStatement, UpdateStatement};
 use sea_orm::{ColumnTrait as _, Condition, ExprTrait as _};
+use uuid::Uuid;
 
+use crate::database::Row;
 use crate::entity::{Timestamp, one_time_code, refresh_token, session, user};
+use crate::error::corrupt;
 
 /// Matches the session unless it has expired.
 pub(crate) fn is_active(owner: UserId, id: SessionId, now: Timestamp) -> Condition {
@@ -34,6 +38,31 @@ pub(crate) fn lock_session(owner: UserId, id: SessionId, now: Timestamp) -> Sele
     let mut select = lock_user(owner);
     select.inner_join(session::Entity, of_user()).cond_where(is_active(owner, id, now));
     select
+}
+
+/// Selects the status of sessions, as [`read_status`] reads it.
+pub(crate) fn select_status() -> SelectStatement {
+    use session::Column;
+    let columns = [Column::Id, Column::CreatedAt, Column::LastUsedAt, Column::ExpiresAt];
+    let mut select = Query::select();
+    select
+        .columns(columns.map(|column| (session::Entity, column)))
+        .column((user::Entity, user::Column::TokenVersion))
+        .from(session::Entity)
+        .inner_join(user::Entity, of_user());
+    select
+}
+
+/// Reads the status of a session with its id.
+pub(crate) fn read_status(row: &Row<'_>) -> Result<(SessionId, SessionStatus), StorageError> {
+    let time = |index| row.get::<Timestamp>(index).map(Into::into);
+    let status = SessionStatus {
+        token_version: u32::try_from(row.get::<i64>(4)?).map_err(corrupt)?,
+        created_at: time(1)?,
+        last_used_at: time(2)?,
+        expires_at: time(3)?,
+    };
+    Ok((row.get::<Uuid>(0)?.into(), status))
 }
 
 /// The join condition of users and sessions.

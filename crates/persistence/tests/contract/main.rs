@@ -50,6 +50,7 @@ mod database {
 
 mod system {
     mod lookup;
+    mod sessions;
     mod upkeep;
 }
 

@@ -226,3 +226,83 @@ async fn the_first_use_of_an_api_token_is_recorded() {
     authenticate(&service, "dbl_valid").await.unwrap();
     done.recv().await.unwrap();
 }
+
+fn followed(session: SessionId) -> Principal {
+    Principal { session: Some(session), ..signed_in() }
+}
+
+async fn authenticate_again(service: &AccountService) -> Result<Principal, AccountError> {
+    service.authenticate_again("valid", Client::default()).await
+}
+
+#[tokio::test]
+async fn tokens_of_followed_sessions_are_checked_with_one_query_for_all() {
+    let mut ports = with_tokens();
+    let clock = ports.clock.clone();
+    let other: SessionId = Uuid::from_u128(99).into();
+    ports.system.expect_session_statuses().times(1).returning(move |sessions, _| {
+        assert_eq!(sessions.iter().copied().collect::<HashSet<_>>(), HashSet::from([session(), other]));
+        Ok(sessions.iter().map(|id| (*id, status(3))).collect())
+    });
+    let service = ports.service();
+    service.refresh_followed().await.unwrap();
+    let follow = |session| service.follow_session(&followed(session)).unwrap();
+    let _streams = [follow(session()), follow(session()), follow(other)];
+    service.refresh_followed().await.unwrap();
+    for _ in 0..7 {
+        assert_eq!(authenticate_again(&service).await.unwrap(), signed_in());
+        clock.advance(Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
+async fn a_followed_session_that_has_ended_or_changed_is_refused_after_the_next_refresh() {
+    for found in [None, Some(status(4)), Some(SessionStatus { expires_at: now(), ..status(3) })] {
+        let mut ports = with_tokens();
+        let mut answers = vec![found, Some(status(3))];
+        ports
+            .system
+            .expect_session_statuses()
+            .returning(move |_, _| Ok(answers.pop().flatten().map(|status| (session(), status)).into_iter().collect()));
+        ports.sessions.expect_status().returning(|_, _, _| Err(SessionRepoError::NotFound));
+        let service = ports.service();
+        let _stream = service.follow_session(&signed_in());
+        service.refresh_followed().await.unwrap();
+        authenticate_again(&service).await.unwrap();
+        service.refresh_followed().await.unwrap();
+        let error = authenticate_again(&service).await.unwrap_err();
+        assert!(matches!(error, AccountError::InvalidToken), "{found:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_old_status_of_a_followed_session_is_not_used_and_one_that_nobody_follows_is_not_read() {
+    let mut ports = with_tokens();
+    let clock = ports.clock.clone();
+    ports.system.expect_session_statuses().times(1).returning(|_, _| Ok(vec![(session(), status(3))]));
+    ports.sessions.expect_status().times(1).returning(|_, _, _| Err(SessionRepoError::NotFound));
+    let service = ports.service();
+    let streams = [service.follow_session(&signed_in()), service.follow_session(&signed_in())];
+    service.refresh_followed().await.unwrap();
+    clock.advance(AccountService::REFRESH_INTERVAL * 2);
+    assert!(authenticate_again(&service).await.is_err());
+    drop(streams);
+    service.refresh_followed().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_use_of_followed_sessions_is_recorded_once_a_minute() {
+    let mut ports = with_tokens();
+    let other: SessionId = Uuid::from_u128(99).into();
+    ports.system.expect_session_statuses().returning(move |_, at| {
+        let used = |ago| SessionStatus { last_used_at: at - TimeDelta::seconds(ago), ..status(3) };
+        Ok(vec![(session(), used(60)), (other, used(59))])
+    });
+    ports.system.expect_touch_sessions().times(1).returning(|sessions, at| {
+        assert_eq!((sessions, at), ([session()].as_slice(), now()));
+        Ok(())
+    });
+    let service = ports.service();
+    let _streams = [service.follow_session(&signed_in()), service.follow_session(&followed(other))];
+    service.refresh_followed().await.unwrap();
+}
