@@ -85,7 +85,7 @@ pub(crate) fn wire(
     let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(rate_limits(settings.limits), &timer));
 
     let accounts = AccountPorts {
-        users: users.clone(),
+        users,
         sessions: Arc::new(SeaSessionRepo::new(database.clone())),
         api_tokens: Arc::new(SeaApiTokenRepo::new(database.clone())),
         system: system.clone(),
@@ -101,7 +101,6 @@ pub(crate) fn wire(
     };
     let chat = ChatPorts {
         conversations: conversations.clone(),
-        users,
         llm: assistant,
         tools: Arc::new(TaskTools::new(tasks, conversations, ledger)),
         changes: changes.clone(),

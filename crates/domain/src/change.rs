@@ -13,9 +13,11 @@ mod signals;
 mod undo;
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::conversation::message::Part;
 use crate::conversation::turn::Attempt;
 use crate::id::{ConversationId, MessageId, OperationId, PendingActionId, TurnId};
 use crate::principal::Principal;
@@ -43,18 +45,20 @@ pub struct Origin {
     pub request_id: RequestId,
     /// The tool call that requested the change, if any.
     pub call: Option<CallOrigin>,
+    /// The parts of the assistant's message up to the call, if they are to be stored with the change.
+    pub message_parts: Option<Arc<[Part]>>,
 }
 
 impl Origin {
     /// Creates the origin of a change that was requested without a tool call.
     pub fn request(principal: &Principal, request_id: &RequestId) -> Self {
-        Self { principal: principal.clone(), request_id: request_id.clone(), call: None }
+        Self { principal: principal.clone(), request_id: request_id.clone(), call: None, message_parts: None }
     }
 
     /// Creates an operation of this origin.
     pub fn change(&self, operation: OperationId, at: DateTime<Utc>) -> Change {
-        let Self { principal, request_id, call } = self.clone();
-        Change { operation, actor: principal, call, request_id, confirms: None, at }
+        let Self { principal, request_id, call, message_parts } = self.clone();
+        Change { operation, actor: principal, call, message_parts, request_id, confirms: None, at }
     }
 }
 
@@ -89,6 +93,8 @@ pub struct Change {
     pub actor: Principal,
     /// The tool call that requested it, if any.
     pub call: Option<CallOrigin>,
+    /// The parts of the assistant's message of the call, if they are to be stored with the change.
+    pub message_parts: Option<Arc<[Part]>>,
     /// The request.
     pub request_id: RequestId,
     /// The pending action that the user has confirmed with it.

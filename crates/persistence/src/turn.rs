@@ -29,7 +29,7 @@ use rows::StoredTurn;
 pub(crate) use begin::begin;
 pub(crate) use pending::{find as find_pending, settle_one};
 pub(crate) use rows::state;
-pub(crate) use statements::{AbandonedTurns, fail, is_running};
+pub(crate) use statements::{AbandonedTurns, fail, is_running, set_parts};
 pub(crate) use usage::usage;
 
 /// See [`ConversationRepo::renew_lease`](domain::conversation::ConversationRepo::renew_lease).
@@ -51,11 +51,8 @@ pub(crate) async fn save_progress(
     attempt: Attempt,
     parts: &[Part],
 ) -> Result<(), ConversationRepoError> {
-    let mut update = Query::update();
+    let mut update = set_parts(owner, attempt.turn, parts)?;
     update
-        .table(message::Entity)
-        .value(message::Column::Parts, to_json(parts)?)
-        .cond_where(statements::answer(owner, attempt.turn))
         // The share lock delays the next attempt until this statement has committed: the message itself carries no
         // fencing token.
         .and_where(message::Column::TurnId.in_subquery(lock_attempt(owner, attempt)));

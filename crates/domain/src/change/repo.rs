@@ -81,6 +81,8 @@ pub trait ChangeRepo: Send + Sync {
     /// An effect ([`Change::call`]) happens once: if it has entries, MUST change nothing and return those. Otherwise, MUST
     /// change nothing and return [`ChangeRepoError::LeaseLost`] when the call's attempt is not running.
     ///
+    /// The parts of the assistant's message ([`Change::message_parts`]) MUST be stored together with the effect.
+    ///
     /// A pending action that the change confirms ([`Change::confirms`]) MUST no longer be pending, even if the turn fails.
     ///
     /// A write without `after` MUST also remove `before` and `after` from the row's earlier entries. `writes` is not empty.

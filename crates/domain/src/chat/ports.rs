@@ -10,15 +10,12 @@ use crate::conversation::turn::InstanceId;
 use crate::llm::LlmClient;
 use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::tool::ToolExecutor;
-use crate::user::UserRepo;
 
 /// The ports of [`ChatService`](super::ChatService).
 #[derive(Clone)]
 pub struct ChatPorts {
     /// Conversations, turns and messages.
     pub conversations: Arc<dyn ConversationRepo>,
-    /// Users, for their time zone.
-    pub users: Arc<dyn UserRepo>,
     /// The language model.
     pub llm: Arc<dyn LlmClient>,
     /// The tools of the model.

@@ -235,9 +235,9 @@ async fn work(
     sender: oneshot::Sender<Result<Started, ChatError>>,
 ) {
     let started = match start(&ports, &request).await {
-        Ok(TurnStart::New { turn, pending }) => StartedTurn { turn, resumed: None, pending },
-        Ok(TurnStart::Resumed { turn, parts, usage, at, pending }) => {
-            StartedTurn { turn, resumed: Some(Resumed { parts, usage, at }), pending }
+        Ok(TurnStart::New { turn, pending, time_zone }) => StartedTurn { turn, resumed: None, pending, time_zone },
+        Ok(TurnStart::Resumed { turn, parts, usage, at, pending, time_zone }) => {
+            StartedTurn { turn, resumed: Some(Resumed { parts, usage, at }), pending, time_zone }
         }
         Ok(TurnStart::AlreadyAnswered(stored)) => {
             let _dropped = sender.send(Ok(Started::AlreadyAnswered(stored)));

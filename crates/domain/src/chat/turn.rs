@@ -31,7 +31,7 @@ use crate::id::{ConversationId, MessageId};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
 use crate::tool::CONFIRM_PENDING;
-use crate::user::UserRepoError;
+use crate::user::TimeZone;
 
 pub use calls::MAX_CALLS;
 use calls::{Rounds, call_result};
@@ -60,6 +60,8 @@ pub(super) struct StartedTurn {
     pub resumed: Option<Resumed>,
     /// The pending action of the conversation.
     pub pending: Option<PendingAction>,
+    /// The user's time zone.
+    pub time_zone: TimeZone,
 }
 
 /// The stored state of a turn that is resumed.
@@ -133,7 +135,7 @@ pub(super) async fn run_turn(
     started: StartedTurn,
     stopped: Shared<BoxFuture<'static, StopReason>>,
 ) -> Result<TurnAnswer, ChatError> {
-    let StartedTurn { turn, resumed, pending } = started;
+    let StartedTurn { turn, resumed, pending, time_zone } = started;
     let TurnRequest { principal, request_id, message, at } = request;
     let (earlier_usage, started_at) =
         resumed.as_ref().map_or((Usage::default(), at), |resumed| (resumed.usage, resumed.at));
@@ -148,7 +150,7 @@ pub(super) async fn run_turn(
     let running = turn.context.turn.clone();
     let outcome = {
         // Unwind safe: the draft is consistent at every await point and after every step.
-        let working = work(&mut turn, &message.input, at, is_resumed, pending.as_ref());
+        let working = work(&mut turn, &message.input, (at, time_zone), is_resumed, pending.as_ref());
         let working = Box::pin(AssertUnwindSafe(working).catch_unwind());
         match future::select(working, Box::pin(keep_lease(&ports, &owner, &running))).await {
             Either::Left((outcome, _)) => outcome.unwrap_or(Err(Failure::Panicked)),
@@ -161,7 +163,7 @@ pub(super) async fn run_turn(
 async fn work(
     turn: &mut TurnRun,
     input: &ChatInput,
-    at: DateTime<Utc>,
+    (at, zone): (DateTime<Utc>, TimeZone),
     is_resumed: bool,
     pending: Option<&PendingAction>,
 ) -> Result<(), Failure> {
@@ -169,13 +171,6 @@ async fn work(
     if let ChatInput::Confirm(_) = input {
         return confirm(context, draft, pending).await;
     }
-    let zone = match context.ports.users.get(context.owner()).await {
-        Ok(user) => user.time_zone,
-        Err(UserRepoError::NotFound | UserRepoError::EmailTaken | UserRepoError::ExternalAccountTaken) => {
-            return Err(Failure::LeaseLost);
-        }
-        Err(UserRepoError::Storage(error)) => return Err(Failure::Storage(error)),
-    };
     // A new conversation has no other messages than the user's.
     let messages = if context.turn.position == 1 {
         vec![first_message(context, input, at)]
@@ -205,9 +200,8 @@ async fn confirm(context: &TurnContext, draft: &mut Draft, pending: Option<&Pend
             changes: Vec::new(),
         };
         draft.push_call(context, call);
-        draft.save(context).await?;
     }
-    let call = context.tool_context(0, 0);
+    let call = context.recording_context(0, 0, draft);
     let result = match (find_effect(context, &call).await?, pending) {
         (Some(result), _) => result,
         (None, Some(pending)) => call_result(context.ports.tools.run_pending(&call, pending).await)?,

@@ -14,6 +14,7 @@ use crate::conversation::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Us
 use crate::id::{ConversationId, MessageId, PendingActionId, TaskId, TurnId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::storage::StorageError;
+use crate::user::TimeZone;
 
 /// A turn to be started, with the user's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub enum TurnStart {
         turn: Turn,
         /// The pending action of the conversation, if any.
         pending: Option<PendingAction>,
+        /// The user's time zone.
+        time_zone: TimeZone,
     },
     /// The failed turn of an earlier identical request, which is resumed.
     Resumed {
@@ -75,6 +78,8 @@ pub enum TurnStart {
         at: DateTime<Utc>,
         /// The action that was pending before the first attempt, if it still is.
         pending: Option<PendingAction>,
+        /// The user's time zone.
+        time_zone: TimeZone,
     },
     /// The completed or stopped turn of an earlier identical request.
     AlreadyAnswered(Box<StoredAnswer>),

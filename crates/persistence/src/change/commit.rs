@@ -1,6 +1,6 @@
 //! The transaction of a commit.
 //!
-//! Lock order on PostgreSQL: the user's row, the turn's row, the rows that are written, the pending action. The update
+//! Lock order on PostgreSQL: the user's row, the turn's row, its message, the rows that are written, the pending action. The update
 //! of the user's row serializes the commits of one user. A transaction that deletes the user, a conversation or a turn
 //! takes that row's lock first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a
 //! single writer and no row locks.)
@@ -14,7 +14,7 @@ use super::{entries, selects, writes as statements};
 use crate::database::{Database, Guard, Outcome, VALUES_PER_STATEMENT};
 use crate::entity::change::Column;
 use crate::error::corrupt;
-use crate::turn::{lock_attempt, settle_one};
+use crate::turn::{lock_attempt, set_parts, settle_one};
 
 /// See [`ChangeRepo::commit`](domain::change::ChangeRepo::commit).
 pub(super) async fn commit(
@@ -34,6 +34,9 @@ pub(super) async fn commit(
         // The attempt is the fencing token: the share lock delays the turn's end, or its next attempt, until this
         // transaction ends.
         lock = Some(batch.query(&lock_attempt(owner, call.attempt), Guard::SomeRows));
+        if let Some(parts) = &change.message_parts {
+            batch.execute(&set_parts(owner, call.attempt.turn, parts)?, Guard::None);
+        }
     }
     for write in writes {
         statements::write_row(&mut batch, owner, write);

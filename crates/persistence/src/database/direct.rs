@@ -1,6 +1,7 @@
 //! Ways to the database for the statements that are sent most: past SeaORM and `SQLx`, on the drivers.
 
 pub(super) mod connector;
+mod parameters;
 pub(super) mod pooled;
 pub(super) mod postgres;
 pub(super) mod sqlite;

@@ -6,6 +6,8 @@
 use domain::conversation::turn::{IDEMPOTENCY_TTL, Turn, TurnState};
 use domain::conversation::{ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, NewTurn, TurnStart};
 use domain::id::UserId;
+use domain::storage::StorageError;
+use domain::user::TimeZone;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbErr, QueryResult};
@@ -103,6 +105,7 @@ async fn try_begin(
             (Expr::from(id.as_uuid()), batch.query(&extend, Guard::SomeRows))
         }
     };
+    let time_zone = batch.query(&statements::time_zone(owner), Guard::SomeRows);
     let mut find_pending = None;
     if !matches!(new.target, ConversationTarget::New(..)) {
         for update in statements::fail_expired(owner, &conversation, at) {
@@ -123,7 +126,7 @@ async fn try_begin(
     batch.execute(&insert, Guard::None);
     let results = match database.write(batch).await? {
         Outcome::Committed(results) => results,
-        Outcome::Refused(step) if step == lock => return Err(ConversationRepoError::NotFound),
+        Outcome::Refused(step) if step == lock || step == time_zone => return Err(ConversationRepoError::NotFound),
         Outcome::Refused(step) if Some(step) == confirm => return Err(ConversationRepoError::NotPending),
         Outcome::Refused(_) => return Err(ConversationRepoError::TurnInProgress),
     };
@@ -138,7 +141,8 @@ async fn try_begin(
         assistant_message: new.assistant_message,
         attempt: 1,
     };
-    Ok(TurnStart::New { turn, pending })
+    let time_zone = results[time_zone].row().ok_or_else(|| corrupt("the user returned no row"))?.get(0)?;
+    Ok(TurnStart::New { turn, pending, time_zone: parse(time_zone)? })
 }
 
 /// Returns the owner's turn with this idempotency key.
@@ -187,8 +191,15 @@ async fn resume(
     let pending = pending.map(|row| pending::read(&Row::Pooled(&row))).transpose()?;
     // A request confirms only the action that it names; the ledger records whether an earlier attempt has run it.
     let pending = pending.filter(|pending| new.confirms.is_none_or(|id| id == pending.id));
+    let time_zone = transaction.query_one(&statements::time_zone(owner)).await.map_err(storage)?;
+    let time_zone = time_zone.ok_or(ConversationRepoError::NotFound)?.try_get_by_index(0).map_err(storage)?;
     transaction.commit().await.map_err(storage)?;
-    Ok(Some(TurnStart::Resumed { turn, parts: from_json(parts)?, usage, at: started_at.into(), pending }))
+    let (parts, at, time_zone) = (from_json(parts)?, started_at.into(), parse(time_zone)?);
+    Ok(Some(TurnStart::Resumed { turn, parts, usage, at, pending, time_zone }))
+}
+
+fn parse(time_zone: String) -> Result<TimeZone, StorageError> {
+    time_zone.parse().map_err(corrupt)
 }
 
 /// Reads the number of the attempt, the input and output tokens of earlier ones, and the start of the first one.

@@ -1,15 +1,17 @@
 //! The statements on turns. Each of them is filtered by the owner, except the ones of [`fail`], which takes its filter
 //! from the caller.
 
-use domain::conversation::message::Role;
+use domain::conversation::message::{Part, Role};
 use domain::conversation::turn::{FailureCode, Turn, TurnState};
 use domain::conversation::{ClientKey, ConversationTitle, IdempotencyKey, NewTurn};
 use domain::id::{ConversationId, TurnId, UserId};
+use domain::storage::StorageError;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, InsertStatement, OnConflict, Query, SelectStatement, UpdateStatement};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, DbErr, ExprTrait as _};
 
-use crate::entity::{Timestamp, conversation, message, turn};
+use crate::entity::{Timestamp, conversation, message, turn, user};
+use crate::json::to_json;
 
 /// Whether a turn is running. The state is a literal, because a parameter would not match the partial indexes on
 /// running turns.
@@ -283,6 +285,20 @@ pub(super) fn resume_message(owner: UserId, turn: TurnId) -> UpdateStatement {
         .cond_where(answer(owner, turn))
         .returning(Query::returning().column(message::Column::Parts));
     update
+}
+
+/// Selects the user's time zone.
+pub(super) fn time_zone(owner: UserId) -> SelectStatement {
+    let mut select = Query::select();
+    select.column(user::Column::TimeZone).from(user::Entity).and_where(user::Column::Id.eq(owner.as_uuid()));
+    select
+}
+
+/// Sets the parts of the assistant's message of the turn.
+pub(crate) fn set_parts(owner: UserId, turn: TurnId, parts: &[Part]) -> Result<UpdateStatement, StorageError> {
+    let mut update = Query::update();
+    update.table(message::Entity).value(message::Column::Parts, to_json(parts)?).cond_where(answer(owner, turn));
+    Ok(update)
 }
 
 /// Matches the assistant's message of the turn.

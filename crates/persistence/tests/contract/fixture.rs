@@ -178,7 +178,15 @@ pub(crate) fn id<T: From<Uuid>>() -> T {
 
 pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
     let actor = Principal { user: owner, session: None, api_token: None, via: Via::Http, scopes: Scopes::all() };
-    Change { operation: id(), actor, call: None, request_id: Uuid::now_v7().into(), confirms: None, at }
+    Change {
+        operation: id(),
+        actor,
+        call: None,
+        message_parts: None,
+        request_id: Uuid::now_v7().into(),
+        confirms: None,
+        at,
+    }
 }
 
 /// Returns call `index` of the first round of a turn.

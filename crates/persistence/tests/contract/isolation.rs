@@ -196,7 +196,7 @@ async fn the_answer_and_pending_action_of_another_user_are_not_found(test: TestD
     assert!(matches!(confirmed, Err(ConversationRepoError::NotPending)), "{confirmed:?}");
     for (owner, id, expected) in [(eve, own, None), (ada, conversation, Some(action))] {
         let start = fixture.conversations.begin_turn(owner, next(id, None)?).await?;
-        let TurnStart::New { turn, pending } = start else { anyhow::bail!("{start:?}") };
+        let TurnStart::New { turn, pending, .. } = start else { anyhow::bail!("{start:?}") };
         assert_eq!(pending, expected);
         // The end of the other user's turn does not settle the owner's pending action.
         if owner == eve {

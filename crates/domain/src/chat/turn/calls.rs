@@ -106,9 +106,8 @@ impl Rounds<'_> {
                 self.stop_because("it kept asking for the same step");
                 return Ok(Next::End);
             }
-            // The call is stored before it runs. Storing fails if the turn has lost its lease, which prevents the call.
-            self.draft.save(self.context).await?;
-            let mut context = self.context.tool_context(round, index);
+            // The call is stored with its effect, which fails if the turn has lost its lease.
+            let mut context = self.context.recording_context(round, index, self.draft);
             let spec = tools.iter().find(|spec| spec.name == call.tool);
             let mut allowed = allowed;
             // An earlier call of the round may have created or renamed the identified task.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::super::{ChatError, ChatPorts};
 use super::reply::SAVE_DELAY;
 use super::*;
+use crate::change::Action;
 use crate::chat::{TurnFailure, TurnFinished};
 use crate::conversation::MockConversationRepo;
 use crate::conversation::message::{Message, Role, content, tool_calls};
@@ -50,8 +51,28 @@ async fn results_go_back_to_the_model_until_it_answers() {
     let progress = recorded.progress.lock().unwrap().clone();
     let results: Vec<Vec<_>> =
         progress.iter().map(|parts| tool_calls(parts).map(|call| call.result.is_some()).collect()).collect();
-    let expected = [vec![false], vec![true], vec![true, false]];
-    assert_eq!(results, expected, "calls are stored before they run, and results with what the model does next");
+    assert_eq!(results, [[true]], "the outcome of a call without an effect is stored before the model is called again");
+}
+
+#[tokio::test]
+async fn a_call_is_stored_with_its_effect() {
+    let mut tools = idle();
+    tools.expect_run().times(2).returning(|context, _, _| {
+        let parts = context.origin.message_parts.clone().unwrap();
+        let stored = tool_calls(&parts).map(|call| call.result.is_some()).collect::<Vec<_>>();
+        let message = format!("{stored:?}");
+        Ok(ToolOutcome::Done { message, data: json!({}), changes: vec![receipt(Action::Created, 1)] })
+    });
+    let llm = Arc::new(ScriptedLlm::new([
+        Step::calls("add_task", &json!({"title": "milk"})),
+        Step::calls("add_task", &json!({"title": "tea"})),
+        Step::says("Added both."),
+    ]));
+    let mut repo = Recorded::default().repo_without_progress();
+    repo.expect_end_turn().returning(|_, _, _| Ok(()));
+    let answer = send(ports(repo, llm, tools)).await.unwrap();
+    let results: Vec<_> = answer.tool_calls.iter().map(|call| call.result.as_ref().unwrap().message.as_str()).collect();
+    assert_eq!(results, ["[false]", "[true, false]"]);
 }
 
 #[tokio::test]
@@ -80,8 +101,9 @@ async fn results_are_stored_while_a_slow_model_is_waited_for() {
 #[tokio::test]
 async fn the_messages_of_a_new_conversation_are_not_read() {
     let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn()
-        .returning(|_, new| Ok(TurnStart::New { turn: Turn { position: 1, ..turn_of(&new) }, pending: None }));
+    repo.expect_begin_turn().returning(|_, new| {
+        Ok(TurnStart::New { turn: Turn { position: 1, ..turn_of(&new) }, pending: None, time_zone: time_zone() })
+    });
     repo.expect_end_turn().returning(|_, _, _| Ok(()));
     let llm = Arc::new(ScriptedLlm::new([Step::says("hello")]));
     send(ports(repo, llm.clone(), idle())).await.unwrap();
@@ -176,12 +198,13 @@ async fn a_storage_failure_in_a_tool_ends_the_turn() {
 }
 
 #[tokio::test]
-async fn a_turn_whose_lease_is_lost_runs_no_tool() {
+async fn a_turn_ends_at_a_call_that_finds_its_lease_lost() {
     let mut repo = Recorded::default().repo_without_progress();
-    repo.expect_save_progress().times(1).returning(|_, _, _| Err(ConversationRepoError::NoTurn));
+    let mut tools = idle();
+    tools.expect_run().times(1).returning(|_, _, _| Err(ToolError::LeaseLost));
     repo.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));
     let llm = Arc::new(ScriptedLlm::new([Step::calls("delete_task", &json!({"task_identifier": "1"}))]));
-    let error = send(ports(repo, llm, idle())).await.unwrap_err();
+    let error = send(ports(repo, llm, tools)).await.unwrap_err();
     assert!(matches!(error, ChatError::LeaseLost { .. }), "{error:?}");
 }
 

@@ -59,6 +59,13 @@ impl TurnContext {
         self.principal.user
     }
 
+    /// Returns the context of the call at `index` in `round`, whose change stores `draft` up to the call with it.
+    pub fn recording_context(&self, round: u8, index: usize, draft: &Draft) -> ToolContext {
+        let mut context = self.tool_context(round, index);
+        context.origin.message_parts = Some(draft.parts.as_slice().into());
+        context
+    }
+
     /// Returns the context of the call at `index` in `round`.
     pub fn tool_context(&self, round: u8, index: usize) -> ToolContext {
         let call = CallOrigin {
@@ -68,8 +75,12 @@ impl TurnContext {
             round,
             index: u8::try_from(index).unwrap_or(u8::MAX),
         };
-        let origin =
-            Origin { principal: self.principal.clone(), request_id: self.request_id.clone(), call: Some(call) };
+        let origin = Origin {
+            principal: self.principal.clone(),
+            request_id: self.request_id.clone(),
+            call: Some(call),
+            message_parts: None,
+        };
         ToolContext { origin, target: None }
     }
 

@@ -24,7 +24,8 @@ fn call_of(turn: u128, index: u8) -> ToolContext {
         index,
     };
     let principal = Principal { user: owner(), session: None, api_token: None, via: Via::Chat, scopes: Scopes::all() };
-    ToolContext { origin: Origin { principal, request_id: "r".parse().unwrap(), call: Some(call) }, target: None }
+    let request_id = "r".parse().unwrap();
+    ToolContext { origin: Origin { principal, request_id, call: Some(call), message_parts: None }, target: None }
 }
 
 fn context() -> ToolContext {

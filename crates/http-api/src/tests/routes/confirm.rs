@@ -14,6 +14,7 @@ use domain::llm::Step;
 use domain::page::Page;
 use domain::task::Version;
 use domain::tool::{ResolvedCall, ToolOutcome};
+use domain::user::TimeZone;
 use serde_json::{Value, json};
 
 use crate::tests::support::{
@@ -58,7 +59,7 @@ fn with_pending(started_turns: &Arc<Mutex<Vec<NewTurn>>>) -> Ports {
     let mut repo = MockConversationRepo::new();
     repo.expect_begin_turn().returning(move |_, new| {
         recorded.lock().unwrap().push(new.clone());
-        Ok(TurnStart::New { turn: started_turn(&new), pending: Some(pending()) })
+        Ok(TurnStart::New { turn: started_turn(&new), pending: Some(pending()), time_zone: TimeZone::default() })
     });
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     repo.expect_end_turn().returning(|_, _, _| Ok(()));

@@ -16,6 +16,7 @@ use domain::id::TurnId;
 use domain::llm::{FinishReason, LlmError, LlmEvent, Step};
 use domain::page::Page;
 use domain::tool::ToolOutcome;
+use domain::user::TimeZone;
 use futures_channel::oneshot;
 use futures_util::future;
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ fn tracking_repo() -> (MockConversationRepo, Arc<Mutex<Vec<TurnState>>>) {
     let turn = Arc::clone(&active);
     repo.expect_begin_turn().returning(move |_, new| {
         *turn.lock().unwrap() = Some(new.id);
-        Ok(TurnStart::New { turn: started_turn(&new), pending: None })
+        Ok(TurnStart::New { turn: started_turn(&new), pending: None, time_zone: TimeZone::default() })
     });
     let turn = Arc::clone(&active);
     repo.expect_get().returning(move |_, _| Ok(Conversation { active_turn: *turn.lock().unwrap(), ..conversation() }));
@@ -280,7 +281,9 @@ async fn a_turn_is_completed_and_stored_after_its_reader_disconnects() {
     let (stored, is_stored) = oneshot::channel();
     let mut stored = Some(stored);
     let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: started_turn(&new), pending: None }));
+    repo.expect_begin_turn().returning(|_, new| {
+        Ok(TurnStart::New { turn: started_turn(&new), pending: None, time_zone: TimeZone::default() })
+    });
     repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     repo.expect_end_turn().returning(move |_, _, turn| {

@@ -8,6 +8,7 @@ use domain::conversation::{
     ConversationRepoError, ConversationTarget, Idempotency, KeyReuse, MockConversationRepo, TurnStart,
 };
 use domain::llm::Step;
+use domain::user::TimeZone;
 use serde_json::{Value, json};
 
 use crate::tests::support::{
@@ -153,7 +154,7 @@ async fn an_idempotency_key_takes_precedence_over_the_message_id() {
     let mut repo = MockConversationRepo::new();
     repo.expect_begin_turn().returning(move |_, new| {
         *recorded.lock().unwrap() = new.idempotency.clone();
-        Ok(TurnStart::New { turn: started_turn(&new), pending: None })
+        Ok(TurnStart::New { turn: started_turn(&new), pending: None, time_zone: TimeZone::default() })
     });
     repo.expect_messages().returning(|_, _, _, _| Err(ConversationRepoError::NotFound));
     repo.expect_answer().returning(|_, _| Err(ConversationRepoError::NoTurn));

@@ -7,8 +7,9 @@ use domain::conversation::turn::Turn;
 use domain::conversation::{Conversation, ConversationTarget, MockConversationRepo, NewTurn, TurnStart};
 use domain::llm::{ScriptedLlm, Step};
 use domain::page::Page;
+use domain::user::TimeZone;
 
-use super::ports::{CONVERSATION, OPERATION, Ports, TASK, json, me, now, signed_in, user};
+use super::ports::{CONVERSATION, OPERATION, Ports, TASK, json, me, now, signed_in};
 
 pub(crate) const CHAT: &str = "/api/{user_id}/chat";
 
@@ -46,7 +47,9 @@ pub(crate) fn receipt(seq: u64, action: Action) -> Receipt {
 /// A repository in which every turn starts.
 pub(crate) fn repo_starting_turns() -> MockConversationRepo {
     let mut repo = MockConversationRepo::new();
-    repo.expect_begin_turn().returning(|_, new| Ok(TurnStart::New { turn: started_turn(&new), pending: None }));
+    repo.expect_begin_turn().returning(|_, new| {
+        Ok(TurnStart::New { turn: started_turn(&new), pending: None, time_zone: TimeZone::default() })
+    });
     repo
 }
 
@@ -62,7 +65,6 @@ pub(crate) fn conversation_repo() -> MockConversationRepo {
 pub(crate) fn ports_with_llm(steps: impl IntoIterator<Item = Step>) -> Ports {
     let mut ports = Ports::new();
     ports.conversations = conversation_repo();
-    ports.users.expect_get().returning(|_| Ok(user()));
     ports.llm = ScriptedLlm::new(steps);
     ports.tools.expect_tools().returning(Vec::new);
     ports.tools.expect_resolve().returning(|_, calls| Ok(vec![domain::tool::ResolvedCall::default(); calls.len()]));

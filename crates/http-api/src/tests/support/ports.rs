@@ -161,7 +161,7 @@ impl Ports {
         let ids: Arc<dyn IdGenerator> = Arc::new(CountingIds::default());
         let users = Arc::new(self.users);
         let accounts = AccountPorts {
-            users: users.clone(),
+            users,
             sessions: Arc::new(self.sessions),
             api_tokens: Arc::new(self.api_tokens),
             system: Arc::new(self.system),
@@ -185,7 +185,6 @@ impl Ports {
         let changes = ChangeService::new(ledger.clone(), tasks.clone());
         let chat = ChatPorts {
             conversations: Arc::new(self.conversations),
-            users,
             llm: Arc::new(self.llm),
             tools: Arc::new(self.tools),
             changes: changes.clone(),

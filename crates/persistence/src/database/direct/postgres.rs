@@ -1,30 +1,31 @@
 //! Reads and batches on PostgreSQL with tokio-postgres.
 //!
 //! Reads of all callers are pipelined on few connections. A batch has a connection of its own until it ends, and takes
-//! two round trips: BEGIN with all of its statements, then COMMIT.
+//! one round trip: BEGIN, its statements and COMMIT are sent together. A statement whose guard refuses its result fails
+//! (see [`guarded`]), so that the COMMIT behind it rolls back.
 //!
 //! A connection is driven by the thread that has opened it, and callers on this thread use it: whatever they send before
 //! they wait goes out together, and no other thread has to be woken.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use domain::storage::StorageError;
 use futures_util::TryStreamExt as _;
-use futures_util::future::{join, join_all};
-use sea_orm::sea_query::Value;
-use sea_orm::{Statement, Values};
+use futures_util::future::{join_all, join3};
+use sea_orm::Statement;
 use tokio::sync::Semaphore;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
 use super::connector::Connector;
-use crate::database::batch::{Batch, Outcome, Step, StepResult};
+use super::parameters::Parameters;
+use crate::database::batch::{Batch, Guard, Outcome, Step, StepResult};
 use crate::database::row::{OwnedRow, Row};
 use crate::error::postgres_storage;
 
@@ -59,6 +60,9 @@ struct DriverConnection {
     /// there, and are planned each time.
     statements: Option<Mutex<HashMap<String, tokio_postgres::Statement>>>,
 }
+
+/// The results of some statements of a transaction, and that of its COMMIT.
+type ChunkResult = (Vec<Result<StepResult, Error>>, Result<(), Error>);
 
 /// The connection of a batch. It is closed with an unfinished transaction, and used again otherwise.
 struct BatchConnection<'c> {
@@ -226,11 +230,9 @@ impl BatchConnection<'_> {
             }));
         }
         let outcome = connection.run_steps(steps, limit).await?;
-        let end = if matches!(outcome, Ok(Outcome::Committed(_))) { "COMMIT" } else { "ROLLBACK" };
         if outcome.is_err() {
             connection.forget_statements();
         }
-        in_time(limit, connection.client.batch_execute(end)).await?.map_err(postgres_storage)?;
         self.is_clean = true;
         Ok(outcome)
     }
@@ -244,43 +246,63 @@ impl DriverConnection {
         Ok(Self { thread: this_thread(), client, statements })
     }
 
-    /// Sends BEGIN and the statements before it waits for their results, in chunks that are answered within `limit` each.
-    /// The outer error is the timeout.
+    /// Runs a transaction, in chunks that are answered within `limit` each. The outer error is the timeout, or that of a
+    /// transaction whose end is unknown.
     async fn run_steps(&self, steps: &[Step], limit: Duration) -> Result<Result<Outcome, Error>, StorageError> {
         let mut results = Vec::with_capacity(steps.len());
+        let chunks = steps.len().div_ceil(PIPELINED);
         for (index, chunk) in steps.chunks(PIPELINED).enumerate() {
-            let answers = match in_time(limit, self.run_chunk(chunk, index == 0)).await? {
+            let is_last = index + 1 == chunks;
+            let answers = in_time(limit, self.run_chunk(chunk, index == 0, is_last)).await?;
+            let (answers, ended) = match answers {
                 Ok(answers) => answers,
-                Err(error) => return Ok(Err(error)),
+                Err(error) => return self.roll_back(index > 0, limit).await.map(|()| Err(error)),
             };
             for (answer, step) in answers.into_iter().zip(chunk) {
                 match answer {
-                    Ok(result) if result.meets(step.guard) => results.push(result),
-                    // What follows a statement that its guard refuses may fail because of that.
-                    Ok(_) => return Ok(Ok(Outcome::Refused(results.len()))),
-                    Err(error) => return Ok(Err(error)),
+                    Ok(result) => results.push(result),
+                    Err(error) => {
+                        // A COMMIT that has been sent has rolled back.
+                        self.roll_back(!is_last, limit).await?;
+                        let is_refused = step.guard != Guard::None && error.code() == Some(&SqlState::DIVISION_BY_ZERO);
+                        return Ok(if is_refused { Ok(Outcome::Refused(results.len())) } else { Err(error) });
+                    }
                 }
             }
+            ended.map_err(postgres_storage)?;
         }
         Ok(Ok(Outcome::Committed(results)))
     }
 
-    /// Sends the statements, behind BEGIN if they are the first ones, and waits for their results.
-    async fn run_chunk(&self, steps: &[Step], is_first: bool) -> Result<Vec<Result<StepResult, Error>>, Error> {
+    async fn roll_back(&self, is_open: bool, limit: Duration) -> Result<(), StorageError> {
+        if is_open {
+            in_time(limit, self.client.batch_execute("ROLLBACK")).await?.map_err(postgres_storage)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the statements, behind BEGIN if they are the first ones and before COMMIT if they are the last ones, and
+    /// waits for their results.
+    async fn run_chunk(&self, steps: &[Step], is_first: bool, is_last: bool) -> Result<ChunkResult, Error> {
         let mut work = Vec::with_capacity(steps.len());
         for step in steps {
             let parameters = Parameters::of(&step.statement);
-            let prepared = self.prepared(&step.statement.sql, &parameters.types).await?;
-            work.push((&step.statement.sql, prepared, parameters));
+            let sql = guarded(step);
+            let prepared = self.prepared(&sql, &parameters.types).await?;
+            work.push((sql, prepared, parameters));
         }
-        let statements =
-            join_all(work.iter().map(|(sql, prepared, parameters)| self.execute(sql, prepared.as_ref(), parameters)));
-        if !is_first {
-            return Ok(statements.await);
-        }
+        let command = async |sql: Option<&str>| match sql {
+            Some(sql) => self.client.batch_execute(sql).await,
+            None => Ok(()),
+        };
         // Polled in this order, and a request is sent when it is polled first.
-        let (begun, results) = join(self.client.batch_execute("BEGIN"), statements).await;
-        begun.map(|()| results)
+        let (begun, results, ended) = join3(
+            command(is_first.then_some("BEGIN")),
+            join_all(work.iter().map(|(sql, prepared, parameters)| self.execute(sql, prepared.as_ref(), parameters))),
+            command(is_last.then_some("COMMIT")),
+        )
+        .await;
+        begun.map(|()| (results, ended))
     }
 
     async fn query(&self, sql: &str, parameters: &Parameters) -> Result<StepResult, Error> {
@@ -332,65 +354,28 @@ impl DriverConnection {
     }
 }
 
+/// The SQL of a step, which divides by zero if its result is not what the guard demands. Rows are returned as they are,
+/// but none by a statement that is to return none.
+fn guarded(step: &Step) -> Cow<'_, str> {
+    let sql = &step.statement.sql;
+    let returning = if step.returns_rows { "" } else { " RETURNING 1" };
+    match step.guard {
+        Guard::None => Cow::Borrowed(sql),
+        Guard::SomeRows if step.returns_rows => Cow::Owned(format!(
+            "WITH step AS ({sql}), guard AS (SELECT 1 / count(*) AS is_met FROM step) \
+             SELECT step.* FROM guard LEFT JOIN step ON guard.is_met IS NOT NULL"
+        )),
+        Guard::SomeRows => Cow::Owned(format!("WITH step AS ({sql}{returning}) SELECT 1 / count(*) FROM step")),
+        Guard::NoRows => {
+            Cow::Owned(format!("WITH step AS ({sql}{returning}) SELECT 1 / (count(*) = 0)::int FROM step"))
+        }
+    }
+}
+
 /// Whether a prepared statement is outdated: the schema has changed ("cached plan must not change result type"), or a
 /// pooler has moved the connection to another server.
 fn is_outdated(error: &Error) -> bool {
     error
         .code()
         .is_some_and(|code| *code == SqlState::FEATURE_NOT_SUPPORTED || *code == SqlState::INVALID_SQL_STATEMENT_NAME)
-}
-
-/// The values of a statement with their types.
-struct Parameters {
-    values: Vec<Parameter>,
-    types: Vec<Type>,
-}
-
-/// A value, which is written as the type that [`type_of`] declares.
-#[derive(Debug)]
-struct Parameter(Value);
-
-impl Parameters {
-    fn of(statement: &Statement) -> Self {
-        let values: Vec<_> = statement.values.iter().flat_map(Values::iter).cloned().map(Parameter).collect();
-        let types = values.iter().map(|value| type_of(&value.0)).collect();
-        Self { values, types }
-    }
-}
-
-/// The type of a value, as `SQLx` declares it.
-fn type_of(value: &Value) -> Type {
-    match value {
-        Value::Bool(_) => Type::BOOL,
-        Value::Int(_) => Type::INT4,
-        Value::BigInt(_) | Value::BigUnsigned(_) => Type::INT8,
-        Value::Bytes(_) => Type::BYTEA,
-        Value::Json(_) => Type::JSONB,
-        Value::ChronoDateTimeUtc(_) => Type::TIMESTAMPTZ,
-        Value::Uuid(_) => Type::UUID,
-        _ => Type::TEXT,
-    }
-}
-
-impl ToSql for Parameter {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match &self.0 {
-            Value::Bool(value) => value.to_sql(ty, out),
-            Value::Int(value) => value.to_sql(ty, out),
-            Value::BigInt(value) => value.to_sql(ty, out),
-            Value::BigUnsigned(value) => value.map(i64::try_from).transpose()?.to_sql(ty, out),
-            Value::Bytes(value) => value.to_sql(ty, out),
-            Value::Json(value) => value.as_deref().to_sql(ty, out),
-            Value::ChronoDateTimeUtc(value) => value.to_sql(ty, out),
-            Value::Uuid(value) => value.to_sql(ty, out),
-            Value::String(value) => value.to_sql(ty, out),
-            other => Err(format!("no such value is stored: {other:?}").into()),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
 }

@@ -1,13 +1,13 @@
 //! Changes made by a turn's tool calls: each effect happens once, and only while its turn is running.
 
-use domain::change::{CallOrigin, ChangeRepo as _, ChangeRepoError, EffectId, Entry, Write};
+use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, EffectId, Entry, Write};
 use domain::conversation::turn::{Attempt, Turn};
 use domain::conversation::{ConversationRepo as _, KeyReuse, NewTurn, TurnStart};
 use domain::id::UserId;
 use domain::task::{Task, TaskRepo as _};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, call, change, effect, id, new_conversation, new_task, new_turn, request};
+use crate::fixture::{Fixture, at, call, change, effect, id, new_conversation, new_task, new_turn, request, text};
 
 on_both_databases!(
     an_effect_happens_once,
@@ -16,6 +16,7 @@ on_both_databases!(
     effects_are_identified_by_turn_round_and_call,
     a_failed_effect_can_be_retried,
     an_effect_outlives_its_conversation,
+    the_call_is_stored_with_its_effect,
 );
 
 struct Case {
@@ -157,5 +158,27 @@ async fn an_effect_outlives_its_conversation(test: TestDatabase) -> anyhow::Resu
     assert_eq!(case.found(origin.effect()).await?, done);
     // A change without a call needs no turn.
     case.fixture.changes.commit(case.owner, &[case.create()?], &change(case.owner, at(2))).await?;
+    Ok(())
+}
+
+async fn the_call_is_stored_with_its_effect(test: TestDatabase) -> anyhow::Result<()> {
+    let case = Case::new(test).await?;
+    let (fixture, owner) = (&case.fixture, case.owner);
+    let parts = async || anyhow::Ok(fixture.conversations.answer(owner, case.turn.id).await?.message.parts);
+    let commit = async |writes: &[Write], index, words: &str| {
+        let origin = call(&case.turn, index);
+        let message_parts = Some(text(words).into());
+        let change = Change { message_parts, ..effect(owner, origin, at(1)) };
+        fixture.changes.commit(owner, writes, &change).await
+    };
+    let task = new_task(owner, "Milk")?;
+    commit(&[Write::create(task.clone())], 0, "first").await?;
+    assert_eq!(parts().await?, text("first"));
+
+    let stale = Write::replace(task.toggle(at(1)), task.toggle(at(2)));
+    assert!(matches!(commit(&[stale], 1, "stale").await, Err(ChangeRepoError::Stale)));
+    fixture.conversations.stop_turn(owner, case.turn.id, at(2)).await?;
+    assert!(matches!(commit(&[case.create()?], 1, "stopped").await, Err(ChangeRepoError::LeaseLost)));
+    assert_eq!(parts().await?, text("first"));
     Ok(())
 }

@@ -20,7 +20,7 @@ async fn a_conversation_is_found_by_its_client_key(test: TestDatabase) -> anyhow
     fixture.statements();
     let first = fixture.begin(owner, new.clone()).await?;
     // Whether the conversation is new is not known when the look-ups of an expired turn and a pending action are sent.
-    assert_eq!(fixture.statements().len(), 6);
+    assert_eq!(fixture.statements().len(), 7);
     assert_eq!((first.conversation, first.position), (*proposed, 1));
     let busy = fixture.conversations.begin_turn(owner, new_turn(slug("one", "Else")?, at(1))?).await;
     assert!(matches!(busy, Err(ConversationRepoError::TurnInProgress)), "{busy:?}");
@@ -29,7 +29,7 @@ async fn a_conversation_is_found_by_its_client_key(test: TestDatabase) -> anyhow
     fixture.conversations.end_turn(owner, first.attempt(), ended).await?;
 
     let second = fixture.conversations.begin_turn(owner, new_turn(slug("one", "Else")?, at(3))?).await?;
-    let TurnStart::New { turn: second, pending } = second else { anyhow::bail!("{second:?}") };
+    let TurnStart::New { turn: second, pending, .. } = second else { anyhow::bail!("{second:?}") };
     assert_eq!((second.conversation, second.position, pending), (first.conversation, 3, Some(action)));
     let found = fixture.conversations.get(owner, first.conversation).await?;
     assert_eq!((found.title.as_str(), found.message_count), ("Groceries", 4));

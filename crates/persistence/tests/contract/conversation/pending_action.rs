@@ -62,7 +62,7 @@ fn confirming(conversation: ConversationId, pending: PendingActionId, when: i64)
 
 async fn begin(fixture: &Fixture, owner: UserId, turn: NewTurn) -> anyhow::Result<(Turn, Option<PendingAction>)> {
     match fixture.conversations.begin_turn(owner, turn).await? {
-        TurnStart::New { turn, pending } => Ok((turn, pending)),
+        TurnStart::New { turn, pending, .. } => Ok((turn, pending)),
         other => anyhow::bail!("{other:?}"),
     }
 }

@@ -21,9 +21,10 @@ use crate::fixture::{Fixture, at, call, effect, id, new_task};
 /// Sizes of a pool that is one, and of a pool that is divided into connections for reads, batches and other statements.
 const POOL_SIZES: [u32; 2] = [2, 5];
 
-/// A COMMIT as both drivers send it: a query without parameters
+/// A COMMIT as both drivers send it, a query without parameters, and the command tag of its answer
 /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
-const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+const COMMIT_QUERY: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
+const COMMIT: &[u8] = b"COMMIT\0";
 
 /// Behaviour of the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ async fn forward(mut client: TcpStream, server: Arc<str>, mut mode: watch::Recei
                     let commit = commit?;
                     if now == Mode::CutAfterCommit {
                         server.write_all(&commit).await?;
-                        server.read_u8().await?;
+                        read_until_committed(&mut server).await?;
                     }
                     return Ok(());
                 }
@@ -91,7 +92,16 @@ async fn forward(mut client: TcpStream, server: Arc<str>, mut mode: watch::Recei
     }
 }
 
-/// Forwards until the client sends COMMIT. Returns what it sent with it.
+/// Reads answers up to that of COMMIT.
+async fn read_until_committed(server: &mut TcpStream) -> anyhow::Result<()> {
+    let mut answers = Vec::new();
+    while !answers.windows(COMMIT.len()).any(|bytes| bytes == COMMIT) {
+        anyhow::ensure!(server.read_buf(&mut answers).await? > 0, "a connection was closed");
+    }
+    Ok(())
+}
+
+/// Forwards what the client sends before COMMIT. Returns what it sent from there on.
 async fn forward_until_commit(client: &mut TcpStream, server: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
     let (mut sent, mut answered) = ([0; 16 * 1024], [0; 16 * 1024]);
     loop {
@@ -100,8 +110,9 @@ async fn forward_until_commit(client: &mut TcpStream, server: &mut TcpStream) ->
             read = server.read(&mut answered) => (&mut *client, &answered[..read?]),
         };
         anyhow::ensure!(!read.is_empty(), "a connection was closed");
-        if read.windows(COMMIT.len()).any(|bytes| bytes == COMMIT) {
-            return Ok(read.to_vec());
+        if let Some(end) = read.windows(COMMIT_QUERY.len()).position(|bytes| bytes == COMMIT_QUERY) {
+            source.write_all(&read[..end]).await?;
+            return Ok(read[end..].to_vec());
         }
         source.write_all(read).await?;
     }

@@ -67,16 +67,16 @@ async fn an_idempotency_key_adds_no_statement(test: TestDatabase) -> anyhow::Res
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.statements();
-    // Inserts of the conversation, the turn and the messages.
+    // Inserts of the conversation, the turn and the messages, and the look-up of the time zone.
     let turn = begin(&fixture, owner).await?;
-    assert_eq!(fixture.statements().len(), 3);
+    assert_eq!(fixture.statements().len(), 4);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     // In an existing conversation also the updates of an expired turn and its message, and the look-up of a pending action.
     let mut next = new_turn(ConversationTarget::Existing(turn.conversation), at(2))?;
     next.idempotency = Some(request("next", 1, KeyReuse::Refuse)?);
     fixture.statements();
     fixture.begin(owner, next).await?;
-    assert_eq!(fixture.statements().len(), 6);
+    assert_eq!(fixture.statements().len(), 7);
     Ok(())
 }
 

@@ -5,13 +5,16 @@ use std::num::NonZeroU16;
 use domain::conversation::message::Message;
 use domain::conversation::turn::{Attempt, Turn, TurnState};
 use domain::conversation::{
-    ConversationRepo as _, ConversationRepoError, ConversationTarget, MessageOrder, TurnResult,
+    ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnResult,
+    TurnStart,
 };
 use domain::id::{ConversationId, TurnId, UserId};
 use domain::page::PageRequest;
+use domain::patch::Patch;
+use domain::user::{TimeZone, UserPatch, UserRepo as _};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, id, new_conversation, new_turn, text};
+use crate::fixture::{Fixture, at, id, new_conversation, new_turn, request, text};
 
 on_both_databases!(
     a_turn_creates_or_continues_a_conversation,
@@ -20,6 +23,7 @@ on_both_databases!(
     a_renewed_lease_keeps_the_turn_running,
     a_turn_ends_once_in_any_final_state,
     a_missing_turn_cannot_be_continued,
+    a_turn_begins_with_the_users_time_zone,
 );
 
 /// `Lease::LENGTH` in microseconds.
@@ -157,5 +161,22 @@ async fn a_missing_turn_cannot_be_continued(test: TestDatabase) -> anyhow::Resul
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
     }
+    Ok(())
+}
+
+async fn a_turn_begins_with_the_users_time_zone(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let zone: TimeZone = "Asia/Kolkata".parse()?;
+    let patch = UserPatch { time_zone: Patch::Set(zone), ..UserPatch::default() };
+    fixture.users.update(owner, patch, at(0)).await?;
+    let keyed = |when| -> anyhow::Result<NewTurn> {
+        let idempotency = Some(request("key", 1, KeyReuse::Refuse)?);
+        Ok(NewTurn { idempotency, ..new_turn(new_conversation()?, at(when))? })
+    };
+    let first = fixture.conversations.begin_turn(owner, keyed(0)?).await?;
+    assert!(matches!(first, TurnStart::New { time_zone, .. } if time_zone == zone), "{first:?}");
+    let second = fixture.conversations.begin_turn(owner, keyed(LEASE)?).await?;
+    assert!(matches!(second, TurnStart::Resumed { time_zone, .. } if time_zone == zone), "{second:?}");
     Ok(())
 }

@@ -112,7 +112,7 @@ async fn turn_after(
     let started = recorded.started.clone();
     repo.expect_begin_turn().returning(move |_, new| {
         *started.lock().unwrap() = Some(new.clone());
-        Ok(TurnStart::New { turn: turn_of(&new), pending: pending.clone() })
+        Ok(TurnStart::New { turn: turn_of(&new), pending: pending.clone(), time_zone: time_zone() })
     });
     let deleted = Arc::default();
     let llm = Arc::new(ScriptedLlm::new(steps));

@@ -161,7 +161,7 @@ async fn receipts_depend_on_commits_and_not_on_the_models_text() {
     let base = ports(recorded.repo(), Arc::new(ScriptedLlm::new(steps)), succeeding());
     let answer = send(ChatPorts { signals: signals.clone(), ..base }).await.unwrap();
     let changes: Vec<_> = answer.receipts.changes.iter().map(|change| change.receipt.action).collect();
-    assert_eq!((changes, answer.receipts.undoable), (vec![crate::change::Action::Created], true));
+    assert_eq!((changes, answer.receipts.undoable), (vec![Action::Created], true));
     assert_eq!(signals.ended().answer.receipts, answer.receipts);
     assert_eq!(
         crate::conversation::message::receipts(&recorded.ended().parts).count(),

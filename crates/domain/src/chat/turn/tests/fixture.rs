@@ -20,7 +20,6 @@ use crate::page::Page;
 use crate::principal::Scopes;
 use crate::runtime::{Background, ManualClock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ResolvedCall, ToolOutcome};
-use crate::user::{MockUserRepo, User};
 
 /// The time at which the tests' clocks start.
 pub(super) fn now() -> DateTime<Utc> {
@@ -132,7 +131,7 @@ impl Recorded {
         let started = self.started.clone();
         repo.expect_begin_turn().withf(|user, _| *user == owner()).returning(move |_, new| {
             *started.lock().unwrap() = Some(new.clone());
-            Ok(TurnStart::New { turn: turn_of(&new), pending: None })
+            Ok(TurnStart::New { turn: turn_of(&new), pending: None, time_zone: time_zone() })
         });
         self.expect_messages(repo)
     }
@@ -193,18 +192,6 @@ impl Recorded {
 }
 
 pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, tools: MockToolExecutor) -> ChatPorts {
-    let mut users = MockUserRepo::new();
-    users.expect_get().returning(|id| {
-        Ok(User {
-            id,
-            email: "ada@example.com".parse().unwrap(),
-            name: "Ada".parse().unwrap(),
-            time_zone: "Pacific/Auckland".parse().unwrap(),
-            token_version: 0,
-            created_at: now(),
-            updated_at: now(),
-        })
-    });
     let mut ids = MockIdGenerator::new();
     let mut next = 1000;
     ids.expect_next().returning(move || {
@@ -216,7 +203,6 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
     let clock = Arc::new(ManualClock::at(now()));
     ChatPorts {
         conversations: Arc::new(conversations),
-        users: Arc::new(users),
         llm,
         tools: Arc::new(tools),
         changes: changes(&Memory::with([])),
@@ -228,6 +214,10 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         ids: Arc::new(ids),
         instance: "test".parse().unwrap(),
     }
+}
+
+pub(super) fn time_zone() -> TimeZone {
+    "Pacific/Auckland".parse().unwrap()
 }
 
 /// The ports with a timer on which sleeps of `length` complete at once.

@@ -25,6 +25,11 @@ fn failed_with(recorded: &Recorded, parts: Vec<Part>) -> MockConversationRepo {
 
 /// The same, with a pending action.
 fn failed_with_pending(recorded: &Recorded, parts: Vec<Part>, pending: Option<PendingAction>) -> MockConversationRepo {
+    recorded.expect_rest(resuming(recorded, parts, pending))
+}
+
+/// Expects only the start of the turn.
+fn resuming(recorded: &Recorded, parts: Vec<Part>, pending: Option<PendingAction>) -> MockConversationRepo {
     let mut repo = MockConversationRepo::new();
     let started = recorded.started.clone();
     repo.expect_begin_turn().returning(move |_, new| {
@@ -37,9 +42,10 @@ fn failed_with_pending(recorded: &Recorded, parts: Vec<Part>, pending: Option<Pe
             usage,
             at,
             pending: pending.clone(),
+            time_zone: time_zone(),
         })
     });
-    recorded.expect_rest(repo)
+    repo
 }
 
 fn spec(name: &'static str, read_only: bool) -> ToolSpec {
@@ -94,10 +100,10 @@ async fn calls_without_a_result_get_the_recorded_outcome_and_are_not_run_again()
 async fn an_attempt_that_fails_early_keeps_the_recorded_calls() {
     let recorded = Recorded::default();
     let done = call(0, "add_task", Some("Task 'milk' created successfully"));
-    let base = ports(failed_with(&recorded, vec![done.clone()]), Arc::new(ScriptedLlm::new([])), idle());
-    let mut users = crate::user::MockUserRepo::new();
-    users.expect_get().returning(|_| Err(UserRepoError::Storage(StorageError::Unavailable("gone".into()))));
-    send(ChatPorts { users: Arc::new(users), ..base }).await.unwrap_err();
+    let mut repo = resuming(&recorded, vec![done.clone()], None);
+    repo.expect_messages()
+        .returning(|_, _, _, _| Err(ConversationRepoError::Storage(StorageError::Unavailable("gone".into()))));
+    send(ports(recorded.expect_progress(repo), Arc::new(ScriptedLlm::new([])), idle())).await.unwrap_err();
     let ended = recorded.ended();
     assert_eq!(ended.parts[0], done, "the next attempt must not repeat it");
     let text = content(&ended.parts);
