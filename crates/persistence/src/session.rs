@@ -171,8 +171,6 @@ impl SessionRepo for SeaSessionRepo {
     }
 }
 
-/// Reads the user's token version, and the session's times of creation, last use and expiry.
-
 impl TryFrom<Model> for Session {
     type Error = StorageError;
     fn try_from(row: Model) -> Result<Self, StorageError> {
