@@ -101,9 +101,9 @@ async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
     let distinct: BTreeSet<_> = created.iter().collect();
     ensure!(distinct.len() == created.len(), "a task was created twice");
     ensure!(acknowledged.len() >= kills * CHANGES_BEFORE_KILL - kills * WRITERS, "{}", acknowledged.len());
-    let lost = acknowledged.iter().filter(|id| !distinct.contains(id)).count();
+    let missing = acknowledged.iter().filter(|id| !distinct.contains(id)).count();
     let (acknowledged, changes) = (acknowledged.len(), created.len());
-    ensure!(lost == 0, "{lost} of {acknowledged} acknowledged writes are not in the ledger");
+    ensure!(missing == 0, "{missing} of {acknowledged} acknowledged writes are not in the ledger");
     writeln!(std::io::stderr(), "{kills} kills: {acknowledged} acknowledged writes, {changes} changes, none lost")?;
     Ok(())
 }

@@ -1,12 +1,18 @@
 //! Authentication of requests by access token or API token.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::followed_sessions::{FollowedSession, FollowedSessions};
 use super::{AccessClaims, AccountError, AccountService, TokenError};
 use crate::api_token::ApiTokenStatus;
+use crate::id::SessionId;
 use crate::principal::{Principal, Scopes, Via};
 use crate::secret::SecretKind;
 use crate::session::{Client, SessionRepoError, SessionStatus};
+use crate::storage::StorageError;
 
 /// Minimum time between two updates of `last_used_at`.
 const LAST_USED_INTERVAL: TimeDelta = TimeDelta::minutes(1);
@@ -41,6 +47,32 @@ impl AccountService {
             }
         }
         self.authenticate(token, client).await
+    }
+
+    /// Time between two calls of [`refresh_followed`](Self::refresh_followed).
+    pub const REFRESH_INTERVAL: Duration = FollowedSessions::REFRESH_INTERVAL;
+
+    /// Follows the session of an access token; returns `None` for an API token.
+    pub fn follow_session(&self, principal: &Principal) -> Option<FollowedSession> {
+        Some(self.followed.follow((principal.user, principal.session?)))
+    }
+
+    /// Reads the status of all followed sessions and records their use. MUST be called every
+    /// [`REFRESH_INTERVAL`](Self::REFRESH_INTERVAL); otherwise each of them is read by itself.
+    ///
+    /// # Errors
+    /// If storage fails.
+    pub async fn refresh_followed(&self) -> Result<(), StorageError> {
+        let keys = self.followed.keys();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (at, now) = (self.followed.start_read(), self.clock.now());
+        let ids: Vec<_> = keys.iter().map(|(_, session)| *session).collect();
+        let found: HashMap<_, _> = self.system.session_statuses(&ids, now).await?.into_iter().collect();
+        self.followed.store(&keys, &found, at);
+        let used = unrecorded(&found, now);
+        if used.is_empty() { Ok(()) } else { self.system.touch_sessions(&used, now).await }
     }
 
     fn verify(&self, token: &str) -> Result<AccessClaims, AccountError> {
@@ -129,6 +161,11 @@ impl AccountService {
     }
 }
 
-pub(super) fn is_update_due(last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+fn is_update_due(last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     last.is_none_or(|last| now - last >= LAST_USED_INTERVAL)
+}
+
+/// The sessions whose last use has to be recorded.
+fn unrecorded(found: &HashMap<SessionId, SessionStatus>, now: DateTime<Utc>) -> Vec<SessionId> {
+    found.iter().filter(|(_, status)| is_update_due(Some(status.last_used_at), now)).map(|(id, _)| *id).collect()
 }

@@ -4,15 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
-use super::AccountService;
-use super::authentication::is_update_due;
 use crate::id::{SessionId, UserId};
-use crate::principal::Principal;
 use crate::runtime::Timer;
 use crate::session::SessionStatus;
-use crate::storage::StorageError;
 
 /// The sessions that are followed, with their status at the last refresh.
 pub(super) struct FollowedSessions {
@@ -34,11 +28,24 @@ pub struct FollowedSession {
 }
 
 impl FollowedSessions {
+    /// Time between two refreshes.
+    pub(super) const REFRESH_INTERVAL: Duration = Duration::from_secs(4);
     /// Maximum age of a status: two refreshes, so that one may be late.
-    const TTL: Duration = AccountService::REFRESH_INTERVAL.saturating_mul(2);
+    const TTL: Duration = Self::REFRESH_INTERVAL.saturating_mul(2);
 
     pub(super) fn new(timer: Arc<dyn Timer>) -> Self {
         Self { timer, sessions: Mutex::default() }
+    }
+
+    /// The time at which a read of storage starts.
+    pub(super) fn start_read(&self) -> Duration {
+        self.timer.elapsed()
+    }
+
+    /// Follows a session.
+    pub(super) fn follow(self: &Arc<Self>, key: (UserId, SessionId)) -> FollowedSession {
+        self.locked().entry(key).or_default().followers += 1;
+        FollowedSession { all: Arc::clone(self), key }
     }
 
     /// Returns the status of a followed session, if it is known and recent.
@@ -47,12 +54,12 @@ impl FollowedSessions {
         (self.timer.elapsed().saturating_sub(at) < Self::TTL).then_some(status)
     }
 
-    fn keys(&self) -> Vec<(UserId, SessionId)> {
+    pub(super) fn keys(&self) -> Vec<(UserId, SessionId)> {
         self.locked().keys().copied().collect()
     }
 
     /// Stores what a read that started at `at` has found. A session that it did not find has ended.
-    fn store(&self, keys: &[(UserId, SessionId)], found: &HashMap<SessionId, SessionStatus>, at: Duration) {
+    pub(super) fn store(&self, keys: &[(UserId, SessionId)], found: &HashMap<SessionId, SessionStatus>, at: Duration) {
         let mut sessions = self.locked();
         for key in keys {
             if let Some(followed) = sessions.get_mut(key) {
@@ -77,39 +84,4 @@ impl Drop for FollowedSession {
             }
         }
     }
-}
-
-impl AccountService {
-    /// Time between two calls of [`refresh_followed`](Self::refresh_followed).
-    pub const REFRESH_INTERVAL: Duration = Duration::from_secs(4);
-
-    /// Follows the session of an access token; returns `None` for an API token.
-    pub fn follow_session(&self, principal: &Principal) -> Option<FollowedSession> {
-        let key = (principal.user, principal.session?);
-        self.followed.locked().entry(key).or_default().followers += 1;
-        Some(FollowedSession { all: self.followed.clone(), key })
-    }
-
-    /// Reads the status of all followed sessions and records their use. MUST be called every
-    /// [`REFRESH_INTERVAL`](Self::REFRESH_INTERVAL); otherwise each of them is read by itself.
-    ///
-    /// # Errors
-    /// If storage fails.
-    pub async fn refresh_followed(&self) -> Result<(), StorageError> {
-        let keys = self.followed.keys();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let (at, now) = (self.followed.timer.elapsed(), self.clock.now());
-        let ids: Vec<_> = keys.iter().map(|(_, session)| *session).collect();
-        let found: HashMap<_, _> = self.system.session_statuses(&ids, now).await?.into_iter().collect();
-        self.followed.store(&keys, &found, at);
-        let used = unrecorded(&found, now);
-        if used.is_empty() { Ok(()) } else { self.system.touch_sessions(&used, now).await }
-    }
-}
-
-/// The sessions whose last use has to be recorded.
-fn unrecorded(found: &HashMap<SessionId, SessionStatus>, now: DateTime<Utc>) -> Vec<SessionId> {
-    found.iter().filter(|(_, status)| is_update_due(Some(status.last_used_at), now)).map(|(id, _)| *id).collect()
 }

@@ -91,7 +91,7 @@ impl Case {
 
 /// Interrupts batches by a function of the server, which makes them fail with this text in the error.
 async fn interrupted_by(test: &str, function: &str, code: &str) -> anyhow::Result<()> {
-    let Some(case) = Case::new(test, Duration::from_secs(60)).await? else { return Ok(()) };
+    let Some(case) = Case::new(test, Duration::from_mins(1)).await? else { return Ok(()) };
     for _ in 0..ROUNDS {
         let lock = case.lock().await?;
         let batch = case.toggle();

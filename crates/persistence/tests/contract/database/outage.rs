@@ -135,7 +135,7 @@ async fn fixture(test: &str, max_connections: u32) -> anyhow::Result<Option<(Fix
     Ok(Some((Fixture::with(database, through_proxy).await?, proxy)))
 }
 
-fn assert_commit_unavailable<T: std::fmt::Debug>(outcome: Result<T, ChangeRepoError>) -> anyhow::Result<()> {
+fn assert_commit_unavailable<T: std::fmt::Debug>(outcome: &Result<T, ChangeRepoError>) -> anyhow::Result<()> {
     let unavailable = matches!(outcome, Err(ChangeRepoError::Storage(StorageError::Unavailable(_))));
     anyhow::ensure!(unavailable, "{outcome:?}");
     Ok(())
@@ -167,7 +167,7 @@ async fn a_hanging_server_is_unavailable_until_it_recovers() -> anyhow::Result<(
             assert_unavailable(&fixture).await?;
         }
         for _ in 0..3 {
-            assert_commit_unavailable(fixture.write(owner, Write::create(new_task(owner, "Bread")?)).await)?;
+            assert_commit_unavailable(&fixture.write(owner, Write::create(new_task(owner, "Bread")?)).await)?;
         }
         assert!(matches!(fixture.database.ping().await, Err(StorageError::Unavailable(_))));
         proxy.set_mode(Mode::Forward);
@@ -202,7 +202,7 @@ async fn a_connection_that_dies_before_the_commit_leaves_nothing_done() -> anyho
         let change = effect(owner, call(&turn, 0), at(1));
         let write = Write::create(new_task(owner, "Milk")?);
         proxy.set_mode(Mode::CutBeforeCommit);
-        assert_commit_unavailable(fixture.changes.commit(owner, std::slice::from_ref(&write), &change).await)?;
+        assert_commit_unavailable(&fixture.changes.commit(owner, std::slice::from_ref(&write), &change).await)?;
         proxy.set_mode(Mode::Forward);
         assert_eq!(fixture.changes.find_effect(owner, call(&turn, 0).effect()).await?, []);
         assert_eq!(fixture.tasks.counts(owner).await?.pending, 0);
@@ -224,7 +224,7 @@ async fn a_commit_without_an_answer_is_unavailable_and_its_retry_returns_the_rec
         let change = effect(owner, call(&turn, 0), at(1));
         let write = || anyhow::Ok(Write::create(new_task(owner, "Milk")?));
         proxy.set_mode(Mode::CutAfterCommit);
-        assert_commit_unavailable(fixture.changes.commit(owner, &[write()?], &change).await)?;
+        assert_commit_unavailable(&fixture.changes.commit(owner, &[write()?], &change).await)?;
         proxy.set_mode(Mode::Forward);
         let recorded = fixture.changes.find_effect(owner, call(&turn, 0).effect()).await?;
         assert_eq!(recorded.len(), 1);
