@@ -7,6 +7,8 @@ mod parameters;
 mod resolve;
 mod task_tools;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -28,7 +30,7 @@ pub struct ToolSpec {
     /// What it does and when to use it.
     pub description: &'static str,
     /// The JSON Schema (2020-12) of the parameters: an object without additional properties.
-    pub parameters: Value,
+    pub parameters: Arc<Value>,
     /// Whether it only reads.
     pub read_only: bool,
     /// Whether it may delete or overwrite existing data.

@@ -11,16 +11,16 @@ use std::collections::HashSet;
 
 use domain::conversation::turn::Usage;
 use domain::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, LlmRequest};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::error::{ErrorBody, ErrorMapper};
-use crate::history::normalize_history;
 use crate::provider::{OptionalFields, Provider, ReplyDecoder};
 use crate::tool_calls::ToolCalls;
 use crate::wire::{
-    arguments_of, bad_reply, has_thinking, non_empty_str, one_or_many, parse_json, temperature_json, text_of,
-    token_usage, tool_calls_json, tools_json, truncated_reply,
+    RequestBody, arguments_of, bad_reply, has_thinking, non_empty_str, one_or_many, parse_json, text_of, token_usage,
+    tool_calls_json, truncated_reply,
 };
 
 /// Cohere's wire format.
@@ -68,17 +68,8 @@ impl Provider for Cohere {
         url
     }
 
-    fn body(&self, request: &LlmRequest, _optional: OptionalFields) -> Value {
-        let mut messages = vec![json!({"role": "system", "content": request.system})];
-        messages.extend(normalize_history(&request.messages).iter().map(message_json));
-        let mut body = json!({"model": self.model, "messages": messages, "stream": true});
-        if !request.tools.is_empty() {
-            body["tools"] = tools_json(&request.tools);
-        }
-        if let Some(temperature) = self.temperature.and_then(temperature_json) {
-            body["temperature"] = temperature;
-        }
-        body
+    fn body<'r>(&'r self, request: &'r LlmRequest, _optional: OptionalFields) -> impl Serialize + 'r {
+        RequestBody::new(&self.model, request, message_json, self.temperature)
     }
 
     fn decoder(&self, errors: ErrorMapper) -> Self::Decoder {

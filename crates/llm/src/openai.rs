@@ -10,16 +10,16 @@ mod tests;
 
 use domain::conversation::turn::Usage;
 use domain::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, LlmRequest};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::error::{ErrorBody, ErrorMapper};
-use crate::history::normalize_history;
 use crate::provider::{OptionalFields, Provider, ReplyDecoder};
 use crate::tool_calls::ToolCalls;
 use crate::wire::{
-    arguments_of, bad_reply, has_thinking, is_non_empty, non_empty_str, one_or_many, parse_json, temperature_json,
-    text_of, token_usage, tool_calls_json, tools_json, truncated_reply,
+    RequestBody, arguments_of, bad_reply, has_thinking, is_non_empty, non_empty_str, one_or_many, parse_json, text_of,
+    token_usage, tool_calls_json, truncated_reply,
 };
 
 /// The wire format of OpenAI and compatible servers.
@@ -57,18 +57,10 @@ impl Provider for OpenAi {
         url
     }
 
-    fn body(&self, request: &LlmRequest, optional: OptionalFields) -> Value {
-        let mut messages = vec![json!({"role": "system", "content": request.system})];
-        messages.extend(normalize_history(&request.messages).iter().map(message_json));
-        let mut body = json!({"model": self.model, "messages": messages, "stream": true});
+    fn body<'r>(&'r self, request: &'r LlmRequest, optional: OptionalFields) -> impl Serialize + 'r {
+        let mut body = RequestBody::new(&self.model, request, message_json, self.temperature);
         if optional == OptionalFields::Include {
-            body["stream_options"] = json!({"include_usage": true});
-        }
-        if !request.tools.is_empty() {
-            body["tools"] = tools_json(&request.tools);
-        }
-        if let Some(temperature) = self.temperature.and_then(temperature_json) {
-            body["temperature"] = temperature;
+            body.stream_options = Some(json!({"include_usage": true}));
         }
         body
     }

@@ -4,7 +4,7 @@
 //! [`Provider`].
 
 use domain::llm::{LlmError, LlmEvent, LlmRequest};
-use serde_json::Value;
+use serde::Serialize;
 use url::Url;
 
 use crate::error::{ErrorBody, ErrorMapper};
@@ -35,7 +35,7 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// Returns the JSON body of a request. It MUST request a stream.
-    fn body(&self, request: &LlmRequest, optional: OptionalFields) -> Value;
+    fn body<'r>(&'r self, request: &'r LlmRequest, optional: OptionalFields) -> impl Serialize + 'r;
 
     /// Whether an error response rejects nothing but a field that [`OptionalFields::Omit`] omits.
     fn rejects_optional_fields(&self, _status: u16, _body: &ErrorBody) -> bool {

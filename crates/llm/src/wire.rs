@@ -3,17 +3,59 @@
 use std::borrow::Cow;
 
 use domain::conversation::turn::Usage;
-use domain::llm::{LlmError, LlmToolCall};
+use domain::llm::{LlmError, LlmMessage, LlmRequest, LlmToolCall};
 use domain::tool::ToolSpec;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Serializes the tools of a request.
-pub(crate) fn tools_json(tools: &[ToolSpec]) -> Value {
-    let tools = tools.iter().map(|tool| {
-        let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters});
-        json!({"type": "function", "function": function})
-    });
-    tools.collect()
+use crate::history::normalize_history;
+
+/// The JSON body of a request for a streamed reply.
+#[derive(Debug, Serialize)]
+pub(crate) struct RequestBody<'r> {
+    model: &'r str,
+    messages: Vec<Value>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stream_options: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Tool<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct Tool<'r> {
+    r#type: &'static str,
+    function: Function<'r>,
+}
+
+#[derive(Debug, Serialize)]
+struct Function<'r> {
+    name: &'r str,
+    description: &'r str,
+    parameters: &'r Value,
+}
+
+impl<'r> RequestBody<'r> {
+    /// Creates the body with messages in the provider's format.
+    pub(crate) fn new(
+        model: &'r str,
+        request: &'r LlmRequest,
+        message_json: fn(&LlmMessage) -> Value,
+        temperature: Option<f32>,
+    ) -> Self {
+        let mut messages = vec![json!({"role": "system", "content": request.system})];
+        messages.extend(normalize_history(&request.messages).iter().map(message_json));
+        let function = |tool: &'r ToolSpec| Function {
+            name: tool.name,
+            description: tool.description,
+            parameters: &tool.parameters,
+        };
+        let tools = request.tools.iter().map(|tool| Tool { r#type: "function", function: function(tool) }).collect();
+        let temperature = temperature.and_then(temperature_json);
+        Self { model, messages, stream: true, stream_options: None, tools, temperature }
+    }
 }
 
 /// Serializes the tool calls of an assistant message.
@@ -26,7 +68,7 @@ pub(crate) fn tool_calls_json(calls: &[LlmToolCall]) -> Value {
 }
 
 /// Serializes a temperature in its shortest form: 0.3 instead of 0.30000001192092896. `None` if it is not finite.
-pub(crate) fn temperature_json(temperature: f32) -> Option<Value> {
+fn temperature_json(temperature: f32) -> Option<Value> {
     serde_json::from_str(&temperature.to_string()).ok()
 }
 

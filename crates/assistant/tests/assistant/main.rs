@@ -31,7 +31,7 @@ fn named(names: &[&'static str]) -> Arc<[ToolSpec]> {
     let spec = |&name| ToolSpec {
         name,
         description: "",
-        parameters: json!({}),
+        parameters: Arc::new(json!({})),
         read_only: false,
         destructive: false,
         idempotent: false,

@@ -138,7 +138,14 @@ pub fn confirm_pending_spec() -> ToolSpec {
 }
 
 fn spec(name: &'static str, description: &'static str, parameters: Value) -> ToolSpec {
-    ToolSpec { name, description, parameters, read_only: false, destructive: false, idempotent: false }
+    ToolSpec {
+        name,
+        description,
+        parameters: Arc::new(parameters),
+        read_only: false,
+        destructive: false,
+        idempotent: false,
+    }
 }
 
 impl TaskTools {

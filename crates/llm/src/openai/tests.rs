@@ -55,11 +55,15 @@ fn finished(reason: FinishReason) -> LlmEvent {
     LlmEvent::Finished { reason, usage: None }
 }
 
+fn sent<P: Provider>(provider: &P, request: &LlmRequest, optional: OptionalFields) -> Value {
+    serde_json::to_value(provider.body(request, optional)).unwrap()
+}
+
 fn request(messages: Vec<LlmMessage>) -> LlmRequest {
     let tool = ToolSpec {
         name: "add_task",
         description: "Adds a task.",
-        parameters: json!({"type": "object"}),
+        parameters: Arc::new(json!({"type": "object"})),
         read_only: false,
         destructive: false,
         idempotent: false,
@@ -69,7 +73,7 @@ fn request(messages: Vec<LlmMessage>) -> LlmRequest {
 
 #[test]
 fn a_request_contains_the_required_and_the_optional_fields() {
-    let body = openai().body(&request(vec![LlmMessage::User { text: "Hi".into() }]), OptionalFields::Include);
+    let body = sent(&openai(), &request(vec![LlmMessage::User { text: "Hi".into() }]), OptionalFields::Include);
     let tool = json!({"name": "add_task", "description": "Adds a task.", "parameters": {"type": "object"}});
     assert_eq!(
         body,
@@ -81,15 +85,15 @@ fn a_request_contains_the_required_and_the_optional_fields() {
             "tools": [{"type": "function", "function": tool}],
         })
     );
-    let without_optional = openai().body(&request(vec![]), OptionalFields::Omit);
+    let without_optional = sent(&openai(), &request(vec![]), OptionalFields::Omit);
     assert_eq!(without_optional.get("stream_options"), None);
 }
 
 #[test]
 fn temperature_is_sent_only_if_it_is_set() {
-    let body = OpenAi::new("m".into(), Some(0.7)).body(&request(vec![]), OptionalFields::Include);
+    let body = sent(&OpenAi::new("m".into(), Some(0.7)), &request(vec![]), OptionalFields::Include);
     assert_eq!(body["temperature"].to_string(), "0.7");
-    assert_eq!(openai().body(&request(vec![]), OptionalFields::Include).get("temperature"), None);
+    assert_eq!(sent(&openai(), &request(vec![]), OptionalFields::Include).get("temperature"), None);
 }
 
 #[test]

@@ -141,8 +141,8 @@ async fn try_begin(
         assistant_message: new.assistant_message,
         attempt: 1,
     };
-    let time_zone = results[time_zone].row().ok_or_else(|| corrupt("the user returned no row"))?.get(0)?;
-    Ok(TurnStart::New { turn, pending, time_zone: parse(time_zone)? })
+    let time_zone: String = results[time_zone].row().ok_or_else(|| corrupt("the user returned no row"))?.get(0)?;
+    Ok(TurnStart::New { turn, pending, time_zone: parse(&time_zone)? })
 }
 
 /// Returns the owner's turn with this idempotency key.
@@ -192,13 +192,13 @@ async fn resume(
     // A request confirms only the action that it names; the ledger records whether an earlier attempt has run it.
     let pending = pending.filter(|pending| new.confirms.is_none_or(|id| id == pending.id));
     let time_zone = transaction.query_one(&statements::time_zone(owner)).await.map_err(storage)?;
-    let time_zone = time_zone.ok_or(ConversationRepoError::NotFound)?.try_get_by_index(0).map_err(storage)?;
+    let time_zone: String = time_zone.ok_or(ConversationRepoError::NotFound)?.try_get_by_index(0).map_err(storage)?;
     transaction.commit().await.map_err(storage)?;
-    let (parts, at, time_zone) = (from_json(parts)?, started_at.into(), parse(time_zone)?);
+    let (parts, at, time_zone) = (from_json(parts)?, started_at.into(), parse(&time_zone)?);
     Ok(Some(TurnStart::Resumed { turn, parts, usage, at, pending, time_zone }))
 }
 
-fn parse(time_zone: String) -> Result<TimeZone, StorageError> {
+fn parse(time_zone: &str) -> Result<TimeZone, StorageError> {
     time_zone.parse().map_err(corrupt)
 }
 

@@ -27,7 +27,7 @@ fn pending(items: Vec<PendingItem>) -> PendingAction {
 
 fn spec(name: &'static str, destructive: bool) -> ToolSpec {
     let read_only = name == "list_tasks";
-    ToolSpec { name, description: "", parameters: json!({}), read_only, destructive, idempotent: false }
+    ToolSpec { name, description: "", parameters: Arc::new(json!({})), read_only, destructive, idempotent: false }
 }
 
 fn number_in(parameters: &Value) -> Option<u128> {

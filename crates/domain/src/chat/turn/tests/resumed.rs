@@ -49,7 +49,14 @@ fn resuming(recorded: &Recorded, parts: Vec<Part>, pending: Option<PendingAction
 }
 
 fn spec(name: &'static str, read_only: bool) -> ToolSpec {
-    ToolSpec { name, description: "", parameters: json!({}), read_only, destructive: false, idempotent: false }
+    ToolSpec {
+        name,
+        description: "",
+        parameters: Arc::new(json!({})),
+        read_only,
+        destructive: false,
+        idempotent: false,
+    }
 }
 
 #[tokio::test]
