@@ -22,13 +22,13 @@ use crate::conversation::turn::Attempt;
 use crate::id::{ConversationId, MessageId, OperationId, PendingActionId, TurnId};
 use crate::principal::Principal;
 
-pub use entry::{Action, EntityId, Entry, EntryPage, Head, Row, Seq, Write};
+pub use entry::{Action, EntityId, Entry, EntryPage, Head, Row, Seq, UndoLink, Write};
 pub use ledger::Ledger;
 pub(crate) use ledger::MAX_ATTEMPTS;
 pub use receipt::{Receipt, ReceiptStatus, Receipts, TaskRef};
 #[cfg(any(test, feature = "mock"))]
 pub use repo::MockChangeRepo;
-pub use repo::{ChangeRepo, ChangeRepoError, EntrySelector, UndoLink};
+pub use repo::{ChangeRepo, ChangeRepoError, EntrySelector};
 pub use request_id::{RequestId, RequestIdError};
 pub use service::{ChangeError, ChangeService, EntryStream, OnConflict, UndoTarget, Undone};
 pub use signals::ChangeSignals;

@@ -90,8 +90,9 @@ fn check_log(log: &[String], requests: usize) -> anyhow::Result<()> {
     let lines = lines.collect::<anyhow::Result<Vec<_>>>()?;
     let completed = lines.iter().filter(|line| line["fields"]["message"] == "request completed").count();
     ensure!(completed == requests, "{completed} lines for {requests} requests");
+    let from_database = |target: &str| target.starts_with("persistence::database");
     let statements =
-        lines.iter().filter(|line| line["level"] == "TRACE" && line["target"] == "persistence::database::bounded_pool");
+        lines.iter().filter(|line| line["level"] == "TRACE" && line["target"].as_str().is_some_and(from_database));
     ensure!(statements.count() > 500, "too few lines at TRACE");
     for target in ["app::application", "llm::resilience", "http_api::middleware::problem", "http_api::routes::oauth"] {
         let is_from = |line: &Value| line["target"].as_str().is_some_and(|found| found.starts_with(target));

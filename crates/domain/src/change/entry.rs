@@ -226,3 +226,12 @@ pub struct Head {
     /// The user's time zone.
     pub time_zone: TimeZone,
 }
+
+/// A pair of an entry and the entry that it undoes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UndoLink {
+    /// The undoing entry.
+    pub seq: Seq,
+    /// The undone entry.
+    pub undoes: Seq,
+}

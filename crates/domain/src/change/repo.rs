@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use async_trait::async_trait;
 
-use super::{Change, EffectId, EntityId, Entry, EntryPage, Head, Seq, Write};
+use super::{Change, EffectId, EntityId, Entry, EntryPage, Head, Seq, UndoLink, Write};
 use crate::id::{ConversationId, MessageId, OperationId, TurnId, UserId};
 use crate::storage::StorageError;
 
@@ -56,15 +56,6 @@ pub enum EntrySelector {
         /// Maximum number of entries.
         limit: NonZeroU16,
     },
-}
-
-/// A pair of an entry and the entry that it undoes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UndoLink {
-    /// The undoing entry.
-    pub seq: Seq,
-    /// The undone entry.
-    pub undoes: Seq,
 }
 
 /// Stores changes: rows and their ledger entries. Every call is scoped to one owner; a row of another owner does not
