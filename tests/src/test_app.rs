@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context as _;
 use app::cli::Cli;
 use app::settings::{Settings, Variables};
 use app::{Application, Overrides, StatementObserver};
@@ -11,7 +10,6 @@ use chrono::TimeDelta;
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream, ScriptedLlm, Step};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
-use serde_json::json;
 use test_database::{Kind, TestDatabase};
 use test_openid::OpenIdServer;
 

@@ -145,6 +145,12 @@ impl TestUser {
         Self { access_token: access_token.to_owned(), ..self.clone() }
     }
 
+    /// The same user at another server on the same database.
+    #[must_use]
+    pub fn at(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
+    }
+
     /// Sends a request with the user's token. `{me}` in the path stands for the user's id.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::account::{self, Account};
 use crate::client::Connection;
 use crate::database::Host;
 use crate::load::{Latencies, probe};
-use crate::report::{mebibytes, milliseconds, print_line};
+use crate::report::{database_name, mebibytes, milliseconds, print_line};
 use crate::server_process::ServerProcess;
 use crate::target::Target;
 
@@ -41,7 +41,12 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     for binary in crate::binary::find(&arguments.target.server)? {
         for kind in arguments.target.databases()? {
-            print_line(&format!("\n{kind:?}: {} concurrent logins at {}", arguments.count, binary.display()))?;
+            print_line(&format!(
+                "\n{}: {} concurrent logins at {}",
+                database_name(kind),
+                arguments.count,
+                binary.display()
+            ))?;
             let host = Host::start(kind, arguments.target.postgres.as_ref())?;
             let database = host.create_database().await?;
             let start = || ServerProcess::start(&binary, database.url(), &arguments.target.env);

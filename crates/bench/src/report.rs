@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
+use test_database::Kind;
 
 /// Prints a line.
 ///
@@ -33,6 +34,14 @@ fn table(header: &[String], rows: &[Vec<String>]) -> Table {
         }
     }
     table
+}
+
+/// Returns the name of a kind of database.
+pub(crate) fn database_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => "SQLite",
+        Kind::Postgres => "Postgres",
+    }
 }
 
 /// Formats a time in milliseconds, like `1.23`.

@@ -2,6 +2,7 @@
 //! task route meanwhile, and the time until every stream has received a change.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -10,7 +11,6 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::{Method, Response};
-use test_database::Kind;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -19,7 +19,7 @@ use crate::client::Connection;
 use crate::database::Host;
 use crate::load::probe;
 use crate::mode::Mode;
-use crate::report::{mebibytes, milliseconds, print_line};
+use crate::report::{database_name, mebibytes, milliseconds, print_line};
 use crate::server_process::ServerProcess;
 use crate::target::Target;
 
@@ -53,15 +53,20 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     ensure!(files > u64::from(arguments.count) + 100, "this process may open {files} files only: raise `ulimit -n`");
     for binary in crate::binary::find(&arguments.target.server)? {
         for kind in arguments.target.databases()? {
-            print_line(&format!("\n{kind:?}: {} open streams at {}", arguments.count, binary.display()))?;
+            print_line(&format!(
+                "\n{}: {} open streams at {}",
+                database_name(kind),
+                arguments.count,
+                binary.display()
+            ))?;
             let host = Host::start(kind, arguments.target.postgres.as_ref())?;
-            measure(kind, &host, &binary, &arguments).await?;
+            measure(&host, &binary, &arguments).await?;
         }
     }
     Ok(())
 }
 
-async fn measure(kind: Kind, host: &Host, binary: &std::path::Path, arguments: &Arguments) -> anyhow::Result<()> {
+async fn measure(host: &Host, binary: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let database = host.create_database().await?;
     let start = || ServerProcess::start(binary, database.url(), &arguments.target.env);
     let count = usize::from(arguments.count);
@@ -106,7 +111,7 @@ async fn measure(kind: Kind, host: &Host, binary: &std::path::Path, arguments: &
     print_line(&format!("list of tasks before: {}", before.summary()))?;
     print_line(&format!("list of tasks during: {}", during.summary()))?;
     print_line(&format!(
-        "a change for each of {} accounts took {} ms; all streams had received one after {} ms ({kind:?})",
+        "a change for each of {} accounts took {} ms; all streams had received one after {} ms",
         accounts.len(),
         milliseconds(changed),
         milliseconds(received)

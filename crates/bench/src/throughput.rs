@@ -13,7 +13,8 @@ use crate::database::{self, Host};
 use crate::load::{Generator, Load};
 use crate::mode::Mode;
 use crate::pgbench;
-use crate::report::{mebibytes, milliseconds, per_second, print_line, print_table};
+use crate::process_usage;
+use crate::report::{database_name, mebibytes, milliseconds, per_second, print_line, print_table};
 use crate::server_process::ServerProcess;
 use crate::target::Target;
 
@@ -62,7 +63,8 @@ async fn measure(kind: Kind, binaries: &[PathBuf], arguments: &Arguments) -> any
     }
     let pgbench = kind == Kind::Postgres && pgbench::is_installed();
     let (seconds, connections) = (arguments.seconds, arguments.connections);
-    print_line(&format!("\n{kind:?}: {connections} accounts, a connection for each, {seconds} s of each request"))?;
+    let name = database_name(kind);
+    print_line(&format!("\n{name}: {connections} accounts, a connection for each, {seconds} s of each request"))?;
     if pgbench {
         database::execute(&subjects[0].database, pgbench::SETUP).await?;
     }
@@ -118,20 +120,14 @@ impl Subject {
 
     async fn measure(&self, mode: Mode, host: &Host, arguments: &Arguments) -> anyhow::Result<Measurement> {
         let mut generator = Generator::warm_up(self.process.address, mode, &self.accounts).await?;
-        let cpu_times = || (self.process.cpu_time(), host.cpu_time());
+        let cpu_times = || [self.process.cpu_time(), host.cpu_time(), process_usage::cpu_time(std::process::id())];
         let before = cpu_times();
         let load = generator.run(Duration::from_secs(arguments.seconds)).await?;
-        let after = cpu_times();
-        let used = |after: Option<Duration>, before| Some(after?.saturating_sub(before?));
-        Ok(Measurement {
-            mode,
-            server: self.name.clone(),
-            server_cpu: used(after.0, before.0),
-            database_cpu: used(after.1, before.1),
-            load,
-            ratio: None,
-            pgbench: None,
-        })
+        let mut cpu_times = cpu_times();
+        for (time, before) in cpu_times.iter_mut().zip(before) {
+            *time = time.zip(before).map(|(after, before)| after.saturating_sub(before));
+        }
+        Ok(Measurement { mode, server: self.name.clone(), load, cpu_times, ratio: None, pgbench: None })
     }
 
     fn print_memory(&self, connections: u16) -> std::io::Result<()> {
@@ -151,8 +147,8 @@ struct Measurement {
     mode: Mode,
     server: String,
     load: Load,
-    server_cpu: Option<Duration>,
-    database_cpu: Option<Duration>,
+    /// CPU time of the server, of Postgres, and of this process.
+    cpu_times: [Option<Duration>; 3],
     /// Its rate as a multiple of the first server's.
     ratio: Option<f64>,
     /// Transactions per second of `pgbench` with as many clients as connections, and with [`FEW_CLIENTS`].
@@ -160,9 +156,10 @@ struct Measurement {
 }
 
 fn header(connections: u16) -> Vec<String> {
-    let names = ["request", "server", "requests/s", "ratio", "p50 ms", "p99 ms", "server µs", "Postgres µs", "refused"];
+    let names = ["request", "server", "requests/s", "ratio", "p50 ms", "p99 ms", "refused"];
+    let cpu_times = ["server µs", "Postgres µs", "client µs"];
     let ceiling = [format!("pgbench {connections}"), format!("pgbench {FEW_CLIENTS}"), "of pgbench".to_owned()];
-    names.map(str::to_owned).into_iter().chain(ceiling).collect()
+    names.into_iter().chain(cpu_times).map(str::to_owned).chain(ceiling).collect()
 }
 
 impl Measurement {
@@ -177,6 +174,7 @@ impl Measurement {
             Some(time) => (time.as_micros() / requests).to_string(),
             None => String::new(),
         };
+        let [server_cpu, database_cpu, client_cpu] = self.cpu_times.map(per_request);
         let ratio = |ratio: Option<f64>| ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
         let rate = |rate: Option<f64>| rate.map(|rate| format!("{rate:.0}")).unwrap_or_default();
         let latency = |quantile| milliseconds(self.load.latencies.quantile(quantile));
@@ -187,9 +185,10 @@ impl Measurement {
             ratio(self.ratio),
             latency(0.5),
             latency(0.99),
-            per_request(self.server_cpu),
-            per_request(self.database_cpu),
             self.load.refused.to_string(),
+            server_cpu,
+            database_cpu,
+            client_cpu,
             rate(self.pgbench.map(|[many, _]| many)),
             rate(self.pgbench.map(|[_, few]| few)),
             ratio(self.pgbench.map(|[many, few]| self.rate() / many.max(few))),
