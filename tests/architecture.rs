@@ -35,9 +35,10 @@ const ALLOWED_DEPENDENCIES: &[CrateRow] = &[
         normal: &["domain", "persistence", "migrations", "llm", "assistant", "identity", "http-api"],
         dev: &["domain", "test-database", "test-openid"],
     },
-    // Test support: only dev-dependencies and the crate `tests` may name them.
+    // Test support: only dev-dependencies and the crates `bench` and `tests` may name them.
     CrateRow { krate: "test-database", normal: &[], dev: &[] },
     CrateRow { krate: "test-openid", normal: &[], dev: &[] },
+    CrateRow { krate: "bench", normal: &["test-database"], dev: &["assistant", "domain", "identity"] },
     CrateRow {
         krate: "tests",
         normal: &["app", "assistant", "domain", "test-database", "test-openid"],

@@ -10,7 +10,6 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use test_database::TestDatabase;
 use tests::fake_provider::{Behaviour, FakeProvider, Fault, Gate, Reply};
-use tests::measure::register;
 use tests::{Answer, TestUser};
 
 test_database::on_both_databases! {
@@ -51,7 +50,7 @@ impl Setup {
         let application = Application::build(settings, overrides).await?;
         let address = application.address();
         tokio::spawn(application.run_until_stopped(std::future::pending()));
-        let user = register(&address, user).await?;
+        let user = TestUser::register(&address, user).await?;
         Ok(Self { provider, user, address })
     }
 

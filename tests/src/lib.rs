@@ -5,7 +5,6 @@ pub mod events;
 pub mod fake_provider;
 pub mod frames;
 mod http_client;
-pub mod measure;
 mod movable_clock;
 pub mod openapi;
 mod test_app;

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context as _;
 use app::cli::Cli;
 use app::settings::{Settings, Variables};
 use app::{Application, Overrides, StatementObserver};
@@ -11,7 +10,6 @@ use chrono::TimeDelta;
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream, ScriptedLlm, Step};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
-use serde_json::json;
 use test_database::{Kind, TestDatabase};
 use test_openid::OpenIdServer;
 
@@ -31,7 +29,7 @@ pub struct TestApp {
 
 impl TestApp {
     /// Password of every [registered](Self::register) user.
-    pub const PASSWORD: &'static str = "correct horse battery";
+    pub const PASSWORD: &'static str = TestUser::PASSWORD;
 
     /// Starts a server with these flags on an empty database of this kind; `None` if the test must be skipped because
     /// there is none.
@@ -112,14 +110,7 @@ impl TestApp {
 
     /// A client without an account.
     pub fn anonymous(&self) -> TestUser {
-        TestUser {
-            client: self.client.clone(),
-            address: self.address.clone(),
-            id: String::new(),
-            email: String::new(),
-            access_token: String::new(),
-            refresh_token: String::new(),
-        }
+        TestUser::anonymous(self.client.clone(), &self.address)
     }
 
     /// Registers `<name>@example.com`.
@@ -127,7 +118,7 @@ impl TestApp {
     /// # Errors
     /// If the server refuses it.
     pub async fn register(&self, name: &str) -> anyhow::Result<TestUser> {
-        self.sign_in("/auth/register", name, 201).await
+        self.anonymous().sign_in("/auth/register", name, 201).await
     }
 
     /// Signs `<name>@example.com` in.
@@ -135,23 +126,7 @@ impl TestApp {
     /// # Errors
     /// If the server refuses it.
     pub async fn login(&self, name: &str) -> anyhow::Result<TestUser> {
-        self.sign_in("/auth/login", name, 200).await
-    }
-
-    async fn sign_in(&self, path: &str, name: &str, status: u16) -> anyhow::Result<TestUser> {
-        let anonymous = self.anonymous();
-        let email = format!("{name}@example.com");
-        let body = json!({"email": email, "password": Self::PASSWORD});
-        let session = anonymous.post(path, body).await?.expect(status)?;
-        let text =
-            |field: &str| session[field].as_str().map(str::to_owned).with_context(|| format!("{field}: {session}"));
-        Ok(TestUser {
-            id: session["user"]["id"].as_str().context("a session without a user id")?.to_owned(),
-            email,
-            access_token: text("access_token")?,
-            refresh_token: text("refresh_token")?,
-            ..anonymous
-        })
+        self.anonymous().sign_in("/auth/login", name, 200).await
     }
 
     /// Replaces the built-in assistant by these steps.

@@ -100,10 +100,55 @@ pub struct TestUser {
 }
 
 impl TestUser {
+    /// Password of every account.
+    pub const PASSWORD: &'static str = "correct horse battery";
+
+    /// A client without credentials.
+    pub(crate) fn anonymous(client: reqwest::Client, address: &str) -> Self {
+        Self {
+            client,
+            address: address.to_owned(),
+            id: String::new(),
+            email: String::new(),
+            access_token: String::new(),
+            refresh_token: String::new(),
+        }
+    }
+
+    /// Registers `<name>@example.com` at the server with this address.
+    ///
+    /// # Errors
+    /// If the server refuses it.
+    pub async fn register(address: &str, name: &str) -> anyhow::Result<Self> {
+        Self::anonymous(crate::http_client(), address).sign_in("/auth/register", name, 201).await
+    }
+
+    /// Registers or signs in `<name>@example.com`.
+    pub(crate) async fn sign_in(self, path: &str, name: &str, status: u16) -> anyhow::Result<Self> {
+        let email = format!("{name}@example.com");
+        let body = json!({"email": email, "password": Self::PASSWORD});
+        let session = self.post(path, body).await?.expect(status)?;
+        let text =
+            |field: &str| session[field].as_str().map(str::to_owned).with_context(|| format!("{field}: {session}"));
+        Ok(Self {
+            id: session["user"]["id"].as_str().context("a session without a user id")?.to_owned(),
+            email,
+            access_token: text("access_token")?,
+            refresh_token: text("refresh_token")?,
+            ..self
+        })
+    }
+
     /// The same user with another access token.
     #[must_use]
     pub fn with_token(&self, access_token: &str) -> Self {
         Self { access_token: access_token.to_owned(), ..self.clone() }
+    }
+
+    /// The same user at another server on the same database.
+    #[must_use]
+    pub fn at(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
     }
 
     /// Sends a request with the user's token. `{me}` in the path stands for the user's id.

@@ -50,7 +50,11 @@ impl TestDatabase {
     pub async fn create(kind: Kind) -> anyhow::Result<Self> {
         match kind {
             Kind::Sqlite => Self::create_file(),
-            Kind::Postgres => Self::create_on_server().await,
+            Kind::Postgres => {
+                // Starting a server blocks for seconds; other tests of the process wait for the same server.
+                let server = tokio::task::spawn_blocking(server_url).await??;
+                Self::create_on(server).await
+            }
         }
     }
 
@@ -87,9 +91,11 @@ impl TestDatabase {
         Ok(Self { kind: Kind::Sqlite, url: format!("sqlite://{path}?mode=rwc"), _cleanup: Cleanup::File(folder) })
     }
 
-    async fn create_on_server() -> anyhow::Result<Self> {
-        // Starting a server blocks for seconds; other tests of the process wait for the same server.
-        let server = tokio::task::spawn_blocking(server_url).await??;
+    /// Creates an empty database on this PostgreSQL server.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or the role may not create databases.
+    pub async fn create_on(server: Url) -> anyhow::Result<Self> {
         let name = format!("doable_test_{}", uuid::Uuid::new_v4().simple());
         let mut connection =
             PgConnection::connect(server.as_str()).await.context("cannot connect to the test server")?;

@@ -32,27 +32,45 @@ const ROLE: &str = "postgres";
 /// Maximum number of ports to try, because another process may take a free port.
 const MAX_ATTEMPTS: u32 = 5;
 
+/// Settings of a server for temporary data, which needs no durability.
+const NOT_DURABLE: &str =
+    "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off\nmax_connections = 300\n";
+
 /// A running server on 127.0.0.1. It stops on drop and at the end of the process.
 #[derive(Debug)]
 pub struct Server {
     url: Url,
+    folder: PathBuf,
     /// The shell whose standard input is the pipe.
     supervisor: Child,
 }
 
 impl Server {
-    /// Creates a cluster in a temporary folder and starts a server.
+    /// Creates a cluster in a temporary folder and starts a server without durability, for tests.
     ///
     /// # Errors
     /// If no server is installed, or it does not start; the error contains the server's log.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(NOT_DURABLE)
+    }
+
+    /// Like [`start`](Self::start), with PostgreSQL's default settings, for measurements.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_durable() -> anyhow::Result<Self> {
+        Self::start_with("")
+    }
+
+    /// Starts a server with additional lines in `postgresql.conf`.
+    fn start_with(settings: &str) -> anyhow::Result<Self> {
         let programs = programs::find().context("initdb, pg_ctl and postgres are not installed")?;
         let folder = TempDir::with_prefix("doable-pg-")?;
         let user = unprivileged_user(folder.path())?;
         if let Some(user) = &user {
             chown(folder.path(), Some(user.uid), Some(user.gid))?;
         }
-        make_cluster(programs, folder.path(), user.as_ref())?;
+        make_cluster(programs, folder.path(), user.as_ref(), settings)?;
         for _ in 0..MAX_ATTEMPTS {
             let port = free_port()?;
             let mut file = OpenOptions::new().append(true).open(folder.path().join("data/postgresql.conf"))?;
@@ -60,9 +78,9 @@ impl Server {
             writeln!(file, "port = {port}")?;
             if let Some(supervisor) = supervise(programs, folder.path(), user.as_ref())? {
                 // From here on the supervisor deletes the folder.
-                let _: PathBuf = folder.keep();
+                let folder = folder.keep();
                 let url = Url::parse(&format!("postgres://{ROLE}@127.0.0.1:{port}/{ROLE}"))?;
-                return Ok(Self { url, supervisor });
+                return Ok(Self { url, folder, supervisor });
             }
         }
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
@@ -72,6 +90,16 @@ impl Server {
     /// Returns the URL with the role and the database to connect to.
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// Returns the process id of the postmaster, the parent of the server's other processes.
+    ///
+    /// # Errors
+    /// If its pid file cannot be read.
+    pub fn postmaster(&self) -> anyhow::Result<u32> {
+        let path = self.folder.join("data/postmaster.pid");
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        text.lines().next().unwrap_or_default().trim().parse().context("the first line of postmaster.pid")
     }
 }
 
@@ -115,7 +143,7 @@ fn command(program: &Path, folder: &Path, user: Option<&User>) -> Command {
     command
 }
 
-fn make_cluster(programs: &Path, folder: &Path, user: Option<&User>) -> anyhow::Result<()> {
+fn make_cluster(programs: &Path, folder: &Path, user: Option<&User>, settings: &str) -> anyhow::Result<()> {
     let output = command(&programs.join("initdb"), folder, user)
         .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", ROLE, "--pgdata"])
         .arg(folder.join("data"))
@@ -126,12 +154,7 @@ fn make_cluster(programs: &Path, folder: &Path, user: Option<&User>) -> anyhow::
     }
     let path = folder.join("data/postgresql.conf");
     let mut file: File = OpenOptions::new().append(true).open(&path)?;
-    // Durability is not needed for temporary data.
-    writeln!(
-        file,
-        "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 300\nfsync = off\n\
-         synchronous_commit = off\nfull_page_writes = off\nautovacuum = off"
-    )?;
+    writeln!(file, "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n{settings}")?;
     file.set_permissions(Permissions::from_mode(0o600))?;
     Ok(())
 }
