@@ -63,10 +63,7 @@ impl Connector {
         if let Some(password) = password(url) {
             config.password(password);
         }
-        // The parameters are an owner and ids: with a plan for their values, skewed data is planned at every call
-        // (<https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES>).
-        let plan_once = if has_named_statements { "; SET plan_cache_mode = force_generic_plan" } else { "" };
-        Some(Self { config, tls, set_up: set_up + plan_once, has_named_statements })
+        Some(Self { config, tls, set_up, has_named_statements })
     }
 
     /// Opens a connection, which is driven by the current thread's runtime.
