@@ -116,6 +116,7 @@ pub(crate) fn app(
         .default_service(web::to(route_not_found))
         // The last middleware is the outermost.
         .wrap(cors::middleware(&options.cors_origins, methods))
+        .wrap(from_fn(cors::check_headers))
         .wrap(from_fn(problem::render))
         .wrap(from_fn(security_headers::add))
         .wrap(from_fn(request_id::trace))

@@ -34,7 +34,7 @@ async fn preflight_works_on_every_route() {
                 .insert_header((
                     header::ACCESS_CONTROL_REQUEST_HEADERS,
                     "authorization, content-type, accept, if-match, if-none-match, idempotency-key, last-event-id, \
-                     x-request-id",
+                     x-request-id, user-agent, sentry-trace, baggage, traceparent, x-requested-with, cache-control",
                 ))
         };
         let response = Ports::new().send(preflight("http://localhost:3000")).await;
@@ -42,8 +42,37 @@ async fn preflight_works_on_every_route() {
         assert_eq!(response.header("access-control-allow-origin"), "http://localhost:3000");
         assert!(response.header("access-control-allow-methods").split(", ").any(|allowed| allowed == method.as_str()));
         assert_eq!(response.header("access-control-max-age"), "3600");
+        assert!(response.header("access-control-allow-headers").contains("sentry-trace"), "{response:?}");
         let refused = Ports::new().send(preflight("http://evil.example")).await;
         assert_eq!(refused.problem(403, "CORS_REFUSED", "")["message"], "The origin is not allowed");
         assert_eq!(refused.header("access-control-allow-origin"), "");
     }
+}
+
+#[actix_web::test]
+async fn pages_may_not_speak_for_a_proxy() {
+    let requesting = async |headers: &str| {
+        let preflight = anonymous(Method::OPTIONS, "/api/{user_id}/tasks")
+            .insert_header((header::ORIGIN, "http://localhost:3000"))
+            .insert_header((header::ACCESS_CONTROL_REQUEST_METHOD, "POST"))
+            .insert_header((header::ACCESS_CONTROL_REQUEST_HEADERS, headers));
+        Ports::new().send(preflight).await
+    };
+    let refused = [
+        "cookie",
+        "Forwarded",
+        "x-forwarded-for",
+        "X-Forwarded-Host",
+        "x-real-ip",
+        "proxy-authorization",
+        "X-HTTP-Method",
+    ];
+    for name in refused {
+        for headers in [name.to_owned(), format!("content-type,{name}"), format!("{name} , accept")] {
+            let response = requesting(&headers).await;
+            let problem = response.problem(403, "CORS_REFUSED", "");
+            assert_eq!(problem["message"], "One or more request headers are not allowed", "{headers}");
+        }
+    }
+    assert_eq!(requesting(&"x-anything,".repeat(1000)).await.status.as_u16(), 200);
 }
