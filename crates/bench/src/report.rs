@@ -72,7 +72,7 @@ mod tests {
     fn a_table_leaves_out_columns_without_values_and_aligns_numbers_to_the_right() {
         let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
         let rows = [row(["list", "app", "", "10168"]), row(["get", "app", "", "9"])];
-        let expected = "| request | server | rate  |\n|---------|--------|-------|\n\
+        let expected = "| request | server |  rate |\n|---------|--------|-------|\n\
                         | list    | app    | 10168 |\n| get     | app    |     9 |";
         assert_eq!(table(&row(["request", "server", "ratio", "rate"]), &rows).to_string(), expected);
     }
