@@ -15,7 +15,7 @@ use domain::runtime::{Clock, Timer};
 use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use url::{Position, Url};
 
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock, TokioTimer};
@@ -52,9 +52,7 @@ pub struct Application {
     turn_signals: LocalTurnSignals,
     change_signals: LocalChangeSignals,
     readiness: DatabaseReadiness,
-    upkeep: JoinHandle<()>,
-    change_poll: JoinHandle<()>,
-    session_refresh: JoinHandle<()>,
+    periodic: JoinSet<()>,
 }
 
 impl Application {
@@ -96,21 +94,11 @@ impl Application {
         let address = listeners.first().context("HOST: resolves to no address")?.local_addr()?;
         started.log(address);
         let server = http_api::serve(listeners, &services, &options, REQUEST_TIMEOUT)?;
-        let upkeep = tokio::spawn(upkeep.run_periodically());
-        let change_poll = tokio::spawn(change_signals.clone().poll(system));
-        let session_refresh = tokio::spawn(followed_sessions::refresh_periodically(services.accounts));
-        Ok(Self {
-            server,
-            address,
-            database,
-            background,
-            turn_signals,
-            change_signals,
-            readiness,
-            upkeep,
-            change_poll,
-            session_refresh,
-        })
+        let mut periodic = JoinSet::new();
+        periodic.spawn(upkeep.run_periodically());
+        periodic.spawn(change_signals.clone().poll(system));
+        periodic.spawn(followed_sessions::refresh_periodically(services.accounts));
+        Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, periodic })
     }
 
     /// The base URL of the address that it listens on.
@@ -123,18 +111,7 @@ impl Application {
     /// # Errors
     /// If the server fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self {
-            server,
-            database,
-            background,
-            turn_signals,
-            change_signals,
-            readiness,
-            upkeep,
-            change_poll,
-            session_refresh,
-            ..
-        } = self;
+        let Self { server, database, background, turn_signals, change_signals, readiness, mut periodic, .. } = self;
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tokio::pin!(serving);
@@ -153,9 +130,7 @@ impl Application {
                 serving.await??;
             }
         }
-        upkeep.abort();
-        change_poll.abort();
-        session_refresh.abort();
+        periodic.abort_all();
         // A request that arrived in between may have started another turn.
         turn_signals.shut_down();
         let unfinished = background.shutdown(FINAL_WRITE_TIMEOUT).await;

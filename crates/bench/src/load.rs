@@ -126,7 +126,7 @@ impl<'a> Generator<'a> {
     }
 }
 
-/// Sends the same request again and again while `work` runs. Returns what it returns, and the latencies.
+/// Sends the same request repeatedly while `work` runs. Returns what it returns, and the latencies.
 ///
 /// # Errors
 /// If a response is not 2xx.

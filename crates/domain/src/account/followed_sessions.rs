@@ -1,4 +1,4 @@
-//! The sessions of open streams, whose tokens are checked again and again: their status is read for all of them at once.
+//! The sessions of open streams, whose tokens are checked periodically: their status is read for all of them at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -13,9 +13,9 @@ use actix_web::http::header::ACCESS_CONTROL_REQUEST_HEADERS;
 use actix_web::middleware::Next;
 use url::Url;
 
-/// Request headers that pages may not send: a page must not speak for a proxy about the client's address or the route, and
-/// nothing here replaces the method. All others are harmless, because the only credential is a token that the page itself has.
-/// Libraries add headers of their own, for example for tracing.
+/// Request headers that pages may not send: cookies, the headers in which a proxy passes on the client's address, host and
+/// scheme, and those that override the method. All others are harmless, because the only credential is a token that the
+/// page itself has. Libraries add headers of their own, for example for tracing.
 const REFUSED_HEADERS: [&str; 6] =
     ["cookie", "forwarded", "x-real-ip", "x-http-method", "x-http-method-override", "x-method-override"];
 

@@ -19,10 +19,9 @@ use crate::error::sqlx_storage;
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// Number of connections for reads and for batches past the pool, for a maximum of all together. A pool that cannot be
-/// divided keeps all of them.
+/// divided keeps all of them. Batches have half, because each commit that waits for the disk keeps a connection.
 fn direct_connections(all: u32) -> Option<(u32, u32)> {
-    let share = (all / 5).max(1);
-    (all >= 4).then_some((share, 2 * share))
+    (all >= 4).then_some(((all / 5).max(1), all / 2))
 }
 
 pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Pools, Direct), ConnectError> {

@@ -50,7 +50,7 @@ async fn preflight_works_on_every_route() {
 }
 
 #[actix_web::test]
-async fn pages_may_not_speak_for_a_proxy() {
+async fn pages_may_not_send_headers_of_proxies() {
     let requesting = async |headers: &str| {
         let preflight = anonymous(Method::OPTIONS, "/api/{user_id}/tasks")
             .insert_header((header::ORIGIN, "http://localhost:3000"))
