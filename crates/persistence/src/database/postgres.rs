@@ -19,9 +19,11 @@ use crate::error::sqlx_storage;
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 
 /// Number of connections for reads and for batches past the pool, for a maximum of all together. A pool that cannot be
-/// divided keeps all of them. Batches have half, because each commit that waits for the disk keeps a connection.
+/// divided keeps all of them. Batches and the pool have the same number of connections, because each keeps one while its
+/// commit waits for the disk.
 fn direct_connections(all: u32) -> Option<(u32, u32)> {
-    (all >= 4).then_some(((all / 5).max(1), all / 2))
+    let readers = (all / 5).max(1);
+    (all >= 4).then_some((readers, (all - readers) / 2))
 }
 
 pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Pools, Direct), ConnectError> {
