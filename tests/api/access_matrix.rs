@@ -77,8 +77,8 @@ impl Rows {
                 "{message_id}" => ("{message_id}", &self.message),
                 "{conversation_id}" => ("{conversation_id}", &self.conversation),
                 "{id}" if path.contains("/conversations/") => ("{id}", &self.conversation),
-                "{id}" if path.starts_with("/auth/sessions/") => ("{id}", &self.session),
-                "{id}" if path.starts_with("/auth/tokens/") => ("{id}", &self.token),
+                "{id}" if path.contains("/auth/sessions/") => ("{id}", &self.session),
+                "{id}" if path.contains("/auth/tokens/") => ("{id}", &self.token),
                 _ => bail!("{path} has an unknown kind of row: add it to Rows"),
             });
         }
@@ -200,7 +200,9 @@ on_both_databases! {
                         eve.send_with(operation.method.clone(), &path, operation.body.as_ref(), &guards).await?;
                     responses.push(visible(&answer)?);
                 }
-                assert_eq!(responses[0].0, 404, "{operation:?} {responses:?}");
+                // The AI SDK asks for the stream of a chat that may have no conversation yet.
+                let missing = if operation.path.contains("/chat/") { 204 } else { 404 };
+                assert_eq!(responses[0].0, missing, "{operation:?} {responses:?}");
                 responses.dedup();
                 assert_eq!(responses.len(), 1, "{operation:?} {guard:?}: {responses:#?}");
                 checked += 1;
@@ -280,7 +282,7 @@ on_both_databases! {
                 _ => answer.status.is_success(),
             };
             assert!(is_expected, "{operation:?}: {status} {}", answer.text);
-            let ends_session = operation.path.starts_with("/auth/") && operation.method == Method::DELETE;
+            let ends_session = operation.path.contains("/auth/") && operation.method == Method::DELETE;
             user = (!ends_session).then_some(ada);
         }
     }

@@ -29,8 +29,11 @@ on_both_databases! {
         for method in ["GET", "HEAD", "POST"] {
             assert!(answer.header("allow").contains(method), "{}", answer.header("allow"));
         }
-        for path in ["/", "/nothing", "/api", "/api/{me}/tasks/", "/auth", "/openapi.yaml"] {
+        for path in ["/", "/nothing", "/api", "/api/{me}/tasks//", "/auth", "/openapi.yaml"] {
             ada.get(path).await?.expect_problem(404, "NOT_FOUND", None)?;
+        }
+        for path in ["/health/", "/auth/me/", "/api/auth/me", "/api/{me}/tasks/?limit=1"] {
+            ada.get(path).await?.expect(200)?;
         }
     }
 }

@@ -33,6 +33,7 @@ mod sync {
 
 mod access_matrix;
 mod all_routes;
+mod frontends;
 mod isolation;
 mod limits;
 mod statements;

@@ -136,13 +136,14 @@ on_both_databases! {
         };
         let response = guarded(Method::PUT, path.clone(), Some(change.clone()), "\"9\"").await?;
         response.expect_problem(412, "PRECONDITION_FAILED", None)?;
-        let response = guarded(Method::PATCH, path.clone(), Some(change.clone()), "W/\"1\"").await?;
+        let response = guarded(Method::PATCH, path.clone(), Some(change.clone()), "W/\"9\"").await?;
         response.expect_problem(412, "PRECONDITION_FAILED", None)?;
         let response = guarded(Method::PATCH, format!("{path}/complete"), None, "\"9\"").await?;
         response.expect_problem(412, "PRECONDITION_FAILED", None)?;
         guarded(Method::DELETE, path.clone(), None, "\"9\"").await?.expect_problem(412, "PRECONDITION_FAILED", None)?;
         assert_eq!(ada.get(&path).await?.expect(200)?, task);
-        guarded(Method::PATCH, path.clone(), Some(change.clone()), "\"1\"").await?.expect(200)?;
+        // As a compressing proxy changes the tag.
+        guarded(Method::PATCH, path.clone(), Some(change.clone()), "W/\"1-gzip\"").await?.expect(200)?;
         guarded(Method::PATCH, path.clone(), Some(json!({"title": "c"})), "*").await?.expect(200)?;
         guarded(Method::PATCH, format!("{path}/complete"), None, "\"7\", \"3\"").await?.expect(200)?;
         guarded(Method::DELETE, path.clone(), None, "\"4\"").await?.expect(204)?;

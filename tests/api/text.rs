@@ -1,5 +1,6 @@
 //! Unusual text: Unicode, markup, control characters, invalid JSON.
 
+use domain::llm::Step;
 use reqwest::Method;
 use serde_json::json;
 use tests::{TestApp, on_both_databases};
@@ -40,6 +41,20 @@ on_both_databases! {
         let response = app.anonymous().post("/auth/register", body).await?;
         response.expect_problem(400, "VALIDATION_ERROR", Some("password"))?;
         assert!(ada.titles().await?.is_empty());
+    }
+}
+
+on_both_databases! {
+    async fn text_from_a_spreadsheet_is_accepted(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let body = "\u{FEFF}{\"title\": \"milk\\t2\"}".as_bytes().to_vec();
+        let answer = app.raw(&ada, Method::POST, "/api/{me}/tasks", "application/json", body).await?;
+        assert_eq!(answer.expect(201)?["title"], "milk 2");
+        app.script([Step::calls("add_task", &json!({"title": "eggs\t6"})), Step::says("Added.")]);
+        let chat = ada.say("eggs\t6", None).await?.expect(200)?["conversation_id"].take();
+        assert_eq!(ada.titles().await?, ["eggs 6", "milk 2"]);
+        let path = format!("/api/{{me}}/conversations/{}", chat.as_str().unwrap_or_default());
+        assert_eq!(ada.patch(&path, json!({"title": "a\tb"})).await?.expect(200)?["title"], "a b");
     }
 }
 

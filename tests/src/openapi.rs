@@ -31,6 +31,9 @@ pub async fn operations(user: &TestUser) -> anyhow::Result<Vec<Operation>> {
     let document = user.get("/openapi.json").await?.expect(200)?;
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().context("no paths")? {
+        // A path can be an alias of another one.
+        let original = item["$ref"].as_str().and_then(|target| document.pointer(target.trim_start_matches('#')));
+        let item = original.unwrap_or(item);
         for (method, operation) in item.as_object().context("no operations")? {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
             operations.push(Operation {

@@ -88,8 +88,8 @@ pub struct ServerSettings {
     #[arg(value_parser = Parse(value::web_url))]
     pub frontend_url: Url,
 
-    /// URL at which browsers reach this server; http://HOST:PORT if unset. The identity provider redirects to
-    /// PUBLIC_URL/auth/google/callback
+    /// URL at which browsers reach this server; http://HOST:PORT if unset. If it has a path, a proxy must remove it from
+    /// requests; Link and Location have it. The identity provider redirects to PUBLIC_URL/auth/google/callback
     #[arg(long, env = "PUBLIC_URL", value_name = "URL", value_parser = Parse(value::web_url))]
     pub public_url: Option<Url>,
 

@@ -19,9 +19,10 @@ use domain::task::TaskService;
 use url::Url;
 
 use crate::endpoint::Endpoint;
+use crate::extract::public_path::PublicPath;
 use crate::middleware::cors::CorsOrigin;
 use crate::middleware::security_headers::StrictTransport;
-use crate::middleware::{cors, peer, problem, request_id, security_headers};
+use crate::middleware::{cors, peer, problem, request_id, security_headers, trailing_slash};
 use crate::peer::{TrustedProxies, TrustedProxy};
 use crate::problem::{ApiError, RequestError};
 use crate::routes::docs::Document;
@@ -102,19 +103,21 @@ pub(crate) fn app(
         .app_data(Data::from(services.timer))
         .app_data(Data::from(services.ids))
         .app_data(Data::new(Document(&DOCUMENT)))
+        .app_data(Data::new(PublicPath::of(&options.public_url)))
         .app_data(Data::new(Addresses::new(&options.public_url, &options.frontend_url)))
         .app_data(Data::new(StrictTransport(options.production)))
         .app_data(Data::new(TrustedProxies(options.trusted_proxies.clone())))
         .configure(|config| {
             // The router tries them in turn, and most requests are for the API.
             let (api, others): (Vec<_>, Vec<_>) =
-                table.into_iter().partition(|endpoint| endpoint.path().starts_with("/api/"));
+                table.into_iter().partition(|endpoint| endpoint.path().starts_with("/api/{user_id}/"));
             for endpoint in api.into_iter().chain(others) {
                 config.service(endpoint.into_resource());
             }
         })
         .default_service(web::to(route_not_found))
         // The last middleware is the outermost.
+        .wrap(from_fn(trailing_slash::remove))
         .wrap(cors::middleware(&options.cors_origins, methods))
         .wrap(from_fn(cors::check_headers))
         .wrap(from_fn(problem::render))

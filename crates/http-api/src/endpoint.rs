@@ -18,7 +18,8 @@ use crate::problem::{ApiError, Code, RequestError};
 
 /// A path with its operations.
 pub(crate) struct Endpoint {
-    path: &'static str,
+    path: String,
+    alias_of: Option<&'static str>,
     access: Access,
     operations: Vec<Operation>,
 }
@@ -45,20 +46,35 @@ pub(crate) struct Operation {
     head: Option<Route>,
 }
 
+/// Further paths of the endpoint at `path`: clients of the Python API call those of accounts under `/api/auth`.
+pub(crate) fn aliases(path: &str) -> impl Iterator<Item = String> + use<> {
+    let of_python = match path {
+        "/auth/register" => Some("/api/auth/signup"),
+        "/auth/login" => Some("/api/auth/signin"),
+        _ => None,
+    };
+    let under_api = path.starts_with("/auth/").then(|| format!("/api{path}"));
+    under_api.into_iter().chain(of_python.map(str::to_owned))
+}
+
 impl Endpoint {
     /// A path without authentication and without a rate limit.
-    pub(crate) fn open(path: &'static str) -> Self {
-        Self { path, access: Access::Open, operations: Vec::new() }
+    pub(crate) fn open(path: String) -> Self {
+        Self::new(path, Access::Open)
     }
 
     /// A path without authentication whose requests count as sign-in attempts of the peer address.
-    pub(crate) fn sign_in(path: &'static str) -> Self {
-        Self { path, access: Access::SignIn, operations: Vec::new() }
+    pub(crate) fn sign_in(path: String) -> Self {
+        Self::new(path, Access::SignIn)
     }
 
     /// A path that requires a token. If it contains `{user_id}`, the token must belong to that user.
-    pub(crate) fn protected(path: &'static str) -> Self {
-        Self { path, access: Access::Protected, operations: Vec::new() }
+    pub(crate) fn protected(path: String) -> Self {
+        Self::new(path, Access::Protected)
+    }
+
+    fn new(path: String, access: Access) -> Self {
+        Self { path, alias_of: None, access, operations: Vec::new() }
     }
 
     /// Adds an operation.
@@ -68,8 +84,18 @@ impl Endpoint {
     }
 
     /// The path, with its parameters in braces.
-    pub(crate) fn path(&self) -> &'static str {
-        self.path
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Marks this as an endpoint with the same operations as the one at `path`.
+    pub(crate) fn as_alias_of(self, path: &'static str) -> Self {
+        Self { alias_of: Some(path), ..self }
+    }
+
+    /// The path of the endpoint with the same operations, if this is an alias.
+    pub(crate) fn alias_of(&self) -> Option<&'static str> {
+        self.alias_of
     }
 
     /// Whether a token is required.

@@ -8,3 +8,4 @@ pub(crate) mod problem;
 pub(crate) mod rate_limit;
 pub(crate) mod request_id;
 pub(crate) mod security_headers;
+pub(crate) mod trailing_slash;

@@ -24,7 +24,7 @@ use actix_web::http::Method;
 use domain::principal::Scope;
 use utoipa::OpenApi;
 
-use crate::endpoint::{Endpoint, Operation};
+use crate::endpoint::{Endpoint, Operation, aliases};
 use crate::problem::Code;
 
 /// Declares the table, and [`Operations`] with the same handlers.
@@ -34,12 +34,18 @@ macro_rules! routes {
     ($($access:ident $path:literal {
         $($method:ident $noun:ident::$handler:ident $(: $($modifier:ident($($argument:tt)*)).+)?;)+
     })+) => {
-        /// Every route of the server.
+        /// Every route of the server, aliases included.
         pub(crate) fn table() -> Vec<Endpoint> {
-            vec![$(
-                Endpoint::$access($path)
-                    $(.on(Operation::new(Method::$method, $noun::$handler)$($(.$modifier($($argument)*))+)?))+
-            ),+]
+            let mut table = Vec::new();
+            $(
+                let endpoint = |path: String| {
+                    Endpoint::$access(path)
+                        $(.on(Operation::new(Method::$method, $noun::$handler)$($(.$modifier($($argument)*))+)?))+
+                };
+                table.push(endpoint($path.to_owned()));
+                table.extend(aliases($path).map(|alias| endpoint(alias).as_alias_of($path)));
+            )+
+            table
         }
 
         /// The descriptions of the handlers in the table.
@@ -137,6 +143,9 @@ routes! {
     }
     protected "/api/{user_id}/chat" {
         POST chat::send: scope(Scope::Chat).limited_as_chat().may_fail(chat::CODES);
+    }
+    protected "/api/{user_id}/chat/{conversation_id}/stream" {
+        GET turn::resume: scope(Scope::Chat);
     }
     protected "/api/{user_id}/conversations" {
         GET conversation::list: scope(Scope::Chat).with_query();

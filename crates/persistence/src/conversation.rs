@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use domain::conversation::message::{Message, Part};
 use domain::conversation::turn::Attempt;
 use domain::conversation::{
-    Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle, DailyUsage,
-    MessageCursor, MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnResult, TurnStart,
+    ClientKey, Conversation, ConversationCursor, ConversationRepo, ConversationRepoError, ConversationTitle,
+    DailyUsage, MessageCursor, MessageOrder, NewTurn, PendingAction, StoredAnswer, TurnResult, TurnStart,
 };
 use domain::id::{ConversationId, TaskId, TurnId, UserId};
 use domain::page::{Page, PageRequest};
@@ -45,6 +45,13 @@ impl ConversationRepo for SeaConversationRepo {
         let reader = self.database.reader().await?;
         let row = reader.query_one(&select).await.map_err(storage)?.ok_or(ConversationRepoError::NotFound)?;
         Ok(Row::read(&row)?)
+    }
+
+    async fn find_by_key(&self, owner: UserId, key: &ClientKey) -> Result<Option<Conversation>, ConversationRepoError> {
+        let mut select = Row::select();
+        select.and_where(Column::UserId.eq(owner.as_uuid())).and_where(Column::ClientKey.eq(key.as_str()));
+        let row = self.database.reader().await?.query_one(&select).await.map_err(storage)?;
+        Ok(row.as_ref().map(Row::read).transpose()?)
     }
 
     async fn list(

@@ -47,7 +47,7 @@ on_both_databases! {
             "{:?}",
             from_head.headers
         );
-        assert_eq!(from_head.headers["cache-control"], "no-store");
+        assert_eq!(from_head.headers["cache-control"], "no-store, no-transform");
         ada.add("two").await?;
         ada.say("Add a task to buy milk", None).await?.expect(200)?;
         let events = from_head.take(2).await?;

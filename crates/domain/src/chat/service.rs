@@ -9,14 +9,14 @@ use futures_util::{StreamExt as _, stream};
 
 use super::following::{poll_remote, replay_events, stored_answer};
 use super::ports::{ChatOptions, ChatPorts};
-use super::turn::{Resumed, StartedTurn, TurnRequest, run_turn, start};
+use super::turn::{Resumed, StartedTurn, TurnRequest, find_by_id, run_turn, start};
 use super::{ChatError, ChatInput, NewMessage, TurnAnswer};
 use crate::change::{Receipts, RequestId};
 use crate::chat::{StopReason, TurnEvents, TurnSignals};
 use crate::conversation::message::Message;
 use crate::conversation::turn::Attempt;
 use crate::conversation::{
-    Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, DailyUsage, MessageCursor,
+    ClientKey, Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, DailyUsage, MessageCursor,
     MessageOrder, PendingAction, StoredAnswer, TurnStart,
 };
 use crate::id::ConversationId;
@@ -125,9 +125,28 @@ impl ChatService {
     /// # Errors
     /// As [`conversation`](Self::conversation).
     pub async fn follow(&self, principal: &Principal, id: ConversationId) -> Result<Option<TurnEvents>, ChatError> {
-        let Some(turn) = self.conversation(principal, id).await?.active_turn else { return Ok(None) };
+        Ok(self.running_turn(&self.conversation(principal, id).await?))
+    }
+
+    /// Returns what [`follow`](Self::follow) returns for the conversation whose id or client key is `key`; `None` if there is
+    /// no such conversation.
+    ///
+    /// # Errors
+    /// [`ChatError`] without the scope `chat`, or if storage fails.
+    pub async fn resume(&self, principal: &Principal, key: &ClientKey) -> Result<Option<TurnEvents>, ChatError> {
+        principal.require(Scope::Chat)?;
+        let conversation = match find_by_id(&self.ports, principal.user, key.as_str()).await? {
+            Some(conversation) => Some(conversation),
+            None => self.ports.conversations.find_by_key(principal.user, key).await?,
+        };
+        Ok(conversation.and_then(|conversation| self.running_turn(&conversation)))
+    }
+
+    /// The events of the running turn of a conversation, if one runs.
+    fn running_turn(&self, conversation: &Conversation) -> Option<TurnEvents> {
+        let turn = conversation.active_turn?;
         let here = self.ports.signals.subscribe(turn);
-        Ok(Some(here.unwrap_or_else(|| poll_remote(self.ports.clone(), principal.user, turn))))
+        Some(here.unwrap_or_else(|| poll_remote(self.ports.clone(), conversation.user_id, turn)))
     }
 
     /// Stops the running turn of a conversation. What was written is kept.

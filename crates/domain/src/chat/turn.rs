@@ -24,10 +24,10 @@ use crate::chat::{StopReason, TurnEvent};
 use crate::conversation::message::{Message, Part, Role, ToolCall};
 use crate::conversation::turn::{Lease, Turn, TurnState, Usage};
 use crate::conversation::{
-    ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn, PendingAction,
-    TurnStart,
+    Conversation, ConversationRepoError, ConversationTarget, ConversationTitle, MessageCursor, MessageOrder, NewTurn,
+    PendingAction, TurnStart,
 };
-use crate::id::{ConversationId, MessageId};
+use crate::id::{MessageId, UserId};
 use crate::page::PageRequest;
 use crate::principal::{Principal, Via};
 use crate::tool::CONFIRM_PENDING;
@@ -90,8 +90,8 @@ pub(super) async fn start(ports: &ChatPorts, request: &TurnRequest) -> Result<Tu
         }
         // A client that lists conversations uses their ids as keys.
         MessageTarget::Keyed(key) => {
-            if let Some(id) = find_by_id(ports, request, key.as_str()).await? {
-                ConversationTarget::Existing(id)
+            if let Some(found) = find_by_id(ports, request.principal.user, key.as_str()).await? {
+                ConversationTarget::Existing(found.id)
             } else {
                 let (id, title) = new();
                 ConversationTarget::Keyed(key, id, title)
@@ -115,14 +115,14 @@ pub(super) async fn start(ports: &ChatPorts, request: &TurnRequest) -> Result<Tu
 }
 
 /// Returns the user's conversation if `id` is the id of one.
-async fn find_by_id(
+pub(super) async fn find_by_id(
     ports: &ChatPorts,
-    request: &TurnRequest,
+    owner: UserId,
     id: &str,
-) -> Result<Option<ConversationId>, ConversationRepoError> {
-    let Ok(id) = id.parse::<ConversationId>() else { return Ok(None) };
-    match ports.conversations.get(request.principal.user, id).await {
-        Ok(conversation) => Ok(Some(conversation.id)),
+) -> Result<Option<Conversation>, ConversationRepoError> {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    match ports.conversations.get(owner, id).await {
+        Ok(conversation) => Ok(Some(conversation)),
         Err(error) => error.into_storage().map_or(Ok(None), |error| Err(error.into())),
     }
 }

@@ -187,6 +187,9 @@ pub trait ConversationRepo: Send + Sync {
     /// Returns the conversation. MUST return [`ConversationRepoError::NotFound`] when `owner` has no such conversation.
     async fn get(&self, owner: UserId, id: ConversationId) -> Result<Conversation, ConversationRepoError>;
 
+    /// Returns the conversation with this client key, if any.
+    async fn find_by_key(&self, owner: UserId, key: &ClientKey) -> Result<Option<Conversation>, ConversationRepoError>;
+
     /// Returns a page of the owner's conversations, last active first.
     async fn list(
         &self,

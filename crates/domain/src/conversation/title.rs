@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::is_blank;
 
-/// The title of a conversation: trimmed, 1 to 200 characters, no control characters, at least one visible character.
+/// The title of a conversation: trimmed, 1 to 200 characters, no control characters, at least one visible character. A tab
+/// becomes a space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ConversationTitle(String);
@@ -49,10 +50,10 @@ pub struct ConversationTitleError;
 impl FromStr for ConversationTitle {
     type Err = ConversationTitleError;
     fn from_str(raw: &str) -> Result<Self, ConversationTitleError> {
-        let title = raw.trim();
+        let title = raw.trim().replace('\t', " ");
         let has_valid_length = (1..=Self::MAX).contains(&title.chars().count());
-        if has_valid_length && !is_blank(title) && !title.chars().any(char::is_control) {
-            Ok(Self(title.to_owned()))
+        if has_valid_length && !is_blank(&title) && !title.chars().any(char::is_control) {
+            Ok(Self(title))
         } else {
             Err(ConversationTitleError)
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::{NormalizedText, is_blank};
 
 /// The title of a task: trimmed, 1 to 500 characters (Unicode scalar values), no control characters, at least one visible
-/// character.
+/// character. A tab, which texts from spreadsheets contain, becomes a space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Title(String);
@@ -52,9 +52,9 @@ impl FromStr for Title {
         match title.chars().count() {
             0 => Err(TitleError::Empty),
             length if length > Self::MAX => Err(TitleError::TooLong { length }),
-            _ if title.chars().any(char::is_control) => Err(TitleError::ControlCharacter),
+            _ if title.chars().any(|c| c.is_control() && c != '\t') => Err(TitleError::ControlCharacter),
             _ if is_blank(title) => Err(TitleError::Empty),
-            _ => Ok(Self(title.to_owned())),
+            _ => Ok(Self(title.replace('\t', " "))),
         }
     }
 }
@@ -109,6 +109,14 @@ mod tests {
         for text in ["a\0b", "a\nb", "a\u{1b}[31mb", "a\u{85}b"] {
             assert_eq!(text.parse::<Title>(), Err(TitleError::ControlCharacter), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_tab_becomes_a_space() {
+        assert_eq!("\tbuy\tmilk\t\t2\t".parse::<Title>().unwrap().as_str(), "buy milk  2");
+        assert_eq!(serde_json::from_str::<Title>(r#""a\tb""#).unwrap().as_str(), "a b");
+        assert_eq!("\t \t".parse::<Title>(), Err(TitleError::Empty));
+        assert_eq!("a\tb\u{b}c".parse::<Title>(), Err(TitleError::ControlCharacter));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Content negotiation (`Accept`, RFC 9110, 12.5.1) between JSON and event streams.
+//! Content negotiation (`Accept`, RFC 9110, 12.5.1) between JSON and event streams, and between the media types of errors.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{Accept, Header as _, Quality};
@@ -29,6 +29,15 @@ pub(crate) fn prefers_event_stream(request: &HttpRequest) -> bool {
     stream > json || (stream == json && stream > Quality::ZERO && specificity == 2)
 }
 
+/// Whether the client names JSON and not problems (RFC 9457): some clients read no other media type.
+pub(crate) fn names_only_plain_json(request: &HttpRequest) -> bool {
+    // A malformed header is ignored.
+    let Ok(Accept(ranges)) = Accept::parse(request) else { return false };
+    let names =
+        |name: &str| ranges.iter().any(|range| range.item.essence_str() == name && range.quality > Quality::ZERO);
+    names("application/json") && !names("application/problem+json")
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::http::header;
@@ -36,12 +45,44 @@ mod tests {
 
     use super::*;
 
-    fn prefers_stream(lines: &[&str]) -> bool {
-        let request = lines
+    fn request(lines: &[&str]) -> HttpRequest {
+        lines
             .iter()
             .fold(TestRequest::default(), |request, line| request.append_header((header::ACCEPT, *line)))
-            .to_http_request();
-        prefers_event_stream(&request)
+            .to_http_request()
+    }
+
+    fn prefers_stream(lines: &[&str]) -> bool {
+        prefers_event_stream(&request(lines))
+    }
+
+    #[test]
+    fn only_clients_that_name_json_and_no_problems_get_plain_json() {
+        for lines in [
+            &["application/json, text/plain, */*"] as &[&str],
+            &["Application/JSON"],
+            &["application/json;charset=utf-8"],
+            &["application/json;q=0.1, text/html"],
+            &["text/html", "application/json"],
+            &["application/json, application/problem+json;q=0"],
+            &["application/json, text/event-stream"],
+        ] {
+            assert!(names_only_plain_json(&request(lines)), "{lines:?}");
+        }
+        for lines in [
+            &[] as &[&str],
+            &["*/*"],
+            &["application/*"],
+            &["text/html,application/xhtml+xml,*/*;q=0.8"],
+            &["application/problem+json"],
+            &["application/json, application/problem+json"],
+            &["application/problem+json;q=0.1", "application/json"],
+            &["application/json;q=0, */*"],
+            &["application/jsonp"],
+            &["nonsense"],
+        ] {
+            assert!(!names_only_plain_json(&request(lines)), "{lines:?}");
+        }
     }
 
     #[test]

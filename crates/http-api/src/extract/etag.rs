@@ -1,5 +1,7 @@
 //! Entity tags and conditional requests (RFC 9110, 8.8.3 and 13.1). The tag of a task is its version, the tag of a list
 //! the state of the user's ledger.
+//!
+//! Compressing proxies weaken tags or append the coding, and clients send them back so.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{ETag, EntityTag, HeaderName, IF_MATCH, IF_NONE_MATCH};
@@ -46,8 +48,8 @@ impl Precondition {
                 return Err(RequestError::invalid("If-Match", message));
             }
         };
-        // Strong comparison: weak tags and tags that are not versions match nothing.
-        let versions: Vec<Version> = tags.iter().filter(|tag| !tag.weak).filter_map(version).collect();
+        // A weak tag counts as a strong one: a compressing proxy weakens the tags of this API, which are all strong.
+        let versions: Vec<Version> = tags.iter().filter_map(version).collect();
         match versions.as_slice() {
             [version] => Ok(Self::Exactly(*version)),
             _ => Ok(Self::OneOf(versions)),
@@ -60,15 +62,24 @@ impl Precondition {
 pub(crate) fn is_not_modified(request: &HttpRequest, ETag(tag): &ETag) -> bool {
     match parse(request, &IF_NONE_MATCH) {
         Some(Tags::Any) => true,
-        Some(Tags::List(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
+        Some(Tags::List(tags)) => tags.iter().any(|known| without_coding(known) == tag.tag()),
         Some(Tags::Absent) | None => false,
     }
 }
 
 fn version(tag: &EntityTag) -> Option<Version> {
-    let version = tag.tag().parse().ok().and_then(Version::new)?;
+    let text = without_coding(tag);
+    let version = text.parse().ok().and_then(Version::new)?;
     // Tags are compared as text: "01" and "+1" are not "1".
-    (version.to_string() == tag.tag()).then_some(version)
+    (version.to_string() == text).then_some(version)
+}
+
+/// The text of a tag without the content coding that some compressing proxies append, such as `1-gzip`, `1--gzip` and
+/// `1;br`.
+fn without_coding(tag: &EntityTag) -> &str {
+    let before_coding = ["gzip", "br", "zstd", "deflate"].iter().find_map(|coding| tag.tag().strip_suffix(coding));
+    let before_separator = before_coding.and_then(|text| text.strip_suffix(['-', ';']));
+    before_separator.map_or(tag.tag(), |text| text.trim_end_matches('-'))
 }
 
 enum Tags {

@@ -1,6 +1,5 @@
 //! JSON bodies: read within a limit of size and time, and deserialized in one pass without an intermediate tree.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -19,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::deserialize_error::deserialize_error;
+use super::unset_fields::{IgnoreUnset, Name};
 use crate::problem::{ApiError, RequestError};
 
 /// Maximum size of a body, in bytes.
@@ -107,11 +107,11 @@ pub(crate) fn read(
     }
 }
 
-/// Deserializes a body, which must be a JSON object.
+/// Deserializes a body, which must be a JSON object. An unknown field that is null is the same as an absent one.
 pub(crate) fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
     let text = object(bytes)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let error = match serde_path_to_error::deserialize(&mut json) {
+    let error = match serde_path_to_error::deserialize(IgnoreUnset::<_, Option<IgnoredAny>>::new(&mut json)) {
         Ok(body) => return json.end().map(|()| body).map_err(malformed),
         Err(error) => error,
     };
@@ -128,12 +128,14 @@ pub(crate) fn deserialize<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Reques
             malformed(error.into_inner())
         });
     }
-    Err(deserialize_error(error.path(), &error.inner().to_string(), fields.names(), "field"))
+    Err(deserialize_error(error.path(), &error.inner().to_string(), fields.names_of_values(), "field"))
 }
 
-/// The text of a body whose first character is `{`. Structs would be deserialized from arrays as well.
+/// The text of a body whose first character is `{`. Structs would be deserialized from arrays as well. A byte order mark
+/// before it is ignored (RFC 8259, 8.1).
 fn object(bytes: &[u8]) -> Result<&str, RequestError> {
     let text = std::str::from_utf8(bytes).map_err(|error| RequestError::MalformedJson(error.into()))?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if text.trim_ascii_start().starts_with('{') {
         return Ok(text);
     }
@@ -145,14 +147,9 @@ fn malformed(error: serde_json::Error) -> RequestError {
     RequestError::MalformedJson(error.into())
 }
 
-/// The names of the fields of an object, in alphabetical order.
+/// The fields of an object, in alphabetical order; `None` is null.
 #[derive(Deserialize)]
-#[expect(clippy::zero_sized_map_values, reason = "serde cannot deserialize a set from an object")]
-struct Fields<'a>(#[serde(borrow)] BTreeMap<Name<'a>, IgnoredAny>);
-
-/// A name, copied only if it contains escapes.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Fields<'a>(#[serde(borrow)] BTreeMap<Name<'a>, Option<IgnoredAny>>);
 
 impl<'a> Fields<'a> {
     fn of(text: &'a str) -> Result<Self, RequestError> {
@@ -161,6 +158,11 @@ impl<'a> Fields<'a> {
 
     fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(|name| name.0.as_ref())
+    }
+
+    /// The names of the fields that are not null.
+    fn names_of_values(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name.0.as_ref())
     }
 }
 

@@ -9,6 +9,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use url::form_urlencoded;
 
+use super::public_path::PublicPath;
+
 /// The position of a row in a list's order.
 pub(crate) trait Key: Serialize + DeserializeOwned {
     /// Whether storage can compare with this key. Clients can forge cursors, and others must not reach storage.
@@ -66,5 +68,5 @@ pub(crate) fn respond_with<T, K: Key, B: Serialize>(
 pub(crate) fn next_link(request: &HttpRequest, name: &str, value: &str) -> String {
     let kept = form_urlencoded::parse(request.query_string().as_bytes()).filter(|(kept, _)| kept != name);
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).append_pair(name, value).finish();
-    format!(r#"<{}?{query}>; rel="next""#, request.path())
+    format!(r#"<{}{}?{query}>; rel="next""#, PublicPath::prefix(request), request.path())
 }

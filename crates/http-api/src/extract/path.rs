@@ -61,6 +61,16 @@ pub(crate) struct ConversationPath {
     id: Uuid,
 }
 
+/// Path parameters of a chat of the AI SDK.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ChatPath {
+    /// The user's id, exactly as in the token's `sub`.
+    user_id: Uuid,
+    /// The conversation's id, or the page's own key for it: `id` of the AI SDK's body.
+    conversation_id: String,
+}
+
 /// Path parameters of a message.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -13,6 +13,7 @@ use url::form_urlencoded;
 
 use super::deserialize_error::deserialize_error;
 use super::page::{Cursor, Key};
+use super::unset_fields::IgnoreUnset;
 use crate::problem::{ApiError, RequestError};
 
 /// Maximum number of rows of a page, except of tasks.
@@ -38,19 +39,20 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     }
 }
 
-/// Parses a query string. Every parameter may occur once.
+/// Parses a query string. Every parameter may occur once. An unknown one that is empty is the same as an absent one.
 pub(crate) fn parse<T: DeserializeOwned>(query: &str) -> Result<T, RequestError> {
     if percent_encoding::percent_decode_str(query).decode_utf8().is_err() {
         return Err(RequestError::Invalid { field: None, message: "The query is not valid UTF-8".to_owned() });
     }
-    let names: Vec<String> = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+    let parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let mut seen = HashSet::new();
-    if let Some(duplicate) = names.iter().find(|name| !seen.insert(*name)) {
+    if let Some((duplicate, _)) = parameters.iter().find(|(name, _)| !seen.insert(name)) {
         return Err(RequestError::invalid(duplicate, format!("{duplicate} is given more than once")));
     }
     let form = serde_html_form::Deserializer::from_bytes(query.as_bytes());
-    serde_path_to_error::deserialize(form).map_err(|error| {
-        deserialize_error(error.path(), &error.inner().to_string(), names.iter().map(String::as_str), "query parameter")
+    serde_path_to_error::deserialize(IgnoreUnset::<_, String>::new(form)).map_err(|error| {
+        let names = parameters.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.as_ref());
+        deserialize_error(error.path(), &error.inner().to_string(), names, "query parameter")
     })
 }
 

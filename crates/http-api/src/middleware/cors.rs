@@ -1,5 +1,6 @@
 //! CORS (the Fetch standard): pages of the configured origins may use the API from a browser. Tokens are sent in a header
-//! that the page sets, so credentials such as cookies are not allowed.
+//! that the page sets. Credentials are allowed because many clients ask for them (`credentials: "include"`); no route
+//! accepts a cookie as one from another origin.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +10,9 @@ use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::ACCESS_CONTROL_REQUEST_HEADERS;
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue,
+};
 use actix_web::middleware::Next;
 use url::Url;
 
@@ -81,7 +84,8 @@ impl fmt::Display for CorsOrigin {
     }
 }
 
-/// Middleware: refuses a preflight request for a header that pages may not send.
+/// Middleware around that of [`middleware`]: refuses a preflight request for a header that pages may not send, and allows
+/// credentials to the origins that may use the API.
 pub(crate) async fn check_headers<B>(
     request: ServiceRequest,
     next: Next<B>,
@@ -94,7 +98,12 @@ where
     if is_refused && request.method() == Method::OPTIONS {
         return Ok(request.error_response(CorsError::HeadersNotAllowed).map_into_right_body());
     }
-    Ok(next.call(request).await?.map_into_left_body())
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    }
+    Ok(response.map_into_left_body())
 }
 
 fn is_refused(name: &str) -> bool {

@@ -4,11 +4,13 @@ use actix_cors::CorsError;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, ContentType, TryIntoHeaderValue as _};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
 use domain::change::RequestId;
 use domain::runtime::with_causes;
 
+use crate::extract::accept;
 use crate::problem::{ApiError, Code, Problem};
 
 /// Middleware: replaces every response outside 2xx and 3xx by its problem, and logs the cause of server errors once.
@@ -34,6 +36,9 @@ where
     let mut response = response.set_body(BoxBody::new(serde_json::to_vec(&body)?));
     *response.status_mut() = problem.status();
     problem.write_headers(response.headers_mut());
+    if accept::names_only_plain_json(&request) {
+        response.headers_mut().insert(CONTENT_TYPE, ContentType::json().try_into_value()?);
+    }
     Ok(ServiceResponse::new(request, response))
 }
 

@@ -3,27 +3,30 @@
 
 use std::sync::{Arc, LazyLock};
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ContentType};
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::json;
 use utoipa::IntoParams;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa_swagger_ui::Config;
 
+use crate::extract::public_path::PublicPath;
 use crate::problem::{ApiError, RequestError};
 
-/// The OpenAPI document, as JSON.
+/// The OpenAPI document, as JSON, without `servers`.
 pub(crate) struct Document(pub(crate) &'static LazyLock<String>);
 
 /// The files of the page: [`START`] and Swagger UI's.
 pub(crate) const FILES: [&str; 5] =
     [START.0, "favicon-32x32.png", "index.css", "swagger-ui-bundle.js", "swagger-ui.css"];
 
-/// The script that starts the page, in its own file, because the policy forbids inline scripts.
+/// The script that starts the page, in its own file, because the policy forbids inline scripts. `{base}` stands for the path
+/// of the public URL, here and in the page.
 const START: (&str, &str) = (
     "start.js",
     r##"window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "{base}/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
@@ -37,14 +40,14 @@ const PAGE: &str = r#"<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Doable API</title>
-<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-<link rel="stylesheet" href="/docs/index.css">
+<link rel="icon" type="image/png" href="{base}/docs/favicon-32x32.png">
+<link rel="stylesheet" href="{base}/docs/swagger-ui.css">
+<link rel="stylesheet" href="{base}/docs/index.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="{base}/docs/swagger-ui-bundle.js"></script>
+<script src="{base}/docs/start.js"></script>
 </body>
 </html>
 "#;
@@ -75,11 +78,14 @@ fn file_names() -> Object {
     get, path = "/openapi.json", tag = "Documentation", operation_id = "openapi",
     responses((status = 200, description = "An OpenAPI 3.1 document.", body = serde_json::Value)),
 )]
-pub(crate) async fn openapi(document: Data<Document>) -> HttpResponse {
+pub(crate) async fn openapi(document: Data<Document>, request: HttpRequest) -> HttpResponse {
+    // An empty URL would be the document itself.
+    let base = Some(PublicPath::prefix(&request)).filter(|base| !base.is_empty()).unwrap_or("/");
+    let start = format!(r#"{{"servers":{},"#, json!([{ "url": base }]));
     HttpResponse::Ok()
         .content_type(ContentType::json())
         .insert_header((CACHE_CONTROL, "no-cache"))
-        .body(document.0.as_str())
+        .body(document.0.replacen('{', &start, 1))
 }
 
 /// Browse the API in Swagger UI.
@@ -87,12 +93,12 @@ pub(crate) async fn openapi(document: Data<Document>) -> HttpResponse {
     get, path = "/docs", tag = "Documentation", operation_id = "docs",
     responses((status = 200, description = "The page.", body = String, content_type = "text/html; charset=utf-8")),
 )]
-pub(crate) async fn page() -> HttpResponse {
+pub(crate) async fn page(request: HttpRequest) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(ContentType::html())
         .insert_header((CACHE_CONTROL, CACHE))
         .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .body(PAGE)
+        .body(PAGE.replace("{base}", PublicPath::prefix(&request)))
 }
 
 /// Get a file of the page.
@@ -102,11 +108,12 @@ pub(crate) async fn page() -> HttpResponse {
         (String = "text/css"), (String = "text/javascript"), (Vec<u8> = "image/png")),
         headers(("Content-Encoding" = Option<String>, description = "`gzip`, for the files of Swagger UI.")))),
 )]
-pub(crate) async fn file(name: Path<String>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn file(name: Path<String>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let mut response = HttpResponse::Ok();
     response.insert_header((CACHE_CONTROL, CACHE)).insert_header((CONTENT_SECURITY_POLICY, POLICY));
     if name.as_str() == START.0 {
-        return Ok(response.content_type("text/javascript").body(START.1));
+        let script = START.1.replace("{base}", PublicPath::prefix(&request));
+        return Ok(response.content_type("text/javascript").body(script));
     }
     let name = FILES.into_iter().find(|file| *file == name.as_str()).ok_or(RequestError::RouteNotFound)?;
     let config = Arc::new(Config::from(""));

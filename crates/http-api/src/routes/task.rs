@@ -19,8 +19,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::change::X_CHANGE_SEQ;
 use crate::extract::etag::{self, Precondition};
 use crate::extract::json::{Json, OptionalJson};
+use crate::extract::no_data::NoData;
 use crate::extract::page::{self, Cursor, Key};
 use crate::extract::path::{self, TaskPath, UserPath};
+use crate::extract::public_path::PublicPath;
 use crate::extract::query::{self, Limit, Query};
 use crate::problem::{ApiError, RequestError};
 use crate::schema::task::TaskBody;
@@ -37,25 +39,45 @@ impl Key for TaskCursor {}
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTask)]
+#[expect(dead_code, reason = "fields that are not supported yet are only checked")]
 pub(crate) struct NewTaskBody {
-    /// The title: 1 to 500 characters after trimming, no control characters, not only invisible ones.
+    /// The title: 1 to 500 characters after trimming, no control characters, not only invisible ones. A tab becomes a
+    /// space.
     // Optional for serde, so that a missing title has the same message as an empty one.
     #[schema(value_type = String, required, min_length = 1, max_length = 500, example = "Buy groceries")]
     title: Option<Title>,
     /// Whether the task is already completed; `false` by default.
     completed: Option<bool>,
+    #[serde(default)]
+    description: NoData,
+    #[serde(default)]
+    priority: NoData,
+    #[serde(default)]
+    due_date: NoData,
+    #[serde(default)]
+    tags: NoData,
 }
 
 /// A change of a task. Absent and null fields keep their values.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TaskPatch)]
+#[expect(dead_code, reason = "fields that are not supported yet are only checked")]
 pub(crate) struct TaskPatchBody {
-    /// The title: 1 to 500 characters after trimming, no control characters, not only invisible ones.
+    /// The title: 1 to 500 characters after trimming, no control characters, not only invisible ones. A tab becomes a
+    /// space.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 500, example = "Buy groceries")]
     title: Option<Title>,
     /// Whether the task is completed.
     completed: Option<bool>,
+    #[serde(default)]
+    description: NoData,
+    #[serde(default)]
+    priority: NoData,
+    #[serde(default)]
+    due_date: NoData,
+    #[serde(default)]
+    tags: NoData,
 }
 
 /// The completion of a task.
@@ -71,6 +93,7 @@ pub(crate) struct CompletionBody {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "parameters that are not supported yet are only checked")]
 pub(crate) struct TaskQuery {
     /// Filters by completion.
     #[param(value_type = Option<String>, inline)]
@@ -84,6 +107,14 @@ pub(crate) struct TaskQuery {
     /// The start of the page, taken from the `Link` of the previous page.
     #[param(value_type = Option<String>)]
     cursor: Option<Cursor<TaskCursor>>,
+    /// Not supported yet: empty, or `none`.
+    #[serde(default)]
+    #[param(value_type = Option<String>, pattern = "^([nN][oO][nN][eE])?$")]
+    sort: NoData,
+    /// Not supported yet: empty, or `none`.
+    #[serde(default)]
+    #[param(value_type = Option<String>, pattern = "^([nN][oO][nN][eE])?$")]
+    order: NoData,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -165,19 +196,20 @@ pub(crate) async fn list(
     post, path = "/api/{user_id}/tasks", tag = "Tasks", operation_id = "create_task", request_body = NewTaskBody,
     params(UserPath),
     responses((status = 201, description = "The created task.", body = TaskBody, headers(
-        ("Location" = String, description = "The path of the task."),
+        ("Location" = String, description = "The path of the task, with the path of the public URL."),
         ("ETag" = String, description = "The task's version.")))),
 )]
 pub(crate) async fn create(
     tasks: Data<TaskService>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
+    request: HttpRequest,
     Json(body): Json<NewTaskBody>,
 ) -> Result<HttpResponse, ApiError> {
     let title = body.title.ok_or_else(|| RequestError::invalid("title", TitleError::Empty.to_string()))?;
     let created = tasks.create(&Origin::request(&principal, &id), title, body.completed.unwrap_or_default()).await;
     let task = created.map_err(ApiError::account_deleted_if_not_found)?.after;
-    let location = format!("/api/{}/tasks/{}", task.user_id, task.id);
+    let location = format!("{}/api/{}/tasks/{}", PublicPath::prefix(&request), task.user_id, task.id);
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, location))
         .insert_header(etag::of_task(&task))

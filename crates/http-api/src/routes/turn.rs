@@ -3,11 +3,12 @@
 use actix_web::http::Method;
 use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::chat::ChatService;
+use domain::chat::{ChatService, TurnEvents};
+use domain::conversation::ClientKey;
 use domain::principal::Principal;
 use domain::runtime::Timer;
 
-use crate::extract::path::{ConversationPath, conversation_id};
+use crate::extract::path::{ChatPath, ConversationPath, conversation_id};
 use crate::problem::ApiError;
 use crate::stream::ui_message;
 use crate::stream_limit::StreamLimit;
@@ -35,9 +36,50 @@ pub(crate) async fn follow(
     principal: ReqData<Principal>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let Some(turn) = chat.follow(&principal, conversation_id(&request)?).await? else {
-        return Ok(HttpResponse::NoContent().finish());
+    let turn = chat.follow(&principal, conversation_id(&request)?).await?;
+    respond(turn, timer, &limit, &principal, &request)
+}
+
+/// Follow the running turn of a chat, as the AI SDK does by default when it resumes one.
+///
+/// The same as `GET /api/{user_id}/conversations/{id}/stream`, also by the page's own key for the conversation. A chat
+/// without a conversation has no running turn.
+#[utoipa::path(
+    get, path = "/api/{user_id}/chat/{conversation_id}/stream", tag = "Chat", operation_id = "resume_turn", params(ChatPath),
+    responses(
+        (status = 200, description = "The events of the turn from its start to its end. The data of each is a `StreamPart`, that of the last `[DONE]`.",
+            content_type = "text/event-stream", body = String,
+            headers(
+                ("x-vercel-ai-ui-message-stream" = String, description = "`v1`"),
+                ("x-accel-buffering" = String, description = "`no`"),
+            )),
+        (status = 204, description = "No turn is running, or there is no such conversation."),
+    ),
+)]
+pub(crate) async fn resume(
+    chat: Data<ChatService>,
+    timer: Data<dyn Timer>,
+    limit: Data<StreamLimit>,
+    principal: ReqData<Principal>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    // `load` decodes the key completely, in contrast to `get`.
+    let key = request.match_info().load().ok().and_then(|(_user, key): (String, String)| key.parse::<ClientKey>().ok());
+    let turn = match key {
+        Some(key) => chat.resume(&principal, &key).await?,
+        None => None,
     };
+    respond(turn, timer, &limit, &principal, &request)
+}
+
+fn respond(
+    turn: Option<TurnEvents>,
+    timer: Data<dyn Timer>,
+    limit: &StreamLimit,
+    principal: &Principal,
+    request: &HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let Some(turn) = turn else { return Ok(HttpResponse::NoContent().finish()) };
     let permit = limit.acquire(principal.user)?;
     Ok(match *request.method() {
         Method::HEAD => ui_message::headers_only(),

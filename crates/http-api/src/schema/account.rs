@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub(crate) struct SessionBody {
     /// The access token, to be sent with every request: `Authorization: Bearer <access_token>`.
     access_token: String,
+    /// The same as `access_token`, for clients of the Python API.
+    token: String,
     /// Always `bearer`.
     #[schema(value_type = String, example = "bearer")]
     token_type: &'static str,
@@ -47,8 +49,10 @@ pub(crate) struct UserBody {
 
 impl From<SignedIn> for SessionBody {
     fn from(signed_in: SignedIn) -> Self {
+        let access_token = signed_in.access_token.expose_secret();
         Self {
-            access_token: signed_in.access_token.expose_secret().to_owned(),
+            access_token: access_token.to_owned(),
+            token: access_token.to_owned(),
             token_type: "bearer",
             expires_in: signed_in.expires_in.num_seconds(),
             refresh_token: signed_in.refresh_token.expose_secret().to_owned(),

@@ -21,6 +21,12 @@ pub(crate) struct ToolCallBody {
     /// The result; null if the turn ended first.
     #[schema(required)]
     result: Option<ToolResultBody>,
+    /// The same as `success` of the result; null without a result.
+    #[schema(required)]
+    success: Option<bool>,
+    /// The message of the result if the tool failed; null otherwise.
+    #[schema(required)]
+    error: Option<String>,
 }
 
 /// The result of a tool call.
@@ -55,8 +61,10 @@ impl From<Usage> for UsageBody {
 
 impl From<ToolCall> for ToolCallBody {
     fn from(call: ToolCall) -> Self {
+        let success = call.result.as_ref().map(|result| result.success);
+        let error = call.result.as_ref().filter(|result| !result.success).map(|result| result.message.clone());
         let result = call.result.map(ToolResultBody::from);
-        Self { id: call.id, tool: call.tool, parameters: call.parameters, result }
+        Self { id: call.id, tool: call.tool, parameters: call.parameters, result, success, error }
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 pub(crate) fn head() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, EVENT_STREAM));
-    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    // A proxy that transforms the stream, for example compresses it, delays it.
+    response.insert_header((header::CACHE_CONTROL, "no-store, no-transform"));
     response.insert_header(UNBUFFERED);
     response
 }

@@ -4,5 +4,6 @@ mod body;
 mod cors;
 mod document;
 mod logs;
+mod paths;
 mod rate_limit;
 mod requests;

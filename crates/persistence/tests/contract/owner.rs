@@ -299,6 +299,7 @@ async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> an
     };
     let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(20)?))?);
     drive!(record, fixture, conversations.begin_turn(owner, again(21)?)).err();
+    drive!(record, fixture, conversations.find_by_key(owner, &"slug".parse()?))?;
     let pending = Some(put_off(turn.assistant_message, &[new_task(owner, "Milk")?], at(99)));
     let failed = TurnResult { pending, ..end(TurnState::Failed, at(22)) };
     drive!(record, fixture, conversations.end_turn(owner, turn.attempt(), failed))?;

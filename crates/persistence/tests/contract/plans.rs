@@ -80,6 +80,7 @@ async fn lists_use_the_intended_indexes(test: TestDatabase) -> anyhow::Result<()
         ("list", "ORDER BY \"conversations\".\"updated_at\" DESC", "conversations_activity_idx"),
         ("messages", "ORDER BY", "messages_position_key"),
         ("get", "FROM \"conversations\"", "turns_running_key"),
+        ("find_by_key", "FROM \"conversations\"", "conversations_client_key"),
         ("usage", "GROUP BY", "turns_usage_idx"),
         ("begin_turn", "JOIN \"messages\"", "turns_idempotency_key"),
         ("list", "\"deleted_at\" IS NULL ORDER BY", "tasks_live_idx"),

@@ -22,7 +22,9 @@ pub struct Operation {
 
 pub fn operations(document: &Value) -> anyhow::Result<Vec<Operation>> {
     let mut operations = Vec::new();
-    for (path, item) in document["paths"].as_object().context("no paths")? {
+    // An alias has the operations of another path.
+    let paths = document["paths"].as_object().context("no paths")?;
+    for (path, item) in paths.iter().filter(|(_, item)| item.get("$ref").is_none()) {
         for (method, operation) in item.as_object().context("no operations")? {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let query = parameters.map(|parameter| resolved(parameter, document));

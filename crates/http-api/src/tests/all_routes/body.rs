@@ -3,7 +3,10 @@
 use actix_web::http::{Method, header};
 use actix_web::web::Bytes;
 
-use crate::tests::support::{Ports, TestResponse, json, signed_in};
+use crate::tests::support::{Ports, TestResponse, accept_commits, anonymous, json, signed_in, task};
+
+const LIST: &str = "/api/{user_id}/tasks";
+const ONE: &str = "/api/{user_id}/tasks/{task_id}";
 
 async fn post(body: impl Into<Bytes>) -> TestResponse {
     let request =
@@ -27,7 +30,10 @@ async fn invalid_json_is_malformed_and_the_parser_is_not_quoted() {
         b"{\"title\": NaN}",
         b"{\"title\": 1e999}",
         b"{\"title\": \"a\",}",
-        b"\xef\xbb\xbf{\"title\": \"a\"}",
+        b"\xef\xbb\xbf",
+        b"\xef\xbb\xbf\xef\xbb\xbf{\"title\": \"a\"}",
+        b"{\xef\xbb\xbf\"title\": \"a\"}",
+        b"\xff\xfe{\0\"\0t\0",
     ] {
         let response = post(body.to_vec()).await;
         let problem = response.problem(400, "MALFORMED_JSON", "");
@@ -48,11 +54,61 @@ async fn json_of_the_wrong_form_has_a_readable_message() {
         (r#"{"title":"a","title":"b"}"#, "title", "title is given more than once"),
         (r#"{"title":"a\u0000b"}"#, "title", "Task title cannot contain control characters"),
         (r#"{"title":"a","x":{"y":["\u0000"]}}"#, "x", "Unknown field: 'x'"),
+        (r#"{"x":null,"title":"a","y":"","z":null}"#, "y", "Unknown field: 'y'"),
+        (r#"{"x":null,"title":"a","title":"b"}"#, "title", "title is given more than once"),
+        (r#"{"x":null,"completed":null}"#, "title", "Task title cannot be empty"),
+        (r#"{"tags":null,"tags":null}"#, "tags", "tags is given more than once"),
         (r#"{"title":"a","x, expected `title`":1}"#, "x, expected `title`", "Unknown field: 'x, expected `title`'"),
     ] {
         assert_eq!(post(body.to_owned()).await.problem(400, "VALIDATION_ERROR", field)["message"], message, "{body}");
     }
     post(deep).await.problem(400, "MALFORMED_JSON", "");
+}
+
+#[actix_web::test]
+async fn a_byte_order_mark_and_unknown_null_fields_are_ignored() {
+    for body in [
+        "\u{FEFF}{\"title\": \"a\"}",
+        "\u{FEFF}\r\n {\"title\": \"a\"}",
+        r#"{"x": null, "title": "a", "id": null, "x": null}"#,
+        r#"{"title": "a", "user\u005fid": null, "": null}"#,
+    ] {
+        let mut ports = Ports::new();
+        let commits = accept_commits(&mut ports);
+        let request = json(signed_in(Method::POST, "/api/{user_id}/tasks"), body);
+        assert_eq!(ports.send(request).await.ok(201)["title"], "a", "{body}");
+        assert_eq!(commits.lock().unwrap().len(), 1);
+    }
+    let login = r#"{"email": null, "password": "x", "y": null}"#;
+    let response = Ports::new().send(json(anonymous(Method::POST, "/auth/login"), login)).await;
+    assert_eq!(response.problem(400, "VALIDATION_ERROR", "email")["message"], "email must be a string");
+}
+
+#[actix_web::test]
+async fn fields_that_are_not_supported_yet_are_accepted_without_data_and_refused_with_data() {
+    for field in ["description", "priority", "due_date", "tags"] {
+        for (method, path, status) in [(Method::POST, LIST, 201), (Method::PUT, ONE, 200), (Method::PATCH, ONE, 200)] {
+            let send = async |value: &str| {
+                let mut ports = Ports::new();
+                ports.tasks.expect_get().returning(|_, _| Ok(task(1)));
+                let commits = accept_commits(&mut ports);
+                let body = format!(r#"{{"{field}":{value},"title":"a"}}"#);
+                let response = ports.send(json(signed_in(method.clone(), path), body)).await;
+                (response, commits.lock().unwrap().len())
+            };
+            for empty in ["null", r#""""#, r#"" ""#, r#""none""#, r#""None""#, "[]", r#"[""]"#] {
+                let (response, commits) = send(empty).await;
+                response.ok(status);
+                assert_eq!(commits, 1, "{method} {field} {empty}");
+            }
+            for data in [r#""high""#, "0", "false", "{}", r#"["a"]"#, r#""none at all""#] {
+                let (response, commits) = send(data).await;
+                let message = format!("{field} must be empty: it is not supported yet");
+                assert_eq!(response.problem(400, "VALIDATION_ERROR", field)["message"], message);
+                assert_eq!(commits, 0, "{method} {field} {data}");
+            }
+        }
+    }
 }
 
 #[actix_web::test]

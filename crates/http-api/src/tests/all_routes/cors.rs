@@ -10,7 +10,7 @@ async fn only_the_configured_origin_may_read_responses() {
         let from = |origin| anonymous(Method::GET, path).insert_header((header::ORIGIN, origin));
         let own = Ports::new().send(from("http://localhost:3000")).await;
         assert_eq!(own.header("access-control-allow-origin"), "http://localhost:3000", "{path}");
-        assert_eq!(own.header("access-control-allow-credentials"), "", "{path}");
+        assert_eq!(own.header("access-control-allow-credentials"), "true", "{path}");
         let exposed = own.header("access-control-expose-headers").to_lowercase();
         for name in crate::middleware::cors::EXPOSED_HEADERS {
             assert!(exposed.split(", ").any(|exposed| exposed == name.to_lowercase()), "{name}: {exposed}");
@@ -19,6 +19,7 @@ async fn only_the_configured_origin_may_read_responses() {
         for origin in ["http://evil.example", "null", "https://localhost:3000", "http://localhost:3000.evil.example"] {
             let other = Ports::new().send(from(origin)).await;
             assert_eq!(other.header("access-control-allow-origin"), "", "{origin} {path}");
+            assert_eq!(other.header("access-control-allow-credentials"), "", "{origin} {path}");
             assert_eq!(other.status, own.status, "{origin} {path}");
         }
     }
@@ -40,12 +41,14 @@ async fn preflight_works_on_every_route() {
         let response = Ports::new().send(preflight("http://localhost:3000")).await;
         assert_eq!(response.status.as_u16(), 200, "{method} {path}: {response:?}");
         assert_eq!(response.header("access-control-allow-origin"), "http://localhost:3000");
+        assert_eq!(response.header("access-control-allow-credentials"), "true");
         assert!(response.header("access-control-allow-methods").split(", ").any(|allowed| allowed == method.as_str()));
         assert_eq!(response.header("access-control-max-age"), "3600");
         assert!(response.header("access-control-allow-headers").contains("sentry-trace"), "{response:?}");
         let refused = Ports::new().send(preflight("http://evil.example")).await;
         assert_eq!(refused.problem(403, "CORS_REFUSED", "")["message"], "The origin is not allowed");
         assert_eq!(refused.header("access-control-allow-origin"), "");
+        assert_eq!(refused.header("access-control-allow-credentials"), "");
     }
 }
 

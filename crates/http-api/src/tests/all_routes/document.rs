@@ -15,9 +15,27 @@ fn the_document_names_every_route_and_nothing_more() {
         .as_object()
         .unwrap()
         .iter()
+        .filter(|(_, item)| item.get("$ref").is_none())
         .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())))
         .collect();
     assert_eq!(served, described);
+}
+
+#[test]
+fn routes_of_accounts_are_described_under_api_too() {
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let aliases: BTreeSet<(&str, &str)> =
+        paths.iter().filter_map(|(path, item)| Some((path.as_str(), item["$ref"].as_str()?))).collect();
+    let mut expected = BTreeSet::from([
+        ("/api/auth/signup".to_owned(), "#/paths/~1auth~1register".to_owned()),
+        ("/api/auth/signin".to_owned(), "#/paths/~1auth~1login".to_owned()),
+    ]);
+    for path in paths.keys().filter(|path| path.starts_with("/auth/")) {
+        expected.insert((format!("/api{path}"), format!("#/paths/{}", path.replace('/', "~1"))));
+        let of_a_user = format!("/api/{{user_id}}{}", path.strip_prefix("/auth").unwrap());
+        assert!(!paths.contains_key(&of_a_user), "{of_a_user} and /api{path} are ambiguous");
+    }
+    assert_eq!(aliases, expected.iter().map(|(path, target)| (path.as_str(), target.as_str())).collect());
 }
 
 #[test]
@@ -112,7 +130,9 @@ async fn the_document_is_served_as_openapi_3_1() {
     let response = Ports::new().send(anonymous(Method::GET, "/openapi.json")).await;
     let document = response.ok(200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{}", document["openapi"]);
-    assert_eq!(document, *DOCUMENT);
+    let mut expected = DOCUMENT.clone();
+    expected["servers"] = json!([{ "url": "/" }]);
+    assert_eq!(document, expected);
     assert_eq!(response.header("content-type"), "application/json");
 }
 
@@ -130,6 +150,18 @@ async fn the_docs_page_is_self_contained_without_inline_scripts() {
     }
     let start = Ports::new().send(anonymous(Method::GET, "/docs/start.js")).await;
     assert!(start.text.contains(r#"url: "/openapi.json""#) && !start.text.contains("://"), "{}", start.text);
+}
+
+#[actix_web::test]
+async fn the_documentation_has_the_path_of_the_public_url() {
+    let mut ports = Ports::new();
+    ports.options.public_url = "https://example.com/todo/".parse().unwrap();
+    let paths = ["/openapi.json", "/docs/", "/docs/start.js"];
+    let responses = ports.send_all(paths.map(|path| anonymous(Method::GET, path))).await;
+    assert_eq!(responses[0].ok(200)["servers"], json!([{ "url": "/todo" }]));
+    assert_eq!(responses[1].text.matches("\"/todo/docs/").count(), crate::routes::docs::FILES.len());
+    assert!(!responses[1].text.contains("\"/docs/"), "{}", responses[1].text);
+    assert!(responses[2].text.contains(r#"url: "/todo/openapi.json""#), "{}", responses[2].text);
 }
 
 fn page_is_self_contained(page: &TestResponse) {

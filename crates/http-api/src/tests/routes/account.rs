@@ -43,7 +43,8 @@ async fn registering_signs_in() {
     assert_eq!(
         session,
         serde_json::json!({
-            "access_token": "access", "token_type": "bearer", "expires_in": 86_400, "refresh_token": "refresh",
+            "access_token": "access", "token": "access", "token_type": "bearer", "expires_in": 86_400,
+            "refresh_token": "refresh",
             "user": {
                 "id": ME, "email": "Ada@example.com", "name": "Ada", "time_zone": "UTC",
                 "created_at": "2026-03-01T12:00:00.123456Z",

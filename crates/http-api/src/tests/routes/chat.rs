@@ -41,6 +41,7 @@ async fn a_response_carries_the_text_the_tool_calls_and_the_changes() {
     let call = &turn["tool_calls"][0];
     assert_eq!((&call["tool"], &call["parameters"]), (&json!("add_task"), &json!({"title": "milk"})));
     assert_eq!(call["result"], json!({"success": true, "message": "Task 'milk' created", "data": {"id": 1}}));
+    assert_eq!((&call["success"], &call["error"]), (&json!(true), &json!(null)));
     assert!(call["id"].is_string() && call.get("round").is_none(), "{call}");
 }
 

@@ -159,6 +159,10 @@ async fn messages_are_listed_with_every_part_in_the_requested_order() {
     assert_eq!((&message["undoable"], &message["pending"]), (&json!(false), &json!(null)), "the entry is pruned");
     assert_eq!(message["tool_calls"].as_array().map(Vec::len), Some(2));
     assert_eq!(message["tool_calls"][1]["result"], Value::Null);
+    assert_eq!(
+        (&message["tool_calls"][1]["success"], &message["tool_calls"][1]["error"]),
+        (&Value::Null, &Value::Null)
+    );
     let kinds: Vec<_> = message["parts"].as_array().unwrap().iter().map(|part| part["type"].clone()).collect();
     assert_eq!(kinds, ["plan", "tool_call", "tool_call", "text", "notice"]);
     let requested = requested.lock().unwrap();

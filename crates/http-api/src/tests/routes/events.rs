@@ -69,7 +69,7 @@ async fn an_event_is_a_numbered_change_and_a_title_cannot_end_it() {
     let response = ports.send(signed_in(Method::GET, &format!("{EVENTS}?after=0"))).await;
     for (name, value) in [
         ("content-type", "text/event-stream"),
-        ("cache-control", "no-store"),
+        ("cache-control", "no-store, no-transform"),
         ("x-accel-buffering", "no"),
         ("x-content-type-options", "nosniff"),
         ("x-vercel-ai-ui-message-stream", ""),

@@ -28,6 +28,8 @@ use crate::tests::support::{
 };
 
 const STREAM: &str = "/api/{user_id}/conversations/{id}/stream";
+/// The page's key for the conversation.
+const KEY: &str = "page 1/%41";
 const STOP: &str = "/api/{user_id}/conversations/{id}/stop";
 /// Maximum time of a wait.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -65,6 +67,11 @@ fn tracking_repo() -> (MockConversationRepo, Arc<Mutex<Vec<TurnState>>>) {
     });
     let turn = Arc::clone(&active);
     repo.expect_get().returning(move |_, _| Ok(Conversation { active_turn: *turn.lock().unwrap(), ..conversation() }));
+    let turn = Arc::clone(&active);
+    repo.expect_find_by_key().returning(move |_, key| {
+        let found = || Conversation { active_turn: *turn.lock().unwrap(), ..conversation() };
+        Ok((key.as_str() == KEY).then(found))
+    });
     repo.expect_messages().returning(|_, _, _, _| Ok(Page { items: Vec::new(), next: None }));
     repo.expect_save_progress().returning(|_, _, _| Ok(()));
     let end = Arc::clone(&ended);
@@ -99,7 +106,7 @@ async fn a_turn_is_streamed_if_requested() {
     for (name, value) in [
         ("content-type", "text/event-stream"),
         ("x-vercel-ai-ui-message-stream", "v1"),
-        ("cache-control", "no-store"),
+        ("cache-control", "no-store, no-transform"),
         ("x-accel-buffering", "no"),
         ("x-content-type-options", "nosniff"),
     ] {
@@ -222,6 +229,21 @@ async fn without_a_running_turn_nothing_is_followed_or_stopped() {
         ports.conversations.expect_get().returning(|_, _| Err(ConversationRepoError::NotFound));
         ports.send(signed_in(method, path)).await.problem(404, "CONVERSATION_NOT_FOUND", "");
     }
+}
+
+#[actix_web::test]
+async fn a_chat_is_resumed_by_the_id_or_the_key_of_its_conversation() {
+    let resume = |key: &str| signed_in(Method::GET, &format!("/api/{{user_id}}/chat/{key}/stream"));
+    let (ports, _) = ports_tracking_turns([Step::Hang]);
+    let encoded = "page%201%2F%2541";
+    let unknown = ["page%201%2FA", "%FF", "%00", &"x".repeat(256), "no-id"].map(resume);
+    let requests = [streamed(&message()), resume(CONVERSATION), resume(encoded)].into_iter().chain(unknown);
+    let stop_and_resume = [signed_in(Method::POST, STOP), resume(encoded)];
+    let responses = ports.send_concurrently(requests.chain(stop_and_resume)).await;
+    assert_eq!((&responses[1].text, &responses[2].text), (&responses[0].text, &responses[0].text));
+    let statuses: Vec<u16> = responses[3..9].iter().map(|response| response.status.as_u16()).collect();
+    assert_eq!(statuses, [204, 204, 204, 204, 204, 202]);
+    assert_eq!(responses[0].frames().last().unwrap()["type"], "abort");
 }
 
 #[actix_web::test]

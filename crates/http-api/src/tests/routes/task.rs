@@ -74,6 +74,7 @@ async fn lists_are_filtered_searched_and_limited() {
         ("", TaskStatus::All, None, 1000),
         ("?status=pending&limit=1", TaskStatus::Pending, None, 1),
         ("?status=completed&search=&limit=1000", TaskStatus::Completed, None, 1000),
+        ("?search=&sort=&order=none&page=&status=pending", TaskStatus::Pending, None, 1000),
         ("?status=all&search=100%25+_Milk%5C", TaskStatus::All, containing("100% _milk\\"), 1000),
     ] {
         let requested = Requested::default();
@@ -109,6 +110,26 @@ async fn the_next_page_link_keeps_the_query_and_continues_after_the_last_row() {
 }
 
 #[actix_web::test]
+async fn links_and_locations_have_the_path_of_the_public_url() {
+    let behind = |mut ports: Ports| {
+        ports.options.public_url = "https://example.com/todo/".parse().unwrap();
+        ports
+    };
+    let key = TaskCursor(TASK.parse().unwrap());
+    for path in [LIST, &format!("{LIST}/")] {
+        let ports = behind(listing(&Requested::default(), Some(key)));
+        let response = ports.send(signed_in(Method::GET, &format!("{path}?limit=1"))).await;
+        let link = response.header("link");
+        assert!(link.starts_with(&format!("</todo/api/{ME}/tasks?limit=1&cursor=")), "{link}");
+        let mut ports = behind(Ports::new());
+        accept_commits(&mut ports);
+        let created = ports.send(json(signed_in(Method::POST, path), r#"{"title":"a"}"#)).await;
+        let id = created.ok(201)["id"].as_str().unwrap().to_owned();
+        assert_eq!(created.header("location"), format!("/todo/api/{ME}/tasks/{id}"));
+    }
+}
+
+#[actix_web::test]
 async fn an_invalid_query_names_its_parameter() {
     let cursor = |json: &str| format!("cursor={}", URL_SAFE_NO_PAD.encode(json));
     for (query, field, message) in [
@@ -127,6 +148,10 @@ async fn an_invalid_query_names_its_parameter() {
         ("search=a%00b", "search", "search must not contain a NUL character"),
         (&format!("search={}", "x".repeat(501)), "search", "search must be at most 500 characters"),
         ("page=2&status=all&x=1", "page", "Unknown query parameters: 'page', 'x'"),
+        ("page=&y=1&x=", "y", "Unknown query parameter: 'y'"),
+        ("sort=title&order=", "sort", "sort must be empty: it is not supported yet"),
+        ("order=desc", "order", "order must be empty: it is not supported yet"),
+        ("sort=&sort=", "sort", "sort is given more than once"),
         ("search=%FF", "", "The query is not valid UTF-8"),
     ] {
         let response = Ports::new().send(signed_in(Method::GET, &format!("{LIST}?{query}"))).await;
@@ -142,6 +167,10 @@ async fn an_unchanged_task_is_not_sent_again() {
         ("*", 304),
         ("\"1\", W/\"2\" ,\"3\"", 304),
         ("\"a,b\", \"3\"", 304),
+        ("W/\"3-gzip\"", 304),
+        ("\"3;br\"", 304),
+        ("\"3-gzip-gzip\"", 200),
+        ("\"3gzip\"", 200),
         ("\"2\"", 200),
         ("3", 200),
         ("\"3", 200),
@@ -256,7 +285,9 @@ fn write_requests() -> [(Method, &'static str, &'static str); 5] {
 #[actix_web::test]
 async fn a_matching_if_match_allows_the_write() {
     for (method, path, body) in write_requests() {
-        for guard in ["\"3\"", "*", "\"7\", \"3\"", "W/\"3\" , \"3\"", "\"a,b\",\"3\""] {
+        let tags = ["\"3\"", "W/\"3\"", "\"3-gzip\"", "W/\"3--gzip\"", "\"3;gzip\"", "\"3-br\"", "\"3-zstd\""];
+        let lists = ["*", "\"7\", \"3\"", "W/\"3\" , \"3\"", "\"a,b\",\"3\"", "W/\"2\", W/\"3\""];
+        for guard in tags.into_iter().chain(lists) {
             let request = json(signed_in(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
             let Written { response, writes, .. } = writing(request).await;
             assert!(response.status.is_success(), "{method} {path} {guard}: {response:?}");
@@ -269,7 +300,9 @@ async fn a_matching_if_match_allows_the_write() {
 #[actix_web::test]
 async fn a_mismatched_if_match_changes_nothing() {
     for (method, path, body) in write_requests() {
-        for guard in ["\"2\"", "\"2\", \"4\"", "W/\"3\"", "\"03\"", "\"+3\"", "\"0\"", "\"x\"", "\"\""] {
+        let coded = ["\"3gzip\"", "\"3-\"", "\"-gzip\"", "\"gzip\"", "\"3-gzip-br\"", "\"2-gzip\"", "\"3-GZIP\""];
+        let plain = ["\"2\"", "\"2\", \"4\"", "W/\"2\"", "\"03\"", "\"+3\"", "\"0\"", "\"x\"", "\"\""];
+        for guard in plain.into_iter().chain(coded) {
             let request = json(signed_in(method.clone(), path), body).insert_header((header::IF_MATCH, guard));
             let Written { response, writes, .. } = writing(request).await;
             response.problem(412, "PRECONDITION_FAILED", "");

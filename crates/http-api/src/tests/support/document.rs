@@ -13,13 +13,12 @@ use crate::{openapi, routes};
 
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| openapi::document(&routes::table()));
 
-/// The operations of the route table, with their descriptions in the document.
+/// The operations of the route table, without aliases, with their descriptions in the document.
 pub(crate) fn operations() -> impl Iterator<Item = (&'static str, Method, Value)> {
-    routes::table().into_iter().flat_map(|endpoint| {
-        let operation = |method: &Method| {
-            let operation = DOCUMENT["paths"][endpoint.path()][method.as_str().to_lowercase()].clone();
-            (endpoint.path(), method.clone(), operation)
-        };
+    let originals = routes::table().into_iter().filter(|endpoint| endpoint.alias_of().is_none());
+    originals.flat_map(|endpoint| {
+        let (path, item) = DOCUMENT["paths"].as_object().unwrap().get_key_value(endpoint.path()).unwrap();
+        let operation = |method: &Method| (path.as_str(), method.clone(), item[method.as_str().to_lowercase()].clone());
         endpoint.methods().map(operation).collect::<Vec<_>>()
     })
 }
@@ -38,7 +37,7 @@ pub(crate) fn check(response: &TestResponse) {
     let paths = DOCUMENT["paths"].as_object().unwrap();
     // A path without variables takes precedence.
     let path = paths.keys().filter(|path| matches(path)).min_by_key(|path| path.matches('{').count());
-    let operation = path.map(|path| &paths[path][response.method.as_str().to_lowercase()]);
+    let operation = path.map(|path| &resolve(&paths[path])[response.method.as_str().to_lowercase()]);
     let description = match operation {
         None if response.method == Method::OPTIONS => return,
         None => &DOCUMENT["components"]["responses"]["NoRoute"],
@@ -81,6 +80,7 @@ fn check_body(response: &TestResponse, description: &Value) {
         return;
     };
     let media_type = response.header("content-type");
+    let problems = &description["content"]["application/problem+json"];
     let content = content.get(media_type).unwrap_or_else(|| panic!("{media_type} is not described: {response:?}"));
     if media_type == "text/event-stream" && response.path.ends_with("/events") {
         for event in events(&response.text) {
@@ -97,7 +97,7 @@ fn check_body(response: &TestResponse, description: &Value) {
         let body = response.json();
         check_schema(&content["schema"], &body).unwrap_or_else(|error| panic!("{error}: {response:?}"));
         if response.status.as_u16() >= 400 {
-            let codes = content["examples"].as_object().unwrap();
+            let codes = problems["examples"].as_object().unwrap();
             assert!(codes.contains_key(body["code"].as_str().unwrap()), "the code is not described: {response:?}");
         }
     }

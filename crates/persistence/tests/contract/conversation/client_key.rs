@@ -34,6 +34,8 @@ async fn a_conversation_is_found_by_its_client_key(test: TestDatabase) -> anyhow
     let found = fixture.conversations.get(owner, first.conversation).await?;
     assert_eq!((found.title.as_str(), found.message_count), ("Groceries", 4));
     assert_eq!((found.created_at, found.updated_at), (at(0), at(3)));
+    assert_eq!(fixture.conversations.find_by_key(owner, &"one".parse()?).await?, Some(found));
+    assert_eq!(fixture.conversations.find_by_key(owner, &"two".parse()?).await?, None);
     // A turn whose lease has expired does not block it.
     let third = fixture.begin(owner, new_turn(slug("one", "Else")?, at(15_000_003))?).await?;
     assert_eq!((third.conversation, third.position), (first.conversation, 5));
@@ -52,6 +54,10 @@ async fn client_keys_are_scoped_to_the_user(test: TestDatabase) -> anyhow::Resul
     let one = fixture.begin(ada, new_turn(slug("one", "Groceries")?, at(0))?).await?;
     let other = fixture.begin(eve, new_turn(slug("one", "Mine")?, at(0))?).await?;
     assert_ne!(one.conversation, other.conversation);
+    for (user, turn) in [(ada, &one), (eve, &other)] {
+        let found = fixture.conversations.find_by_key(user, &"one".parse()?).await?.map(|found| found.id);
+        assert_eq!(found, Some(turn.conversation));
+    }
     assert_eq!(fixture.conversations.get(ada, one.conversation).await?.message_count, 2);
     Ok(())
 }

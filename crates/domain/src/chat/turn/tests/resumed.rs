@@ -192,7 +192,7 @@ async fn a_turn_of_another_process_is_followed_by_polling_storage() {
         attempt: 1,
     };
     repo.expect_get().returning(|owner, id| {
-        Ok(crate::conversation::Conversation {
+        Ok(Conversation {
             id,
             user_id: owner,
             title: ConversationTitle::from_message("Add milk"),
