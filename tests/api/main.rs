@@ -34,6 +34,7 @@ mod sync {
 mod access_matrix;
 mod all_routes;
 mod frontends;
+mod idempotency;
 mod isolation;
 mod limits;
 mod statements;

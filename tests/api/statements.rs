@@ -1,5 +1,5 @@
 //! The statements of a task route: one that checks the token, one that reads, and for a write a commit of three (the
-//! number of the change, the row, the ledger entry).
+//! number of the change, the row, the ledger entry). An idempotency key adds its look-up and its row.
 
 use reqwest::Method;
 use serde_json::json;
@@ -13,10 +13,13 @@ on_both_databases! {
         let missing = "/api/{me}/tasks/0198c0de-0000-7000-8000-000000000001";
         let stale: &[(&str, &str)] = &[("if-match", "\"99\"")];
         let current: &[(&str, &str)] = &[("if-match", "\"1\"")];
+        let once: &[(&str, &str)] = &[("idempotency-key", "k")];
         let title = json!({"title": "b"});
         for (method, path, body, headers, status, statements) in [
             (Method::GET, "/api/{me}/tasks", None, &[][..], 200, 2),
             (Method::POST, "/api/{me}/tasks", Some(&title), &[], 201, 4),
+            (Method::POST, "/api/{me}/tasks", Some(&title), once, 201, 6),
+            (Method::POST, "/api/{me}/tasks", Some(&title), once, 201, 3),
             (Method::GET, &task, None, &[], 200, 2),
             (Method::GET, missing, None, &[], 404, 2),
             (Method::PATCH, &task, Some(&title), current, 200, 5),

@@ -204,7 +204,7 @@ pub struct LimitSettings {
 #[command(next_help_heading = "Retention")]
 pub struct RetentionSettings {
     /// Retention of ledger entries, such as 90d (1s to 3650d). Older changes can be neither undone nor read. Use at least
-    /// 24h, because a repeated message looks up its effects there
+    /// 24h, because a repeated request is answered from them
     #[arg(long, env = "CHANGE_RETENTION", value_name = "DURATION", default_value = "90d")]
     #[arg(value_parser = Parse(value::duration))]
     pub change_retention: TimeDelta,

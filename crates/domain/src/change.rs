@@ -2,6 +2,7 @@
 //! sync and live events read it.
 
 mod entry;
+mod keyed_answer;
 mod ledger;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -17,12 +18,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::conversation::Idempotency;
 use crate::conversation::message::Part;
 use crate::conversation::turn::Attempt;
 use crate::id::{ConversationId, MessageId, OperationId, PendingActionId, TurnId};
 use crate::principal::Principal;
 
 pub use entry::{Action, EntityId, Entry, EntryPage, Head, Row, Seq, UndoLink, Write};
+pub use keyed_answer::{IdempotencyError, Keyed, KeyedAnswer};
 pub use ledger::Ledger;
 pub(crate) use ledger::MAX_ATTEMPTS;
 pub use receipt::{Receipt, ReceiptStatus, Receipts, TaskRef};
@@ -34,7 +37,7 @@ pub use service::{ChangeError, ChangeService, EntryStream, OnConflict, UndoTarge
 pub use signals::ChangeSignals;
 #[cfg(any(test, feature = "mock"))]
 pub use signals::MockChangeSignals;
-pub use undo::Conflict;
+pub use undo::{Conflict, Field};
 
 /// The origin of a change: the acting user, and the request or tool call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +50,27 @@ pub struct Origin {
     pub call: Option<CallOrigin>,
     /// The parts of the assistant's message up to the call, if they are to be stored with the change.
     pub message_parts: Option<Arc<[Part]>>,
+    /// The idempotency key of the request, if it has one.
+    pub idempotency: Option<Idempotency>,
 }
 
 impl Origin {
     /// Creates the origin of a change that was requested without a tool call.
     pub fn request(principal: &Principal, request_id: &RequestId) -> Self {
-        Self { principal: principal.clone(), request_id: request_id.clone(), call: None, message_parts: None }
+        let (principal, request_id) = (principal.clone(), request_id.clone());
+        Self { principal, request_id, call: None, message_parts: None, idempotency: None }
+    }
+
+    /// Adds the idempotency key of the request, if it has one.
+    #[must_use]
+    pub fn with_key(self, idempotency: Option<Idempotency>) -> Self {
+        Self { idempotency, ..self }
     }
 
     /// Creates an operation of this origin.
     pub fn change(&self, operation: OperationId, at: DateTime<Utc>) -> Change {
-        let Self { principal, request_id, call, message_parts } = self.clone();
-        Change { operation, actor: principal, call, message_parts, request_id, confirms: None, at }
+        let Self { principal, request_id, call, message_parts, idempotency: _ } = self.clone();
+        Change { operation, actor: principal, call, message_parts, request_id, confirms: None, keyed: None, at }
     }
 }
 
@@ -99,6 +111,8 @@ pub struct Change {
     pub request_id: RequestId,
     /// The pending action that the user has confirmed with it.
     pub confirms: Option<PendingActionId>,
+    /// The idempotency key of the request, and the answer that is stored with it.
+    pub keyed: Option<Keyed>,
     /// The time of the change.
     pub at: DateTime<Utc>,
 }

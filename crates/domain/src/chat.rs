@@ -17,6 +17,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::IdempotencyError;
 use crate::conversation::{ClientKey, ConversationRepoError, Idempotency};
 use crate::id::{ConversationId, MessageId, PendingActionId};
 use crate::llm::LlmError;
@@ -146,6 +147,9 @@ pub enum ChatError {
     /// The caller lacks a scope.
     #[error(transparent)]
     InsufficientScope(#[from] InsufficientScope),
+    /// A request to stop has an idempotency key, for which it cannot be answered.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
     /// The turn was not started; the user's message is not stored.
     #[error(transparent)]
     Conversations(#[from] ConversationRepoError),

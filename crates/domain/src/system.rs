@@ -82,7 +82,7 @@ pub trait SystemRepo: Send + Sync {
     /// Records that `sessions` were used at `at`. A later use MUST be kept.
     async fn touch_sessions(&self, sessions: &[SessionId], at: DateTime<Utc>) -> Result<(), StorageError>;
 
-    /// Deletes expired sessions, one-time codes and spent states, but not API tokens, which stay in their owner's list.
+    /// Deletes expired sessions, one-time codes, spent states and idempotency keys, but not API tokens, which stay in their owner's list.
     /// Returns their number.
     async fn delete_expired(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 }

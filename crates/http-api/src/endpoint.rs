@@ -120,6 +120,15 @@ impl Endpoint {
         })
     }
 
+    /// Whether requests may have an `Idempotency-Key`, so that a retry has no second effect.
+    pub(crate) fn takes_key(&self, operation: &Operation) -> bool {
+        operation.method == Method::POST && self.has_owner()
+    }
+
+    fn has_owner(&self) -> bool {
+        self.path.contains(&format!("{{{OWNER_PARAMETER}}}"))
+    }
+
     /// The error codes of `operation` that the route table determines. Those of reading a body are not among them.
     pub(crate) fn codes(&self, operation: &Operation) -> BTreeSet<Code> {
         // Every operation refuses unknown query parameters.
@@ -136,8 +145,11 @@ impl Endpoint {
         if operation.scope.is_some() {
             codes.insert(Code::InsufficientScope);
         }
-        if self.path.contains(&format!("{{{OWNER_PARAMETER}}}")) {
+        if self.has_owner() {
             codes.insert(Code::Forbidden);
+        }
+        if self.takes_key(operation) {
+            codes.extend([Code::IdempotencyInProgress, Code::IdempotencyKeyReused]);
         }
         codes.extend(operation.may_fail);
         codes

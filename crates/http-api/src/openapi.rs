@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use crate::endpoint::{Endpoint, Operation};
+use crate::extract::idempotency::IDEMPOTENCY_KEY;
 use crate::problem::{self, Code, Problem, ProblemBody};
 use crate::routes::Operations;
 use crate::stream::frame::Frame;
@@ -105,6 +106,12 @@ fn add_components(components: &mut Value) {
         "description": "The id of the request: at most 128 letters, digits and `-_.:/+=@`. Other values are replaced.",
         "schema": { "type": "string" },
     });
+    components["parameters"][IDEMPOTENCY_KEY] = json!({
+        "name": IDEMPOTENCY_KEY, "in": "header", "required": false,
+        "description": "The client's key for this request, 1 to 255 visible ASCII characters or spaces: the same request \
+                        with the same key within 24 hours gets the same answer and has no second effect.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+    });
     for (name, description) in COMMON_HEADERS {
         components["headers"][name] = header(description, true);
     }
@@ -140,6 +147,9 @@ fn complete(described: &mut Value, endpoint: &Endpoint, operation: &Operation, c
             }
         }
         parameters.push(json!({ "$ref": "#/components/parameters/X-Request-Id" }));
+        if endpoint.takes_key(operation) {
+            parameters.push(json!({ "$ref": "#/components/parameters/Idempotency-Key" }));
+        }
     }
     described["security"] = if endpoint.is_protected() {
         // For a scheme of type `http`, 3.1 allows scopes for information only.

@@ -9,9 +9,12 @@ mod writes;
 use std::num::NonZeroU16;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::change::{
-    Change, ChangeRepo, ChangeRepoError, EffectId, Entry, EntryPage, EntrySelector, Head, Seq, UndoLink, Write,
+    Change, ChangeRepo, ChangeRepoError, EffectId, Entry, EntryPage, EntrySelector, Head, IdempotencyError, Keyed,
+    KeyedAnswer, Seq, UndoLink, Write,
 };
+use domain::conversation::Idempotency;
 use domain::id::UserId;
 use domain::storage::StorageError;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, QuerySelect as _, QueryTrait as _};
@@ -20,6 +23,7 @@ use crate::database::{Database, Row, VALUES_PER_STATEMENT};
 use crate::entity::change::Column;
 use crate::entity::user;
 use crate::error::{corrupt, storage};
+use crate::idempotency;
 use entries::seq;
 
 /// [`ChangeRepo`] on SeaORM.
@@ -39,6 +43,19 @@ impl SeaChangeRepo {
 impl ChangeRepo for SeaChangeRepo {
     async fn commit(&self, owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<Entry>, ChangeRepoError> {
         commit::commit(&self.database, owner, writes, change).await
+    }
+
+    async fn find_answer(
+        &self,
+        owner: UserId,
+        request: &Idempotency,
+        now: DateTime<Utc>,
+    ) -> Result<Option<KeyedAnswer>, IdempotencyError> {
+        idempotency::find(&self.database, owner, request, now).await
+    }
+
+    async fn store_answer(&self, owner: UserId, keyed: &Keyed, at: DateTime<Utc>) -> Result<(), IdempotencyError> {
+        idempotency::store(&self.database, owner, keyed, at).await
     }
 
     async fn find_effect(&self, owner: UserId, effect: EffectId) -> Result<Vec<Entry>, StorageError> {

@@ -4,6 +4,7 @@ pub(crate) mod api_token;
 pub(crate) mod change;
 pub(crate) mod conversation;
 pub(crate) mod external_account;
+pub(crate) mod idempotency_key;
 pub(crate) mod message;
 pub(crate) mod one_time_code;
 pub(crate) mod pending_action;

@@ -7,6 +7,7 @@
 //! | `task`, `conversation`, `user`, `session`, `api_token`, `system` | the repository of that noun |
 //! | `turn` | the statements and transactions on turns, used by `conversation`, `change` and `system` |
 //! | `entity` | SeaORM entities, one per table |
+//! | `idempotency` | idempotency keys, used by `change`, `turn` and `system` |
 //! | `error` | the mapping of database errors to [`StorageError`](domain::storage::StorageError) |
 //!
 //! Rules, enforced by the tests in `tests/`: a read is one statement; a write is one statement that is filtered by
@@ -22,6 +23,7 @@ mod conversation;
 mod database;
 mod entity;
 mod error;
+mod idempotency;
 mod json;
 mod session;
 mod system;

@@ -30,6 +30,7 @@ use crate::entity::{
     Timestamp, api_token, external_account, one_time_code, refresh_token, session, spent_state, turn, user,
 };
 use crate::error::storage;
+use crate::idempotency;
 use crate::session::read_status;
 use crate::turn::{AbandonedTurns, fail, is_running};
 
@@ -207,6 +208,7 @@ impl SystemRepo for SeaSystemRepo {
             expired(session::Entity, session::Column::Id, session::Column::ExpiresAt, now),
             expired(one_time_code::Entity, one_time_code::Column::Hash, one_time_code::Column::ExpiresAt, now),
             expired(spent_state::Entity, spent_state::Column::Hash, spent_state::Column::ExpiresAt, now),
+            idempotency::delete_expired(now),
         ] {
             count += self.database.writer().await?.execute(&delete).await.map_err(storage)?.rows_affected();
         }

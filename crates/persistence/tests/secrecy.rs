@@ -108,7 +108,8 @@ async fn no_secret_is_logged_at_any_level(test: TestDatabase) -> anyhow::Result<
     let owner = SeaUserRepo::new(database.clone()).create(owner).await?.id;
     let actor = Principal { user: owner, session: None, api_token: None, via: Via::Http, scopes: Scopes::all() };
     let (operation, request_id) = (Uuid::now_v7().into(), Uuid::now_v7().into());
-    let change = Change { operation, actor, call: None, message_parts: None, request_id, confirms: None, at };
+    let change =
+        Change { operation, actor, call: None, message_parts: None, request_id, confirms: None, keyed: None, at };
     let task = Task::new(Uuid::now_v7().into(), owner, "Hidden title".parse()?, false, at);
     let (changes, renamed) = (SeaChangeRepo::new(database.clone()), task.toggle(at));
     changes.commit(owner, &[Write::create(task.clone())], &change).await?;

@@ -62,6 +62,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     insert(db, "pending_actions", &action).await?;
     let of_call = format!("{turn}, {conversation}, {}, 0, 0, 0", new());
     insert(db, "changes", &change(db, &user, 1, &of_call, "NULL")).await?;
+    insert(db, "idempotency_keys", &format!("{user}, 'key', {}, '{{}}', {NOW}", hash(db))).await?;
     let token = format!("{}, {user}, 'CI', 'tasks:read chat', {}, {NOW}, NULL, NULL", new(), hash(db));
     insert(db, "api_tokens", &token).await?;
     let subject = owned.user;

@@ -89,6 +89,7 @@ async fn a_row_of_a_missing_user_is_refused(test: TestDatabase) -> anyhow::Resul
         ("one_time_codes", format!("{}, 'sign_in', {missing}, NULL, {NOW}, {NOW}", hash(&db))),
         ("tasks", format!("{}, {missing}, 'Milk', 'milk', NULL, 1, {NOW}, {NOW}, NULL", new(&db))),
         ("changes", change(&db, &missing, 1, NO_CALL, "NULL")),
+        ("idempotency_keys", format!("{missing}, 'k', {}, '{{}}', {NOW}", hash(&db))),
         ("conversations", format!("{}, {missing}, 'Hi', 0, NULL, {NOW}, {NOW}, NULL", new(&db))),
     ];
     for (table, values) in rows {
@@ -200,6 +201,10 @@ async fn invalid_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
         assert_refused(&db, "turns", keyed(&db, &ada, model_time, key, fingerprint), check).await;
     }
     insert(&db, "turns", &keyed(&db, &ada, 0, "'k'", &sha)).await?;
+    for (key, fingerprint) in [("''", sha.as_str()), (&long, &sha), ("'k'", hash_of_one_byte(&test))] {
+        let row = format!("{user}, {key}, {fingerprint}, '{{}}', {NOW}");
+        assert_refused(&db, "idempotency_keys", row, check).await;
+    }
     let at_none = turn(&db, ada.user, ada.conversation, "complete", NOW).replace("NULL, 1", "NULL, 0");
     assert_refused(&db, "turns", at_none, check).await;
     let other = new(&db);
@@ -256,6 +261,7 @@ async fn keys_are_unique_per_user_and_effects_per_turn(test: TestDatabase) -> an
     assert_refused(&db, "changes", effect(2, 0), "unique").await;
     assert_refused(&db, "changes", effect(1, 1), "unique").await;
     insert(&db, "changes", &effect(2, 1)).await?;
+    assert_refused(&db, "idempotency_keys", format!("{user}, 'key', {}, '{{}}', {NOW}", hash(&db)), "unique").await;
     // Rows without keys do not conflict.
     for seq in 3..5 {
         insert(&db, "changes", &change(&db, &user, seq, NO_CALL, "1")).await?;

@@ -53,17 +53,24 @@ impl Reader {
     }
 }
 
-/// Adds tasks until the server is killed. Returns the ids of the acknowledged ones.
-async fn write(url: String, token: String, name: String) -> Vec<String> {
-    let client = http_client();
-    let mut acknowledged = Vec::new();
-    for n in 0_u64.. {
-        let request = client.post(&url).bearer_auth(&token).json(&json!({"title": format!("{name} {n}")}));
-        let Ok(response) = request.send().await else { break };
-        let Ok(body) = response.json::<Value>().await else { break };
-        acknowledged.extend(body["id"].as_str().map(str::to_owned));
+/// Adds a task, with its title as the idempotency key. Returns its id; `None` without an answer.
+async fn add(client: &reqwest::Client, url: &str, token: &str, title: &str) -> Option<String> {
+    let request = client.post(url).bearer_auth(token).header("Idempotency-Key", title);
+    let response = request.json(&json!({"title": title})).send().await.ok()?;
+    let body: Value = response.json().await.ok()?;
+    body["id"].as_str().map(str::to_owned)
+}
+
+/// Adds tasks until the server is killed. Returns the ids of the acknowledged ones, and the title of the one that is not.
+async fn write(url: String, token: String, name: String) -> (Vec<String>, String) {
+    let (client, mut acknowledged) = (http_client(), Vec::new());
+    loop {
+        let title = format!("{name} {}", acknowledged.len());
+        match add(&client, &url, &token, &title).await {
+            Some(id) => acknowledged.push(id),
+            None => return (acknowledged, title),
+        }
     }
-    acknowledged
 }
 
 async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
@@ -80,10 +87,15 @@ async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
         let enough = reader.seen.len() + CHANGES_BEFORE_KILL;
         reader.read(&server.address, &ada, enough).await?;
         server.kill()?;
-        for writer in writers {
-            acknowledged.extend(writer.await?);
-        }
         server = Server::start(folder.path(), &variables)?;
+        let url = format!("{}{}", server.address, ada.path("tasks"));
+        for writer in writers {
+            let (ids, unanswered) = writer.await?;
+            acknowledged.extend(ids);
+            // Whether it was committed or not, it is now, and once.
+            let repeated = add(&http_client(), &url, &ada.token, &unanswered).await;
+            acknowledged.push(repeated.context("no answer after the restart")?);
+        }
     }
 
     let list = http_client().get(format!("{}{}", server.address, ada.path("tasks"))).bearer_auth(&ada.token);
@@ -91,15 +103,16 @@ async fn resumed_after_kills(database: &str) -> anyhow::Result<()> {
     reader.read(&server.address, &ada, usize::try_from(head)?).await?;
     ensure!(reader.seen == (1..=head).collect::<Vec<_>>(), "{:?} of {head}", reader.seen);
 
-    let (mut created, mut after) = (Vec::new(), 0);
+    let (mut created, mut titles, mut after) = (Vec::new(), BTreeSet::new(), 0);
     while after < head {
         let changes = ada.get(&server, &format!("changes?after={after}")).await?;
         let changes = changes.as_array().context("not an array")?;
         after += changes.len() as u64;
         created.extend(changes.iter().filter_map(|change| change["entity_id"].as_str().map(str::to_owned)));
+        titles.extend(changes.iter().filter_map(|change| change["after"]["title"].as_str().map(str::to_owned)));
     }
     let distinct: BTreeSet<_> = created.iter().collect();
-    ensure!(distinct.len() == created.len(), "a task was created twice");
+    ensure!(distinct.len() == created.len() && titles.len() == created.len(), "a task was created twice");
     ensure!(acknowledged.len() >= kills * CHANGES_BEFORE_KILL - kills * WRITERS, "{}", acknowledged.len());
     let missing = acknowledged.iter().filter(|id| !distinct.contains(id)).count();
     let (acknowledged, changes) = (acknowledged.len(), created.len());

@@ -30,7 +30,8 @@ impl fmt::Display for Seq {
 }
 
 /// The id of a row and its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EntityId {
     /// A task.
     Task(TaskId),

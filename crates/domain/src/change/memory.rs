@@ -10,9 +10,10 @@ use futures_util::StreamExt as _;
 use uuid::Uuid;
 
 use super::{
-    Change, ChangeRepo, ChangeRepoError, EffectId, EntityId, Entry, EntryPage, EntrySelector, Head, Ledger,
-    MockChangeSignals, Row, Seq, UndoLink, Write,
+    Change, ChangeRepo, ChangeRepoError, EffectId, EntityId, Entry, EntryPage, EntrySelector, Head, IdempotencyError,
+    Keyed, KeyedAnswer, Ledger, MockChangeSignals, Row, Seq, UndoLink, Write,
 };
+use crate::conversation::Idempotency;
 use crate::id::{MessageId, TaskId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::runtime::{ManualClock, MockIdGenerator};
@@ -29,6 +30,8 @@ pub(crate) struct Memory {
     tasks: Mutex<BTreeMap<TaskId, Task>>,
     entries: Mutex<Vec<Entry>>,
     effects: Mutex<Effects>,
+    /// They do not expire.
+    keys: Mutex<Vec<Keyed>>,
     /// Number of commits that fail with [`ChangeRepoError::Stale`].
     pub(crate) stale: Mutex<usize>,
     /// Runs before the next commit, to simulate a concurrent change.
@@ -75,6 +78,15 @@ impl Memory {
     /// Every entry.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         self.entries.lock().unwrap().clone()
+    }
+
+    /// Stores a key without a change.
+    pub(crate) fn put_key(&self, keyed: Keyed) {
+        self.keys.lock().unwrap().push(keyed);
+    }
+
+    fn has_key(&self, request: &Idempotency) -> bool {
+        self.keys.lock().unwrap().iter().any(|keyed| keyed.request.key == request.key)
     }
 
     /// Removes the oldest entries.
@@ -165,6 +177,9 @@ impl ChangeRepo for Memory {
         if let Some(hook) = hook {
             hook(self);
         }
+        if change.keyed.as_ref().is_some_and(|keyed| self.has_key(&keyed.request)) {
+            return Err(ChangeRepoError::KeyUsed);
+        }
         let mut stale = self.stale.lock().unwrap();
         if *stale > 0 {
             *stale -= 1;
@@ -206,9 +221,34 @@ impl ChangeRepo for Memory {
         if let Some(call) = change.call {
             self.effects.lock().unwrap().extend(new.iter().map(|entry| (call.effect(), entry.seq)));
         }
+        self.keys.lock().unwrap().extend(change.keyed.clone());
         *self.locked() = tasks;
         *self.entries.lock().unwrap() = entries;
         Ok(new)
+    }
+
+    async fn find_answer(
+        &self,
+        user: UserId,
+        request: &Idempotency,
+        _now: DateTime<Utc>,
+    ) -> Result<Option<KeyedAnswer>, IdempotencyError> {
+        assert_eq!(user, owner());
+        let keys = self.keys.lock().unwrap();
+        match keys.iter().find(|keyed| keyed.request.key == request.key) {
+            Some(keyed) if keyed.request == *request => Ok(Some(keyed.answer.clone())),
+            Some(_) => Err(IdempotencyError::KeyReused),
+            None => Ok(None),
+        }
+    }
+
+    async fn store_answer(&self, user: UserId, keyed: &Keyed, _at: DateTime<Utc>) -> Result<(), IdempotencyError> {
+        assert_eq!(user, owner());
+        if self.has_key(&keyed.request) {
+            return Err(IdempotencyError::InProgress);
+        }
+        self.keys.lock().unwrap().push(keyed.clone());
+        Ok(())
     }
 
     async fn find_effect(&self, user: UserId, effect: EffectId) -> Result<Vec<Entry>, StorageError> {

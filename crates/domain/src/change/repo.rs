@@ -3,8 +3,12 @@
 use std::num::NonZeroU16;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
-use super::{Change, EffectId, EntityId, Entry, EntryPage, Head, Seq, UndoLink, Write};
+use super::{
+    Change, EffectId, EntityId, Entry, EntryPage, Head, IdempotencyError, Keyed, KeyedAnswer, Seq, UndoLink, Write,
+};
+use crate::conversation::Idempotency;
 use crate::id::{ConversationId, MessageId, OperationId, TurnId, UserId};
 use crate::storage::StorageError;
 
@@ -20,6 +24,9 @@ pub enum ChangeRepoError {
     /// The turn's attempt that requested the change is not running.
     #[error("the turn is not running")]
     LeaseLost,
+    /// The idempotency key of the change has been used.
+    #[error("the idempotency key has been used")]
+    KeyUsed,
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -76,8 +83,27 @@ pub trait ChangeRepo: Send + Sync {
     ///
     /// A pending action that the change confirms ([`Change::confirms`]) MUST no longer be pending, even if the turn fails.
     ///
+    /// An idempotency key ([`Change::keyed`]) MUST be stored together with the change. If one of the owner was stored less
+    /// than [`IDEMPOTENCY_TTL`](crate::conversation::turn::IDEMPOTENCY_TTL) before the change, MUST change nothing and
+    /// return [`ChangeRepoError::KeyUsed`].
+    ///
     /// A write without `after` MUST also remove `before` and `after` from the row's earlier entries. `writes` is not empty.
     async fn commit(&self, owner: UserId, writes: &[Write], change: &Change) -> Result<Vec<Entry>, ChangeRepoError>;
+
+    /// Returns the answer that was stored with the owner's idempotency key less than
+    /// [`IDEMPOTENCY_TTL`](crate::conversation::turn::IDEMPOTENCY_TTL) before `now`. MUST return
+    /// [`IdempotencyError::KeyReused`] when it was stored for another fingerprint, or the key is that of a turn.
+    async fn find_answer(
+        &self,
+        owner: UserId,
+        request: &Idempotency,
+        now: DateTime<Utc>,
+    ) -> Result<Option<KeyedAnswer>, IdempotencyError>;
+
+    /// Stores an idempotency key and the answer of a request without a change. MUST be atomic and durable when it returns,
+    /// and MUST return [`IdempotencyError::InProgress`] when the key was stored less than
+    /// [`IDEMPOTENCY_TTL`](crate::conversation::turn::IDEMPOTENCY_TTL) before `at`.
+    async fn store_answer(&self, owner: UserId, keyed: &Keyed, at: DateTime<Utc>) -> Result<(), IdempotencyError>;
 
     /// Returns the entries of an effect in order; empty if it has not happened.
     async fn find_effect(&self, owner: UserId, effect: EffectId) -> Result<Vec<Entry>, StorageError>;

@@ -10,7 +10,10 @@ use futures_util::{StreamExt as _, stream};
 use super::ledger::MAX_ATTEMPTS;
 use super::receipt::undone_by;
 use super::undo::{Conflict, UndoPlan, name_later, plan};
-use super::{ChangeRepoError, EntityId, Entry, EntryPage, EntrySelector, Head, Ledger, Origin, Receipt, Receipts, Seq};
+use super::{
+    ChangeRepoError, EntityId, Entry, EntryPage, EntrySelector, Head, IdempotencyError, KeyedAnswer, Ledger, Origin,
+    Receipt, Receipts, Seq,
+};
 use crate::id::{ConversationId, MessageId, OperationId, UserId};
 use crate::principal::{InsufficientScope, Principal, Scope};
 use crate::storage::StorageError;
@@ -42,6 +45,9 @@ pub enum ChangeError {
     /// The turn that requested the undo is not running any more; nothing was undone.
     #[error("the turn has ended")]
     LeaseLost,
+    /// The request has an idempotency key, for which it cannot be answered.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -53,6 +59,7 @@ impl From<ChangeRepoError> for ChangeError {
             ChangeRepoError::NotFound => Self::NotFound,
             ChangeRepoError::Stale => Self::Contention,
             ChangeRepoError::LeaseLost => Self::LeaseLost,
+            ChangeRepoError::KeyUsed => IdempotencyError::InProgress.into(),
             ChangeRepoError::Storage(error) => Self::Storage(error),
         }
     }
@@ -104,6 +111,11 @@ impl ChangeService {
         Self { ledger, tasks }
     }
 
+    /// The ledger.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Returns the newest number and the time zone, from which clients see whether the user's lists may have changed.
     ///
     /// # Errors
@@ -142,7 +154,8 @@ impl ChangeService {
         Ok(stream::unfold(Some(follower), Follower::next).boxed())
     }
 
-    /// Undoes changes as one operation. Changes that are already undone are left out, unless all of them are.
+    /// Undoes changes as one operation. Changes that are already undone are left out, unless all of them are. A request with
+    /// an idempotency key is processed once.
     ///
     /// # Errors
     /// [`ChangeError::NotFound`] if the user has no such change; [`ChangeError::Conflicts`] if all changes are already
@@ -161,11 +174,23 @@ impl ChangeService {
             UndoTarget::Operation(id) => EntrySelector::Operation(id),
             UndoTarget::Message(conversation, message) => EntrySelector::Message(conversation, message),
         };
-        let entries = self.ledger.repo.find(owner, &selector).await?;
-        if entries.is_empty() {
-            return Err(ChangeError::NotFound);
-        }
-        self.undo_entries(origin, &entries, on_conflict).await
+        let run = async {
+            let entries = self.ledger.repo.find(owner, &selector).await?;
+            if entries.is_empty() {
+                return Err(ChangeError::NotFound);
+            }
+            self.undo_entries(origin, &entries, on_conflict).await
+        };
+        self.ledger.once(owner, origin.idempotency.as_ref(), run, |answer| self.replay(owner, answer)).await
+    }
+
+    /// Returns the result of an earlier undo from the ledger. Tasks that were purged since are left out of its entries.
+    async fn replay(&self, owner: UserId, answer: KeyedAnswer) -> Result<Undone, ChangeError> {
+        let KeyedAnswer::Undo { operation, conflicts } = answer else { return Err(KeyedAnswer::corrupt().into()) };
+        let Some(operation) = operation else { return Ok(Undone { entries: Vec::new(), conflicts }) };
+        let entries = self.ledger.repo.find(owner, &EntrySelector::Operation(operation)).await?;
+        // The ledger was pruned.
+        if entries.is_empty() { Err(ChangeError::NotFound) } else { Ok(Undone { entries, conflicts }) }
     }
 
     /// Undoes the last turn of the origin's conversation that changed something and is not undone, except the turn of the
@@ -231,10 +256,12 @@ impl ChangeService {
             if !conflicts.is_empty() && on_conflict == OnConflict::Fail {
                 return Err(ChangeError::Conflicts(conflicts));
             }
+            let answer = |operation| KeyedAnswer::Undo { operation, conflicts: conflicts.clone() };
             if writes.is_empty() {
+                self.ledger.store_answer(owner, origin.idempotency.as_ref(), answer(None), now).await?;
                 return Ok(Undone { entries: Vec::new(), conflicts });
             }
-            match self.ledger.commit(origin, &writes, now).await {
+            match self.ledger.commit_answered(origin, &writes, now, |operation| answer(Some(operation))).await {
                 Ok(entries) => return Ok(Undone { entries, conflicts }),
                 Err(ChangeRepoError::Stale) => {}
                 Err(error) => return Err(error.into()),

@@ -3,35 +3,41 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{Action, EntityId, Entry, Row, Seq, Write};
 use crate::id::TaskId;
 use crate::task::Task;
 
 /// A change that cannot be undone, or cannot be undone in one field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// The entry of the change.
     pub seq: Seq,
     /// The row.
     pub entity: EntityId,
     /// The field that was changed later; `None` if the row was purged or the change is already undone.
-    pub field: Option<&'static str>,
+    pub field: Option<Field>,
     /// The later entry that blocks the undo, if known.
     pub later: Option<Seq>,
 }
 
 /// The fields of a task that a change can set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Field {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// The title.
     Title,
+    /// The completion.
     Completed,
+    /// The time of the move to the trash.
     Deleted,
 }
 
 impl Field {
     const ALL: [Self; 3] = [Self::Title, Self::Completed, Self::Deleted];
 
+    /// Returns the name in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Title => "title",
@@ -40,12 +46,7 @@ impl Field {
         }
     }
 
-    /// Returns the field with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.name() == name)
-    }
-
-    pub fn differs(self, a: &Task, b: &Task) -> bool {
+    pub(super) fn differs(self, a: &Task, b: &Task) -> bool {
         match self {
             Self::Title => a.title != b.title,
             Self::Completed => a.completed_at != b.completed_at,
@@ -82,12 +83,7 @@ pub(super) fn plan(entries: &[Entry], mut current: HashMap<TaskId, Task>, now: D
     let mut unchanged = Vec::new();
     for entry in &entries {
         let EntityId::Task(id) = entry.entity;
-        let conflict = |field: Option<Field>| Conflict {
-            seq: entry.seq,
-            entity: entry.entity,
-            field: field.map(Field::name),
-            later: None,
-        };
+        let conflict = |field: Option<Field>| Conflict { seq: entry.seq, entity: entry.entity, field, later: None };
         let (Some(row), Some(Row::Task(after))) = (current.get(&id), &entry.after) else {
             plan.conflicts.push(conflict(None));
             continue;
@@ -158,8 +154,8 @@ pub(super) fn name_later(conflicts: &mut [Conflict], later: &[Entry]) {
     }
 }
 
-fn sets(entry: &Entry, field: Option<&'static str>) -> bool {
-    let Some(field) = field.and_then(Field::from_name) else { return entry.action == Action::Purged };
+fn sets(entry: &Entry, field: Option<Field>) -> bool {
+    let Some(field) = field else { return entry.action == Action::Purged };
     match (&entry.before, &entry.after) {
         (Some(Row::Task(before)), Some(Row::Task(after))) => field.differs(before, after),
         _ => true,

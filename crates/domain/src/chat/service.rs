@@ -11,15 +11,15 @@ use super::following::{poll_remote, replay_events, stored_answer};
 use super::ports::{ChatOptions, ChatPorts};
 use super::turn::{Resumed, StartedTurn, TurnRequest, find_by_id, run_turn, start};
 use super::{ChatError, ChatInput, NewMessage, TurnAnswer};
-use crate::change::{Receipts, RequestId};
+use crate::change::{IdempotencyError, KeyedAnswer, Receipts, RequestId};
 use crate::chat::{StopReason, TurnEvents, TurnSignals};
 use crate::conversation::message::Message;
 use crate::conversation::turn::Attempt;
 use crate::conversation::{
-    ClientKey, Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, DailyUsage, MessageCursor,
-    MessageOrder, PendingAction, StoredAnswer, TurnStart,
+    ClientKey, Conversation, ConversationCursor, ConversationRepoError, ConversationTitle, DailyUsage, Idempotency,
+    MessageCursor, MessageOrder, PendingAction, StoredAnswer, TurnStart,
 };
-use crate::id::ConversationId;
+use crate::id::{ConversationId, TurnId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
 
@@ -149,17 +149,43 @@ impl ChatService {
         Some(here.unwrap_or_else(|| poll_remote(self.ports.clone(), conversation.user_id, turn)))
     }
 
-    /// Stops the running turn of a conversation. What was written is kept.
+    /// Stops the running turn of a conversation. What was written is kept. The repetition of a request with an idempotency
+    /// key stops no later turn.
     ///
     /// # Errors
     /// As [`conversation`](Self::conversation), and [`ConversationRepoError::NoTurn`] if no turn runs.
-    pub async fn stop(&self, principal: &Principal, id: ConversationId) -> Result<(), ChatError> {
-        let turn = self.conversation(principal, id).await?.active_turn.ok_or(ConversationRepoError::NoTurn)?;
+    pub async fn stop(
+        &self,
+        principal: &Principal,
+        id: ConversationId,
+        request: Option<Idempotency>,
+    ) -> Result<(), ChatError> {
+        principal.require(Scope::Chat)?;
+        let (owner, request, ledger) = (principal.user, request.as_ref(), self.ports.changes.ledger());
+        let run = async {
+            let turn = self.conversation(principal, id).await?.active_turn.ok_or(ConversationRepoError::NoTurn)?;
+            // Stored first: if it is interrupted, the repetition stops the turn.
+            ledger.store_answer(owner, request, KeyedAnswer::Stop { turn }, self.ports.clock.now()).await?;
+            self.stop_turn(owner, turn).await
+        };
+        let replay = |answer| async move {
+            let KeyedAnswer::Stop { turn } = answer else {
+                return Err(IdempotencyError::from(KeyedAnswer::corrupt()).into());
+            };
+            match self.stop_turn(owner, turn).await {
+                Err(ChatError::Conversations(ConversationRepoError::NoTurn)) => Ok(()),
+                done => done,
+            }
+        };
+        ledger.once(owner, request, run, replay).await
+    }
+
+    async fn stop_turn(&self, owner: UserId, turn: TurnId) -> Result<(), ChatError> {
         if self.ports.signals.stop(turn) {
             return Ok(());
         }
         // The turn runs in another process, which notices before its next step.
-        Ok(self.ports.conversations.stop_turn(principal.user, turn, self.ports.clock.now()).await?)
+        Ok(self.ports.conversations.stop_turn(owner, turn, self.ports.clock.now()).await?)
     }
 
     /// Returns the usage of the caller's turns in the last `days` days including today (UTC), newest day first.

@@ -230,7 +230,8 @@ pub trait ConversationRepo: Send + Sync {
     /// [`KeyReuse::StartNew`](super::KeyReuse::StartNew); while the turn runs with a valid lease, the result is
     /// [`ConversationRepoError::IdempotencyInProgress`]; for a completed or stopped turn,
     /// [`TurnStart::AlreadyAnswered`]; a failed turn is resumed with a new lease as [`TurnStart::Resumed`], unless another
-    /// turn runs in the conversation. An older key counts as unused.
+    /// turn runs in the conversation. An older key counts as unused. A key that is stored with an answer
+    /// ([`ChangeRepo`](crate::change::ChangeRepo)) MUST be refused as [`ConversationRepoError::IdempotencyKeyReused`].
     async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<TurnStart, ConversationRepoError>;
 
     /// Renews the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when this attempt is not running.

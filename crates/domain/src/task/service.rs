@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use super::{
     Task, TaskCounts, TaskCursor, TaskFilter, TaskPatch, TaskRepo, TaskRepoError, Title, TrashCursor, Version,
 };
-use crate::change::{ChangeRepoError, Entry, Ledger, MAX_ATTEMPTS, Origin, Row, Write};
+use crate::change::{
+    ChangeRepoError, EntityId, Entry, EntrySelector, IdempotencyError, KeyedAnswer, Ledger, MAX_ATTEMPTS, Origin, Row,
+    Seq, Write,
+};
 use crate::id::{TaskId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::principal::{InsufficientScope, Principal, Scope};
@@ -16,6 +19,9 @@ use crate::storage::StorageError;
 
 /// Maximum number of tasks that are purged in one transaction.
 const PURGE_BATCH_SIZE: NonZeroU16 = NonZeroU16::new(500).unwrap();
+
+/// Number of changes of a task that are searched for an earlier version.
+const SEARCH_LIMIT: NonZeroU16 = NonZeroU16::new(1000).unwrap();
 
 /// Errors of [`TaskService`].
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,12 @@ pub enum TaskError {
     /// The turn's attempt that requested the change is not running any more; nothing was changed.
     #[error("the turn has ended")]
     LeaseLost,
+    /// The same request was answered with a task that was purged since.
+    #[error("the task was purged")]
+    Purged,
+    /// The request has an idempotency key, for which it cannot be answered.
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -55,17 +67,18 @@ impl From<ChangeRepoError> for TaskError {
             ChangeRepoError::NotFound => Self::NotFound,
             ChangeRepoError::Stale => Self::Stale,
             ChangeRepoError::LeaseLost => Self::LeaseLost,
+            ChangeRepoError::KeyUsed => IdempotencyError::InProgress.into(),
             ChangeRepoError::Storage(error) => Self::Storage(error),
         }
     }
 }
 
-/// A task before and after a change. Without an entry, nothing was changed.
+/// A task before and after a change. Without an entry, nothing was changed, or the request was answered before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskChange {
-    /// `None` if the task was created.
+    /// `None` if the task was created, or if the request was answered before.
     pub before: Option<Task>,
-    /// The current task.
+    /// The current task, or the one of the earlier answer.
     pub after: Task,
     /// The entry in the ledger.
     pub entry: Option<Entry>,
@@ -84,16 +97,21 @@ impl TaskService {
         Self { tasks, ledger }
     }
 
-    /// Creates a task.
+    /// Creates a task. A request with an idempotency key is processed once.
     ///
     /// # Errors
-    /// [`TaskError`] without the scope `tasks:write`, or if storage fails.
+    /// [`TaskError`] without the scope `tasks:write`, if the task of an earlier identical request was purged, or if storage
+    /// fails.
     pub async fn create(&self, origin: &Origin, title: Title, completed: bool) -> Result<TaskChange, TaskError> {
         origin.principal.require(Scope::TasksWrite)?;
-        let now = self.ledger.clock.now();
-        let task = Task::new(self.ledger.ids.next().into(), origin.principal.user, title, completed, now);
-        let entries = self.ledger.commit(origin, &[Write::create(task.clone())], now).await?;
-        Ok(committed(None, task, entries))
+        let run = async {
+            let now = self.ledger.clock.now();
+            let task = Task::new(self.ledger.ids.next().into(), origin.principal.user, title, completed, now);
+            let write = Write::create(task.clone());
+            let entries = self.ledger.commit_answered(origin, &[write], now, |_| answered_with(&task)).await?;
+            Ok(committed(None, task, entries))
+        };
+        self.once(origin, run).await
     }
 
     /// Returns one task.
@@ -193,13 +211,44 @@ impl TaskService {
         self.write(origin, expected, rule, || async { Ok(self.tasks.get(owner, id).await?) }).await
     }
 
-    /// Restores a task from the trash. A task that is not in the trash stays unchanged.
+    /// Restores a task from the trash. A task that is not in the trash stays unchanged. A request with an idempotency key is
+    /// processed once.
     ///
     /// # Errors
-    /// As [`update`](Self::update), without a version.
+    /// As [`update`](Self::update), without a version, and if the task of an earlier identical request was purged.
     pub async fn restore(&self, origin: &Origin, id: TaskId) -> Result<TaskChange, TaskError> {
         let owner = origin.principal.user;
-        self.write(origin, None, Task::restore, || self.get_with_trash(owner, id)).await
+        origin.principal.require(Scope::TasksWrite)?;
+        self.once(origin, self.write(origin, None, Task::restore, || self.get_with_trash(owner, id))).await
+    }
+
+    /// Runs a request that has not been answered; otherwise returns the task as it was in the answer.
+    async fn once(
+        &self,
+        origin: &Origin,
+        run: impl Future<Output = Result<TaskChange, TaskError>> + Send,
+    ) -> Result<TaskChange, TaskError> {
+        let owner = origin.principal.user;
+        self.ledger.once(owner, origin.idempotency.as_ref(), run, |answer| self.replay(owner, answer)).await
+    }
+
+    async fn replay(&self, owner: UserId, answer: KeyedAnswer) -> Result<TaskChange, TaskError> {
+        let KeyedAnswer::Task { id, version } = answer else { return Err(KeyedAnswer::corrupt().into()) };
+        let current = self.tasks.get_many(owner, &[id]).await?.pop();
+        let after = match current.filter(|task| task.version == version) {
+            Some(task) => task,
+            None => self.find_version(owner, id, version).await?,
+        };
+        Ok(TaskChange { before: None, after, entry: None })
+    }
+
+    /// Returns an earlier version of a task from the ledger.
+    async fn find_version(&self, owner: UserId, id: TaskId, version: Version) -> Result<Task, TaskError> {
+        let selector = EntrySelector::Rows { rows: vec![EntityId::Task(id)], after: Seq(0), limit: SEARCH_LIMIT };
+        let entries = self.ledger.repo.find(owner, &selector).await?;
+        let rows = entries.into_iter().flat_map(|entry| [entry.before, entry.after]).flatten();
+        let mut tasks = rows.map(|Row::Task(task)| task);
+        tasks.find(|task| task.version == version).ok_or(TaskError::Purged)
     }
 
     /// Reads a task, applies a rule and commits the result; repeats that if the task was changed concurrently.
@@ -219,10 +268,12 @@ impl TaskService {
             let now = self.ledger.clock.now();
             let after = rule(&before, now);
             if after == before {
+                let owner = origin.principal.user;
+                self.ledger.store_answer(owner, origin.idempotency.as_ref(), answered_with(&after), now).await?;
                 return Ok(TaskChange { before: Some(before), after, entry: None });
             }
             let write = Write::replace(before.clone(), after.clone());
-            match self.ledger.commit(origin, &[write], now).await {
+            match self.ledger.commit_answered(origin, &[write], now, |_| answered_with(&after)).await {
                 Ok(entries) => return Ok(committed(Some(before), after, entries)),
                 // The task was changed or deleted concurrently: read it again.
                 Err(ChangeRepoError::Stale) => {}
@@ -284,6 +335,10 @@ impl TaskService {
     async fn get_with_trash(&self, owner: UserId, id: TaskId) -> Result<Task, TaskError> {
         self.tasks.get_many(owner, &[id]).await?.pop().ok_or(TaskError::NotFound)
     }
+}
+
+fn answered_with(task: &Task) -> KeyedAnswer {
+    KeyedAnswer::Task { id: task.id, version: task.version }
 }
 
 /// The committed change by its entry, which may be that of an earlier call with the same effect.

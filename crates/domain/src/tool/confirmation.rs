@@ -14,6 +14,7 @@ use crate::conversation::{PendingAction, PendingItem, PendingItemAction};
 use crate::id::TaskId;
 use crate::patch::Patch;
 use crate::principal::Scope;
+use crate::storage::StorageError;
 use crate::task::{Task, TaskPatch, Title};
 
 /// Resolves the identifier of a call. A call with invalid parameters resolves to nothing and reports them when it runs.
@@ -90,6 +91,8 @@ pub(super) async fn run_confirmed(
             Err(ChangeRepoError::Stale) => {}
             // The account was deleted, and its turns with it.
             Err(ChangeRepoError::NotFound | ChangeRepoError::LeaseLost) => return Err(ToolError::LeaseLost),
+            // Tool calls have no idempotency key.
+            Err(error @ ChangeRepoError::KeyUsed) => return Err(StorageError::Other(error.into()).into()),
             Err(ChangeRepoError::Storage(error)) => return Err(error.into()),
         }
     }

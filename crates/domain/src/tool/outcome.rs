@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{ToolError, ToolOutcome};
-use crate::change::{Action, ChangeError, Conflict, Entry, Receipt, Row, Undone};
+use crate::change::{Action, ChangeError, Conflict, Entry, Field, Receipt, Row, Undone};
+use crate::storage::StorageError;
 use crate::task::{Task, TaskChange, TaskError};
 
 pub(super) fn created(TaskChange { after, entry, .. }: &TaskChange) -> ToolOutcome {
@@ -70,6 +71,8 @@ pub(super) fn not_undone(error: ChangeError) -> Result<ToolOutcome, ToolError> {
         }
         ChangeError::Contention | ChangeError::CursorExpired => Err(ToolError::Contention),
         ChangeError::LeaseLost => Err(ToolError::LeaseLost),
+        // Tool calls have no idempotency key.
+        ChangeError::Idempotency(error) => Err(StorageError::Other(error.into()).into()),
         ChangeError::InsufficientScope(error) => Err(error.into()),
         ChangeError::Storage(error) => Err(error.into()),
     }
@@ -80,7 +83,7 @@ fn conflict(conflict: &Conflict) -> Value {
         "seq": conflict.seq,
         "entity": conflict.entity.kind(),
         "entity_id": conflict.entity.as_uuid(),
-        "field": conflict.field,
+        "field": conflict.field.map(Field::name),
         "later_seq": conflict.later,
     })
 }
@@ -96,12 +99,16 @@ pub(super) fn refused(message: String, data: Value) -> ToolOutcome {
 /// The outcome of a use case of tasks that failed.
 pub(super) fn on_task_error(error: TaskError) -> Result<ToolOutcome, ToolError> {
     match error {
-        TaskError::NotFound => Ok(refused("The task is gone. Nothing was changed.".to_owned(), json!({}))),
+        TaskError::NotFound | TaskError::Purged => {
+            Ok(refused("The task is gone. Nothing was changed.".to_owned(), json!({})))
+        }
         TaskError::Stale => {
             Ok(refused("The task has changed meanwhile. Nothing was changed; look again.".to_owned(), json!({})))
         }
         TaskError::Contention => Err(ToolError::Contention),
         TaskError::LeaseLost => Err(ToolError::LeaseLost),
+        // Tool calls have no idempotency key.
+        TaskError::Idempotency(error) => Err(StorageError::Other(error.into()).into()),
         TaskError::InsufficientScope(error) => Err(error.into()),
         TaskError::Storage(error) => Err(error.into()),
     }

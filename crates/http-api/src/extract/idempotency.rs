@@ -1,13 +1,36 @@
 //! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), by which clients mark retries of the same request.
 
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
 use actix_web::http::header::HeaderMap;
-use domain::conversation::{Fingerprint, IdempotencyKey, KeyError};
+use actix_web::{FromRequest, HttpRequest};
+use domain::conversation::{Fingerprint, Idempotency, IdempotencyKey, KeyError, KeyReuse};
 use sha2::{Digest as _, Sha256};
 
-use crate::problem::RequestError;
+use crate::problem::{ApiError, RequestError};
 
 /// The header with the key.
 pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// The extractor of the key of a request, if it has one.
+pub(crate) struct Key(Option<IdempotencyKey>);
+
+impl Key {
+    /// The idempotency of a request whose kind and whole content are in `texts`.
+    pub(crate) fn of(self, texts: &[&str]) -> Option<Idempotency> {
+        self.0.map(|key| Idempotency { key, fingerprint: fingerprint(texts), reuse: KeyReuse::Refuse })
+    }
+}
+
+impl FromRequest for Key {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(key(request.headers()).map(Self).map_err(ApiError::from))
+    }
+}
 
 /// Parses the key of a request, if it has one.
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, RequestError> {

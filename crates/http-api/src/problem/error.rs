@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use domain::account::{AccountError, ExternalSignInError, HashError, IdentityProviderError};
 use domain::api_token::ApiTokenRepoError;
-use domain::change::ChangeError;
+use domain::change::{ChangeError, IdempotencyError};
 use domain::chat::ChatError;
 use domain::chat::TurnFailure;
 use domain::conversation::ConversationRepoError;
@@ -249,6 +249,8 @@ fn task(error: &TaskError) -> Problem {
         TaskError::Contention => contention(),
         // Only tool calls of turns have a lease.
         TaskError::LeaseLost => Code::InternalError.into(),
+        TaskError::Purged => Problem::new(Code::TaskNotFound).with_message("The task of this request has been purged"),
+        TaskError::Idempotency(error) => idempotency(error),
         TaskError::Storage(error) => storage(error),
     }
 }
@@ -262,8 +264,21 @@ fn change(error: &ChangeError) -> Problem {
         ChangeError::Contention => contention(),
         // Only tool calls of turns have a lease.
         ChangeError::LeaseLost => Code::InternalError.into(),
+        ChangeError::Idempotency(error) => idempotency(error),
         ChangeError::Storage(error) => storage(error),
     }
+}
+
+fn idempotency(error: &IdempotencyError) -> Problem {
+    match error {
+        IdempotencyError::InProgress => Code::IdempotencyInProgress.into(),
+        IdempotencyError::KeyReused => key_reused(),
+        IdempotencyError::Storage(error) => storage(error),
+    }
+}
+
+fn key_reused() -> Problem {
+    Problem::new(Code::IdempotencyKeyReused).with_field(Some("Idempotency-Key".to_owned()))
 }
 
 fn change_not_found() -> Problem {
@@ -284,9 +299,8 @@ fn chat(error: &ChatError) -> Problem {
         }
         ChatError::Conversations(ConversationRepoError::NotPending) => Code::NotPending.into(),
         ChatError::Conversations(ConversationRepoError::IdempotencyInProgress) => Code::IdempotencyInProgress.into(),
-        ChatError::Conversations(ConversationRepoError::IdempotencyKeyReused) => {
-            Problem::new(Code::IdempotencyKeyReused).with_field(Some("Idempotency-Key".to_owned()))
-        }
+        ChatError::Conversations(ConversationRepoError::IdempotencyKeyReused) => key_reused(),
+        ChatError::Idempotency(error) => idempotency(error),
         ChatError::Conversations(ConversationRepoError::Storage(error)) => storage(error),
         ChatError::Model { source, stored } => model(source).with_stored_turn(*stored),
         ChatError::Interrupted { source, stored } => storage(source).with_stored_turn(*stored),

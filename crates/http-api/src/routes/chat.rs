@@ -29,8 +29,6 @@ pub(crate) const CODES: &[Code] = &[
     Code::TurnInProgress,
     Code::NoTurn,
     Code::NotPending,
-    Code::IdempotencyInProgress,
-    Code::IdempotencyKeyReused,
     Code::AiError,
     Code::AiUnavailable,
     Code::AiTimeout,
@@ -96,7 +94,6 @@ impl From<TurnAnswer> for TurnBody {
     params(
         UserPath,
         ("Accept" = Option<String>, Header, description = "`text/event-stream` for a stream. A body with `messages` is always answered with one."),
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "The client's key for this request, 1 to 255 visible ASCII characters or spaces."),
     ),
     responses((status = 200, description = "The assistant's answer, as JSON or as events. The data of each event is a `StreamPart`, that of the last `[DONE]`.",
         content((TurnBody = "application/json"), (String = "text/event-stream")),

@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::change::X_CHANGE_SEQ;
 use crate::extract::etag::{self, Precondition};
+use crate::extract::idempotency;
 use crate::extract::json::{Json, OptionalJson};
 use crate::extract::no_data::NoData;
 use crate::extract::page::{self, Cursor, Key};
@@ -204,10 +205,15 @@ pub(crate) async fn create(
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
     request: HttpRequest,
+    key: idempotency::Key,
     Json(body): Json<NewTaskBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let title = body.title.ok_or_else(|| RequestError::invalid("title", TitleError::Empty.to_string()))?;
-    let created = tasks.create(&Origin::request(&principal, &id), title, body.completed.unwrap_or_default()).await;
+    // Every field that has data is part of the request that the key identifies.
+    let NewTaskBody { title, completed, description: _, priority: _, due_date: _, tags: _ } = body;
+    let title = title.ok_or_else(|| RequestError::invalid("title", TitleError::Empty.to_string()))?;
+    let completed = completed.unwrap_or_default();
+    let keyed = key.of(&["create_task", title.as_str(), &completed.to_string()]);
+    let created = tasks.create(&Origin::request(&principal, &id).with_key(keyed), title, completed).await;
     let task = created.map_err(ApiError::account_deleted_if_not_found)?.after;
     let location = format!("{}/api/{}/tasks/{}", PublicPath::prefix(&request), task.user_id, task.id);
     Ok(HttpResponse::Created()

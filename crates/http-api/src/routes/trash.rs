@@ -11,6 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::extract::etag;
+use crate::extract::idempotency;
 use crate::extract::page::{self, Cursor, Key};
 use crate::extract::path::{TaskPath, UserPath, task_id};
 use crate::extract::query::{self, DEFAULT_PAGE, Limit, MAX_PAGE, Query};
@@ -94,8 +95,11 @@ pub(crate) async fn restore(
     tasks: Data<TaskService>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
+    key: idempotency::Key,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let task = tasks.restore(&Origin::request(&principal, &id), task_id(&request)?).await?.after;
+    let task = task_id(&request)?;
+    let origin = Origin::request(&principal, &id).with_key(key.of(&["restore_task", &task.to_string()]));
+    let task = tasks.restore(&origin, task).await?.after;
     Ok(HttpResponse::Ok().insert_header(etag::of_task(&task)).json(TaskBody::from(task)))
 }

@@ -8,6 +8,7 @@ use domain::conversation::ClientKey;
 use domain::principal::Principal;
 use domain::runtime::Timer;
 
+use crate::extract::idempotency;
 use crate::extract::path::{ChatPath, ConversationPath, conversation_id};
 use crate::problem::ApiError;
 use crate::stream::ui_message;
@@ -98,8 +99,10 @@ fn respond(
 pub(crate) async fn stop(
     chat: Data<ChatService>,
     principal: ReqData<Principal>,
+    key: idempotency::Key,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    chat.stop(&principal, conversation_id(&request)?).await?;
+    let conversation = conversation_id(&request)?;
+    chat.stop(&principal, conversation, key.of(&["stop", &conversation.to_string()])).await?;
     Ok(HttpResponse::Accepted().finish())
 }

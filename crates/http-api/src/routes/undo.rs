@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::extract::idempotency;
 use crate::extract::json::OptionalJson;
 use crate::extract::path::{self, ChangePath, MessagePath, OperationPath};
 use crate::problem::{ApiError, RequestError};
@@ -77,11 +78,12 @@ pub(crate) async fn change(
     changes: Data<ChangeService>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
+    key: idempotency::Key,
     request: HttpRequest,
     OptionalJson(body): OptionalJson<UndoBody>,
 ) -> Result<HttpResponse, ApiError> {
     let target = UndoTarget::Change(parse_seq(&request)?);
-    undo(&changes, &Origin::request(&principal, &id), target, body).await
+    undo(&changes, Origin::request(&principal, &id), key, target, body).await
 }
 
 /// Undo an operation: everything that one request or one tool call changed.
@@ -97,11 +99,12 @@ pub(crate) async fn operation(
     changes: Data<ChangeService>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
+    key: idempotency::Key,
     request: HttpRequest,
     OptionalJson(body): OptionalJson<UndoBody>,
 ) -> Result<HttpResponse, ApiError> {
     let target = UndoTarget::Operation(parse_id(&request, "operation_id")?);
-    undo(&changes, &Origin::request(&principal, &id), target, body).await
+    undo(&changes, Origin::request(&principal, &id), key, target, body).await
 }
 
 /// Undo a turn of the assistant: the changes of all its tool calls.
@@ -118,20 +121,34 @@ pub(crate) async fn turn(
     changes: Data<ChangeService>,
     principal: ReqData<Principal>,
     id: ReqData<RequestId>,
+    key: idempotency::Key,
     request: HttpRequest,
     OptionalJson(body): OptionalJson<UndoBody>,
 ) -> Result<HttpResponse, ApiError> {
     let target = UndoTarget::Message(parse_id(&request, "conversation_id")?, parse_id(&request, "message_id")?);
-    undo(&changes, &Origin::request(&principal, &id), target, body).await
+    undo(&changes, Origin::request(&principal, &id), key, target, body).await
 }
 
 async fn undo(
     changes: &ChangeService,
-    origin: &Origin,
+    origin: Origin,
+    key: idempotency::Key,
     target: UndoTarget,
     body: Option<UndoBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let undone = changes.undo(origin, target, body.unwrap_or_default().into()).await?;
+    let on_conflict = OnConflict::from(body.unwrap_or_default());
+    let mode = match on_conflict {
+        OnConflict::Fail => "fail",
+        OnConflict::Skip => "skip",
+    };
+    let request = match target {
+        UndoTarget::Change(seq) => key.of(&["undo_change", &seq.to_string(), mode]),
+        UndoTarget::Operation(id) => key.of(&["undo_operation", &id.to_string(), mode]),
+        UndoTarget::Message(conversation, message) => {
+            key.of(&["undo_turn", &conversation.to_string(), &message.to_string(), mode])
+        }
+    };
+    let undone = changes.undo(&origin.with_key(request), target, on_conflict).await?;
     Ok(HttpResponse::Ok().json(UndoneBody::from(undone)))
 }
 

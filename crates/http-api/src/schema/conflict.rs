@@ -1,6 +1,6 @@
 //! Conflicts of an undo.
 
-use domain::change::Conflict;
+use domain::change::{Conflict, Field};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -32,7 +32,7 @@ impl From<&Conflict> for ConflictBody {
             seq: conflict.seq.0,
             entity: conflict.entity.kind(),
             entity_id: conflict.entity.as_uuid(),
-            field: conflict.field,
+            field: conflict.field.map(Field::name),
             later_seq: conflict.later.map(|later| later.0),
         }
     }

@@ -3,6 +3,7 @@
 mod body;
 mod cors;
 mod document;
+mod idempotency;
 mod logs;
 mod paths;
 mod rate_limit;

@@ -1,6 +1,6 @@
 //! The transaction of a commit.
 //!
-//! Lock order on PostgreSQL: the user's row, the turn's row, its message, the rows that are written, the pending action. The update
+//! Lock order on PostgreSQL: the user's row, an idempotency key, the turn's row, its message, the rows that are written, the pending action. The update
 //! of the user's row serializes the commits of one user. A transaction that deletes the user, a conversation or a turn
 //! takes that row's lock first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a
 //! single writer and no row locks.)
@@ -14,6 +14,7 @@ use super::{entries, selects, writes as statements};
 use crate::database::{Database, Guard, Outcome, VALUES_PER_STATEMENT};
 use crate::entity::change::Column;
 use crate::error::corrupt;
+use crate::idempotency;
 use crate::turn::{lock_attempt, set_parts, settle_one};
 
 /// See [`ChangeRepo::commit`](domain::change::ChangeRepo::commit).
@@ -28,7 +29,10 @@ pub(super) async fn commit(
 
     let mut batch = database.batch();
     let reserve = batch.query(&statements::reserve_seqs(owner, count), Guard::SomeRows);
-    let (mut find, mut lock) = (None, None);
+    let (mut find, mut lock, mut key) = (None, None, None);
+    if let Some(keyed) = &change.keyed {
+        key = Some(batch.execute(&idempotency::insert(owner, keyed, change.at)?, Guard::SomeRows));
+    }
     if let Some(call) = &change.call {
         find = Some(batch.query(&selects::effect(owner, call.effect()).into_query(), Guard::NoRows));
         // The attempt is the fencing token: the share lock delays the turn's end, or its next attempt, until this
@@ -53,6 +57,7 @@ pub(super) async fn commit(
     let results = match database.write(batch).await? {
         Outcome::Committed(results) => results,
         Outcome::Refused(step) if step == reserve => return Err(ChangeRepoError::NotFound),
+        Outcome::Refused(step) if Some(step) == key => return Err(ChangeRepoError::KeyUsed),
         Outcome::Refused(step) if Some(step) == lock => return Err(ChangeRepoError::LeaseLost),
         Outcome::Refused(step) if let (Some(call), true) = (&change.call, Some(step) == find) => {
             return Ok(entries::find_effect(database, owner, call.effect()).await?);

@@ -18,6 +18,7 @@ use super::{pending, statements};
 use crate::database::{Database, Guard, Outcome, Row};
 use crate::entity::{Timestamp, turn};
 use crate::error::{corrupt, storage};
+use crate::idempotency;
 use crate::json::{from_json, to_json};
 
 /// Number of messages of a turn: the user's and the assistant's.
@@ -40,7 +41,8 @@ pub(crate) async fn begin(
         let Some(request) = &new.idempotency else { return outcome };
         let key_may_be_known = matches!(
             outcome,
-            Err(ConversationRepoError::NotFound
+            Err(ConversationRepoError::IdempotencyKeyReused
+                | ConversationRepoError::NotFound
                 | ConversationRepoError::NotPending
                 | ConversationRepoError::TurnInProgress)
         );
@@ -81,7 +83,7 @@ pub(crate) async fn begin(
 }
 
 /// Begins the turn. Returns [`ConversationRepoError::TurnInProgress`] if another turn is running in the conversation or
-/// has the same idempotency key.
+/// has the same idempotency key, [`ConversationRepoError::IdempotencyKeyReused`] if a request of another kind has it.
 async fn try_begin(
     database: &Database,
     owner: UserId,
@@ -91,6 +93,10 @@ async fn try_begin(
 ) -> Result<TurnStart, ConversationRepoError> {
     let at = Timestamp::from(new.at);
     let mut batch = database.batch();
+    let mut other = None;
+    if let Some(request) = new.idempotency.as_ref().filter(|request| request.reuse == KeyReuse::Refuse) {
+        other = Some(batch.query(&idempotency::select(owner, &request.key, new.at), Guard::NoRows));
+    }
     let (conversation, lock) = match &new.target {
         ConversationTarget::New(id, title) => {
             let insert = statements::insert_conversation(owner, *id, title, None, MESSAGES_PER_TURN, at);
@@ -126,6 +132,7 @@ async fn try_begin(
     batch.execute(&insert, Guard::None);
     let results = match database.write(batch).await? {
         Outcome::Committed(results) => results,
+        Outcome::Refused(step) if Some(step) == other => return Err(ConversationRepoError::IdempotencyKeyReused),
         Outcome::Refused(step) if step == lock || step == time_zone => return Err(ConversationRepoError::NotFound),
         Outcome::Refused(step) if Some(step) == confirm => return Err(ConversationRepoError::NotPending),
         Outcome::Refused(_) => return Err(ConversationRepoError::TurnInProgress),

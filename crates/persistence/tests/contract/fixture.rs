@@ -185,6 +185,7 @@ pub(crate) fn change(owner: UserId, at: DateTime<Utc>) -> Change {
         message_parts: None,
         request_id: Uuid::now_v7().into(),
         confirms: None,
+        keyed: None,
         at,
     }
 }

@@ -25,6 +25,7 @@ mod change {
     mod commit;
     mod effect;
     mod find;
+    mod idempotency;
     mod list;
     mod purge;
     mod race;

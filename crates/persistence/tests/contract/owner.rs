@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use domain::api_token::ApiTokenRepo as _;
-use domain::change::{CallOrigin, ChangeRepo as _, EntityId, EntrySelector, Seq, Write};
+use domain::change::{CallOrigin, Change, ChangeRepo as _, EntityId, EntrySelector, Keyed, KeyedAnswer, Seq, Write};
 use domain::conversation::turn::{Attempt, TurnState};
 use domain::conversation::{
     ConversationRepo as _, ConversationTarget, KeyReuse, MessageOrder, NewTurn, TurnResult, TurnStart,
@@ -28,7 +28,7 @@ use crate::fixture::{
 on_both_databases!(every_statement_is_filtered_by_the_owner, only_the_listed_methods_lack_the_owner);
 
 /// The tables that have an owner, with the column of the owner's id.
-const OWNED: [(&str, &str); 12] = [
+const OWNED: [(&str, &str); 13] = [
     ("users", "id"),
     ("sessions", "user_id"),
     ("refresh_tokens", "user_id"),
@@ -41,6 +41,7 @@ const OWNED: [(&str, &str); 12] = [
     ("messages", "user_id"),
     ("pending_actions", "user_id"),
     ("changes", "user_id"),
+    ("idempotency_keys", "user_id"),
 ];
 
 /// The sources of the ports whose methods all take an owner.
@@ -243,6 +244,15 @@ async fn drive_changes(fixture: &Fixture, owner: UserId, record: &mut Record) ->
     let ended = CallOrigin { attempt: Attempt { number: 2, ..origin.attempt }, index: 1, ..origin };
     drive!(record, fixture, changes.commit(owner, &create, &effect(owner, ended, at(1)))).err();
     drive!(record, fixture, changes.find_effect(owner, origin.effect()))?;
+    let answer = KeyedAnswer::Undo { operation: None, conflicts: Vec::new() };
+    let keyed = Keyed { request: request("key", 1, KeyReuse::Refuse)?, answer };
+    let once = Change { keyed: Some(keyed.clone()), ..change(owner, at(1)) };
+    for _ in 0..2 {
+        let create = [Write::create(new_task(owner, "Jam")?)];
+        drive!(record, fixture, changes.commit(owner, &create, &once)).err();
+    }
+    drive!(record, fixture, changes.find_answer(owner, &keyed.request, at(1)))?;
+    drive!(record, fixture, changes.store_answer(owner, &keyed, at(1))).err();
     let (rows, limit) = (vec![EntityId::Task(id()), EntityId::Task(id())], NonZeroU16::MIN);
     for selector in [
         EntrySelector::Seq(Seq(1)),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::change::memory::{Memory, owner, task};
-use crate::change::{Action, CallOrigin, Receipt};
+use crate::change::{Action, CallOrigin, Field, Receipt};
 use crate::conversation::turn::Attempt;
 use crate::id::TaskId;
 use crate::patch::Patch;
@@ -83,7 +83,7 @@ fn conflicts(error: ChangeError) -> Vec<(u64, Option<&'static str>, Option<u64>)
     let ChangeError::Conflicts(conflicts) = error else { panic!("{error:?}") };
     conflicts
         .into_iter()
-        .map(|conflict| (conflict.seq.0, conflict.field, conflict.later.map(|later| later.0)))
+        .map(|conflict| (conflict.seq.0, conflict.field.map(Field::name), conflict.later.map(|later| later.0)))
         .collect()
 }
 

@@ -80,6 +80,7 @@ impl TurnContext {
             request_id: self.request_id.clone(),
             call: Some(call),
             message_parts: None,
+            idempotency: None,
         };
         ToolContext { origin, target: None }
     }

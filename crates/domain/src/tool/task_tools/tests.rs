@@ -25,7 +25,10 @@ fn call_of(turn: u128, index: u8) -> ToolContext {
     };
     let principal = Principal { user: owner(), session: None, api_token: None, via: Via::Chat, scopes: Scopes::all() };
     let request_id = "r".parse().unwrap();
-    ToolContext { origin: Origin { principal, request_id, call: Some(call), message_parts: None }, target: None }
+    ToolContext {
+        origin: Origin { principal, request_id, call: Some(call), message_parts: None, idempotency: None },
+        target: None,
+    }
 }
 
 fn context() -> ToolContext {

@@ -1,9 +1,9 @@
 //! Users: deletion and its cascades.
 
 use domain::api_token::ApiTokenRepo as _;
-use domain::change::{ChangeRepo as _, Write};
+use domain::change::{ChangeRepo as _, Keyed, KeyedAnswer, Write};
 use domain::conversation::turn::TurnState;
-use domain::conversation::{ConversationRepo as _, TurnResult};
+use domain::conversation::{ConversationRepo as _, KeyReuse, TurnResult};
 use domain::id::UserId;
 use domain::session::{CodePurpose, SessionRepo as _};
 use domain::system::SystemRepo as _;
@@ -11,7 +11,7 @@ use domain::user::{User, UserRepo as _, UserRepoError};
 use test_database::{Kind, TestDatabase, on_both_databases};
 
 use crate::fixture::{
-    Fixture, at, call, effect, end, external, id, new_api_token, new_code, new_password, new_task, put_off,
+    Fixture, at, call, effect, end, external, id, new_api_token, new_code, new_password, new_task, put_off, request,
 };
 
 on_both_databases!(
@@ -26,6 +26,9 @@ async fn fill(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
     let task = new_task(owner, "Milk")?;
     let added = effect(owner, call(&turn, 0), at(1));
     fixture.changes.commit(owner, &[Write::create(task.clone())], &added).await?;
+    let answer = KeyedAnswer::Stop { turn: turn.id };
+    let keyed = Keyed { request: request("key", 1, KeyReuse::Refuse)?, answer };
+    fixture.changes.store_answer(owner, &keyed, at(1)).await?;
     let pending = Some(put_off(turn.assistant_message, &[task], at(9)));
     let ended = TurnResult { pending, ..end(TurnState::Complete, at(2)) };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;

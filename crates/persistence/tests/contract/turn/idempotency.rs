@@ -11,7 +11,7 @@ use test_database::{TestDatabase, on_both_databases};
 use crate::fixture::{Fixture, as_new, at, end, new_conversation, new_turn, request};
 
 on_both_databases!(
-    an_idempotency_key_adds_no_statement,
+    an_idempotency_key_adds_one_look_up,
     a_repeated_request_returns_the_stored_answer,
     a_repeated_request_of_a_running_turn_is_in_progress,
     a_key_with_another_fingerprint_is_refused,
@@ -63,20 +63,21 @@ fn repeated(outcome: Outcome) -> anyhow::Result<StoredAnswer> {
     }
 }
 
-async fn an_idempotency_key_adds_no_statement(test: TestDatabase) -> anyhow::Result<()> {
+async fn an_idempotency_key_adds_one_look_up(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.statements();
-    // Inserts of the conversation, the turn and the messages, and the look-up of the time zone.
+    // The look-up of the key among those of other requests; inserts of the conversation, the turn and the messages; and
+    // the look-up of the time zone.
     let turn = begin(&fixture, owner).await?;
-    assert_eq!(fixture.statements().len(), 4);
+    assert_eq!(fixture.statements().len(), 5);
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(1))).await?;
     // In an existing conversation also the updates of an expired turn and its message, and the look-up of a pending action.
     let mut next = new_turn(ConversationTarget::Existing(turn.conversation), at(2))?;
     next.idempotency = Some(request("next", 1, KeyReuse::Refuse)?);
     fixture.statements();
     fixture.begin(owner, next).await?;
-    assert_eq!(fixture.statements().len(), 7);
+    assert_eq!(fixture.statements().len(), 8);
     Ok(())
 }
 
