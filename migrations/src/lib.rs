@@ -36,8 +36,8 @@ use std::collections::HashSet;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait as _, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait as _,
+    DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait as _, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait as _,
 };
 use sea_orm_migration::seaql_migrations;
 
@@ -82,9 +82,7 @@ impl MigratorTrait for Migrator {
 /// # Errors
 /// If the database fails, or has a migration of a newer version that this version does not know.
 pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
-    let transaction = begin(db).await?;
-    Migrator::up(&transaction, None).await?;
-    transaction.commit().await
+    migrate(db, None).await
 }
 
 /// Reverts the last `steps` migrations in one transaction. Data in the tables and columns that they added is lost.
@@ -92,16 +90,45 @@ pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
 /// # Errors
 /// As [`up`].
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
-    let transaction = begin(db).await?;
-    Migrator::down(&transaction, Some(steps)).await?;
-    transaction.commit().await
+    migrate(db, Some(steps)).await
+}
+
+/// Applies every pending migration, or reverts the last `steps`.
+async fn migrate(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), DbErr> {
+    let mut is_retry = false;
+    loop {
+        let transaction = begin(db).await?;
+        if is_retry {
+            transaction.execute_unprepared("DEALLOCATE ALL").await?;
+        }
+        let migrated = match steps {
+            None => Migrator::up(&transaction, None).await,
+            Some(steps) => Migrator::down(&transaction, Some(steps)).await,
+        };
+        match migrated {
+            Ok(()) => return transaction.commit().await,
+            // The server belongs to a connection pooler, and an earlier client has left its prepared statements there.
+            Err(error) if !is_retry && is_name_in_use(&error) => transaction.rollback().await?,
+            Err(error) => return Err(error),
+        }
+        is_retry = true;
+    }
+}
+
+/// Whether the name of a prepared statement is in use (SQLSTATE `duplicate_prepared_statement`). On a connection to a
+/// server none is used twice.
+fn is_name_in_use(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42P05")
 }
 
 /// Returns every migration by name, in order, and whether it is applied. Changes nothing.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbErr> {
+pub async fn status(db: &impl ConnectionTrait) -> Result<Vec<(String, bool)>, DbErr> {
     let applied = applied(db).await?;
     let migrations = Migrator::migrations();
     Ok(migrations.iter().map(|known| (known.name().to_owned(), applied.contains(known.name()))).collect())
@@ -112,13 +139,17 @@ pub async fn status(db: &DatabaseConnection) -> Result<Vec<(String, bool)>, DbEr
 ///
 /// # Errors
 /// If the database fails.
-pub async fn pending(db: &DatabaseConnection) -> Result<usize, DbErr> {
+pub async fn pending(db: &impl ConnectionTrait) -> Result<usize, DbErr> {
     Ok(status(db).await?.iter().filter(|(_, applied)| !applied).count())
 }
 
-async fn applied(db: &DatabaseConnection) -> Result<HashSet<String>, DbErr> {
+async fn applied(db: &impl ConnectionTrait) -> Result<HashSet<String>, DbErr> {
+    let table = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
+        _ => "SELECT 1 FROM pg_class WHERE oid = to_regclass('seaql_migrations')",
+    };
     // Checked first, because `MigratorTrait` would create the table.
-    if !SchemaManager::new(db).has_table("seaql_migrations").await? {
+    if db.query_one_raw(Statement::from_string(db.get_database_backend(), table)).await?.is_none() {
         return Ok(HashSet::new());
     }
     let rows = seaql_migrations::Entity::find().all(db).await?;

@@ -37,6 +37,7 @@ mod frontends;
 mod idempotency;
 mod isolation;
 mod limits;
+mod pooler;
 mod statements;
 mod tasks;
 mod text;

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream, ScriptedLlm, Step};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
-use test_database::{Kind, TestDatabase};
+use test_database::{Kind, Pooler, TestDatabase};
 use test_openid::OpenIdServer;
 
 use crate::fake_provider::FakeProvider;
@@ -38,6 +38,16 @@ impl TestApp {
     /// If it cannot be started.
     pub async fn spawn(kind: Kind, test: &str, flags: &[&str]) -> anyhow::Result<Option<Self>> {
         Self::start(kind, test, Some(Arc::default()), flags).await
+    }
+
+    /// Like [`spawn`](Self::spawn), with a connection pooler before the database, or `None` if it is not installed.
+    ///
+    /// # Errors
+    /// Like [`spawn`](Self::spawn).
+    pub async fn spawn_behind_pooler(test: &str) -> anyhow::Result<Option<(Self, Pooler)>> {
+        let Some((database, pooler)) = TestDatabase::create_behind_pooler_or_skip(test).await? else { return Ok(None) };
+        let app = Self::serve(Arc::new(database), Some(Arc::default()), TimeDelta::zero(), &[]).await?;
+        Ok(Some((app, pooler)))
     }
 
     /// Like [`spawn`](Self::spawn), with Cohere at `provider` as the assistant.
@@ -144,6 +154,11 @@ impl TestApp {
     /// The statements sent to the database.
     pub fn statements(&self) -> &Statements {
         &self.statements
+    }
+
+    /// The database.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
     }
 
     /// Base URL without a path.

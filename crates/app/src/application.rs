@@ -77,15 +77,16 @@ impl Application {
         let Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness } =
             wiring::wire(&settings, &derived, &database, assistant, clock, timer, cost)?;
         // With pending migrations the table of turns may be missing; `/health/ready` reports them.
-        if migrations::pending(database.connection_for_status()).await? == 0 {
+        if migrations::pending(&database.connection_for_status().await?).await? == 0 {
             upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;
         }
         let options = HttpOptions {
             public_url: derived.public_url,
             frontend_url: settings.server.frontend_url.clone(),
             cors_origins: derived.cors_origins,
-            trusted_proxies: settings.server.trusted_proxies.clone(),
+            trusted_proxies: settings.server.trusted_proxies.clone().into(),
             max_connections: settings.server.max_connections,
+            keep_alive: settings.server.keep_alive,
             production: settings.process.environment == Environment::Production,
         };
         let (host, port) = (settings.server.host.as_str(), settings.server.port);

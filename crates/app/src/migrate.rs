@@ -17,8 +17,9 @@ pub async fn migrate(settings: &DatabaseSettings, command: Migrate) -> anyhow::R
         Migrate::Down { steps } => migrations::down(database.connection_for_migrations(), steps).await?,
         Migrate::Status => {}
     }
+    let status = migrations::status(&database.connection_for_status().await?).await?;
     let mut out = io::stdout().lock();
-    for (name, applied) in migrations::status(database.connection_for_status()).await? {
+    for (name, applied) in status {
         writeln!(out, "{} {name}", if applied { "applied" } else { "pending" })?;
     }
     drop(out);

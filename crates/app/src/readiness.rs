@@ -41,7 +41,8 @@ impl Readiness for DatabaseReadiness {
         }
         let pending = async {
             let _guard = self.check.lock().await;
-            migrations::pending(self.database.connection_for_status()).await
+            let connection = self.database.connection_for_status().await?;
+            anyhow::Ok(migrations::pending(&connection).await?)
         };
         match tokio::time::timeout(CHECK_TIMEOUT, pending).await {
             Ok(Ok(0)) => Ok(()),

@@ -110,14 +110,20 @@ pub struct ServerSettings {
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "NUMBER", default_value = "10000")]
     #[arg(value_parser = Parse(value::max_connections))]
     pub max_connections: u32,
+
+    /// Maximum time that a connection waits for its next request, such as 75s (1s to 1h). A balancer or proxy that reuses
+    /// connections must close them earlier
+    #[arg(long, env = "KEEP_ALIVE", value_name = "DURATION", default_value = "15s")]
+    #[arg(value_parser = Parse(value::keep_alive))]
+    pub keep_alive: Duration,
 }
 
 /// Settings of the database.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
-    /// Database URL: sqlite://path/to/file.db?mode=rwc (rwc creates the file if it is missing), or
-    /// postgres://user:password@host:5432/name with / @ # in the password written as %2F %40 %23
+    /// Database URL: sqlite://path/to/file.db?mode=rwc (rwc creates the file if it is missing; an absolute path begins with
+    /// a fourth slash), or postgres://user:password@host:5432/name with / @ # in the password written as %2F %40 %23
     #[arg(long, env = "DATABASE_URL", value_name = "URL", default_value = "sqlite://data/doable.db?mode=rwc")]
     #[arg(global = true, hide_default_value = true, value_parser = Parse(str::parse::<DatabaseUrl>))]
     pub database_url: DatabaseUrl,

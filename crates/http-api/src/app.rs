@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -23,7 +24,7 @@ use crate::extract::public_path::PublicPath;
 use crate::middleware::cors::CorsOrigin;
 use crate::middleware::security_headers::StrictTransport;
 use crate::middleware::{cors, peer, problem, request_id, security_headers, trailing_slash};
-use crate::peer::{TrustedProxies, TrustedProxy};
+use crate::peer::TrustedProxies;
 use crate::problem::{ApiError, RequestError};
 use crate::routes::docs::Document;
 use crate::routes::oauth::Addresses;
@@ -66,9 +67,11 @@ pub struct HttpOptions {
     /// The origins whose pages may use the API from a browser.
     pub cors_origins: Vec<CorsOrigin>,
     /// The proxies whose `X-Forwarded-For` is trusted.
-    pub trusted_proxies: Vec<TrustedProxy>,
+    pub trusted_proxies: TrustedProxies,
     /// The maximum number of open connections of the process. Further ones wait in the backlog.
     pub max_connections: u32,
+    /// The maximum time that a connection waits for its next request.
+    pub keep_alive: Duration,
     /// Whether this is production, reached by TLS only: answers then carry `Strict-Transport-Security`.
     pub production: bool,
 }
@@ -106,7 +109,7 @@ pub(crate) fn app(
         .app_data(Data::new(PublicPath::of(&options.public_url)))
         .app_data(Data::new(Addresses::new(&options.public_url, &options.frontend_url)))
         .app_data(Data::new(StrictTransport(options.production)))
-        .app_data(Data::new(TrustedProxies(options.trusted_proxies.clone())))
+        .app_data(Data::new(options.trusted_proxies.clone()))
         .configure(|config| {
             // The router tries them in turn, and most requests are for the API.
             let (api, others): (Vec<_>, Vec<_>) =

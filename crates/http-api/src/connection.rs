@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{Error, http};
@@ -25,8 +25,6 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Maximum time before the first request, and between a response and the next request.
-pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Maximum time from the first to the last byte of a request's head. The rest of a refused body counts as a head.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum time in which a client reads nothing of its response.
@@ -43,6 +41,8 @@ type Sleep = BoxFuture<'static, ()>;
 pub(crate) struct Connection<S> {
     socket: S,
     timer: Arc<dyn Timer>,
+    /// Maximum time before the first request, and between a response and the next request.
+    idle_timeout: Duration,
     activity: Rc<Activity>,
     /// The wait for the next request, between two requests.
     wait: Option<Wait>,
@@ -78,8 +78,8 @@ impl Activity {
 }
 
 impl<S> Connection<S> {
-    pub(crate) fn new(socket: S, timer: Arc<dyn Timer>) -> Self {
-        Self { socket, timer, activity: Rc::default(), wait: None, write_timeout: None }
+    pub(crate) fn new(socket: S, timer: Arc<dyn Timer>, idle_timeout: Duration) -> Self {
+        Self { socket, timer, idle_timeout, activity: Rc::default(), wait: None, write_timeout: None }
     }
 
     /// The socket, for tests that act as the client.
@@ -104,7 +104,7 @@ impl<S: AsyncWrite + Unpin> Connection<S> {
         }
         let preceding = self.activity.started.get();
         let wait = self.wait.take().filter(|wait| wait.preceding == preceding).unwrap_or_else(|| {
-            let timeout = if self.activity.closing.get() { LINGER_TIMEOUT } else { IDLE_TIMEOUT };
+            let timeout = if self.activity.closing.get() { LINGER_TIMEOUT } else { self.idle_timeout };
             Wait { preceding, started: false, timeout: self.timer.sleep(timeout) }
         });
         let wait = self.wait.insert(wait);
@@ -220,17 +220,24 @@ impl MessageBody for TrackedBody {
 }
 
 /// Middleware: tracks the processing of a request for the timeouts of its connection. It must be the outermost. After a
-/// 408 the connection accepts no further request.
+/// 408 the connection accepts no further request. HTTP/1.0 has no chunks: a stream ends there with the connection
+/// (RFC 9112, 6.1).
 pub(crate) async fn track_request<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let activity = request.conn_data::<Rc<Activity>>().cloned();
     let active = activity.as_ref().map(ActiveRequest::start);
+    let version = request.version();
     let mut response = next.call(request).await?.map_into_boxed_body();
     if response.status() == StatusCode::REQUEST_TIMEOUT {
         response.response_mut().head_mut().set_connection_type(http::ConnectionType::Close);
         activity.inspect(|activity| activity.closing.set(true));
+    }
+    if version < Version::HTTP_11 && response.response().body().size() == BodySize::Stream {
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(http::ConnectionType::Close);
     }
     Ok(match active {
         Some(request) => response.map_body(|_, body| BoxBody::new(TrackedBody { body, request })),

@@ -34,5 +34,5 @@ mod tests;
 
 pub use app::{HttpOptions, Services};
 pub use middleware::cors::{CorsOrigin, CorsOriginError};
-pub use peer::{TrustedProxy, TrustedProxyError};
+pub use peer::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use server::{listen, serve};

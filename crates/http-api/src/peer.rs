@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::header::{HeaderMap, HeaderValue, X_FORWARDED_FOR};
 use ipnet::{IpNet, Ipv4Net};
@@ -45,13 +47,36 @@ fn canonical(network: IpNet) -> IpNet {
     mapped.map_or(network, IpNet::V4)
 }
 
-/// The trusted proxies of the settings.
-#[derive(Clone, Debug)]
-pub(crate) struct TrustedProxies(pub(crate) Vec<TrustedProxy>);
+/// The trusted proxies of the settings. Clones share whether the warning about another one was logged.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies {
+    proxies: Vec<TrustedProxy>,
+    has_warned: Arc<AtomicBool>,
+}
+
+impl From<Vec<TrustedProxy>> for TrustedProxies {
+    fn from(proxies: Vec<TrustedProxy>) -> Self {
+        Self { proxies, has_warned: Arc::default() }
+    }
+}
 
 impl TrustedProxies {
     fn include(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|TrustedProxy(network)| network.contains(&address))
+        self.proxies.iter().any(|TrustedProxy(network)| network.contains(&address))
+    }
+
+    /// Logs a warning, once, if the request comes from a peer that is not trusted and yet writes the header of a proxy:
+    /// the clients behind a proxy that is missing in the settings share its address, and its limits.
+    pub(crate) fn warn_of_unknown(&self, socket: IpAddr, headers: &HeaderMap) {
+        let peer = socket.to_canonical();
+        let is_unknown = headers.contains_key(X_FORWARDED_FOR) && !self.include(peer);
+        if is_unknown && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For was ignored, because TRUSTED_PROXIES does not name the peer that sent it. If it is your \
+                 proxy, all clients behind it count as one: add its address to TRUSTED_PROXIES"
+            );
+        }
     }
 
     /// The client's address of a request with `headers` from a socket with the peer address `socket`.
@@ -84,7 +109,8 @@ mod tests {
     use super::*;
 
     fn client(proxies: &[&str], socket: &str, lines: &[&str]) -> String {
-        let proxies = TrustedProxies(proxies.iter().map(|proxy| proxy.parse().unwrap()).collect());
+        let proxies: Vec<TrustedProxy> = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        let proxies = TrustedProxies::from(proxies);
         let request =
             lines.iter().fold(TestRequest::default(), |request, line| request.append_header((X_FORWARDED_FOR, *line)));
         proxies.client(socket.parse().unwrap(), request.to_http_request().headers()).to_string()
@@ -145,7 +171,7 @@ mod tests {
         ] {
             assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", lines), expected, "{lines:?}");
         }
-        let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
+        let proxies = TrustedProxies::from(vec!["10.0.0.0/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(b"8.8.8.8, \xff").unwrap());
         assert_eq!(proxies.client("10.0.0.1".parse().unwrap(), &headers).to_string(), "10.0.0.1");

@@ -59,7 +59,7 @@ pub fn serve(
         let (services, options, streams) = (services.clone(), options.clone(), streams.clone());
         let shutdown = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
-            let (timer, shutdown) = (services.timer.clone(), shutdown.clone());
+            let (timer, shutdown, keep_alive) = (services.timer.clone(), shutdown.clone(), options.keep_alive);
             let service = app(services.clone(), &options, streams.clone()).into_factory();
             let service = service.map_err(|error| error.as_response_error().error_response());
             let http = HttpService::build()
@@ -76,7 +76,7 @@ pub fn serve(
                 })
                 .finish(map_config(service, |()| AppConfig::default()));
             fn_service(move |socket: TcpStream| {
-                let accepted = accept(socket, timer.clone()).map_err(DispatchError::Io);
+                let accepted = accept(socket, timer.clone(), keep_alive).map_err(DispatchError::Io);
                 ready(accepted.map(|(connection, peer)| (connection, Protocol::Http1, Some(peer))))
             })
             .and_then(http)
@@ -92,9 +92,13 @@ pub fn serve(
 }
 
 /// Sets up an accepted socket. Returns it with the address of the client.
-pub(crate) fn accept(socket: TcpStream, timer: Arc<dyn Timer>) -> io::Result<(Connection<TcpStream>, SocketAddr)> {
+pub(crate) fn accept(
+    socket: TcpStream,
+    timer: Arc<dyn Timer>,
+    keep_alive: Duration,
+) -> io::Result<(Connection<TcpStream>, SocketAddr)> {
     // Without it, the last packet of a response may wait for the client's delayed acknowledgement.
     socket.set_nodelay(true)?;
     let peer = socket.peer_addr()?;
-    Ok((Connection::new(socket, timer), peer))
+    Ok((Connection::new(socket, timer, keep_alive), peer))
 }

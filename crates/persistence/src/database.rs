@@ -10,16 +10,14 @@ mod options;
 mod pooled_connection;
 mod postgres;
 mod row;
+mod session;
 mod sqlite;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::storage::StorageError;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement, StatementBuilder,
-    TransactionOptions, TransactionTrait as _,
-};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, StatementBuilder};
 use secrecy::ExposeSecret as _;
 
 use crate::error::storage;
@@ -28,6 +26,7 @@ use bounded_pool::Pools;
 use direct::Direct;
 pub(crate) use pooled_connection::PooledConnection;
 pub(crate) use row::Row;
+use session::{Connection, Transaction};
 
 pub use connect_error::ConnectError;
 pub use options::{DatabaseOptions, StatementObserver};
@@ -87,13 +86,22 @@ impl Database {
         }
     }
 
-    /// Returns the connection that migrations are applied on.
+    /// Returns the pool that migrations are applied on, in transactions. (Behind a connection pooler its statements fail
+    /// outside of one.)
     pub fn connection_for_migrations(&self) -> &DatabaseConnection {
         self.pools.writes.connection()
     }
 
-    /// Returns the connection to read the status of migrations from; it does not wait for writers.
-    pub fn connection_for_status(&self) -> &DatabaseConnection {
+    /// Acquires a connection to read the status of migrations from; it does not wait for writers.
+    ///
+    /// # Errors
+    /// If none is available.
+    pub async fn connection_for_status(&self) -> Result<impl ConnectionTrait + '_, StorageError> {
+        self.reader().await
+    }
+
+    /// Returns the pool for reads, of which the same is true as of the one for migrations.
+    pub fn pool_for_reads(&self) -> &DatabaseConnection {
         self.pools.reads.connection()
     }
 
@@ -152,27 +160,21 @@ impl Database {
     }
 
     /// Acquires a connection for statements that only read.
-    pub(crate) async fn reader(&self) -> Result<PooledConnection<'_, DatabaseConnection>, StorageError> {
+    pub(crate) async fn reader(&self) -> Result<PooledConnection<'_, Connection>, StorageError> {
         let permit = self.pools.reads.permit().await?;
-        Ok(PooledConnection::new(self.pools.reads.connection().clone(), permit, self.pools.reads.response_timeout()))
+        Ok(PooledConnection::new(self.pools.reads.connections(true), permit, self.pools.reads.response_timeout()))
     }
 
     /// Acquires a connection for a single statement that writes.
-    pub(crate) async fn writer(&self) -> Result<PooledConnection<'_, DatabaseConnection>, StorageError> {
+    pub(crate) async fn writer(&self) -> Result<PooledConnection<'_, Connection>, StorageError> {
         let permit = self.pools.writes.permit().await?;
-        Ok(PooledConnection::new(self.pools.writes.connection().clone(), permit, self.pools.writes.response_timeout()))
+        Ok(PooledConnection::new(self.pools.writes.connections(false), permit, self.pools.writes.response_timeout()))
     }
 
     /// Begins a transaction that is rolled back unless it is committed. On SQLite it takes the write lock immediately.
-    pub(crate) async fn begin(&self) -> Result<PooledConnection<'_, DatabaseTransaction>, StorageError> {
+    pub(crate) async fn begin(&self) -> Result<PooledConnection<'_, Transaction>, StorageError> {
         let permit = self.pools.writes.permit().await?;
-        let options = TransactionOptions {
-            // A deferred transaction that reads before it writes fails with SQLITE_BUSY_SNAPSHOT, which no busy timeout
-            // prevents.
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let begin = self.pools.writes.connection().begin_with_options(options);
+        let begin = self.pools.writes.pool().begin();
         let transaction =
             pooled_connection::with_timeout(self.pools.writes.response_timeout(), begin).await.map_err(storage)?;
         Ok(PooledConnection::new(transaction, permit, self.pools.writes.response_timeout()))

@@ -1,5 +1,7 @@
 //! The mapping of database errors to [`StorageError`].
 
+use std::borrow::Cow;
+
 use domain::storage::{Cause, StorageError};
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::sqlx::postgres::PgDatabaseError;
@@ -8,6 +10,40 @@ use tokio_postgres::Error as PostgresError;
 
 /// The constructor of a [`StorageError`] variant.
 type Kind = fn(Cause) -> StorageError;
+
+/// SQLSTATEs with which a server ends a connection: `admin_shutdown`, `crash_shutdown`, `idle_session_timeout`.
+pub(crate) const SHUTDOWN: [&str; 3] = ["57P01", "57P02", "57P05"];
+
+/// Whether the connection was lost, so that the statement may succeed on another one.
+pub(crate) fn is_disconnected(error: &DbErr) -> bool {
+    match sqlx_error(error) {
+        Some(SqlxError::Io(_) | SqlxError::Protocol(_)) => true,
+        // Poolers report a lost server as a protocol violation.
+        Some(error) => sqlstate(error).is_some_and(|code| SHUTDOWN.contains(&&*code) || code.starts_with("08")),
+        None => false,
+    }
+}
+
+/// Whether the server ended the connection before the statement, or rolled it back if it is alone in its transaction. (A
+/// crash may come between its commit and its answer.)
+pub(crate) fn is_terminated(error: &DbErr) -> bool {
+    let code = sqlx_error(error).and_then(sqlstate);
+    code.is_some_and(|code| matches!(&*code, "57P01" | "57P05"))
+}
+
+fn sqlx_error(error: &DbErr) -> Option<&SqlxError> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+fn sqlstate(error: &SqlxError) -> Option<Cow<'_, str>> {
+    let error = error.as_database_error()?;
+    error.try_downcast_ref::<PgDatabaseError>().map(|error| error.code().into())
+}
 
 /// Maps an error of SeaORM. The error is kept as the cause.
 pub(crate) fn storage(error: DbErr) -> StorageError {

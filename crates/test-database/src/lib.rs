@@ -3,20 +3,28 @@
 //! The server is the one at `TEST_DATABASE_URL`, or else one that is started for this process from installed programs
 //! ([`Server`]). If there is neither, tests on PostgreSQL are skipped with a line on stderr, or fail if `CI` is `true`.
 //!
+//! With `TEST_PGBOUNCER=1` the URL of a database on PostgreSQL is one of a [`Pooler`] before the server.
+//!
 //! The databases are empty; tests apply the migrations themselves.
 
+mod pooler;
 mod programs;
 mod server;
 
 use std::io::Write as _;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use url::Url;
 
+pub use pooler::Pooler;
 pub use server::Server;
+
+/// Maximum time until connections have ended.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +40,7 @@ pub enum Kind {
 pub struct TestDatabase {
     kind: Kind,
     url: String,
+    direct_url: String,
     _cleanup: Cleanup,
 }
 
@@ -52,8 +61,17 @@ impl TestDatabase {
             Kind::Sqlite => Self::create_file(),
             Kind::Postgres => {
                 // Starting a server blocks for seconds; other tests of the process wait for the same server.
-                let server = tokio::task::spawn_blocking(server_url).await??;
-                Self::create_on(server).await
+                let (server, pooler) = tokio::task::spawn_blocking(|| {
+                    let server = server_url()?;
+                    let pooler = pooler_url(&server)?;
+                    anyhow::Ok((server, pooler))
+                })
+                .await??;
+                let database = Self::create_on(server).await?;
+                Ok(match pooler {
+                    Some(pooler) => database.through(&pooler),
+                    None => database,
+                })
             }
         }
     }
@@ -74,6 +92,29 @@ impl TestDatabase {
         Self::create(kind).await.map(Some)
     }
 
+    /// Creates an empty database on PostgreSQL with a [`Pooler`] of its own before it; returns `None` and writes a line to
+    /// stderr if one of them is not installed.
+    ///
+    /// # Errors
+    /// As [`create_or_skip`](Self::create_or_skip), and if the pooler does not start.
+    pub async fn create_behind_pooler_or_skip(test: &str) -> anyhow::Result<Option<(Self, Pooler)>> {
+        if pooler::find().is_none() {
+            writeln!(std::io::stderr(), "SKIPPED (no PgBouncer): {test}")?;
+            return Ok(None);
+        }
+        let Some(database) = Self::create_or_skip(Kind::Postgres, test).await? else { return Ok(None) };
+        let server = Url::parse(&database.direct_url)?;
+        let pooler = tokio::task::spawn_blocking(move || Pooler::start(&server)).await??;
+        Ok(Some((database.through(pooler.url()), pooler)))
+    }
+
+    /// The database at the address of a pooler.
+    fn through(self, pooler: &Url) -> Self {
+        let mut url = pooler.clone();
+        url.set_path(self.direct_url.rsplit('/').next().unwrap_or_default());
+        Self { url: url.into(), ..self }
+    }
+
     /// Returns the kind of database.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -84,11 +125,35 @@ impl TestDatabase {
         &self.url
     }
 
+    /// Returns the URL of the same database past a pooler.
+    pub fn direct_url(&self) -> &str {
+        &self.direct_url
+    }
+
+    /// Ends every connection to a database on PostgreSQL, and waits until they have ended.
+    ///
+    /// # Errors
+    /// If the database cannot be reached, or a connection remains for too long.
+    pub async fn end_connections(&self) -> anyhow::Result<()> {
+        let mut connection = PgConnection::connect(&self.direct_url).await?;
+        let others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        connection.execute(sqlx::AssertSqlSafe(format!("SELECT pg_terminate_backend(pid) {others}"))).await?;
+        let count = format!("SELECT count(*)::text {others}");
+        let deadline = Instant::now() + END_TIMEOUT;
+        while sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(count.clone())).fetch_one(&mut connection).await?
+            != "0"
+        {
+            anyhow::ensure!(Instant::now() < deadline, "a connection remains");
+        }
+        Ok(connection.close().await?)
+    }
+
     fn create_file() -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("doable-test-")?;
         let path = folder.path().join("doable.db");
         let path = path.to_str().context("the temporary folder's path is not UTF-8")?;
-        Ok(Self { kind: Kind::Sqlite, url: format!("sqlite://{path}?mode=rwc"), _cleanup: Cleanup::File(folder) })
+        let url = format!("sqlite://{path}?mode=rwc");
+        Ok(Self { kind: Kind::Sqlite, direct_url: url.clone(), url, _cleanup: Cleanup::File(folder) })
     }
 
     /// Creates an empty database on this PostgreSQL server.
@@ -103,7 +168,8 @@ impl TestDatabase {
         connection.close().await?;
         let mut url = server.clone();
         url.set_path(&name);
-        Ok(Self { kind: Kind::Postgres, url: url.into(), _cleanup: Cleanup::Server(DropDatabase { server, name }) })
+        let (url, cleanup) = (String::from(url), Cleanup::Server(DropDatabase { server, name }));
+        Ok(Self { kind: Kind::Postgres, direct_url: url.clone(), url, _cleanup: cleanup })
     }
 }
 
@@ -146,6 +212,27 @@ fn server_url() -> anyhow::Result<Url> {
         Ok(server) => Ok(server.url().clone()),
         Err(error) => Err(anyhow!("cannot start the test server: {error}")),
     }
+}
+
+/// Returns the URL of the pooler before `server`, with `TEST_PGBOUNCER=1`: the one at `TEST_POOLER_URL`, or one that is
+/// started on the first call.
+fn pooler_url(server: &Url) -> anyhow::Result<Option<Url>> {
+    static POOLER: OnceLock<Result<Pooler, String>> = OnceLock::new();
+    if let Ok(url) = std::env::var("TEST_POOLER_URL") {
+        return Url::parse(&url).context("TEST_POOLER_URL").map(Some);
+    }
+    if !wants_pooler() {
+        return Ok(None);
+    }
+    match POOLER.get_or_init(|| Pooler::start(server).map_err(|error| format!("{error:#}"))) {
+        Ok(pooler) => Ok(Some(pooler.url().clone())),
+        Err(error) => Err(anyhow!("cannot start the pooler: {error}")),
+    }
+}
+
+/// Whether databases on PostgreSQL are to be reached through a pooler.
+pub fn wants_pooler() -> bool {
+    std::env::var("TEST_PGBOUNCER").is_ok_and(|value| value == "1")
 }
 
 /// Creates two tests from each function `async fn(TestDatabase) -> anyhow::Result<()>`: `name::sqlite` and

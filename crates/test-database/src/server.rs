@@ -112,13 +112,13 @@ impl Drop for Server {
 
 /// The user that runs the server if this process is root, because PostgreSQL refuses to run as root.
 #[derive(Debug)]
-struct User {
-    uid: u32,
-    gid: u32,
+pub(crate) struct User {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
 /// Returns `None` if the owner of `folder`, which is this process's user, is not root.
-fn unprivileged_user(folder: &Path) -> anyhow::Result<Option<User>> {
+pub(crate) fn unprivileged_user(folder: &Path) -> anyhow::Result<Option<User>> {
     if folder.metadata()?.uid() != 0 {
         return Ok(None);
     }
@@ -134,7 +134,7 @@ fn find_user(accounts: &str, name: &str) -> Option<User> {
 }
 
 /// Returns a command that runs as `user` in `folder`, in its own process group, so that Ctrl-C ends only the tests.
-fn command(program: &Path, folder: &Path, user: Option<&User>) -> Command {
+pub(crate) fn command(program: &Path, folder: &Path, user: Option<&User>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).process_group(0).stdin(Stdio::null());
     if let Some(user) = user {
@@ -180,7 +180,7 @@ fn supervise(programs: &Path, folder: &Path, user: Option<&User>) -> anyhow::Res
     Ok(None)
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

@@ -81,7 +81,7 @@ fn the_command_migrate_is_parsed() {
 
 #[test]
 fn the_database_url_may_precede_or_follow_migrate() {
-    let (url, description) = ("sqlite://other.db", "SQLite in other.db");
+    let (url, description) = ("sqlite:////srv/other.db", "SQLite in /srv/other.db");
     let described = |arguments: &[&str], variable| {
         read(arguments, &[("DATABASE_URL", variable)]).settings.database.database_url.description().to_owned()
     };

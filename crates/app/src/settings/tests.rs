@@ -48,6 +48,7 @@ fn every_value_is_parsed() {
         ("CORS_ORIGINS", "https://a.example, http://b.example:8080/ "),
         ("TRUSTED_PROXIES", "192.0.2.1, 10.0.0.0/8 ,::1"),
         ("MAX_CONNECTIONS", "100000"),
+        ("KEEP_ALIVE", " 75s "),
         ("DATABASE_URL", "postgres://me:hunter2@db/todo"),
         ("DATABASE_MAX_CONNECTIONS", "3"),
         ("MIGRATE_ON_START", "no"),
@@ -73,7 +74,7 @@ fn every_value_is_parsed() {
     assert_eq!(server.frontend_url.as_str(), "https://app.example.com/todo");
     assert_eq!(server.cors_origins, ["https://a.example", "http://b.example:8080"].map(|o| o.parse().unwrap()));
     assert_eq!(server.trusted_proxies, ["192.0.2.1", "10.0.0.0/8", "::1"].map(|proxy| proxy.parse().unwrap()));
-    assert_eq!(server.max_connections, 100_000);
+    assert_eq!((server.max_connections, server.keep_alive), (100_000, Duration::from_secs(75)));
     assert_eq!((database.database_url.kind(), database.database_max_connections), (DatabaseKind::Postgres, 3));
     assert!(!database.migrate_on_start && sign_in.jwt_secret.is_some());
     assert_eq!((sign_in.access_token_ttl, sign_in.refresh_token_ttl), (TimeDelta::minutes(15), TimeDelta::minutes(90)));
@@ -180,6 +181,9 @@ fn an_invalid_value_is_reported_with_its_variable_and_the_expected_form() {
         ("TRUSTED_PROXIES", "10.0.0.1,", r#""" is not an IP address"#),
         ("MAX_CONNECTIONS", "0", r#"MAX_CONNECTIONS: "0" is not a number of connections (1 to 100000)"#),
         ("MAX_CONNECTIONS", "100001", "is not a number of connections"),
+        ("KEEP_ALIVE", "0s", r#"KEEP_ALIVE: "0s" is not a duration such as 15s or 2m (1s to 1h)"#),
+        ("KEEP_ALIVE", "61m", "is not a duration"),
+        ("KEEP_ALIVE", "15", "is not a duration"),
         (
             "DATABASE_MAX_CONNECTIONS",
             "0",

@@ -139,6 +139,12 @@ pub(super) fn max_connections(text: &str) -> Result<u32, ValueError> {
     expect(number, text, "a number of connections (1 to 100000)")
 }
 
+pub(super) fn keep_alive(text: &str) -> Result<Duration, ValueError> {
+    let time = humantime::parse_duration(text.trim()).ok();
+    let time = time.filter(|time| (Duration::from_secs(1)..=Duration::from_hours(1)).contains(time));
+    expect(time, text, "a duration such as 15s or 2m (1s to 1h)")
+}
+
 pub(super) fn database_max_connections(text: &str) -> Result<u32, ValueError> {
     let number = text.trim().parse().ok().filter(|number| (1..=1000).contains(number));
     expect(number, text, "a number of connections (1 to 1000)")

@@ -17,7 +17,10 @@ pub(crate) async fn identify<B: MessageBody>(
     // Requests that did not arrive on a socket share one peer.
     let socket = request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
     let peer = match request.app_data::<web::Data<TrustedProxies>>() {
-        Some(proxies) => proxies.client(socket, request.headers()),
+        Some(proxies) => {
+            proxies.warn_of_unknown(socket, request.headers());
+            proxies.client(socket, request.headers())
+        }
         None => socket.to_canonical(),
     };
     request.extensions_mut().insert(Peer(peer));

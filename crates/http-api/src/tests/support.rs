@@ -16,8 +16,8 @@ pub(crate) use chat::{
 pub(crate) use document::{DOCUMENT, operations, resolve};
 pub(crate) use ledger::{accept_commits, entry, renamed};
 pub(crate) use ports::{
-    API_TOKEN, CONVERSATION, ME, MESSAGE, OPERATION, OTHER, Ports, TASK, TOKEN, anonymous, fill_path, head, json, me,
-    now, session_status, signed_in, task, user,
+    API_TOKEN, CONVERSATION, KEEP_ALIVE, ME, MESSAGE, OPERATION, OTHER, Ports, TASK, TOKEN, anonymous, fill_path, head,
+    json, me, now, session_status, signed_in, task, user,
 };
 pub(crate) use socket::{exchange, raw_chat_request, with_server};
 pub(crate) use stream_reader::{Chunk, Event, FakeLedger, StreamReader, events};

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::storage::StorageError;
-use sea_orm::{DatabaseConnection, DbBackend};
+use sea_orm::{DatabaseConnection, DbBackend, SqlxPostgresConnector};
+use sqlx::PgPool;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::options::DatabaseOptions;
+use super::session::{Connection, Pool, PoolKind, Pooler};
 
 /// Time added to the server's statement timeout before a response is no longer awaited.
 pub(super) const RESPONSE_MARGIN: Duration = Duration::from_secs(2);
@@ -35,8 +37,8 @@ impl Pools {
 /// alike: an exhausted pool (no permit in time) and an unreachable database (a permit, but no connection in time).
 pub(super) struct BoundedPool {
     connection: DatabaseConnection,
+    pool: Pool,
     permits: Semaphore,
-    size: u32,
     acquire_timeout: Duration,
     response_timeout: Duration,
 }
@@ -60,12 +62,28 @@ impl BoundedPool {
             }
         });
         Self {
+            pool: Pool { kind: PoolKind::SeaOrm(connection.clone()), size },
             connection,
             permits: Semaphore::new(size as usize),
-            size,
             acquire_timeout: options.acquire_timeout,
             response_timeout: options.statement_timeout + RESPONSE_MARGIN,
         }
+    }
+
+    /// A pool whose connections are those of a pooler, with the statements that begin a transaction on them.
+    pub(super) fn behind_pooler(pool: PgPool, begin: String, size: u32, options: &DatabaseOptions) -> Self {
+        let kind = PoolKind::Pooler(Pooler::new(pool.clone(), begin, options.observer.clone()));
+        let bounded = Self::new(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), size, options);
+        Self { pool: Pool { kind, size }, ..bounded }
+    }
+
+    /// Connections for single statements.
+    pub(super) fn connections(&self, only_reads: bool) -> Connection {
+        Connection { pool: self.pool.clone(), only_reads }
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     pub(super) fn backend(&self) -> DbBackend {
@@ -89,9 +107,9 @@ impl BoundedPool {
         match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(closed)) => Err(StorageError::Unavailable(closed.into())),
-            Err(_) => {
-                Err(StorageError::Exhausted(PoolExhausted { size: self.size, waited: self.acquire_timeout }.into()))
-            }
+            Err(_) => Err(StorageError::Exhausted(
+                PoolExhausted { size: self.pool.size, waited: self.acquire_timeout }.into(),
+            )),
         }
     }
 

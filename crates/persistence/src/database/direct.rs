@@ -1,9 +1,11 @@
 //! Ways to the database for the statements that are sent most: past SeaORM and `SQLx`, on the drivers.
 
 pub(super) mod connector;
+pub(super) mod driver_connection;
 mod parameters;
 pub(super) mod pooled;
 pub(super) mod postgres;
+mod probe;
 pub(super) mod sqlite;
 
 use postgres::PostgresClients;

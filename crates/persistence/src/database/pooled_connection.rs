@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::storage::StorageError;
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use tokio::sync::SemaphorePermit;
 
+use super::session::{Connection, Transaction};
 use crate::error::storage;
 
 /// A connection (or a transaction, which has one) with its permit. Every statement has a timeout on the client, because
@@ -27,13 +25,13 @@ impl<'a, C> PooledConnection<'a, C> {
     }
 }
 
-impl PooledConnection<'_, DatabaseConnection> {
+impl PooledConnection<'_, Connection> {
     pub(super) async fn ping(&self) -> Result<(), DbErr> {
         with_timeout(self.response_timeout, self.inner.ping()).await
     }
 }
 
-impl PooledConnection<'_, DatabaseTransaction> {
+impl PooledConnection<'_, Transaction> {
     /// Commits the transaction.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         with_timeout(self.response_timeout, self.inner.commit()).await

@@ -23,7 +23,7 @@ use persistence::{
     Database, DatabaseOptions, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo,
     SeaTaskRepo, SeaUserRepo,
 };
-use sea_orm::{ConnectionTrait as _, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 use test_database::{Kind, TestDatabase};
 use uuid::Uuid;
 
@@ -38,6 +38,8 @@ pub(crate) struct Fixture {
     pub(crate) sessions: SeaSessionRepo,
     pub(crate) api_tokens: SeaApiTokenRepo,
     pub(crate) system: SeaSystemRepo,
+    /// Past a pooler, if the test has one.
+    direct: Option<DatabaseConnection>,
     statements: Arc<Mutex<Vec<Statement>>>,
 }
 
@@ -57,8 +59,11 @@ impl Fixture {
         change(&mut options);
         let database = Database::connect(&options).await?;
         migrations::up(database.connection_for_migrations()).await?;
+        let is_direct = test.url() == test.direct_url();
+        let direct = if is_direct { None } else { Some(sea_orm::Database::connect(test.direct_url()).await?) };
         Ok(Self {
             test,
+            direct,
             tasks: SeaTaskRepo::new(database.clone()),
             changes: SeaChangeRepo::new(database.clone()),
             conversations: SeaConversationRepo::new(database.clone()),
@@ -71,9 +76,19 @@ impl Fixture {
         })
     }
 
+    /// Returns connections for statements of the test itself, also outside of transactions.
+    pub(crate) fn raw(&self) -> &DatabaseConnection {
+        self.direct.as_ref().unwrap_or_else(|| self.database.connection_for_migrations())
+    }
+
+    /// Returns connections for SELECTs of the test itself.
+    pub(crate) fn raw_reads(&self) -> &DatabaseConnection {
+        self.direct.as_ref().unwrap_or_else(|| self.database.pool_for_reads())
+    }
+
     /// Returns the integer that `sql` selects.
     pub(crate) async fn number(&self, sql: &str) -> anyhow::Result<i64> {
-        let db = self.database.connection_for_status();
+        let db = self.raw_reads();
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
         Ok(row.ok_or_else(|| anyhow::anyhow!("no row"))?.try_get_by_index(0)?)
     }
@@ -91,7 +106,7 @@ impl Fixture {
                  FROM pg_tables t WHERE t.schemaname = 'public' AND t.tablename <> 'seaql_migrations' ORDER BY t.tablename"
             }
         };
-        let db = self.database.connection_for_status();
+        let db = self.raw_reads();
         let (mut owned, mut others) = (Vec::new(), Vec::new());
         for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await? {
             let tables = if row.try_get_by_index(1)? { &mut owned } else { &mut others };

@@ -44,6 +44,7 @@ mod database {
     mod group;
     mod options;
     mod outage;
+    mod pooler;
     mod schema_change;
     mod slow_reader;
     mod sqlite;

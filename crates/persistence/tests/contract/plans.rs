@@ -15,7 +15,7 @@ async fn plan(fixture: &Fixture, statement: &Statement) -> anyhow::Result<Vec<St
     let mut explain = statement.clone();
     let postgres = statement.db_backend == DbBackend::Postgres;
     explain.sql = format!("{} {}", if postgres { "EXPLAIN" } else { "EXPLAIN QUERY PLAN" }, statement.sql);
-    let transaction = fixture.database.connection_for_migrations().begin().await?;
+    let transaction = fixture.raw().begin().await?;
     if postgres {
         // The planner prefers a sequential scan of a small table.
         transaction.execute_unprepared("SET LOCAL enable_seqscan = off").await?;
@@ -61,7 +61,7 @@ async fn fill_ledger(fixture: &Fixture, owner: UserId) -> anyhow::Result<()> {
             }
         }
     }
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     db.execute_unprepared("TRUNCATE tasks, conversations CASCADE").await?;
     db.execute_unprepared("ANALYZE changes").await?;
     Ok(())

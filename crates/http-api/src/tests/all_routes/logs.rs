@@ -11,6 +11,7 @@ use serde_json::Value;
 use tracing::Level;
 
 use crate::tests::support::{Ports, TOKEN, anonymous, json, signed_in};
+use crate::{TrustedProxies, TrustedProxy};
 
 thread_local! {
     /// The lines that this thread logs while they are captured. A test and its server run in one thread.
@@ -79,7 +80,8 @@ async fn the_logged_peer_is_the_address_of_the_client() {
         [(&[] as &[&str], "192.0.2.7"), (&["10.0.0.0/8"], "192.0.2.7"), (&["192.0.2.0/24"], "203.0.113.9")]
     {
         let mut ports = Ports::new();
-        ports.options.trusted_proxies = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        let proxies: Vec<TrustedProxy> = proxies.iter().map(|proxy| proxy.parse().unwrap()).collect();
+        ports.options.trusted_proxies = proxies.clone().into();
         let request = anonymous(Method::GET, "/auth/me")
             .peer_addr("192.0.2.7:40000".parse().unwrap())
             .insert_header(("X-Forwarded-For", "198.51.100.1, 203.0.113.9"))
@@ -94,6 +96,33 @@ async fn the_logged_peer_is_the_address_of_the_client() {
             (&peer.into(), &401.into()),
             "{proxies:?}"
         );
+    }
+}
+
+#[actix_web::test]
+async fn a_header_from_an_unknown_proxy_is_reported_once_without_its_text() {
+    let proxies = TrustedProxies::from(vec!["10.0.0.0/8".parse().unwrap()]);
+    for (peer, header, reports) in [
+        ("192.0.2.7:1", None, 0),
+        ("10.0.0.1:1", Some("198.51.100.1"), 0),
+        ("192.0.2.7:1", Some("marked"), 1),
+        ("192.0.2.7:1", Some("marked"), 0),
+        ("192.0.2.8:1", Some("marked"), 0),
+    ] {
+        let mut ports = Ports::new();
+        ports.options.trusted_proxies = proxies.clone();
+        let mut request = anonymous(Method::GET, "/nothing").peer_addr(peer.parse().unwrap());
+        if let Some(header) = header {
+            request = request.insert_header(("X-Forwarded-For", header));
+        }
+        let lines = logged(ports, request).await;
+        assert!(!lines.contains("marked"), "{lines}");
+        let warnings: Vec<_> = parsed(&lines).into_iter().filter(|line| line["level"] == "WARN").collect();
+        assert_eq!(warnings.len(), reports, "{peer} {header:?}: {lines}");
+        for warning in warnings {
+            assert_eq!(warning["fields"]["peer"], "192.0.2.7");
+            assert!(warning["fields"]["message"].as_str().unwrap().contains("TRUSTED_PROXIES"), "{warning}");
+        }
     }
 }
 

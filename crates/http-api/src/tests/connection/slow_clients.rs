@@ -9,9 +9,9 @@ use domain::llm::{FinishReason, LlmEvent, Step};
 use domain::runtime::ManualClock;
 use futures_channel::oneshot;
 
-use crate::connection::{HEAD_TIMEOUT, IDLE_TIMEOUT, LINGER_TIMEOUT, WRITE_TIMEOUT};
+use crate::connection::{HEAD_TIMEOUT, LINGER_TIMEOUT, WRITE_TIMEOUT};
 use crate::extract::json::BODY_TIMEOUT;
-use crate::tests::support::{ME, Ports, TOKEN, operations, ports_with_llm, raw_chat_request, with_server};
+use crate::tests::support::{KEEP_ALIVE, ME, Ports, TOKEN, operations, ports_with_llm, raw_chat_request, with_server};
 
 /// A client on a plain socket.
 struct Client(TcpStream);
@@ -73,8 +73,8 @@ fn assert_timed_out(response: &str) {
 #[actix_web::test]
 async fn a_connection_without_a_request_is_closed() {
     let rest = with_clock(Ports::new(), |client, clock| {
-        clock.wait_for_sleeper(IDLE_TIMEOUT);
-        clock.advance(IDLE_TIMEOUT);
+        clock.wait_for_sleeper(KEEP_ALIVE);
+        clock.advance(KEEP_ALIVE);
         client.rest()
     });
     assert_eq!(rest.await, "");
@@ -101,8 +101,8 @@ async fn an_incomplete_second_head_is_answered_408_and_closed() {
                 client.send(REQUEST);
                 client.read_until(RESPONSE_BODY);
                 // The timeout of the next head has started, and that of this one was canceled.
-                clock.wait_for_sleeper(IDLE_TIMEOUT);
-                clock.advance(IDLE_TIMEOUT.saturating_sub(Duration::from_secs(1)));
+                clock.wait_for_sleeper(KEEP_ALIVE);
+                clock.advance(KEEP_ALIVE.saturating_sub(Duration::from_secs(1)));
             }
             client.send(head);
             clock.wait_for_sleeper(HEAD_TIMEOUT);
@@ -118,8 +118,8 @@ async fn an_incomplete_pipelined_head_is_closed() {
     let rest = with_clock(Ports::new(), |mut client, clock| {
         client.send(format!("{REQUEST}GET /hea"));
         client.read_until(RESPONSE_BODY);
-        clock.wait_for_sleeper(IDLE_TIMEOUT);
-        clock.advance(IDLE_TIMEOUT);
+        clock.wait_for_sleeper(KEEP_ALIVE);
+        clock.advance(KEEP_ALIVE);
         client.rest()
     });
     assert_eq!(rest.await, "");
@@ -130,8 +130,25 @@ async fn an_idle_keep_alive_connection_is_closed() {
     let rest = with_clock(Ports::new(), |mut client, clock| {
         client.send(REQUEST);
         client.read_until(RESPONSE_BODY);
-        clock.wait_for_sleeper(IDLE_TIMEOUT);
-        clock.advance(IDLE_TIMEOUT);
+        clock.wait_for_sleeper(KEEP_ALIVE);
+        clock.advance(KEEP_ALIVE);
+        client.rest()
+    });
+    assert_eq!(rest.await, "");
+}
+
+#[actix_web::test]
+async fn an_idle_connection_stays_open_for_as_long_as_is_set() {
+    let mut ports = Ports::new();
+    ports.options.keep_alive = Duration::from_secs(75);
+    let rest = with_clock(ports, |mut client, clock| {
+        for _ in 0..2 {
+            client.send(REQUEST);
+            client.read_until(RESPONSE_BODY);
+            clock.wait_for_sleeper(Duration::from_secs(75));
+            clock.advance(Duration::from_secs(74));
+        }
+        clock.advance(Duration::from_secs(1));
         client.rest()
     });
     assert_eq!(rest.await, "");
@@ -198,13 +215,13 @@ async fn a_refused_body_that_does_not_end_is_closed() {
         let response = with_clock(Ports::new(), move |mut client, clock| {
             client.send(head_of_post("/auth/login", "Content-Type: text/plain\r\nTransfer-Encoding: chunked"));
             let response = client.read_until("}");
-            clock.wait_for_sleeper(IDLE_TIMEOUT);
+            clock.wait_for_sleeper(KEEP_ALIVE);
             if sends_slowly {
                 client.send("1\r\nx\r\n");
                 clock.wait_for_sleeper(HEAD_TIMEOUT);
                 clock.advance(HEAD_TIMEOUT);
             } else {
-                clock.advance(IDLE_TIMEOUT);
+                clock.advance(KEEP_ALIVE);
             }
             client.rest();
             response
@@ -229,7 +246,7 @@ const RESPONSE_TIME: Duration = Duration::from_secs(110);
 
 #[actix_web::test]
 async fn a_slow_response_is_not_closed() {
-    let longest = [HEAD_TIMEOUT, IDLE_TIMEOUT, WRITE_TIMEOUT, LINGER_TIMEOUT, BODY_TIMEOUT].into_iter().max();
+    let longest = [HEAD_TIMEOUT, KEEP_ALIVE, WRITE_TIMEOUT, LINGER_TIMEOUT, BODY_TIMEOUT].into_iter().max();
     assert!(longest < Some(RESPONSE_TIME));
     for (accept, start, meanwhile, end) in [
         ("Accept: text/event-stream\r\n", "}\n\n\r\n", ": keep-alive\n\n\r\n", "data: [DONE]\n\n\r\n0\r\n\r\n"),

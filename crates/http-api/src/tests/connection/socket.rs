@@ -11,7 +11,9 @@ use domain::runtime::ManualClock;
 
 use crate::server::accept;
 use crate::stream_limit::MAX_STREAMS;
-use crate::tests::support::{FakeLedger, ME, Ports, TOKEN, exchange, ports_with_llm, raw_chat_request, with_server};
+use crate::tests::support::{
+    FakeLedger, KEEP_ALIVE, ME, Ports, TOKEN, exchange, ports_with_llm, raw_chat_request, with_server,
+};
 
 fn login(headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n\r\n");
@@ -75,6 +77,22 @@ async fn a_stream_is_sent_chunked() {
     assert!(body.contains("data: [DONE]\n\n") && body.ends_with("\r\n0\r\n\r\n"), "{body}");
 }
 
+#[actix_web::test]
+async fn a_stream_to_an_http_1_0_client_has_no_chunks_and_ends_with_the_connection() {
+    // The connection is closed although the client asks to keep it: nothing else tells the end.
+    for connection in ["", "Connection: keep-alive\r\n"] {
+        let request = raw_chat_request("Accept: text/event-stream\r\n");
+        let request = String::from_utf8(request).unwrap().replace("Connection: close\r\n", connection);
+        let request = request.replace(" HTTP/1.1\r\n", " HTTP/1.0\r\n").into_bytes();
+        let response = exchange(ports_with_llm([Step::says("Hi.")]), request).await;
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        let head = head.to_lowercase();
+        assert!(head.contains(" 200 ") && !head.contains("transfer-encoding"), "{head}");
+        assert!(!head.contains("content-length") && !head.contains("keep-alive"), "{head}");
+        assert!(body.starts_with("data: {") && body.ends_with("data: [DONE]\n\n"), "{body}");
+    }
+}
+
 /// Opens a stream of events. Returns the status and the connection.
 fn follow(address: SocketAddr) -> (String, TcpStream) {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -119,6 +137,6 @@ async fn an_accepted_connection_sends_packets_without_delay() {
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (socket, _) = listener.accept().await.unwrap();
     assert!(!socket.nodelay().unwrap(), "not the default");
-    let (mut connection, peer) = accept(socket, Arc::new(ManualClock::default())).unwrap();
+    let (mut connection, peer) = accept(socket, Arc::new(ManualClock::default()), KEEP_ALIVE).unwrap();
     assert_eq!((connection.socket_mut().nodelay().unwrap(), peer), (true, client.local_addr().unwrap()));
 }

@@ -10,7 +10,8 @@ use domain::runtime::ManualClock;
 use futures_util::task::noop_waker_ref;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::{Connection, HEAD_TIMEOUT, IDLE_TIMEOUT, WRITE_TIMEOUT};
+use crate::connection::{Connection, HEAD_TIMEOUT, WRITE_TIMEOUT};
+use crate::tests::support::KEEP_ALIVE;
 
 /// A socket whose client sends and reads a given number of bytes.
 #[derive(Default)]
@@ -58,7 +59,7 @@ struct Setup {
 impl Setup {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
-        Self { connection: Connection::new(FakeSocket::default(), clock.clone()), clock }
+        Self { connection: Connection::new(FakeSocket::default(), clock.clone(), KEEP_ALIVE), clock }
     }
 
     /// The client sends this many bytes, and the server reads all of them. Returns whether the connection is open.
@@ -99,7 +100,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn slow_bytes_do_not_extend_the_head_timeout() {
     let mut setup = Setup::new();
     assert!(setup.reads(0));
-    setup.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
+    setup.clock.advance(KEEP_ALIVE.saturating_sub(SECOND));
     // The first byte starts the timeout of the head.
     assert!(setup.reads(1));
     for _ in 1..HEAD_TIMEOUT.as_secs() {
@@ -127,12 +128,12 @@ fn the_idle_timeout_starts_after_the_response_is_sent() {
     let mut setup = Setup::new();
     assert!(setup.writes(1));
     for _ in 0..5 {
-        setup.clock.advance(IDLE_TIMEOUT);
+        setup.clock.advance(KEEP_ALIVE);
         assert!(setup.reads(0) && setup.writes(1));
     }
     // The response is sent: the idle timeout starts.
     assert!(setup.writes(100));
-    setup.clock.advance(IDLE_TIMEOUT.saturating_sub(SECOND));
+    setup.clock.advance(KEEP_ALIVE.saturating_sub(SECOND));
     assert!(setup.reads(0));
     setup.clock.advance(SECOND);
     assert!(!setup.reads(0));

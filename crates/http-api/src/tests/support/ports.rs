@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use actix_web::http::{Method, header};
 use actix_web::test::{self, TestRequest};
@@ -32,8 +33,10 @@ use uuid::Uuid;
 use super::test_response::TestResponse;
 use super::turn_signals::FakeTurnSignals;
 use crate::stream_limit::StreamLimit;
-use crate::{HttpOptions, Services};
+use crate::{HttpOptions, Services, TrustedProxies};
 
+/// Maximum time that a connection waits for a request.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The user that [`TOKEN`] belongs to.
 pub(crate) const ME: &str = "00000000-0000-7000-8000-000000000007";
 pub(crate) const OTHER: &str = "00000000-0000-7000-8000-000000000008";
@@ -116,8 +119,9 @@ impl Ports {
                 public_url: "http://127.0.0.1:8000".parse().unwrap(),
                 frontend_url: "http://localhost:3000".parse().unwrap(),
                 cors_origins: vec!["http://localhost:3000".parse().unwrap()],
-                trusted_proxies: Vec::new(),
+                trusted_proxies: TrustedProxies::default(),
                 max_connections: 1000,
+                keep_alive: KEEP_ALIVE,
                 production: false,
             },
         };

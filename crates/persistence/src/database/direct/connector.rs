@@ -1,6 +1,9 @@
 //! Opening connections of tokio-postgres as `SQLx` opens its own.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use domain::storage::StorageError;
 use percent_encoding::percent_decode_str;
@@ -14,21 +17,30 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::Url;
 
+use super::probe;
 use crate::error::postgres_storage;
 
 /// Opens connections to one database.
 pub(crate) struct Connector {
     config: Config,
     tls: Option<MakeRustlsConnect>,
-    set_up: String,
-    /// False with `statement-cache-capacity=0`, which a transaction pooler without support for named statements needs:
-    /// `PgBouncer` before 1.21 (<https://www.pgbouncer.org/config.html#max_prepared_statements>).
-    pub(super) has_named_statements: bool,
+    statement_timeout: Duration,
+    /// Whether a pooler may give a connection to another server for each transaction. What is set on a server then
+    /// remains for other clients, and a prepared statement is missing on the next server: everything is sent in
+    /// transactions, with the timeout set in them, and without named statements.
+    pub(crate) is_pooled: bool,
+}
+
+/// A client, and what became of its connection.
+pub(super) struct Connected {
+    pub(super) client: Client,
+    /// Set when the server ends the connection while it has no request.
+    pub(super) was_ended_idle: Arc<AtomicBool>,
 }
 
 impl Connector {
     /// Returns `None` if the URL has what only `SQLx` supports: certificates in files.
-    pub(crate) fn new(options: &PgConnectOptions, url: &Url, set_up: String) -> Option<Self> {
+    pub(crate) fn new(options: &PgConnectOptions, url: &Url, statement_timeout: Duration) -> Option<Self> {
         let parameter = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value);
         let has_files = |key: &str| parameter(key).is_some();
         if ["sslrootcert", "ssl-ca", "ssl-root-cert", "sslcert", "ssl-cert", "sslkey", "ssl-key"]
@@ -37,7 +49,6 @@ impl Connector {
         {
             return None;
         }
-        let has_named_statements = parameter("statement-cache-capacity").is_none_or(|capacity| capacity != "0");
         let (ssl_mode, tls) = match options.get_ssl_mode() {
             PgSslMode::Disable | PgSslMode::Allow => (SslMode::Disable, None),
             PgSslMode::Prefer => (SslMode::Prefer, Some(without_verification()?)),
@@ -63,28 +74,61 @@ impl Connector {
         if let Some(password) = password(url) {
             config.password(password);
         }
-        Some(Self { config, tls, set_up, has_named_statements })
+        Some(Self { config, tls, statement_timeout, is_pooled: true })
+    }
+
+    /// Opens a connection to see whether it is one to a pooler. Until then, it is taken for one.
+    pub(crate) async fn probe(&mut self) -> Result<bool, StorageError> {
+        let connected = self.connect().await?;
+        self.is_pooled = probe::is_pooled(&connected.client).await.map_err(postgres_storage)?;
+        Ok(self.is_pooled)
+    }
+
+    /// The statements that begin a transaction.
+    pub(super) fn begin(&self) -> String {
+        if self.is_pooled {
+            format!("BEGIN; {}", set_timeout_locally(self.statement_timeout))
+        } else {
+            "BEGIN".to_owned()
+        }
     }
 
     /// Opens a connection, which is driven by the current thread's runtime.
-    pub(super) async fn connect(&self) -> Result<Client, StorageError> {
+    pub(super) async fn connect(&self) -> Result<Connected, StorageError> {
+        let was_ended_idle = Arc::new(AtomicBool::new(false));
         let client = if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await.map_err(postgres_storage)?;
-            tokio::spawn(ended(connection));
+            tokio::spawn(ended(connection, Arc::clone(&was_ended_idle)));
             client
         } else {
             let (client, connection) = self.config.connect(NoTls).await.map_err(postgres_storage)?;
-            tokio::spawn(ended(connection));
+            tokio::spawn(ended(connection, Arc::clone(&was_ended_idle)));
             client
         };
-        client.batch_execute(&self.set_up).await.map_err(postgres_storage)?;
-        Ok(client)
+        if !self.is_pooled {
+            let set_timeout = set_timeout(self.statement_timeout);
+            client.batch_execute(&set_timeout).await.map_err(postgres_storage)?;
+        }
+        Ok(Connected { client, was_ended_idle })
     }
 }
 
+/// Sets the timeout of the connection's statements. (Poolers reject it as a startup parameter.)
+pub(crate) fn set_timeout(timeout: Duration) -> String {
+    format!("SET statement_timeout = {}", timeout.as_millis())
+}
+
+/// Sets the timeout of the transaction's statements.
+pub(crate) fn set_timeout_locally(timeout: Duration) -> String {
+    format!("SET LOCAL statement_timeout = {}", timeout.as_millis())
+}
+
 /// Runs a connection until it ends. Pending requests of its client return the error, so that it is only logged here.
-async fn ended(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
-    if let Err(error) = connection.await {
+async fn ended(connection: impl Future<Output = Result<(), tokio_postgres::Error>>, was_ended_idle: Arc<AtomicBool>) {
+    let mut connection = pin!(connection);
+    if let Err(error) = connection.as_mut().await {
+        // Errors of the server belong to a request, unless there is none. The connection's requests end after this.
+        was_ended_idle.store(error.as_db_error().is_some(), Ordering::Release);
         tracing::debug!(%error, "database connection ended");
     }
 }

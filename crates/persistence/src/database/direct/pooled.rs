@@ -1,15 +1,16 @@
 //! Reads and batches on the pools of SeaORM: for a database in memory, and where the pool is too small to be divided.
 
 use domain::storage::StorageError;
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, Statement};
+use sea_orm::{ConnectionTrait as _, Statement};
 
 use crate::database::batch::{Batch, Outcome, StepResult};
 use crate::database::pooled_connection::PooledConnection;
 use crate::database::row::{OwnedRow, Row};
+use crate::database::session::{Connection, Transaction};
 use crate::error::storage;
 
 pub(crate) async fn read<T>(
-    reader: &PooledConnection<'_, DatabaseConnection>,
+    reader: &PooledConnection<'_, Connection>,
     select: Statement,
     convert: fn(&Row<'_>) -> Result<T, StorageError>,
 ) -> Result<Vec<T>, StorageError> {
@@ -18,7 +19,7 @@ pub(crate) async fn read<T>(
 }
 
 pub(crate) async fn write(
-    transaction: PooledConnection<'_, DatabaseTransaction>,
+    transaction: PooledConnection<'_, Transaction>,
     batch: Batch,
 ) -> Result<Outcome, StorageError> {
     let mut results = Vec::with_capacity(batch.steps.len());

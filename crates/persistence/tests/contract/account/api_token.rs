@@ -169,7 +169,7 @@ async fn a_token_with_a_scope_that_cannot_be_granted_is_corrupt(test: TestDataba
     let session = fixture.session(owner).await?;
     let new = new_api_token(at(1))?;
     fixture.api_tokens.create(owner, session, new.clone()).await?;
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     for scopes in ["account", "tasks:read account", "admin", " ", "chat "] {
         db.execute_unprepared(&format!("UPDATE api_tokens SET scopes = '{scopes}'")).await?;
         let outcome = fixture.system.api_token(&new.hash).await;

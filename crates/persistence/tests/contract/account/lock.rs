@@ -47,7 +47,7 @@ on_postgres!(
 
 /// Begins a concurrent transaction that has executed these statements.
 async fn concurrent(fixture: &Fixture, statements: &[String]) -> anyhow::Result<DatabaseTransaction> {
-    let transaction = fixture.database.connection_for_migrations().begin().await?;
+    let transaction = fixture.raw().begin().await?;
     for sql in statements {
         transaction.execute_unprepared(sql).await?;
     }

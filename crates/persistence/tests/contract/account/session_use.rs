@@ -71,7 +71,7 @@ async fn an_invalid_stored_client_is_corrupt(test: TestDatabase) -> anyhow::Resu
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.session(owner).await?;
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     for columns in ["peer = 'nowhere'", "peer = '192.0.2.7:80'", "peer = NULL, device = '  '"] {
         db.execute_unprepared(&format!("UPDATE sessions SET {columns}")).await?;
         let outcome = fixture.sessions.list(owner, PageRequest::first(NonZeroU16::MIN), at(1)).await;

@@ -110,7 +110,7 @@ async fn an_entry_records_the_origin_of_its_change(test: TestDatabase) -> anyhow
 
 /// Returns the row with this sequence number.
 async fn row(fixture: &Fixture, seq: Seq) -> anyhow::Result<sea_orm::QueryResult> {
-    let db = fixture.database.connection_for_status();
+    let db = fixture.raw_reads();
     let sql = format!("SELECT * FROM changes WHERE seq = {seq}");
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?;
     row.ok_or_else(|| anyhow::anyhow!("no entry {seq}"))
@@ -247,7 +247,7 @@ async fn a_row_in_an_unknown_format_is_corrupt(test: TestDatabase) -> anyhow::Re
         Kind::Sqlite => "json_set(\"after\", '$.v', 2)",
         Kind::Postgres => "jsonb_set(\"after\", '{v}', '2')",
     };
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     db.execute_unprepared(&format!("UPDATE changes SET \"after\" = {set}")).await?;
     let found = fixture.changes.find(owner, &EntrySelector::Seq(Seq(1))).await;
     assert!(matches!(found, Err(StorageError::Corrupt(_))), "{found:?}");
@@ -261,7 +261,7 @@ async fn unknown_stored_names_are_corrupt(test: TestDatabase) -> anyhow::Result<
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.task(owner, "Milk").await?;
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     match fixture.test.kind() {
         Kind::Sqlite => db.execute_unprepared("PRAGMA ignore_check_constraints = ON").await?,
         Kind::Postgres => {

@@ -68,7 +68,7 @@ async fn an_invalid_row_is_corrupt(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     // A title of spaces is invalid.
     db.execute_unprepared("UPDATE tasks SET title = '   '").await?;
     let error = error(fixture.tasks.get(owner, task.id).await)?;
@@ -91,7 +91,7 @@ async fn a_write_that_fails_at_commit_returns_an_error(test: TestDatabase) -> an
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let task = fixture.task(owner, "Milk").await?;
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     let uuid = if fixture.test.kind() == Kind::Sqlite { "uuid_text" } else { "uuid" };
     db.execute_unprepared(&format!(
         "CREATE TABLE pins (task_id {uuid} REFERENCES tasks (id) DEFERRABLE INITIALLY DEFERRED)"

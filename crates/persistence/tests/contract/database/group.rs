@@ -32,7 +32,7 @@ async fn commit_together(
     owner: UserId,
     writes: &[Write],
 ) -> anyhow::Result<Vec<Outcome>> {
-    let lock = fixture.database.connection_for_migrations().begin().await?;
+    let lock = fixture.raw().begin().await?;
     lock.execute_unprepared("UPDATE users SET name = name").await?;
     let commits = writes.iter().map(async |write| {
         let change = change(owner, at(0));
@@ -68,7 +68,7 @@ async fn a_disk_that_becomes_full_within_a_group_is_told_to_each_batch_and_the_w
     assert_eq!(fixture.entries(owner).await?, acknowledged);
     assert_eq!(fixture.tasks.counts(owner).await?.pending, acknowledged.len() as u64);
 
-    fixture.database.connection_for_migrations().execute_unprepared("DELETE FROM tasks; DELETE FROM changes").await?;
+    fixture.raw().execute_unprepared("DELETE FROM tasks; DELETE FROM changes").await?;
     let outcomes = commit_together(&fixture, &changes, owner, &writes[..4]).await?;
     let seqs: Vec<_> =
         outcomes.into_iter().map(|outcome| outcome.map(|entries| entries[0].seq)).collect::<Result<_, _>>()?;
@@ -84,7 +84,7 @@ async fn a_commit_that_fails_is_told_to_each_batch_of_the_group_and_the_writer_g
     let fixture = fixture().await?;
     let owner = fixture.user().await?;
     let pinned = fixture.task(owner, "Milk").await?;
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     db.execute_unprepared(
         "CREATE TABLE pins (task_id uuid_text REFERENCES tasks (id) DEFERRABLE INITIALLY DEFERRED); \
          INSERT INTO pins SELECT id FROM tasks",

@@ -58,7 +58,7 @@ async fn small_pools_and_unnamed_statements_work(test: TestDatabase) -> anyhow::
         let tasks = SeaTaskRepo::new(database.clone());
         assert_eq!(tasks.counts(owner).await?.pending, 2, "{max_connections}");
         if is_postgres {
-            let db = database.connection_for_status();
+            let db = database.pool_for_reads();
             let count = format!(
                 "SELECT COUNT(*) FROM pg_stat_activity \
                  WHERE datname = current_database() AND application_name = 'max-{max_connections}'"

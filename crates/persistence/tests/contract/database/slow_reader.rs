@@ -18,7 +18,7 @@ async fn writes_go_on_during_a_long_read_transaction(test: TestDatabase) -> anyh
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     fixture.task(owner, "Milk").await?;
-    let reading = fixture.database.connection_for_status().begin().await?;
+    let reading = fixture.raw_reads().begin().await?;
     if fixture.test.kind() == Kind::Postgres {
         reading.execute_unprepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
     }

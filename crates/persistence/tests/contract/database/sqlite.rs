@@ -27,7 +27,7 @@ async fn pragma(db: &impl sea_orm::ConnectionTrait, name: &str) -> anyhow::Resul
 async fn every_connection_has_the_configured_pragmas() -> anyhow::Result<()> {
     let fixture = fixture().await?;
     let pools: [(&DatabaseConnection, usize, &str); 2] =
-        [(fixture.database.connection_for_migrations(), 1, "0"), (fixture.database.connection_for_status(), 9, "1")];
+        [(fixture.database.connection_for_migrations(), 1, "0"), (fixture.database.pool_for_reads(), 9, "1")];
     for (pool, connections, query_only) in pools {
         // All connections at once, so that they are distinct.
         let mut connections_in_use = Vec::new();
@@ -228,7 +228,7 @@ async fn an_in_memory_database_is_shared_by_reads_and_writes() -> anyhow::Result
         options.acquire_timeout = Duration::from_millis(500);
         let database = Database::connect(&options).await?;
         migrations::up(database.connection_for_migrations()).await?;
-        assert_eq!(migrations::pending(database.connection_for_status()).await?, 0);
+        assert_eq!(migrations::pending(database.pool_for_reads()).await?, 0);
         let missing = SeaTaskRepo::new(database).get(id(), id()).await;
         assert!(matches!(missing, Err(TaskRepoError::NotFound)), "{missing:?}");
     }

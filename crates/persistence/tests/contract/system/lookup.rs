@@ -121,7 +121,7 @@ async fn failing_expired_turns_skips_locked_turns() -> anyhow::Result<()> {
     let owner = fixture.user().await?;
     let (_, locked) = fixture.conversation(owner).await?;
     fixture.conversation(owner).await?;
-    let other = fixture.database.connection_for_migrations().begin().await?;
+    let other = fixture.raw().begin().await?;
     let lock = format!("UPDATE turns SET lease_until = lease_until WHERE id = '{}'", locked.id);
     other.execute_unprepared(&lock).await?;
     assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);

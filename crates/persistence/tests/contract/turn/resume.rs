@@ -47,7 +47,7 @@ fn nth(attempt: u32, turn: &Turn) -> Turn {
 
 /// Returns the row of the only turn.
 async fn row(fixture: &Fixture) -> anyhow::Result<QueryResult> {
-    let db = fixture.database.connection_for_status();
+    let db = fixture.raw_reads();
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), "SELECT * FROM turns")).await?;
     row.ok_or_else(|| anyhow::anyhow!("no turn"))
 }

@@ -108,7 +108,7 @@ async fn the_provider_and_the_failure_code_are_stored(test: TestDatabase) -> any
         ..end(TurnState::Failed, at(9))
     };
     fixture.conversations.end_turn(owner, turn.attempt(), ended).await?;
-    let db = fixture.database.connection_for_status();
+    let db = fixture.raw_reads();
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), "SELECT * FROM turns")).await?;
     let row = row.ok_or_else(|| anyhow::anyhow!("no turn"))?;
     let texts =
@@ -120,7 +120,7 @@ async fn the_provider_and_the_failure_code_are_stored(test: TestDatabase) -> any
     assert_eq!(numbers, [3, i64::from(u32::MAX) + 1, 1_234_567]);
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.error_code, Some(FailureCode::RateLimited));
     // A failure code of another version is read as unknown.
-    let db = fixture.database.connection_for_migrations();
+    let db = fixture.raw();
     db.execute_unprepared("UPDATE turns SET error_code = 'of_the_future'").await?;
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.error_code, None);
     for (column, expected) in [("started_at", 0), ("first_token_at", 7), ("ended_at", 9)] {
