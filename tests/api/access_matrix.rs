@@ -277,7 +277,7 @@ on_both_databases! {
             // No turn is running, no provider is configured, and the password in the sample is wrong.
             let is_expected = match operation.id.as_str() {
                 "stop_turn" => status == 409,
-                "google_link" => status == 503,
+                "google_link" | "google_link_complete" => status == 503,
                 "change_password" | "delete_me" => matches!(status, 400 | 401),
                 _ => answer.status.is_success(),
             };

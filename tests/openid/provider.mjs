@@ -4,8 +4,11 @@
 //   npm install && node provider.mjs
 //
 // It prints the settings of the server. Any login and password is accepted. The login is the `sub`, and also the email
-// address if it contains an @. A login that begins with "unverified" has an unverified address.
-// Settings, all optional: PORT (9010), CLIENT_ID, CLIENT_SECRET (random at each start), REDIRECT_URI.
+// address if it contains an @. A login that begins with "unverified" has an unverified address, and of one that begins with
+// "silent" the provider does not say.
+// Settings, all optional: PORT (9010), CLIENT_ID, CLIENT_SECRET (random at each start), REDIRECT_URI, and CLAIMS, where the
+// claims of the scopes are: "id_token" (like Google, in the userinfo response too) or "userinfo" alone (the provider's
+// default).
 //
 // Keys, sessions and consents are in memory only.
 
@@ -18,12 +21,13 @@ const {
   CLIENT_ID = 'doable',
   CLIENT_SECRET = random(),
   REDIRECT_URI = 'http://127.0.0.1:8000/auth/google/callback',
+  CLAIMS = 'id_token',
 } = process.env;
 
 const claimsOf = (login) => ({
   sub: login,
   email: login.includes('@') ? login : `${login}@example.com`,
-  email_verified: !login.startsWith('unverified'),
+  email_verified: login.startsWith('silent') ? undefined : !login.startsWith('unverified'),
   name: login.split('@')[0],
 });
 
@@ -37,8 +41,7 @@ const issuer = `http://127.0.0.1:${PORT}`;
 const provider = new Provider(issuer, {
   clients: [{ client_id: CLIENT_ID, client_secret: CLIENT_SECRET, redirect_uris: [REDIRECT_URI] }],
   claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
-  // Like Google: the claims of the scopes are in the id token, not only in the userinfo response.
-  conformIdTokenClaims: false,
+  conformIdTokenClaims: CLAIMS === 'userinfo',
   cookies: { keys: [random()] },
   features: { devInteractions: { enabled: true } },
   findAccount: (_, login) => ({ accountId: login, claims: () => claimsOf(login) }),

@@ -182,6 +182,12 @@ pub struct GoogleSettings {
     #[arg(long, env = "GOOGLE_ISSUER_URL", value_name = "URL", default_value = "https://accounts.google.com")]
     #[arg(value_parser = Parse(value::issuer))]
     pub google_issuer_url: String,
+
+    /// Whether an email address counts as verified if the provider does not say whether it is (email_verified). Only for a
+    /// provider that verifies every address; one that says false is never trusted
+    #[arg(long, env = "OIDC_TRUST_EMAIL", value_name = "BOOLEAN", default_value = "false", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Parse(value::boolean))]
+    pub oidc_trust_email: bool,
 }
 
 /// Settings of the rate limits: maximum requests per minute, 0 for no limit.

@@ -155,10 +155,10 @@ fn identity_provider(
     clock: &Arc<dyn Clock>,
     timer: &Arc<dyn Timer>,
 ) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
-    let Some(OAuthClient { id, secret, issuer }) = settings.oauth_client.clone() else { return Ok(None) };
+    let Some(OAuthClient { id, secret, issuer, trust_email }) = settings.oauth_client.clone() else { return Ok(None) };
     let mut redirect_url = settings.public_url.clone();
     redirect_url.set_path(&format!("{}/auth/google/callback", redirect_url.path().trim_end_matches('/')));
-    let options = OidcOptions { issuer, client_id: id, client_secret: secret, redirect_url };
+    let options = OidcOptions { issuer, client_id: id, client_secret: secret, redirect_url, trust_email };
     let provider = OidcProvider::new(options, clock.clone(), timer.clone(), Arc::new(TracedFailures));
     let provider = provider.context("GOOGLE_ISSUER_URL")?;
     Ok(Some(Arc::new(provider)))

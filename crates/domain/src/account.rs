@@ -23,7 +23,7 @@ use crate::session::SessionRepoError;
 use crate::storage::StorageError;
 use crate::user::{DisplayName, Email, Password, User, UserRepoError};
 
-pub use attempt::{Callback, ExternalSignInError, SignInAttempt, StartedSignIn};
+pub use attempt::{Callback, CallbackCode, ExternalSignInError, PendingLink, SignInAttempt, StartedSignIn};
 pub use followed_sessions::FollowedSession;
 #[cfg(any(test, feature = "mock"))]
 pub use identity_provider::MockIdentityProvider;

@@ -52,7 +52,7 @@ pub trait SystemRepo: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<CodeOwner>, StorageError>;
 
-    /// Marks the state of an external sign-in as spent until `expires_at`. Returns whether it was not spent before; of
+    /// Marks the state of an external sign-in, or the id of a pending link, as spent until `expires_at`. Returns whether it was not spent before; of
     /// concurrent calls with the same state, at most one MUST get `true`.
     async fn spend_state(&self, state: &SecretHash, expires_at: DateTime<Utc>) -> Result<bool, StorageError>;
 

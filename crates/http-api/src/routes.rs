@@ -77,6 +77,9 @@ routes! {
     protected "/auth/google/link" {
         POST oauth::link: scope(Scope::Account).may_fail(&[Code::OauthNotConfigured]);
     }
+    protected "/auth/google/link/complete" {
+        POST oauth::complete_link: scope(Scope::Account).may_fail(&[Code::OauthNotConfigured, Code::AlreadyLinked]);
+    }
     sign_in "/auth/exchange" {
         POST oauth::exchange;
     }

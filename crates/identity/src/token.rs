@@ -1,4 +1,4 @@
-//! Access tokens and sealed sign-in attempts as JWTs signed with HS256 (RFC 7519, RFC 7518 3.2), and opaque tokens.
+//! Access tokens, sealed sign-in attempts and sealed links as JWTs signed with HS256 (RFC 7519, RFC 7518 3.2), and opaque tokens.
 //! Whether the session of a token is still active is checked in `domain::account`.
 
 mod access_claims;
@@ -6,6 +6,7 @@ mod attempt_claims;
 mod defect;
 mod hmac_provider;
 mod jwt_secret;
+mod link_claims;
 mod opaque_token;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ mod token_type;
 
 use std::sync::Arc;
 
-use domain::account::{AccessClaims, SignInAttempt, TokenError, TokenIssuer};
+use domain::account::{AccessClaims, PendingLink, SignInAttempt, TokenError, TokenIssuer};
 use domain::runtime::{Clock, IdGenerator};
 use domain::secret::{NewSecret, SecretHash, SecretKind};
 use jsonwebtoken::{DecodingKey, EncodingKey, TokenData};
@@ -26,6 +27,7 @@ use access_claims::JwtAccessClaims;
 use attempt_claims::JwtAttemptClaims;
 use defect::TokenDefect;
 pub use jwt_secret::{JwtSecret, JwtSecretTooShort};
+use link_claims::JwtLinkClaims;
 use token_type::TokenType;
 
 /// Issues and verifies tokens.
@@ -36,6 +38,7 @@ pub struct JwtIssuer {
     verification_key: DecodingKey,
     access: TokenType,
     attempt: TokenType,
+    link: TokenType,
 }
 
 impl JwtIssuer {
@@ -50,6 +53,7 @@ impl JwtIssuer {
             verification_key: DecodingKey::from_secret(secret),
             access: TokenType::access(),
             attempt: TokenType::sign_in_attempt(),
+            link: TokenType::pending_link(),
         }
     }
 
@@ -96,6 +100,17 @@ impl TokenIssuer for JwtIssuer {
         let attempt = SignInAttempt::try_from(claims).map_err(invalid)?;
         time::check_validity(self.clock.now(), attempt.issued_at, attempt.expires_at)?;
         Ok(attempt)
+    }
+
+    fn seal_link(&self, link: &PendingLink) -> Result<SecretString, TokenError> {
+        self.sign(&self.link, &JwtLinkClaims::new(link))
+    }
+
+    fn open_link(&self, sealed: &str) -> Result<PendingLink, TokenError> {
+        let claims: JwtLinkClaims = self.decode(&self.link, sealed)?;
+        let link = PendingLink::try_from(claims).map_err(invalid)?;
+        time::check_validity(self.clock.now(), link.issued_at, link.expires_at)?;
+        Ok(link)
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Endpoint {
     Authorization,
     /// `/token`
     Token,
+    /// `/userinfo`
+    UserInfo,
 }
 
 impl Endpoint {
@@ -26,6 +28,7 @@ impl Endpoint {
             "/keys" => Some(Self::Keys),
             "/authorize" => Some(Self::Authorization),
             "/token" => Some(Self::Token),
+            "/userinfo" => Some(Self::UserInfo),
             _ => None,
         }
     }

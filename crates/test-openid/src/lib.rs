@@ -1,4 +1,4 @@
-//! An OpenID provider for tests, on loopback: discovery, keys, the authorization endpoint and the token endpoint.
+//! An OpenID provider for tests, on loopback: discovery, keys, and the endpoints for authorization, tokens and userinfo.
 //!
 //! It checks the client secret, PKCE, the redirect URI, and that a code is used once. Its id tokens are assembled and
 //! signed without the library under test, so that a test can forge any token ([`OpenIdServer::forge`]). A provider with
@@ -13,6 +13,7 @@ mod keys;
 mod server;
 mod state;
 mod token;
+mod user_info;
 
 pub use end_user::EndUser;
 pub use endpoint::{Endpoint, Fault};

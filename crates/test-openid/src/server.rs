@@ -20,6 +20,7 @@ use crate::endpoint::{Endpoint, Fault, Response, respond};
 use crate::id_token::IdToken;
 use crate::state::State;
 use crate::token::exchange;
+use crate::user_info::user_info;
 
 /// An OpenID provider on loopback with one client ([`CLIENT_ID`](crate::CLIENT_ID)). It stops when it is dropped.
 pub struct OpenIdServer {
@@ -75,6 +76,11 @@ impl OpenIdServer {
     /// Changes the published key set.
     pub fn edit_keys(&self, edit: impl Fn(&mut Value) + Send + 'static) {
         self.state().key_set_edit = Some(Box::new(edit));
+    }
+
+    /// Changes the successful responses of the token endpoint.
+    pub fn edit_token_response(&self, edit: impl Fn(&mut Value) + Send + 'static) {
+        self.state().token_response_edit = Some(Box::new(edit));
     }
 
     /// Replaces the RSA key that signs and is published by another one with a new id.
@@ -168,6 +174,7 @@ impl Respond for Responder {
                 Err(error) => Response::json(400, &json!({ "error": format!("{error:#}") })),
             },
             Endpoint::Token => exchange(&mut state, &self.issuer, request),
+            Endpoint::UserInfo => user_info(&state, request),
         })
     }
 }

@@ -24,10 +24,13 @@ pub(crate) struct State {
     pub(crate) denies: bool,
     /// Grants by unused authorization code.
     pub(crate) codes: BTreeMap<String, Grant>,
+    /// End users by issued access token.
+    pub(crate) access_tokens: BTreeMap<String, EndUser>,
     pub(crate) keys: Keys,
     pub(crate) forge: Option<Forge>,
     pub(crate) document_edit: Option<Edit>,
     pub(crate) key_set_edit: Option<Edit>,
+    pub(crate) token_response_edit: Option<Edit>,
     pub(crate) faults: BTreeMap<Endpoint, Fault>,
     /// `None` for the system clock.
     pub(crate) time: Option<DateTime<Utc>>,
@@ -48,10 +51,12 @@ impl State {
             end_user: EndUser::new("1"),
             denies: false,
             codes: BTreeMap::new(),
+            access_tokens: BTreeMap::new(),
             keys: Keys::new()?,
             forge: None,
             document_edit: None,
             key_set_edit: None,
+            token_response_edit: None,
             faults: BTreeMap::new(),
             time: None,
         })
@@ -72,7 +77,7 @@ impl State {
     }
 }
 
-fn edited(mut body: Value, edit: Option<&Edit>) -> Value {
+pub(crate) fn edited(mut body: Value, edit: Option<&Edit>) -> Value {
     if let Some(edit) = edit {
         edit(&mut body);
     }

@@ -13,7 +13,7 @@ use wiremock::Request;
 use crate::authorization::random_text;
 use crate::endpoint::Response;
 use crate::id_token::{IdToken, Signer};
-use crate::state::{CLIENT_ID, CLIENT_SECRET, Grant, State};
+use crate::state::{CLIENT_ID, CLIENT_SECRET, Grant, State, edited};
 
 /// Lifetime of an id token in seconds.
 const TTL: i64 = 300;
@@ -40,7 +40,8 @@ pub(crate) fn exchange(state: &mut State, issuer: &str, request: &Request) -> Re
             let body = json!({
                 "access_token": access_token, "token_type": "Bearer", "expires_in": TTL, "id_token": id_token,
             });
-            Response::json(200, &body)
+            state.access_tokens.insert(access_token, grant.end_user);
+            Response::json(200, &edited(body, state.token_response_edit.as_ref()))
         }
         Err(error) => {
             Response::json(500, &json!({ "error": "server_error", "error_description": format!("{error:#}") }))

@@ -1,6 +1,7 @@
 //! External sign-in at an OpenID provider on loopback, which signs with real keys and fails on request.
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_openid::{CLIENT_ID, EndUser, Endpoint, Fault, IdToken, OpenIdServer, Signer};
@@ -66,6 +67,28 @@ fn frontend_parameter(answer: &Answer) -> anyhow::Result<(String, String)> {
     Ok((name.into_owned(), value.into_owned()))
 }
 
+fn cookie_name(browser: &Browser) -> anyhow::Result<&str> {
+    Ok(browser.cookie.split_once('=').context("no cookie")?.0)
+}
+
+/// Path of the URL that begins a link for `user`.
+async fn begin_link(user: &TestUser) -> anyhow::Result<String> {
+    let link = user.send(Method::POST, "/auth/google/link", None).await?.expect(200)?;
+    let link: Url = link["url"].as_str().context("no url")?.parse()?;
+    Ok(link[url::Position::BeforePath..].to_owned())
+}
+
+/// Opens the URL of a link of `user` in a browser, and returns the code that its frontend receives.
+async fn link_code(app: &TestApp, provider: &OpenIdServer, user: &TestUser) -> anyhow::Result<String> {
+    let (name, code) = Browser::sign_in(app, provider, &begin_link(user).await?).await?;
+    anyhow::ensure!(name == "link_code", "{name}={code}");
+    Ok(code)
+}
+
+async fn complete(user: &TestUser, code: &str) -> anyhow::Result<Answer> {
+    user.post("/auth/google/link/complete", json!({"code": code})).await
+}
+
 async fn exchange(app: &TestApp, code: &str) -> anyhow::Result<Answer> {
     app.anonymous().post("/auth/exchange", json!({"code": code})).await
 }
@@ -121,6 +144,7 @@ on_both_databases! {
         app.anonymous().with_token(&code).get("/auth/me").await?.expect_problem(401, "UNAUTHORIZED", None)?;
         let as_link = app.anonymous().get(&format!("/auth/google?link={code}")).await?;
         as_link.expect_problem(400, "VALIDATION_ERROR", Some("link"))?;
+        complete(&app.register("bob").await?, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
         exchange(&app, &code).await?.expect(200)?;
         exchange(&app, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
     }
@@ -138,7 +162,8 @@ on_both_databases! {
             (callback.replace(&state, &format!("{state}A")), &own.cookie),
             (callback.clone(), &other.cookie),
             (callback.clone(), &altered),
-            (callback.clone(), &"doable_sign_in=nonsense".to_owned()),
+            (callback.clone(), &format!("{}=nonsense", cookie_name(&own)?)),
+            (callback.clone(), &format!("{}={}", cookie_name(&own)?, other.cookie.split_once('=').context("no value")?.1)),
             (callback.clone(), &"unrelated=1".to_owned()),
         ] {
             let answer = app.anonymous().send_with(Method::GET, &path, None, &[("cookie", cookie)]).await?;
@@ -166,7 +191,7 @@ on_both_databases! {
         }
         // An access token is not accepted as an attempt.
         let ada = app.register("ada").await?;
-        let cookie = format!("doable_sign_in={}", ada.access_token);
+        let cookie = format!("{}={}", cookie_name(&browser)?, ada.access_token);
         let path = format!("/auth/google/callback?code=x&state={state}");
         let answer = app.anonymous().send_with(Method::GET, &path, None, &[("cookie", &cookie)]).await?;
         answer.expect_problem(400, "VALIDATION_ERROR", Some("state"))?;
@@ -209,35 +234,98 @@ on_both_databases! {
         let response = app.anonymous().send(Method::POST, "/auth/google/link", None).await?;
         response.expect_problem(401, "UNAUTHORIZED", None)?;
 
-        let link = ada.send(Method::POST, "/auth/google/link", None).await?.expect(200)?;
-        let link: Url = link["url"].as_str().context("no url")?.parse()?;
-        let path = link[url::Position::BeforePath..].to_owned();
+        let path = begin_link(&ada).await?;
         let (name, code) = Browser::sign_in(&app, &provider, &path).await?;
-        assert_eq!(name, "code");
-        assert_eq!(exchange(&app, &code).await?.expect(200)?["user"]["id"], ada.id);
-        app.anonymous().get(&path).await?.expect_problem(400, "VALIDATION_ERROR", Some("link"))?;
-        // A second account cannot be linked to the same external account.
+        assert_eq!((name.as_str(), error(&app, &provider).await?.as_str()), ("link_code", "account_exists"));
+        // A code of a link gives no session.
+        exchange(&app, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+        app.anonymous().with_token(&code).get("/auth/me").await?.expect_problem(401, "UNAUTHORIZED", None)?;
+        let answer = app.anonymous().post("/auth/google/link/complete", json!({"code": code})).await?;
+        answer.expect_problem(401, "UNAUTHORIZED", None)?;
+        complete(&ada, &code).await?.expect(204)?;
         assert_eq!(session(&app, &provider).await?["user"]["id"], ada.id);
+        complete(&ada, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+        app.anonymous().get(&path).await?.expect_problem(400, "VALIDATION_ERROR", Some("link"))?;
+        // Linking again is not an error; a second account cannot be linked to the same external account.
+        complete(&ada, &link_code(&app, &provider, &ada).await?).await?.expect(204)?;
         let bob = app.register("bob").await?;
-        let link = bob.send(Method::POST, "/auth/google/link", None).await?.expect(200)?;
-        let link: Url = link["url"].as_str().context("no url")?.parse()?;
-        let (name, code) = Browser::sign_in(&app, &provider, &link[url::Position::BeforePath..]).await?;
-        assert_eq!((name.as_str(), code.as_str()), ("error", "already_linked"));
+        let code = link_code(&app, &provider, &bob).await?;
+        complete(&bob, &code).await?.expect_problem(409, "ALREADY_LINKED", None)?;
     }
 }
 
 on_both_databases! {
-    async fn a_link_of_an_ended_session_is_refused(app: TestApp, provider: OpenIdServer) {
+    async fn a_planted_link_links_nothing(app: TestApp, provider: OpenIdServer) {
+        let (eve, ada) = (app.register("eve").await?, app.register("ada").await?);
+        let elsewhere = app.login("eve").await?;
+        // Ada opens Eve's URL. Ada's page sends what it receives; then the code is void for Eve too.
+        provider.sign_in_as(external_ada());
+        let code = link_code(&app, &provider, &eve).await?;
+        complete(&ada, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+        complete(&eve, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+        // Nor does a session of Eve's account that Ada's page was made to use, other than the one that began the link.
+        let code = link_code(&app, &provider, &eve).await?;
+        complete(&elsewhere, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+        // Eve's external account, in a code of her own that Ada's page is made to send.
+        provider.sign_in_as(EndUser::with_email("2", "eve@elsewhere.example"));
+        let code = link_code(&app, &provider, &eve).await?;
+        complete(&ada, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+
+        // Neither external account is linked to anybody.
+        assert_ne!(session(&app, &provider).await?["user"]["id"], eve.id);
+        provider.sign_in_as(external_ada());
+        assert_eq!(error(&app, &provider).await?, "account_exists");
+    }
+}
+
+on_both_databases! {
+    async fn a_link_code_ends_after_a_minute_and_with_its_session(app: TestApp, provider: OpenIdServer) {
         let ada = app.register("ada").await?;
         provider.sign_in_as(EndUser::with_email("2", "eve@example.com"));
-        let link = ada.send(Method::POST, "/auth/google/link", None).await?.expect(200)?;
-        let link: Url = link["url"].as_str().context("no url")?.parse()?;
-        let browser = Browser::open(&app, &link[url::Position::BeforePath..]).await?;
+        let code = link_code(&app, &provider, &ada).await?;
+        for forged in ["", "dblc_x", "a.b.c", &ada.access_token, &code[1..], &code[..code.len() - 1]] {
+            complete(&ada, forged).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+        }
+        let browser = Browser::open(&app, &begin_link(&ada).await?).await?;
         ada.delete("/auth/sessions").await?.expect(204)?;
+        complete(&ada, &code).await?.expect_problem(401, "UNAUTHORIZED", None)?;
         let answer = browser.follow_callback(&app, &browser.visit(&provider)?).await?;
-        assert_eq!(frontend_parameter(&answer)?, ("error".to_owned(), "unauthorized".to_owned()));
-        let eve = session(&app, &provider).await?;
-        assert_ne!(eve["user"]["id"], ada.id);
+        let (_, code) = frontend_parameter(&answer)?;
+        complete(&app.login("ada").await?, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+
+        let ada = app.login("ada").await?;
+        let code = link_code(&app, &provider, &ada).await?;
+        app.advance(TimeDelta::seconds(66));
+        complete(&ada, &code).await?.expect_problem(400, "VALIDATION_ERROR", Some("code"))?;
+    }
+}
+
+on_both_databases! {
+    async fn two_tabs_sign_in_at_once(app: TestApp, provider: OpenIdServer) {
+        provider.sign_in_as(external_ada());
+        let mut tabs = [Browser::open(&app, "/auth/google").await?, Browser::open(&app, "/auth/google?a=b&a=c").await?];
+        // One browser, which sends both cookies.
+        let jar = tabs.each_ref().map(|tab| tab.cookie.clone()).join("; ");
+        for tab in &mut tabs {
+            let own = format!("{}=;", cookie_name(tab)?);
+            tab.cookie.clone_from(&jar);
+            let answer = tab.follow_callback(&app, &tab.visit(&provider)?).await?;
+            assert!(answer.header("set-cookie").starts_with(&own), "{:?}", answer.headers);
+            exchange(&app, &frontend_parameter(&answer)?.1).await?.expect(200)?;
+        }
+    }
+}
+
+on_both_databases! {
+    async fn claims_are_read_from_userinfo(app: TestApp, provider: OpenIdServer) {
+        let person = EndUser::new(SUBJECT).user_info("email", "ada@example.com").user_info("name", "Ada");
+        provider.sign_in_as(person.clone());
+        assert_eq!(error(&app, &provider).await?, "email_not_verified");
+        provider.sign_in_as(person.clone().user_info("email_verified", true).user_info("sub", "2"));
+        assert_eq!(error(&app, &provider).await?, "oauth_failed");
+        provider.sign_in_as(person.user_info("email_verified", true));
+        let session = session(&app, &provider).await?;
+        assert_eq!((&session["user"]["email"], &session["user"]["name"]), (&json!("ada@example.com"), &json!("Ada")));
     }
 }
 

@@ -38,6 +38,8 @@ pub struct OAuthClient {
     /// `GOOGLE_ISSUER_URL`, unchanged, because an issuer is compared character by character (OpenID Connect Core 1.0,
     /// 3.1.3.7).
     pub issuer: String,
+    /// `OIDC_TRUST_EMAIL`.
+    pub trust_email: bool,
 }
 
 impl Settings {
@@ -110,5 +112,6 @@ fn oauth_client(
     let secret = problems.require("GOOGLE_CLIENT_SECRET", secret, "when GOOGLE_CLIENT_ID is set");
     let public_url = (!is_public_url_missing).then_some(());
     problems.require("PUBLIC_URL", public_url, "in production when GOOGLE_CLIENT_ID is set")?;
-    Some(Some(OAuthClient { id, secret: secret?, issuer: google.google_issuer_url.clone() }))
+    let trust_email = google.oidc_trust_email;
+    Some(Some(OAuthClient { id, secret: secret?, issuer: google.google_issuer_url.clone(), trust_email }))
 }

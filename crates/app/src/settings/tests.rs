@@ -112,6 +112,8 @@ fn external_sign_in_requires_a_client_secret_a_safe_issuer_and_in_production_a_p
     let client = derived(&[id, secret]).oauth_client.unwrap();
     assert_eq!((client.id.as_str(), client.issuer.as_str()), ("doable", "https://accounts.google.com"));
     assert_eq!(secrecy::ExposeSecret::expose_secret(&client.secret), "hush");
+    assert!(!client.trust_email);
+    assert!(derived(&[id, secret, ("OIDC_TRUST_EMAIL", "true")]).oauth_client.unwrap().trust_email);
     assert!(derived(&[secret]).oauth_client.is_none());
 
     assert_eq!(problems(&[id]), ["GOOGLE_CLIENT_SECRET is required when GOOGLE_CLIENT_ID is set"]);

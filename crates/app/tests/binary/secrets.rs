@@ -103,7 +103,8 @@ fn check_log(log: &[String], requests: usize) -> anyhow::Result<()> {
 
 /// Signs in at the provider, with valid and with invalid responses of it.
 async fn sign_in_externally(walk: &mut Walk, provider: &OpenIdServer) -> anyhow::Result<()> {
-    provider.sign_in_as(EndUser::with_email("1", "ada@elsewhere.example"));
+    let end_user = |subject| EndUser::with_email(subject, "ada@elsewhere.example");
+    provider.sign_in_as(end_user("1"));
     let landing = browse(walk, provider, "/auth/google").await?;
     let (_, code) = landing.query_pairs().find(|(name, _)| name == "code").with_context(|| landing.to_string())?;
     for status in [200, 400] {
@@ -111,10 +112,16 @@ async fn sign_in_externally(walk: &mut Walk, provider: &OpenIdServer) -> anyhow:
         ensure!(walk.send("exchange", request).await?.status == status);
     }
     let account = walk.register().await?;
+    provider.sign_in_as(end_user("2"));
     let link = walk.request(&Method::POST, "/auth/google/link").bearer_auth(&account.access);
     let link: Value = serde_json::from_str(&walk.send("link", link).await?.text)?;
     let link: Url = link["url"].as_str().context("no url")?.parse()?;
-    browse(walk, provider, &link[Position::BeforePath..]).await?;
+    let landing = browse(walk, provider, &link[Position::BeforePath..]).await?;
+    let (_, code) = landing.query_pairs().find(|(name, _)| name == "link_code").with_context(|| landing.to_string())?;
+    for status in [204, 400] {
+        let request = walk.request(&Method::POST, "/auth/google/link/complete").bearer_auth(&account.access);
+        ensure!(walk.send("complete", request.json(&json!({ "code": code }))).await?.status == status);
+    }
 
     // Error messages may quote what the provider sent.
     let mark = walk.marks.create("provider");

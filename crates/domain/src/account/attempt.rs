@@ -8,6 +8,7 @@ use url::Url;
 
 use super::identity_provider::{IdentityProviderError, SignInProof};
 use crate::id::{SessionId, UserId};
+use crate::user::ExternalAccount;
 
 /// An external sign-in in progress. The browser that started it keeps it, sealed, in a cookie, so that no other browser can
 /// complete it.
@@ -25,9 +26,39 @@ pub struct SignInAttempt {
     pub expires_at: DateTime<Utc>,
 }
 
+/// An external account that a browser has proved to own, to be linked by a request of the session that began the link. The
+/// browser carries it to the frontend, sealed, in a URL: whoever was made to open the link of another person ends here,
+/// because that session never receives it.
+#[derive(Clone, Debug)]
+pub struct PendingLink {
+    /// A secret that is spent with the first request, whether it links the account or not.
+    pub id: SecretString,
+    /// The account.
+    pub account: ExternalAccount,
+    /// The user who began the link.
+    pub user: UserId,
+    /// The only session that can complete the link.
+    pub session: SessionId,
+    /// The time of the callback, in whole seconds.
+    pub issued_at: DateTime<Utc>,
+    /// The expiry, in whole seconds.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// What the browser carries from the callback to the frontend.
+#[derive(Clone, Debug)]
+pub enum CallbackCode {
+    /// A one-time code for a session.
+    SignIn(SecretString),
+    /// A sealed [`PendingLink`].
+    Link(SecretString),
+}
+
 /// A started external sign-in.
 #[derive(Clone)]
 pub struct StartedSignIn {
+    /// The state in the URL, which distinguishes the attempts of one browser.
+    pub state: SecretString,
     /// The authorization URL. Not printed, because it contains state and nonce.
     pub url: Url,
     /// The sealed attempt, for a cookie.
@@ -68,9 +99,6 @@ pub enum ExternalSignInError {
     /// The external account is linked to another user, or the user is linked to another account of the provider.
     #[error("the external account is linked to another user")]
     AlreadyLinked,
-    /// The session that requested the link has ended.
-    #[error("the session that requested the link has ended")]
-    SessionEnded,
     /// The provider cannot be reached, or its response is invalid.
     #[error(transparent)]
     Provider(#[from] IdentityProviderError),
@@ -85,7 +113,7 @@ mod tests {
     fn the_authorization_url_is_not_printed() -> Result<(), url::ParseError> {
         let url: Url = "https://provider.example/authorize?state=hunter2&nonce=hunter2".parse()?;
         let proof = SignInProof { nonce: "hunter2".into(), pkce_verifier: "hunter2".into() };
-        let started = StartedSignIn { url: url.clone(), sealed: "hunter2".into() };
+        let started = StartedSignIn { state: "hunter2".into(), url: url.clone(), sealed: "hunter2".into() };
         let printed = format!("{started:?} {:?}", AuthorizationRequest { url, proof });
         assert!(printed.contains("StartedSignIn") && !printed.contains("hunter2"), "{printed}");
         Ok(())

@@ -7,18 +7,18 @@ use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
-    AccountError, AccountService, AuthorizationRequest, Callback, ExternalSignInError, IdentityProvider,
-    ProviderIdentity, SignInAttempt, SignedIn, StartedSignIn, TokenError,
+    AccountError, AccountService, AuthorizationRequest, Callback, CallbackCode, ExternalSignInError, IdentityProvider,
+    PendingLink, ProviderIdentity, SignInAttempt, SignedIn, StartedSignIn, TokenError,
 };
 use crate::id::{SessionId, UserId};
 use crate::principal::{Principal, Scope};
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, CodePurpose, NewCode, SessionRepoError};
-use crate::user::{DisplayName, NewUser, UserRepoError};
+use crate::user::{DisplayName, ExternalAccount, NewUser, UserRepoError};
 
 /// Maximum time between the start and the callback of an external sign-in.
 const ATTEMPT_TTL: TimeDelta = TimeDelta::minutes(10);
-/// Lifetime of a one-time code.
+/// Lifetime of a one-time code and of a pending link.
 const CODE_TTL: TimeDelta = TimeDelta::minutes(1);
 
 impl AccountService {
@@ -52,17 +52,18 @@ impl AccountService {
         let issued_at = self.clock.now();
         let attempt = SignInAttempt { state, proof, link, issued_at, expires_at: issued_at + ATTEMPT_TTL };
         let sealed = self.tokens.seal_attempt(&attempt).map_err(AccountError::Token)?;
-        Ok(StartedSignIn { url, sealed })
+        Ok(StartedSignIn { state: attempt.state, url, sealed })
     }
 
-    /// Handles the callback of the provider: finds, creates or links the account, and returns a one-time code for
-    /// [`exchange`](Self::exchange) that expires after 60 s.
+    /// Handles the callback of the provider. For a sign-in, finds or creates the account and returns a one-time code for
+    /// [`exchange`](Self::exchange); for a link, changes nothing and returns a code for
+    /// [`complete_link`](Self::complete_link). Both expire after 60 s.
     ///
     /// # Errors
     /// [`AccountError::InvalidState`] unless this browser started the attempt within the last 10 minutes and completes it
     /// for the first time; nothing is changed then, and the browser must not be redirected. [`AccountError::External`] if
     /// the sign-in fails, [`AccountError::OAuthNotConfigured`], or a storage failure.
-    pub async fn finish_external(&self, callback: Callback) -> Result<SecretString, AccountError> {
+    pub async fn finish_external(&self, callback: Callback) -> Result<CallbackCode, AccountError> {
         let provider = self.provider()?;
         let Callback { state, code, error, sealed } = callback;
         let attempt = self.open_attempt(state, sealed).await?;
@@ -72,11 +73,36 @@ impl AccountService {
         if !identity.email_verified {
             return Err(ExternalSignInError::EmailNotVerified.into());
         }
-        let user = match attempt.link {
-            Some((user, session)) => self.link(user, session, identity).await?,
-            None => self.user_of(identity).await?,
-        };
-        self.new_code(user, CodePurpose::SignIn, None).await
+        match attempt.link {
+            Some((user, session)) => self.pending_link(user, session, identity.account).map(CallbackCode::Link),
+            None => {
+                let user = self.user_of(identity).await?;
+                self.new_code(user, CodePurpose::SignIn, None).await.map(CallbackCode::SignIn)
+            }
+        }
+    }
+
+    /// Links the external account of a code of [`finish_external`](Self::finish_external) to the acting user. The code is
+    /// spent in any case.
+    ///
+    /// # Errors
+    /// [`AccountError::InvalidCode`], also if another session began the link; [`ExternalSignInError::AlreadyLinked`],
+    /// [`AccountError::OAuthNotConfigured`], [`AccountError::InsufficientScope`], [`AccountError::InvalidToken`] if the
+    /// session has just ended, or a storage failure.
+    pub async fn complete_link(&self, principal: &Principal, code: &str) -> Result<(), AccountError> {
+        principal.require(Scope::Account)?;
+        self.provider()?;
+        let session = principal.session.ok_or(AccountError::InvalidToken)?;
+        let link = self.tokens.open_link(code).map_err(|error| opening_error(error, AccountError::InvalidCode))?;
+        let id = self.tokens.hash_secret(SecretKind::OneTimeCode, link.id.expose_secret());
+        // Stored longer than the tolerance of the expiry. Spent before the sessions are compared, so that a code that has
+        // reached another session is void for its own too.
+        let is_first =
+            self.system.spend_state(&id.ok_or(AccountError::InvalidCode)?, link.expires_at + CODE_TTL).await?;
+        if !is_first || (link.user, link.session) != (principal.user, session) {
+            return Err(AccountError::InvalidCode);
+        }
+        Ok(self.users.link(principal.user, session, link.account, self.clock.now()).await?)
     }
 
     /// Exchanges a one-time code for a session.
@@ -108,10 +134,8 @@ impl AccountService {
         sealed: Option<SecretString>,
     ) -> Result<SignInAttempt, AccountError> {
         let (Some(state), Some(sealed)) = (state, sealed) else { return Err(AccountError::InvalidState) };
-        let attempt = self.tokens.open_attempt(sealed.expose_secret()).map_err(|error| match error {
-            TokenError::Expired | TokenError::Invalid(_) => AccountError::InvalidState,
-            TokenError::Signing(_) => AccountError::Token(error),
-        })?;
+        let attempt = self.tokens.open_attempt(sealed.expose_secret());
+        let attempt = attempt.map_err(|error| opening_error(error, AccountError::InvalidState))?;
         // Compares hashes, so that the duration reveals nothing about the state.
         let hash = |state: &SecretString| self.tokens.hash_secret(SecretKind::State, state.expose_secret());
         let spent = hash(&state).filter(|spent| hash(&attempt.state).as_ref() == Some(spent));
@@ -123,13 +147,16 @@ impl AccountService {
         }
     }
 
-    async fn link(&self, user: UserId, session: SessionId, identity: ProviderIdentity) -> Result<UserId, AccountError> {
-        match self.users.link(user, session, identity.account, self.clock.now()).await {
-            Ok(()) => Ok(user),
-            Err(UserRepoError::NotFound) => Err(ExternalSignInError::SessionEnded.into()),
-            Err(UserRepoError::ExternalAccountTaken) => Err(ExternalSignInError::AlreadyLinked.into()),
-            Err(error) => Err(error.into()),
-        }
+    fn pending_link(
+        &self,
+        user: UserId,
+        session: SessionId,
+        account: ExternalAccount,
+    ) -> Result<SecretString, AccountError> {
+        let id = self.new_secret(SecretKind::OneTimeCode)?.text;
+        let issued_at = self.clock.now();
+        let link = PendingLink { id, account, user, session, issued_at, expires_at: issued_at + CODE_TTL };
+        self.tokens.seal_link(&link).map_err(AccountError::Token)
     }
 
     /// Returns the user of `identity` by issuer and `sub`; creates one if there is none.
@@ -166,5 +193,13 @@ impl AccountService {
             Err(SessionRepoError::NotFound) => Err(AccountError::InvalidToken),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Returns `refused` for a sealed text that is not valid.
+fn opening_error(error: TokenError, refused: AccountError) -> AccountError {
+    match error {
+        TokenError::Expired | TokenError::Invalid(_) => refused,
+        TokenError::Signing(_) => AccountError::Token(error),
     }
 }

@@ -40,7 +40,7 @@ pub struct ProviderIdentity {
     pub account: ExternalAccount,
     /// The email address, if the provider sent a valid one.
     pub email: Option<Email>,
-    /// Whether the provider has verified the address; `false` if it did not say.
+    /// Whether the provider has verified the address. If it does not say, `false` unless the operator trusts its addresses.
     pub email_verified: bool,
     /// The name, if the provider sent a valid one.
     pub name: Option<DisplayName>,

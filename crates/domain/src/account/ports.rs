@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::attempt::SignInAttempt;
+use super::attempt::{PendingLink, SignInAttempt};
 use crate::id::{SessionId, UserId};
 use crate::secret::{NewSecret, SecretHash, SecretKind};
 use crate::storage::Cause;
@@ -102,4 +102,16 @@ pub trait TokenIssuer: Send + Sync {
     /// # Errors
     /// [`TokenError::Expired`], [`TokenError::Invalid`].
     fn open_attempt(&self, sealed: &str) -> Result<SignInAttempt, TokenError>;
+
+    /// Seals a link for a URL. The result MUST NOT be accepted as an access token or an attempt.
+    ///
+    /// # Errors
+    /// [`TokenError::Signing`].
+    fn seal_link(&self, link: &PendingLink) -> Result<SecretString, TokenError>;
+
+    /// Opens a text of [`seal_link`](Self::seal_link). MUST refuse everything else, and links that expired more than 5 s ago.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`], [`TokenError::Invalid`].
+    fn open_link(&self, sealed: &str) -> Result<PendingLink, TokenError>;
 }

@@ -235,7 +235,6 @@ fn external(error: &ExternalSignInError) -> Problem {
         ExternalSignInError::EmailNotVerified => Code::EmailNotVerified.into(),
         ExternalSignInError::AccountExists => Code::AccountExists.into(),
         ExternalSignInError::AlreadyLinked => Code::AlreadyLinked.into(),
-        ExternalSignInError::SessionEnded => Code::Unauthorized.into(),
         ExternalSignInError::Provider(IdentityProviderError::Unavailable(_)) => Code::OauthUnavailable.into(),
         ExternalSignInError::Provider(IdentityProviderError::Refused(_)) => Code::OauthFailed.into(),
     }

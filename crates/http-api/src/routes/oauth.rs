@@ -3,38 +3,37 @@
 //! These routes are opened in a browser, so errors redirect to the frontend with `?error=<code in lower case>`. Only a
 //! state of another browser is answered 400.
 
+mod attempt_cookie;
+
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
-use domain::account::{AccountError, AccountService, Callback};
+use domain::account::{AccountError, AccountService, Callback, CallbackCode};
 use domain::principal::Principal;
 use domain::runtime::with_causes;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::{Url, form_urlencoded};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::extract::client::Caller;
 use crate::extract::json::{Json, secret};
-use crate::extract::query::Query;
 use crate::problem::{ApiError, Problem, RequestError};
 use crate::schema::account::SessionBody;
 
-/// The cookie that binds a sign-in to the browser that started it.
-const COOKIE: &str = "doable_sign_in";
 /// Maximum time between the start of a sign-in and the callback.
 const SIGN_IN_TIMEOUT: Duration = Duration::minutes(10);
 
-/// The addresses that redirects and the cookie need.
+/// The addresses that redirects and cookies need.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {
     /// The public URL of this server, without a trailing `/`.
     public: String,
     /// Whether the public URL is `https`.
     secure: bool,
-    /// The `Path` of the cookie.
+    /// The `Path` of cookies.
     path: String,
     /// The page of the frontend that receives the code or the error.
     landing: Url,
@@ -50,8 +49,8 @@ impl Addresses {
         Self { public: base, secure: public.scheme() == "https", path, landing }
     }
 
-    fn cookie(&self, value: String, age: Duration) -> Cookie<'static> {
-        Cookie::build(COOKIE, value)
+    fn cookie(&self, name: String, value: String, age: Duration) -> Cookie<'static> {
+        Cookie::build(name, value)
             .path(self.path.clone())
             .max_age(age)
             .http_only(true)
@@ -65,16 +64,6 @@ impl Addresses {
         landing.query_pairs_mut().append_pair(name, value);
         landing.into()
     }
-}
-
-/// The parameters of the start of a sign-in.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct BeginQuery {
-    /// The code from `POST /auth/google/link`, to link the provider's account to an existing one.
-    #[param(value_type = Option<String>)]
-    link: Option<String>,
 }
 
 /// The start of a linking.
@@ -97,22 +86,36 @@ pub(crate) struct ExchangeBody {
     code: SecretString,
 }
 
-/// Start a sign-in with Google, in a browser.
+/// Start a sign-in with Google, in a browser. Unknown parameters are ignored.
 #[utoipa::path(
-    get, path = "/auth/google", tag = "Accounts", operation_id = "google", params(BeginQuery),
+    get, path = "/auth/google", tag = "Accounts", operation_id = "google",
+    params(("link" = Option<String>, Query,
+        description = "The code from `POST /auth/google/link`, to link the provider's account to an existing one.")),
     responses((status = 302, description = "Redirects to the provider, or to the frontend with `error=oauth_unavailable`.", headers(
         ("Location" = String, description = "The provider's page, with state, nonce and PKCE challenge."),
-        ("Set-Cookie" = Option<String>, description = "Binds the sign-in to this browser, for 10 minutes.")))),
+        ("Set-Cookie" = Option<String>, description = "Binds the sign-in to this browser, for 10 minutes. A browser can have 8 at once; \
+            further ones replace the oldest.")))),
 )]
 pub(crate) async fn begin(
     accounts: Data<AccountService>,
     addresses: Data<Addresses>,
-    Query(query): Query<BeginQuery>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    match accounts.begin_external(query.link.as_deref()).await {
+    let mut links = parameters(&request, "link");
+    let link = links.next();
+    if links.next().is_some() {
+        return Err(RequestError::invalid("link", "link is given more than once").into());
+    }
+    match accounts.begin_external(link.as_deref()).await {
         Ok(started) => {
-            let cookie = addresses.cookie(started.sealed.expose_secret().to_owned(), SIGN_IN_TIMEOUT);
-            Ok(HttpResponse::Found().insert_header((LOCATION, started.url.as_str())).cookie(cookie).finish())
+            let name = attempt_cookie::name(started.state.expose_secret());
+            let mut response = HttpResponse::Found();
+            response.insert_header((LOCATION, started.url.as_str()));
+            response.cookie(addresses.cookie(name, started.sealed.expose_secret().to_owned(), SIGN_IN_TIMEOUT));
+            for name in attempt_cookie::surplus(request.headers()) {
+                response.cookie(addresses.cookie(name, String::new(), Duration::ZERO));
+            }
+            Ok(response.finish())
         }
         Err(AccountError::InvalidCode) => {
             Err(RequestError::invalid("link", "link is invalid, expired or already used").into())
@@ -130,9 +133,10 @@ pub(crate) async fn begin(
         ("code" = Option<String>, Query, description = "The provider's code."),
         ("error" = Option<String>, Query, description = "The provider's error, in place of a code."),
     ),
-    responses((status = 302, description = "Redirects to `FRONTEND_URL/auth/callback` with a `code` for `POST /auth/exchange` (one use, \
-        60 seconds) or with an `error`: `oauth_denied`, `oauth_failed`, `oauth_unavailable`, `email_not_verified`, \
-        `account_exists`, `already_linked` or another code in lower case.", headers(
+    responses((status = 302, description = "Redirects to `FRONTEND_URL/auth/callback` with a `code` for `POST /auth/exchange`, if a link \
+        was begun with a `link_code` for `POST /auth/google/link/complete` (both for one use, 60 seconds), or with an `error`: \
+        `oauth_denied`, `oauth_failed`, `oauth_unavailable`, `email_not_verified`, `account_exists` or another code in lower \
+        case.", headers(
         ("Location" = String, description = "The page of the frontend."),
         ("Set-Cookie" = String, description = "Removes the cookie of the sign-in.")))),
 )]
@@ -141,13 +145,15 @@ pub(crate) async fn callback(
     addresses: Data<Addresses>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let mut response = match accounts.finish_external(parse_callback(&request)).await {
-        Ok(code) => redirect(&addresses.landing("code", code.expose_secret())),
+    let (callback, cookie) = parse_callback(&request);
+    let mut response = match accounts.finish_external(callback).await {
+        Ok(CallbackCode::SignIn(code)) => redirect(&addresses.landing("code", code.expose_secret())),
+        Ok(CallbackCode::Link(code)) => redirect(&addresses.landing("link_code", code.expose_secret())),
         Err(error @ (AccountError::InvalidState | AccountError::OAuthNotConfigured)) => return Err(error.into()),
         Err(error) => redirect_with_error(&addresses, error),
     };
     response
-        .add_cookie(&addresses.cookie(String::new(), Duration::ZERO))
+        .add_cookie(&addresses.cookie(cookie, String::new(), Duration::ZERO))
         .map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(response)
 }
@@ -167,6 +173,22 @@ pub(crate) async fn link(
     Ok(HttpResponse::Ok().json(LinkBody { url }))
 }
 
+/// Link the Google account of a `link_code` that the frontend received to the user's account.
+#[utoipa::path(
+    post, path = "/auth/google/link/complete", tag = "Accounts", operation_id = "google_link_complete",
+    request_body = ExchangeBody,
+    responses((status = 204, description = "The accounts are linked. Only the session that sent `POST /auth/google/link` can do \
+        this; the code is used up in any case.")),
+)]
+pub(crate) async fn complete_link(
+    accounts: Data<AccountService>,
+    principal: ReqData<Principal>,
+    Json(body): Json<ExchangeBody>,
+) -> Result<HttpResponse, ApiError> {
+    accounts.complete_link(&principal, body.code.expose_secret()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// Exchange the code that the frontend received for a session.
 #[utoipa::path(
     post, path = "/auth/exchange", tag = "Accounts", operation_id = "exchange", request_body = ExchangeBody,
@@ -181,18 +203,28 @@ pub(crate) async fn exchange(
     Ok(HttpResponse::Ok().json(SessionBody::from(signed_in)))
 }
 
-/// Parses the callback of the provider. A duplicate parameter is ignored: it does not come from the provider.
-fn parse_callback(request: &HttpRequest) -> Callback {
-    let parameter = |name: &str| {
-        let mut values = form_urlencoded::parse(request.query_string().as_bytes()).filter(|(found, _)| found == name);
-        values.next().filter(|_| values.next().is_none()).map(|(_, value)| value.into_owned())
+/// Parses the callback of the provider. Also returns the name of its cookie. A duplicate parameter is ignored: it does not
+/// come from the provider.
+fn parse_callback(request: &HttpRequest) -> (Callback, String) {
+    let parameter = |name| {
+        let mut values = parameters(request, name);
+        values.next().filter(|_| values.next().is_none())
     };
-    Callback {
-        state: parameter("state").map(SecretString::from),
+    let state = parameter("state");
+    let cookie = attempt_cookie::name(state.as_deref().unwrap_or_default());
+    let callback = Callback {
+        state: state.map(SecretString::from),
         code: parameter("code").map(SecretString::from),
         error: parameter("error"),
-        sealed: request.cookie(COOKIE).map(|cookie| cookie.value().to_owned().into()),
-    }
+        sealed: attempt_cookie::value(request.headers(), &cookie).map(SecretString::from),
+    };
+    (callback, cookie)
+}
+
+/// The values of a query parameter. Whatever other parameters contain is ignored.
+fn parameters<'a>(request: &'a HttpRequest, name: &'a str) -> impl Iterator<Item = String> + 'a {
+    let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+    pairs.filter(move |(found, _)| found == name).map(|(_, value)| value.into_owned())
 }
 
 fn redirect(location: &str) -> HttpResponse {

@@ -6,6 +6,7 @@
 use domain::account::IdentityProviderError;
 use domain::user::ExternalAccountError;
 use openidconnect::core::CoreErrorResponseType;
+use openidconnect::http::StatusCode;
 use openidconnect::{
     ClaimsVerificationError, DiscoveryError, RequestTokenError, SignatureVerificationError, StandardErrorResponse,
 };
@@ -24,8 +25,8 @@ pub(super) enum OidcError {
     Metadata(String),
     #[error("the provider refused the authorization code: {0}")]
     CodeRefused(String),
-    #[error("malformed response of the token endpoint: {kind:?} error at line {line}, column {column}")]
-    MalformedResponse { kind: Category, line: usize, column: usize },
+    #[error("malformed {what}: {kind:?} error at line {line}, column {column}")]
+    Malformed { what: &'static str, kind: Category, line: usize, column: usize },
     #[error("the token endpoint returned no id token")]
     NoIdToken,
     #[error("invalid id token")]
@@ -34,9 +35,20 @@ pub(super) enum OidcError {
     AuthorizedParty,
     #[error("invalid subject in the id token")]
     Subject(#[from] ExternalAccountError),
+    #[error("the access token cannot be sent in a header")]
+    AccessToken(#[from] openidconnect::http::Error),
+    #[error("the userinfo endpoint responded with status {0}")]
+    UserInfoStatus(StatusCode),
+    #[error("the userinfo endpoint responded with claims of another subject")]
+    UserInfoSubject,
 }
 
 impl OidcError {
+    /// Reads the position only: the message may quote the text.
+    pub(super) fn malformed(what: &'static str, error: &serde_json::Error) -> Self {
+        Self::Malformed { what, kind: error.classify(), line: error.line(), column: error.column() }
+    }
+
     /// Whether no known key matches the header of the id token.
     pub(super) fn is_unknown_key(&self) -> bool {
         let unknown = SignatureVerificationError::NoMatchingKey;
@@ -53,11 +65,14 @@ impl From<OidcError> for IdentityProviderError {
             OidcError::Http(HttpError::TooLarge)
             | OidcError::Metadata(_)
             | OidcError::CodeRefused(_)
-            | OidcError::MalformedResponse { .. }
+            | OidcError::Malformed { .. }
             | OidcError::NoIdToken
             | OidcError::IdToken(_)
             | OidcError::AuthorizedParty
-            | OidcError::Subject(_) => Self::Refused(error.into()),
+            | OidcError::Subject(_)
+            | OidcError::AccessToken(_)
+            | OidcError::UserInfoStatus(_)
+            | OidcError::UserInfoSubject => Self::Refused(error.into()),
         }
     }
 }
@@ -79,11 +94,7 @@ impl From<TokenError> for OidcError {
     fn from(error: TokenError) -> Self {
         match error {
             RequestTokenError::Request(error) => Self::Http(error),
-            RequestTokenError::Parse(error, _) => {
-                // The message may quote the response.
-                let error = error.inner();
-                Self::MalformedResponse { kind: error.classify(), line: error.line(), column: error.column() }
-            }
+            RequestTokenError::Parse(error, _) => Self::malformed("response of the token endpoint", error.inner()),
             RequestTokenError::Other(reason) => Self::CodeRefused(reason),
             RequestTokenError::ServerResponse(response) => Self::CodeRefused(match response.error() {
                 CoreErrorResponseType::Extension(_) => "unknown error code".to_owned(),

@@ -42,7 +42,7 @@ impl HttpClient {
         Ok(Self(client))
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut request = Request::try_from(request)?;
         if let Some(credentials) = request.headers_mut().get_mut(AUTHORIZATION) {
             credentials.set_sensitive(true);

@@ -1,43 +1,45 @@
 //! Verifies id tokens (OpenID Connect Core 1.0, 3.1.3.7) and reads their claims.
 //!
-//! `openidconnect` checks the header (`typ`, `crit`, encryption), the algorithm against a list, the signature with the
-//! only matching key, `iss`, that `aud` contains this client, `exp` and `nonce`. This module supplies the list and the
-//! time and checks further audiences, `azp`, `iat` and `sub`. `at_hash` is irrelevant: the access token is not used.
+//! [`super::reduced_token`] checks the algorithm against a list, and the signature with the only matching key. `openidconnect`
+//! then checks the header (`typ`, `crit`), `iss`, that `aud` contains this client, `exp` and `nonce`. This module supplies
+//! the time and checks further audiences, `azp`, `iat` and `sub`. `at_hash` is optional in the code flow and not checked.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::ProviderIdentity;
 use domain::user::ExternalAccount;
 use openidconnect::Nonce;
-use openidconnect::core::{CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier};
+use openidconnect::core::{CoreIdTokenClaims, CoreIdTokenVerifier};
 
+use super::claims::Claims;
 use super::error::OidcError;
 use super::options::ClientRegistration;
 use super::provider_metadata::ProviderMetadata;
+use super::reduced_token::ReducedToken;
 
 /// Tolerated difference between the provider's clock and this one.
 const LEEWAY: TimeDelta = TimeDelta::seconds(30);
 /// Maximum age since `iat`, whatever `exp` is. Providers issue the token when the code is redeemed.
 const MAX_AGE: TimeDelta = TimeDelta::minutes(10);
 
-/// Verifies `token` and returns the identity in it.
+/// Verifies `token` and returns the account and the claims in it.
 pub(super) fn verify(
-    token: &CoreIdToken,
+    token: &ReducedToken,
     nonce: &Nonce,
     registration: &ClientRegistration,
     metadata: &ProviderMetadata,
     now: DateTime<Utc>,
-) -> Result<ProviderIdentity, OidcError> {
+) -> Result<(ExternalAccount, Claims), OidcError> {
     let ClientRegistration { issuer, client_id, .. } = registration.clone();
     // A verifier of a confidential client would accept the client secret as an HMAC key.
     let verifier = CoreIdTokenVerifier::new_public_client(client_id, issuer, metadata.keys.clone())
-        .set_allowed_algs(metadata.algorithms.iter().cloned())
         // Further audiences are checked by `azp`.
         .set_other_audience_verifier_fn(|_| true)
         .set_time_fn(|| now - LEEWAY)
         .set_issue_time_verifier_fn(|issued_at| check_issue_time(issued_at, now));
-    let claims = token.claims(&verifier, nonce)?;
-    check_authorized_party(claims, registration)?;
-    identity(claims)
+    let (token, claims) = token.verify_signature(&verifier, metadata)?;
+    // Only the signature is not checked again: it is that of the original.
+    let verified = token.claims(&verifier.insecure_disable_signature_check(), nonce)?;
+    check_authorized_party(verified, registration)?;
+    Ok((ExternalAccount::new(verified.issuer(), verified.subject())?, claims.clone()))
 }
 
 fn check_issue_time(issued_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {
@@ -57,14 +59,4 @@ fn check_authorized_party(claims: &CoreIdTokenClaims, registration: &ClientRegis
         None if claims.audiences().len() == 1 => Ok(()),
         Some(_) | None => Err(OidcError::AuthorizedParty),
     }
-}
-
-fn identity(claims: &CoreIdTokenClaims) -> Result<ProviderIdentity, OidcError> {
-    let name = claims.name().and_then(|names| names.get(None));
-    Ok(ProviderIdentity {
-        account: ExternalAccount::new(claims.issuer(), claims.subject())?,
-        email: claims.email().and_then(|email| email.parse().ok()),
-        email_verified: claims.email_verified() == Some(true),
-        name: name.and_then(|name| name.parse().ok()),
-    })
 }

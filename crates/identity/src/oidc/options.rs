@@ -16,6 +16,8 @@ pub struct OidcOptions {
     pub client_secret: SecretString,
     /// Callback URL, as registered at the provider.
     pub redirect_url: Url,
+    /// Whether an email address counts as verified if the provider does not say whether it is.
+    pub trust_email: bool,
 }
 
 impl OidcOptions {
@@ -47,13 +49,14 @@ pub(super) struct ClientRegistration {
     pub client_id: ClientId,
     pub client_secret: ClientSecret,
     pub redirect_url: RedirectUrl,
+    pub trust_email: bool,
 }
 
 impl TryFrom<OidcOptions> for ClientRegistration {
     type Error = OidcOptionsError;
 
     fn try_from(options: OidcOptions) -> Result<Self, OidcOptionsError> {
-        let OidcOptions { issuer, client_id, client_secret, redirect_url } = options;
+        let OidcOptions { issuer, client_id, client_secret, redirect_url, trust_email } = options;
         let issuer = IssuerUrl::new(issuer).ok().filter(|issuer| is_issuer(issuer.url()));
         let client_secret = client_secret.expose_secret();
         if client_id.is_empty() {
@@ -67,6 +70,7 @@ impl TryFrom<OidcOptions> for ClientRegistration {
             client_id: ClientId::new(client_id),
             client_secret: ClientSecret::new(client_secret.to_owned()),
             redirect_url: RedirectUrl::from_url(redirect_url),
+            trust_email,
         })
     }
 }
@@ -97,6 +101,7 @@ mod tests {
             client_id: "doable".to_owned(),
             client_secret: "the secret".into(),
             redirect_url: "http://127.0.0.1:8000/auth/google/callback".parse().unwrap(),
+            trust_email: false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use openidconnect::core::{
     CoreClientAuthMethod, CoreJsonWebKeySet, CoreJsonWebKeyType, CoreJwsSigningAlgorithm, CoreProviderMetadata,
 };
-use openidconnect::{AuthType, AuthUrl, JsonWebKeySetUrl, JwsSigningAlgorithm as _, TokenUrl};
+use openidconnect::{AuthType, AuthUrl, JsonWebKeySetUrl, JwsSigningAlgorithm as _, TokenUrl, UserInfoUrl};
 use url::Url;
 
 use super::error::OidcError;
@@ -14,6 +14,8 @@ use super::error::OidcError;
 pub(super) struct ProviderMetadata {
     pub authorization_endpoint: AuthUrl,
     pub token_endpoint: TokenUrl,
+    /// Optional, unlike the other endpoints.
+    pub userinfo_endpoint: Option<UserInfoUrl>,
     pub jwks_uri: JsonWebKeySetUrl,
     /// How the client authenticates at the token endpoint.
     pub auth_type: AuthType,
@@ -32,7 +34,9 @@ impl ProviderMetadata {
         let invalid = |reason: &str| OidcError::Metadata(reason.to_owned());
         let token_endpoint = document.token_endpoint().ok_or_else(|| invalid("no token endpoint"))?;
         let endpoints = [document.authorization_endpoint().url(), token_endpoint.url(), document.jwks_uri().url()];
-        if !endpoints.into_iter().all(|endpoint| is_as_secure(endpoint, issuer)) {
+        let userinfo_endpoint = document.userinfo_endpoint().cloned();
+        let optional = userinfo_endpoint.as_ref().map(|endpoint| endpoint.url());
+        if !endpoints.into_iter().chain(optional).all(|endpoint| is_as_secure(endpoint, issuer)) {
             return Err(invalid("an endpoint is not https"));
         }
         let algorithms = asymmetric_algorithms(document);
@@ -42,6 +46,7 @@ impl ProviderMetadata {
         Ok(Self {
             authorization_endpoint: document.authorization_endpoint().clone(),
             token_endpoint: token_endpoint.clone(),
+            userinfo_endpoint,
             jwks_uri: document.jwks_uri().clone(),
             auth_type: auth_type(document).ok_or_else(|| invalid("no supported client authentication method"))?,
             algorithms,

@@ -1,5 +1,7 @@
 //! What makes a correctly signed token invalid.
 
+use domain::user::ExternalAccountError;
+
 /// Reasons why a token is invalid although its signature is correct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TokenDefect {
@@ -9,4 +11,6 @@ pub(super) enum TokenDefect {
     TimeOutOfRange,
     #[error("the token is not yet valid")]
     NotYetValid,
+    #[error(transparent)]
+    Account(#[from] ExternalAccountError),
 }

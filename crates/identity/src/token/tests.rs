@@ -1,6 +1,7 @@
 //! Access tokens. Invalid ones are built without the JWT library under test.
 
 mod attempt;
+mod link;
 mod opaque_token;
 
 use base64::Engine as _;

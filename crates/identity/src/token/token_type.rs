@@ -1,13 +1,15 @@
-//! The two types of JWT. One key signs both, so header type and audience distinguish them (RFC 8725, 3.9 and 3.11).
+//! The types of JWT. One key signs all, so header type and audience distinguish them (RFC 8725, 3.9 and 3.11).
 
 use jsonwebtoken::{Algorithm, Header, Validation};
 
-/// `iss` of both types.
+/// `iss` of all types.
 pub(super) const ISSUER: &str = "doable";
 /// `aud` of access tokens.
 pub(super) const ACCESS_AUDIENCE: &str = "doable-api";
 /// `aud` of sealed sign-in attempts.
 pub(super) const SIGN_IN_AUDIENCE: &str = "doable-sign-in";
+/// `aud` of sealed links.
+pub(super) const LINK_AUDIENCE: &str = "doable-link";
 
 /// Expected header and claims.
 pub(super) struct TokenType {
@@ -22,6 +24,10 @@ impl TokenType {
 
     pub(super) fn sign_in_attempt() -> Self {
         Self::new("sign-in+jwt", SIGN_IN_AUDIENCE, &["iss", "aud", "exp"])
+    }
+
+    pub(super) fn pending_link() -> Self {
+        Self::new("link+jwt", LINK_AUDIENCE, &["iss", "aud", "exp"])
     }
 
     /// A claim with an expected value is also `required`, because the library accepts tokens without it otherwise.

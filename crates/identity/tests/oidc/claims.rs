@@ -40,13 +40,13 @@ async fn wrong_nonce_is_refused() {
     assert_refused(json!({ "nonce": "another" }), "nonce mismatch").await;
     assert_refused(json!({ "nonce": "" }), "nonce mismatch").await;
     assert_refused(json!({ "nonce": null }), "missing nonce").await;
-    assert_refused(json!({ "nonce": 7 }), "malformed response").await;
+    assert_refused(json!({ "nonce": 7 }), "malformed id token").await;
 }
 
 #[tokio::test]
 async fn token_of_another_issuer_is_refused() {
     assert_refused(json!({ "iss": "https://accounts.example.com" }), "Invalid issuer").await;
-    assert_refused(json!({ "iss": null }), "malformed response").await;
+    assert_refused(json!({ "iss": null }), "malformed id token").await;
     for alter in [|issuer: &str| format!("{issuer}/"), |issuer: &str| issuer.to_uppercase()] {
         let fixture = Fixture::forging(move |token| {
             token.claims["iss"] = alter(token.claims["iss"].as_str().unwrap()).into();
@@ -80,7 +80,7 @@ async fn other_authorized_party_is_refused_even_with_a_single_audience() {
 
 #[tokio::test]
 async fn token_expires_30_seconds_after_its_expiry() {
-    assert_refused(json!({ "exp": null }), "malformed response").await;
+    assert_refused(json!({ "exp": null }), "malformed id token").await;
     for late in [30, 31, 86_400] {
         let message = expect_refused(with_shifted_time("exp", -TTL - late).await.sign_in().await);
         assert!(message.contains("expired"), "{late}: {message}");
@@ -92,7 +92,7 @@ async fn token_expires_30_seconds_after_its_expiry() {
 
 #[tokio::test]
 async fn token_issued_more_than_30_seconds_in_the_future_is_refused() {
-    assert_refused(json!({ "iat": null }), "malformed response").await;
+    assert_refused(json!({ "iat": null }), "malformed id token").await;
     for early in [31, 86_400] {
         let message = expect_refused(with_shifted_time("iat", early).await.sign_in().await);
         assert!(message.contains("issued in the future"), "{early}: {message}");
@@ -111,8 +111,8 @@ async fn token_issued_long_ago_is_refused_before_its_expiry() {
 
 #[tokio::test]
 async fn token_without_a_valid_subject_is_refused() {
-    assert_refused(json!({ "sub": null }), "malformed response").await;
-    assert_refused(json!({ "sub": 7 }), "malformed response").await;
+    assert_refused(json!({ "sub": null }), "malformed id token").await;
+    assert_refused(json!({ "sub": 7 }), "malformed id token").await;
     assert_refused(json!({ "sub": "" }), "invalid subject").await;
     assert_refused(json!({ "sub": "x".repeat(256) }), "invalid subject").await;
     assert_refused(json!({ "sub": "a\u{0}" }), "invalid subject").await;
@@ -129,7 +129,7 @@ async fn email_is_verified_only_if_the_claim_is_true() {
         });
         fixture.sign_in().await
     };
-    for value in [json!(true), json!("true")] {
+    for value in [json!(true), json!("true"), json!("TRUE"), json!(1)] {
         assert!(sign_in_with(Some(value)).await.unwrap().email_verified);
     }
     for value in [Some(json!(false)), Some(json!("false")), Some(json!(null)), None] {
@@ -137,9 +137,8 @@ async fn email_is_verified_only_if_the_claim_is_true() {
         assert!(!identity.email_verified);
         assert_eq!(identity.email, Some("ada@example.com".parse().unwrap()));
     }
-    // Any other value makes the token malformed.
-    for value in [json!("yes"), json!("TRUE"), json!(1), json!([true]), json!({})] {
-        assert!(expect_refused(sign_in_with(Some(value)).await).contains("malformed response"));
+    for value in [json!("yes"), json!(0), json!([true]), json!({})] {
+        assert!(!sign_in_with(Some(value)).await.unwrap().email_verified);
     }
 }
 

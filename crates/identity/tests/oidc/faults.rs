@@ -30,18 +30,18 @@ async fn error_with_fault(endpoint: Endpoint, fault: Fault) -> IdentityProviderE
 async fn error_of(fixture: &Fixture, endpoint: Endpoint, fault: Fault) -> IdentityProviderError {
     fixture.server.set_fault(endpoint, fault);
     match endpoint {
-        Endpoint::Token => fixture.sign_in().await.unwrap_err(),
+        Endpoint::Token | Endpoint::UserInfo => fixture.sign_in().await.unwrap_err(),
         Endpoint::Discovery | Endpoint::Keys | Endpoint::Authorization => fixture.begin().await.unwrap_err(),
     }
 }
 
-const ENDPOINTS: [Endpoint; 3] = [Endpoint::Discovery, Endpoint::Keys, Endpoint::Token];
+const ENDPOINTS: [Endpoint; 4] = [Endpoint::Discovery, Endpoint::Keys, Endpoint::Token, Endpoint::UserInfo];
 
 #[tokio::test]
 async fn closed_port_is_unavailable() {
     let fixture = Fixture::with(|options| options.issuer = unused_url()).await;
     assert!(expect_unavailable(fixture.begin().await).contains("Connection refused"));
-    for field in ["jwks_uri", "token_endpoint"] {
+    for field in ["jwks_uri", "token_endpoint", "userinfo_endpoint"] {
         let fixture = with_document(move |document| document[field] = unused_url().into()).await;
         let outcome = match field {
             "jwks_uri" => fixture.begin().await.map(drop),
@@ -90,7 +90,7 @@ async fn redirect_is_not_followed() {
         // A request to the target would be counted.
         fixture.server.set_fault(endpoint, Fault::Redirect("/authorize".to_owned()));
         match endpoint {
-            Endpoint::Token => expect_refused(fixture.sign_in().await.map(drop)),
+            Endpoint::Token | Endpoint::UserInfo => expect_refused(fixture.sign_in().await.map(drop)),
             _ => expect_refused(fixture.begin().await.map(drop)),
         };
         assert_eq!(

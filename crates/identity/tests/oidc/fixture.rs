@@ -57,6 +57,7 @@ impl Fixture {
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.into(),
             redirect_url: REDIRECT_URL.parse().unwrap(),
+            trust_email: false,
         };
         change(&mut options);
         let provider = OidcProvider::new(options, clock.clone(), clock.clone(), failures.clone()).unwrap();

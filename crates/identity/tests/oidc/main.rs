@@ -9,3 +9,5 @@ mod fixture;
 mod metadata_cache;
 mod signature;
 mod timeout;
+mod types;
+mod user_info;

@@ -47,7 +47,7 @@ async fn algorithm_none_is_refused_in_any_case_even_if_advertised() {
             advertise(&fixture, json!(["RS256", "none"]));
             let message = expect_refused(fixture.sign_in().await);
             assert!(
-                message.contains("No signature found") || message.contains("malformed response"),
+                message.contains("No signature found") || message.contains("malformed id token"),
                 "{algorithm}: {message}"
             );
         }
@@ -164,9 +164,9 @@ async fn unsupported_header_is_refused() {
 async fn missing_or_malformed_id_token_is_refused() {
     for (id_token, reason) in [
         (json!(null), "no id token"),
-        (json!(""), "malformed response"),
-        (json!("a.b"), "malformed response"),
-        (json!("eyJhbGciOiJSUzI1NiJ9.e30."), "malformed response"),
+        (json!(""), "malformed id token"),
+        (json!("a.b"), "malformed id token"),
+        (json!("eyJhbGciOiJSUzI1NiJ9.e30."), "malformed id token"),
         (json!(7), "malformed response"),
     ] {
         let fixture = Fixture::new().await;

@@ -52,6 +52,27 @@ fn started(identity: ProviderIdentity, link: Option<(UserId, SessionId)>) -> Por
         (SecretKind::OneTimeCode, "code") => Some(hash(4)),
         _ => None,
     });
+    ports.tokens.expect_open_link().returning(|sealed| match sealed {
+        "link" => Ok(pending_link()),
+        "expired" => Err(TokenError::Expired),
+        _ => Err(TokenError::Invalid("signature".into())),
+    });
+    ports
+}
+
+fn pending_link() -> PendingLink {
+    let (issued_at, expires_at) = (now(), now() + TimeDelta::seconds(60));
+    PendingLink { id: "code".into(), account: account(), user: ada().id, session: session(), issued_at, expires_at }
+}
+
+/// Expects that the id of [`pending_link`] is spent for longer than it is valid.
+fn spending_the_link(mut ports: Ports, first: bool) -> Ports {
+    ports
+        .system
+        .expect_spend_state()
+        .withf(|id, until| (id, *until) == (&hash(4), now() + TimeDelta::seconds(120)))
+        .times(1)
+        .returning(move |_, _| Ok(first));
     ports
 }
 
@@ -79,7 +100,7 @@ fn creating_a_code(mut ports: Ports) -> Ports {
     ports
 }
 
-fn external(result: Result<SecretString, AccountError>) -> ExternalSignInError {
+fn external<T: std::fmt::Debug>(result: Result<T, AccountError>) -> ExternalSignInError {
     match result {
         Err(AccountError::External(error)) => error,
         other => panic!("{other:?}"),
@@ -113,6 +134,8 @@ async fn without_a_provider_external_sign_in_is_not_configured() {
     assert!(matches!(service.begin_external(None).await.unwrap_err(), AccountError::OAuthNotConfigured));
     assert!(matches!(service.finish_external(callback()).await.unwrap_err(), AccountError::OAuthNotConfigured));
     assert!(matches!(service.begin_link(&signed_in()).await.unwrap_err(), AccountError::OAuthNotConfigured));
+    let error = service.complete_link(&signed_in(), "link").await.unwrap_err();
+    assert!(matches!(error, AccountError::OAuthNotConfigured));
 }
 
 #[tokio::test]
@@ -152,7 +175,10 @@ async fn accounts_are_identified_by_sub_and_not_by_email() {
     let identity = ProviderIdentity { email: Some("ada@elsewhere.example".parse().unwrap()), ..identity() };
     let mut ports = creating_a_code(spending(started(identity, None), true));
     ports.system.expect_user_by_external_account().withf(|found| *found == account()).returning(|_| Ok(Some(ada())));
-    assert_eq!(ports.service().finish_external(callback()).await.unwrap().expose_secret(), "code");
+    match ports.service().finish_external(callback()).await.unwrap() {
+        CallbackCode::SignIn(code) => assert_eq!(code.expose_secret(), "code"),
+        other @ CallbackCode::Link(_) => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -203,8 +229,24 @@ async fn concurrent_sign_ins_share_one_account() {
 }
 
 #[tokio::test]
-async fn linking_links_the_account_to_the_user_of_the_session() {
-    let mut ports = creating_a_code(spending(started(identity(), Some((ada().id, session()))), true));
+async fn the_callback_of_a_link_changes_nothing_and_returns_a_code_for_its_session() {
+    // Neither users nor sessions expect anything.
+    let mut ports = spending(started(identity(), Some((ada().id, session()))), true);
+    ports.tokens.expect_seal_link().times(1).returning(|link| {
+        let PendingLink { id, account: external, user, session: of, issued_at, expires_at } = link;
+        assert_eq!((id.expose_secret(), external, *user, *of), ("code", &account(), ada().id, session()));
+        assert_eq!((*issued_at, *expires_at), (now(), now() + TimeDelta::seconds(60)));
+        Ok("link".into())
+    });
+    match ports.service().finish_external(callback()).await.unwrap() {
+        CallbackCode::Link(code) => assert_eq!(code.expose_secret(), "link"),
+        other @ CallbackCode::SignIn(_) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn completing_a_link_links_the_account_to_the_user_of_the_session() {
+    let mut ports = spending_the_link(started(identity(), None), true);
     ports
         .users
         .expect_link()
@@ -213,19 +255,41 @@ async fn linking_links_the_account_to_the_user_of_the_session() {
         })
         .times(1)
         .returning(|_, _, _, _| Ok(()));
-    ports.service().finish_external(callback()).await.unwrap();
+    ports.service().complete_link(&signed_in(), "link").await.unwrap();
 }
 
 #[tokio::test]
-async fn linking_fails_for_an_ended_session_or_a_taken_account() {
+async fn a_link_of_another_session_is_refused_and_spent() {
+    let other_session = Principal { session: Some(Uuid::from_u128(9).into()), ..signed_in() };
+    let other_user = Principal { user: Uuid::from_u128(9).into(), ..signed_in() };
+    for principal in [other_session, other_user] {
+        // Users expect nothing.
+        let ports = spending_the_link(started(identity(), None), true);
+        let error = ports.service().complete_link(&principal, "link").await.unwrap_err();
+        assert!(matches!(error, AccountError::InvalidCode), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_spent_expired_or_forged_link_is_refused() {
+    let error = spending_the_link(started(identity(), None), false).service().complete_link(&signed_in(), "link").await;
+    assert!(matches!(error, Err(AccountError::InvalidCode)), "{error:?}");
+    for code in ["expired", "forged", "", "code"] {
+        let error = started(identity(), None).service().complete_link(&signed_in(), code).await.unwrap_err();
+        assert!(matches!(error, AccountError::InvalidCode), "{code}: {error:?}");
+    }
+    assert_needs_account(&started(identity(), None).service().complete_link(&script(), "link").await);
+}
+
+#[tokio::test]
+async fn completing_a_link_fails_for_an_ended_session_or_a_taken_account() {
     for (refusal, ended) in [(UserRepoError::NotFound, true), (UserRepoError::ExternalAccountTaken, false)] {
-        let mut ports = spending(started(identity(), Some((ada().id, session()))), true);
+        let mut ports = spending_the_link(started(identity(), None), true);
         let mut refusal = Some(refusal);
         ports.users.expect_link().times(1).returning(move |_, _, _, _| Err(refusal.take().unwrap()));
-        let error = external(ports.service().finish_external(callback()).await);
-        match error {
-            ExternalSignInError::SessionEnded => assert!(ended),
-            ExternalSignInError::AlreadyLinked => assert!(!ended),
+        match ports.service().complete_link(&signed_in(), "link").await.unwrap_err() {
+            AccountError::InvalidToken => assert!(ended),
+            AccountError::External(ExternalSignInError::AlreadyLinked) => assert!(!ended),
             other => panic!("{other:?}"),
         }
     }

@@ -4,15 +4,15 @@ use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
 use chrono::TimeDelta;
 use domain::account::{
-    AuthorizationRequest, IdentityProviderError, MockIdentityProvider, ProviderIdentity, SignInAttempt, SignInProof,
-    TokenError,
+    AuthorizationRequest, IdentityProviderError, MockIdentityProvider, PendingLink, ProviderIdentity, SignInAttempt,
+    SignInProof, TokenError,
 };
 use domain::secret::{NewSecret, SecretHash};
 use domain::session::CodeOwner;
 use domain::storage::StorageError;
 use domain::user::{ExternalAccount, UserRepoError};
 
-use crate::tests::support::{ME, Ports, TestResponse, anonymous, json, me, now, signed_in, user};
+use crate::tests::support::{ME, Ports, TestResponse, anonymous, json, me, now, session_status, signed_in, user};
 
 fn attempt() -> SignInAttempt {
     let proof = SignInProof { nonce: "nonce".into(), pkce_verifier: "verifier".into() };
@@ -46,6 +46,21 @@ fn with_provider(result: Identity) -> Ports {
     ports.tokens.expect_seal_attempt().returning(|_| Ok("sealed.attempt".into()));
     ports.tokens.expect_open_attempt().returning(|sealed| match sealed {
         "sealed.attempt" => Ok(attempt()),
+        "sealed.attempt.of.a.link" => {
+            Ok(SignInAttempt { link: Some((me(), uuid::Uuid::from_u128(9).into())), ..attempt() })
+        }
+        _ => Err(TokenError::Invalid("signature".into())),
+    });
+    ports.tokens.expect_seal_link().returning(|_| Ok("sealed.link".into()));
+    ports.tokens.expect_open_link().returning(|sealed| match sealed {
+        "sealed.link" | "others.link" => Ok(PendingLink {
+            id: "dblc_link".into(),
+            account: identity(true).account,
+            user: me(),
+            session: uuid::Uuid::from_u128(if sealed == "sealed.link" { 9 } else { 10 }).into(),
+            issued_at: now(),
+            expires_at: now() + TimeDelta::minutes(1),
+        }),
         _ => Err(TokenError::Invalid("signature".into())),
     });
     ports.tokens.expect_hash_secret().returning(|kind, text| {
@@ -62,11 +77,13 @@ fn with_provider(result: Identity) -> Ports {
 fn callback(query: &str, cookie: Option<&str>) -> TestRequest {
     let request = anonymous(Method::GET, &format!("/auth/google/callback?{query}"));
     match cookie {
-        Some(cookie) => request.insert_header((header::COOKIE, format!("other=1; doable_sign_in={cookie}"))),
+        Some(cookie) => request.insert_header((header::COOKIE, format!("other; x=%ff; {COOKIE}={cookie}"))),
         None => request,
     }
 }
 
+/// The cookie of the attempt with the state `dbls_valid`.
+const COOKIE: &str = "doable_sign_in_valid";
 const VALID: &str = "state=dbls_valid&code=abc&scope=openid+email&authuser=0&iss=https%3A%2F%2Faccounts.example.com";
 
 #[track_caller]
@@ -74,7 +91,7 @@ fn assert_redirected(response: &TestResponse, query: &str) {
     assert_eq!(response.status.as_u16(), 302, "{response:?}");
     assert_eq!(response.header("location"), format!("http://localhost:3000/auth/callback?{query}"));
     let cookie = response.header("set-cookie");
-    assert!(cookie.starts_with("doable_sign_in=;") && cookie.contains("Max-Age=0"), "{cookie}");
+    assert!(cookie.starts_with(&format!("{COOKIE}=;")) && cookie.contains("Max-Age=0"), "{cookie}");
 }
 
 #[actix_web::test]
@@ -83,11 +100,38 @@ async fn starting_a_sign_in_binds_it_to_the_browser() {
     assert_eq!(response.status.as_u16(), 302);
     assert_eq!(response.header("location"), "https://accounts.example.com/o?state=dbls_valid");
     let cookie = response.header("set-cookie");
-    assert_eq!(cookie, "doable_sign_in=sealed.attempt; HttpOnly; SameSite=Lax; Path=/auth/google; Max-Age=600",);
+    assert_eq!(cookie, "doable_sign_in_new=sealed.attempt; HttpOnly; SameSite=Lax; Path=/auth/google; Max-Age=600");
     let mut ports = with_provider(Ok(identity(true)));
     ports.options.public_url = "https://todo.example.com".parse().unwrap();
     let response = ports.send(anonymous(Method::GET, "/auth/google")).await;
     assert!(response.header("set-cookie").contains("; Secure"), "{}", response.header("set-cookie"));
+}
+
+#[actix_web::test]
+async fn unknown_and_repeated_parameters_of_the_start_are_ignored() {
+    for query in ["utm_source=a&utm_source=b", "redirect_to=%2Ftasks", "%ff=%ff&x", "state=a&nonce=b", "&&=", "Link=a"]
+    {
+        let start = anonymous(Method::GET, &format!("/auth/google?{query}"));
+        let response = with_provider(Ok(identity(true))).send(start).await;
+        assert_eq!(response.header("location"), "https://accounts.example.com/o?state=dbls_valid", "{query}");
+    }
+    let start = anonymous(Method::GET, "/auth/google?link=dblc_a&link=dblc_b");
+    with_provider(Ok(identity(true))).send(start).await.problem(400, "VALIDATION_ERROR", "link");
+}
+
+#[actix_web::test]
+async fn the_ninth_attempt_of_a_browser_replaces_the_first() {
+    let names: Vec<String> = (0..8).map(|number| format!("doable_sign_in_{number}")).collect();
+    for (count, removed) in [(7, None), (8, Some("doable_sign_in_0=;"))] {
+        let cookies = names[..count].iter().map(|name| format!("{name}=sealed")).collect::<Vec<_>>().join("; ");
+        let start = anonymous(Method::GET, "/auth/google").insert_header((header::COOKIE, cookies));
+        let response = with_provider(Ok(identity(true))).send(start).await;
+        let set = response.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value);
+        let set: Vec<&String> = set.collect();
+        assert!(set[0].starts_with("doable_sign_in_new=sealed.attempt;"), "{set:?}");
+        assert_eq!(set.len() - 1, usize::from(removed.is_some()), "{set:?}");
+        assert!(removed.is_none_or(|name| set[1].starts_with(name) && set[1].contains("Max-Age=0")), "{set:?}");
+    }
 }
 
 #[actix_web::test]
@@ -176,6 +220,7 @@ async fn without_a_provider_external_sign_in_is_not_configured() {
             anonymous(Method::GET, "/auth/google"),
             callback(VALID, Some("sealed.attempt")),
             signed_in(Method::POST, "/auth/google/link"),
+            json(signed_in(Method::POST, "/auth/google/link/complete"), r#"{"code":"sealed.link"}"#),
         ])
         .await;
     for response in responses {
@@ -203,8 +248,36 @@ async fn a_link_can_be_opened_once() {
 
 #[actix_web::test]
 async fn linking_requires_a_token() {
-    let response = with_provider(Ok(identity(true))).send(anonymous(Method::POST, "/auth/google/link")).await;
-    response.problem(401, "UNAUTHORIZED", "");
+    for path in ["/auth/google/link", "/auth/google/link/complete"] {
+        let response = with_provider(Ok(identity(true))).send(anonymous(Method::POST, path)).await;
+        response.problem(401, "UNAUTHORIZED", "");
+    }
+}
+
+#[actix_web::test]
+async fn the_callback_of_a_link_redirects_with_a_code_of_its_own() {
+    let mut ports = with_provider(Ok(identity(true)));
+    // Neither users nor codes are read or written.
+    ports.sessions.checkpoint();
+    ports.sessions.expect_status().returning(|_, _, _| Ok(session_status()));
+    let response = ports.send(callback(VALID, Some("sealed.attempt.of.a.link"))).await;
+    assert_redirected(&response, "link_code=sealed.link");
+}
+
+#[actix_web::test]
+async fn a_link_is_completed_in_its_session() {
+    let complete =
+        |code: &str| json(signed_in(Method::POST, "/auth/google/link/complete"), format!(r#"{{"code":"{code}"}}"#));
+    let mut ports = with_provider(Ok(identity(true)));
+    ports.users.expect_link().times(1).returning(|_, _, _, _| Ok(()));
+    ports.users.expect_link().times(1).returning(|_, _, _, _| Err(UserRepoError::ExternalAccountTaken));
+    let responses =
+        ports.send_all(["sealed.link", "sealed.link", "others.link", "forged", "dblc_link", ""].map(complete)).await;
+    assert_eq!((responses[0].status.as_u16(), responses[0].text.as_str()), (204, ""));
+    responses[1].problem(409, "ALREADY_LINKED", "");
+    for response in &responses[2..] {
+        response.problem(400, "VALIDATION_ERROR", "code");
+    }
 }
 
 #[actix_web::test]
