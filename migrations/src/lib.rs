@@ -30,6 +30,7 @@ mod m20261125_000018_create_changes;
 mod m20261125_000019_drop_effects;
 mod m20261125_000020_drop_grounded;
 mod m20261125_000021_recreate_pending_actions;
+mod m20261128_000022_add_token_counts;
 mod m20261128_000024_create_idempotency_keys;
 
 use std::collections::HashSet;
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000019_drop_effects::Migration),
             Box::new(m20261125_000020_drop_grounded::Migration),
             Box::new(m20261125_000021_recreate_pending_actions::Migration),
+            Box::new(m20261128_000022_add_token_counts::Migration),
             Box::new(m20261128_000024_create_idempotency_keys::Migration),
         ]
     }

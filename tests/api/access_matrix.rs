@@ -13,7 +13,9 @@ use tests::{Answer, TestApp, TestUser, on_both_databases};
 const UNKNOWN_ID: &str = "0198c0de-0000-7000-8000-000000000001";
 
 /// Operations that require no token.
-const OPEN: [&str; 21] = [
+const OPEN: [&str; 23] = [
+    "about",
+    "about_head",
     "docs",
     "docs_file",
     "docs_file_head",

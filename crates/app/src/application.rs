@@ -85,6 +85,7 @@ impl Application {
             frontend_url: settings.server.frontend_url.clone(),
             cors_origins: derived.cors_origins,
             trusted_proxies: settings.server.trusted_proxies.clone().into(),
+            openid_name: derived.oauth_client.map(|client| client.name),
             max_connections: settings.server.max_connections,
             keep_alive: settings.server.keep_alive,
             production: settings.process.environment == Environment::Production,

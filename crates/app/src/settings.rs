@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::{ArgAction, Args};
+use domain::account::SignUps;
 use domain::conversation::turn::InstanceId;
 use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
@@ -160,6 +161,12 @@ pub struct SignInSettings {
     #[arg(value_parser = Parse(value::duration))]
     pub refresh_token_ttl: TimeDelta,
 
+    /// Who may create an account: open (everybody), closed (nobody), or the domains of their email addresses, separated by
+    /// commas and without subdomains. Addresses of registrations are not verified
+    #[arg(long, env = "SIGNUPS", value_name = "DOMAINS", default_value = "open")]
+    #[arg(value_parser = Parse(value::sign_ups))]
+    pub signups: SignUps,
+
     /// Settings of external sign-in.
     #[command(flatten)]
     pub google: GoogleSettings,
@@ -188,9 +195,13 @@ pub struct GoogleSettings {
     #[arg(long, env = "OIDC_TRUST_EMAIL", value_name = "BOOLEAN", default_value = "false", action = ArgAction::Set)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = Parse(value::boolean))]
     pub oidc_trust_email: bool,
+
+    /// Name of the provider on the sign-in button, 1 to 100 characters; Google for Google, else the issuer's host
+    #[arg(long, env = "OIDC_NAME", value_name = "NAME", value_parser = Parse(value::provider_label))]
+    pub oidc_name: Option<String>,
 }
 
-/// Settings of the rate limits: maximum requests per minute, 0 for no limit.
+/// Settings of the rate limits: maximum numbers, 0 for no limit.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
@@ -204,11 +215,17 @@ pub struct LimitSettings {
     #[arg(value_parser = Parse(value::per_minute))]
     pub api_requests_per_minute: u32,
 
-    /// Maximum sign-in requests per network (IPv4 address or IPv6 /64) and minute, 0 to 1000000. 0 also disables the limit
-    /// on password attempts per account: for load tests only
+    /// Maximum failed sign-in requests per network (IPv4 address or IPv6 /64) and minute, 0 to 1000000, and as many
+    /// registrations. 0 also disables the limits on wrong passwords: for load tests only
     #[arg(long, env = "SIGN_IN_REQUESTS_PER_MINUTE", value_name = "NUMBER", default_value = "30")]
     #[arg(value_parser = Parse(value::per_minute))]
     pub sign_in_requests_per_minute: u32,
+
+    /// Number of tokens, read and written by the model, per user and day (UTC) from which the assistant takes no more
+    /// messages, 0 to 1000000000; 0 for no limit
+    #[arg(long, env = "CHAT_TOKENS_PER_DAY", value_name = "NUMBER", default_value = "0")]
+    #[arg(value_parser = Parse(value::tokens_per_day))]
+    pub chat_tokens_per_day: u32,
 }
 
 /// Settings of the retention.

@@ -116,6 +116,7 @@ pub(crate) fn wire(
         history_tokens: settings.assistant.llm_history_tokens,
         model_deadline: settings.assistant.llm_timeout + FALLBACK_GRACE,
         confirm_above: settings.assistant.chat_confirm_above,
+        tokens_per_day: NonZeroU32::new(settings.limits.chat_tokens_per_day),
     };
     let upkeep = Upkeep {
         system: system.clone(),
@@ -127,7 +128,7 @@ pub(crate) fn wire(
     let lifetimes =
         TokenLifetimes { access: settings.sign_in.access_token_ttl, refresh: settings.sign_in.refresh_token_ttl };
     let services = Services {
-        accounts: AccountService::new(accounts, lifetimes),
+        accounts: AccountService::new(accounts, lifetimes, settings.sign_in.signups.clone()),
         tasks: task_service,
         changes,
         chat: ChatService::new(chat, options),
@@ -155,7 +156,9 @@ fn identity_provider(
     clock: &Arc<dyn Clock>,
     timer: &Arc<dyn Timer>,
 ) -> anyhow::Result<Option<Arc<dyn IdentityProvider>>> {
-    let Some(OAuthClient { id, secret, issuer, trust_email }) = settings.oauth_client.clone() else { return Ok(None) };
+    let Some(OAuthClient { id, secret, issuer, trust_email, name: _ }) = settings.oauth_client.clone() else {
+        return Ok(None);
+    };
     let mut redirect_url = settings.public_url.clone();
     redirect_url.set_path(&format!("{}/auth/google/callback", redirect_url.path().trim_end_matches('/')));
     let options = OidcOptions { issuer, client_id: id, client_secret: secret, redirect_url, trust_email };

@@ -11,7 +11,9 @@ mod profile;
 mod service;
 mod sessions;
 mod sign_in;
+mod sign_ups;
 mod token_cache;
+mod tries;
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -35,6 +37,7 @@ pub use ports::{AccessClaims, HashError, PasswordHasher, TokenError, TokenIssuer
 pub use ports::{MockPasswordHasher, MockTokenIssuer};
 pub use service::{AccountPorts, AccountService};
 pub use sessions::ApiTokenRequest;
+pub use sign_ups::{MailDomain, SignUps, SignUpsError};
 
 /// The input of a registration.
 #[derive(Clone, Debug)]
@@ -78,6 +81,9 @@ pub enum AccountError {
     /// Another account has this address.
     #[error("the email is taken")]
     EmailTaken,
+    /// No account may be created with this address.
+    #[error("sign-ups are closed")]
+    SignUpsClosed,
     /// The token is invalid or revoked.
     #[error("the token is not valid")]
     InvalidToken,
@@ -93,7 +99,7 @@ pub enum AccountError {
     /// The account has no password, and the sign-in is not recent.
     #[error("the sign-in is too long ago")]
     RecentSignInRequired,
-    /// There were too many attempts.
+    /// There were too many failures, registrations or requests.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
     /// There is no such session.

@@ -22,6 +22,7 @@ use crate::conversation::{ClientKey, ConversationRepoError, Idempotency};
 use crate::id::{ConversationId, MessageId, PendingActionId};
 use crate::llm::LlmError;
 use crate::principal::InsufficientScope;
+use crate::runtime::rate_limit::RateLimited;
 use crate::storage::StorageError;
 use crate::text::is_blank;
 
@@ -153,6 +154,9 @@ pub enum ChatError {
     /// The turn was not started; the user's message is not stored.
     #[error(transparent)]
     Conversations(#[from] ConversationRepoError),
+    /// The user's tokens of the day are used up, until the day ends. The message is not stored.
+    #[error("the tokens of the day are used up")]
+    TokensUsedUp(#[source] RateLimited),
     /// The model failed. The user's message is kept.
     #[error("the assistant failed")]
     Model {

@@ -26,6 +26,7 @@ use crate::middleware::security_headers::StrictTransport;
 use crate::middleware::{cors, peer, problem, request_id, security_headers, trailing_slash};
 use crate::peer::TrustedProxies;
 use crate::problem::{ApiError, RequestError};
+use crate::routes::about::AboutBody;
 use crate::routes::docs::Document;
 use crate::routes::oauth::Addresses;
 use crate::stream_limit::StreamLimit;
@@ -45,7 +46,7 @@ pub struct Services {
     pub changes: ChangeService,
     /// The assistant, conversations and messages.
     pub chat: ChatService,
-    /// Rate limits per user, peer address and account.
+    /// Rate limits per user and peer address.
     pub limiter: Arc<dyn RateLimiter>,
     /// The readiness check behind `/health/ready`.
     pub readiness: Arc<dyn Readiness>,
@@ -68,6 +69,8 @@ pub struct HttpOptions {
     pub cors_origins: Vec<CorsOrigin>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
+    /// The name of the OpenID provider for people; `None` without external sign-in.
+    pub openid_name: Option<String>,
     /// The maximum number of open connections of the process. Further ones wait in the backlog.
     pub max_connections: u32,
     /// The maximum time that a connection waits for its next request.
@@ -94,7 +97,10 @@ pub(crate) fn app(
     let methods: BTreeSet<String> =
         table.iter().flat_map(Endpoint::methods).map(|method| method.as_str().to_owned()).collect();
     let methods = methods.iter().filter_map(|method| method.parse::<Method>().ok());
+    let openid = options.openid_name.clone();
+    let about = AboutBody::new(&services.accounts, &services.chat, &options.public_url, openid);
     App::new()
+        .app_data(Data::new(about))
         .app_data(Data::new(services.accounts))
         .app_data(Data::new(services.tasks))
         .app_data(Data::new(services.changes))

@@ -28,7 +28,7 @@ pub(crate) struct Endpoint {
 enum Access {
     /// No token and no rate limit.
     Open,
-    /// No token, rate limited by peer address.
+    /// No token; failures are rate limited by peer address.
     SignIn,
     /// A token is required, rate limited by user.
     Protected,
@@ -63,7 +63,7 @@ impl Endpoint {
         Self::new(path, Access::Open)
     }
 
-    /// A path without authentication whose requests count as sign-in attempts of the peer address.
+    /// A path without authentication whose requests count for the peer address unless they succeed.
     pub(crate) fn sign_in(path: String) -> Self {
         Self::new(path, Access::SignIn)
     }

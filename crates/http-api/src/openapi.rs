@@ -25,7 +25,7 @@ use crate::stream::frame::Frame;
         (name = "Changes", description = "Every change of the user's tasks, to be followed and undone."),
         (name = "Chat", description = "Conversations with the assistant, which works on the user's tasks."),
         (name = "Health", description = "Liveness and readiness."),
-        (name = "Documentation", description = "The documentation of this API."),
+        (name = "Documentation", description = "The server, and the documentation of this API."),
     ),
 )]
 struct Document;
@@ -65,7 +65,8 @@ const RATE_LIMIT_HEADERS: [(&str, &str); 2] = [
     (
         "RateLimit-Policy",
         "The limit: `\"chat\";q=20;w=60` is 20 requests within 60 seconds, \
-         `\"streams\";q=8;qu=\"concurrent-requests\"` is 8 streams at once.",
+         `\"streams\";q=8;qu=\"concurrent-requests\"` is 8 streams at once, \
+         `\"chat-tokens\";q=9000;qu=\"tokens\";w=86400` is 9000 tokens of the assistant per day (UTC).",
     ),
 ];
 

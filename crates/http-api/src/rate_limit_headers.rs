@@ -24,6 +24,14 @@ pub(crate) fn fields(
     headers(limit, policy)
 }
 
+/// The headers of a limit of tokens that are used up, which are another unit than requests.
+pub(crate) fn token_fields(policy: &RatePolicy, retry_after: Duration) -> impl Iterator<Item = (HeaderName, String)> {
+    let limit = field(policy.name, [("r", 0_u32.into()), ("t", seconds(retry_after))]);
+    let unit = StringRef::from_str("tokens").map(RefBareItem::from);
+    let (quota, window) = (policy.quota.into(), seconds(policy.window));
+    headers(limit, unit.ok().and_then(|unit| field(policy.name, [("q", quota), ("qu", unit), ("w", window)])))
+}
+
 /// The headers of the limit of open streams, which is a quota of concurrent requests instead of one per time window.
 pub(crate) fn stream_fields(retry_after: Duration) -> impl Iterator<Item = (HeaderName, String)> {
     let unit = StringRef::from_str("concurrent-requests").map(RefBareItem::from);
@@ -37,7 +45,7 @@ fn headers(limit: Option<String>, policy: Option<String>) -> impl Iterator<Item 
 }
 
 /// Serializes a policy's name with parameters. `None` if the name is not ASCII, which no policy's is.
-fn field(name: &str, parameters: [(&str, RefBareItem<'_>); 2]) -> Option<String> {
+fn field<const N: usize>(name: &str, parameters: [(&str, RefBareItem<'_>); N]) -> Option<String> {
     let item = ItemSerializer::new().bare_item(StringRef::from_str(name).ok()?);
     let item = parameters.into_iter().try_fold(item, |item, (key, value)| {
         let key = KeyRef::from_str(key).ok()?;

@@ -3,6 +3,7 @@
 //! A new route is a handler with its `#[utoipa::path]` and a row of [`table`].
 #![expect(unused_qualifications, reason = "`utoipa::path` qualifies the types of parameters")]
 
+pub(crate) mod about;
 pub(crate) mod account;
 pub(crate) mod api_token;
 pub(crate) mod change;
@@ -57,7 +58,7 @@ macro_rules! routes {
 
 routes! {
     sign_in "/auth/register" {
-        POST account::register: may_fail(&[Code::EmailTaken]);
+        POST account::register: may_fail(&[Code::EmailTaken, Code::SignupsClosed]);
     }
     sign_in "/auth/login" {
         POST account::login: may_fail(&[Code::InvalidCredentials]);
@@ -170,6 +171,9 @@ routes! {
     }
     protected "/api/{user_id}/usage" {
         GET usage::list: scope(Scope::Chat).with_query();
+    }
+    open "/about" {
+        GET about::about;
     }
     open "/health" {
         GET health::up;

@@ -160,6 +160,10 @@ impl ConversationRepo for SeaConversationRepo {
         Ok(turn::find_pending(&self.database, (owner, id), now.into()).await?)
     }
 
+    async fn count_tokens(&self, owner: UserId, tokens: u64, at: DateTime<Utc>) -> Result<(), ConversationRepoError> {
+        turn::count_tokens(&self.database, owner, tokens, at).await
+    }
+
     async fn usage(&self, owner: UserId, since: DateTime<Utc>) -> Result<Vec<DailyUsage>, ConversationRepoError> {
         turn::usage(&self.database, owner, since).await
     }

@@ -8,6 +8,7 @@ mod begin;
 mod pending;
 mod rows;
 mod statements;
+mod tokens;
 mod usage;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) use begin::begin;
 pub(crate) use pending::{find as find_pending, settle_one};
 pub(crate) use rows::state;
 pub(crate) use statements::{AbandonedTurns, fail, is_running, set_parts};
+pub(crate) use tokens::count as count_tokens;
 pub(crate) use usage::usage;
 
 /// See [`ConversationRepo::renew_lease`](domain::conversation::ConversationRepo::renew_lease).

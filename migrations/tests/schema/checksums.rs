@@ -31,6 +31,7 @@ const LANDED: &[(&str, &str, &str)] = landed! {
     "m20261125_000019_drop_effects": "1ce72d93d4e81e65b56ab4c56cbacf49a4640d22b22669a60e3bbac1edc8fd36",
     "m20261125_000020_drop_grounded": "4515b279b79490fba44dff6b862ba59b038bc1d54be9d383d75c45a6fe37b44c",
     "m20261125_000021_recreate_pending_actions": "6871f1c83d848a143b87242fb774b6f7a3df86d912122f3f60cd8b4a901ce9df",
+    "m20261128_000022_add_token_counts": "e931bc49a12abcac9c3490597fbdb81e34c77fc05230443ce05f6fc5b8ac3427",
     "m20261128_000024_create_idempotency_keys": "35ae3a9286ebe84780e402a8854f47b777ce5a77691d205c22318c5311cde523",
 };
 

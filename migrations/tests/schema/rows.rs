@@ -33,7 +33,7 @@ async fn user(db: &DatabaseConnection) -> anyhow::Result<Owned> {
     insert(
         db,
         "users",
-        &format!("{}, '{user}@x.org', '{user}@x.org', 'Ada', 'UTC', NULL, 0, {NOW}, {NOW}, 1", id(db, user)),
+        &format!("{}, '{user}@x.org', '{user}@x.org', 'Ada', 'UTC', NULL, 0, {NOW}, {NOW}, 1, {NOW}, 7", id(db, user)),
     )
     .await?;
     let (session, conversation, turn) = (id(db, session), id(db, conversation), id(db, turn));

@@ -159,8 +159,10 @@ async fn invalid_ledger_values_are_refused(test: TestDatabase) -> anyhow::Result
     }
     insert(&db, "changes", &change(&db, &user, 2, &all.join(", "), "1")).await?;
     insert(&db, "changes", &right(3)).await?;
-    let lowered = db.execute_unprepared("UPDATE users SET change_seq = -1").await;
-    assert!(lowered.is_err(), "{lowered:?}");
+    for column in ["change_seq", "tokens_used"] {
+        let lowered = db.execute_unprepared(&format!("UPDATE users SET {column} = -1")).await;
+        assert!(lowered.is_err(), "{column}: {lowered:?}");
+    }
     Ok(())
 }
 
@@ -178,7 +180,10 @@ async fn invalid_values_are_refused(test: TestDatabase) -> anyhow::Result<()> {
     for (email, name, zone, version) in
         [("", "Ada", "UTC", 0), ("a@b.c", "", "UTC", 0), ("a@b.c", "Ada", "", 0), ("a@b.c", "Ada", "UTC", -1)]
     {
-        let user = format!("{}, '{email}', '{email}', '{name}', '{zone}', NULL, {version}, {NOW}, {NOW}, 0", new(&db));
+        let user = format!(
+            "{}, '{email}', '{email}', '{name}', '{zone}', NULL, {version}, {NOW}, {NOW}, 0, NULL, 0",
+            new(&db)
+        );
         assert_refused(&db, "users", user, check).await;
     }
     let long = format!("'{}'", "x".repeat(256));
@@ -235,7 +240,7 @@ async fn a_conversation_has_at_most_one_running_turn(test: TestDatabase) -> anyh
 async fn emails_positions_and_roles_in_a_turn_are_unique(test: TestDatabase) -> anyhow::Result<()> {
     let (db, ada, _) = database(&test).await?;
     let email = format!("{}@x.org", ada.user);
-    let user = format!("{}, '{email}', '{email}', 'Eve', 'UTC', NULL, 0, {NOW}, {NOW}, 0", new(&db));
+    let user = format!("{}, '{email}', '{email}', 'Eve', 'UTC', NULL, 0, {NOW}, {NOW}, 0, NULL, 0", new(&db));
     assert_refused(&db, "users", user, "unique").await;
     let taken = id(&db, ada.turn);
     assert_refused(&db, "messages", message(&db, &ada, &taken, 3, "assistant", "complete"), "unique").await;

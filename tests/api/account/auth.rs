@@ -1,5 +1,6 @@
 //! Accounts: registration, sign-in, token rotation, logout and the profile.
 
+use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{TestApp, on_both_databases};
@@ -25,6 +26,30 @@ on_both_databases! {
         app.register("ada").await?;
         let other_case = json!({"email": "ADA@EXAMPLE.COM", "password": "another horse"});
         app.anonymous().post("/auth/register", other_case).await?.expect_problem(409, "EMAIL_TAKEN", Some("email"))?;
+    }
+}
+
+on_both_databases! {
+    async fn sign_ups_can_be_limited_to_domains_and_closed(app: TestApp, ["--signups", "Example.com"]) {
+        let ada = app.register("ada").await?;
+        let register = |email: &str| json!({"email": email, "password": TestApp::PASSWORD});
+        for email in ["eve@example.org", "eve@mail.example.com"] {
+            let refused = app.anonymous().post("/auth/register", register(email)).await?;
+            refused.expect_problem(403, "SIGNUPS_CLOSED", None)?;
+        }
+        assert_eq!(app.anonymous().get("/about").await?.expect(200)?["signups"], "restricted");
+
+        let closed = app.another(TimeDelta::zero(), &["--signups", "closed"]).await?;
+        for email in ["eve@example.com", "ada@example.com"] {
+            let refused = closed.anonymous().post("/auth/register", register(email)).await?;
+            refused.expect_problem(403, "SIGNUPS_CLOSED", None)?;
+        }
+        closed.login("ada").await?;
+        ada.at(closed.address()).get("/auth/me").await?.expect(200)?;
+        let about = closed.anonymous().get("/about").await?.expect(200)?;
+        let password = json!([{"kind": "password", "url": "/auth/login"}]);
+        assert_eq!((&about["signups"], &about["sign_in"]), (&json!("closed"), &password));
+        assert!(about["version"].is_string() && about["assistant"]["kind"].is_string(), "{about}");
     }
 }
 

@@ -40,7 +40,12 @@ pub struct OAuthClient {
     pub issuer: String,
     /// `OIDC_TRUST_EMAIL`.
     pub trust_email: bool,
+    /// `OIDC_NAME`, or else a name that follows from the issuer.
+    pub name: String,
 }
+
+/// Google's issuer.
+const GOOGLE: &str = "https://accounts.google.com";
 
 impl Settings {
     /// Derives the values that follow from several settings.
@@ -113,5 +118,15 @@ fn oauth_client(
     let public_url = (!is_public_url_missing).then_some(());
     problems.require("PUBLIC_URL", public_url, "in production when GOOGLE_CLIENT_ID is set")?;
     let trust_email = google.oidc_trust_email;
-    Some(Some(OAuthClient { id, secret: secret?, issuer: google.google_issuer_url.clone(), trust_email }))
+    let issuer = google.google_issuer_url.clone();
+    let name = google.oidc_name.clone().unwrap_or_else(|| provider_name(&issuer));
+    Some(Some(OAuthClient { id, secret: secret?, issuer, trust_email, name }))
+}
+
+fn provider_name(issuer: &str) -> String {
+    if issuer.trim_end_matches('/') == GOOGLE {
+        return "Google".to_owned();
+    }
+    let host = Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.unwrap_or_else(|| issuer.to_owned())
 }

@@ -55,9 +55,11 @@ fn every_value_is_parsed() {
         ("JWT_SECRET", SECRET),
         ("ACCESS_TOKEN_TTL", "15m"),
         ("REFRESH_TOKEN_TTL", "1h 30m"),
+        ("SIGNUPS", " Example.com, example.org "),
         ("CHAT_REQUESTS_PER_MINUTE", "0"),
         ("API_REQUESTS_PER_MINUTE", "1"),
         ("SIGN_IN_REQUESTS_PER_MINUTE", " 1000000 "),
+        ("CHAT_TOKENS_PER_DAY", "1000000000"),
         ("CHANGE_RETENTION", "1d"),
         ("TRASH_RETENTION", "1h"),
         ("LLM_PROVIDER", "offline"),
@@ -82,6 +84,8 @@ fn every_value_is_parsed() {
         [limits.chat_requests_per_minute, limits.api_requests_per_minute, limits.sign_in_requests_per_minute],
         [0, 1, 1_000_000]
     );
+    assert_eq!(limits.chat_tokens_per_day, 1_000_000_000);
+    assert_eq!(sign_in.signups, "example.com,example.org".parse().unwrap());
     assert_eq!((retention.change_retention, retention.trash_retention), (TimeDelta::days(1), TimeDelta::hours(1)));
     assert_eq!((assistant.llm_provider, assistant.llm_fallback), (ProviderName::Offline, Fallback::Offline));
     assert_eq!((assistant.llm_history_tokens, assistant.llm_timeout), (500, Duration::from_mins(10)));
@@ -114,6 +118,7 @@ fn external_sign_in_requires_a_client_secret_a_safe_issuer_and_in_production_a_p
     assert_eq!(secrecy::ExposeSecret::expose_secret(&client.secret), "hush");
     assert!(!client.trust_email);
     assert!(derived(&[id, secret, ("OIDC_TRUST_EMAIL", "true")]).oauth_client.unwrap().trust_email);
+    assert_eq!(client.name, "Google");
     assert!(derived(&[secret]).oauth_client.is_none());
 
     assert_eq!(problems(&[id]), ["GOOGLE_CLIENT_SECRET is required when GOOGLE_CLIENT_ID is set"]);
@@ -125,6 +130,11 @@ fn external_sign_in_requires_a_client_secret_a_safe_issuer_and_in_production_a_p
         let client = derived(&[id, secret, ("GOOGLE_ISSUER_URL", local)]).oauth_client.unwrap();
         assert_eq!(client.issuer, local);
     }
+    let named = |issuer: &str, name: &str| {
+        derived(&[id, secret, ("GOOGLE_ISSUER_URL", issuer), ("OIDC_NAME", name)]).oauth_client.unwrap().name
+    };
+    assert_eq!(named("https://login.example.com/realms/a", ""), "login.example.com");
+    assert_eq!(named("https://accounts.google.com/", " Our company "), "Our company");
     let production = [id, secret, ("ENVIRONMENT", "production"), ("JWT_SECRET", SECRET)];
     assert_eq!(problems(&production), ["PUBLIC_URL is required in production when GOOGLE_CLIENT_ID is set"]);
     let reachable = [&production[..], &[("PUBLIC_URL", "https://todo.example.com")]].concat();
@@ -207,6 +217,15 @@ fn an_invalid_value_is_reported_with_its_variable_and_the_expected_form() {
         ("API_REQUESTS_PER_MINUTE", "1000001", "is not a number of requests a minute"),
         ("SIGN_IN_REQUESTS_PER_MINUTE", "2.5", "is not a number of requests a minute"),
         ("SIGN_IN_REQUESTS_PER_MINUTE", "none", "is not a number of requests a minute"),
+        ("SIGNUPS", "Closed", r#"SIGNUPS: "Closed" is not open, closed, or mail domains such as example.com,"#),
+        ("SIGNUPS", "example.com,", "is not open, closed, or mail domains"),
+        (
+            "CHAT_TOKENS_PER_DAY",
+            "1000000001",
+            r#"CHAT_TOKENS_PER_DAY: "1000000001" is not a number of tokens a day (0 to 1000000000; 0 for no limit)"#,
+        ),
+        ("CHAT_TOKENS_PER_DAY", "-1", "is not a number of tokens a day"),
+        ("OIDC_NAME", &"x".repeat(101), "is not a name (1 to 100 characters)"),
         ("CHANGE_RETENTION", "0d", r#"CHANGE_RETENTION: "0d" is not a duration such as 15m, 24h or 30d"#),
         ("CHANGE_RETENTION", "-1d", "is not a duration"),
         ("TRASH_RETENTION", "for ever", r#"TRASH_RETENTION: "for ever" is not a duration"#),

@@ -8,7 +8,9 @@ use chrono::TimeDelta;
 use clap::builder::TypedValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
+use domain::account::SignUps;
 use domain::conversation::turn::InstanceId;
+use domain::user::DisplayName;
 use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
 use secrecy::SecretString;
@@ -157,6 +159,21 @@ pub(super) fn jwt_secret(text: &str) -> Result<JwtSecret, ValueError> {
 pub(super) fn per_minute(text: &str) -> Result<u32, ValueError> {
     let number = text.trim().parse().ok().filter(|number| (..=1_000_000).contains(number));
     expect(number, text, "a number of requests a minute (0 to 1000000; 0 for no limit)")
+}
+
+pub(super) fn tokens_per_day(text: &str) -> Result<u32, ValueError> {
+    let number = text.trim().parse().ok().filter(|number| (..=1_000_000_000).contains(number));
+    expect(number, text, "a number of tokens a day (0 to 1000000000; 0 for no limit)")
+}
+
+pub(super) fn sign_ups(text: &str) -> Result<SignUps, ValueError> {
+    expect(text.parse().ok(), text, "open, closed, or mail domains such as example.com,example.org")
+}
+
+/// The name of the OpenID provider, as short as a person's.
+pub(super) fn provider_label(text: &str) -> Result<String, ValueError> {
+    let name = text.parse::<DisplayName>().ok().map(|name| name.as_str().to_owned());
+    expect(name, text, "a name (1 to 100 characters)")
 }
 
 /// A duration in whole seconds, the precision of a token's times; at most ten years, so that no time overflows.

@@ -166,6 +166,11 @@ impl AccountService {
         }
         let ProviderIdentity { account, email, name, .. } = identity;
         let email = email.ok_or(ExternalSignInError::EmailNotVerified)?;
+        if !self.sign_ups.permit(&email) {
+            // Whoever has an account is told to link it.
+            let known = self.system.credentials_by_email(&email.normalized()).await?;
+            return Err(known.map_or(AccountError::SignUpsClosed, |_| ExternalSignInError::AccountExists.into()));
+        }
         let name = name.unwrap_or_else(|| DisplayName::from_email(&email));
         let new = NewUser { id: self.ids.next().into(), email, name, password_hash: None, at: self.clock.now() };
         match self.users.create_external(new, account.clone()).await {

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::{AccountError, AccountService, SignedIn};
 use crate::principal::{Principal, Scope};
+use crate::runtime::rate_limit::RateKey;
 use crate::session::{Client, SessionRepoError};
 use crate::user::{Credentials, Password, PasswordChange, User, UserPatch};
 
@@ -73,8 +74,11 @@ impl AccountService {
             return Ok(user);
         };
         let password = password.ok_or(AccountError::PasswordRequired)?;
-        self.count_attempt(&user.email).await?;
-        if self.hasher.verify(password, Some(hash)).await? { Ok(user) } else { Err(AccountError::WrongPassword) }
+        // Counted apart from sign-in, so that nobody else's failures prevent a signed-in user from this.
+        self.count_failure(&[RateKey::OwnPassword(user.id)], async {
+            if self.hasher.verify(password, Some(hash)).await? { Ok(user) } else { Err(AccountError::WrongPassword) }
+        })
+        .await
     }
 
     async fn require_recent_sign_in(&self, principal: &Principal) -> Result<(), AccountError> {

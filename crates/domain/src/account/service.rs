@@ -7,15 +7,17 @@ use secrecy::SecretString;
 
 use super::followed_sessions::FollowedSessions;
 use super::token_cache::TokenCache;
-use super::{AccessClaims, AccountError, IdentityProvider, PasswordHasher, SignedIn, TokenIssuer, TokenLifetimes};
+use super::{
+    AccessClaims, AccountError, IdentityProvider, PasswordHasher, SignUps, SignedIn, TokenIssuer, TokenLifetimes,
+};
 use crate::api_token::ApiTokenRepo;
 use crate::id::SessionId;
-use crate::runtime::rate_limit::{RateKey, RateLimiter};
+use crate::runtime::rate_limit::RateLimiter;
 use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, NewSession, SessionRepo, SessionRepoError};
 use crate::system::SystemRepo;
-use crate::user::{Email, User, UserRepo};
+use crate::user::{User, UserRepo};
 
 /// Manages accounts, sessions and tokens. The use cases are in the sibling modules.
 #[derive(Clone)]
@@ -33,6 +35,7 @@ pub struct AccountService {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) lifetimes: TokenLifetimes,
+    pub(super) sign_ups: SignUps,
     pub(super) token_cache: Arc<TokenCache>,
     pub(super) followed: Arc<FollowedSessions>,
 }
@@ -53,7 +56,7 @@ pub struct AccountPorts {
     pub tokens: Arc<dyn TokenIssuer>,
     /// External sign-in, if configured.
     pub provider: Option<Arc<dyn IdentityProvider>>,
-    /// Limits attempts to sign in.
+    /// Limits wrong passwords, registrations and new sessions.
     pub limiter: Arc<dyn RateLimiter>,
     /// Updates the last use of tokens.
     pub background: Arc<dyn Background>,
@@ -69,7 +72,7 @@ pub struct AccountPorts {
 
 impl AccountService {
     /// Creates the service.
-    pub fn new(ports: AccountPorts, lifetimes: TokenLifetimes) -> Self {
+    pub fn new(ports: AccountPorts, lifetimes: TokenLifetimes, sign_ups: SignUps) -> Self {
         let AccountPorts {
             users,
             sessions,
@@ -99,18 +102,20 @@ impl AccountService {
             clock,
             ids,
             lifetimes,
+            sign_ups,
             token_cache: Arc::new(TokenCache::new(timer.clone())),
             followed: Arc::new(FollowedSessions::new(timer)),
         }
     }
 
-    /// Counts an attempt to sign in to the account with this address.
-    pub(super) async fn count_attempt(&self, email: &Email) -> Result<(), AccountError> {
-        Ok(self.limiter.take(RateKey::SignInAccount(email.normalized())).await.permitted()?)
+    /// Returns who may create an account.
+    pub fn sign_ups(&self) -> &SignUps {
+        &self.sign_ups
     }
 
     /// Starts a session for `user`, whose token version must be that of the verified credentials.
     pub(super) async fn begin_session(&self, user: User, client: Client) -> Result<SignedIn, AccountError> {
+        self.count_request(user.id).await?;
         let (session, refresh_token) = self.new_session(client, user.token_version)?;
         let at = session.at;
         let session = match self.sessions.create(user.id, session).await {

@@ -1,17 +1,25 @@
 //! Registration, sign-in by password, refresh and sign-out.
 
 use super::{AccountError, AccountService, Registration, SignedIn};
+use crate::runtime::rate_limit::RateKey;
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, Rotation, SessionRepoError};
-use crate::user::{DisplayName, Email, NewUser, Password};
+use crate::user::{DisplayName, Email, NewUser, Password, User};
 
 impl AccountService {
     /// Creates an account and starts a session.
     ///
     /// # Errors
-    /// [`AccountError::EmailTaken`], [`AccountError::Hash`] when overloaded, or a storage failure.
+    /// [`AccountError::SignUpsClosed`], [`AccountError::RateLimited`], [`AccountError::EmailTaken`], [`AccountError::Hash`]
+    /// when overloaded, or a storage failure.
     pub async fn register(&self, registration: Registration, client: Client) -> Result<SignedIn, AccountError> {
         let Registration { email, password, name } = registration;
+        if !self.sign_ups.permit(&email) {
+            return Err(AccountError::SignUpsClosed);
+        }
+        if let Some(peer) = client.peer {
+            self.limiter.take(RateKey::Registration(peer.into())).await.permitted()?;
+        }
         let password_hash = Some(self.hasher.hash(password).await?);
         let name = name.unwrap_or_else(|| DisplayName::from_email(&email));
         let user = NewUser { id: self.ids.next().into(), email, name, password_hash, at: self.clock.now() };
@@ -19,8 +27,8 @@ impl AccountService {
         self.begin_session(user, client).await
     }
 
-    /// Signs in by email address and password. An unknown address takes as much time as a wrong password, and counts as an
-    /// attempt as well.
+    /// Signs in by email address and password. An unknown address takes as much time as a wrong password, and counts as one
+    /// as well.
     ///
     /// # Errors
     /// [`AccountError::InvalidCredentials`], [`AccountError::RateLimited`], [`AccountError::Hash`] when overloaded,
@@ -31,26 +39,33 @@ impl AccountService {
         password: Password,
         client: Client,
     ) -> Result<SignedIn, AccountError> {
+        let keys = match email {
+            Some(email) => vec![
+                RateKey::SignInAccountPeer(email.normalized(), client.peer.map(Into::into)),
+                RateKey::SignInAccount(email.normalized()),
+            ],
+            None => Vec::new(),
+        };
+        let user = self.count_failure(&keys, self.verify_password(email, password)).await?;
+        self.begin_session(user, client).await
+    }
+
+    /// Returns the user with this address and password.
+    async fn verify_password(&self, email: Option<&Email>, password: Password) -> Result<User, AccountError> {
         let credentials = match email {
-            Some(email) => {
-                self.count_attempt(email).await?;
-                self.system.credentials_by_email(&email.normalized()).await?
-            }
+            Some(email) => self.system.credentials_by_email(&email.normalized()).await?,
             None => None,
         };
         let hash = credentials.as_ref().and_then(|found| found.password_hash.clone());
         let is_valid = self.hasher.verify(password, hash).await?;
-        match credentials {
-            Some(found) if is_valid => self.begin_session(found.user, client).await,
-            _ => Err(AccountError::InvalidCredentials),
-        }
+        credentials.filter(|_| is_valid).map(|found| found.user).ok_or(AccountError::InvalidCredentials)
     }
 
     /// Exchanges a refresh token for a new pair of tokens. A token that was already used ends its session, because it may
     /// have been stolen.
     ///
     /// # Errors
-    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], or a storage failure.
+    /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], [`AccountError::RateLimited`], or a storage failure.
     pub async fn refresh(&self, refresh_token: &str, client: Client) -> Result<SignedIn, AccountError> {
         let hash = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token);
         let spent = hash.ok_or(AccountError::InvalidToken)?;
@@ -59,6 +74,7 @@ impl AccountService {
         if owner.expires_at <= at {
             return Err(AccountError::TokenExpired);
         }
+        self.count_request(owner.user).await?;
         let NewSecret { text, hash } = self.new_secret(SecretKind::RefreshToken)?;
         let rotation = Rotation { spent, next: hash, client, at, expires_at: at + self.lifetimes.refresh };
         match self.sessions.rotate(owner.user, owner.session, rotation).await {
@@ -74,15 +90,15 @@ impl AccountService {
         self.signed_in(user, owner.session, text, at)
     }
 
-    /// Ends the session of a refresh token with all its tokens. An invalid token is no error (RFC 7009, 2.2).
+    /// Ends the session of a refresh token with all its tokens. Returns whether the token belonged to a session; an invalid
+    /// token is no error (RFC 7009, 2.2).
     ///
     /// # Errors
     /// A storage failure.
-    pub async fn logout(&self, refresh_token: &str) -> Result<(), AccountError> {
-        let Some(hash) = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token) else { return Ok(()) };
-        if let Some(owner) = self.system.session_by_refresh_token(&hash).await? {
-            self.end_if_active(owner.user, owner.session).await?;
-        }
-        Ok(())
+    pub async fn logout(&self, refresh_token: &str) -> Result<bool, AccountError> {
+        let Some(hash) = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token) else { return Ok(false) };
+        let Some(owner) = self.system.session_by_refresh_token(&hash).await? else { return Ok(false) };
+        self.end_if_active(owner.user, owner.session).await?;
+        Ok(true)
     }
 }

@@ -5,6 +5,7 @@ mod external;
 mod profile;
 mod sessions;
 mod sign_in;
+mod tries;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -77,6 +78,7 @@ struct Ports {
     tokens: MockTokenIssuer,
     provider: Option<MockIdentityProvider>,
     limiter: MockRateLimiter,
+    sign_ups: SignUps,
     clock: Arc<ManualClock>,
 }
 
@@ -91,6 +93,7 @@ impl Ports {
             tokens: MockTokenIssuer::new(),
             provider: None,
             limiter: MockRateLimiter::new(),
+            sign_ups: SignUps::Open,
             clock: Arc::new(ManualClock::at(now())),
         }
     }
@@ -121,16 +124,15 @@ impl Ports {
         self
     }
 
-    /// Refuses one attempt with this key.
+    /// Refuses one try with this key.
     fn limiting(mut self, key: RateKey) -> Self {
-        let policy = RatePolicy { name: "test", quota: 1, window: Duration::from_mins(1) };
-        let refused = RateDecision::Refused { policy, retry_after: Duration::from_secs(7) };
-        self.limiter.expect_take().withf(move |taken| *taken == key).times(1).return_const(refused);
+        self.limiter.expect_take().withf(move |taken| *taken == key).times(1).return_const(refused());
         self
     }
 
     fn service(mut self) -> AccountService {
         self.limiter.expect_take().return_const(RateDecision::Unlimited);
+        self.limiter.expect_give_back().return_const(());
         let mut ids = MockIdGenerator::new();
         ids.expect_next().returning(|| ada().id.as_uuid());
         let mut background = MockBackground::new();
@@ -152,8 +154,14 @@ impl Ports {
             timer: self.clock,
             ids: Arc::new(ids),
         };
-        AccountService::new(ports, TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) })
+        let lifetimes = TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) };
+        AccountService::new(ports, lifetimes, self.sign_ups)
     }
+}
+
+fn refused() -> RateDecision {
+    let policy = RatePolicy { name: "test", quota: 1, window: Duration::from_mins(1) };
+    RateDecision::Refused { policy, retry_after: Duration::from_secs(7) }
 }
 
 #[track_caller]

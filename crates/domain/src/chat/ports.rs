@@ -1,5 +1,6 @@
 //! The ports and options of the chat.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,10 +49,12 @@ pub struct ChatOptions {
     /// Maximum number of existing tasks that a turn may delete or overwrite without a confirmation. 0 requires one for
     /// every task.
     pub confirm_above: usize,
+    /// Number of tokens of a user per day (UTC) from which no turn starts that calls a model; `None` for no limit.
+    pub tokens_per_day: Option<NonZeroU32>,
 }
 
 impl Default for ChatOptions {
     fn default() -> Self {
-        Self { history_tokens: 8000, model_deadline: Duration::from_mins(2), confirm_above: 3 }
+        Self { history_tokens: 8000, model_deadline: Duration::from_mins(2), confirm_above: 3, tokens_per_day: None }
     }
 }

@@ -1,6 +1,7 @@
 //! The use cases of the chat.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use futures_channel::oneshot;
@@ -22,6 +23,7 @@ use crate::conversation::{
 use crate::id::{ConversationId, TurnId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope};
+use crate::runtime::rate_limit::{RateLimited, RatePolicy};
 
 /// A message with the current status of its changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,11 @@ impl ChatService {
     /// Creates the service.
     pub fn new(ports: ChatPorts, options: ChatOptions) -> Self {
         Self { ports, options }
+    }
+
+    /// Returns the provider of the assistant.
+    pub fn provider(&self) -> &str {
+        self.ports.llm.provider()
     }
 
     /// Sends a message and waits for the answer. The turn runs in the background and continues if the caller is dropped.
@@ -279,13 +286,17 @@ async fn work(
     outcome: Outcome,
     sender: oneshot::Sender<Result<Started, ChatError>>,
 ) {
-    let started = match start(&ports, &request).await {
+    let started = match start(&ports, options, &request).await {
         Ok(TurnStart::New { turn, pending, time_zone }) => StartedTurn { turn, resumed: None, pending, time_zone },
         Ok(TurnStart::Resumed { turn, parts, usage, at, pending, time_zone }) => {
             StartedTurn { turn, resumed: Some(Resumed { parts, usage, at }), pending, time_zone }
         }
         Ok(TurnStart::AlreadyAnswered(stored)) => {
             let _dropped = sender.send(Ok(Started::AlreadyAnswered(stored)));
+            return;
+        }
+        Ok(TurnStart::TokensUsedUp) => {
+            let _dropped = sender.send(Err(ChatError::TokensUsedUp(tokens_used_up(options, request.at))));
             return;
         }
         Err(error) => {
@@ -309,6 +320,15 @@ async fn work(
     if let Err(Err(error)) = answer.send(outcome) {
         ports.failures.record("a turn", &error);
     }
+}
+
+/// The limit of tokens per day (UTC), which ends with the day of `at`.
+fn tokens_used_up(options: ChatOptions, at: DateTime<Utc>) -> RateLimited {
+    let window = Duration::from_hours(24);
+    let passed = (at.time() - NaiveTime::MIN).to_std().unwrap_or_default();
+    let quota = options.tokens_per_day.map_or(0, u32::from);
+    let policy = RatePolicy { name: "chat-tokens", quota, window };
+    RateLimited { policy, retry_after: window.saturating_sub(passed) }
 }
 
 /// A turn that can be followed and stopped until this value is dropped.

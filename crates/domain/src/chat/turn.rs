@@ -75,7 +75,11 @@ pub(super) struct Resumed {
 }
 
 /// Stores the user's message together with the running turn.
-pub(super) async fn start(ports: &ChatPorts, request: &TurnRequest) -> Result<TurnStart, ConversationRepoError> {
+pub(super) async fn start(
+    ports: &ChatPorts,
+    options: ChatOptions,
+    request: &TurnRequest,
+) -> Result<TurnStart, ConversationRepoError> {
     let NewMessage { target, input, idempotency } = request.message.clone();
     let (text, confirms) = match &input {
         ChatInput::Text(text) => (text.as_str(), None),
@@ -108,6 +112,8 @@ pub(super) async fn start(ports: &ChatPorts, request: &TurnRequest) -> Result<Tu
         provider: ports.llm.provider().to_owned(),
         model: ports.llm.model().to_owned(),
         confirms,
+        // A confirmation calls no model.
+        tokens_per_day: options.tokens_per_day.filter(|_| confirms.is_none()),
         at: request.at,
         idempotency,
     };

@@ -1,5 +1,6 @@
 //! The repository of conversations, turns and messages.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -37,6 +38,8 @@ pub struct NewTurn {
     pub model: String,
     /// The pending action that the turn confirms, if any.
     pub confirms: Option<PendingActionId>,
+    /// The number of tokens on the day (UTC) of `at` from which the turn does not start; `None` for no limit.
+    pub tokens_per_day: Option<NonZeroU32>,
     /// The idempotency of the request, if it has a key.
     pub idempotency: Option<Idempotency>,
     /// The start.
@@ -83,6 +86,8 @@ pub enum TurnStart {
     },
     /// The completed or stopped turn of an earlier identical request.
     AlreadyAnswered(Box<StoredAnswer>),
+    /// Nothing was started, because the owner has used the tokens of the day.
+    TokensUsedUp,
 }
 
 /// A stored turn and its answer.
@@ -222,7 +227,9 @@ pub trait ConversationRepo: Send + Sync {
     /// message of the assistant. MUST return [`ConversationRepoError::TurnInProgress`] and store nothing when another turn
     /// with a valid lease runs; one with an expired lease MUST be marked failed first. MUST return
     /// [`ConversationRepoError::NotPending`] and store nothing when the turn confirms an action that is not pending in that
-    /// conversation at `turn.at`.
+    /// conversation at `turn.at`. MUST return [`TurnStart::TokensUsedUp`] and store nothing when the owner has used
+    /// `turn.tokens_per_day` tokens or more on that day, unless the idempotency key determines another result than a new
+    /// attempt.
     ///
     /// An idempotency key identifies at most one turn of an owner, even if its conversation was deleted. A key whose turn
     /// started less than [`IDEMPOTENCY_TTL`](crate::conversation::turn::IDEMPOTENCY_TTL) ago MUST NOT start another turn: with another
@@ -265,6 +272,10 @@ pub trait ConversationRepo: Send + Sync {
         id: ConversationId,
         now: DateTime<Utc>,
     ) -> Result<Option<PendingAction>, ConversationRepoError>;
+
+    /// Adds to the number of tokens that the owner has used on the day (UTC) of `at`, the newest day that is counted. The
+    /// number MUST NOT depend on turns or conversations, which the owner can delete. Does nothing when there is no such user.
+    async fn count_tokens(&self, owner: UserId, tokens: u64, at: DateTime<Utc>) -> Result<(), ConversationRepoError>;
 
     /// Returns the usage of the owner's ended turns that started at `since` or later, newest day first, then by provider
     /// and model.

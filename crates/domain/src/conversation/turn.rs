@@ -133,6 +133,13 @@ pub struct Usage {
     pub tokens_out: u64,
 }
 
+impl Usage {
+    /// Returns the number of all tokens.
+    pub fn total(self) -> u64 {
+        self.tokens_in.saturating_add(self.tokens_out)
+    }
+}
+
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.tokens_in = self.tokens_in.saturating_add(other.tokens_in);

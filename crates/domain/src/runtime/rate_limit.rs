@@ -15,11 +15,17 @@ pub enum RateKey {
     Chat(UserId),
     /// Other requests, per user.
     Api(UserId),
-    /// Attempts to sign in, per normalized email address. Addresses without an account are counted too, so that the limit
-    /// does not reveal which accounts exist.
-    SignInAccount(NormalizedText),
-    /// Attempts to sign in, per client network.
+    /// Failed requests without a token, per client network.
     SignInPeer(PeerNetwork),
+    /// Wrong passwords at sign-in, per normalized email address and client network, if that is known. Addresses without an
+    /// account are counted too, so that the limit does not reveal which accounts exist.
+    SignInAccountPeer(NormalizedText, Option<PeerNetwork>),
+    /// Wrong passwords at sign-in from all networks, per normalized email address.
+    SignInAccount(NormalizedText),
+    /// Registrations, per client network.
+    Registration(PeerNetwork),
+    /// Wrong passwords with which a signed-in user confirms a change of the account, per user.
+    OwnPassword(UserId),
 }
 
 /// The network of a client: an IPv4 address, or the /64 of an IPv6 address, which is the smallest network that a subscriber
@@ -95,12 +101,18 @@ impl RateDecision {
 
 /// Counts and limits actions.
 ///
+/// Where failures are limited, a try is taken before it is made and given back if it succeeds. Tries at the same time
+/// therefore cannot exceed the limit.
+///
 /// An adapter MUST bound the number of keys in memory.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
     /// Counts an action for `key` if it is allowed. A refused action MUST NOT count.
     async fn take(&self, key: RateKey) -> RateDecision;
+
+    /// Gives back an action that was allowed for `key`. MUST NOT raise the rest above the quota, nor that of another key.
+    async fn give_back(&self, key: RateKey);
 }
 
 #[cfg(test)]

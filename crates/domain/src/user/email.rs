@@ -32,6 +32,11 @@ impl Email {
     pub fn local_part(&self) -> &str {
         self.0.rsplit_once('@').map_or(self.0.as_str(), |(local, _)| local)
     }
+
+    /// Returns the part after the `@`.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
 }
 
 /// The text is not an [`Email`].
@@ -81,7 +86,7 @@ mod tests {
         let email: Email = " Ada@Example.COM ".parse().unwrap();
         assert_eq!(email.as_str(), "Ada@Example.COM");
         assert_eq!(email.normalized(), "ada@example.com".parse::<Email>().unwrap().normalized());
-        assert_eq!(email.local_part(), "Ada");
+        assert_eq!((email.local_part(), email.domain()), ("Ada", "Example.COM"));
     }
 
     #[test]

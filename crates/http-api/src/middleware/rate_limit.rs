@@ -1,7 +1,7 @@
 //! Enforces the rate limit of a route, and adds the headers that describe it.
 //!
-//! A response describes one limit: the exceeded one if the request was refused, else the route's. A sign-in attempt also
-//! counts for its account; that limit is described only when it is exceeded.
+//! A response describes one limit: the exceeded one if the request was refused, else the route's, before a try is given
+//! back. A sign-in also counts for its account; that limit is described only when it is exceeded.
 
 use std::net::IpAddr;
 
@@ -25,31 +25,42 @@ pub(crate) enum Limit {
     Chat,
     /// Other requests, per user.
     Api,
-    /// Sign-in attempts, per peer address.
+    /// Requests without a token that fail, per peer address.
     SignIn,
 }
+
+/// In the extensions of a response: the request stays counted, although the response is a success.
+pub(crate) struct StaysCounted;
 
 /// The decision of the route's limit, in the request's extensions.
 #[derive(Clone, Copy)]
 struct Counted(RateDecision);
 
 /// Middleware: counts a request, and refuses it if the limit is exceeded. It must run after authentication, so that a
-/// request cannot use up another user's limit.
+/// request cannot use up another user's limit. A successful request without a token is given back afterwards.
 pub(crate) async fn enforce(
     request: ServiceRequest,
     next: Next<BoxBody>,
     limit: Limit,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match decide(&request, limit).await {
-        Ok(decision) => {
-            request.extensions_mut().insert(Counted(decision));
-            next.call(request).await
-        }
-        Err(error) => Ok(request.error_response(error)),
+    let taken = match take(&request, limit).await {
+        Ok(taken) => taken,
+        Err(error) => return Ok(request.error_response(error)),
+    };
+    let Some((limiter, key)) = taken else { return next.call(request).await };
+    let response = next.call(request).await?;
+    let stays_counted = response.response().extensions().contains::<StaysCounted>();
+    if limit == Limit::SignIn && response.status().is_success() && !stays_counted {
+        limiter.give_back(key).await;
     }
+    Ok(response)
 }
 
-async fn decide(request: &ServiceRequest, limit: Limit) -> Result<RateDecision, ApiError> {
+/// Counts a request. Returns the limiter and the key that it is counted for, if there is one.
+async fn take(
+    request: &ServiceRequest,
+    limit: Limit,
+) -> Result<Option<(web::Data<dyn RateLimiter>, RateKey)>, ApiError> {
     let Some(limiter) = request.app_data::<web::Data<dyn RateLimiter>>() else {
         return Err(ApiError::Internal("the rate limiter is missing in the application data".to_owned()));
     };
@@ -58,12 +69,13 @@ async fn decide(request: &ServiceRequest, limit: Limit) -> Result<RateDecision, 
         Limit::Api => RateKey::Api(user(request)?),
         Limit::SignIn => match peer(request) {
             Some(peer) => RateKey::SignInPeer(peer.into()),
-            None => return Ok(RateDecision::Unlimited),
+            None => return Ok(None),
         },
     };
-    let decision = limiter.take(key).await;
+    let decision = limiter.take(key.clone()).await;
     decision.permitted()?;
-    Ok(decision)
+    request.extensions_mut().insert(Counted(decision));
+    Ok(Some((limiter.clone(), key)))
 }
 
 fn user(request: &ServiceRequest) -> Result<UserId, ApiError> {

@@ -13,6 +13,7 @@ pub(crate) enum Code {
     Forbidden,
     CorsRefused,
     InsufficientScope,
+    SignupsClosed,
     NotFound,
     TaskNotFound,
     ConversationNotFound,
@@ -76,6 +77,9 @@ impl Code {
             Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "The path belongs to another user"),
             Self::CorsRefused => ("CORS_REFUSED", StatusCode::FORBIDDEN, "The CORS policy does not allow this request"),
             Self::InsufficientScope => ("INSUFFICIENT_SCOPE", StatusCode::FORBIDDEN, "The token does not allow this"),
+            Self::SignupsClosed => {
+                ("SIGNUPS_CLOSED", StatusCode::FORBIDDEN, "This server does not accept new accounts with this email")
+            }
             Self::NotFound => ("NOT_FOUND", StatusCode::NOT_FOUND, "There is nothing at this address"),
             Self::TaskNotFound => ("TASK_NOT_FOUND", StatusCode::NOT_FOUND, "Task not found"),
             Self::ConversationNotFound => ("CONVERSATION_NOT_FOUND", StatusCode::NOT_FOUND, "Conversation not found"),

@@ -110,6 +110,12 @@ impl Problem {
         fields.fold(self.with_retry_after(limited.retry_after), |problem, (name, value)| problem.header(name, value))
     }
 
+    /// Adds the headers of the exceeded limit of tokens per day.
+    pub(crate) fn with_token_limit(self, limited: &RateLimited) -> Self {
+        let fields = rate_limit_headers::token_fields(&limited.policy, limited.retry_after);
+        fields.fold(self.with_retry_after(limited.retry_after), |problem, (name, value)| problem.header(name, value))
+    }
+
     /// Adds the headers of the limit of open streams.
     pub(crate) fn with_stream_limit(self) -> Self {
         let fields = rate_limit_headers::stream_fields(STREAMS_RETRY_AFTER);

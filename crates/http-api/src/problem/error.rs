@@ -197,6 +197,7 @@ fn account(error: &AccountError) -> Problem {
             "Sign in again first: the account has no password, and this sign-in is more than 10 minutes old",
         ),
         AccountError::EmailTaken => Problem::new(Code::EmailTaken).with_field(Some("email".to_owned())),
+        AccountError::SignUpsClosed => Code::SignupsClosed.into(),
         AccountError::InvalidToken | AccountError::Sessions(SessionRepoError::NotFound | SessionRepoError::Reused) => {
             Problem::new(Code::Unauthorized).with_challenge(Challenge::InvalidToken)
         }
@@ -291,6 +292,9 @@ fn contention() -> Problem {
 fn chat(error: &ChatError) -> Problem {
     match error {
         ChatError::InsufficientScope(missing) => insufficient_scope(*missing),
+        ChatError::TokensUsedUp(limited) => Problem::new(Code::RateLimited)
+            .with_message("The assistant's tokens of today are used up; the day ends at midnight (UTC)")
+            .with_token_limit(limited),
         ChatError::Conversations(ConversationRepoError::NotFound) => Code::ConversationNotFound.into(),
         ChatError::Conversations(ConversationRepoError::TurnInProgress) => Code::TurnInProgress.into(),
         ChatError::Conversations(ConversationRepoError::NoTurn) => {

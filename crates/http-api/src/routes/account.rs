@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::extract::client::Caller;
 use crate::extract::json::{Json, OptionalJson, new_password, optional_password, password, secret};
+use crate::middleware::rate_limit::StaysCounted;
 use crate::problem::{ApiError, RequestError};
 use crate::schema::account::{SessionBody, UserBody};
 
@@ -156,8 +157,12 @@ pub(crate) async fn logout(
     accounts: Data<AccountService>,
     Json(body): Json<RefreshBody>,
 ) -> Result<HttpResponse, ApiError> {
-    accounts.logout(body.refresh_token.expose_secret()).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let has_ended = accounts.logout(body.refresh_token.expose_secret()).await?;
+    let mut response = HttpResponse::NoContent().finish();
+    if !has_ended {
+        response.extensions_mut().insert(StaysCounted);
+    }
+    Ok(response)
 }
 
 /// Get the user's account.

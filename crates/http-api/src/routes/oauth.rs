@@ -135,8 +135,8 @@ pub(crate) async fn begin(
     ),
     responses((status = 302, description = "Redirects to `FRONTEND_URL/auth/callback` with a `code` for `POST /auth/exchange`, if a link \
         was begun with a `link_code` for `POST /auth/google/link/complete` (both for one use, 60 seconds), or with an `error`: \
-        `oauth_denied`, `oauth_failed`, `oauth_unavailable`, `email_not_verified`, `account_exists` or another code in lower \
-        case.", headers(
+        `oauth_denied`, `oauth_failed`, `oauth_unavailable`, `email_not_verified`, `account_exists`, `signups_closed` or another \
+        code in lower case.", headers(
         ("Location" = String, description = "The page of the frontend."),
         ("Set-Cookie" = String, description = "Removes the cookie of the sign-in.")))),
 )]

@@ -1,5 +1,6 @@
 //! Tests of the routes, by noun as in `crate::routes`.
 
+mod about;
 mod account;
 mod api_token;
 mod change;

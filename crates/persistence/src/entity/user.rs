@@ -20,6 +20,8 @@ pub(crate) struct Model {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) change_seq: i64,
+    pub(crate) tokens_day: Option<Timestamp>,
+    pub(crate) tokens_used: i64,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -54,6 +56,8 @@ mod tests {
             created_at: at,
             updated_at: at,
             change_seq: 0,
+            tokens_day: None,
+            tokens_used: 0,
         };
         assert_eq!(format!("{row:?}"), "Model { id: 00000000-0000-0000-0000-000000000000, .. }");
     }

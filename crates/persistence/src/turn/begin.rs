@@ -14,7 +14,7 @@ use sea_orm::{ColumnTrait as _, ConnectionTrait as _, DbErr, QueryResult};
 use uuid::Uuid;
 
 use super::rows::{StoredTurn, usage};
-use super::{pending, statements};
+use super::{pending, statements, tokens};
 use crate::database::{Database, Guard, Outcome, Row};
 use crate::entity::{Timestamp, turn};
 use crate::error::{corrupt, storage};
@@ -41,15 +41,16 @@ pub(crate) async fn begin(
         let Some(request) = &new.idempotency else { return outcome };
         let key_may_be_known = matches!(
             outcome,
-            Err(ConversationRepoError::IdempotencyKeyReused
-                | ConversationRepoError::NotFound
-                | ConversationRepoError::NotPending
-                | ConversationRepoError::TurnInProgress)
+            Ok(TurnStart::TokensUsedUp)
+                | Err(ConversationRepoError::IdempotencyKeyReused
+                    | ConversationRepoError::NotFound
+                    | ConversationRepoError::NotPending
+                    | ConversationRepoError::TurnInProgress)
         );
         if !key_may_be_known {
             return outcome;
         }
-        // The result for a known key takes precedence over these errors.
+        // The result for a known key takes precedence over these.
         let Some(earlier) = find_by_key(database, owner, request).await? else { return outcome };
         if new.at - earlier.started_at() >= IDEMPOTENCY_TTL {
             if release_key || !matches!(outcome, Err(ConversationRepoError::TurnInProgress)) {
@@ -73,6 +74,9 @@ pub(crate) async fn begin(
                 return Err(ConversationRepoError::IdempotencyInProgress);
             }
             TurnState::Running | TurnState::Failed => {
+                if matches!(outcome, Ok(TurnStart::TokensUsedUp)) {
+                    return outcome;
+                }
                 if let Some(resumed) = resume(database, owner, &new, request, earlier.turn()?).await? {
                     return Ok(resumed);
                 }
@@ -97,6 +101,8 @@ async fn try_begin(
     if let Some(request) = new.idempotency.as_ref().filter(|request| request.reuse == KeyReuse::Refuse) {
         other = Some(batch.query(&idempotency::select(owner, &request.key, new.at), Guard::NoRows));
     }
+    let limit = new.tokens_per_day.map(|limit| tokens::used_up(owner, limit, new.at));
+    let limit = limit.map(|select| batch.query(&select, Guard::NoRows));
     let (conversation, lock) = match &new.target {
         ConversationTarget::New(id, title) => {
             let insert = statements::insert_conversation(owner, *id, title, None, MESSAGES_PER_TURN, at);
@@ -133,6 +139,7 @@ async fn try_begin(
     let results = match database.write(batch).await? {
         Outcome::Committed(results) => results,
         Outcome::Refused(step) if Some(step) == other => return Err(ConversationRepoError::IdempotencyKeyReused),
+        Outcome::Refused(step) if Some(step) == limit => return Ok(TurnStart::TokensUsedUp),
         Outcome::Refused(step) if step == lock || step == time_zone => return Err(ConversationRepoError::NotFound),
         Outcome::Refused(step) if Some(step) == confirm => return Err(ConversationRepoError::NotPending),
         Outcome::Refused(_) => return Err(ConversationRepoError::TurnInProgress),

@@ -283,6 +283,7 @@ pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow:
         provider: "offline".into(),
         model: "v1".into(),
         confirms: None,
+        tokens_per_day: None,
         idempotency: None,
         at,
     })

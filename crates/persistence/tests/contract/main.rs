@@ -70,4 +70,5 @@ mod turn {
     mod race;
     mod resume;
     mod stored;
+    mod tokens;
 }

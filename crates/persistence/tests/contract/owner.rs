@@ -326,6 +326,9 @@ async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> an
     let mut other = new_turn(ConversationTarget::Existing(turn.conversation), at(86_400_000_021))?;
     other.idempotency = Some(request("other", 1, KeyReuse::Refuse)?);
     drive!(record, fixture, conversations.begin_turn(owner, other)).err();
+    drive!(record, fixture, conversations.count_tokens(owner, 7, at(0)))?;
+    let limited = NewTurn { tokens_per_day: std::num::NonZeroU32::new(7), ..new_turn(new_conversation()?, at(0))? };
+    drive!(record, fixture, conversations.begin_turn(owner, limited))?;
     drive!(record, fixture, conversations.usage(owner, at(0)))?;
     Ok(())
 }

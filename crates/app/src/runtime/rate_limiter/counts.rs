@@ -4,7 +4,7 @@
 //! once before keys that were used repeatedly: no number of one-time keys evicts a key that is in use. To evict one, an
 //! attacker has to use about [`Counts::CAPACITY`] other keys, most of them several times, and gains one quota.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use governor::nanos::Nanos;
 use governor::state::StateStore;
@@ -12,12 +12,20 @@ use quick_cache::unsync::Cache;
 
 use crate::runtime::lock::lock;
 
-/// For each key the time at which its whole quota is restored.
-pub(super) struct Counts(Mutex<Cache<u64, Nanos>>);
+/// For each key the time at which its whole quota is restored. Clones share the counts.
+#[derive(Clone)]
+pub(super) struct Counts(Arc<Mutex<Cache<u64, Nanos>>>);
 
 impl Counts {
     /// Maximum number of keys, about 5 MB.
     pub(super) const CAPACITY: usize = 65_536;
+
+    /// Restores the quota of `key` earlier by `interval`. A time in the past means the whole quota too.
+    pub(super) fn restore(&self, key: u64, interval: Nanos) {
+        if let Some(mut full_at) = lock(&self.0).peek_mut(&key) {
+            *full_at = full_at.saturating_sub(interval);
+        }
+    }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -27,7 +35,7 @@ impl Counts {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self(Mutex::new(Cache::new(Self::CAPACITY)))
+        Self(Arc::new(Mutex::new(Cache::new(Self::CAPACITY))))
     }
 }
 

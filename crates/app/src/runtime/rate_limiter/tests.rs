@@ -1,6 +1,6 @@
 //! The limits, on a manual clock.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::thread;
 
 use domain::runtime::ManualClock;
@@ -32,6 +32,10 @@ impl Fixture {
         self.limiter.take(key.clone()).now_or_never().unwrap()
     }
 
+    fn give_back(&self, key: &RateKey) {
+        self.limiter.give_back(key.clone()).now_or_never().unwrap();
+    }
+
     /// Takes until the first refusal. Returns how many were allowed.
     fn take_all(&self, key: &RateKey) -> u32 {
         let mut taken = 0;
@@ -57,9 +61,18 @@ fn account(email: &str) -> RateKey {
     RateKey::SignInAccount(NormalizedText::new(email))
 }
 
+fn account_from(email: &str, network: &str) -> RateKey {
+    let network = network.parse::<IpAddr>().unwrap();
+    RateKey::SignInAccountPeer(NormalizedText::new(email), Some(network.into()))
+}
+
 /// A key with a /64 of its own for each number.
 fn peer(number: u64) -> RateKey {
     RateKey::SignInPeer(IpAddr::from(Ipv6Addr::from_bits(u128::from(number) << 64)).into())
+}
+
+fn registration() -> RateKey {
+    RateKey::Registration(IpAddr::from(Ipv4Addr::LOCALHOST).into())
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -133,8 +146,8 @@ fn an_interval_that_is_not_a_whole_number_of_seconds_is_exact() {
 fn users_and_limits_are_counted_separately() {
     let fixture = Fixture::new(3);
     let api = |user| RateKey::Api(Uuid::from_u128(user).into());
-    let keys = [chat(1), chat(2), api(1), api(2), peer(1), peer(2)];
-    assert_eq!(keys.map(|key| fixture.take_all(&key)), [3; 6]);
+    let keys = [chat(1), chat(2), api(1), api(2), peer(1), peer(2), registration()];
+    assert_eq!(keys.map(|key| fixture.take_all(&key)), [3; 7]);
     let policy = |key| match fixture.take(&key) {
         RateDecision::Refused { policy, .. } => (policy.name, policy.quota, policy.window),
         decision => panic!("{decision:?}"),
@@ -143,30 +156,94 @@ fn users_and_limits_are_counted_separately() {
     assert_eq!(policy(chat(1)), ("chat", 3, minute));
     assert_eq!(policy(api(1)), ("api", 3, minute));
     assert_eq!(policy(peer(1)), ("sign-in-peer", 3, minute));
+    assert_eq!(policy(registration()), ("registration", 3, minute));
 }
 
 #[test]
-fn an_account_allows_ten_attempts_and_then_one_a_minute_regardless_of_the_limit_per_network() {
+fn ten_wrong_passwords_and_then_one_a_minute_are_allowed_for_an_account_from_a_network() {
     let fixture = Fixture::new(1_000);
-    assert_eq!(fixture.take_all(&account("Ada@example.com")), 10);
-    assert_eq!(fixture.take_all(&account("ada@EXAMPLE.com")), 0);
-    assert_eq!(fixture.take_all(&account("bob@example.com")), 10);
-    let policy = RatePolicy { name: "sign-in-account", quota: 10, window: Duration::from_mins(10) };
+    let ada = account_from("ada@example.com", "192.0.2.1");
+    assert_eq!(fixture.take_all(&account_from("Ada@example.com", "192.0.2.1")), 10);
+    assert_eq!(fixture.take_all(&account_from("ada@EXAMPLE.com", "::ffff:192.0.2.1")), 0);
+    assert_eq!(fixture.take_all(&account_from("ada@example.com", "192.0.2.2")), 10);
+    assert_eq!(fixture.take_all(&account_from("bob@example.com", "192.0.2.1")), 10);
+    assert_eq!(fixture.take_all(&RateKey::SignInAccountPeer(NormalizedText::new("ada@example.com"), None)), 10);
+    assert_eq!(fixture.take_all(&RateKey::OwnPassword(Uuid::nil().into())), 10);
+    let policy = RatePolicy { name: "sign-in-account-peer", quota: 10, window: Duration::from_mins(10) };
     let refused = RateDecision::Refused { policy, retry_after: Duration::from_mins(1) };
-    assert_eq!(fixture.take(&account("ada@example.com")), refused);
+    assert_eq!(fixture.take(&ada), refused);
     fixture.advance(seconds(59));
-    assert_eq!(fixture.take_all(&account("ada@example.com")), 0);
+    assert_eq!(fixture.take_all(&ada), 0);
     fixture.advance(seconds(1));
-    assert_eq!(fixture.take_all(&account("ada@example.com")), 1);
+    assert_eq!(fixture.take_all(&ada), 1);
+}
+
+#[test]
+fn an_account_allows_the_wrong_passwords_of_ten_networks() {
+    let fixture = Fixture::new(1_000);
+    assert_eq!(fixture.take_all(&account("Ada@example.com")), 100);
+    assert_eq!(fixture.take_all(&account("bob@example.com")), 100);
+    let policy = RatePolicy { name: "sign-in-account", quota: 100, window: Duration::from_mins(10) };
+    let refused = RateDecision::Refused { policy, retry_after: seconds(6) };
+    assert_eq!(fixture.take(&account("ada@example.com")), refused);
+    fixture.advance(Duration::from_mins(1));
+    assert_eq!(fixture.take_all(&account("ada@example.com")), 10);
+}
+
+#[test]
+fn a_try_that_is_given_back_is_available_again_to_its_key_only() {
+    let fixture = Fixture::new(20);
+    assert_eq!((fixture.take_all(&peer(1)), fixture.take_all(&peer(2))), (20, 20));
+    for _ in 0..3 {
+        fixture.give_back(&peer(1));
+    }
+    assert_eq!((fixture.take_all(&peer(1)), fixture.take_all(&peer(2))), (3, 0));
+    assert_eq!(fixture.retry_after(&peer(1)), seconds(3));
+}
+
+#[test]
+fn giving_back_never_exceeds_the_quota() {
+    let fixture = Fixture::new(20);
+    // A key that is not counted.
+    fixture.give_back(&peer(1));
+    assert_eq!(fixture.take_all(&peer(1)), 20);
+    // Tries that have been restored in the meantime.
+    fixture.advance(seconds(60));
+    for _ in 0..20 {
+        fixture.give_back(&peer(1));
+    }
+    assert_eq!(fixture.take_all(&peer(1)), 20);
+}
+
+#[test]
+fn any_number_of_successes_does_not_restore_failures() {
+    let fixture = Fixture::new(20);
+    let mut failures = 0;
+    for _ in 0..1_000 {
+        if fixture.take(&peer(1)).permitted().is_ok() {
+            fixture.give_back(&peer(1));
+        }
+        failures += u32::from(fixture.take(&peer(1)).permitted().is_ok());
+    }
+    assert_eq!(failures, 20);
 }
 
 #[test]
 fn a_quota_of_zero_disables_all_limits() {
     let fixture = Fixture::new(0);
-    for key in [chat(1), RateKey::Api(Uuid::nil().into()), account("ada@example.com"), peer(1)] {
-        for _ in 0..100 {
+    for key in [
+        chat(1),
+        RateKey::Api(Uuid::nil().into()),
+        account("ada@example.com"),
+        account_from("ada@example.com", "::1"),
+        peer(1),
+        registration(),
+        RateKey::OwnPassword(Uuid::nil().into()),
+    ] {
+        for _ in 0..200 {
             assert_eq!(fixture.take(&key), RateDecision::Unlimited);
         }
+        fixture.give_back(&key);
     }
 }
 
@@ -179,6 +256,26 @@ fn concurrent_requests_do_not_exceed_the_quota() {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(taken, 1_000);
+    }
+}
+
+#[test]
+fn concurrent_successes_neither_add_to_the_failures_nor_use_up_the_quota() {
+    let fixture = Fixture::new(1_000);
+    for user in 0..20 {
+        let kept: u32 = thread::scope(|scope| {
+            let succeed_and_fail = || {
+                let mut kept = 0;
+                while fixture.take(&chat(user)).permitted().is_ok() {
+                    fixture.give_back(&chat(user));
+                    kept += u32::from(fixture.take(&chat(user)).permitted().is_ok());
+                }
+                kept
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(succeed_and_fail)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(kept + fixture.take_all(&chat(user)), 1_000);
     }
 }
 

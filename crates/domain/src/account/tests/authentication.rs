@@ -90,7 +90,7 @@ type Revocation = fn(AccountService) -> futures_util::future::BoxFuture<'static,
 #[tokio::test]
 async fn a_revocation_by_this_process_takes_effect_at_once() {
     let revocations: [(&str, Revocation); 6] = [
-        ("logout", |service| Box::pin(async move { service.logout("refresh").await.unwrap() })),
+        ("logout", |service| Box::pin(async move { assert!(service.logout("refresh").await.unwrap()) })),
         ("one session", |service| Box::pin(async move { service.end_session(&signed_in(), session()).await.unwrap() })),
         ("all sessions", |service| Box::pin(async move { service.end_sessions(&signed_in()).await.unwrap() })),
         ("deletion", |service| {

@@ -217,6 +217,34 @@ async fn an_existing_account_with_the_same_email_is_not_taken_over() {
 }
 
 #[tokio::test]
+async fn closed_sign_ups_create_no_account_and_keep_existing_ones() {
+    for (sign_ups, created) in [("closed", false), ("example.org", false), ("EXAMPLE.com", true)] {
+        let mut ports = spending(started(identity(), None), true);
+        ports.sign_ups = sign_ups.parse().unwrap();
+        ports.system.expect_user_by_external_account().returning(|_| Ok(None));
+        ports.system.expect_credentials_by_email().returning(|_| Ok(None));
+        ports.users.expect_create_external().times(usize::from(created)).returning(|_, _| Ok(ada()));
+        ports.sessions.expect_create_code().returning(|_, _| Ok(()));
+        match ports.service().finish_external(callback()).await {
+            Ok(_) => assert!(created, "{sign_ups}"),
+            Err(AccountError::SignUpsClosed) => assert!(!created, "{sign_ups}"),
+            Err(error) => panic!("{sign_ups}: {error:?}"),
+        }
+    }
+    let mut linked = creating_a_code(spending(started(identity(), None), true));
+    linked.sign_ups = SignUps::Closed;
+    linked.system.expect_user_by_external_account().returning(|_| Ok(Some(ada())));
+    linked.service().finish_external(callback()).await.unwrap();
+    // The owner of a password account can link it.
+    let mut known = spending(started(identity(), None), true);
+    known.sign_ups = SignUps::Closed;
+    known.system.expect_user_by_external_account().returning(|_| Ok(None));
+    known.system.expect_credentials_by_email().returning(|_| Ok(Some(credentials(Some("phc")))));
+    let error = external(known.service().finish_external(callback()).await);
+    assert!(matches!(error, ExternalSignInError::AccountExists), "{error:?}");
+}
+
+#[tokio::test]
 async fn concurrent_sign_ins_share_one_account() {
     let mut ports = creating_a_code(spending(started(identity(), None), true));
     let mut queries = 0;

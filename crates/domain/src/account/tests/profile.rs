@@ -48,14 +48,6 @@ async fn a_wrong_or_missing_password_changes_and_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn password_checks_count_as_sign_in_attempts() {
-    let mut ports = Ports::new().limiting(RateKey::SignInAccount(ada().email.normalized()));
-    ports.users.expect_credentials().returning(|_| Ok(credentials(Some("phc"))));
-    let error = ports.service().delete_me(&signed_in(), Some(Password::unvalidated("guess"))).await.unwrap_err();
-    assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
-}
-
-#[tokio::test]
 async fn an_account_without_a_password_requires_a_recent_sign_in() {
     for (minutes, recent) in [(0, true), (10, true), (11, false)] {
         let mut ports = Ports::new();

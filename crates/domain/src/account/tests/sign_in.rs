@@ -1,5 +1,7 @@
 //! Registration, sign-in by password, refresh and sign-out.
 
+use std::net::IpAddr;
+
 use super::*;
 
 #[tokio::test]
@@ -131,8 +133,8 @@ async fn logging_out_ends_the_session_and_ignores_invalid_tokens() {
         .times(1)
         .returning(|_, _| Ok(()));
     let service = ports.service();
-    service.logout("old").await.unwrap();
-    service.logout("nonsense").await.unwrap();
+    assert!(service.logout("old").await.unwrap());
+    assert!(!service.logout("nonsense").await.unwrap());
 }
 
 #[tokio::test]
@@ -152,10 +154,37 @@ async fn a_concurrent_change_of_the_password_refuses_the_sign_in() {
 }
 
 #[tokio::test]
-async fn too_many_attempts_are_refused_before_hashing() {
-    let key = RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().normalized());
-    let ports = Ports::new().limiting(key);
-    let email: Email = "ADA@example.com".parse().unwrap();
-    let error = ports.service().login(Some(&email), Password::unvalidated("x"), Client::default()).await.unwrap_err();
+async fn registration_is_refused_before_hashing_unless_sign_ups_permit_the_address() {
+    for (sign_ups, peer) in [("closed", None), ("example.org", None), ("example.com", Some("192.0.2.1"))] {
+        let peer = peer.map(|peer| peer.parse::<IpAddr>().unwrap());
+        let mut ports = Ports::new();
+        if let Some(peer) = peer {
+            ports = ports.limiting(RateKey::Registration(peer.into()));
+        }
+        ports.sign_ups = sign_ups.parse().unwrap();
+        let registration =
+            Registration { email: ada().email, password: Password::new("correct horse").unwrap(), name: None };
+        let error = ports.service().register(registration, Client { peer, ..Client::default() }).await.unwrap_err();
+        match error {
+            AccountError::SignUpsClosed => assert_eq!(peer, None),
+            AccountError::RateLimited(_) => assert!(peer.is_some()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn new_and_refreshed_sessions_count_as_requests_of_the_user() {
+    let mut ports = refreshing(now() + TimeDelta::days(1)).limiting(RateKey::Api(ada().id));
+    ports.sessions.expect_rotate().never();
+    let error = ports.service().refresh("old", Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
+
+    let mut ports = Ports::new().issuing().limiting(RateKey::Api(ada().id));
+    ports.system.expect_credentials_by_email().returning(|_| Ok(Some(credentials(Some("phc")))));
+    ports.hasher.expect_verify().returning(|_, _| Ok(true));
+    ports.sessions.expect_create().never();
+    let password = Password::unvalidated("x");
+    let error = ports.service().login(Some(&ada().email), password, Client::default()).await.unwrap_err();
     assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
 }

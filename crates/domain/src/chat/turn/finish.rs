@@ -29,6 +29,7 @@ pub(super) struct TurnRun {
 impl TurnRun {
     /// Stores the result of the turn, releases the conversation, and publishes the last event.
     pub async fn finish(mut self, worked: Result<(), Failure>) -> Result<TurnAnswer, ChatError> {
+        self.count_tokens().await;
         let turn = &self.context.turn;
         let stored = StoredTurn { conversation: turn.conversation, message: turn.assistant_message };
         let (state, failure) = match &worked {
@@ -68,6 +69,18 @@ impl TurnRun {
         });
         self.publish_end(TurnFinished { answer, failure });
         answered
+    }
+
+    /// Counts the tokens of this attempt if they are limited, whatever has become of the turn.
+    async fn count_tokens(&self) {
+        let TurnContext { ports, options, .. } = &self.context;
+        let tokens = self.model.usage.total();
+        if options.tokens_per_day.is_some() && tokens > 0 {
+            let counted = ports.conversations.count_tokens(self.context.owner(), tokens, self.context.now()).await;
+            if let Err(error) = counted {
+                ports.failures.record("counting the tokens of a turn", &error);
+            }
+        }
     }
 
     /// Adds a notice if the reply was cut off or the turn failed.

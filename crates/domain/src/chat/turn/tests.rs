@@ -5,6 +5,7 @@ mod events;
 mod fixture;
 mod limits;
 mod resumed;
+mod tokens;
 
 use std::sync::{Arc, Mutex};
 

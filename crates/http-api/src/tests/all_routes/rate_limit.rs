@@ -6,28 +6,33 @@ use std::time::Duration;
 
 use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
+use chrono::TimeDelta;
 use domain::llm::Step;
 use domain::runtime::rate_limit::{RateDecision, RateKey, RatePolicy};
 use domain::storage::StorageError;
+use domain::system::RefreshTokenOwner;
 use domain::task::TaskRepoError;
 use domain::user::{Credentials, Email, PasswordHash};
+use uuid::Uuid;
 
 use crate::tests::support::{
-    API_TOKEN, DOCUMENT, OTHER, Ports, TestResponse, anonymous, chat_request, json, me, operations, ports_with_llm,
-    resolve, signed_in, task, user,
+    API_TOKEN, DOCUMENT, OTHER, Ports, TestResponse, anonymous, chat_request, json, me, mock_tokens, now, operations,
+    ports_with_llm, resolve, signed_in, task, user,
 };
 
 const CHAT: RatePolicy = RatePolicy { name: "chat", quota: 20, window: Duration::from_mins(1) };
 const API: RatePolicy = RatePolicy { name: "api", quota: 600, window: Duration::from_mins(1) };
 const PEER: RatePolicy = RatePolicy { name: "sign-in-peer", quota: 30, window: Duration::from_mins(1) };
-const ACCOUNT: RatePolicy = RatePolicy { name: "sign-in-account", quota: 10, window: Duration::from_mins(10) };
+const PASSWORD: RatePolicy = RatePolicy { name: "password", quota: 10, window: Duration::from_mins(10) };
+const REGISTRATION: RatePolicy = RatePolicy { name: "registration", quota: 30, window: Duration::from_mins(1) };
 
 fn policy(key: &RateKey) -> RatePolicy {
     match key {
         RateKey::Chat(_) => CHAT,
         RateKey::Api(_) => API,
-        RateKey::SignInAccount(_) => ACCOUNT,
         RateKey::SignInPeer(_) => PEER,
+        RateKey::SignInAccountPeer(..) | RateKey::SignInAccount(_) | RateKey::OwnPassword(_) => PASSWORD,
+        RateKey::Registration(_) => REGISTRATION,
     }
 }
 
@@ -180,10 +185,9 @@ async fn unlimited_routes_have_no_quota_headers() {
     assert_eq!(limit_headers(&response), ("", ""));
 }
 
-/// Ports whose limiter refuses sign-in attempts of Ada's account.
-fn with_limited_account() -> (Ports, Keys) {
-    let (mut ports, keys) =
-        limited(|key| if matches!(key, RateKey::SignInAccount(_)) { refused(key) } else { allowed(key) });
+/// Ports whose limiter refuses passwords.
+fn with_limited_passwords() -> (Ports, Keys) {
+    let (mut ports, keys) = limited(|key| if policy(key) == PASSWORD { refused(key) } else { allowed(key) });
     let credentials = || Credentials { user: user(), password_hash: Some(PasswordHash::new("hash".into())) };
     ports.users.expect_credentials().returning(move |_| Ok(credentials()));
     (ports, keys)
@@ -191,20 +195,64 @@ fn with_limited_account() -> (Ports, Keys) {
 
 #[actix_web::test]
 async fn the_limit_of_an_account_replaces_that_of_the_route() {
-    let ada = || RateKey::SignInAccount("ada@example.com".parse::<Email>().unwrap().normalized());
+    let email = "ada@example.com".parse::<Email>().unwrap().normalized();
+    let ada = RateKey::SignInAccountPeer(email, Some("192.0.2.1".parse::<IpAddr>().unwrap().into()));
     let password = r#"{"current_password":"old password","new_password":"new password"}"#;
-    for (request, route) in [
-        (login("192.0.2.1"), RateKey::SignInPeer("192.0.2.1".parse::<IpAddr>().unwrap().into())),
-        (json(signed_in(Method::POST, "/auth/password"), password), RateKey::Api(me())),
-        (json(signed_in(Method::DELETE, "/auth/me"), r#"{"password":"old password"}"#), RateKey::Api(me())),
+    let deletion = r#"{"password":"old password"}"#;
+    for (request, route, exceeded) in [
+        (login("192.0.2.1"), RateKey::SignInPeer("192.0.2.1".parse::<IpAddr>().unwrap().into()), ada),
+        (json(signed_in(Method::POST, "/auth/password"), password), RateKey::Api(me()), RateKey::OwnPassword(me())),
+        (json(signed_in(Method::DELETE, "/auth/me"), deletion), RateKey::Api(me()), RateKey::OwnPassword(me())),
     ] {
-        let (ports, keys) = with_limited_account();
+        let (ports, keys) = with_limited_passwords();
         let response = ports.send(request).await;
         response.problem(429, "RATE_LIMITED", "");
-        assert_eq!(limit_headers(&response), (r#""sign-in-account";r=0;t=2"#, r#""sign-in-account";q=10;w=600"#));
+        assert_eq!(limit_headers(&response), (r#""password";r=0;t=2"#, r#""password";q=10;w=600"#));
         assert_eq!(response.header("retry-after"), "2");
-        assert_eq!(*keys.lock().unwrap(), [route, ada()]);
+        assert_eq!(*keys.lock().unwrap(), [route, exceeded]);
     }
+}
+
+#[actix_web::test]
+async fn a_network_gets_back_the_tries_that_succeed() {
+    let refresh = r#"{"refresh_token":"refresh"}"#;
+    let post = |path: &str, body: &str| from("192.0.2.1", json(anonymous(Method::POST, path), body));
+    for (request, status, gives_back) in [
+        (post("/auth/refresh", refresh), 200, true),
+        (post("/auth/logout", refresh), 204, true),
+        (post("/auth/refresh", r#"{"refresh_token":"unknown"}"#), 401, false),
+        (post("/auth/logout", r#"{"refresh_token":"unknown"}"#), 204, false),
+        (post("/auth/logout", "nonsense"), 400, false),
+        (from("192.0.2.1", anonymous(Method::GET, "/auth/google")), 503, false),
+        // Users are limited by their requests, not by their failures.
+        (signed_in(Method::GET, "/auth/me"), 200, false),
+    ] {
+        let (mut ports, _) = limited(allowed);
+        mock_tokens(&mut ports.tokens);
+        ports.system.expect_session_by_refresh_token().returning(|_| {
+            let expires_at = now() + TimeDelta::days(1);
+            Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::nil().into(), expires_at }))
+        });
+        ports.sessions.expect_rotate().returning(|_, _, _| Ok(()));
+        ports.sessions.expect_end().returning(|_, _| Ok(()));
+        ports.users.expect_get().returning(|_| Ok(user()));
+        let network = RateKey::SignInPeer("192.0.2.1".parse::<IpAddr>().unwrap().into());
+        let times = usize::from(gives_back);
+        ports.limiter.expect_give_back().withf(move |key| *key == network).times(times).return_const(());
+        let response = ports.send(request).await;
+        assert_eq!(response.status.as_u16(), status, "{response:?}");
+    }
+}
+
+#[actix_web::test]
+async fn registrations_have_a_limit_of_their_own() {
+    let network = || "192.0.2.1".parse::<IpAddr>().unwrap().into();
+    let (ports, keys) = limited(|key| if policy(key) == REGISTRATION { refused(key) } else { allowed(key) });
+    let body = r#"{"email":"Ada@example.com","password":"correct horse"}"#;
+    let response = ports.send(from("192.0.2.1", json(anonymous(Method::POST, "/auth/register"), body))).await;
+    response.problem(429, "RATE_LIMITED", "");
+    assert_eq!(limit_headers(&response), (r#""registration";r=0;t=2"#, r#""registration";q=30;w=60"#));
+    assert_eq!(*keys.lock().unwrap(), [RateKey::SignInPeer(network()), RateKey::Registration(network())]);
 }
 
 #[actix_web::test]

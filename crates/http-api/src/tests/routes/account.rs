@@ -95,6 +95,15 @@ async fn a_taken_email_is_a_conflict() {
 }
 
 #[actix_web::test]
+async fn a_registration_is_refused_where_sign_ups_are_closed_or_of_other_domains() {
+    for sign_ups in ["closed", "example.org"] {
+        let ports = Ports { sign_ups: sign_ups.parse().unwrap(), ..Ports::new() };
+        let body = r#"{"email":"ada@example.com","password":"correct horse"}"#;
+        ports.send(post("/auth/register", body)).await.problem(403, "SIGNUPS_CLOSED", "");
+    }
+}
+
+#[actix_web::test]
 async fn an_overloaded_password_hasher_is_reported() {
     let mut ports = signing_in();
     ports.hasher.checkpoint();

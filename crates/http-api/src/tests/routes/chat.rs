@@ -1,5 +1,6 @@
 //! Messages to the assistant with a plain response.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -223,4 +224,23 @@ async fn the_fingerprint_covers_the_message_and_the_conversation_only() {
     assert_ne!(key(0), key(2));
     assert_ne!(key(0), key(3));
     assert_eq!(recorded_keys[4], None);
+}
+
+#[actix_web::test]
+async fn used_up_tokens_are_reported_with_the_end_of_the_day_in_both_formats() {
+    let mut ports = Ports::new();
+    ports.chat_options.tokens_per_day = NonZeroU32::new(9_000);
+    ports.conversations.expect_begin_turn().times(2).returning(|_, new| {
+        assert_eq!(new.tokens_per_day, NonZeroU32::new(9_000));
+        Ok(TurnStart::TokensUsedUp)
+    });
+    let streamed = chat_request(r#"{"message":"hello"}"#).insert_header(("Accept", "text/event-stream"));
+    for response in ports.send_all([chat_request(r#"{"message":"hello"}"#), streamed]).await {
+        let problem = response.problem(429, "RATE_LIMITED", "");
+        assert!(problem["message"].as_str().unwrap().contains("midnight (UTC)"), "{problem}");
+        // It is 0.123456 s after noon.
+        assert_eq!(response.header("retry-after"), "43200");
+        assert_eq!(response.header("ratelimit"), r#""chat-tokens";r=0;t=43200"#);
+        assert_eq!(response.header("ratelimit-policy"), r#""chat-tokens";q=9000;qu="tokens";w=86400"#);
+    }
 }

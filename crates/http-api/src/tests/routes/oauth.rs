@@ -5,7 +5,7 @@ use actix_web::test::TestRequest;
 use chrono::TimeDelta;
 use domain::account::{
     AuthorizationRequest, IdentityProviderError, MockIdentityProvider, PendingLink, ProviderIdentity, SignInAttempt,
-    SignInProof, TokenError,
+    SignInProof, SignUps, TokenError,
 };
 use domain::secret::{NewSecret, SecretHash};
 use domain::session::CodeOwner;
@@ -92,6 +92,18 @@ fn assert_redirected(response: &TestResponse, query: &str) {
     assert_eq!(response.header("location"), format!("http://localhost:3000/auth/callback?{query}"));
     let cookie = response.header("set-cookie");
     assert!(cookie.starts_with(&format!("{COOKIE}=;")) && cookie.contains("Max-Age=0"), "{cookie}");
+}
+
+#[actix_web::test]
+async fn closed_sign_ups_redirect_a_new_user_with_an_error() {
+    let mut ports = with_provider(Ok(identity(true)));
+    ports.sign_ups = SignUps::Closed;
+    ports.system.checkpoint();
+    ports.system.expect_spend_state().returning(|_, _| Ok(true));
+    ports.system.expect_user_by_external_account().returning(|_| Ok(None));
+    ports.system.expect_credentials_by_email().returning(|_| Ok(None));
+    let response = ports.send(callback(VALID, Some("sealed.attempt"))).await;
+    assert_redirected(&response, "error=signups_closed");
 }
 
 #[actix_web::test]

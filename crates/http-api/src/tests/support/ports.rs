@@ -9,7 +9,7 @@ use actix_web::test::{self, TestRequest};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{
     AccessClaims, AccountPorts, AccountService, IdentityProvider, MockIdentityProvider, MockPasswordHasher,
-    MockTokenIssuer, TokenError, TokenLifetimes,
+    MockTokenIssuer, SignUps, TokenError, TokenLifetimes,
 };
 use domain::api_token::{ApiTokenStatus, MockApiTokenRepo};
 use domain::change::{ChangeService, Head, Ledger, MockChangeRepo, MockChangeSignals, Seq};
@@ -88,9 +88,11 @@ pub(crate) struct Ports {
     pub(crate) tokens: MockTokenIssuer,
     pub(crate) provider: Option<MockIdentityProvider>,
     pub(crate) limiter: MockRateLimiter,
+    pub(crate) sign_ups: SignUps,
     pub(crate) conversations: MockConversationRepo,
     pub(crate) tools: MockToolExecutor,
     pub(crate) llm: ScriptedLlm,
+    pub(crate) chat_options: ChatOptions,
     pub(crate) readiness: MockReadiness,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) options: HttpOptions,
@@ -110,9 +112,11 @@ impl Ports {
             tokens: MockTokenIssuer::new(),
             provider: None,
             limiter: MockRateLimiter::new(),
+            sign_ups: SignUps::Open,
             conversations: MockConversationRepo::new(),
             tools: MockToolExecutor::new(),
             llm: ScriptedLlm::default(),
+            chat_options: ChatOptions::default(),
             readiness: MockReadiness::new(),
             clock: Arc::new(ManualClock::at(now())),
             options: HttpOptions {
@@ -120,6 +124,7 @@ impl Ports {
                 frontend_url: "http://localhost:3000".parse().unwrap(),
                 cors_origins: vec!["http://localhost:3000".parse().unwrap()],
                 trusted_proxies: TrustedProxies::default(),
+                openid_name: None,
                 max_connections: 1000,
                 keep_alive: KEEP_ALIVE,
                 production: false,
@@ -156,6 +161,7 @@ impl Ports {
     pub(crate) fn services(mut self) -> (Services, HttpOptions) {
         // Defaults: expectations of the test take precedence.
         self.limiter.expect_take().return_const(RateDecision::Unlimited);
+        self.limiter.expect_give_back().return_const(());
         self.changes.expect_head().returning(|_| Ok(head()));
         self.changes.expect_find().returning(|_, _| Ok(Vec::new()));
         self.changes.expect_undo_links().returning(|_, _| Ok(Vec::new()));
@@ -202,10 +208,10 @@ impl Ports {
         };
         let lifetimes = TokenLifetimes { access: TimeDelta::hours(24), refresh: TimeDelta::days(30) };
         let services = Services {
-            accounts: AccountService::new(accounts, lifetimes),
+            accounts: AccountService::new(accounts, lifetimes, self.sign_ups),
             tasks: TaskService::new(tasks, ledger),
             changes,
-            chat: ChatService::new(chat, ChatOptions::default()),
+            chat: ChatService::new(chat, self.chat_options),
             limiter,
             readiness: Arc::new(self.readiness),
             clock,
