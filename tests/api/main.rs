@@ -5,6 +5,7 @@ mod account {
 
     mod auth;
     mod google;
+    mod refresh;
     mod sessions;
 }
 mod chat {

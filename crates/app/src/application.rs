@@ -82,6 +82,7 @@ impl Application {
         }
         let options = HttpOptions {
             public_url: derived.public_url,
+            own_origin: settings.server.public_url.as_ref().map(Url::origin),
             frontend_url: settings.server.frontend_url.clone(),
             cors_origins: derived.cors_origins,
             trusted_proxies: settings.server.trusted_proxies.clone().into(),

@@ -59,6 +59,8 @@ pub struct SignedIn {
     pub expires_in: TimeDelta,
     /// Valid once, for a new pair of tokens.
     pub refresh_token: SecretString,
+    /// Lifetime of the refresh token.
+    pub refresh_expires_in: TimeDelta,
     /// The user.
     pub user: User,
 }

@@ -59,6 +59,8 @@ pub struct Rotation {
     pub client: Client,
     /// The time of the refresh.
     pub at: DateTime<Utc>,
+    /// A token that was replaced at this time or later may be used again.
+    pub replaced_since: DateTime<Utc>,
     /// The new expiry of the session.
     pub expires_at: DateTime<Utc>,
 }
@@ -82,7 +84,7 @@ pub enum SessionRepoError {
     /// The owner has no such session, or it has ended.
     #[error("no such session")]
     NotFound,
-    /// The refresh token was already spent.
+    /// The refresh token was replaced too long ago.
     #[error("the refresh token was already used")]
     Reused,
     /// Storage failed.
@@ -120,9 +122,11 @@ pub trait SessionRepo: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Page<Session, SessionId>, SessionRepoError>;
 
-    /// Spends a refresh token and stores the next one, in one transaction. Of concurrent calls with the same token, at most
-    /// one MUST succeed; the others MUST return [`SessionRepoError::Reused`] and change nothing.
-    async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<(), SessionRepoError>;
+    /// Replaces a refresh token by the next one, in one transaction, and returns the hash of the session's current token,
+    /// which is the next one. A token that has already been replaced MUST NOT be replaced again, also by concurrent calls:
+    /// if that happened at `replaced_since` or later, the result is the current token, whichever that is; if earlier, it
+    /// is [`SessionRepoError::Reused`], and nothing is changed.
+    async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<SecretHash, SessionRepoError>;
 
     /// Ends a session with all its refresh tokens and codes. MUST return [`SessionRepoError::NotFound`] when the owner has
     /// no such session.

@@ -17,10 +17,11 @@ use domain::runtime::rate_limit::RateLimiter;
 use domain::runtime::readiness::Readiness;
 use domain::runtime::{Clock, IdGenerator, Timer};
 use domain::task::TaskService;
-use url::Url;
+use url::{Origin, Url};
 
 use crate::endpoint::Endpoint;
 use crate::extract::public_path::PublicPath;
+use crate::extract::session_transport::CookieScope;
 use crate::middleware::cors::CorsOrigin;
 use crate::middleware::security_headers::StrictTransport;
 use crate::middleware::{cors, peer, problem, request_id, security_headers, trailing_slash};
@@ -63,6 +64,8 @@ pub struct Services {
 pub struct HttpOptions {
     /// The base URL at which browsers reach this server.
     pub public_url: Url,
+    /// The origin of the configured base URL. If there is none, the server's own origin is that of the `Host` of a request.
+    pub own_origin: Option<Origin>,
     /// The base URL of the frontend.
     pub frontend_url: Url,
     /// The origins whose pages may use the API from a browser.
@@ -114,6 +117,7 @@ pub(crate) fn app(
         .app_data(Data::new(Document(&DOCUMENT)))
         .app_data(Data::new(PublicPath::of(&options.public_url)))
         .app_data(Data::new(Addresses::new(&options.public_url, &options.frontend_url)))
+        .app_data(Data::new(CookieScope::new(&options.public_url, options.own_origin.as_ref())))
         .app_data(Data::new(StrictTransport(options.production)))
         .app_data(Data::new(options.trusted_proxies.clone()))
         .configure(|config| {

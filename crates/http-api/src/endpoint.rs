@@ -40,6 +40,7 @@ pub(crate) struct Operation {
     scope: Option<Scope>,
     limit: Limit,
     takes_query: bool,
+    takes_transport: bool,
     may_fail: &'static [Code],
     route: Route,
     /// The route for `HEAD`, if `method` is `GET`.
@@ -145,6 +146,9 @@ impl Endpoint {
         if operation.scope.is_some() {
             codes.insert(Code::InsufficientScope);
         }
+        if operation.takes_transport {
+            codes.insert(Code::CrossOrigin);
+        }
         if self.has_owner() {
             codes.insert(Code::Forbidden);
         }
@@ -182,7 +186,8 @@ impl Operation {
     {
         let head = (method == Method::GET).then(|| web::head().to(handler.clone()));
         let route = web::method(method.clone()).to(handler);
-        Self { method, scope: None, limit: Limit::Api, takes_query: false, may_fail: &[], route, head }
+        let (takes_query, takes_transport) = (false, false);
+        Self { method, scope: None, limit: Limit::Api, takes_query, takes_transport, may_fail: &[], route, head }
     }
 
     /// Requires a token with this scope.
@@ -200,6 +205,12 @@ impl Operation {
         Self { takes_query: true, ..self }
     }
 
+    /// Takes the header `Session-Transport`, which the handler reads with
+    /// [`SessionTransport`](crate::extract::session_transport::SessionTransport).
+    pub(crate) fn with_transport(self) -> Self {
+        Self { takes_transport: true, ..self }
+    }
+
     /// Declares error codes beyond those that follow from the path, the scope and the body.
     pub(crate) fn may_fail(self, codes: &'static [Code]) -> Self {
         Self { may_fail: codes, ..self }
@@ -208,6 +219,11 @@ impl Operation {
     /// The method.
     pub(crate) fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// Whether it takes the header `Session-Transport`.
+    pub(crate) fn takes_transport(&self) -> bool {
+        self.takes_transport
     }
 
     /// The scope that the token needs.

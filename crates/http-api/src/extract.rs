@@ -11,4 +11,5 @@ pub(crate) mod page;
 pub(crate) mod path;
 pub(crate) mod public_path;
 pub(crate) mod query;
+pub(crate) mod session_transport;
 mod unset_fields;

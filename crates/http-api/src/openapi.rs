@@ -10,6 +10,7 @@ use utoipa::OpenApi;
 
 use crate::endpoint::{Endpoint, Operation};
 use crate::extract::idempotency::IDEMPOTENCY_KEY;
+use crate::extract::session_transport;
 use crate::problem::{self, Code, Problem, ProblemBody};
 use crate::routes::Operations;
 use crate::stream::frame::Frame;
@@ -87,7 +88,10 @@ pub(crate) fn document(table: &[Endpoint]) -> Value {
         let item = &mut document["paths"][endpoint.path()];
         for operation in endpoint.operations() {
             let method = operation.method().as_str().to_lowercase();
-            complete(&mut item[method], endpoint, operation, &mut components);
+            complete(&mut item[&method], endpoint, operation, &mut components);
+            if operation.takes_transport() {
+                add_transport(&mut item[method]);
+            }
         }
         if endpoint.methods().any(|method| *method == Method::HEAD) {
             item["head"] = head(&item["get"], &mut components);
@@ -113,6 +117,14 @@ fn add_components(components: &mut Value) {
                         with the same key within 24 hours gets the same answer and has no second effect.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
     });
+    components["parameters"][session_transport::HEADER] = json!({
+        "name": session_transport::HEADER, "in": "header", "required": false,
+        "description": "The refresh token is in a cookie instead of in bodies, and access tokens are valid for 15 minutes. \
+            Only for pages of the server's own origin.",
+        "schema": { "type": "string", "enum": ["cookie"] },
+    });
+    let cookie = "The refresh token, or its removal, with `Session-Transport: cookie`.";
+    components["headers"]["Set-Cookie"] = header(cookie, false);
     for (name, description) in COMMON_HEADERS {
         components["headers"][name] = header(description, true);
     }
@@ -177,6 +189,17 @@ fn complete(described: &mut Value, endpoint: &Endpoint, operation: &Operation, c
         let name = names.collect::<Vec<_>>().join(".");
         responses[status.as_str()] = json!({ "$ref": format!("{RESPONSES}{name}") });
         components["responses"][name] = failure(status, &codes, endpoint.is_limited());
+    }
+}
+
+/// Describes the transport of the refresh token in a cookie.
+fn add_transport(described: &mut Value) {
+    if let Some(parameters) = described["parameters"].as_array_mut() {
+        parameters.push(json!({ "$ref": format!("#/components/parameters/{}", session_transport::HEADER) }));
+    }
+    let responses = described["responses"].as_object_mut().into_iter().flatten();
+    for (_, response) in responses.filter(|(status, _)| status.starts_with('2')) {
+        response["headers"]["Set-Cookie"] = json!({ "$ref": "#/components/headers/Set-Cookie" });
     }
 }
 

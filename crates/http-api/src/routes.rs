@@ -58,16 +58,16 @@ macro_rules! routes {
 
 routes! {
     sign_in "/auth/register" {
-        POST account::register: may_fail(&[Code::EmailTaken, Code::SignupsClosed]);
+        POST account::register: with_transport().may_fail(&[Code::EmailTaken, Code::SignupsClosed]);
     }
     sign_in "/auth/login" {
-        POST account::login: may_fail(&[Code::InvalidCredentials]);
+        POST account::login: with_transport().may_fail(&[Code::InvalidCredentials]);
     }
     sign_in "/auth/refresh" {
-        POST account::refresh: may_fail(&[Code::Unauthorized, Code::TokenExpired]);
+        POST account::refresh: with_transport().may_fail(&[Code::Unauthorized, Code::TokenExpired]);
     }
     sign_in "/auth/logout" {
-        POST account::logout;
+        POST account::logout: with_transport().may_fail(&[Code::Unauthorized]);
     }
     sign_in "/auth/google" {
         GET oauth::begin: with_query().may_fail(&[Code::OauthNotConfigured]);
@@ -82,23 +82,23 @@ routes! {
         POST oauth::complete_link: scope(Scope::Account).may_fail(&[Code::OauthNotConfigured, Code::AlreadyLinked]);
     }
     sign_in "/auth/exchange" {
-        POST oauth::exchange;
+        POST oauth::exchange: with_transport();
     }
     protected "/auth/me" {
         // Requires no scope: every client needs the id of its user.
         GET account::me;
         PATCH account::update_me: scope(Scope::Account);
-        DELETE account::delete_me: scope(Scope::Account).may_fail(&[Code::InvalidCredentials]);
+        DELETE account::delete_me: scope(Scope::Account).with_transport().may_fail(&[Code::InvalidCredentials]);
     }
     protected "/auth/password" {
-        POST account::change_password: scope(Scope::Account).may_fail(&[Code::InvalidCredentials]);
+        POST account::change_password: scope(Scope::Account).with_transport().may_fail(&[Code::InvalidCredentials]);
     }
     protected "/auth/sessions" {
         GET session::list: scope(Scope::Account).with_query();
-        DELETE session::end_all: scope(Scope::Account);
+        DELETE session::end_all: scope(Scope::Account).with_transport();
     }
     protected "/auth/sessions/{id}" {
-        DELETE session::end: scope(Scope::Account).may_fail(&[Code::SessionNotFound]);
+        DELETE session::end: scope(Scope::Account).with_transport().may_fail(&[Code::SessionNotFound]);
     }
     protected "/auth/tokens" {
         GET api_token::list: scope(Scope::Account).with_query();

@@ -91,6 +91,10 @@ impl TokenIssuer for JwtIssuer {
         opaque_token::hash(kind, text)
     }
 
+    fn next_refresh_token(&self, token: &str) -> Result<NewSecret, TokenError> {
+        opaque_token::next(SecretKind::RefreshToken, token, &self.signing_key)
+    }
+
     fn seal_attempt(&self, attempt: &SignInAttempt) -> Result<SecretString, TokenError> {
         self.sign(&self.attempt, &JwtAttemptClaims::new(attempt))
     }

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::id::{SessionId, UserId};
 use domain::page::{Page, PageRequest};
+use domain::secret::SecretHash;
 use domain::session::{
     Client, Device, NewCode, NewSession, Rotation, Session, SessionRepo, SessionRepoError, SessionStatus,
 };
 use domain::storage::StorageError;
 use sea_orm::sea_query::{LockType, Query};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 
 use crate::database::Database;
@@ -49,6 +50,28 @@ pub(crate) async fn insert<C: ConnectionTrait>(
     let token = insert_token(owner, new.id, &new.refresh, new.at.into());
     transaction.execute(&token).await.map_err(storage)?;
     Ok(true)
+}
+
+/// Reads when `spent` was replaced, if it is a replaced token of the session, and the session's current token.
+async fn read_tokens<C: ConnectionTrait>(
+    transaction: &C,
+    owner: UserId,
+    id: SessionId,
+    spent: &SecretHash,
+) -> Result<(Option<Timestamp>, Option<SecretHash>), StorageError> {
+    let rows = transaction.query_all(&statements::select_tokens(owner, id, spent)).await.map_err(storage)?;
+    let (mut spent_at, mut current) = (None, None);
+    for row in rows {
+        match row.try_get_by_index(1).map_err(storage)? {
+            Some(time) => spent_at = Some(time),
+            None => {
+                let hash: Vec<u8> = row.try_get_by_index(0).map_err(storage)?;
+                let digest = hash.try_into().map_err(|_hash| corrupt("the hash of a token has another length"))?;
+                current = Some(SecretHash::new(digest));
+            }
+        }
+    }
+    Ok((spent_at, current))
 }
 
 #[async_trait]
@@ -113,22 +136,19 @@ impl SessionRepo for SeaSessionRepo {
         Ok(Page::from_surplus(sessions, limit, |last: &Session| last.id))
     }
 
-    async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<(), SessionRepoError> {
-        let Rotation { spent, next, client, at, expires_at } = rotation;
+    async fn rotate(&self, owner: UserId, id: SessionId, rotation: Rotation) -> Result<SecretHash, SessionRepoError> {
+        let Rotation { spent, next, client, at, replaced_since, expires_at } = rotation;
         let at = Timestamp::from(at);
         // The session is updated first: its row lock serializes concurrent rotations, so that the second one finds the
         // token spent.
         let mut extend = statements::record_use(&client, at);
         extend.value(Column::ExpiresAt, Timestamp::from(expires_at)).cond_where(is_active(owner, id, at));
-        let token = Condition::all()
-            .add(refresh_token::Column::UserId.eq(owner.as_uuid()))
-            .add(refresh_token::Column::SessionId.eq(id.as_uuid()))
-            .add(refresh_token::Column::Hash.eq(spent.as_bytes().to_vec()));
         let mut spend = Query::update();
         spend
             .table(refresh_token::Entity)
             .value(refresh_token::Column::SpentAt, at)
-            .cond_where(token.clone())
+            .cond_where(statements::tokens_of(owner, id))
+            .and_where(refresh_token::Column::Hash.eq(spent.as_bytes().to_vec()))
             .and_where(refresh_token::Column::SpentAt.is_null());
 
         let transaction = self.database.begin().await?;
@@ -136,14 +156,19 @@ impl SessionRepo for SeaSessionRepo {
             return transaction.abort(SessionRepoError::NotFound).await;
         }
         if transaction.execute(&spend).await.map_err(storage)?.rows_affected() == 0 {
-            let mut exists = Query::select();
-            exists.column(refresh_token::Column::SessionId).from(refresh_token::Entity).cond_where(token);
-            let found = transaction.query_one(&exists).await.map_err(storage)?;
-            let error = if found.is_some() { SessionRepoError::Reused } else { SessionRepoError::NotFound };
-            return transaction.abort(error).await;
+            let (spent_at, current) = read_tokens(&transaction, owner, id, &spent).await?;
+            return match (spent_at, current) {
+                (Some(spent_at), Some(current)) if spent_at >= Timestamp::from(replaced_since) => {
+                    transaction.commit().await.map_err(storage)?;
+                    Ok(current)
+                }
+                (Some(_), _) => transaction.abort(SessionRepoError::Reused).await,
+                (None, _) => transaction.abort(SessionRepoError::NotFound).await,
+            };
         }
         transaction.execute(&insert_token(owner, id, &next, at)).await.map_err(storage)?;
-        Ok(transaction.commit().await.map_err(storage)?)
+        transaction.commit().await.map_err(storage)?;
+        Ok(next)
     }
 
     async fn end(&self, owner: UserId, id: SessionId) -> Result<(), SessionRepoError> {

@@ -1,8 +1,8 @@
-//! Accounts: registration, sign-in, token rotation, logout and the profile.
+//! Accounts: registration, sign-in, logout and the profile.
 
 use chrono::TimeDelta;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{TestApp, on_both_databases};
 
 on_both_databases! {
@@ -101,24 +101,6 @@ on_both_databases! {
         let without_name = json!({"email": "bob@example.com", "password": "correct horse", "name": null});
         let session = anonymous.post("/auth/register", without_name).await?.expect(201)?;
         assert_eq!(session["user"]["name"], "bob");
-    }
-}
-
-on_both_databases! {
-    async fn refreshing_rotates_and_reuse_ends_the_session(app: TestApp) {
-        let ada = app.register("ada").await?;
-        let anonymous = app.anonymous();
-        let refresh = |token: String| {
-            let anonymous = anonymous.clone();
-            async move { anonymous.post("/auth/refresh", json!({"refresh_token": token})).await }
-        };
-        let second = refresh(ada.refresh_token.clone()).await?.expect(200)?;
-        let token = |session: &Value| session["refresh_token"].as_str().unwrap_or_default().to_owned();
-        assert_ne!(token(&second), ada.refresh_token);
-        ada.get("/auth/me").await?.expect(200)?;
-        refresh(ada.refresh_token.clone()).await?.expect_problem(401, "UNAUTHORIZED", None)?;
-        refresh(token(&second)).await?.expect_problem(401, "UNAUTHORIZED", None)?;
-        ada.get("/auth/me").await?.expect_problem(401, "UNAUTHORIZED", None)?;
     }
 }
 

@@ -91,6 +91,13 @@ pub trait TokenIssuer: Send + Sync {
     /// Returns the hash of a secret; `None` if the text cannot be of this kind.
     fn hash_secret(&self, kind: SecretKind, text: &str) -> Option<SecretHash>;
 
+    /// Derives the refresh token that replaces `token`. MUST return the same one each time, and one that nobody can compute
+    /// without the key.
+    ///
+    /// # Errors
+    /// [`TokenError::Signing`].
+    fn next_refresh_token(&self, token: &str) -> Result<NewSecret, TokenError>;
+
     /// Seals the state of an external sign-in for a cookie. The result MUST NOT be accepted as an access token.
     ///
     /// # Errors

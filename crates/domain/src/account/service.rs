@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 
 use super::followed_sessions::FollowedSessions;
@@ -113,6 +113,13 @@ impl AccountService {
         &self.sign_ups
     }
 
+    /// Returns the same service, except that its access tokens are valid for at most `max`.
+    #[must_use]
+    pub fn with_access_ttl(&self, max: TimeDelta) -> Self {
+        let lifetimes = TokenLifetimes { access: self.lifetimes.access.min(max), ..self.lifetimes };
+        Self { lifetimes, ..self.clone() }
+    }
+
     /// Starts a session for `user`, whose token version must be that of the verified credentials.
     pub(super) async fn begin_session(&self, user: User, client: Client) -> Result<SignedIn, AccountError> {
         self.count_request(user.id).await?;
@@ -154,7 +161,8 @@ impl AccountService {
             expires_at: at + self.lifetimes.access,
         };
         let access_token = self.tokens.issue(&claims).map_err(AccountError::Token)?;
-        Ok(SignedIn { access_token, expires_in: self.lifetimes.access, refresh_token, user })
+        let TokenLifetimes { access: expires_in, refresh: refresh_expires_in } = self.lifetimes;
+        Ok(SignedIn { access_token, expires_in, refresh_token, refresh_expires_in, user })
     }
 
     pub(super) fn new_secret(&self, kind: SecretKind) -> Result<NewSecret, AccountError> {

@@ -1,10 +1,19 @@
 //! Registration, sign-in by password, refresh and sign-out.
 
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::{AccountError, AccountService, Registration, SignedIn};
 use crate::runtime::rate_limit::RateKey;
-use crate::secret::{NewSecret, SecretKind};
+use crate::secret::{NewSecret, SecretHash, SecretKind};
 use crate::session::{Client, Rotation, SessionRepoError};
 use crate::user::{DisplayName, Email, NewUser, Password, User};
+
+/// Time for which a replaced refresh token still leads to the current one, for a client that refreshes twice at once or
+/// has lost the response.
+const REUSE_INTERVAL: TimeDelta = TimeDelta::seconds(30);
+/// Maximum number of replacements within [`REUSE_INTERVAL`] that are followed to the current token.
+const MAX_REPLACEMENTS: u32 = 100;
 
 impl AccountService {
     /// Creates an account and starts a session.
@@ -61,8 +70,9 @@ impl AccountService {
         credentials.filter(|_| is_valid).map(|found| found.user).ok_or(AccountError::InvalidCredentials)
     }
 
-    /// Exchanges a refresh token for a new pair of tokens. A token that was already used ends its session, because it may
-    /// have been stolen.
+    /// Exchanges a refresh token for a new pair of tokens. A token that was replaced within the last 30 s leads to the
+    /// session's current one; so all clients of the session have the same. A token that was replaced earlier ends its
+    /// session, because it may have been stolen.
     ///
     /// # Errors
     /// [`AccountError::InvalidToken`], [`AccountError::TokenExpired`], [`AccountError::RateLimited`], or a storage failure.
@@ -75,19 +85,37 @@ impl AccountService {
             return Err(AccountError::TokenExpired);
         }
         self.count_request(owner.user).await?;
-        let NewSecret { text, hash } = self.new_secret(SecretKind::RefreshToken)?;
-        let rotation = Rotation { spent, next: hash, client, at, expires_at: at + self.lifetimes.refresh };
-        match self.sessions.rotate(owner.user, owner.session, rotation).await {
-            Ok(()) => {}
+        let next = self.next_refresh_token(refresh_token)?;
+        let (replaced_since, expires_at) = (at - REUSE_INTERVAL, at + self.lifetimes.refresh);
+        let rotation = Rotation { spent, next: next.hash.clone(), client, at, replaced_since, expires_at };
+        let current = match self.sessions.rotate(owner.user, owner.session, rotation).await {
+            Ok(current) => current,
             Err(SessionRepoError::Reused) => {
                 self.end_if_active(owner.user, owner.session).await?;
                 return Err(AccountError::InvalidToken);
             }
             Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
             Err(error @ SessionRepoError::Storage(_)) => return Err(error.into()),
-        }
+        };
+        let token = self.find_successor(next, &current)?;
         let user = self.users.get(owner.user).await?;
-        self.signed_in(user, owner.session, text, at)
+        self.signed_in(user, owner.session, token, at)
+    }
+
+    /// Returns the token with the hash `current`: `next` or, if that was replaced too, one of its successors. Fails if the
+    /// key has changed since.
+    fn find_successor(&self, mut next: NewSecret, current: &SecretHash) -> Result<SecretString, AccountError> {
+        for _ in 0..MAX_REPLACEMENTS {
+            if next.hash == *current {
+                return Ok(next.text);
+            }
+            next = self.next_refresh_token(next.text.expose_secret())?;
+        }
+        Err(AccountError::InvalidToken)
+    }
+
+    fn next_refresh_token(&self, token: &str) -> Result<NewSecret, AccountError> {
+        self.tokens.next_refresh_token(token).map_err(AccountError::Token)
     }
 
     /// Ends the session of a refresh token with all its tokens. Returns whether the token belonged to a session; an invalid

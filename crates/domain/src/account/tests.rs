@@ -112,6 +112,14 @@ impl Ports {
             };
             Ok(NewSecret { text: text.into(), hash: hash(1) })
         });
+        self.tokens.expect_next_refresh_token().returning(|token| {
+            let (text, byte) = match token {
+                "old" | "refresh" => ("second", 2),
+                "second" => ("third", 3),
+                _ => ("later", 9),
+            };
+            Ok(NewSecret { text: text.into(), hash: hash(byte) })
+        });
         self
     }
 

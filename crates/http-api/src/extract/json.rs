@@ -176,6 +176,11 @@ pub(crate) fn secret<'de, D: Deserializer<'de>>(input: D) -> Result<SecretString
     String::deserialize(input).map(Into::into)
 }
 
+/// Deserializes an optional secret.
+pub(crate) fn optional_secret<'de, D: Deserializer<'de>>(input: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(input)?.map(Into::into))
+}
+
 /// Deserializes a new password.
 pub(crate) fn new_password<'de, D: Deserializer<'de>>(input: D) -> Result<Password, D::Error> {
     let raw = String::deserialize(input)?;

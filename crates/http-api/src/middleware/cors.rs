@@ -16,11 +16,18 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use url::Url;
 
-/// Request headers that pages may not send: cookies, the headers in which a proxy passes on the client's address, host and
+/// Request headers that pages may not send: cookies and the header that makes them count, the headers in which a proxy passes on the client's address, host and
 /// scheme, and those that override the method. All others are harmless, because the only credential is a token that the
 /// page itself has. Libraries add headers of their own, for example for tracing.
-const REFUSED_HEADERS: [&str; 6] =
-    ["cookie", "forwarded", "x-real-ip", "x-http-method", "x-http-method-override", "x-method-override"];
+const REFUSED_HEADERS: [&str; 7] = [
+    "cookie",
+    "session-transport",
+    "forwarded",
+    "x-real-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
 
 /// Beginnings of further refused headers.
 const REFUSED_PREFIXES: [&str; 2] = ["x-forwarded-", "proxy-"];

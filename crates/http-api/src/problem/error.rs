@@ -82,6 +82,8 @@ pub(crate) enum RequestError {
     AccountDeleted,
     #[error("the path belongs to another user")]
     OtherUser,
+    #[error("the page is of another origin")]
+    CrossOrigin,
     #[error("not the id of a task")]
     TaskNotFound,
     #[error("not the id of a conversation")]
@@ -169,6 +171,7 @@ fn request(error: &RequestError) -> Problem {
             Problem::new(Code::Unauthorized).with_challenge(Challenge::InvalidToken)
         }
         RequestError::OtherUser => Code::Forbidden.into(),
+        RequestError::CrossOrigin => Code::CrossOrigin.into(),
         RequestError::TaskNotFound => Code::TaskNotFound.into(),
         RequestError::ConversationNotFound => Code::ConversationNotFound.into(),
         RequestError::SessionNotFound => Code::SessionNotFound.into(),

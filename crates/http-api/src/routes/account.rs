@@ -11,7 +11,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::extract::client::Caller;
-use crate::extract::json::{Json, OptionalJson, new_password, optional_password, password, secret};
+use crate::extract::json::{Json, OptionalJson, new_password, optional_password, optional_secret, password};
+use crate::extract::session_transport::SessionTransport;
 use crate::middleware::rate_limit::StaysCounted;
 use crate::problem::{ApiError, RequestError};
 use crate::schema::account::{SessionBody, UserBody};
@@ -52,10 +53,10 @@ pub(crate) struct CredentialsBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = RefreshToken)]
 pub(crate) struct RefreshBody {
-    /// The refresh token of the session.
-    #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, write_only)]
-    refresh_token: SecretString,
+    /// The refresh token of the session. Required, except with `Session-Transport: cookie`, where it must be absent.
+    #[serde(default, deserialize_with = "optional_secret")]
+    #[schema(value_type = Option<String>, write_only)]
+    refresh_token: Option<SecretString>,
 }
 
 /// A change of the account. Absent and null fields keep their values.
@@ -104,12 +105,14 @@ pub(crate) struct DeletionBody {
 )]
 pub(crate) async fn register(
     accounts: Data<AccountService>,
+    transport: SessionTransport,
     Caller(client): Caller,
     Json(body): Json<RegistrationBody>,
 ) -> Result<HttpResponse, ApiError> {
     let RegistrationBody { email, password, name } = body;
-    let signed_in = accounts.register(Registration { email, password, name }, client).await?;
-    Ok(HttpResponse::Created().json(SessionBody::from(signed_in)))
+    let registration = Registration { email, password, name };
+    let signed_in = transport.accounts(&accounts).register(registration, client).await?;
+    Ok(transport.signed_in(HttpResponse::Created(), signed_in))
 }
 
 /// Sign in with email and password.
@@ -121,44 +124,56 @@ pub(crate) async fn register(
 )]
 pub(crate) async fn login(
     accounts: Data<AccountService>,
+    transport: SessionTransport,
     Caller(client): Caller,
     Json(body): Json<CredentialsBody>,
 ) -> Result<HttpResponse, ApiError> {
     // An invalid address is treated as an unknown one: the same response after the same time.
     let email: Option<Email> = body.email.parse().ok();
-    let signed_in = accounts.login(email.as_ref(), body.password, client).await?;
-    Ok(HttpResponse::Ok().json(SessionBody::from(signed_in)))
+    let signed_in = transport.accounts(&accounts).login(email.as_ref(), body.password, client).await?;
+    Ok(transport.signed_in(HttpResponse::Ok(), signed_in))
 }
 
 /// Exchange a refresh token for the next pair of tokens.
 ///
-/// Each refresh token can be used once. Reusing one ends the whole session.
+/// Each refresh token can be used once. For 30 s more it leads to the same next token, or to the one that has replaced
+/// that; so nobody is signed out who refreshes in two tabs at once or has lost a response. A later use ends the whole
+/// session.
 #[utoipa::path(
-    post, path = "/auth/refresh", tag = "Accounts", operation_id = "refresh", request_body = RefreshBody,
+    post, path = "/auth/refresh", tag = "Accounts", operation_id = "refresh",
+    request_body(content = Option<RefreshBody>, description = "Optional with `Session-Transport: cookie`."),
     responses((status = 200, description = "The new tokens of the session.", body = SessionBody)),
 )]
 pub(crate) async fn refresh(
     accounts: Data<AccountService>,
+    transport: SessionTransport,
     Caller(client): Caller,
-    Json(body): Json<RefreshBody>,
+    OptionalJson(body): OptionalJson<RefreshBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let signed_in = accounts.refresh(body.refresh_token.expose_secret(), client).await?;
-    Ok(HttpResponse::Ok().json(SessionBody::from(signed_in)))
+    let service = transport.accounts(&accounts);
+    let token = transport.refresh_token(body.and_then(|body| body.refresh_token))?.ok_or(RequestError::TokenMissing)?;
+    let signed_in = service.refresh(token.expose_secret(), client).await?;
+    Ok(transport.signed_in(HttpResponse::Ok(), signed_in))
 }
 
 /// End a session and revoke its tokens.
 ///
 /// An invalid token is not an error (RFC 7009, 2.2).
 #[utoipa::path(
-    post, path = "/auth/logout", tag = "Accounts", operation_id = "logout", request_body = RefreshBody,
+    post, path = "/auth/logout", tag = "Accounts", operation_id = "logout",
+    request_body(content = Option<RefreshBody>, description = "Optional with `Session-Transport: cookie`."),
     responses((status = 204, description = "The session has ended.")),
 )]
 pub(crate) async fn logout(
     accounts: Data<AccountService>,
-    Json(body): Json<RefreshBody>,
+    transport: SessionTransport,
+    OptionalJson(body): OptionalJson<RefreshBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let has_ended = accounts.logout(body.refresh_token.expose_secret()).await?;
-    let mut response = HttpResponse::NoContent().finish();
+    let has_ended = match transport.refresh_token(body.and_then(|body| body.refresh_token))? {
+        Some(token) => accounts.logout(token.expose_secret()).await?,
+        None => false,
+    };
+    let mut response = transport.signed_out();
     if !has_ended {
         response.extensions_mut().insert(StaysCounted);
     }
@@ -201,12 +216,14 @@ pub(crate) async fn update_me(
 pub(crate) async fn change_password(
     accounts: Data<AccountService>,
     principal: ReqData<Principal>,
+    transport: SessionTransport,
     Caller(client): Caller,
     Json(body): Json<PasswordChangeBody>,
 ) -> Result<HttpResponse, ApiError> {
     let PasswordChangeBody { current_password, new_password } = body;
-    match accounts.change_password(&principal, current_password, new_password, client).await {
-        Ok(signed_in) => Ok(HttpResponse::Ok().json(SessionBody::from(signed_in))),
+    let service = transport.accounts(&accounts);
+    match service.change_password(&principal, current_password, new_password, client).await {
+        Ok(signed_in) => Ok(transport.signed_in(HttpResponse::Ok(), signed_in)),
         Err(AccountError::PasswordRequired) => {
             Err(RequestError::invalid("current_password", "current_password is required").into())
         }
@@ -223,8 +240,9 @@ pub(crate) async fn change_password(
 pub(crate) async fn delete_me(
     accounts: Data<AccountService>,
     principal: ReqData<Principal>,
+    transport: SessionTransport,
     OptionalJson(body): OptionalJson<DeletionBody>,
 ) -> Result<HttpResponse, ApiError> {
     accounts.delete_me(&principal, body.and_then(|body| body.password)).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(transport.signed_out())
 }

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 
 use crate::extract::client::Caller;
 use crate::extract::json::{Json, secret};
+use crate::extract::session_transport::SessionTransport;
 use crate::problem::{ApiError, Problem, RequestError};
 use crate::schema::account::SessionBody;
 
@@ -196,11 +197,12 @@ pub(crate) async fn complete_link(
 )]
 pub(crate) async fn exchange(
     accounts: Data<AccountService>,
+    transport: SessionTransport,
     Caller(client): Caller,
     Json(body): Json<ExchangeBody>,
 ) -> Result<HttpResponse, ApiError> {
-    let signed_in = accounts.exchange(body.code.expose_secret(), client).await?;
-    Ok(HttpResponse::Ok().json(SessionBody::from(signed_in)))
+    let signed_in = transport.accounts(&accounts).exchange(body.code.expose_secret(), client).await?;
+    Ok(transport.signed_in(HttpResponse::Ok(), signed_in))
 }
 
 /// Parses the callback of the provider. Also returns the name of its cookie. A duplicate parameter is ignored: it does not

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::extract::page::{self, Cursor, Key};
 use crate::extract::path::{self, SessionPath};
 use crate::extract::query::{self, DEFAULT_PAGE, Limit, MAX_PAGE, Query};
+use crate::extract::session_transport::SessionTransport;
 use crate::problem::{ApiError, RequestError};
 
 impl Key for SessionId {}
@@ -91,9 +92,10 @@ pub(crate) async fn list(
 pub(crate) async fn end_all(
     accounts: Data<AccountService>,
     principal: ReqData<Principal>,
+    transport: SessionTransport,
 ) -> Result<HttpResponse, ApiError> {
     accounts.end_sessions(&principal).await?;
-    Ok(HttpResponse::NoContent().finish())
+    Ok(transport.signed_out())
 }
 
 /// End a session.
@@ -104,9 +106,11 @@ pub(crate) async fn end_all(
 pub(crate) async fn end(
     accounts: Data<AccountService>,
     principal: ReqData<Principal>,
+    transport: SessionTransport,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = path::parse(&request, "id").ok_or(RequestError::SessionNotFound)?;
     accounts.end_session(&principal, id).await?;
-    Ok(HttpResponse::NoContent().finish())
+    // The cookie may be that of another session.
+    Ok(if principal.session == Some(id) { transport.signed_out() } else { HttpResponse::NoContent().finish() })
 }

@@ -22,8 +22,10 @@ pub(crate) struct SessionBody {
     /// The lifetime of the access token, in seconds.
     #[schema(minimum = 0, example = 86400)]
     expires_in: i64,
-    /// The refresh token, which can be exchanged once for the next pair of tokens.
-    refresh_token: String,
+    /// The refresh token, which can be exchanged once for the next pair of tokens. Absent with `Session-Transport: cookie`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) refresh_token: Option<String>,
     /// The account.
     user: UserBody,
 }
@@ -55,7 +57,7 @@ impl From<SignedIn> for SessionBody {
             token: access_token.to_owned(),
             token_type: "bearer",
             expires_in: signed_in.expires_in.num_seconds(),
-            refresh_token: signed_in.refresh_token.expose_secret().to_owned(),
+            refresh_token: Some(signed_in.refresh_token.expose_secret().to_owned()),
             user: signed_in.user.into(),
         }
     }

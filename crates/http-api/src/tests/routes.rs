@@ -10,6 +10,7 @@ mod conversation;
 mod events;
 mod oauth;
 mod session;
+mod session_transport;
 mod streamed;
 mod task;
 mod task_list;

@@ -116,6 +116,25 @@ pub(super) fn insert_token(owner: UserId, session: SessionId, hash: &SecretHash,
     insert
 }
 
+/// Matches the refresh tokens of a session.
+pub(super) fn tokens_of(owner: UserId, session: SessionId) -> Condition {
+    Condition::all()
+        .add(refresh_token::Column::UserId.eq(owner.as_uuid()))
+        .add(refresh_token::Column::SessionId.eq(session.as_uuid()))
+}
+
+/// Selects hash and time of replacement of the refresh token `hash` and of the session's current one, which has no such time.
+pub(super) fn select_tokens(owner: UserId, session: SessionId, hash: &SecretHash) -> SelectStatement {
+    use refresh_token::{Column, Entity};
+    let mut select = Query::select();
+    select
+        .columns([Column::Hash, Column::SpentAt])
+        .from(Entity)
+        .cond_where(tokens_of(owner, session))
+        .cond_where(Condition::any().add(Column::Hash.eq(hash.as_bytes().to_vec())).add(Column::SpentAt.is_null()));
+    select
+}
+
 /// Inserts nothing if the user does not exist, or the session is not active.
 pub(super) fn insert_code(owner: UserId, code: &NewCode) -> Result<InsertStatement, StorageError> {
     use one_time_code::Column;

@@ -218,6 +218,7 @@ async fn a_session_of_another_user_is_not_found(test: TestDatabase) -> anyhow::R
         next,
         client: Client::default(),
         at: at(1),
+        replaced_since: at(0),
         expires_at: at(200_000_000),
     };
     let outcomes = [

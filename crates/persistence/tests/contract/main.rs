@@ -13,6 +13,7 @@ mod account {
     mod lock;
     mod password;
     mod race;
+    mod rotation;
     mod session;
     mod session_list;
     mod session_use;

@@ -156,13 +156,15 @@ async fn drive_sessions(fixture: &Fixture, owner: UserId, record: &mut Record) -
         next: token(),
         client: Client::default(),
         at: at(1),
+        replaced_since: at(1),
         expires_at: at(200_000_000),
     };
     drive!(record, fixture, sessions.create(owner, new.clone()))?;
     drive!(record, fixture, sessions.status(owner, new.id, at(1)))?;
     drive!(record, fixture, sessions.touch(owner, new.id, Client::default(), at(1)))?;
     drive!(record, fixture, sessions.rotate(owner, new.id, rotation.clone()))?;
-    drive!(record, fixture, sessions.rotate(owner, new.id, rotation)).err();
+    drive!(record, fixture, sessions.rotate(owner, new.id, rotation.clone()))?;
+    drive!(record, fixture, sessions.rotate(owner, new.id, Rotation { replaced_since: at(2), ..rotation })).err();
     for after in [None, Some(id())] {
         drive!(record, fixture, sessions.list(owner, PageRequest { limit: NonZeroU16::MIN, after }, at(1)))?;
     }

@@ -88,17 +88,57 @@ fn refreshing(expires_at: DateTime<Utc>) -> Ports {
 async fn refreshing_replaces_the_refresh_token() {
     let mut ports = refreshing(now() + TimeDelta::days(1));
     let client = Client::default();
-    let rotation =
-        Rotation { spent: hash(0), next: hash(1), client, at: now(), expires_at: now() + TimeDelta::days(30) };
+    let (replaced_since, expires_at) = (now() - TimeDelta::seconds(30), now() + TimeDelta::days(30));
+    let rotation = Rotation { spent: hash(0), next: hash(2), client, at: now(), replaced_since, expires_at };
     ports
         .sessions
         .expect_rotate()
         .withf(move |user, id, rotated| (*user, *id) == (ada().id, session()) && *rotated == rotation)
         .times(1)
-        .returning(|_, _, _| Ok(()));
+        .returning(|_, _, rotation| Ok(rotation.next));
     ports.users.expect_get().returning(|_| Ok(ada()));
     let signed_in = ports.service().refresh("old", Client::default()).await.unwrap();
-    assert_eq!(signed_in.refresh_token.expose_secret(), "refresh");
+    assert_eq!(signed_in.refresh_token.expose_secret(), "second");
+    assert_eq!(signed_in.refresh_expires_in, TimeDelta::days(30));
+}
+
+#[tokio::test]
+async fn a_recently_replaced_refresh_token_leads_to_the_current_one() {
+    let mut ports = refreshing(now() + TimeDelta::days(1));
+    // Another request has replaced it, and another one the next token.
+    ports.sessions.expect_rotate().returning(|_, _, _| Ok(hash(3)));
+    ports.users.expect_get().returning(|_| Ok(ada()));
+    let signed_in = ports.service().refresh("old", Client::default()).await.unwrap();
+    assert_eq!(signed_in.refresh_token.expose_secret(), "third");
+}
+
+#[tokio::test]
+async fn a_replaced_refresh_token_that_leads_to_no_current_one_is_refused_without_ending_the_session() {
+    let mut ports = refreshing(now() + TimeDelta::days(1));
+    // The key has changed since the token was replaced.
+    ports.sessions.expect_rotate().returning(|_, _, _| Ok(hash(7)));
+    let error = ports.service().refresh("old", Client::default()).await.unwrap_err();
+    assert!(matches!(error, AccountError::InvalidToken), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_maximum_shortens_the_lifetime_of_access_tokens_and_never_extends_it() {
+    for (max, expected) in
+        [(TimeDelta::minutes(15), TimeDelta::minutes(15)), (TimeDelta::days(2), TimeDelta::hours(24))]
+    {
+        let mut ports = refreshing(now() + TimeDelta::days(1));
+        ports.tokens.checkpoint();
+        ports.tokens.expect_issue().times(1).returning(move |claims| {
+            assert_eq!(claims.expires_at - claims.issued_at, expected);
+            Ok("access".into())
+        });
+        ports.tokens.expect_hash_secret().returning(|_, _| Some(hash(0)));
+        ports.tokens.expect_next_refresh_token().returning(|_| Ok(NewSecret { text: "x".into(), hash: hash(2) }));
+        ports.sessions.expect_rotate().returning(|_, _, rotation| Ok(rotation.next));
+        ports.users.expect_get().returning(|_| Ok(ada()));
+        let service = ports.service().with_access_ttl(max);
+        assert_eq!(service.refresh("old", Client::default()).await.unwrap().expires_in, expected);
+    }
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ async fn pages_may_not_send_headers_of_proxies() {
     };
     let refused = [
         "cookie",
+        "Session-Transport",
         "Forwarded",
         "x-forwarded-for",
         "X-Forwarded-Host",

@@ -150,7 +150,7 @@ async fn unknown_email_wrong_password_and_invalid_email_get_the_same_response() 
 }
 
 #[actix_web::test]
-async fn refresh_tokens_are_exchanged_once() {
+async fn a_refresh_token_is_exchanged_and_its_reuse_ends_the_session() {
     let mut ports = signing_in();
     ports.system.expect_session_by_refresh_token().returning(|_| {
         let expires_at = now() + chrono::TimeDelta::hours(1);
@@ -158,8 +158,8 @@ async fn refresh_tokens_are_exchanged_once() {
     });
     ports.users.expect_get().returning(|_| Ok(user()));
     let mut rotated = false;
-    ports.sessions.expect_rotate().returning(move |_, _, _| {
-        if std::mem::replace(&mut rotated, true) { Err(SessionRepoError::Reused) } else { Ok(()) }
+    ports.sessions.expect_rotate().returning(move |_, _, rotation| {
+        if std::mem::replace(&mut rotated, true) { Err(SessionRepoError::Reused) } else { Ok(rotation.next) }
     });
     ports.sessions.expect_end().times(1).returning(|_, _| Ok(()));
     let refresh = |token: &str| post("/auth/refresh", &format!(r#"{{"refresh_token":"{token}"}}"#));

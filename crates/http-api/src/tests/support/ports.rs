@@ -121,6 +121,7 @@ impl Ports {
             clock: Arc::new(ManualClock::at(now())),
             options: HttpOptions {
                 public_url: "http://127.0.0.1:8000".parse().unwrap(),
+                own_origin: None,
                 frontend_url: "http://localhost:3000".parse().unwrap(),
                 cors_origins: vec!["http://localhost:3000".parse().unwrap()],
                 trusted_proxies: TrustedProxies::default(),

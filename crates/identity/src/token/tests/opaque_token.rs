@@ -72,6 +72,34 @@ fn opaque_token_is_rejected_as_an_access_token_and_as_a_sealed_attempt() {
 }
 
 #[test]
+fn next_refresh_token_is_the_same_each_time_and_depends_on_token_and_key() {
+    let next = |secret: &str, token: &str| {
+        let NewSecret { text, hash } = issuer_with(secret).next_refresh_token(token).unwrap();
+        assert_eq!(issuer().hash_secret(SecretKind::RefreshToken, text.expose_secret()), Some(hash));
+        text.expose_secret().to_owned()
+    };
+    let ((token, _), (other, _)) = (generate(SecretKind::RefreshToken), generate(SecretKind::RefreshToken));
+    let first = next(SECRET, &token);
+    assert_eq!(next(SECRET, &token), first);
+    let all = [token.clone(), first.clone(), next(SECRET, &other), next(&SECRET.to_uppercase(), &token)];
+    let distinct: std::collections::BTreeSet<_> = all.iter().chain([&next(SECRET, &first)]).cloned().collect();
+    assert_eq!(distinct.len(), 5, "{distinct:?}");
+}
+
+#[test]
+fn next_refresh_token_is_a_code_of_its_own_and_no_signature_of_a_jwt() {
+    let (token, _) = generate(SecretKind::RefreshToken);
+    let code = |message: String| {
+        let mut code = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        code.update(message.as_bytes());
+        format!("dblr_{}", URL_SAFE_NO_PAD.encode(code.finalize().into_bytes()))
+    };
+    let next = issuer().next_refresh_token(&token).unwrap().text;
+    assert_eq!(next.expose_secret(), code(format!("next opaque token:{token}")));
+    assert_ne!(next.expose_secret(), code(token));
+}
+
+#[test]
 fn debug_output_does_not_contain_the_token() {
     for (kind, prefix) in KINDS {
         let printed = format!("{:?}", issuer().new_secret(kind).unwrap());

@@ -204,7 +204,8 @@ async fn concurrent_account_operations_do_not_deadlock_and_deletion_leaves_no_ro
             fixture.sessions.create(owner, NewSession { expires_at: at(1), ..new_session(at(1)) }).await?;
         }
         let (spent, next, client) = (new.refresh, token(), client("Phone", "::1")?);
-        let rotation = Rotation { spent, next, client: client.clone(), at: at(2), expires_at: at(200_000_000) };
+        let (replaced_since, expires_at) = (at(0), at(200_000_000));
+        let rotation = Rotation { spent, next, client: client.clone(), at: at(2), replaced_since, expires_at };
         let renamed = UserPatch { name: Some("Countess".parse()?).into(), ..UserPatch::default() };
         let (api_token, account) = (new_api_token(at(2))?, external(&owner.to_string())?);
         let (sessions, users) = (|| fixture.sessions.clone(), || fixture.users.clone());

@@ -81,10 +81,12 @@ async fn a_write_to_several_tables_takes_few_statements(test: TestDatabase) -> a
         next: token(),
         client: Client::default(),
         at: at(1),
+        replaced_since: at(1),
         expires_at: at(200_000_000),
     };
     sends!(3, fixture.sessions.rotate(owner, new.id, rotation.clone()))?;
-    sends!(3, fixture.sessions.rotate(owner, new.id, rotation)).err();
+    sends!(3, fixture.sessions.rotate(owner, new.id, rotation.clone()))?;
+    sends!(3, fixture.sessions.rotate(owner, new.id, Rotation { replaced_since: at(2), ..rotation })).err();
     sends!(2, fixture.sessions.end_all(owner))?;
     sends!(6, fixture.users.change_password(owner, new_password(0), at(1)))?;
     sends!(1, fixture.users.change_password(owner, new_password(0), at(1))).err();
