@@ -38,6 +38,7 @@ mod frontends;
 mod idempotency;
 mod isolation;
 mod limits;
+mod nginx;
 mod pooler;
 mod statements;
 mod tasks;

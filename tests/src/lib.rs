@@ -6,12 +6,14 @@ pub mod fake_provider;
 pub mod frames;
 mod http_client;
 mod movable_clock;
+mod nginx;
 pub mod openapi;
 mod test_app;
 mod test_user;
 mod wait;
 
 pub use http_client::http_client;
+pub use nginx::{Nginx, NginxPort};
 pub use test_app::{Statements, TestApp};
 pub use test_database::Kind;
 pub use test_user::{Answer, TestUser};

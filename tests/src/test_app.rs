@@ -15,6 +15,7 @@ use test_openid::OpenIdServer;
 
 use crate::fake_provider::FakeProvider;
 use crate::movable_clock::MovableClock;
+use crate::nginx::{Nginx, NginxPort};
 use crate::{Answer, TestUser};
 
 /// A server with its own database, in the process of the test.
@@ -25,6 +26,8 @@ pub struct TestApp {
     clock: Arc<MovableClock>,
     statements: Statements,
     database: Arc<TestDatabase>,
+    /// nginx in front of the server, if the test uses it.
+    _nginx: Option<Nginx>,
 }
 
 impl TestApp {
@@ -84,7 +87,18 @@ impl TestApp {
         flags: &[&str],
     ) -> anyhow::Result<Option<Self>> {
         let Some(database) = TestDatabase::create_or_skip(kind, test).await? else { return Ok(None) };
-        Self::serve(Arc::new(database), assistant, TimeDelta::zero(), flags).await.map(Some)
+        let nginx = NginxPort::from_environment()?;
+        Self::serve(Arc::new(database), assistant, TimeDelta::zero(), flags, nginx).await.map(Some)
+    }
+
+    /// Like [`spawn`](Self::spawn) on SQLite, behind nginx; `None` also if nginx is not installed.
+    ///
+    /// # Errors
+    /// Like [`spawn`](Self::spawn).
+    pub async fn spawn_behind_nginx(test: &str, flags: &[&str]) -> anyhow::Result<Option<Self>> {
+        let Some(nginx) = NginxPort::free_or_skip(test)? else { return Ok(None) };
+        let database = Arc::new(TestDatabase::create(Kind::Sqlite).await?);
+        Self::serve(database, Some(Arc::default()), TimeDelta::zero(), flags, Some(nginx)).await.map(Some)
     }
 
     /// Starts another server on the same database, with these flags and a clock that is `ahead` of the system's.
@@ -92,7 +106,7 @@ impl TestApp {
     /// # Errors
     /// If it cannot be started.
     pub async fn another(&self, ahead: TimeDelta, flags: &[&str]) -> anyhow::Result<Self> {
-        Self::serve(self.database.clone(), Some(Arc::default()), ahead, flags).await
+        Self::serve(self.database.clone(), Some(Arc::default()), ahead, flags, None).await
     }
 
     async fn serve(
@@ -100,11 +114,17 @@ impl TestApp {
         assistant: Option<Arc<SwitchedLlm>>,
         ahead: TimeDelta,
         flags: &[&str],
+        nginx: Option<NginxPort>,
     ) -> anyhow::Result<Self> {
+        let public_url = nginx.as_ref().map(NginxPort::url);
+        let mut flags = flags.to_vec();
+        if let Some(url) = public_url.as_deref().filter(|_| !flags.contains(&"--public-url")) {
+            flags.extend(["--public-url", url, "--trusted-proxies", "127.0.0.1"]);
+        }
         let clock = Arc::new(MovableClock::default());
         clock.advance(ahead);
         let statements = Statements::default();
-        let settings = settings(database.url(), flags)?;
+        let settings = settings(database.url(), &flags)?;
         let overrides = Overrides {
             assistant: assistant.clone().map(|assistant| assistant as Arc<dyn LlmClient>),
             on_statement: Some(statements.recorder()),
@@ -114,8 +134,13 @@ impl TestApp {
         let application = Application::build(settings, overrides).await?;
         let address = application.address();
         tokio::spawn(application.run_until_stopped(std::future::pending()));
+        let nginx = match nginx {
+            Some(port) => Some(port.serve(&address).await?),
+            None => None,
+        };
+        let address = public_url.unwrap_or(address);
         let assistant = assistant.unwrap_or_default();
-        Ok(Self { address, client: crate::http_client(), assistant, clock, statements, database })
+        Ok(Self { address, client: crate::http_client(), assistant, clock, statements, database, _nginx: nginx })
     }
 
     /// A client without an account.

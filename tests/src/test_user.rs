@@ -1,8 +1,8 @@
 //! A client of the server with the credentials of a user.
 
 use anyhow::{Context as _, bail, ensure};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK, LOCATION};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
 /// A response, read to its end.
@@ -23,6 +23,24 @@ impl Answer {
         let is_endless = status == StatusCode::OK && response.url().path().ends_with("/events");
         let text = if is_endless { String::new() } else { response.text().await? };
         Ok(Self { status, headers, text })
+    }
+
+    /// Removes the path of the base URL `address` from `Location` and `Link`, so that tests do not depend on it.
+    ///
+    /// # Errors
+    /// If one of them is path-absolute and lacks it.
+    fn remove_path(&mut self, address: &str) -> anyhow::Result<()> {
+        let address: Url = address.parse()?;
+        let base = address.path().trim_end_matches('/');
+        for (name, prefix) in [(LOCATION, ""), (LINK, "<")] {
+            let value = self.header(name.as_str());
+            if let Some(path) = value.strip_prefix(prefix).filter(|path| path.starts_with('/')) {
+                let path = path.strip_prefix(base).with_context(|| format!("{name} {value:?} without {base}"))?;
+                let value = HeaderValue::try_from(format!("{prefix}{path}"))?;
+                self.headers.insert(name, value);
+            }
+        }
+        Ok(())
     }
 
     /// The body as JSON; `null` if there is none.
@@ -170,7 +188,9 @@ impl TestUser {
         body: Option<&Value>,
         headers: &[(&str, &str)],
     ) -> anyhow::Result<Answer> {
-        Ok(Answer::read(self.request(method, path, body, headers)?.send().await?).await?)
+        let mut answer = Answer::read(self.request(method, path, body, headers)?.send().await?).await?;
+        answer.remove_path(&self.address)?;
+        Ok(answer)
     }
 
     pub(crate) fn request(
