@@ -123,7 +123,7 @@ fn is_name_in_use(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
         return false;
     };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42P05")
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("42P05"))
 }
 
 /// Returns every migration by name, in order, and whether it is applied. Changes nothing.

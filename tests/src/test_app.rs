@@ -49,7 +49,7 @@ impl TestApp {
     /// Like [`spawn`](Self::spawn).
     pub async fn spawn_behind_pooler(test: &str) -> anyhow::Result<Option<(Self, Pooler)>> {
         let Some((database, pooler)) = TestDatabase::create_behind_pooler_or_skip(test).await? else { return Ok(None) };
-        let app = Self::serve(Arc::new(database), Some(Arc::default()), TimeDelta::zero(), &[]).await?;
+        let app = Self::serve(Arc::new(database), Some(Arc::default()), TimeDelta::zero(), &[], None).await?;
         Ok(Some((app, pooler)))
     }
 

@@ -64,7 +64,7 @@ pub struct Services {
 pub struct HttpOptions {
     /// The base URL at which browsers reach this server.
     pub public_url: Url,
-    /// The origin of the configured base URL. If there is none, the server's own origin is that of the `Host` of a request.
+    /// The origin of the base URL if one is configured. Otherwise the server's own origin is that of a request's `Host`.
     pub own_origin: Option<Origin>,
     /// The base URL of the frontend.
     pub frontend_url: Url,

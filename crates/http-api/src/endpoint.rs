@@ -90,7 +90,7 @@ impl Endpoint {
     }
 
     /// Marks this as an endpoint with the same operations as the one at `path`.
-    pub(crate) fn as_alias_of(self, path: &'static str) -> Self {
+    pub(crate) fn with_alias_of(self, path: &'static str) -> Self {
         Self { alias_of: Some(path), ..self }
     }
 

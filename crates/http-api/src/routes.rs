@@ -44,7 +44,7 @@ macro_rules! routes {
                         $(.on(Operation::new(Method::$method, $noun::$handler)$($(.$modifier($($argument)*))+)?))+
                 };
                 table.push(endpoint($path.to_owned()));
-                table.extend(aliases($path).map(|alias| endpoint(alias).as_alias_of($path)));
+                table.extend(aliases($path).map(|alias| endpoint(alias).with_alias_of($path)));
             )+
             table
         }

@@ -62,14 +62,13 @@ async fn read_tokens<C: ConnectionTrait>(
     let rows = transaction.query_all(&statements::select_tokens(owner, id, spent)).await.map_err(storage)?;
     let (mut spent_at, mut current) = (None, None);
     for row in rows {
-        match row.try_get_by_index(1).map_err(storage)? {
-            Some(time) => spent_at = Some(time),
-            None => {
-                let hash: Vec<u8> = row.try_get_by_index(0).map_err(storage)?;
-                let digest = hash.try_into().map_err(|_hash| corrupt("the hash of a token has another length"))?;
-                current = Some(SecretHash::new(digest));
-            }
+        if let Some(time) = row.try_get_by_index(1).map_err(storage)? {
+            spent_at = Some(time);
+            continue;
         }
+        let hash: Vec<u8> = row.try_get_by_index(0).map_err(storage)?;
+        let digest = hash.try_into().map_err(|_hash| corrupt("the hash of a token has another length"))?;
+        current = Some(SecretHash::new(digest));
     }
     Ok((spent_at, current))
 }

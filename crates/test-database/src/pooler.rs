@@ -114,7 +114,7 @@ fn settings(server: &Url, port: u16, folder: &Path) -> String {
     let (user, folder) = (server.username(), folder.display());
     format!(
         "[databases]\n* = host={host} port={server_port} user={user}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-         listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n\
+         listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 8\n\
          server_round_robin = 1\nmax_client_conn = 2000\nlogfile = {folder}/log\n"
     )
 }

@@ -31,8 +31,7 @@ pub struct DatabaseUrl {
 impl FromStr for DatabaseUrl {
     type Err = ValueError;
 
-    /// Fails with [`ValueError::Secret`], which contains no more of the text than the path of an SQLite file. An SQLite URL of ambiguous form is one of the
-    /// file that exists.
+    /// Fails with [`ValueError::Secret`], which contains no more of the text than the path of an SQLite file.
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let text = text.trim();
         let (scheme, rest) = text.split_once(':').unwrap_or_default();
@@ -103,7 +102,7 @@ fn three_slashes<'a>(path: &'a str, relative: &str, exists: &dyn Fn(&Path) -> bo
         return Ok(path);
     }
     let problem = format!(
-        "may be the file {path} or {relative}, neither of which exists: write sqlite:///{path} for the absolute path, or \
+        "may be the file {path} or {relative}: write sqlite:///{path} for the absolute path, or \
          sqlite://{relative} for the one in the working directory"
     );
     Err(ValueError::Secret(problem))
@@ -112,7 +111,7 @@ fn three_slashes<'a>(path: &'a str, relative: &str, exists: &dyn Fn(&Path) -> bo
 /// The path of a percent-encoded one.
 fn decoded(path: &str) -> Result<PathBuf, ValueError> {
     let decoded = percent_decode_str(path).decode_utf8();
-    decoded.map(|path| PathBuf::from(&*path)).map_err(|_| ValueError::Secret("is not in UTF-8".to_owned()))
+    decoded.map(|path| PathBuf::from(&*path)).map_err(|error| ValueError::Secret(format!("is not in UTF-8: {error}")))
 }
 
 fn postgres(text: &str, is_sqlalchemy: bool) -> Result<DatabaseUrl, ValueError> {

@@ -73,13 +73,11 @@ impl AccountService {
         if !identity.email_verified {
             return Err(ExternalSignInError::EmailNotVerified.into());
         }
-        match attempt.link {
-            Some((user, session)) => self.pending_link(user, session, identity.account).map(CallbackCode::Link),
-            None => {
-                let user = self.user_of(identity).await?;
-                self.new_code(user, CodePurpose::SignIn, None).await.map(CallbackCode::SignIn)
-            }
+        if let Some((user, session)) = attempt.link {
+            return self.pending_link(user, session, identity.account).map(CallbackCode::Link);
         }
+        let user = self.user_of(identity).await?;
+        self.new_code(user, CodePurpose::SignIn, None).await.map(CallbackCode::SignIn)
     }
 
     /// Links the external account of a code of [`finish_external`](Self::finish_external) to the acting user. The code is

@@ -1,9 +1,9 @@
 //! How the refresh token of a session travels: in bodies or, with `Session-Transport: cookie`, in a cookie that scripts
 //! cannot read.
 //!
-//! A browser sends the cookie with requests of other sites, too (`SameSite` knows sites, not origins, and a site has
-//! subdomains). So the cookie counts only in a request with the header, which no form and no link can send, and only from
-//! a page of the server's own origin.
+//! `SameSite` keeps the cookie out of requests from other sites, but not from other origins of the same site, such as
+//! subdomains. So the cookie counts only with the header, which no form and no link can send, and only in requests from
+//! pages of the server's own origin.
 
 use std::future::{Ready, ready};
 

@@ -63,14 +63,14 @@ where
         self.visitor.expecting(f)
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, fields: M) -> Result<T::Value, M::Error> {
-        self.visitor.visit_map(Fields { known: self.known, fields, is_read: false, unset: self.unset })
+    fn visit_map<M: MapAccess<'de>>(self, entries: M) -> Result<T::Value, M::Error> {
+        self.visitor.visit_map(Fields { known: self.known, entries, is_read: false, unset: self.unset })
     }
 }
 
 struct Fields<M, U> {
     known: &'static [&'static str],
-    fields: M,
+    entries: M,
     /// Whether the value of the current field has been read already.
     is_read: bool,
     unset: PhantomData<U>,
@@ -84,9 +84,9 @@ where
     type Error = M::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, M::Error> {
-        while let Some(Name(name)) = self.fields.next_key()? {
+        while let Some(Name(name)) = self.entries.next_key()? {
             self.is_read = !self.known.contains(&name.as_ref());
-            if !self.is_read || self.fields.next_value::<U>()? != U::default() {
+            if !self.is_read || self.entries.next_value::<U>()? != U::default() {
                 return seed.deserialize(name.into_deserializer()).map(Some);
             }
         }
@@ -95,6 +95,6 @@ where
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, M::Error> {
         // A struct does not look at the value of an unknown field.
-        if self.is_read { seed.deserialize(().into_deserializer()) } else { self.fields.next_value_seed(seed) }
+        if self.is_read { seed.deserialize(().into_deserializer()) } else { self.entries.next_value_seed(seed) }
     }
 }

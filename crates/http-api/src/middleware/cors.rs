@@ -1,6 +1,6 @@
 //! CORS (the Fetch standard): pages of the configured origins may use the API from a browser. Tokens are sent in a header
 //! that the page sets. Credentials are allowed because many clients ask for them (`credentials: "include"`); no route
-//! accepts a cookie as one from another origin.
+//! takes a cookie from another origin.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,9 +16,9 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use url::Url;
 
-/// Request headers that pages may not send: cookies and the header that makes them count, the headers in which a proxy passes on the client's address, host and
-/// scheme, and those that override the method. All others are harmless, because the only credential is a token that the
-/// page itself has. Libraries add headers of their own, for example for tracing.
+/// Request headers that pages may not send: cookies and the header that makes them count, the headers in which a proxy
+/// passes on the client's address, host and scheme, and those that override the method. All others are harmless, because
+/// the only credential is a token that the page itself has. Libraries add headers of their own, for example for tracing.
 const REFUSED_HEADERS: [&str; 7] = [
     "cookie",
     "session-transport",

@@ -3,15 +3,21 @@
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Uri;
+use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
+
+/// Collections that can be deleted as a whole.
+const DELETED_WHOLE: [&str; 2] = ["/trash", "/sessions"];
 
 /// Middleware: removes one trailing slash from the path.
 pub(crate) async fn remove<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    if let Some(uri) = without_slash(request.uri()) {
+    // With a slash, the deletion of a collection is that of an item whose id a client has lost. It stays an unknown path.
+    let is_item =
+        |uri: &Uri| *request.method() == Method::DELETE && DELETED_WHOLE.iter().any(|end| uri.path().ends_with(end));
+    if let Some(uri) = without_slash(request.uri()).filter(|uri| !is_item(uri)) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
     }

@@ -77,11 +77,9 @@ impl Code {
             }
             Self::Forbidden => ("FORBIDDEN", StatusCode::FORBIDDEN, "The path belongs to another user"),
             Self::CorsRefused => ("CORS_REFUSED", StatusCode::FORBIDDEN, "The CORS policy does not allow this request"),
-            Self::CrossOrigin => (
-                "CROSS_ORIGIN",
-                StatusCode::FORBIDDEN,
-                "Session-Transport: cookie is for pages of the server's own origin only",
-            ),
+            Self::CrossOrigin => {
+                ("CROSS_ORIGIN", StatusCode::FORBIDDEN, "A cookie session needs the server's own origin")
+            }
             Self::InsufficientScope => ("INSUFFICIENT_SCOPE", StatusCode::FORBIDDEN, "The token does not allow this"),
             Self::SignupsClosed => {
                 ("SIGNUPS_CLOSED", StatusCode::FORBIDDEN, "This server does not accept new accounts with this email")

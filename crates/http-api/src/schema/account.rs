@@ -22,7 +22,8 @@ pub(crate) struct SessionBody {
     /// The lifetime of the access token, in seconds.
     #[schema(minimum = 0, example = 86400)]
     expires_in: i64,
-    /// The refresh token, which can be exchanged once for the next pair of tokens. Absent with `Session-Transport: cookie`.
+    /// The refresh token, which can be exchanged once for the next pair of tokens. Absent with `Session-Transport:
+    /// cookie`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) refresh_token: Option<String>,

@@ -37,9 +37,9 @@ pub(super) fn verify(
         .set_issue_time_verifier_fn(|issued_at| check_issue_time(issued_at, now));
     let (token, claims) = token.verify_signature(&verifier, metadata)?;
     // Only the signature is not checked again: it is that of the original.
-    let verified = token.claims(&verifier.insecure_disable_signature_check(), nonce)?;
-    check_authorized_party(verified, registration)?;
-    Ok((ExternalAccount::new(verified.issuer(), verified.subject())?, claims.clone()))
+    let checked = token.claims(&verifier.insecure_disable_signature_check(), nonce)?;
+    check_authorized_party(checked, registration)?;
+    Ok((ExternalAccount::new(checked.issuer(), checked.subject())?, claims.clone()))
 }
 
 fn check_issue_time(issued_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), String> {

@@ -35,7 +35,7 @@ impl ProviderMetadata {
         let token_endpoint = document.token_endpoint().ok_or_else(|| invalid("no token endpoint"))?;
         let endpoints = [document.authorization_endpoint().url(), token_endpoint.url(), document.jwks_uri().url()];
         let userinfo_endpoint = document.userinfo_endpoint().cloned();
-        let optional = userinfo_endpoint.as_ref().map(|endpoint| endpoint.url());
+        let optional = document.userinfo_endpoint().into_iter().map(UserInfoUrl::url);
         if !endpoints.into_iter().chain(optional).all(|endpoint| is_as_secure(endpoint, issuer)) {
             return Err(invalid("an endpoint is not https"));
         }

@@ -38,7 +38,9 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Poo
     let mut connector = Connector::new(&connect, &url, options.statement_timeout);
     let is_pooled = match (said, &mut connector) {
         (Some(said), connector) => {
-            connector.iter_mut().for_each(|connector| connector.is_pooled = said);
+            if let Some(connector) = connector {
+                connector.is_pooled = said;
+            }
             said
         }
         (None, Some(connector)) => in_time(options.acquire_timeout, Box::pin(connector.probe())).await??,

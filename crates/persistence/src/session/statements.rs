@@ -123,7 +123,8 @@ pub(super) fn tokens_of(owner: UserId, session: SessionId) -> Condition {
         .add(refresh_token::Column::SessionId.eq(session.as_uuid()))
 }
 
-/// Selects hash and time of replacement of the refresh token `hash` and of the session's current one, which has no such time.
+/// Selects hash and time of replacement of the refresh token `hash`, and of the session's current one, which has no such
+/// time.
 pub(super) fn select_tokens(owner: UserId, session: SessionId, hash: &SecretHash) -> SelectStatement {
     use refresh_token::{Column, Entity};
     let mut select = Query::select();

@@ -247,7 +247,7 @@ async fn drive_changes(fixture: &Fixture, owner: UserId, record: &mut Record) ->
     drive!(record, fixture, changes.commit(owner, &create, &effect(owner, ended, at(1)))).err();
     drive!(record, fixture, changes.find_effect(owner, origin.effect()))?;
     let answer = KeyedAnswer::Undo { operation: None, conflicts: Vec::new() };
-    let keyed = Keyed { request: request("key", 1, KeyReuse::Refuse)?, answer };
+    let keyed = Keyed { request: request("once", 1, KeyReuse::Refuse)?, answer };
     let once = Change { keyed: Some(keyed.clone()), ..change(owner, at(1)) };
     for _ in 0..2 {
         let create = [Write::create(new_task(owner, "Jam")?)];

@@ -233,14 +233,16 @@ async fn a_network_gets_back_the_tries_that_succeed() {
             let expires_at = now() + TimeDelta::days(1);
             Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::nil().into(), expires_at }))
         });
-        ports.sessions.expect_rotate().returning(|_, _, _| Ok(()));
+        ports.sessions.expect_rotate().returning(|_, _, rotation| Ok(rotation.next));
         ports.sessions.expect_end().returning(|_, _| Ok(()));
         ports.users.expect_get().returning(|_| Ok(user()));
-        let network = RateKey::SignInPeer("192.0.2.1".parse::<IpAddr>().unwrap().into());
-        let times = usize::from(gives_back);
-        ports.limiter.expect_give_back().withf(move |key| *key == network).times(times).return_const(());
+        let keys = Keys::default();
+        let recorded = keys.clone();
+        ports.limiter.expect_give_back().returning(move |key| recorded.lock().unwrap().push(key));
         let response = ports.send(request).await;
         assert_eq!(response.status.as_u16(), status, "{response:?}");
+        let network = || RateKey::SignInPeer("192.0.2.1".parse::<IpAddr>().unwrap().into());
+        assert_eq!(*keys.lock().unwrap(), Vec::from_iter(gives_back.then(network)), "{response:?}");
     }
 }
 

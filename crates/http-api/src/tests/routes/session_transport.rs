@@ -4,7 +4,7 @@ use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
 use actix_web::{FromRequest as _, ResponseError as _};
 use chrono::TimeDelta;
-use domain::secret::SecretHash;
+use domain::secret::{SecretHash, SecretKind};
 use domain::session::{CodeOwner, Session};
 use domain::system::RefreshTokenOwner;
 use domain::user::{Credentials, PasswordHash, User};
@@ -21,9 +21,10 @@ const OWN_SESSION: &str = "/auth/sessions/00000000-0000-0000-0000-000000000009";
 /// Ports on which every use case of a session succeeds.
 fn ports() -> Ports {
     let mut ports = Ports::new();
+    // Before the expectations of other kinds, of which the first one that matches counts.
+    let is_code = |kind: &SecretKind, _: &str| *kind == SecretKind::OneTimeCode;
+    ports.tokens.expect_hash_secret().withf(is_code).returning(|_, _| Some(SecretHash::new([3; 32])));
     mock_tokens(&mut ports.tokens);
-    // For the code of an exchange.
-    ports.tokens.expect_hash_secret().returning(|_, _| Some(SecretHash::new([3; 32])));
     let hash = || PasswordHash::new("hash".into());
     ports.users.expect_create().returning(|_| Ok(user()));
     ports.users.expect_get().returning(|_| Ok(user()));
@@ -127,7 +128,10 @@ async fn without_the_header_the_cookie_is_neither_set_nor_read() {
         }
     }
     let ended = ports().send_all(end_requests().into_iter().skip(1)).await;
-    assert!(ended.iter().all(|response| response.status == 204 && response.header("set-cookie") == ""), "{ended:?}");
+    assert!(
+        ended.iter().all(|response| response.status == 204 && response.header("set-cookie").is_empty()),
+        "{ended:?}"
+    );
 }
 
 #[actix_web::test]

@@ -239,7 +239,7 @@ async fn a_chat_is_resumed_by_the_id_or_the_key_of_its_conversation() {
     let unknown = ["page%201%2FA", "%FF", "%00", &"x".repeat(256), "no-id"].map(resume);
     let requests = [streamed(&message()), resume(CONVERSATION), resume(encoded)].into_iter().chain(unknown);
     let stop_and_resume = [signed_in(Method::POST, STOP), resume(encoded)];
-    let responses = ports.send_concurrently(requests.chain(stop_and_resume)).await;
+    let responses = Box::pin(ports.send_concurrently(requests.chain(stop_and_resume))).await;
     assert_eq!((&responses[1].text, &responses[2].text), (&responses[0].text, &responses[0].text));
     let statuses: Vec<u16> = responses[3..9].iter().map(|response| response.status.as_u16()).collect();
     assert_eq!(statuses, [204, 204, 204, 204, 204, 202]);

@@ -124,7 +124,7 @@ impl DriverConnection {
             None => Ok(()),
         };
         // Polled in this order, and a request is sent when it is polled first.
-        let (begun, results, ended) = join3(
+        let (started, results, ended) = join3(
             command(begin),
             join_all(work.iter().map(async |(sql, prepared, parameters)| {
                 self.execute(sql, prepared.as_ref(), parameters).await.map_err(|failure| failure.error)
@@ -132,7 +132,7 @@ impl DriverConnection {
             command(is_last.then_some("COMMIT")),
         )
         .await;
-        begun.map(|()| (results, ended)).map_err(Failure::of_first_answer)
+        started.map(|()| (results, ended)).map_err(Failure::of_first_answer)
     }
 
     pub(super) async fn query(&self, sql: &str, parameters: &Parameters) -> Result<StepResult, Failure> {

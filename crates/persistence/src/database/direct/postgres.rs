@@ -31,6 +31,8 @@ pub(crate) struct PostgresClients {
     /// Connections for batches that are not in use, the last used at the end.
     idle: Mutex<Vec<DriverConnection>>,
     writers: Semaphore,
+    /// Reads behind a pooler, which use the connections for batches. Apart, because reads may wait for a lock.
+    pooled_readers: Semaphore,
     timeouts: Timeouts,
 }
 
@@ -44,13 +46,15 @@ struct BatchConnection<'c> {
 impl PostgresClients {
     /// Connections are opened on demand.
     pub(crate) fn new(connector: Connector, (readers, writers): (usize, usize), timeouts: Timeouts) -> Self {
-        // Behind a pooler, reads are batches.
-        let (readers, writers) = if connector.is_pooled { (0, readers + writers) } else { (readers, writers) };
+        let all = readers + writers;
+        let (readers, pooled_readers, writers) =
+            if connector.is_pooled { (0, all / 2, all - all / 2) } else { (readers, 0, writers) };
         Self {
             connector,
             readers: (0..readers).map(|_| tokio::sync::Mutex::new(None)).collect(),
             idle: Mutex::new(Vec::new()),
             writers: Semaphore::new(writers),
+            pooled_readers: Semaphore::new(pooled_readers),
             timeouts,
         }
     }
@@ -58,6 +62,7 @@ impl PostgresClients {
     /// Closes every connection that is not in use.
     pub(crate) async fn close(&self) {
         self.writers.close();
+        self.pooled_readers.close();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         for reader in &self.readers {
             *reader.lock().await = None;
@@ -71,7 +76,7 @@ impl PostgresClients {
     ) -> Result<Vec<T>, StorageError> {
         if self.connector.is_pooled {
             let step = Step { statement: select, guard: Guard::None, returns_rows: true };
-            return match self.run(&[step], true).await? {
+            return match self.run(&[step], &self.pooled_readers, true).await? {
                 Outcome::Committed(results) => {
                     results.iter().flat_map(|result| &result.rows).map(|row| convert(&row.as_row())).collect()
                 }
@@ -104,11 +109,11 @@ impl PostgresClients {
     }
 
     pub(crate) async fn write(&self, batch: Batch) -> Result<Outcome, StorageError> {
-        self.run(&batch.steps, false).await
+        self.run(&batch.steps, &self.writers, false).await
     }
 
-    async fn run(&self, steps: &[Step], may_repeat: bool) -> Result<Outcome, StorageError> {
-        let permit = match tokio::time::timeout(self.timeouts.acquire, self.writers.acquire()).await {
+    async fn run(&self, steps: &[Step], permits: &Semaphore, may_repeat: bool) -> Result<Outcome, StorageError> {
+        let permit = match tokio::time::timeout(self.timeouts.acquire, permits.acquire()).await {
             Ok(permit) => permit.map_err(|closed| StorageError::Unavailable(closed.into()))?,
             Err(elapsed) => return Err(StorageError::Exhausted(elapsed.into())),
         };

@@ -45,7 +45,7 @@ async fn session(fixture: &Fixture) -> anyhow::Result<(UserId, SessionId, Secret
     Ok((owner, session.id, new.refresh))
 }
 
-fn not_found<T: std::fmt::Debug>(outcome: Result<T, SessionRepoError>) {
+fn not_found<T: std::fmt::Debug>(outcome: &Result<T, SessionRepoError>) {
     assert!(matches!(outcome, Err(SessionRepoError::NotFound)), "{outcome:?}");
 }
 
@@ -91,7 +91,7 @@ async fn a_replaced_token_leads_to_the_current_one_until_the_interval_ends(test:
         let late = rotate(&first, &other, micros).await;
         assert!(matches!(late, Err(SessionRepoError::Reused)), "{micros}: {late:?}");
     }
-    // The reuse has not delayed the end of the interval, and the current token is still valid.
+    // Reuse delays the end of the interval for nobody, and the current token is still valid.
     assert_eq!(rotate(&second, &other, 99_000_000).await?, other);
     Ok(())
 }
@@ -168,7 +168,7 @@ async fn an_unknown_token_or_session_cannot_be_rotated(test: TestDatabase) -> an
         // The session has expired.
         (owner, first_session, first.clone(), 100),
     ] {
-        not_found(fixture.sessions.rotate(user, session, rotation(&spent, &token(), seconds)).await);
+        not_found(&fixture.sessions.rotate(user, session, rotation(&spent, &token(), seconds)).await);
     }
     assert_eq!(fixture.sessions.status(owner, first_session, at(1)).await?.last_used_at, at(0));
     fixture.sessions.rotate(owner, first_session, rotation(&first, &token(), 99)).await?;
@@ -187,7 +187,7 @@ async fn no_token_of_an_ended_session_can_be_rotated(test: TestDatabase) -> anyh
             fixture.sessions.end(owner, session).await?;
         }
         for old in [&first, &second] {
-            not_found(fixture.sessions.rotate(owner, session, rotation(old, &token(), 51)).await);
+            not_found(&fixture.sessions.rotate(owner, session, rotation(old, &token(), 51)).await);
             assert_eq!(fixture.system.session_by_refresh_token(old).await?, None);
         }
     }

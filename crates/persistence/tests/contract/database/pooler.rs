@@ -67,7 +67,7 @@ async fn nothing_that_is_set_or_prepared_remains_on_a_poolers_server() -> anyhow
         let mut url = pooler.url().clone();
         url.set_path(fixture.test.direct_url().rsplit('/').next().unwrap_or_default());
         let mut clients = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..8 {
             let options: PgConnectOptions = url.as_str().parse()?;
             clients.push(PgConnection::connect_with(&options.extra_float_digits(None)).await?);
         }
