@@ -52,8 +52,8 @@ pub trait SystemRepo: Send + Sync {
         now: DateTime<Utc>,
     ) -> Result<Option<CodeOwner>, StorageError>;
 
-    /// Marks the state of an external sign-in, or the id of a pending link, as spent until `expires_at`. Returns whether it was not spent before; of
-    /// concurrent calls with the same state, at most one MUST get `true`.
+    /// Marks the state of an external sign-in, or the id of a pending link, as spent until `expires_at`. Returns whether it
+    /// was not spent before; of concurrent calls with the same state, at most one MUST get `true`.
     async fn spend_state(&self, state: &SecretHash, expires_at: DateTime<Utc>) -> Result<bool, StorageError>;
 
     /// Marks the running turns of `instance`, which has just started, and their messages as failed. Returns their number.
@@ -82,7 +82,7 @@ pub trait SystemRepo: Send + Sync {
     /// Records that `sessions` were used at `at`. A later use MUST be kept.
     async fn touch_sessions(&self, sessions: &[SessionId], at: DateTime<Utc>) -> Result<(), StorageError>;
 
-    /// Deletes expired sessions, one-time codes, spent states and idempotency keys, but not API tokens, which stay in their owner's list.
-    /// Returns their number.
+    /// Deletes expired sessions, one-time codes, spent states and idempotency keys, but not API tokens, which stay in their
+    /// owner's list. Returns their number.
     async fn delete_expired(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 }

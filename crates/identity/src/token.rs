@@ -1,5 +1,5 @@
-//! Access tokens, sealed sign-in attempts and sealed links as JWTs signed with HS256 (RFC 7519, RFC 7518 3.2), and opaque tokens.
-//! Whether the session of a token is still active is checked in `domain::account`.
+//! Access tokens, sealed sign-in attempts and sealed links as JWTs signed with HS256 (RFC 7519, RFC 7518 3.2), and opaque
+//! tokens. Whether the session of a token is still active is checked in `domain::account`.
 
 mod access_claims;
 mod attempt_claims;

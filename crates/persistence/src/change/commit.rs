@@ -1,9 +1,9 @@
 //! The transaction of a commit.
 //!
-//! Lock order on PostgreSQL: the user's row, an idempotency key, the turn's row, its message, the rows that are written, the pending action. The update
-//! of the user's row serializes the commits of one user. A transaction that deletes the user, a conversation or a turn
-//! takes that row's lock first and follows the same order in its cascades, so that there is no deadlock. (SQLite has a
-//! single writer and no row locks.)
+//! Lock order on PostgreSQL: the user's row, an idempotency key, the turn's row, its message, the rows that are written, the
+//! pending action. The update of the user's row serializes the commits of one user. A transaction that deletes the user, a
+//! conversation or a turn takes that row's lock first and follows the same order in its cascades, so that there is no
+//! deadlock. (SQLite has a single writer and no row locks.)
 
 use domain::change::{Change, ChangeRepoError, Entry, Write};
 use domain::id::UserId;
