@@ -1,4 +1,5 @@
-//! nginx in front of a server: under a path of its own, with compression, and otherwise with nginx's defaults.
+//! nginx in front of a server: under a path of its own, with compression and exact paths, and otherwise with nginx's
+//! defaults.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -82,7 +83,7 @@ impl NginxPort {
 
     fn configuration(&self, server: &str, folder: &str) -> anyhow::Result<String> {
         let mut text = "daemon off; master_process off; events {} http { access_log off;\n".to_owned();
-        writeln!(text, "gzip on; gzip_min_length 0; gzip_proxied any; gzip_types *;")?;
+        writeln!(text, "gzip on; gzip_min_length 0; gzip_proxied any; gzip_types *; merge_slashes off;")?;
         for name in TEMPORARY {
             writeln!(text, "{name}_temp_path {folder}/{name};")?;
         }

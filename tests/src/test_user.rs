@@ -1,7 +1,7 @@
 //! A client of the server with the credentials of a user.
 
 use anyhow::{Context as _, bail, ensure};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK, LOCATION};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
@@ -201,6 +201,7 @@ impl TestUser {
         headers: &[(&str, &str)],
     ) -> anyhow::Result<RequestBuilder> {
         let url = format!("{}{}", self.address, path.replace("{me}", &self.id));
+        let sends_length = method == Method::POST;
         let mut request = self.client.request(method, url);
         if !self.access_token.is_empty() {
             request = request.bearer_auth(&self.access_token);
@@ -208,8 +209,11 @@ impl TestUser {
         for (name, value) in headers {
             request = request.header(HeaderName::try_from(*name)?, HeaderValue::from_str(value)?);
         }
-        if let Some(body) = body {
-            request = request.json(body);
+        match body {
+            Some(body) => request = request.json(body),
+            // Browsers send the length of an empty body too, and HTTP/1.0 requires it (RFC 1945, 7.2.2).
+            None if sends_length => request = request.header(CONTENT_LENGTH, 0),
+            None => {}
         }
         Ok(request)
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
-use reqwest::Method;
+use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tests::{Answer, TestApp, TestUser, on_both_databases};
 
@@ -92,7 +92,8 @@ fn cookie(answer: &Answer) -> anyhow::Result<String> {
 
 on_both_databases! {
     async fn a_page_of_the_same_origin_keeps_its_session_in_a_cookie(app: TestApp) {
-        let (page, own) = (app.anonymous(), app.address().to_owned());
+        let own = app.address().parse::<Url>()?.origin().ascii_serialization();
+        let page = app.anonymous();
         let post = async |path: &str, body: Option<Value>, cookie: &str, origin: &str| {
             browse(&page, Method::POST, path, body.as_ref(), cookie, origin).await
         };
