@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
@@ -14,6 +15,8 @@ use crate::wait_until;
 
 /// Path under which nginx serves the server.
 const PATH: &str = "/doable";
+/// Maximum number of ports to try.
+const MAX_ATTEMPTS: u32 = 100;
 /// Temporary folders whose default places only root can write to.
 const TEMPORARY: [&str; 5] = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
 
@@ -51,8 +54,18 @@ impl NginxPort {
         Ok(None)
     }
 
+    /// Chooses a port that no other test of this process gets, and no server that listens on any free port: systems take
+    /// those from 32768 up (Linux) or 49152 up (RFC 6335, 6).
     fn free() -> anyhow::Result<Self> {
-        Ok(Self(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port()))
+        static TAKEN: AtomicU16 = AtomicU16::new(0);
+        for _ in 0..MAX_ATTEMPTS {
+            let offset = std::process::id().wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed).into()) % 20_000;
+            let port = u16::try_from(10_000 + offset)?;
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return Ok(Self(port));
+            }
+        }
+        bail!("no free port for nginx")
     }
 
     /// Base URL for clients.
@@ -76,8 +89,12 @@ impl NginxPort {
             .stdin(Stdio::null())
             .spawn()
             .context("nginx")?;
-        let nginx = Nginx { process, _folder: folder };
-        wait_until("nginx", async || Ok(TcpStream::connect(("127.0.0.1", self.0)).await.is_ok())).await?;
+        let mut nginx = Nginx { process, _folder: folder };
+        let listens = async || {
+            ensure!(nginx.process.try_wait()?.is_none(), "nginx has ended");
+            Ok(TcpStream::connect(("127.0.0.1", self.0)).await.is_ok())
+        };
+        wait_until("nginx", listens).await?;
         Ok(nginx)
     }
 

@@ -87,7 +87,8 @@ impl TestApp {
         flags: &[&str],
     ) -> anyhow::Result<Option<Self>> {
         let Some(database) = TestDatabase::create_or_skip(kind, test).await? else { return Ok(None) };
-        let nginx = NginxPort::from_environment()?;
+        // A test with a public URL of its own is not about nginx's.
+        let nginx = if flags.contains(&"--public-url") { None } else { NginxPort::from_environment()? };
         Self::serve(Arc::new(database), assistant, TimeDelta::zero(), flags, nginx).await.map(Some)
     }
 
@@ -118,8 +119,8 @@ impl TestApp {
     ) -> anyhow::Result<Self> {
         let public_url = nginx.as_ref().map(NginxPort::url);
         let mut flags = flags.to_vec();
-        if let Some(url) = public_url.as_deref().filter(|_| !flags.contains(&"--public-url")) {
-            flags.extend(["--public-url", url, "--trusted-proxies", "127.0.0.1"]);
+        if let Some(url) = &public_url {
+            flags.extend(["--public-url", url]);
         }
         let clock = Arc::new(MovableClock::default());
         clock.advance(ahead);
