@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::llm::{LlmClient, LlmError, LlmRequest, LlmStream, ScriptedLlm, Step};
 use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use test_database::{Kind, Pooler, TestDatabase};
 use test_openid::OpenIdServer;
 
@@ -206,7 +206,8 @@ impl TestApp {
     ) -> anyhow::Result<Answer> {
         let url = format!("{}{}", self.address, path.replace("{me}", &user.id));
         let request = self.client.request(method, url).bearer_auth(&user.access_token);
-        Ok(Answer::read(request.header(CONTENT_TYPE, content_type).body(body).send().await?).await?)
+        let request = request.header(CONTENT_TYPE, content_type).header(CONTENT_LENGTH, body.len()).body(body);
+        Ok(Answer::read(request.send().await?).await?)
     }
 }
 
