@@ -27,8 +27,8 @@ pub struct SignInAttempt {
 }
 
 /// An external account that a browser has proved to own, to be linked by a request of the session that began the link. The
-/// browser carries it to the frontend, sealed, in a URL: whoever was made to open the link of another person ends here,
-/// because that session never receives it.
+/// browser carries it to the frontend, sealed, in a URL. A victim who opens the link of an attacker links nothing: only the
+/// session that began the link can complete it, and the URL never reaches that session.
 #[derive(Clone, Debug)]
 pub struct PendingLink {
     /// A secret that is spent with the first request, whether it links the account or not.

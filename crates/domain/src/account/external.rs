@@ -165,7 +165,7 @@ impl AccountService {
         let ProviderIdentity { account, email, name, .. } = identity;
         let email = email.ok_or(ExternalSignInError::EmailNotVerified)?;
         if !self.sign_ups.permit(&email) {
-            // Whoever has an account is told to link it.
+            // An existing account can still be linked, which this error says.
             let known = self.system.credentials_by_email(&email.normalized()).await?;
             return Err(known.map_or(AccountError::SignUpsClosed, |_| ExternalSignInError::AccountExists.into()));
         }

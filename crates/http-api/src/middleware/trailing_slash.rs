@@ -14,7 +14,8 @@ pub(crate) async fn remove<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    // With a slash, the deletion of a collection is that of an item whose id a client has lost. It stays an unknown path.
+    // `DELETE /trash/` is more likely the deletion of an item with an empty id than that of the whole trash, so it stays an
+    // unknown path.
     let is_item =
         |uri: &Uri| *request.method() == Method::DELETE && DELETED_WHOLE.iter().any(|end| uri.path().ends_with(end));
     if let Some(uri) = without_slash(request.uri()).filter(|uri| !is_item(uri)) {
