@@ -85,6 +85,22 @@ async fn a_byte_order_mark_and_unknown_null_fields_are_ignored() {
 }
 
 #[actix_web::test]
+async fn the_longest_bodies_of_fields_without_data_and_conditions_of_tags_are_accepted() {
+    let unknown = format!("{{{}\"title\":\"a\"}}", "\"x\":null,".repeat(7_200));
+    let tags = format!("{{\"title\":\"a\",\"tags\":[{}\"\"]}}", "\"none\",".repeat(9_000));
+    let tabs = format!("{{\"title\":\"a{}b\"}}", "\\t".repeat(498));
+    let guard = format!("{}\"1-gzip\"", "W/\"2--gzip\", ".repeat(500));
+    for body in [&unknown, &tags, &tabs] {
+        assert!(body.len() < 65_536);
+        let mut ports = Ports::new();
+        ports.tasks.expect_get().returning(|_, _| Ok(task(1)));
+        let _commits = accept_commits(&mut ports);
+        let request = json(signed_in(Method::PUT, ONE), body.clone()).insert_header((header::IF_MATCH, guard.as_str()));
+        ports.send(request).await.ok(200);
+    }
+}
+
+#[actix_web::test]
 async fn fields_that_are_not_supported_yet_are_accepted_without_data_and_refused_with_data() {
     for field in ["description", "priority", "due_date", "tags"] {
         for (method, path, status) in [(Method::POST, LIST, 201), (Method::PUT, ONE, 200), (Method::PATCH, ONE, 200)] {
