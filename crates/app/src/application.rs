@@ -99,7 +99,8 @@ impl Application {
         let server = http_api::serve(listeners, &services, &options, REQUEST_TIMEOUT)?;
         let mut periodic = JoinSet::new();
         periodic.spawn(upkeep.run_periodically());
-        periodic.spawn(change_signals.clone().poll(system));
+        periodic.spawn(change_signals.clone().poll(system.clone()));
+        periodic.spawn(turn_signals.clone().poll(system));
         periodic.spawn(followed_sessions::refresh_periodically(services.accounts));
         Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, periodic })
     }

@@ -9,6 +9,7 @@ mod lock;
 mod rate_limiter;
 mod timer;
 mod turn_signals;
+mod wakers;
 
 pub use background::BackgroundTasks;
 pub use change_signals::LocalChangeSignals;

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 
 use crate::api_token::ApiTokenStatus;
 use crate::change::Seq;
-use crate::conversation::turn::InstanceId;
-use crate::id::{SessionId, UserId};
+use crate::conversation::turn::{InstanceId, TurnProgress};
+use crate::id::{SessionId, TurnId, UserId};
 use crate::secret::SecretHash;
 use crate::session::{CodeOwner, CodePurpose, SessionStatus};
 use crate::storage::StorageError;
@@ -71,6 +71,9 @@ pub trait SystemRepo: Send + Sync {
 
     /// Returns the newest entry number of each of `users` that exists, in any order.
     async fn change_heads(&self, users: &[UserId]) -> Result<Vec<(UserId, Seq)>, StorageError>;
+
+    /// Returns the progress of each of `turns` that exists, in any order.
+    async fn turn_progress(&self, turns: &[TurnId]) -> Result<Vec<(TurnId, TurnProgress)>, StorageError>;
 
     /// Returns the status of each of `sessions` that has not ended at `now`, in any order.
     async fn session_statuses(

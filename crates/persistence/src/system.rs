@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::api_token::ApiTokenStatus;
 use domain::change::Seq;
-use domain::conversation::turn::{FailureCode, InstanceId};
-use domain::id::{SessionId, UserId};
+use domain::conversation::turn::{FailureCode, InstanceId, TurnProgress};
+use domain::id::{SessionId, TurnId, UserId};
 use domain::secret::SecretHash;
 use domain::session::{CodeOwner, CodePurpose, SessionStatus};
 use domain::storage::StorageError;
@@ -181,6 +181,14 @@ impl SystemRepo for SeaSystemRepo {
             heads.extend(self.database.read(&by_ids::heads(ids), by_ids::read_head).await?);
         }
         Ok(heads)
+    }
+
+    async fn turn_progress(&self, turns: &[TurnId]) -> Result<Vec<(TurnId, TurnProgress)>, StorageError> {
+        let mut progress = Vec::with_capacity(turns.len());
+        for ids in by_ids::id_lists(turns.iter().map(|id| id.as_uuid())) {
+            progress.extend(self.database.read(&by_ids::progress(ids), by_ids::read_progress).await?);
+        }
+        Ok(progress)
     }
 
     async fn session_statuses(

@@ -1,5 +1,6 @@
 //! Streamed answers: followed, stopped, failed, and without a reader.
 
+use chrono::TimeDelta;
 use domain::llm::{FinishReason, LlmError, LlmEvent, Step};
 use futures_channel::oneshot;
 use reqwest::Method;
@@ -74,6 +75,36 @@ on_both_databases! {
         assert_eq!((text(&first), &first), ("late".to_owned(), &second));
         ada.wait_for_turn_end(&conversation).await?;
         assert_eq!(ada.get(&path).await?.status, 204);
+    }
+}
+
+on_both_databases! {
+    async fn a_turn_is_followed_from_another_server(app: TestApp) {
+        let ada = app.register("ada").await?;
+        let other = app.another(TimeDelta::zero(), &[]).await?;
+        let (open, gated) = held("late");
+        let (open_later, gated_later) = held("later");
+        app.script([Step::calls("add_task", &json!({"title": "a"})), gated, gated_later]);
+        let mut here = ada.stream("add a", None).await?;
+        let start = here.until("start").await?;
+        here.until("tool-output-available").await?;
+        let path = format!("/api/{{me}}/conversations/{}/stream", conversation_of(&start));
+        let mut elsewhere = ada.at(other.address()).open(Method::GET, &path, None).await?;
+        assert_eq!(elsewhere.until("start").await?["messageId"], start["messageId"]);
+        elsewhere.until("tool-output-available").await?;
+        open.send(()).map_err(|()| anyhow::anyhow!("the turn has ended"))?;
+        let (here, elsewhere) = (here.rest().await?, elsewhere.rest().await?);
+        assert_eq!((text(&here), text(&elsewhere)), ("late".to_owned(), "late".to_owned()));
+        assert_eq!(here.last(), elsewhere.last());
+        // A follower whose conversation is deleted does not wait for ever.
+        let mut here = ada.stream("again", Some(&conversation_of(&start))).await?;
+        here.until("start").await?;
+        let mut elsewhere = ada.at(other.address()).open(Method::GET, &path, None).await?;
+        elsewhere.until("start").await?;
+        ada.delete(&format!("/api/{{me}}/conversations/{}", conversation_of(&start))).await?.expect(204)?;
+        let rest = elsewhere.rest().await?;
+        assert_eq!(kinds(&rest), ["message-metadata", "error"], "{rest:?}");
+        drop(open_later);
     }
 }
 

@@ -1,24 +1,33 @@
-//! The running turns of this process: their events for followers, and stop requests.
+//! The running turns of this process: their events for followers, and stop requests. For turns of other processes, wakes
+//! their followers.
 //!
 //! Each turn has one log, in which consecutive text deltas are merged. A reader is a position in the log, so readers need
 //! no buffers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use domain::chat::{StopReason, TurnEvent, TurnEvents, TurnSignals};
-use domain::conversation::turn::Attempt;
+use domain::conversation::turn::{Attempt, TurnProgress};
 use domain::id::TurnId;
+use domain::system::SystemRepo;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
 
 use super::lock::lock;
+use super::wakers::Wakers;
 
-/// [`TurnSignals`] of this process.
+/// Time between two polls for the progress of turns of other processes.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// [`TurnSignals`] of this process. [`poll`](Self::poll) adds those of other processes.
 #[derive(Clone, Debug, Default)]
 pub struct LocalTurnSignals {
     open: Arc<Mutex<HashMap<TurnId, OpenTurn>>>,
+    elsewhere: Wakers<TurnId, TurnProgress>,
 }
 
 /// A turn that is open in this process.
@@ -46,8 +55,18 @@ struct Position {
 }
 
 impl LocalTurnSignals {
-    /// Stops every turn with [`StopReason::Shutdown`].
+    /// Polls for the progress of turns of other processes until [`shut_down`](Self::shut_down).
+    pub async fn poll(self, system: Arc<dyn SystemRepo>) {
+        let read = move |turns: Vec<_>| {
+            let system = system.clone();
+            async move { system.turn_progress(&turns).await }
+        };
+        self.elsewhere.poll(POLL_INTERVAL, "chat turns", read).await;
+    }
+
+    /// Stops every turn with [`StopReason::Shutdown`], and ends the subscriptions to turns of other processes.
     pub fn shut_down(&self) {
+        self.elsewhere.shut_down();
         for turn in lock(&self.open).values() {
             turn.stop.send_replace(Some(StopReason::Shutdown));
         }
@@ -93,6 +112,10 @@ impl TurnSignals for LocalTurnSignals {
         let closed = log.closed.subscribe();
         let reader = Reader { log, closed, position: Position::default() };
         Some(stream::unfold(reader, Reader::next).boxed())
+    }
+
+    fn subscribe_elsewhere(&self, turn: TurnId) -> BoxStream<'static, ()> {
+        self.elsewhere.subscribe(turn)
     }
 
     fn stop(&self, turn: TurnId) -> bool {
@@ -168,7 +191,10 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use domain::conversation::turn::TurnState;
+    use domain::system::MockSystemRepo;
     use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
     use uuid::Uuid;
 
     use super::*;
@@ -258,6 +284,33 @@ mod tests {
         }
         let log = signals.find(turn(1)).unwrap().log;
         assert_eq!(lock(&log.events).len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn followers_of_turns_elsewhere_are_woken_when_these_were_stored_within_a_second_by_one_query_for_all() {
+        let signals = LocalTurnSignals::default();
+        let progress = |length| TurnProgress { attempt: 1, state: TurnState::Running, length };
+        // The second turn is deleted after the first poll.
+        let mut polls = [(1, Some(1)), (2, None)].into_iter();
+        let mut system = MockSystemRepo::new();
+        system.expect_turn_progress().withf(|turns| turns.len() == 2).returning(move |_turns| {
+            let (first, second) = polls.next().unwrap_or((2, None));
+            let second = second.map(|length| (turn(2), progress(length)));
+            Ok([(turn(1), progress(first))].into_iter().chain(second).collect())
+        });
+        let _poller = tokio::spawn(signals.clone().poll(Arc::new(system)));
+        let mut followers = [1, 1, 2].map(|n| signals.subscribe_elsewhere(turn(n)));
+        for _stored in 0..2 {
+            let woken = join_all(followers.iter_mut().map(|follower| follower.next()));
+            let woken = tokio::time::timeout(Duration::from_secs(1), woken).await;
+            assert_eq!(woken, Ok(vec![Some(()); 3]));
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(followers.iter_mut().all(|follower| follower.next().now_or_never().is_none()), "nothing new");
+        signals.shut_down();
+        for follower in &mut followers {
+            assert_eq!(follower.next().await, None);
+        }
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! Following turns that do not run in this process: those that have ended and those of another process.
 
-use std::time::Duration;
-
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 
 use super::part_diff::PartDiff;
@@ -11,9 +10,6 @@ use crate::conversation::message::{content, tool_calls};
 use crate::conversation::turn::{FailureCode, TurnState};
 use crate::conversation::{ConversationRepoError, StoredAnswer};
 use crate::id::{TurnId, UserId};
-
-/// Interval between two reads of what another process has stored.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The stored answer with the current status of its changes.
 pub(super) async fn stored_answer(
@@ -59,31 +55,34 @@ fn final_events(diff: &mut PartDiff, stored: &StoredAnswer, answer: TurnAnswer) 
 }
 
 /// The events of a turn of another process, derived from the parts that it stores.
-pub(super) fn poll_remote(ports: ChatPorts, owner: UserId, turn: TurnId) -> TurnEvents {
-    struct Poll {
+pub(super) fn follow_elsewhere(ports: ChatPorts, owner: UserId, turn: TurnId) -> TurnEvents {
+    struct Follower {
         ports: ChatPorts,
+        wakes: BoxStream<'static, ()>,
         diff: PartDiff,
         started: bool,
     }
-    let poll = Poll { ports, diff: PartDiff::default(), started: false };
-    stream::unfold(Some(poll), move |poll| async move {
-        let mut poll = poll?;
-        if poll.started {
-            poll.ports.timer.sleep(POLL_INTERVAL).await;
+    let wakes = ports.signals.subscribe_elsewhere(turn);
+    let follower = Follower { ports, wakes, diff: PartDiff::default(), started: false };
+    stream::unfold(Some(follower), move |follower| async move {
+        let mut follower = follower?;
+        if follower.started {
+            // At a shutdown the stream ends without a last event, as it does below.
+            follower.wakes.next().await?;
         }
         // If the conversation was deleted or storage fails, the stream ends without a last event; the client may retry.
-        let stored = poll.ports.conversations.answer(owner, turn).await.ok()?;
+        let stored = follower.ports.conversations.answer(owner, turn).await.ok()?;
         let mut events = Vec::new();
-        if !poll.started {
+        if !follower.started {
             events.push(TurnEvent::Started(stored.turn.clone()));
-            poll.started = true;
+            follower.started = true;
         }
-        events.extend(poll.diff.new_events(&stored.message.parts));
+        events.extend(follower.diff.new_events(&stored.message.parts));
         if stored.message.status == TurnState::Running {
-            return Some((stream::iter(events), Some(poll)));
+            return Some((stream::iter(events), Some(follower)));
         }
-        let answer = stored_answer(&poll.ports, owner, &stored).await.ok()?;
-        events.extend(final_events(&mut poll.diff, &stored, answer));
+        let answer = stored_answer(&follower.ports, owner, &stored).await.ok()?;
+        events.extend(final_events(&mut follower.diff, &stored, answer));
         Some((stream::iter(events), None))
     })
     .flatten()

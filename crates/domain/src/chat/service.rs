@@ -8,7 +8,7 @@ use futures_channel::oneshot;
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
 use futures_util::{StreamExt as _, stream};
 
-use super::following::{poll_remote, replay_events, stored_answer};
+use super::following::{follow_elsewhere, replay_events, stored_answer};
 use super::ports::{ChatOptions, ChatPorts};
 use super::turn::{Resumed, StartedTurn, TurnRequest, find_by_id, run_turn, start};
 use super::{ChatError, ChatInput, NewMessage, TurnAnswer};
@@ -153,7 +153,7 @@ impl ChatService {
     fn running_turn(&self, conversation: &Conversation) -> Option<TurnEvents> {
         let turn = conversation.active_turn?;
         let here = self.ports.signals.subscribe(turn);
-        Some(here.unwrap_or_else(|| poll_remote(self.ports.clone(), conversation.user_id, turn)))
+        Some(here.unwrap_or_else(|| follow_elsewhere(self.ports.clone(), conversation.user_id, turn)))
     }
 
     /// Stops the running turn of a conversation. What was written is kept. The repetition of a request with an idempotency

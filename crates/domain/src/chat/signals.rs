@@ -1,6 +1,7 @@
-//! Following and stopping the running turns of this process.
+//! Following running turns, and stopping those of this process.
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 
 use super::{TurnEvent, TurnEvents};
 use crate::conversation::turn::Attempt;
@@ -31,6 +32,11 @@ pub trait TurnSignals: Send + Sync {
     /// Returns the turn's events from the first one, past events without delay; `None` if it is not open here. A slow or
     /// dropped reader MUST NOT delay the turn or other readers.
     fn subscribe(&self, turn: TurnId) -> Option<TurnEvents>;
+
+    /// Returns a stream for a turn of another process that yields an item when it may have been stored anew since the
+    /// previous item, or since this call. MUST do so within 1 s. Signals that are not awaited MUST be merged into one. The
+    /// stream ends at shutdown.
+    fn subscribe_elsewhere(&self, turn: TurnId) -> BoxStream<'static, ()>;
 
     /// Requests that an open turn stops. Returns whether it is open here.
     fn stop(&self, turn: TurnId) -> bool;

@@ -46,6 +46,17 @@ pub struct Attempt {
     pub number: u32,
 }
 
+/// How far a turn is in storage. It differs whenever something was stored for the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnProgress {
+    /// The number of the current attempt.
+    pub attempt: u32,
+    /// The state.
+    pub state: TurnState,
+    /// The length of the assistant's message as it is stored, in characters. It grows during an attempt.
+    pub length: u64,
+}
+
 /// The state of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TurnState {

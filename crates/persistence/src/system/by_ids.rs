@@ -1,16 +1,19 @@
 //! Statements on the rows of many ids, for the followers of a process together.
 
 use domain::change::Seq;
-use domain::id::UserId;
+use domain::conversation::message::Role;
+use domain::conversation::turn::TurnProgress;
+use domain::id::{TurnId, UserId};
 use domain::storage::StorageError;
-use sea_orm::ColumnTrait as _;
-use sea_orm::sea_query::{Query, SelectStatement, UpdateStatement};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, Query, SelectStatement, UpdateStatement};
+use sea_orm::{ColumnTrait as _, Condition};
 use uuid::Uuid;
 
 use crate::database::Row;
-use crate::entity::{Timestamp, session, user};
+use crate::entity::{Timestamp, message, session, turn, user};
 use crate::error::corrupt;
 use crate::session::select_status;
+use crate::turn::state;
 
 /// Maximum number of ids in a statement.
 const IDS_PER_STATEMENT: usize = 8192;
@@ -40,6 +43,35 @@ pub(super) fn heads(users: Vec<Uuid>) -> SelectStatement {
 pub(super) fn read_head(row: &Row<'_>) -> Result<(UserId, Seq), StorageError> {
     let head = u64::try_from(row.get::<i64>(1)?).map_err(corrupt)?;
     Ok((row.get::<Uuid>(0)?.into(), Seq(head)))
+}
+
+/// Selects the progress of turns, as [`read_progress`] reads it.
+pub(super) fn progress(turns: Vec<Uuid>) -> SelectStatement {
+    let same = |of_turn: turn::Column, of_message: message::Column| {
+        Expr::col((turn::Entity, of_turn)).equals((message::Entity, of_message))
+    };
+    let answer = Condition::all()
+        .add(same(turn::Column::UserId, message::Column::UserId))
+        .add(same(turn::Column::Id, message::Column::TurnId))
+        .add(message::Column::Role.eq(Role::Assistant.as_str()));
+    let parts = Expr::col((message::Entity, message::Column::Parts)).cast_as("text");
+    let mut select = Query::select();
+    select
+        .columns([turn::Column::Id, turn::Column::Attempt, turn::Column::State].map(|column| (turn::Entity, column)))
+        .expr(Func::char_length(parts).cast_as("bigint"))
+        .from(turn::Entity)
+        .inner_join(message::Entity, answer)
+        .and_where(turn::Column::Id.is_in(turns));
+    select
+}
+
+pub(super) fn read_progress(row: &Row<'_>) -> Result<(TurnId, TurnProgress), StorageError> {
+    let progress = TurnProgress {
+        attempt: u32::try_from(row.get::<i64>(1)?).map_err(corrupt)?,
+        state: state(&row.get::<String>(2)?)?,
+        length: u64::try_from(row.get::<i64>(3)?).map_err(corrupt)?,
+    };
+    Ok((row.get::<Uuid>(0)?.into(), progress))
 }
 
 /// Selects the status of the sessions that have not expired.

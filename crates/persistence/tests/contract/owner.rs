@@ -55,7 +55,7 @@ const PORTS: [&str; 6] = [
 ];
 
 /// The methods whose statements may lack the owner.
-const SYSTEM: [&str; 14] = [
+const SYSTEM: [&str; 15] = [
     "credentials_by_email",
     "session_by_refresh_token",
     "user_by_external_account",
@@ -67,6 +67,7 @@ const SYSTEM: [&str; 14] = [
     "users_with_trash",
     "delete_changes",
     "change_heads",
+    "turn_progress",
     "session_statuses",
     "touch_sessions",
     "delete_expired",
@@ -357,6 +358,7 @@ pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Re
     drive!(record, fixture, system.users_with_trash(at(1)))?;
     drive!(record, fixture, system.delete_changes(at(1)))?;
     drive!(record, fixture, system.change_heads(&[owner, id()]))?;
+    drive!(record, fixture, system.turn_progress(&[id()]))?;
     drive!(record, fixture, system.session_statuses(&[new.id, id()], at(1)))?;
     drive!(record, fixture, system.touch_sessions(&[new.id, id()], at(1)))?;
     drive!(record, fixture, system.delete_expired(at(1)))?;

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use domain::storage::StorageError;
 use domain::system::MockSystemRepo;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use uuid::Uuid;
 
 use super::*;
@@ -76,9 +77,9 @@ async fn a_signal_between_the_subscription_and_the_first_wait_is_not_missed() {
 async fn users_without_readers_are_removed() {
     let signals = LocalChangeSignals::default();
     let readers: Vec<_> = (0..100).flat_map(|n| [signals.subscribe(user(n)), signals.subscribe(user(n))]).collect();
-    assert_eq!(signals.locked().users.len(), 100);
+    assert_eq!(signals.0.len(), 100);
     drop(readers);
-    assert!(signals.locked().users.is_empty());
+    assert_eq!(signals.0.len(), 0);
     let (kept, dropped) = (signals.subscribe(user(1)), signals.subscribe(user(1)));
     drop(dropped);
     signals.notify(user(1));

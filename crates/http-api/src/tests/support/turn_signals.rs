@@ -8,6 +8,7 @@ use domain::conversation::turn::Attempt;
 use domain::id::TurnId;
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::{self, BoxFuture};
+use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 #[derive(Default)]
@@ -42,6 +43,10 @@ impl TurnSignals for FakeTurnSignals {
         let (reader, later) = mpsc::unbounded();
         open.readers.push(reader);
         Some(stream::iter(open.events.clone()).chain(later).boxed())
+    }
+
+    fn subscribe_elsewhere(&self, _turn: TurnId) -> BoxStream<'static, ()> {
+        stream::pending().boxed()
     }
 
     fn stop(&self, turn: TurnId) -> bool {

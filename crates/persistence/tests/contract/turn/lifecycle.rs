@@ -11,6 +11,7 @@ use domain::conversation::{
 use domain::id::{ConversationId, TurnId, UserId};
 use domain::page::PageRequest;
 use domain::patch::Patch;
+use domain::system::SystemRepo as _;
 use domain::user::{TimeZone, UserPatch, UserRepo as _};
 use test_database::{TestDatabase, on_both_databases};
 
@@ -24,6 +25,7 @@ on_both_databases!(
     a_turn_ends_once_in_any_final_state,
     a_missing_turn_cannot_be_continued,
     a_turn_begins_with_the_users_time_zone,
+    the_progress_of_a_turn_differs_after_all_that_is_stored_for_it,
 );
 
 /// `Lease::LENGTH` in microseconds.
@@ -41,6 +43,43 @@ async fn messages(fixture: &Fixture, owner: UserId, id: ConversationId) -> anyho
 async fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> Result<Turn, ConversationRepoError> {
     let turn = new_turn(ConversationTarget::Existing(id), at(when)).map_err(|_| ConversationRepoError::NoTurn)?;
     fixture.begin(owner, turn).await
+}
+
+async fn the_progress_of_a_turn_differs_after_all_that_is_stored_for_it(test: TestDatabase) -> anyhow::Result<()> {
+    let fixture = Fixture::new(test).await?;
+    let owner = fixture.user().await?;
+    let keyed = || -> anyhow::Result<NewTurn> {
+        let idempotency = Some(request("key", 1, KeyReuse::Refuse)?);
+        Ok(NewTurn { idempotency, ..new_turn(new_conversation()?, at(0))? })
+    };
+    let turn = fixture.begin(owner, keyed()?).await?;
+    let progress = || async {
+        fixture.statements();
+        let progress = fixture.system.turn_progress(&[turn.id, id()]).await?;
+        assert_eq!(fixture.statements().len(), 1);
+        assert_eq!(progress.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [turn.id]);
+        anyhow::Ok(progress[0].1)
+    };
+    let mut all = vec![progress().await?];
+    assert_eq!((all[0].attempt, all[0].state), (1, TurnState::Running));
+    for parts in ["a", "ab"].map(text) {
+        fixture.conversations.save_progress(owner, turn.attempt(), &parts).await?;
+        all.push(progress().await?);
+    }
+    let failed = TurnResult { parts: text("ab"), ..end(TurnState::Failed, 1) };
+    fixture.conversations.end_turn(owner, turn.attempt(), failed).await?;
+    all.push(progress().await?);
+    // The parts of the first attempt are kept.
+    let resumed = fixture.conversations.begin_turn(owner, keyed()?).await?;
+    assert!(matches!(resumed, TurnStart::Resumed { .. }), "{resumed:?}");
+    all.push(progress().await?);
+    assert_eq!((all[4].attempt, all[4].state), (2, TurnState::Running));
+    for (index, one) in all.iter().enumerate() {
+        assert!(!all[..index].contains(one), "{index}: {all:?}");
+    }
+    fixture.conversations.delete(owner, turn.conversation).await?;
+    assert_eq!(fixture.system.turn_progress(&[turn.id]).await?, []);
+    Ok(())
 }
 
 async fn a_turn_creates_or_continues_a_conversation(test: TestDatabase) -> anyhow::Result<()> {

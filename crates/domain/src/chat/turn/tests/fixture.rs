@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
 
 use super::super::super::ChatService;
@@ -72,6 +74,9 @@ impl TurnSignals for RecordedSignals {
     }
     fn subscribe(&self, _turn: TurnId) -> Option<TurnEvents> {
         None
+    }
+    fn subscribe_elsewhere(&self, _turn: TurnId) -> BoxStream<'static, ()> {
+        stream::pending().boxed()
     }
     fn stop(&self, _turn: TurnId) -> bool {
         false
