@@ -3,3 +3,4 @@
 mod conversations;
 mod failures;
 mod provider;
+mod provider_data;

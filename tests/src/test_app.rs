@@ -265,6 +265,10 @@ impl LlmClient for SwitchedLlm {
         "switched"
     }
 
+    fn source(&self) -> String {
+        "switched".to_owned()
+    }
+
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
         self.current().respond(request).await
     }

@@ -69,7 +69,7 @@ pub(super) fn exchanges(messages: &[LlmMessage]) -> Vec<Exchange<'_>> {
         let Some(exchange) = exchanges.last_mut() else { continue };
         match message {
             LlmMessage::User { .. } => {}
-            LlmMessage::Assistant { text, plan, calls: made } => {
+            LlmMessage::Assistant { text, plan, calls: made, .. } => {
                 exchange.answer = text;
                 // Plans of other providers are no questions of this assistant.
                 exchange.question = plan.as_deref().and_then(|plan| serde_json::from_str(plan).ok());

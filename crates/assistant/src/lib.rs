@@ -68,6 +68,10 @@ impl LlmClient for BuiltInAssistant {
         "doable-offline-1"
     }
 
+    fn source(&self) -> String {
+        self.provider().to_owned()
+    }
+
     /// Never fails. Ignores the system text of the request.
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
         Ok(stream::iter(events(&reply(&request))).map(Ok).boxed())

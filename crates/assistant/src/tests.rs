@@ -218,6 +218,7 @@ fn history(newest: &str) -> Vec<LlmMessage> {
             text: repeated(answers[round % answers.len()], 256 * 1024),
             plan: None,
             calls: Vec::new(),
+            provider_data: None,
         });
     }
     for (tool, key) in

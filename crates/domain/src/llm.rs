@@ -15,7 +15,7 @@ use crate::conversation::turn::{FailureCode, Usage};
 use crate::storage::Cause;
 use crate::tool::ToolSpec;
 
-pub use reply::{LlmReply, MAX_REPLY_BYTES, ReplyBudget, collect};
+pub use reply::{LlmReply, MAX_PROVIDER_DATA_BYTES, MAX_REPLY_BYTES, ReplyBudget, collect};
 #[cfg(any(test, feature = "mock"))]
 pub use scripted::{ScriptedLlm, Step};
 
@@ -38,7 +38,7 @@ pub enum LlmMessage {
         /// The text.
         text: String,
     },
-    /// A reply of the model. Every call must be followed by its result.
+    /// A reply of the model, with text or calls. Every call must be followed by its result, in the order of the calls.
     Assistant {
         /// The text; may be empty.
         text: String,
@@ -46,6 +46,8 @@ pub enum LlmMessage {
         plan: Option<String>,
         /// The tool calls.
         calls: Vec<LlmToolCall>,
+        /// The reply's [`LlmEvent::ProviderData`], if it came from the [source](LlmClient::source) that gets the request.
+        provider_data: Option<String>,
     },
     /// The result of a call.
     ToolResult {
@@ -101,6 +103,10 @@ pub enum LlmEvent {
         /// The complete call.
         call: LlmToolCall,
     },
+    /// What only the sender of the reply understands, such as signatures of its reasoning: it is stored with the reply
+    /// and sent back with it, to the same [source](LlmClient::source) and to no other. At most once, after all calls; at
+    /// most [`MAX_PROVIDER_DATA_BYTES`].
+    ProviderData(String),
     /// Another model replies instead of the requested one. Precedes all its other events.
     FallbackUsed {
         /// The provider of the other model.
@@ -193,6 +199,10 @@ pub trait LlmClient: Send + Sync {
 
     /// Returns the model's name.
     fn model(&self) -> &str;
+
+    /// Returns what [`LlmEvent::ProviderData`] is bound to: provider, server and model. MUST NOT contain credentials,
+    /// because it is stored with messages.
+    fn source(&self) -> String;
 
     /// Sends a request. MUST yield events as they are received, MUST end each call with
     /// [`LlmEvent::ToolCallComplete`], and MUST end a complete reply with [`LlmEvent::Finished`].

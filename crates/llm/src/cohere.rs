@@ -10,17 +10,19 @@ mod tests;
 use std::collections::HashSet;
 
 use domain::conversation::turn::Usage;
-use domain::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, LlmRequest};
+use domain::llm::{FinishReason, LlmError, LlmEvent, LlmRequest};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::Url;
 
 use crate::error::{ErrorBody, ErrorMapper};
-use crate::provider::{OptionalFields, Provider, ReplyDecoder};
+use crate::history::AssistantMessage;
+use crate::provider::{Deviation, Provider, ReplyDecoder};
+use crate::provider_data::ProviderData;
 use crate::tool_calls::ToolCalls;
 use crate::wire::{
-    RequestBody, arguments_of, bad_reply, has_thinking, non_empty_str, one_or_many, parse_json, text_of, token_usage,
-    tool_calls_json, truncated_reply,
+    RequestBody, arguments_of, bad_reply, is_non_empty, is_thinking, non_empty_str, one_or_many, parse_json, text_of,
+    token_usage, truncated_reply,
 };
 
 /// Cohere's wire format.
@@ -68,34 +70,45 @@ impl Provider for Cohere {
         url
     }
 
-    fn body<'r>(&'r self, request: &'r LlmRequest, _optional: OptionalFields) -> impl Serialize + 'r {
-        RequestBody::new(&self.model, request, message_json, self.temperature)
+    fn body<'r>(&'r self, request: &'r LlmRequest, deviations: &[Deviation]) -> impl Serialize + use<'r> {
+        RequestBody::new(&self.model, request, assistant_json, self.temperature, deviations)
+    }
+
+    /// Thoughts are accepted only by models that think.
+    fn deviation(&self, status: u16, body: &ErrorBody) -> Option<Deviation> {
+        let names_thinking = body.message.to_lowercase().contains("thinking");
+        (matches!(status, 400 | 422) && names_thinking).then_some(Deviation::RejectsProviderData)
     }
 
     fn decoder(&self, errors: ErrorMapper) -> Self::Decoder {
-        CohereDecoder { errors, calls: ToolCalls::default(), indexes: Vec::new(), thinking_blocks: HashSet::new() }
+        CohereDecoder {
+            errors,
+            calls: ToolCalls::default(),
+            provider_data: ProviderData::default(),
+            indexes: Vec::new(),
+            thinking_blocks: HashSet::new(),
+        }
     }
 }
 
-fn message_json(message: &LlmMessage) -> Value {
-    match message {
-        LlmMessage::User { text } => json!({"role": "user", "content": text}),
-        LlmMessage::Assistant { text, calls, .. } if calls.is_empty() => json!({"role": "assistant", "content": text}),
-        LlmMessage::Assistant { text, plan, calls } => {
-            let mut fields = Map::from_iter([("role".to_owned(), json!("assistant"))]);
-            fields.insert("tool_calls".to_owned(), tool_calls_json(calls));
-            // A message with calls has no content in this API: its text is part of the plan.
-            let plan = [plan.as_deref().unwrap_or_default(), text].map(str::trim);
-            let plan: Vec<_> = plan.into_iter().filter(|text| !text.is_empty()).collect();
-            if !plan.is_empty() {
-                fields.insert("tool_plan".to_owned(), plan.join("\n\n").into());
-            }
-            Value::Object(fields)
-        }
-        LlmMessage::ToolResult { call_id, content, .. } => {
-            json!({"role": "tool", "tool_call_id": call_id, "content": content.to_string()})
-        }
+fn assistant_json(mut message: AssistantMessage<'_>) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if message.calls.is_empty() {
+        fields.insert("content".to_owned(), message.take_content());
+        return fields;
     }
+    // A message with calls has no content but thoughts in this API: its text is part of the plan.
+    let plan = [message.plan.unwrap_or_default(), std::mem::take(&mut message.text)].map(str::trim);
+    let plan: Vec<_> = plan.into_iter().filter(|text| !text.is_empty()).collect();
+    if !plan.is_empty() {
+        fields.insert("tool_plan".to_owned(), plan.join("\n\n").into());
+    }
+    let thoughts = message.take_content();
+    if is_non_empty(&thoughts) {
+        fields.insert("content".to_owned(), thoughts);
+    }
+    fields.insert("tool_calls".to_owned(), message.calls.into());
+    fields
 }
 
 /// Decodes a reply of Cohere.
@@ -103,6 +116,7 @@ fn message_json(message: &LlmMessage) -> Value {
 pub struct CohereDecoder {
     errors: ErrorMapper,
     calls: ToolCalls,
+    provider_data: ProviderData,
     /// The `index` of each call.
     indexes: Vec<Option<u64>>,
     /// The `index` of each content block that contains thoughts.
@@ -117,7 +131,7 @@ impl ReplyDecoder for CohereDecoder {
         let event = parse_json(data)?;
         let message = &event["delta"]["message"];
         match event["type"].as_str().unwrap_or(name) {
-            "content-start" | "content-delta" => self.read_content(&event["index"], &message["content"], out),
+            "content-start" | "content-delta" => self.read_content(&event["index"], message, out),
             "tool-plan-delta" => {
                 push_plan(&message["tool_plan"], out);
                 Ok(())
@@ -160,7 +174,7 @@ impl ReplyDecoder for CohereDecoder {
             };
         }
         push_plan(&message["tool_plan"], out);
-        self.read_content(&Value::Null, &message["content"], out)?;
+        self.read_content(&Value::Null, message, out)?;
         for (index, call) in (0..).zip(one_or_many(&message["tool_calls"])) {
             self.start_call(Some(index), call, out);
         }
@@ -173,7 +187,9 @@ impl ReplyDecoder for CohereDecoder {
 }
 
 impl CohereDecoder {
-    fn read_content(&mut self, index: &Value, content: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+    fn read_content(&mut self, index: &Value, message: &Value, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
+        let content = &message["content"];
+        self.provider_data.add_message(message);
         if let Some(index) = index.as_u64() {
             if content["type"] == "thinking" {
                 self.thinking_blocks.insert(index);
@@ -183,7 +199,7 @@ impl CohereDecoder {
                 return Ok(());
             }
         }
-        if has_thinking(content) {
+        if one_or_many(content).iter().any(is_thinking) {
             out.push(LlmEvent::Thinking);
         }
         let text = text_of(content)?;
@@ -225,6 +241,7 @@ impl CohereDecoder {
             "MAX_TOKENS" => FinishReason::Length,
             "COMPLETE" | "STOP_SEQUENCE" | "TOOL_CALL" => {
                 self.calls.complete_all(out)?;
+                out.extend(self.provider_data.take_event(&self.calls));
                 if self.calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls }
             }
             "" => return Err(bad_reply("the reply has no finish reason")),

@@ -1,59 +1,122 @@
-//! Normalizes a history to what providers accept: unique call ids, tool names of allowed characters, no empty messages.
+//! The messages of a request in the form that providers accept: tool names of allowed characters, and ids of calls that
+//! are unique and that the receiver does not refuse.
 //!
 //! `domain` selects the messages and pairs calls with their results (`chat/history.rs`).
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use domain::llm::{LlmMessage, LlmToolCall};
+use serde_json::{Map, Value, json};
+
+use crate::provider_data;
 
 /// Maximum length of a tool's name, in characters.
 const MAX_TOOL_NAME_CHARS: usize = 64;
 
-/// Returns the history in a form that can be sent. Providers number calls anew in each reply, and some reject or
-/// confuse ids that repeat in a request; models call tools by names that no provider accepts back.
-pub(crate) fn normalize_history(messages: &[LlmMessage]) -> Vec<LlmMessage> {
-    let mut taken_ids = HashSet::new();
-    let mut pending: HashMap<&str, VecDeque<String>> = HashMap::new();
-    let mut normalized = Vec::with_capacity(messages.len());
-    for message in messages {
-        match message {
-            LlmMessage::Assistant { text, calls, .. } if text.trim().is_empty() && calls.is_empty() => {}
-            LlmMessage::Assistant { text, plan, calls } => {
-                pending.clear();
-                let calls = calls.iter().map(|call| {
-                    let id = unique_id(&call.id, &mut taken_ids);
-                    pending.entry(&call.id).or_default().push_back(id.clone());
-                    LlmToolCall {
-                        id,
-                        tool: sanitize_tool_name(&call.tool).into_owned(),
-                        arguments: call.arguments.clone(),
-                    }
-                });
-                let calls = calls.collect();
-                normalized.push(LlmMessage::Assistant { text: text.clone(), plan: plan.clone(), calls });
-            }
-            LlmMessage::ToolResult { call_id, tool, content } => {
-                let new_id = pending.get_mut(call_id.as_str()).and_then(VecDeque::pop_front);
-                normalized.push(LlmMessage::ToolResult {
-                    call_id: new_id.unwrap_or_else(|| call_id.clone()),
-                    tool: sanitize_tool_name(tool).into_owned(),
-                    content: content.clone(),
-                });
-            }
-            user @ LlmMessage::User { .. } => normalized.push(user.clone()),
-        }
-    }
-    normalized
+/// A reply of the model in a request.
+#[derive(Debug)]
+pub(crate) struct AssistantMessage<'m> {
+    pub text: &'m str,
+    pub plan: Option<&'m str>,
+    /// The calls in the format of both providers.
+    pub calls: Vec<Value>,
+    /// The fields that the receiver sent with the reply, except those of calls.
+    pub fields: Map<String, Value>,
 }
 
-fn unique_id(id: &str, taken: &mut HashSet<String>) -> String {
-    let stem = if id.is_empty() { "call" } else { id };
-    let first = (!id.is_empty()).then(|| id.to_owned());
-    let others = (2..=taken.len() + 2).map(|number| format!("{stem}_{number}"));
-    let free = first.into_iter().chain(others).find(|id| !taken.contains(id)).unwrap_or_default();
-    taken.insert(free.clone());
-    free
+impl AssistantMessage<'_> {
+    /// Takes the thoughts from the fields and returns the content with them: parts, or just the text.
+    pub fn take_content(&mut self) -> Value {
+        match self.fields.remove("content") {
+            Some(Value::Array(mut parts)) => {
+                if !self.text.is_empty() {
+                    parts.push(json!({"type": "text", "text": self.text}));
+                }
+                parts.into()
+            }
+            _ => self.text.into(),
+        }
+    }
+}
+
+/// Returns the messages in wire format; `assistant` serializes replies of the model. Without `provider_data`, the
+/// receiver's own fields are left out.
+pub(crate) fn messages_json(
+    messages: &[LlmMessage],
+    assistant: fn(AssistantMessage<'_>) -> Map<String, Value>,
+    provider_data: bool,
+) -> Vec<Value> {
+    let mut ids = CallIds::default();
+    let mut unanswered = VecDeque::new();
+    let message_json = |message: &LlmMessage| match message {
+        LlmMessage::User { text } => json!({"role": "user", "content": text}),
+        LlmMessage::Assistant { text, plan, calls, provider_data: data } => {
+            let mut fields = provider_data::parse(data.as_deref().filter(|_| provider_data));
+            let calls = calls_json(calls, &mut fields, &mut ids);
+            unanswered = calls.iter().map(|call| call["id"].clone()).collect();
+            let mut json = assistant(AssistantMessage { text, plan: plan.as_deref(), calls, fields });
+            json.insert("role".to_owned(), "assistant".into());
+            json.into()
+        }
+        LlmMessage::ToolResult { content, .. } => {
+            let id = unanswered.pop_front().unwrap_or_default();
+            json!({"role": "tool", "tool_call_id": id, "content": content.to_string()})
+        }
+    };
+    messages.iter().map(message_json).collect()
+}
+
+/// Serializes calls, with the fields that the receiver sent with them.
+fn calls_json(calls: &[LlmToolCall], fields: &mut Map<String, Value>, ids: &mut CallIds) -> Vec<Value> {
+    let of_calls = fields.remove("tool_calls").unwrap_or_default();
+    let call_json = |(index, call): (usize, &LlmToolCall)| {
+        let mut json = of_calls[index].as_object().cloned().unwrap_or_default();
+        let own_id = json.get("id").and_then(Value::as_str);
+        let id = ids.assign(own_id);
+        if let (Some(own_id), Some(Value::Array(details))) = (own_id, fields.get_mut("reasoning_details")) {
+            // Encrypted reasoning names its call.
+            details
+                .iter_mut()
+                .filter(|detail| detail["id"] == own_id)
+                .for_each(|detail| detail["id"] = id.clone().into());
+        }
+        let function = json!({"name": sanitize_tool_name(&call.tool), "arguments": call.arguments});
+        json.extend(
+            [("id", id.into()), ("type", "function".into()), ("function", function)]
+                .map(|(name, value): (&str, Value)| (name.to_owned(), value)),
+        );
+        json.into()
+    };
+    calls.iter().enumerate().map(call_json).collect()
+}
+
+/// The ids of calls in one request.
+#[derive(Debug, Default)]
+struct CallIds {
+    taken: HashSet<String>,
+    /// The number of ids that were made.
+    made: usize,
+}
+
+impl CallIds {
+    /// Returns the id that the receiver gave to its own call, unless another call has it: many servers number the calls
+    /// of each reply anew. All other calls get an id of nine letters and digits, because Mistral accepts nothing else
+    /// (<https://github.com/langchain-ai/langchain/pull/24668>) and `OpenAI` at most 40 characters.
+    fn assign(&mut self, own: Option<&str>) -> String {
+        if let Some(own) = own
+            && self.taken.insert(own.to_owned())
+        {
+            return own.to_owned();
+        }
+        loop {
+            self.made += 1;
+            let id = format!("call{:05}", self.made);
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
+        }
+    }
 }
 
 /// Replaces all characters but ASCII letters, digits and `_`, and truncates.
@@ -68,57 +131,7 @@ fn sanitize_tool_name(tool: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn calls(ids: &[&str]) -> LlmMessage {
-        let call = |id: &&str| LlmToolCall { id: (*id).into(), tool: "list_tasks".into(), arguments: "{}".into() };
-        LlmMessage::Assistant { text: String::new(), plan: None, calls: ids.iter().map(call).collect() }
-    }
-
-    fn result(id: &str) -> LlmMessage {
-        LlmMessage::ToolResult { call_id: id.into(), tool: "list_tasks".into(), content: json!({}) }
-    }
-
-    fn ids(messages: &[LlmMessage]) -> Vec<String> {
-        let ids = normalize_history(messages).into_iter().flat_map(|message| match message {
-            LlmMessage::Assistant { calls, .. } => calls.into_iter().map(|call| call.id).collect(),
-            LlmMessage::ToolResult { call_id, .. } => vec![format!("={call_id}")],
-            LlmMessage::User { .. } => Vec::new(),
-        });
-        ids.collect()
-    }
-
-    #[test]
-    fn unique_ids_are_kept() {
-        assert_eq!(ids(&[calls(&["a", "b"]), result("a"), result("b")]), ["a", "b", "=a", "=b"]);
-    }
-
-    #[test]
-    fn ids_repeated_in_later_rounds_become_unique_with_their_results() {
-        let rounds = [calls(&["call_0"]), result("call_0"), calls(&["call_0"]), result("call_0")];
-        assert_eq!(ids(&rounds), ["call_0", "=call_0", "call_0_2", "=call_0_2"]);
-        let conflict = [calls(&["a", "a_2"]), result("a"), result("a_2"), calls(&["a"]), result("a")];
-        assert_eq!(ids(&conflict), ["a", "a_2", "=a", "=a_2", "a_3", "=a_3"]);
-    }
-
-    #[test]
-    fn empty_and_duplicate_ids_in_one_round_are_paired_in_order() {
-        assert_eq!(ids(&[calls(&["", ""]), result(""), result("")]), ["call_2", "call_3", "=call_2", "=call_3"]);
-        assert_eq!(ids(&[calls(&["a", "a"]), result("a"), result("a")]), ["a", "a_2", "=a", "=a_2"]);
-    }
-
-    #[test]
-    fn a_result_belongs_to_the_latest_call_with_its_id() {
-        assert_eq!(ids(&[calls(&["a"]), calls(&["a"]), result("a")]), ["a", "a_2", "=a_2"]);
-    }
-
-    #[test]
-    fn an_assistant_message_without_text_and_calls_is_omitted() {
-        let empty = LlmMessage::Assistant { text: " ".into(), plan: Some("hm".into()), calls: Vec::new() };
-        assert_eq!(normalize_history(&[empty]), []);
-    }
 
     #[test]
     fn invalid_characters_in_tool_names_are_replaced() {

@@ -9,17 +9,19 @@
 mod tests;
 
 use domain::conversation::turn::Usage;
-use domain::llm::{FinishReason, LlmError, LlmEvent, LlmMessage, LlmRequest};
+use domain::llm::{FinishReason, LlmError, LlmEvent, LlmRequest};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::error::{ErrorBody, ErrorMapper};
-use crate::provider::{OptionalFields, Provider, ReplyDecoder};
+use crate::history::AssistantMessage;
+use crate::provider::{Deviation, Provider, ReplyDecoder};
+use crate::provider_data::{MESSAGE_FIELDS, ProviderData};
 use crate::tool_calls::ToolCalls;
 use crate::wire::{
-    RequestBody, arguments_of, bad_reply, has_thinking, is_non_empty, non_empty_str, one_or_many, parse_json, text_of,
-    token_usage, tool_calls_json, truncated_reply,
+    RequestBody, arguments_of, bad_reply, is_non_empty, is_thinking, non_empty_str, one_or_many, parse_json, text_of,
+    token_usage, truncated_reply,
 };
 
 /// The wire format of OpenAI and compatible servers.
@@ -57,25 +59,41 @@ impl Provider for OpenAi {
         url
     }
 
-    fn body<'r>(&'r self, request: &'r LlmRequest, optional: OptionalFields) -> impl Serialize + 'r {
-        let mut body = RequestBody::new(&self.model, request, message_json, self.temperature);
-        if optional == OptionalFields::Include {
+    fn body<'r>(&'r self, request: &'r LlmRequest, deviations: &[Deviation]) -> impl Serialize + use<'r> {
+        let mut body = RequestBody::new(&self.model, request, assistant_json, self.temperature, deviations);
+        if !deviations.contains(&Deviation::RejectsOptionalFields) {
             body.stream_options = Some(json!({"include_usage": true}));
+        }
+        if deviations.contains(&Deviation::RequiresReasoning) {
+            let replies = body.messages.iter_mut().filter(|message| message["role"] == "assistant");
+            replies.filter_map(Value::as_object_mut).for_each(|reply| {
+                reply.entry("reasoning_content").or_insert_with(|| NO_REASONING.into());
+            });
         }
         body
     }
 
     /// The optional field is `stream_options`, which requests token counts. Servers that do not know it reject it:
-    /// Mistral's with 422, some gateways with 400.
-    fn rejects_optional_fields(&self, status: u16, body: &ErrorBody) -> bool {
+    /// Mistral's with 422, some gateways with 400. `DeepSeek` and Kimi require `reasoning_content`, others reject it
+    /// (<https://github.com/janhq/jan/issues/8136>).
+    fn deviation(&self, status: u16, body: &ErrorBody) -> Option<Deviation> {
         let message = body.message.to_lowercase();
-        matches!(status, 400 | 422) && ["stream_options", "include_usage"].iter().any(|field| message.contains(field))
+        let names = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        match status {
+            400 | 422 if names(&["stream_options", "include_usage"]) => Some(Deviation::RejectsOptionalFields),
+            400 | 422 if names(&["reasoning_content"]) && names(&["passed back", "missing"]) => {
+                Some(Deviation::RequiresReasoning)
+            }
+            400 | 422 if names(&MESSAGE_FIELDS) || names(&["thinking"]) => Some(Deviation::RejectsProviderData),
+            _ => None,
+        }
     }
 
     fn decoder(&self, errors: ErrorMapper) -> Self::Decoder {
         OpenAiDecoder {
             errors,
             calls: ToolCalls::default(),
+            provider_data: ProviderData::default(),
             indexes: Vec::new(),
             finish_reason: None,
             usage: None,
@@ -84,23 +102,20 @@ impl Provider for OpenAi {
     }
 }
 
-fn message_json(message: &LlmMessage) -> Value {
-    match message {
-        LlmMessage::User { text } => json!({"role": "user", "content": text}),
-        LlmMessage::Assistant { text, calls, .. } => {
-            let mut fields = Map::from_iter([("role".to_owned(), json!("assistant"))]);
-            if !text.is_empty() {
-                fields.insert("content".to_owned(), text.as_str().into());
-            }
-            if !calls.is_empty() {
-                fields.insert("tool_calls".to_owned(), tool_calls_json(calls));
-            }
-            Value::Object(fields)
-        }
-        LlmMessage::ToolResult { call_id, content, .. } => {
-            json!({"role": "tool", "tool_call_id": call_id, "content": content.to_string()})
-        }
+/// The reasoning of a reply that has none. `DeepSeek` refuses an empty one
+/// (<https://github.com/NousResearch/hermes-agent/pull/17341>).
+const NO_REASONING: &str = " ";
+
+fn assistant_json(mut message: AssistantMessage<'_>) -> Map<String, Value> {
+    let content = message.take_content();
+    let mut fields = message.fields;
+    if is_non_empty(&content) {
+        fields.insert("content".to_owned(), content);
     }
+    if !message.calls.is_empty() {
+        fields.insert("tool_calls".to_owned(), message.calls.into());
+    }
+    fields
 }
 
 /// Decodes a reply of an OpenAI-compatible server.
@@ -108,6 +123,7 @@ fn message_json(message: &LlmMessage) -> Value {
 pub struct OpenAiDecoder {
     errors: ErrorMapper,
     calls: ToolCalls,
+    provider_data: ProviderData,
     /// The `index` of each call, as the server sent it.
     indexes: Vec<Option<u64>>,
     /// The latest finish reason.
@@ -167,9 +183,10 @@ impl OpenAiDecoder {
         self.has_choices = true;
         // The name of the field differs between servers, and hidden thoughts are parts of other types.
         let reasoning = ["reasoning_content", "reasoning", "reasoning_details"].map(|field| &delta[field]);
-        if reasoning.into_iter().any(is_non_empty) || has_thinking(&delta["content"]) {
+        if reasoning.into_iter().any(is_non_empty) || one_or_many(&delta["content"]).iter().any(is_thinking) {
             out.push(LlmEvent::Thinking);
         }
+        self.provider_data.add_message(delta);
         let text = text_of(&delta["content"])?;
         let text = if text.is_empty() { delta["refusal"].as_str().unwrap_or_default() } else { &text };
         if !text.is_empty() {
@@ -197,6 +214,7 @@ impl OpenAiDecoder {
         let fragment = arguments_of(&call["function"]["arguments"]);
         if let Some(position) = self.find_repeated(id, index, tool, &fragment) {
             self.calls.set_name(position, tool, out);
+            self.provider_data.add_call(position, call);
             return Ok(());
         }
         let position = if let Some(position) = self.find_continued(id, index, tool, &fragment) {
@@ -207,6 +225,7 @@ impl OpenAiDecoder {
             self.calls.start(id, tool, out)
         };
         self.calls.append_arguments(position, &fragment, out);
+        self.provider_data.add_call(position, call);
         Ok(())
     }
 
@@ -276,6 +295,10 @@ impl OpenAiDecoder {
         }
         self.calls.drop_duplicates();
         self.calls.complete_all(out)?;
+        // The reasoning of a reply that was cut off is incomplete.
+        if reason == FinishReason::Stop {
+            out.extend(self.provider_data.take_event(&self.calls));
+        }
         let reason = if self.calls.is_empty() { reason } else { FinishReason::ToolCalls };
         out.push(LlmEvent::Finished { reason, usage: self.usage });
         Ok(())

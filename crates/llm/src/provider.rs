@@ -35,24 +35,26 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// Returns the JSON body of a request. It MUST request a stream.
-    fn body<'r>(&'r self, request: &'r LlmRequest, optional: OptionalFields) -> impl Serialize + 'r;
+    fn body<'r>(&'r self, request: &'r LlmRequest, deviations: &[Deviation]) -> impl Serialize + use<'r, Self>;
 
-    /// Whether an error response rejects nothing but a field that [`OptionalFields::Omit`] omits.
-    fn rejects_optional_fields(&self, _status: u16, _body: &ErrorBody) -> bool {
-        false
+    /// Returns the deviation because of which the server has rejected a request that it would accept otherwise.
+    fn deviation(&self, _status: u16, _body: &ErrorBody) -> Option<Deviation> {
+        None
     }
 
     /// Creates a decoder for one reply. `errors` maps the errors that the reply contains.
     fn decoder(&self, errors: ErrorMapper) -> Self::Decoder;
 }
 
-/// Whether to send the fields that some servers reject and no reply depends on.
+/// How a server deviates from what requests assume. It is learned from a rejected request and applied from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OptionalFields {
-    /// Send them.
-    Include,
-    /// Leave them out.
-    Omit,
+pub enum Deviation {
+    /// It rejects the optional fields, on which no reply depends.
+    RejectsOptionalFields,
+    /// It rejects fields that it has sent itself.
+    RejectsProviderData,
+    /// It requires reasoning in all replies of a model, also in those of others.
+    RequiresReasoning,
 }
 
 /// Decodes one reply of a provider incrementally, without I/O.

@@ -101,6 +101,10 @@ impl LlmClient for ResilientClient {
         self.inner.model()
     }
 
+    fn source(&self) -> String {
+        self.inner.source()
+    }
+
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
         let total = Deadline::after(self.timer.elapsed(), TimeoutError::Total(self.options.timeouts.total));
         let mut permit = self.breaker.acquire().map_err(|open| LlmError::Unavailable(open.into()))?;

@@ -14,6 +14,8 @@ use crate::wire::bad_reply;
 #[derive(Debug, Default)]
 pub(crate) struct ToolCalls {
     calls: Vec<Call>,
+    /// The positions of the completed calls, in the order of their events.
+    completed: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ impl ToolCalls {
             return Err(bad_reply("a tool call has no name"));
         }
         call.complete = true;
+        self.completed.push(position);
         // Providers send missing arguments as an empty string, as `null` or as an empty object.
         let arguments = match call.arguments.trim() {
             "" | "null" => "{}".to_owned(),
@@ -99,6 +102,11 @@ impl ToolCalls {
     /// As [`complete`](Self::complete).
     pub fn complete_all(&mut self, out: &mut Vec<LlmEvent>) -> Result<(), LlmError> {
         (0..self.calls.len()).try_for_each(|position| self.complete(position, out))
+    }
+
+    /// Returns the positions of the completed calls in the order of their events, with the provider's ids.
+    pub fn completed(&self) -> impl Iterator<Item = (usize, Option<&str>)> {
+        self.completed.iter().map(|position| (*position, self.provider_id(*position)))
     }
 
     /// Drops each call whose provider id, tool and arguments (compared as JSON) equal those of an earlier one: some

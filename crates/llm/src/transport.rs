@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::error::{ErrorBody, ErrorMapper, parse_retry_after};
-use crate::provider::{OptionalFields, Provider, ReplyDecoder};
+use crate::provider::{Deviation, Provider, ReplyDecoder};
 use crate::reply_reader::ReplyReader;
 
 /// Maximum number of bytes that are read of an error response.
@@ -80,8 +80,10 @@ pub struct HttpClient<P> {
     endpoint: Url,
     headers: HeaderMap,
     errors: ErrorMapper,
-    /// Whether the server has rejected the optional fields.
-    omit_optional: AtomicBool,
+    /// Provider, server and model.
+    source: String,
+    /// What the server's rejections have taught.
+    deviations: Mutex<Vec<Deviation>>,
 }
 
 impl<P> fmt::Debug for HttpClient<P> {
@@ -114,21 +116,28 @@ impl<P: Provider> HttpClient<P> {
             .referer(false)
             .connect_timeout(connect_timeout)
             .build()?;
+        let origin = base_url.origin().ascii_serialization();
         Ok(Self {
+            source: format!("{} {origin} {}", P::NAME, provider.model()),
             endpoint: provider.endpoint(&base_url),
             headers: headers(&provider, key.as_ref())?,
             errors: ErrorMapper::new(provider.model(), P::MODEL_SETTING, key),
-            omit_optional: AtomicBool::new(false),
+            deviations: Mutex::default(),
             provider,
             http,
         })
     }
 
-    async fn post(&self, request: &LlmRequest, optional: OptionalFields) -> Result<Response, LlmError> {
-        let body = serde_json::to_vec(&self.provider.body(request, optional))
+    async fn post(&self, request: &LlmRequest, deviations: &[Deviation]) -> Result<Response, LlmError> {
+        let body = serde_json::to_vec(&self.provider.body(request, deviations))
             .map_err(|error| LlmError::BadReply(Box::new(error)))?;
         let request = self.http.post(self.endpoint.clone()).headers(self.headers.clone()).body(body);
         request.send().await.map_err(map_request_error)
+    }
+
+    /// A poisoned lock means that another request has panicked between two statements that cannot.
+    fn deviations(&self) -> MutexGuard<'_, Vec<Deviation>> {
+        self.deviations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the target of a redirect in loggable form.
@@ -182,11 +191,14 @@ impl<P: Provider> LlmClient for HttpClient<P> {
         self.provider.model()
     }
 
+    fn source(&self) -> String {
+        self.source.clone()
+    }
+
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
         loop {
-            let omit = self.omit_optional.load(Ordering::Relaxed);
-            let optional = if omit { OptionalFields::Omit } else { OptionalFields::Include };
-            let response = self.post(&request, optional).await?;
+            let known = self.deviations().clone();
+            let response = self.post(&request, &known).await?;
             let status = response.status();
             if status.is_success() && status != StatusCode::NO_CONTENT {
                 let decoder = self.provider.decoder(self.errors.clone());
@@ -196,11 +208,16 @@ impl<P: Provider> LlmClient for HttpClient<P> {
                 return Err(self.errors.map_redirect(status.as_u16(), self.redirect_target(&response).as_deref()));
             }
             let (body, retry_after) = Self::read_error(response).await;
-            if omit || !self.provider.rejects_optional_fields(status.as_u16(), &body) {
-                return Err(self.errors.map_response(status.as_u16(), body, retry_after));
+            match self.provider.deviation(status.as_u16(), &body) {
+                Some(deviation) if !known.contains(&deviation) => {
+                    let mut deviations = self.deviations();
+                    // Another request may have learned it meanwhile.
+                    if !deviations.contains(&deviation) {
+                        deviations.push(deviation);
+                    }
+                }
+                _ => return Err(self.errors.map_response(status.as_u16(), body, retry_after)),
             }
-            // Omitted from now on, so that later requests need no second attempt.
-            self.omit_optional.store(true, Ordering::Relaxed);
         }
     }
 }

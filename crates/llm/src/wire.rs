@@ -1,20 +1,21 @@
-//! What the wire formats of providers have in common: tools, tool calls, content parts, token counts.
+//! What the wire formats of providers have in common: the request's body, content parts, token counts.
 
 use std::borrow::Cow;
 
 use domain::conversation::turn::Usage;
-use domain::llm::{LlmError, LlmMessage, LlmRequest, LlmToolCall};
+use domain::llm::{LlmError, LlmRequest};
 use domain::tool::ToolSpec;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::history::normalize_history;
+use crate::history::{AssistantMessage, messages_json};
+use crate::provider::Deviation;
 
 /// The JSON body of a request for a streamed reply.
 #[derive(Debug, Serialize)]
 pub(crate) struct RequestBody<'r> {
     model: &'r str,
-    messages: Vec<Value>,
+    pub(crate) messages: Vec<Value>,
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stream_options: Option<Value>,
@@ -38,15 +39,17 @@ struct Function<'r> {
 }
 
 impl<'r> RequestBody<'r> {
-    /// Creates the body with messages in the provider's format.
+    /// Creates the body. `assistant` serializes replies of the model in the provider's format.
     pub(crate) fn new(
         model: &'r str,
         request: &'r LlmRequest,
-        message_json: fn(&LlmMessage) -> Value,
+        assistant: fn(AssistantMessage<'_>) -> Map<String, Value>,
         temperature: Option<f32>,
+        deviations: &[Deviation],
     ) -> Self {
         let mut messages = vec![json!({"role": "system", "content": request.system})];
-        messages.extend(normalize_history(&request.messages).iter().map(message_json));
+        let provider_data = !deviations.contains(&Deviation::RejectsProviderData);
+        messages.extend(messages_json(&request.messages, assistant, provider_data));
         let function = |tool: &'r ToolSpec| Function {
             name: tool.name,
             description: tool.description,
@@ -56,15 +59,6 @@ impl<'r> RequestBody<'r> {
         let temperature = temperature.and_then(temperature_json);
         Self { model, messages, stream: true, stream_options: None, tools, temperature }
     }
-}
-
-/// Serializes the tool calls of an assistant message.
-pub(crate) fn tool_calls_json(calls: &[LlmToolCall]) -> Value {
-    let calls = calls.iter().map(|call| {
-        let function = json!({"name": call.tool, "arguments": call.arguments});
-        json!({"id": call.id, "type": "function", "function": function})
-    });
-    calls.collect()
 }
 
 /// Serializes a temperature in its shortest form: 0.3 instead of 0.30000001192092896. `None` if it is not finite.
@@ -103,12 +97,9 @@ fn text_of_part(part: &Value) -> Result<Cow<'_, str>, LlmError> {
     }
 }
 
-/// Whether a `content` field contains a part with thoughts.
-pub(crate) fn has_thinking(content: &Value) -> bool {
-    let is_thinking = |part: &Value| {
-        matches!(part["type"].as_str(), Some("thinking" | "reasoning")) || is_non_empty(&part["thinking"])
-    };
-    one_or_many(content).iter().any(is_thinking)
+/// Whether a part of a `content` field contains thoughts.
+pub(crate) fn is_thinking(part: &Value) -> bool {
+    matches!(part["type"].as_str(), Some("thinking" | "reasoning")) || is_non_empty(&part["thinking"])
 }
 
 /// Returns an `arguments` field as text: a string as it is, an object as JSON, `null` as an empty string.

@@ -18,6 +18,14 @@ pub(super) fn stream(reply: &Reply, metadata: &Metadata) -> Vec<Frame> {
             .iter()
             .map(|piece| event(Kind::Piece, "tool-plan-delta", &json!({"delta": {"message": {"tool_plan": piece}}}))),
     );
+    if !reply.thoughts.is_empty() {
+        let thinking = |kind, content: Value| {
+            event(Kind::Framing, kind, &json!({"index": 1, "delta": {"message": {"content": content}}}))
+        };
+        frames.push(thinking("content-start", json!({"type": "thinking", "thinking": ""})));
+        frames.extend(reply.thoughts.iter().map(|piece| thinking("content-delta", json!({"thinking": piece}))));
+        frames.push(event(Kind::Framing, "content-end", &json!({"index": 1})));
+    }
     if !reply.text.is_empty() {
         let empty = json!({"index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}});
         frames.push(event(Kind::Framing, "content-start", &empty));
@@ -60,8 +68,11 @@ pub(super) fn whole(reply: &Reply, metadata: &Metadata) -> Value {
     if !reply.plan.is_empty() {
         message["tool_plan"] = reply.plan.concat().into();
     }
-    if !reply.text.is_empty() {
-        message["content"] = json!([{"type": "text", "text": reply.text.concat()}]);
+    let text = (!reply.text.is_empty()).then(|| json!({"type": "text", "text": reply.text.concat()}));
+    let thoughts =
+        (!reply.thoughts.is_empty()).then(|| json!({"type": "thinking", "thinking": reply.thoughts.concat()}));
+    if text.is_some() || thoughts.is_some() {
+        message["content"] = thoughts.into_iter().chain(text).collect();
     }
     if !reply.calls.is_empty() {
         let calls = reply.calls.iter().zip(&metadata.call_ids).map(|(call, id)| {

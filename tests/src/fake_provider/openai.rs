@@ -6,10 +6,14 @@ use serde_json::{Value, json};
 use super::Reply;
 use super::delivery::{Frame, Kind};
 use super::metadata::Metadata;
+use super::reply::Call;
 
 /// The chunks of a stream. With `include_usage` the last one carries the usage and no choices.
 pub(super) fn stream(reply: &Reply, metadata: &Metadata, include_usage: bool) -> Vec<Frame> {
     let mut frames = vec![delta(Kind::Framing, metadata, &json!({"role": "assistant", "content": null}))];
+    frames.extend(
+        reply.thoughts.iter().map(|piece| delta(Kind::Framing, metadata, &json!({"reasoning_content": piece}))),
+    );
     frames.extend(reply.text.iter().map(|piece| text_delta(piece, metadata)));
     for (index, (call, id)) in reply.calls.iter().zip(&metadata.call_ids).enumerate() {
         let function = json!({"name": call.name, "arguments": ""});
@@ -19,6 +23,10 @@ pub(super) fn stream(reply: &Reply, metadata: &Metadata, include_usage: bool) ->
             let more = json!({"index": index, "function": {"arguments": fragment}});
             delta(Kind::Arguments, metadata, &json!({"tool_calls": [more]}))
         }));
+    }
+    for (index, call) in reply.calls.iter().enumerate().filter(|(_, call)| call.signature.is_some()) {
+        let more = json!({"index": index, "extra_content": extra_content(call)});
+        frames.push(delta(Kind::Framing, metadata, &json!({"tool_calls": [more]})));
     }
     let end = json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": finish_reason(reply)}]);
     frames.push(chunk(Kind::Closing, metadata, &end, None));
@@ -44,9 +52,13 @@ pub(super) fn error_event() -> Frame {
 pub(super) fn whole(reply: &Reply, metadata: &Metadata) -> Value {
     let text = (!reply.text.is_empty()).then(|| reply.text.concat());
     let mut message = json!({"role": "assistant", "content": text, "refusal": null});
+    if !reply.thoughts.is_empty() {
+        message["reasoning_content"] = reply.thoughts.concat().into();
+    }
     if !reply.calls.is_empty() {
         let calls = reply.calls.iter().zip(&metadata.call_ids).map(|(call, id)| {
-            json!({"id": id, "type": "function", "function": {"name": call.name, "arguments": call.arguments.concat()}})
+            let function = json!({"name": call.name, "arguments": call.arguments.concat()});
+            json!({"id": id, "type": "function", "function": function, "extra_content": extra_content(call)})
         });
         message["tool_calls"] = calls.collect();
     }
@@ -58,6 +70,11 @@ pub(super) fn whole(reply: &Reply, metadata: &Metadata) -> Value {
         answer["usage"] = usage;
     }
     answer
+}
+
+/// The signature of a call where Gemini has it; `null` without one.
+fn extra_content(call: &Call) -> Value {
+    call.signature.as_ref().map_or(Value::Null, |signature| json!({"google": {"thought_signature": signature}}))
 }
 
 /// The body of an error.

@@ -12,6 +12,7 @@ use super::Fault;
 #[derive(Clone, Debug, Default)]
 pub struct Reply {
     pub(super) plan: Vec<String>,
+    pub(super) thoughts: Vec<String>,
     pub(super) text: Vec<String>,
     pub(super) calls: Vec<Call>,
     pub(super) usage: Tokens,
@@ -30,6 +31,7 @@ pub(super) struct Call {
     pub name: String,
     /// The arguments' text, in the fragments that are sent.
     pub arguments: Vec<String>,
+    pub signature: Option<String>,
 }
 
 /// The usage that a reply reports.
@@ -78,7 +80,7 @@ impl Reply {
     /// Calls one more tool, with arguments that need not be JSON.
     #[must_use]
     pub fn and_calls_raw(mut self, name: &str, arguments: &str) -> Self {
-        self.calls.push(Call { id: None, name: name.to_owned(), arguments: fragments(arguments) });
+        self.calls.push(Call { id: None, name: name.to_owned(), arguments: fragments(arguments), signature: None });
         self
     }
 
@@ -87,6 +89,21 @@ impl Reply {
     pub fn call_id(mut self, id: &str) -> Self {
         if let Some(call) = self.calls.last_mut() {
             call.id = Some(id.to_owned());
+        }
+        self
+    }
+
+    /// Adds thoughts before everything else: `reasoning_content` in OpenAI's answers, a block of the content in Cohere's.
+    #[must_use]
+    pub fn thoughts(self, thoughts: &str) -> Self {
+        Self { thoughts: words(thoughts), ..self }
+    }
+
+    /// Sets the signature of the newest call, which follows the calls, as in Gemini's answers in OpenAI's format.
+    #[must_use]
+    pub fn signature(mut self, signature: &str) -> Self {
+        if let Some(call) = self.calls.last_mut() {
+            call.signature = Some(signature.to_owned());
         }
         self
     }

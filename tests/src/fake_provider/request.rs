@@ -70,6 +70,7 @@ fn conversation(messages: &[Value]) -> Result<Vec<LlmMessage>, String> {
                     text: text(&message["content"]),
                     plan: message["tool_plan"].as_str().map(str::to_owned),
                     calls: open.clone(),
+                    provider_data: None,
                 });
             }
             Some("tool") => {

@@ -48,12 +48,13 @@ fn user(text: &str) -> LlmMessage {
 }
 
 fn assistant(text: &str, calls: Vec<LlmToolCall>) -> LlmMessage {
-    LlmMessage::Assistant { text: text.to_owned(), plan: None, calls }
+    LlmMessage::Assistant { text: text.to_owned(), plan: None, calls, provider_data: None }
 }
 
 /// A reply as the conversation stores it.
 fn stored(reply: &LlmReply) -> LlmMessage {
-    LlmMessage::Assistant { text: reply.text.clone(), plan: reply.plan.clone(), calls: reply.calls.clone() }
+    let (text, plan, calls) = (reply.text.clone(), reply.plan.clone(), reply.calls.clone());
+    LlmMessage::Assistant { text, plan, calls, provider_data: None }
 }
 
 async fn reply(messages: Vec<LlmMessage>) -> Result<LlmReply> {

@@ -14,13 +14,13 @@ const BYTES_PER_TOKEN: usize = 3;
 
 /// Converts `messages`, oldest first: the newest turns that fit into an estimated `budget` of tokens, and always the last
 /// turn. Turns are not split. Messages before the first one of the user are left out, because they answer a message that
-/// is not included.
-pub(super) fn replay(messages: &[Message], budget: usize) -> Vec<LlmMessage> {
+/// is not included. Provider data is included if it is of `source`, and counts towards the budget.
+pub(super) fn replay(messages: &[Message], budget: usize, source: &str) -> Vec<LlmMessage> {
     let mut turns: Vec<Vec<LlmMessage>> = Vec::new();
     let (mut rest, mut left) = (messages, budget);
     while let Some(first) = rest.iter().rposition(|message| message.role == Role::User) {
         let (before, turn) = rest.split_at(first);
-        let turn = replay_turn(turn);
+        let turn = replay_turn(turn, source);
         let tokens = estimated_tokens(&turn);
         if tokens > left && !turns.is_empty() {
             break;
@@ -32,11 +32,11 @@ pub(super) fn replay(messages: &[Message], budget: usize) -> Vec<LlmMessage> {
     turns.into_iter().rev().flatten().collect()
 }
 
-fn replay_turn(messages: &[Message]) -> Vec<LlmMessage> {
+fn replay_turn(messages: &[Message], source: &str) -> Vec<LlmMessage> {
     let replay_message = |message: &Message| match message.role {
         Role::User => vec![LlmMessage::User { text: content(&message.parts) }],
         Role::Assistant => {
-            let mut replayed = replay_parts(&message.parts);
+            let mut replayed = replay_parts(&message.parts, source);
             replayed.extend(final_notices(&message.parts));
             if !matches!(replayed.last(), Some(LlmMessage::Assistant { calls, .. }) if calls.is_empty()) {
                 // The next message is the user's, so this one must end with text.
@@ -55,7 +55,7 @@ fn merge_texts(messages: impl Iterator<Item = LlmMessage>) -> Vec<LlmMessage> {
         match (merged.last_mut(), message) {
             (
                 Some(LlmMessage::Assistant { text, calls, .. }),
-                LlmMessage::Assistant { text: more, plan: None, calls: none },
+                LlmMessage::Assistant { text: more, plan: None, calls: none, provider_data: None },
             ) if calls.is_empty() && none.is_empty() => {
                 if !text.is_empty() && !more.is_empty() {
                     text.push_str("\n\n");
@@ -72,9 +72,10 @@ fn merge_texts(messages: impl Iterator<Item = LlmMessage>) -> Vec<LlmMessage> {
 fn estimated_tokens(messages: &[LlmMessage]) -> usize {
     let bytes = |message: &LlmMessage| match message {
         LlmMessage::User { text } => text.len(),
-        LlmMessage::Assistant { text, plan, calls } => {
+        LlmMessage::Assistant { text, plan, calls, provider_data } => {
             let calls = calls.iter().map(|call| call.tool.len() + call.arguments.len());
-            text.len() + plan.as_ref().map_or(0, String::len) + calls.sum::<usize>()
+            let others = [plan, provider_data].into_iter().flatten().map(String::len);
+            text.len() + others.chain(calls).sum::<usize>()
         }
         LlmMessage::ToolResult { content, .. } => content.to_string().len(),
     };
@@ -83,13 +84,13 @@ fn estimated_tokens(messages: &[LlmMessage]) -> usize {
 
 /// Converts the parts of an assistant's message: for each round its text and calls, then the results. Notices are left out,
 /// because between calls and results they would break the order that models expect; [`final_notices`] has the last ones.
-pub(super) fn replay_parts(parts: &[Part]) -> Vec<LlmMessage> {
+pub(super) fn replay_parts(parts: &[Part], source: &str) -> Vec<LlmMessage> {
     let mut replayed = Vec::new();
     let mut rest = parts;
     while let Some(round) = rest.iter().find_map(round_of) {
         let end = rest.iter().position(|part| round_of(part).is_some_and(|other| other != round)).unwrap_or(rest.len());
         let (this_round, later) = rest.split_at(end);
-        replayed.extend(replay_round(this_round));
+        replayed.extend(replay_round(this_round, source));
         rest = later;
     }
     replayed
@@ -106,26 +107,32 @@ fn final_notices(parts: &[Part]) -> Vec<LlmMessage> {
 
 fn round_of(part: &Part) -> Option<u8> {
     match part {
-        Part::Text { round, .. } | Part::Plan { round, .. } => Some(*round),
+        Part::Text { round, .. } | Part::Plan { round, .. } | Part::ProviderData { round, .. } => Some(*round),
         Part::ToolCall(call) => Some(call.round),
         Part::Notice { .. } => None,
     }
 }
 
-fn replay_round(parts: &[Part]) -> Vec<LlmMessage> {
-    let (mut texts, mut plan, mut calls) = (Vec::new(), None, Vec::new());
+fn replay_round(parts: &[Part], source: &str) -> Vec<LlmMessage> {
+    let (mut texts, mut plan, mut calls, mut provider_data) = (Vec::new(), None, Vec::new(), None);
     for part in parts {
         match part {
             Part::Text { text, .. } => texts.push(text.as_str()),
             Part::Plan { text, .. } => plan = Some(text.clone()),
             Part::ToolCall(call) => calls.push(call),
-            Part::Notice { .. } => {}
+            Part::ProviderData { source: origin, data, .. } if origin == source => provider_data = Some(data.clone()),
+            Part::ProviderData { .. } | Part::Notice { .. } => {}
         }
+    }
+    // A plan or provider data alone is no reply.
+    if texts.is_empty() && calls.is_empty() {
+        return Vec::new();
     }
     let mut replayed = vec![LlmMessage::Assistant {
         text: texts.join("\n\n"),
         plan,
         calls: calls.iter().map(|call| llm_call(call)).collect(),
+        provider_data,
     }];
     replayed.extend(calls.iter().map(|call| LlmMessage::ToolResult {
         call_id: call.id.clone(),
@@ -155,7 +162,7 @@ fn result_of(call: &ToolCall) -> Value {
 }
 
 fn assistant_text(text: String) -> LlmMessage {
-    LlmMessage::Assistant { text, plan: None, calls: Vec::new() }
+    LlmMessage::Assistant { text, plan: None, calls: Vec::new(), provider_data: None }
 }
 
 #[cfg(test)]
@@ -194,6 +201,7 @@ mod tests {
         })
     }
 
+    const SOURCE: &str = "openai https://one.example m";
     /// More tokens than any test needs.
     const UNLIMITED: usize = 1_000_000;
 
@@ -203,10 +211,10 @@ mod tests {
         let turn = |n: u32| [user(&format!("{n}{long}")), message(Role::Assistant, vec![text(0, &long)])];
         let mut messages: Vec<Message> = (0..3).flat_map(turn).collect();
         messages.push(user("now"));
-        let count = |budget| replay(&messages, budget).len();
+        let count = |budget| replay(&messages, budget, SOURCE).len();
         assert_eq!((count(UNLIMITED), count(450), count(400), count(210), count(0)), (7, 5, 3, 3, 1));
-        assert!(matches!(&replay(&messages, 450)[0], LlmMessage::User { text } if text.starts_with('1')));
-        assert_eq!(replay(&messages, 0), [LlmMessage::User { text: "now".into() }]);
+        assert!(matches!(&replay(&messages, 450, SOURCE)[0], LlmMessage::User { text } if text.starts_with('1')));
+        assert_eq!(replay(&messages, 0, SOURCE), [LlmMessage::User { text: "now".into() }]);
     }
 
     fn user(words: &str) -> Message {
@@ -218,13 +226,18 @@ mod tests {
         let result = ToolResult { success: true, message: "ok".into(), data: json!({"n": 1}) };
         let plan = Part::Plan { round: 0, text: "add it".into() };
         let assistant = message(Role::Assistant, vec![plan, call(0, Some(result)), text(1, "Added.")]);
-        let replayed = replay(&[user("add a"), assistant], UNLIMITED);
+        let replayed = replay(&[user("add a"), assistant], UNLIMITED, SOURCE);
         let call = LlmToolCall { id: "c0".into(), tool: "add_task".into(), arguments: r#"{"title":"a"}"#.into() };
         assert_eq!(
             replayed,
             [
                 LlmMessage::User { text: "add a".into() },
-                LlmMessage::Assistant { text: String::new(), plan: Some("add it".into()), calls: vec![call] },
+                LlmMessage::Assistant {
+                    text: String::new(),
+                    plan: Some("add it".into()),
+                    calls: vec![call],
+                    provider_data: None
+                },
                 LlmMessage::ToolResult {
                     call_id: "c0".into(),
                     tool: "add_task".into(),
@@ -238,26 +251,26 @@ mod tests {
     #[test]
     fn a_call_without_a_result_and_a_turn_without_an_answer_are_repaired() {
         let replayed =
-            replay(&[user("add a"), message(Role::Assistant, vec![call(0, None)]), user("hello?")], UNLIMITED);
+            replay(&[user("add a"), message(Role::Assistant, vec![call(0, None)]), user("hello?")], UNLIMITED, SOURCE);
         assert!(
             matches!(&replayed[2], LlmMessage::ToolResult { content, .. } if content["success"] == false),
             "{replayed:?}"
         );
         assert_eq!(replayed[3], assistant_text("(This answer was interrupted.)".into()));
-        let replayed = replay(&[user("add a"), message(Role::Assistant, vec![])], UNLIMITED);
+        let replayed = replay(&[user("add a"), message(Role::Assistant, vec![])], UNLIMITED, SOURCE);
         assert_eq!(replayed[1], assistant_text("(This answer was interrupted.)".into()));
     }
 
     #[test]
     fn an_answer_without_its_question_is_left_out() {
-        let replayed = replay(&[message(Role::Assistant, vec![text(0, "Added.")]), user("thanks")], UNLIMITED);
+        let replayed = replay(&[message(Role::Assistant, vec![text(0, "Added.")]), user("thanks")], UNLIMITED, SOURCE);
         assert_eq!(replayed, [LlmMessage::User { text: "thanks".into() }]);
     }
 
     #[test]
     fn a_final_notice_is_replayed_as_text_of_the_assistant() {
         let notice = Part::Notice { text: "I had to stop.".into() };
-        let replayed = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])], UNLIMITED);
+        let replayed = replay(&[user("x"), message(Role::Assistant, vec![text(0, "Well"), notice])], UNLIMITED, SOURCE);
         assert_eq!(replayed[1..], [assistant_text("Well\n\nI had to stop.".into())]);
     }
 
@@ -266,13 +279,13 @@ mod tests {
         let fallback = Part::Notice { text: "another one answers".into() };
         let result = ToolResult { success: true, message: "ok".into(), data: json!({}) };
         let parts = [fallback, call(0, Some(result)), Part::Notice { text: "wait".into() }, text(1, "Done.")];
-        let replayed = replay_parts(&parts);
+        let replayed = replay_parts(&parts, SOURCE);
         assert_eq!(replayed.len(), 3, "{replayed:?}");
         assert!(
             matches!(&replayed[1], LlmMessage::ToolResult { .. }) && replayed[2] == assistant_text("Done.".into()),
             "{replayed:?}"
         );
-        assert!(matches!(replay_parts(&parts[..2]).last(), Some(LlmMessage::ToolResult { .. })));
+        assert!(matches!(replay_parts(&parts[..2], SOURCE).last(), Some(LlmMessage::ToolResult { .. })));
     }
 
     #[test]
@@ -286,11 +299,69 @@ mod tests {
                 result: None,
                 changes: Vec::new(),
             };
-            let replayed = replay_parts(&[Part::ToolCall(broken)]);
+            let replayed = replay_parts(&[Part::ToolCall(broken)], SOURCE);
             assert!(
                 matches!(&replayed[0], LlmMessage::Assistant { calls, .. } if calls[0].arguments == "{}"),
                 "{replayed:?}"
             );
         }
+    }
+
+    fn data(round: u8, source: &str, data: &str) -> Part {
+        Part::ProviderData { round, source: source.into(), data: data.into() }
+    }
+
+    fn provider_data_of(messages: &[LlmMessage]) -> Vec<Option<&str>> {
+        let data = messages.iter().filter_map(|message| match message {
+            LlmMessage::Assistant { provider_data, .. } => Some(provider_data.as_deref()),
+            LlmMessage::User { .. } | LlmMessage::ToolResult { .. } => None,
+        });
+        data.collect()
+    }
+
+    #[test]
+    fn provider_data_returns_with_its_round_to_its_source_only() {
+        let first = vec![data(0, SOURCE, "a"), call(0, None), text(1, "Done."), data(1, SOURCE, "b")];
+        let notice = Part::Notice { text: "It was cut off.".into() };
+        let second = vec![data(0, "cohere https://two.example c", "c"), call(0, None), text(1, "Well."), notice];
+        let messages = [user("x"), message(Role::Assistant, first), user("y"), message(Role::Assistant, second)];
+        let of = |source| {
+            provider_data_of(&replay(&messages, UNLIMITED, source))
+                .into_iter()
+                .map(|data| data.map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
+        let expected = |data: [Option<&str>; 4]| data.map(|data| data.map(str::to_owned));
+        assert_eq!(of(SOURCE), expected([Some("a"), Some("b"), None, None]));
+        assert_eq!(of("cohere https://two.example c"), expected([None, None, Some("c"), None]));
+        assert_eq!(of("openai https://one.example other-model"), expected([None; 4]));
+    }
+
+    #[test]
+    fn a_final_notice_does_not_separate_a_text_from_its_provider_data() {
+        let parts = vec![text(0, "Well"), data(0, SOURCE, "a"), Part::Notice { text: "It was cut off.".into() }];
+        let replayed = replay(&[user("x"), message(Role::Assistant, parts)], UNLIMITED, SOURCE);
+        let merged = LlmMessage::Assistant {
+            text: "Well\n\nIt was cut off.".into(),
+            plan: None,
+            calls: Vec::new(),
+            provider_data: Some("a".into()),
+        };
+        assert_eq!(replayed[1..], [merged]);
+    }
+
+    #[test]
+    fn provider_data_counts_towards_the_budget_of_its_source_only() {
+        let turn = [user("old"), message(Role::Assistant, vec![text(0, "ok"), data(0, SOURCE, &"x".repeat(3000))])];
+        let messages = [&turn[..], &[user("new")]].concat();
+        assert_eq!(replay(&messages, 500, SOURCE).len(), 1);
+        assert_eq!(replay(&messages, 500, "another").len(), 3);
+    }
+
+    #[test]
+    fn a_plan_or_provider_data_alone_is_no_reply() {
+        let parts = vec![Part::Plan { round: 0, text: "hm".into() }, data(0, SOURCE, "a")];
+        let replayed = replay(&[user("x"), message(Role::Assistant, parts)], UNLIMITED, SOURCE);
+        assert_eq!(replayed[1..], [assistant_text("(This answer was interrupted.)".into())]);
     }
 }

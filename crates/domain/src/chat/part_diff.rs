@@ -77,8 +77,15 @@ impl PartDiff {
                 }
                 self.published = Published::Everything;
             }
-            // Plans are for the provider only.
-            (Part::Plan { .. } | Part::Text { .. } | Part::Notice { .. } | Part::ToolCall(_), _) => {}
+            // Plans and provider data are for the provider only.
+            (
+                Part::Plan { .. }
+                | Part::ProviderData { .. }
+                | Part::Text { .. }
+                | Part::Notice { .. }
+                | Part::ToolCall(_),
+                _,
+            ) => {}
         }
     }
 
@@ -144,6 +151,7 @@ mod tests {
         let parts = [
             Part::Notice { text: "fallback".into() },
             Part::Plan { round: 0, text: "secret".into() },
+            Part::ProviderData { round: 0, source: "s".into(), data: "secret".into() },
             Part::ToolCall(answered()),
             Part::ToolCall(call(None)),
             text(1, "End."),

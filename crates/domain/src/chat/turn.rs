@@ -184,7 +184,7 @@ async fn work(
         newest_messages(context).await?
     };
     let pending = pending.filter(|pending| is_untouched(pending, &messages, context.turn.assistant_message));
-    let history = replay(&messages, context.options.history_tokens);
+    let history = replay(&messages, context.options.history_tokens, &context.ports.llm.source());
     let prompt = Prompt { system: system_text(zone.date_at(at)), history, tools: Vec::new().into() };
     if is_resumed {
         complete_calls(context, draft).await?;

@@ -78,6 +78,16 @@ pub enum Part {
         /// The text.
         text: String,
     },
+    /// What only the sender of a reply understands ([`LlmEvent::ProviderData`](crate::llm::LlmEvent::ProviderData)). Not
+    /// shown to anybody, and sent back to its source only.
+    ProviderData {
+        /// The round of the turn, from 0.
+        round: u8,
+        /// The [source](crate::llm::LlmClient::source).
+        source: String,
+        /// The data, as text, because databases restrict the depth, the numbers and the characters of JSON.
+        data: String,
+    },
     /// A tool call with its result.
     ToolCall(ToolCall),
 }
@@ -115,7 +125,9 @@ pub struct ToolResult {
 pub fn content(parts: &[Part]) -> String {
     let texts = parts.iter().filter_map(|part| match part {
         Part::Text { text, .. } | Part::Notice { text } if !text.is_empty() => Some(text.as_str()),
-        Part::Text { .. } | Part::Notice { .. } | Part::Plan { .. } | Part::ToolCall(_) => None,
+        Part::Text { .. } | Part::Notice { .. } | Part::Plan { .. } | Part::ProviderData { .. } | Part::ToolCall(_) => {
+            None
+        }
     });
     texts.collect::<Vec<_>>().join("\n\n")
 }
@@ -124,11 +136,32 @@ pub fn content(parts: &[Part]) -> String {
 pub fn tool_calls(parts: &[Part]) -> impl Iterator<Item = &ToolCall> {
     parts.iter().filter_map(|part| match part {
         Part::ToolCall(call) => Some(call),
-        Part::Text { .. } | Part::Notice { .. } | Part::Plan { .. } => None,
+        Part::Text { .. } | Part::Notice { .. } | Part::Plan { .. } | Part::ProviderData { .. } => None,
     })
 }
 
 /// Returns the receipts of the tool calls in `parts`.
 pub fn receipts(parts: &[Part]) -> impl Iterator<Item = &Receipt> {
     tool_calls(parts).flat_map(|call| &call.changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn parts_are_read_in_the_form_in_which_they_were_stored() {
+        let stored = json!([
+            {"type": "text", "round": 0, "text": "a"},
+            {"type": "notice", "text": "b"},
+            {"type": "plan", "round": 0, "text": "c"},
+            {"type": "provider_data", "round": 1, "source": "s", "data": "{}"},
+            {"type": "tool_call", "id": "i", "round": 1, "tool": "t", "parameters": {}, "result": null},
+        ]);
+        let parts: Vec<Part> = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&parts).unwrap(), stored);
+        assert_eq!((content(&parts).as_str(), tool_calls(&parts).count()), ("a\n\nb", 1));
+    }
 }

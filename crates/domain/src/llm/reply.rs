@@ -29,6 +29,9 @@ impl Default for LlmReply {
 /// Maximum size of a reply in bytes: text, plan and calls. Arguments count twice if they are sent in fragments and as a
 /// whole.
 pub const MAX_REPLY_BYTES: usize = 256 * 1024;
+/// Maximum size of [`LlmEvent::ProviderData`], in bytes, which does not count towards [`MAX_REPLY_BYTES`]: twice the
+/// longest signature that is known (64 KiB), or about 30,000 tokens of reasoning.
+pub const MAX_PROVIDER_DATA_BYTES: usize = 128 * 1024;
 /// Additional size of each event, which limits the number of empty events.
 const EVENT_BYTES: usize = 16;
 
@@ -58,8 +61,12 @@ impl ReplyBudget {
                 (size, LlmEvent::ToolCallComplete { index, call })
             }
             LlmEvent::ToolCallStarted { ref id, ref tool, .. } => (id.len() + tool.len(), event),
-            // Reasoning is not stored; the transport limits its size.
+            // The transport limits the size of reasoning.
             LlmEvent::Thinking => return Ok(event),
+            LlmEvent::ProviderData(data) if data.len() > MAX_PROVIDER_DATA_BYTES => {
+                return Err(LlmError::BadReply("the provider's own data is too long".into()));
+            }
+            LlmEvent::ProviderData(data) => (0, LlmEvent::ProviderData(without_nul(data))),
             LlmEvent::FallbackUsed { .. } | LlmEvent::Finished { .. } => (0, event),
         };
         self.taken = self.taken.saturating_add(size).saturating_add(EVENT_BYTES);
@@ -83,6 +90,7 @@ pub async fn collect(mut stream: LlmStream) -> Result<LlmReply, LlmError> {
             LlmEvent::TextDelta(text) => reply.text.push_str(&text),
             LlmEvent::PlanDelta(text) => reply.plan.get_or_insert_default().push_str(&text),
             LlmEvent::Thinking
+            | LlmEvent::ProviderData(_)
             | LlmEvent::ToolCallStarted { .. }
             | LlmEvent::ToolCallArguments { .. }
             | LlmEvent::FallbackUsed { .. } => {}
@@ -142,6 +150,15 @@ mod tests {
     async fn reasoning_does_not_count() {
         let reasoning = std::iter::repeat_with(|| Ok(LlmEvent::Thinking)).take(MAX_REPLY_BYTES);
         assert!(collected(reasoning.chain([Ok(finished())]).collect()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn provider_data_has_a_limit_of_its_own() {
+        let data = |bytes| Ok(LlmEvent::ProviderData("x".repeat(bytes)));
+        let text = || Ok(LlmEvent::TextDelta("x".repeat(MAX_REPLY_BYTES - 100)));
+        assert!(collected(vec![text(), data(MAX_PROVIDER_DATA_BYTES), Ok(finished())]).await.is_ok());
+        let too_long = collected(vec![data(MAX_PROVIDER_DATA_BYTES + 1), Ok(finished())]).await;
+        assert!(matches!(too_long, Err(LlmError::BadReply(_))), "{too_long:?}");
     }
 
     #[tokio::test]

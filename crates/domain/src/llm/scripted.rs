@@ -111,6 +111,10 @@ impl LlmClient for ScriptedLlm {
         "script"
     }
 
+    fn source(&self) -> String {
+        "scripted script".to_owned()
+    }
+
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
         lock(&self.requests).push(request);
         let step = lock(&self.steps).pop_front();

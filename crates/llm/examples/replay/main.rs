@@ -158,6 +158,8 @@ fn write_event(event: &LlmEvent, output: &mut String, calls: &mut Vec<LlmToolCal
                 &format!("finished: {reason:?}, {} tokens in, {} out", usage.tokens_in, usage.tokens_out),
             );
         }
+        // Its content is not readable.
+        LlmEvent::ProviderData(_) => {}
         LlmEvent::Finished { reason, usage: None } => write_line(output, &format!("finished: {reason:?}")),
         other => write_line(output, &format!("{other:?}")),
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::llm::LlmToolCall;
+use domain::llm::{LlmMessage, LlmToolCall};
 use domain::tool::ToolSpec;
+use serde_json::json;
 
 use super::*;
 use crate::reply_reader::ReplyReader;
@@ -20,10 +21,18 @@ fn read(body: &str) -> (Vec<LlmEvent>, Result<(), LlmError>) {
     (out, result)
 }
 
+/// Returns the events but the provider data, whose tests are in `crates/llm/tests`.
 fn read_complete(body: &str) -> Vec<LlmEvent> {
-    let (out, result) = read(body);
+    let (mut out, result) = read(body);
     result.unwrap();
+    out.retain(|event| !matches!(event, LlmEvent::ProviderData(_)));
     out
+}
+
+/// Returns the messages of a request without the system text.
+fn sent_messages(messages: Vec<LlmMessage>) -> Vec<Value> {
+    let body = sent(&cohere("m"), &request(messages), &[]);
+    body["messages"].as_array().unwrap()[1..].to_vec()
 }
 
 /// Events as Cohere sends them: each with its name, and `[DONE]` without one.
@@ -66,8 +75,8 @@ fn finished(reason: FinishReason) -> LlmEvent {
     LlmEvent::Finished { reason, usage: None }
 }
 
-fn sent<P: Provider>(provider: &P, request: &LlmRequest, optional: OptionalFields) -> Value {
-    serde_json::to_value(provider.body(request, optional)).unwrap()
+fn sent<P: Provider>(provider: &P, request: &LlmRequest, deviations: &[Deviation]) -> Value {
+    serde_json::to_value(provider.body(request, deviations)).unwrap()
 }
 
 fn request(messages: Vec<LlmMessage>) -> LlmRequest {
@@ -84,11 +93,7 @@ fn request(messages: Vec<LlmMessage>) -> LlmRequest {
 
 #[test]
 fn a_request_contains_the_required_fields_only() {
-    let body = sent(
-        &cohere("command-a-03-2025"),
-        &request(vec![LlmMessage::User { text: "Hi".into() }]),
-        OptionalFields::Include,
-    );
+    let body = sent(&cohere("command-a-03-2025"), &request(vec![LlmMessage::User { text: "Hi".into() }]), &[]);
     let tool = json!({"name": "add_task", "description": "Adds a task.", "parameters": {"type": "object"}});
     assert_eq!(
         body,
@@ -103,14 +108,14 @@ fn a_request_contains_the_required_fields_only() {
 
 #[test]
 fn temperature_is_sent_in_its_shortest_form() {
-    let body = sent(&Cohere::new("m".into(), Some(0.3)), &request(vec![]), OptionalFields::Include);
+    let body = sent(&Cohere::new("m".into(), Some(0.3)), &request(vec![]), &[]);
     assert_eq!(body["temperature"].to_string(), "0.3");
 }
 
 #[test]
 fn the_field_tools_is_omitted_if_there_are_none() {
     let request = LlmRequest { tools: Arc::new([]), ..request(vec![]) };
-    assert_eq!(sent(&cohere("m"), &request, OptionalFields::Include).get("tools"), None);
+    assert_eq!(sent(&cohere("m"), &request, &[]).get("tools"), None);
 }
 
 #[test]
@@ -119,39 +124,37 @@ fn an_assistant_message_with_calls_has_a_plan_and_no_content() {
         text: text.into(),
         plan: plan.map(str::to_owned),
         calls: vec![call("c1", "add_task", r#"{"title":"milk"}"#)],
+        provider_data: None,
     };
+    let message_json = |message| sent_messages(vec![message]).remove(0);
     let function = json!({"name": "add_task", "arguments": "{\"title\":\"milk\"}"});
-    let calls = json!([{"id": "c1", "type": "function", "function": function}]);
+    let calls = json!([{"id": "call00001", "type": "function", "function": function}]);
     let expected = |plan: &str| json!({"role": "assistant", "tool_calls": calls, "tool_plan": plan});
-    assert_eq!(message_json(&assistant("", Some("I will add it."))), expected("I will add it."));
-    assert_eq!(message_json(&assistant("Sure.", Some("Add."))), expected("Add.\n\nSure."));
+    assert_eq!(message_json(assistant("", Some("I will add it."))), expected("I will add it."));
+    assert_eq!(message_json(assistant("Sure.", Some("Add."))), expected("Add.\n\nSure."));
     let without_plan = json!({"role": "assistant", "tool_calls": calls});
-    assert_eq!(message_json(&assistant("", None)), without_plan);
-    assert_eq!(message_json(&assistant(" ", Some(""))), without_plan);
+    assert_eq!(message_json(assistant("", None)), without_plan);
+    assert_eq!(message_json(assistant(" ", Some(""))), without_plan);
 }
 
 #[test]
 fn a_tool_result_is_json_text_with_the_id_of_its_call() {
+    let calls = vec![call("c1", "add_task", "{}")];
+    let assistant = LlmMessage::Assistant { text: String::new(), plan: None, calls, provider_data: None };
     let content = json!({"success": true});
     let result = LlmMessage::ToolResult { call_id: "c1".into(), tool: "add_task".into(), content };
-    let expected = json!({"role": "tool", "tool_call_id": "c1", "content": "{\"success\":true}"});
-    assert_eq!(message_json(&result), expected);
+    let expected = json!({"role": "tool", "tool_call_id": "call00001", "content": "{\"success\":true}"});
+    assert_eq!(sent_messages(vec![assistant, result])[1], expected);
 }
 
 #[test]
-fn call_ids_repeated_in_later_rounds_become_unique() {
-    let round = || {
-        let calls = vec![call("call_0", "add_task", "{}")];
-        let content = json!({});
-        [
-            LlmMessage::Assistant { text: String::new(), plan: None, calls },
-            LlmMessage::ToolResult { call_id: "call_0".into(), tool: "add_task".into(), content },
-        ]
+fn rejected_thoughts_are_distinguished_from_other_errors() {
+    let deviation = |status, message: &str| {
+        cohere("m").deviation(status, &ErrorBody { codes: Vec::new(), message: message.into() })
     };
-    let body = sent(&cohere("m"), &request([round(), round()].concat()), OptionalFields::Include);
-    let ids = [&body["messages"][1]["tool_calls"][0]["id"], &body["messages"][3]["tool_calls"][0]["id"]];
-    assert_ne!(ids[0], ids[1]);
-    assert_eq!(ids, [&body["messages"][2]["tool_call_id"], &body["messages"][4]["tool_call_id"]]);
+    let message = "Thinking content is not supported by this model: 'messages[2].content[0]'";
+    assert_eq!(deviation(400, message), Some(Deviation::RejectsProviderData));
+    assert_eq!((deviation(500, message), deviation(400, "invalid request")), (None, None));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::llm::LlmToolCall;
+use domain::llm::{LlmMessage, LlmToolCall};
 use domain::tool::ToolSpec;
 
 use super::*;
@@ -22,9 +22,11 @@ fn read(body: &str) -> (Vec<LlmEvent>, Result<(), LlmError>) {
     (out, result)
 }
 
+/// Returns the events but the provider data, whose tests are in `crates/llm/tests`.
 fn read_complete(body: &str) -> Vec<LlmEvent> {
-    let (out, result) = read(body);
+    let (mut out, result) = read(body);
     result.unwrap();
+    out.retain(|event| !matches!(event, LlmEvent::ProviderData(_)));
     out
 }
 
@@ -55,8 +57,8 @@ fn finished(reason: FinishReason) -> LlmEvent {
     LlmEvent::Finished { reason, usage: None }
 }
 
-fn sent<P: Provider>(provider: &P, request: &LlmRequest, optional: OptionalFields) -> Value {
-    serde_json::to_value(provider.body(request, optional)).unwrap()
+fn sent<P: Provider>(provider: &P, request: &LlmRequest, deviations: &[Deviation]) -> Value {
+    serde_json::to_value(provider.body(request, deviations)).unwrap()
 }
 
 fn request(messages: Vec<LlmMessage>) -> LlmRequest {
@@ -73,7 +75,7 @@ fn request(messages: Vec<LlmMessage>) -> LlmRequest {
 
 #[test]
 fn a_request_contains_the_required_and_the_optional_fields() {
-    let body = sent(&openai(), &request(vec![LlmMessage::User { text: "Hi".into() }]), OptionalFields::Include);
+    let body = sent(&openai(), &request(vec![LlmMessage::User { text: "Hi".into() }]), &[]);
     let tool = json!({"name": "add_task", "description": "Adds a task.", "parameters": {"type": "object"}});
     assert_eq!(
         body,
@@ -85,41 +87,61 @@ fn a_request_contains_the_required_and_the_optional_fields() {
             "tools": [{"type": "function", "function": tool}],
         })
     );
-    let without_optional = sent(&openai(), &request(vec![]), OptionalFields::Omit);
+    let without_optional = sent(&openai(), &request(vec![]), &[Deviation::RejectsOptionalFields]);
     assert_eq!(without_optional.get("stream_options"), None);
 }
 
 #[test]
 fn temperature_is_sent_only_if_it_is_set() {
-    let body = sent(&OpenAi::new("m".into(), Some(0.7)), &request(vec![]), OptionalFields::Include);
+    let body = sent(&OpenAi::new("m".into(), Some(0.7)), &request(vec![]), &[]);
     assert_eq!(body["temperature"].to_string(), "0.7");
-    assert_eq!(sent(&openai(), &request(vec![]), OptionalFields::Include).get("temperature"), None);
+    assert_eq!(sent(&openai(), &request(vec![]), &[]).get("temperature"), None);
 }
 
 #[test]
 fn an_assistant_message_with_calls_omits_an_empty_text_and_a_result_is_json_text() {
     let calls = vec![LlmToolCall { id: "c1".into(), tool: "add_task".into(), arguments: "{\"a\":1}".into() }];
-    let assistant = |text: &str| {
-        message_json(&LlmMessage::Assistant { text: text.into(), plan: Some("a plan".into()), calls: calls.clone() })
+    let sent = |text: &str| {
+        let (text, plan, calls) = (text.into(), Some("a plan".into()), calls.clone());
+        let content = json!({"success": true});
+        let result = LlmMessage::ToolResult { call_id: "c1".into(), tool: "add_task".into(), content };
+        let assistant = LlmMessage::Assistant { text, plan, calls, provider_data: None };
+        sent(&openai(), &request(vec![assistant, result]), &[])["messages"].clone()
     };
-    let expected =
-        json!([{"id": "c1", "type": "function", "function": {"name": "add_task", "arguments": "{\"a\":1}"}}]);
-    assert_eq!(assistant(""), json!({"role": "assistant", "tool_calls": expected}));
-    assert_eq!(assistant("Sure."), json!({"role": "assistant", "content": "Sure.", "tool_calls": expected}));
-    let content = json!({"success": true});
-    let result = LlmMessage::ToolResult { call_id: "c1".into(), tool: "add_task".into(), content };
-    assert_eq!(message_json(&result), json!({"role": "tool", "tool_call_id": "c1", "content": "{\"success\":true}"}));
+    let function = json!({"name": "add_task", "arguments": "{\"a\":1}"});
+    let expected = json!([{"id": "call00001", "type": "function", "function": function}]);
+    assert_eq!(sent("")[1], json!({"role": "assistant", "tool_calls": expected}));
+    assert_eq!(sent("Sure.")[1], json!({"role": "assistant", "content": "Sure.", "tool_calls": expected}));
+    let result = json!({"role": "tool", "tool_call_id": "call00001", "content": "{\"success\":true}"});
+    assert_eq!(sent("")[2], result);
 }
 
 #[test]
-fn a_rejected_optional_field_is_distinguished_from_other_errors() {
-    let error = |message: &str| ErrorBody { codes: Vec::new(), message: message.into() };
-    assert!(openai().rejects_optional_fields(400, &error("Unknown parameter: 'stream_options'.")));
-    assert!(
-        openai().rejects_optional_fields(422, &error("[{\"loc\":[\"body\",\"stream_options\",\"include_usage\"]}]"))
-    );
-    assert!(!openai().rejects_optional_fields(400, &error("Unknown parameter: 'tools'.")));
-    assert!(!openai().rejects_optional_fields(500, &error("stream_options")));
+fn rejections_of_fields_are_distinguished_from_other_errors() {
+    let deviation =
+        |status, message: &str| openai().deviation(status, &ErrorBody { codes: Vec::new(), message: message.into() });
+    let optional = Some(Deviation::RejectsOptionalFields);
+    assert_eq!(deviation(400, "Unknown parameter: 'stream_options'."), optional);
+    assert_eq!(deviation(422, "[{\"loc\":[\"body\",\"stream_options\",\"include_usage\"]}]"), optional);
+    assert_eq!(deviation(400, "Unknown parameter: 'tools'."), None);
+    assert_eq!(deviation(500, "stream_options"), None);
+    for message in [
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        "Missing `reasoning_content` field in the assistant message at message index 2",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
+    ] {
+        assert_eq!(deviation(400, message), Some(Deviation::RequiresReasoning), "{message}");
+    }
+    for message in [
+        "messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' is unsupported",
+        "{\"loc\":[\"body\",\"messages\",1,\"assistant\",\"reasoning\"],\"msg\":\"Extra inputs are not permitted\"}",
+        "messages.1.content.0: Invalid `signature` in `thinking` block",
+        "Invalid JSON payload received. Unknown name \"extra_content\" at 'messages[1].tool_calls[0]'",
+    ] {
+        assert_eq!(deviation(400, message), Some(Deviation::RejectsProviderData), "{message}");
+        assert_eq!(deviation(503, message), None, "{message}");
+    }
+    assert_eq!(deviation(400, "Function call is missing a thought_signature in functionCall parts."), None);
 }
 
 #[test]

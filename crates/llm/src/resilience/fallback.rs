@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::llm::{LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream};
+use domain::llm::{LlmClient, LlmError, LlmEvent, LlmMessage, LlmRequest, LlmStream};
 use domain::runtime::with_causes;
 use futures_util::{StreamExt as _, stream};
 
@@ -37,6 +37,15 @@ async fn respond_from_first_event(client: &dyn LlmClient, request: LlmRequest) -
     Ok(stream::iter([Ok(first)]).chain(rest).boxed())
 }
 
+fn without_provider_data(mut request: LlmRequest) -> LlmRequest {
+    for message in &mut request.messages {
+        if let LlmMessage::Assistant { provider_data, .. } = message {
+            *provider_data = None;
+        }
+    }
+    request
+}
+
 #[async_trait]
 impl LlmClient for FallbackClient {
     fn provider(&self) -> &str {
@@ -45,6 +54,11 @@ impl LlmClient for FallbackClient {
 
     fn model(&self) -> &str {
         self.primary.model()
+    }
+
+    /// The primary's: the fallback gets no provider data.
+    fn source(&self) -> String {
+        self.primary.source()
     }
 
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
@@ -61,7 +75,7 @@ impl LlmClient for FallbackClient {
             fallback = provider,
             "using fallback provider"
         );
-        match respond_from_first_event(self.fallback.as_ref(), request).await {
+        match respond_from_first_event(self.fallback.as_ref(), without_provider_data(request)).await {
             Ok(reply) => {
                 let used = LlmEvent::FallbackUsed { provider: provider.to_owned(), model: model.to_owned() };
                 Ok(stream::iter([Ok(used)]).chain(reply).boxed())

@@ -89,6 +89,10 @@ impl LlmClient for StreamingLlm {
         "stream"
     }
 
+    fn source(&self) -> String {
+        "streaming".to_owned()
+    }
+
     async fn respond(&self, _request: LlmRequest) -> Result<LlmStream, LlmError> {
         let next = self.0.lock().unwrap().pop();
         match next {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmReply, LlmRequest, collect};
+use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmMessage, LlmReply, LlmRequest, collect};
 use futures_util::StreamExt as _;
 use llm::{CohereClient, HttpOptions, HttpOptionsError, OpenAiClient};
 use serde_json::json;
-use wiremock::matchers::{body_partial_json, header, method, path};
+use wiremock::matchers::{body_partial_json, body_string_contains, header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use server::{LAST_CHUNK, Then, chunk, chunked, serve};
@@ -292,6 +292,54 @@ async fn a_rejected_optional_field_is_omitted_from_then_on() {
     for _ in 0..2 {
         respond(&client).await.unwrap();
     }
+}
+
+/// A request with a reply of another model.
+fn continued() -> LlmRequest {
+    let assistant = |text: &str, provider_data: Option<&str>| {
+        let (text, provider_data) = (text.to_owned(), provider_data.map(str::to_owned));
+        LlmMessage::Assistant { text, plan: None, calls: Vec::new(), provider_data }
+    };
+    let own = assistant("Hi", Some("{\"reasoning\":\"hm\"}"));
+    LlmRequest { messages: vec![assistant("Hello", None), own], ..request() }
+}
+
+#[tokio::test]
+async fn required_reasoning_is_sent_and_rejected_reasoning_omitted_from_then_on() {
+    let required = "The `reasoning_content` in the thinking mode must be passed back to the API.";
+    let rejected = "messages.1: property 'reasoning' is unsupported";
+    for (message, sent) in [(required, "\"reasoning_content\":\" \""), (rejected, "\"content\":\"Hi\",\"role\"")] {
+        let server = MockServer::start().await;
+        let accepted = Mock::given(body_string_contains(sent));
+        accepted.respond_with(event_stream(&format!("{HELLO}{STOP}"))).expect(2).mount(&server).await;
+        let rejection = ResponseTemplate::new(400).set_body_json(json!({"error": {"message": message}}));
+        let others = Mock::given(method("POST")).respond_with(rejection).with_priority(10);
+        others.expect(1).mount(&server).await;
+        let client = openai(&server.uri());
+        for _ in 0..2 {
+            assert_eq!(collect(client.respond(continued()).await.unwrap()).await.unwrap().text, "Hello");
+        }
+        server.verify().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_rejected_for_the_same_reason_again_fails() {
+    let body = json!({"error": {"message": "reasoning_content is missing"}});
+    let server = server_with(ResponseTemplate::new(400).set_body_json(body)).await;
+    let client = openai(&server.uri());
+    for requests in [2, 3] {
+        let error = client.respond(continued()).await.err().unwrap();
+        assert!(matches!(error, LlmError::BadReply(_)), "{error:?}");
+        assert_eq!(server.received_requests().await.unwrap().len(), requests);
+    }
+}
+
+#[test]
+fn the_source_names_provider_server_and_model_and_nothing_secret() {
+    let client = openai("https://gateway.example:8443/a/secret/v1?token=secret");
+    assert_eq!(client.source(), "openai https://gateway.example:8443 some-model");
+    assert_eq!(cohere("https://api.cohere.com/v2").source(), "cohere https://api.cohere.com some-model");
 }
 
 #[tokio::test]

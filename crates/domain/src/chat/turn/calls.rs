@@ -25,7 +25,7 @@ pub const MAX_CALLS: usize = 32;
 pub(super) const MAX_CORRECTIONS: u8 = 2;
 /// Number of identical calls that ends a turn.
 pub(super) const MAX_REPEATS: usize = 3;
-/// Maximum length of a provider's call id that is kept; OpenAI accepts no longer ones.
+/// Maximum length of a provider's call id that becomes the id of the call in the API.
 const MAX_CALL_ID_BYTES: usize = 40;
 
 /// How the turn continues after a round.

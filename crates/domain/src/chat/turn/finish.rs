@@ -180,7 +180,7 @@ fn failure_notice(draft: &Draft) -> String {
     }
     let done = draft.parts.iter().filter_map(|part| match part {
         Part::ToolCall(call) => call.result.as_ref().filter(|result| result.success),
-        Part::Text { .. } | Part::Notice { .. } | Part::Plan { .. } => None,
+        Part::Text { .. } | Part::Notice { .. } | Part::Plan { .. } | Part::ProviderData { .. } => None,
     });
     let done: Vec<_> = done.map(|result| result.message.as_str()).collect();
     format!("The assistant could not finish. Until then: {}.", done.join("; "))

@@ -79,12 +79,22 @@ pub(super) async fn call_model(
     round: u8,
 ) -> Result<Vec<LlmToolCall>, Failure> {
     let mut messages = prompt.history.clone();
-    messages.extend(replay_parts(&draft.parts));
+    let source = context.ports.llm.source();
+    messages.extend(replay_parts(&draft.parts, &source));
     let request = LlmRequest { system: prompt.system.clone(), messages, tools: prompt.tools.clone() };
     let started = context.elapsed();
     model.answered_by = model_ref(context.ports.llm.as_ref());
-    let mut reply =
-        Reply { context, draft, model, round, plan: String::new(), calls: Vec::new(), trailing_space: String::new() };
+    let mut reply = Reply {
+        context,
+        draft,
+        model,
+        round,
+        source: Some(source),
+        plan: String::new(),
+        calls: Vec::new(),
+        provider_data: None,
+        trailing_space: String::new(),
+    };
     let read = reply.read(request).await;
     let calls = reply.calls;
     model.model_time += context.elapsed().saturating_sub(started);
@@ -97,8 +107,11 @@ struct Reply<'t> {
     draft: &'t mut Draft,
     model: &'t mut ModelRun,
     round: u8,
+    /// The source of the reply; `None` if a fallback answers, whose provider data could not be sent back to it.
+    source: Option<String>,
     plan: String,
     calls: Vec<LlmToolCall>,
+    provider_data: Option<String>,
     /// Received white space that is added only if more text follows.
     trailing_space: String,
 }
@@ -123,6 +136,9 @@ impl Reply<'_> {
                 if !self.plan.trim().is_empty() {
                     let text = std::mem::take(&mut self.plan);
                     self.draft.parts.push(Part::Plan { round: self.round, text });
+                }
+                if let (Some(source), Some(data)) = (self.source.take(), self.provider_data.take()) {
+                    self.draft.parts.push(Part::ProviderData { round: self.round, source, data });
                 }
                 return Ok(());
             }
@@ -187,6 +203,7 @@ impl Reply<'_> {
                 self.first_token();
                 self.calls.push(call);
             }
+            LlmEvent::ProviderData(data) => self.provider_data = Some(data),
             LlmEvent::FallbackUsed { provider, model } => self.use_fallback(ModelRef { provider, model }),
             LlmEvent::Thinking | LlmEvent::ToolCallArguments { .. } | LlmEvent::Finished { .. } => {}
         }
@@ -228,6 +245,7 @@ impl Reply<'_> {
             self.draft.notice(self.context, text);
         }
         self.model.answered_by = fallback;
+        self.source = None;
     }
 }
 

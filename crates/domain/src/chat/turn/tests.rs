@@ -4,6 +4,7 @@ mod confirmation;
 mod events;
 mod fixture;
 mod limits;
+mod provider_data;
 mod resumed;
 mod tokens;
 

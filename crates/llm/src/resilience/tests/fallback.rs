@@ -17,6 +17,10 @@ impl LlmClient for Spare {
         "wheel"
     }
 
+    fn source(&self) -> String {
+        "spare wheel".to_owned()
+    }
+
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
         self.0.respond(request).await
     }
@@ -53,6 +57,24 @@ async fn the_fallback_answers_after_any_error_before_the_first_event() {
         assert_eq!(events, [fallback_used(), delta("a"), finished()]);
         assert_eq!(fallback.requests()[0].system, "be kind");
     }
+}
+
+#[tokio::test]
+async fn the_fallback_gets_no_provider_data_of_the_primary() {
+    let fallback = scripted([Step::says("a")]);
+    let primary = scripted([Step::Fail(unavailable())]);
+    let client = client(&primary, &fallback);
+    let mut request = request();
+    request.messages = vec![domain::llm::LlmMessage::Assistant {
+        text: "Hi".into(),
+        plan: None,
+        calls: Vec::new(),
+        provider_data: Some("of the primary".into()),
+    }];
+    client.respond(request).await.unwrap();
+    assert!(format!("{:?}", primary.requests()).contains("of the primary"));
+    assert!(!format!("{:?}", fallback.requests()).contains("of the primary"));
+    assert_eq!(client.source(), primary.source());
 }
 
 #[tokio::test]

@@ -82,6 +82,23 @@ async fn a_resumed_turn_does_not_repeat_completed_calls() {
 }
 
 #[tokio::test]
+async fn a_resumed_turn_sends_the_provider_data_of_its_calls_and_drops_that_of_a_partial_answer() {
+    let recorded = Recorded::default();
+    let data = |round, data: &str| Part::ProviderData { round, source: "scripted script".into(), data: data.into() };
+    let partial = Part::Text { round: 1, text: "Add".into() };
+    let parts = vec![data(0, "of the calls"), call(0, "add_task", Some("Created")), partial, data(1, "of the answer")];
+    let llm = Arc::new(ScriptedLlm::new([Step::says("Added milk.")]));
+    send(ports(failed_with(&recorded, parts), llm.clone(), idle())).await.unwrap();
+    let messages = &llm.requests()[0].messages;
+    assert!(
+        matches!(&messages[1], LlmMessage::Assistant { calls, provider_data: Some(data), .. }
+            if calls.len() == 1 && data == "of the calls"),
+        "{messages:?}"
+    );
+    assert!(!format!("{:?}", recorded.ended().parts).contains("of the answer"));
+}
+
+#[tokio::test]
 async fn calls_without_a_result_get_the_recorded_outcome_and_are_not_run_again() {
     let parts = vec![call(0, "list_tasks", Some("1 task")), call(1, "add_task", None), call(1, "delete_task", None)];
     let mut tools = idle();
