@@ -18,7 +18,7 @@ test_database::on_both_databases! {
 async fn start(database: &TestDatabase, assistant: &[&str]) -> anyhow::Result<String> {
     let secret = "a secret for tests, of more than 32 bytes";
     let mut arguments = vec!["app", "--port", "0", "--database-url", database.url(), "--jwt-secret", secret];
-    arguments.extend(["--database-max-connections", "2"]);
+    arguments.extend(["--database-max-connections", "2", "--llm-history-tokens", "100000"]);
     arguments.extend(assistant);
     let settings = Cli::read(arguments, &Variables::default())?.settings;
     let overrides = Overrides { cheap_passwords: true, ..Overrides::default() };

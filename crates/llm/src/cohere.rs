@@ -19,10 +19,11 @@ use crate::error::{ErrorBody, ErrorMapper};
 use crate::history::AssistantMessage;
 use crate::provider::{Deviation, Provider, ReplyDecoder};
 use crate::provider_data::ProviderData;
+use crate::request::RequestBody;
 use crate::tool_calls::ToolCalls;
 use crate::wire::{
-    RequestBody, arguments_of, bad_reply, is_non_empty, is_thinking, non_empty_str, one_or_many, parse_json, text_of,
-    token_usage, truncated_reply,
+    arguments_of, bad_reply, is_non_empty, is_thinking, non_empty_str, one_or_many, parse_json, text_of, token_usage,
+    truncated_reply,
 };
 
 /// Cohere's wire format.

@@ -7,6 +7,7 @@ mod openai;
 mod provider;
 mod provider_data;
 mod reply_reader;
+mod request;
 mod resilience;
 mod tool_calls;
 mod transport;

@@ -18,10 +18,11 @@ use crate::error::{ErrorBody, ErrorMapper};
 use crate::history::AssistantMessage;
 use crate::provider::{Deviation, Provider, ReplyDecoder};
 use crate::provider_data::{MESSAGE_FIELDS, ProviderData};
+use crate::request::RequestBody;
 use crate::tool_calls::ToolCalls;
 use crate::wire::{
-    RequestBody, arguments_of, bad_reply, is_non_empty, is_thinking, non_empty_str, one_or_many, parse_json, text_of,
-    token_usage, truncated_reply,
+    arguments_of, bad_reply, is_non_empty, is_thinking, non_empty_str, one_or_many, parse_json, text_of, token_usage,
+    truncated_reply,
 };
 
 /// The wire format of OpenAI and compatible servers.
@@ -84,7 +85,10 @@ impl Provider for OpenAi {
             400 | 422 if names(&["reasoning_content"]) && names(&["passed back", "missing"]) => {
                 Some(Deviation::RequiresReasoning)
             }
-            400 | 422 if names(&MESSAGE_FIELDS) || names(&["thinking"]) => Some(Deviation::RejectsProviderData),
+            400 | 422 if names(&["missing"]) => None,
+            400 | 422 if names(&MESSAGE_FIELDS) || names(&["thinking", "signature"]) => {
+                Some(Deviation::RejectsProviderData)
+            }
             _ => None,
         }
     }

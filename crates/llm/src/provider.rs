@@ -46,15 +46,25 @@ pub trait Provider: Send + Sync + 'static {
     fn decoder(&self, errors: ErrorMapper) -> Self::Decoder;
 }
 
-/// How a server deviates from what requests assume. It is learned from a rejected request and applied from then on.
+/// How a server deviates from what requests assume. It is learned from a rejected request, which is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deviation {
     /// It rejects the optional fields, on which no reply depends.
     RejectsOptionalFields,
-    /// It rejects fields that it has sent itself.
+    /// It rejects fields that it has sent itself, or those of this conversation.
     RejectsProviderData,
     /// It requires reasoning in all replies of a model, also in those of others.
     RequiresReasoning,
+}
+
+impl Deviation {
+    /// Whether it applies to all later requests.
+    pub fn is_of_server(self) -> bool {
+        match self {
+            Self::RejectsOptionalFields | Self::RequiresReasoning => true,
+            Self::RejectsProviderData => false,
+        }
+    }
 }
 
 /// Decodes one reply of a provider incrementally, without I/O.

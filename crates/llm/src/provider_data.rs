@@ -15,7 +15,8 @@
 //!
 //! The data is the part of the message that we do not understand, as JSON in the sender's format: for example
 //! `{"reasoning_content": "…", "tool_calls": [{"id": "…", "extra_content": {…}}]}`. The calls are in the order in which
-//! they were completed, like those of the reply. What is too long is left out as a whole, because a part of it is invalid.
+//! they were completed, like those of the reply. If they are too long, all of them but the ids
+//! are left out, because a part of them would be invalid.
 
 use domain::llm::{LlmEvent, MAX_PROVIDER_DATA_BYTES};
 use serde_json::{Map, Value};
@@ -66,14 +67,14 @@ impl ProviderData {
         }
     }
 
-    /// Whether the fields are not too long with these. They are measured again only after as many bytes as they may
-    /// have, so that the cost is linear in the number of fragments.
+    /// Whether more fields can be added. They are measured again only after as many bytes as they may have, so that the
+    /// cost is linear in the number of fragments.
     fn has_room_for(&mut self, fields: &Fields) -> bool {
         self.unmeasured += length(fields);
-        if self.unmeasured > MAX_PROVIDER_DATA_BYTES && !self.is_too_long {
+        if self.unmeasured > MAX_PROVIDER_DATA_BYTES {
             self.unmeasured = 0;
             let calls = self.calls.iter().map(length);
-            self.is_too_long = length(&self.message) + calls.sum::<usize>() > MAX_PROVIDER_DATA_BYTES;
+            self.is_too_long |= length(&self.message) + calls.sum::<usize>() > MAX_PROVIDER_DATA_BYTES;
         }
         if self.is_too_long {
             self.message.clear();
@@ -82,8 +83,15 @@ impl ProviderData {
         !self.is_too_long
     }
 
-    /// Returns the event for a complete reply with these calls; `None` if there is nothing to send back, or too much.
+    /// Returns the event for a complete reply with these calls; `None` if there is nothing to send back.
     pub fn take_event(&mut self, calls: &ToolCalls) -> Option<LlmEvent> {
+        // The second time there are only ids left.
+        let mut data = (0..2).filter_map(|_| self.take_json(calls));
+        data.find(|data| data.len() <= MAX_PROVIDER_DATA_BYTES).map(LlmEvent::ProviderData)
+    }
+
+    /// Takes the fields and returns them with the ids of the calls.
+    fn take_json(&mut self, calls: &ToolCalls) -> Option<String> {
         let mut message = std::mem::take(&mut self.message);
         // The details repeat its text.
         if message.contains_key("reasoning_details") {
@@ -93,7 +101,6 @@ impl ProviderData {
         if let Some(Value::Array(parts)) = message.get_mut("content") {
             parts.retain(has_thoughts);
         }
-        message.retain(|_, value| is_non_empty(value));
         let call_fields = |(position, id): (usize, Option<&str>)| {
             let mut fields = self.calls.get_mut(position).map(std::mem::take).unwrap_or_default();
             fields.extend(id.map(|id| ("id".to_owned(), id.into())));
@@ -103,9 +110,8 @@ impl ProviderData {
         if calls.iter().any(is_non_empty) {
             message.insert("tool_calls".to_owned(), calls.into());
         }
-        let is_empty = message.is_empty();
-        let data = Value::Object(message).to_string();
-        (!is_empty && data.len() <= MAX_PROVIDER_DATA_BYTES).then_some(LlmEvent::ProviderData(data))
+        message.retain(|_, value| is_non_empty(value));
+        (!message.is_empty()).then(|| Value::Object(message).to_string())
     }
 }
 
@@ -125,8 +131,8 @@ fn length(fields: &Fields) -> usize {
 
 /// Returns the named fields of an object that are not empty.
 fn pick(object: &Value, names: &[&str]) -> Fields {
-    let named = names.iter().map(|name| (*name, &object[*name])).filter(|(_, value)| is_non_empty(value));
-    named.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    let fields = names.iter().map(|name| (*name, &object[*name])).filter(|(_, value)| is_non_empty(value));
+    fields.map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
 /// Merges a fragment into fields: pieces of a text and entries of a list are appended, other values replaced.

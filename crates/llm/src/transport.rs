@@ -82,7 +82,7 @@ pub struct HttpClient<P> {
     errors: ErrorMapper,
     /// Provider, server and model.
     source: String,
-    /// What the server's rejections have taught.
+    /// The deviations of the server that are known.
     deviations: Mutex<Vec<Deviation>>,
 }
 
@@ -138,6 +138,16 @@ impl<P: Provider> HttpClient<P> {
     /// A poisoned lock means that another request has panicked between two statements that cannot.
     fn deviations(&self) -> MutexGuard<'_, Vec<Deviation>> {
         self.deviations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the deviations with which a request has succeeded: an error may quote what a user wrote.
+    fn remember(&self, deviations: &[Deviation]) {
+        let mut known = self.deviations();
+        for deviation in deviations.iter().filter(|deviation| deviation.is_of_server()) {
+            if !known.contains(deviation) {
+                known.push(*deviation);
+            }
+        }
     }
 
     /// Returns the target of a redirect in loggable form.
@@ -196,11 +206,12 @@ impl<P: Provider> LlmClient for HttpClient<P> {
     }
 
     async fn respond(&self, request: LlmRequest) -> Result<LlmStream, LlmError> {
+        let mut deviations = self.deviations().clone();
         loop {
-            let known = self.deviations().clone();
-            let response = self.post(&request, &known).await?;
+            let response = self.post(&request, &deviations).await?;
             let status = response.status();
             if status.is_success() && status != StatusCode::NO_CONTENT {
+                self.remember(&deviations);
                 let decoder = self.provider.decoder(self.errors.clone());
                 return Ok(reply_stream(response, ReplyReader::new(decoder)));
             }
@@ -209,13 +220,7 @@ impl<P: Provider> LlmClient for HttpClient<P> {
             }
             let (body, retry_after) = Self::read_error(response).await;
             match self.provider.deviation(status.as_u16(), &body) {
-                Some(deviation) if !known.contains(&deviation) => {
-                    let mut deviations = self.deviations();
-                    // Another request may have learned it meanwhile.
-                    if !deviations.contains(&deviation) {
-                        deviations.push(deviation);
-                    }
-                }
+                Some(deviation) if !deviations.contains(&deviation) => deviations.push(deviation),
                 _ => return Err(self.errors.map_response(status.as_u16(), body, retry_after)),
             }
         }

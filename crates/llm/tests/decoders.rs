@@ -16,20 +16,27 @@ fn openai_body() -> String {
         delta(json!({"tool_calls": [{"index": index, "id": index.to_string(), "function": function}]}))
     };
     sse(&[
+        delta(json!({"reasoning_details": [{"type": "reasoning.text", "text": "Groß", "index": 0}]})),
+        delta(json!({"reasoning_details": [{"type": "reasoning.text", "text": "er", "signature": "s", "index": 0}]})),
         delta(json!({"content": "Größer"})),
         call(0, json!({"name": "add_task", "arguments": "{\"title\":"})),
         call(1, json!({"name": "list_tasks", "arguments": ""})),
         call(0, json!({"arguments": "\"milk\"}"})),
+        delta(json!({"tool_calls": [{"index": 0, "extra_content": {"google": {"thought_signature": "s"}}}]})),
         json!({"choices": [{"delta": {}, "finish_reason": "tool_calls"}], "usage": {"prompt_tokens": 3}}),
     ])
 }
 
 fn cohere_body() -> String {
     let call = |kind: &str, call: Value| json!({"type": kind, "index": 0, "delta": {"message": {"tool_calls": call}}});
-    let text = json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Größer"}}}});
+    let content =
+        |content: Value| json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": content}}});
+    let (thought, text) = (content(json!({"thinking": "Groß"})), content(json!({"text": "Größer"})));
     let end = json!({"finish_reason": "TOOL_CALL", "usage": {"tokens": {"input_tokens": 3.0}}});
     sse(&[
         json!({"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "Add."}}}),
+        thought.clone(),
+        thought,
         text,
         call("tool-call-start", json!({"id": "a", "function": {"name": "add_task", "arguments": ""}})),
         call("tool-call-delta", json!({"function": {"arguments": "{}"}})),
@@ -57,11 +64,13 @@ fn read<P: Provider>(body: &[u8], lengths: &[usize]) -> (Vec<LlmEvent>, bool) {
     (out, complete)
 }
 
-/// Asserts that a complete reply, and no other, ends in `Finished`, and that each call is started and completed once,
-/// in this order.
+/// Asserts that a complete reply, and no other, ends in `Finished`, with provider data before it at most once, and that
+/// each call is started and completed once, in this order.
 fn assert_in_order(events: &[LlmEvent], complete: bool) {
     let finished = events.iter().position(|event| matches!(event, LlmEvent::Finished { .. }));
     assert_eq!(finished, complete.then(|| events.len() - 1), "{events:?}");
+    let data = events.iter().position(|event| matches!(event, LlmEvent::ProviderData(_)));
+    assert!(data.is_none_or(|data| complete && data + 2 == events.len()), "{events:?}");
     let (mut started, mut completed) = (Vec::new(), Vec::new());
     for event in events {
         match event {
@@ -82,6 +91,7 @@ fn assert_in_order(events: &[LlmEvent], complete: bool) {
 fn assert_properties<P: Provider>(body: &[u8], changes: &[(usize, u8)], end: usize, lengths: &[usize]) {
     let expected = read::<P>(body, &[body.len()]);
     assert!(expected.1, "{expected:?}");
+    assert!(expected.0.iter().any(|event| matches!(event, LlmEvent::ProviderData(_))), "{expected:?}");
     assert_eq!(read::<P>(body, lengths), expected);
     let mut corrupted = body[..end.min(body.len())].to_vec();
     for (position, byte) in changes {

@@ -71,7 +71,7 @@ fn sse(events: &[Value]) -> String {
     events.concat() + "data: [DONE]\n\n"
 }
 
-fn delta(delta: Value) -> Value {
+fn delta(delta: &Value) -> Value {
     json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
 }
 
@@ -85,8 +85,8 @@ fn call(index: u8, id: &str, tool: &str) -> Value {
 
 /// A stream of these deltas and one call.
 fn with_call(deltas: &[Value]) -> String {
-    let mut events: Vec<_> = deltas.iter().cloned().map(delta).collect();
-    events.push(delta(json!({"tool_calls": [call(0, "own", "add_task")]})));
+    let mut events: Vec<_> = deltas.iter().map(delta).collect();
+    events.push(delta(&json!({"tool_calls": [call(0, "own", "add_task")]})));
     events.push(finish("tool_calls"));
     sse(&events)
 }
@@ -97,10 +97,10 @@ fn a_signature_of_64_kib_in_a_late_chunk_returns_whole_with_its_call() {
     let extra = json!({"google": {"thought_signature": signature}});
     let events = [
         delta(
-            json!({"tool_calls": [call(0, "function-call-1", "add_task"), call(1, "function-call-2", "list_tasks")]}),
+            &json!({"tool_calls": [call(0, "function-call-1", "add_task"), call(1, "function-call-2", "list_tasks")]}),
         ),
-        delta(json!({"tool_calls": [{"index": 0, "extra_content": extra}]})),
-        delta(json!({"content": "", "extra_content": {"google": {"thought_signature": "of the text"}}})),
+        delta(&json!({"tool_calls": [{"index": 0, "extra_content": extra}]})),
+        delta(&json!({"content": "", "extra_content": {"google": {"thought_signature": "of the text"}}})),
         finish("tool_calls"),
     ];
     let returned = sent_back::<OpenAi>(&sse(&events));
@@ -116,7 +116,7 @@ fn a_signature_in_a_repeated_or_complete_call_returns_once() {
     let mut complete = call(0, "a", "add_task");
     complete["extra_content"] = json!({"google": {"thought_signature": "s"}});
     let streamed =
-        sse(&[delta(json!({"tool_calls": [complete]})), delta(json!({"tool_calls": [complete]})), finish("stop")]);
+        sse(&[delta(&json!({"tool_calls": [complete]})), delta(&json!({"tool_calls": [complete]})), finish("stop")]);
     let message = json!({"content": null, "tool_calls": [complete]});
     let document = json!({"choices": [{"finish_reason": "tool_calls", "message": message}]}).to_string();
     for body in [streamed, document] {
@@ -133,7 +133,7 @@ fn reasoning_returns_joined_under_the_name_that_the_server_gave_it() {
         assert_eq!(returned[name], "The user wants\u{0}milk.");
         assert_eq!(returned.as_object().unwrap().len(), 3, "{returned}");
         let text =
-            sent_back::<OpenAi>(&sse(&[delta(json!({name: "hm"})), delta(json!({"content": "Hi"})), finish("stop")]));
+            sent_back::<OpenAi>(&sse(&[delta(&json!({name: "hm"})), delta(&json!({"content": "Hi"})), finish("stop")]));
         assert_eq!(text, json!({"role": "assistant", "content": "Hi", name: "hm"}));
     }
 }
@@ -187,16 +187,16 @@ fn cohere(events: &[Value], end: &str) -> String {
     sse(&[events, &[json!({"type": "message-end", "delta": {"finish_reason": end}})]].concat())
 }
 
-fn cohere_content(kind: &str, index: u8, content: Value) -> Value {
+fn cohere_content(kind: &str, index: u8, content: &Value) -> Value {
     json!({"type": kind, "index": index, "delta": {"message": {"content": content}}})
 }
 
 #[test]
 fn coheres_thoughts_return_with_calls_and_with_text() {
     let thoughts = [
-        cohere_content("content-start", 0, json!({"type": "thinking", "thinking": ""})),
-        cohere_content("content-delta", 0, json!({"thinking": "I need "})),
-        cohere_content("content-delta", 0, json!({"thinking": "the list."})),
+        cohere_content("content-start", 0, &json!({"type": "thinking", "thinking": ""})),
+        cohere_content("content-delta", 0, &json!({"thinking": "I need "})),
+        cohere_content("content-delta", 0, &json!({"thinking": "the list."})),
         json!({"type": "content-end", "index": 0}),
     ];
     let call = json!({"id": "list_tasks_1", "type": "function", "function": {"name": "list_tasks", "arguments": "{}"}});
@@ -205,7 +205,7 @@ fn coheres_thoughts_return_with_calls_and_with_text() {
     let with_call = sent_back::<Cohere>(&cohere(&[&thoughts[..], &[call]].concat(), "TOOL_CALL"));
     assert_eq!(with_call["content"], json!([thinking]));
     assert_eq!((&with_call["tool_calls"][0]["id"], with_call.get("tool_plan")), (&json!("list_tasks_1"), None));
-    let text = cohere_content("content-delta", 1, json!({"text": "Nothing."}));
+    let text = cohere_content("content-delta", 1, &json!({"text": "Nothing."}));
     let with_text = sent_back::<Cohere>(&cohere(&[&thoughts[..], &[text]].concat(), "COMPLETE"));
     assert_eq!(with_text["content"], json!([thinking, {"type": "text", "text": "Nothing."}]));
     let message = json!({"content": [thinking, {"type": "text", "text": "Nothing."}]});
@@ -215,8 +215,8 @@ fn coheres_thoughts_return_with_calls_and_with_text() {
 
 #[test]
 fn blocks_of_thoughts_without_a_thought_do_not_return() {
-    let start = cohere_content("content-start", 0, json!({"type": "thinking", "thinking": ""}));
-    let text = cohere_content("content-delta", 1, json!({"text": "Hi"}));
+    let start = cohere_content("content-start", 0, &json!({"type": "thinking", "thinking": ""}));
+    let text = cohere_content("content-delta", 1, &json!({"text": "Hi"}));
     assert_eq!(data_of(&reply::<Cohere>(&cohere(&[start, text], "COMPLETE"))), None);
 }
 
@@ -251,19 +251,35 @@ fn many_small_fragments_are_kept_up_to_the_limit_of_what_they_are_joined_to() {
 }
 
 #[test]
-fn data_that_is_too_long_only_as_json_is_left_out() {
-    let body = with_call(&[json!({"reasoning_content": "\u{1}".repeat(MAX_PROVIDER_DATA_BYTES / 5)})]);
-    assert_eq!(data_of(&as_message(&read::<OpenAi>(&body, 4096))), None);
+fn the_limit_is_exact_and_counts_what_is_stored() {
+    let data = |reasoning: String| {
+        let body = with_call(&[json!({"reasoning_content": reasoning})]);
+        data_of(&as_message(&read::<OpenAi>(&body, 4096))).map(str::to_owned)
+    };
+    let rest = data("x".to_owned()).unwrap().len() - 1;
+    let longest = data("x".repeat(MAX_PROVIDER_DATA_BYTES - rest)).unwrap();
+    assert_eq!(longest.len(), MAX_PROVIDER_DATA_BYTES);
+    let ids = Some("{\"tool_calls\":[{\"id\":\"own\"}]}".to_owned());
+    for too_long in ["x".repeat(MAX_PROVIDER_DATA_BYTES - rest + 1), "\u{1}".repeat(MAX_PROVIDER_DATA_BYTES / 5)] {
+        assert_eq!(data(too_long), ids);
+    }
+}
+
+#[test]
+fn ids_without_end_are_not_kept() {
+    let own = "i".repeat(MAX_PROVIDER_DATA_BYTES);
+    let body = sse(&[delta(&json!({"tool_calls": [call(0, &own, "add_task")]})), finish("stop")]);
+    assert_eq!(ids(&sent::<OpenAi>(&[as_message(&read::<OpenAi>(&body, 4096))], &[])), ["call00001", "=call00001"]);
 }
 
 #[test]
 fn a_reply_that_was_cut_off_has_no_provider_data() {
-    let events = |reason: &str| sse(&[delta(json!({"content": "Hi", "reasoning": "hm"})), finish(reason)]);
+    let events = |reason: &str| sse(&[delta(&json!({"content": "Hi", "reasoning": "hm"})), finish(reason)]);
     for reason in ["length", "content_filter"] {
         assert_eq!(data_of(&reply::<OpenAi>(&events(reason))), None, "{reason}");
     }
     assert!(data_of(&reply::<OpenAi>(&events("stop"))).is_some());
-    let thought = cohere_content("content-delta", 0, json!({"type": "thinking", "thinking": "hm"}));
+    let thought = cohere_content("content-delta", 0, &json!({"type": "thinking", "thinking": "hm"}));
     assert_eq!(data_of(&reply::<Cohere>(&cohere(&[thought], "MAX_TOKENS"))), None);
 }
 
@@ -275,7 +291,7 @@ fn deeply_nested_fields_can_be_read_again() {
     }
     let mut signed = call(0, "a", "add_task");
     signed["extra_content"] = json!({"x": deep});
-    let returned = sent_back::<OpenAi>(&sse(&[delta(json!({"tool_calls": [signed]})), finish("stop")]));
+    let returned = sent_back::<OpenAi>(&sse(&[delta(&json!({"tool_calls": [signed]})), finish("stop")]));
     assert_eq!(returned["tool_calls"][0]["extra_content"], json!({"x": deep}));
 }
 
@@ -305,7 +321,7 @@ fn ids(messages: &[Value]) -> Vec<String> {
 fn a_server_gets_its_own_ids_back_and_nine_letters_and_digits_for_the_calls_of_others() {
     let long = format!("call_{}__thought__{}", "a".repeat(40), "s".repeat(500));
     for own in ["functions.add_task:0", "D681PevKs", long.as_str()] {
-        let events = [delta(json!({"tool_calls": [call(0, own, "add_task")]})), finish("tool_calls")];
+        let events = [delta(&json!({"tool_calls": [call(0, own, "add_task")]})), finish("tool_calls")];
         let own_reply = reply::<OpenAi>(&sse(&events));
         let replies = [foreign(&["list_tasks_0a1b2c", ""]), own_reply, foreign(&["call_0", "call_0"])];
         let (first, second) = (["call00001", "call00002"], ["call00003", "call00004"]);
@@ -330,7 +346,7 @@ fn ids_that_a_server_repeats_become_unique_with_the_reasoning_that_names_them() 
         let details =
             json!([{"type": "reasoning.encrypted", "data": "A", "id": id}, {"type": "reasoning.text", "text": "b"}]);
         let events =
-            [delta(json!({"reasoning_details": details, "tool_calls": [call(0, id, "add_task")]})), finish("stop")];
+            [delta(&json!({"reasoning_details": details, "tool_calls": [call(0, id, "add_task")]})), finish("stop")];
         reply::<OpenAi>(&sse(&events))
     };
     let messages = sent::<OpenAi>(&[round("tool_0"), round("tool_0"), round("call00001")], &[]);

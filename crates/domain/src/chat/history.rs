@@ -14,7 +14,8 @@ const BYTES_PER_TOKEN: usize = 3;
 
 /// Converts `messages`, oldest first: the newest turns that fit into an estimated `budget` of tokens, and always the last
 /// turn. Turns are not split. Messages before the first one of the user are left out, because they answer a message that
-/// is not included. Provider data is included if it is of `source`, and counts towards the budget.
+/// is not included. What remains of the budget is for provider data of `source`, newest first: earlier turns without their
+/// reasoning are better than none.
 pub(super) fn replay(messages: &[Message], budget: usize, source: &str) -> Vec<LlmMessage> {
     let mut turns: Vec<Vec<LlmMessage>> = Vec::new();
     let (mut rest, mut left) = (messages, budget);
@@ -28,6 +29,17 @@ pub(super) fn replay(messages: &[Message], budget: usize, source: &str) -> Vec<L
         left = left.saturating_sub(tokens);
         turns.push(turn);
         rest = before;
+    }
+    for data in turns.iter_mut().map(|turn| provider_data_of(turn)) {
+        let tokens = data.iter().filter_map(|data| data.as_deref()).map(tokens_of).sum();
+        if let Some(rest) = left.checked_sub(tokens) {
+            left = rest;
+        } else {
+            left = 0;
+            for data in data {
+                *data = None;
+            }
+        }
     }
     turns.into_iter().rev().flatten().collect()
 }
@@ -68,18 +80,30 @@ fn merge_texts(messages: impl Iterator<Item = LlmMessage>) -> Vec<LlmMessage> {
     merged
 }
 
-/// The estimated number of tokens of `messages`.
+/// The estimated number of tokens of `messages`, provider data aside.
 fn estimated_tokens(messages: &[LlmMessage]) -> usize {
     let bytes = |message: &LlmMessage| match message {
         LlmMessage::User { text } => text.len(),
-        LlmMessage::Assistant { text, plan, calls, provider_data } => {
+        LlmMessage::Assistant { text, plan, calls, .. } => {
             let calls = calls.iter().map(|call| call.tool.len() + call.arguments.len());
-            let others = [plan, provider_data].into_iter().flatten().map(String::len);
-            text.len() + others.chain(calls).sum::<usize>()
+            text.len() + plan.as_ref().map_or(0, String::len) + calls.sum::<usize>()
         }
         LlmMessage::ToolResult { content, .. } => content.to_string().len(),
     };
     messages.iter().map(|message| bytes(message).div_ceil(BYTES_PER_TOKEN)).sum()
+}
+
+fn tokens_of(text: &str) -> usize {
+    text.len().div_ceil(BYTES_PER_TOKEN)
+}
+
+/// The provider data of each reply.
+fn provider_data_of(messages: &mut [LlmMessage]) -> Vec<&mut Option<String>> {
+    let data = messages.iter_mut().filter_map(|message| match message {
+        LlmMessage::Assistant { provider_data, .. } => Some(provider_data),
+        LlmMessage::User { .. } | LlmMessage::ToolResult { .. } => None,
+    });
+    data.collect()
 }
 
 /// Converts the parts of an assistant's message: for each round its text and calls, then the results. Notices are left out,
@@ -311,14 +335,6 @@ mod tests {
         Part::ProviderData { round, source: source.into(), data: data.into() }
     }
 
-    fn provider_data_of(messages: &[LlmMessage]) -> Vec<Option<&str>> {
-        let data = messages.iter().filter_map(|message| match message {
-            LlmMessage::Assistant { provider_data, .. } => Some(provider_data.as_deref()),
-            LlmMessage::User { .. } | LlmMessage::ToolResult { .. } => None,
-        });
-        data.collect()
-    }
-
     #[test]
     fn provider_data_returns_with_its_round_to_its_source_only() {
         let first = vec![data(0, SOURCE, "a"), call(0, None), text(1, "Done."), data(1, SOURCE, "b")];
@@ -326,10 +342,8 @@ mod tests {
         let second = vec![data(0, "cohere https://two.example c", "c"), call(0, None), text(1, "Well."), notice];
         let messages = [user("x"), message(Role::Assistant, first), user("y"), message(Role::Assistant, second)];
         let of = |source| {
-            provider_data_of(&replay(&messages, UNLIMITED, source))
-                .into_iter()
-                .map(|data| data.map(str::to_owned))
-                .collect::<Vec<_>>()
+            let mut replayed = replay(&messages, UNLIMITED, source);
+            provider_data_of(&mut replayed).into_iter().map(Option::take).collect::<Vec<_>>()
         };
         let expected = |data: [Option<&str>; 4]| data.map(|data| data.map(str::to_owned));
         assert_eq!(of(SOURCE), expected([Some("a"), Some("b"), None, None]));
@@ -351,11 +365,22 @@ mod tests {
     }
 
     #[test]
-    fn provider_data_counts_towards_the_budget_of_its_source_only() {
-        let turn = [user("old"), message(Role::Assistant, vec![text(0, "ok"), data(0, SOURCE, &"x".repeat(3000))])];
-        let messages = [&turn[..], &[user("new")]].concat();
-        assert_eq!(replay(&messages, 500, SOURCE).len(), 1);
-        assert_eq!(replay(&messages, 500, "another").len(), 3);
+    fn provider_data_gets_what_the_texts_leave_of_the_budget_newest_first() {
+        let turn =
+            |bytes| [user("x"), message(Role::Assistant, vec![text(0, "ok"), data(0, SOURCE, &"d".repeat(bytes))])];
+        let messages = [turn(30), turn(600), turn(300)].concat();
+        let kept = |budget, source: &str| {
+            let mut replayed = replay(&messages, budget, source);
+            let data = provider_data_of(&mut replayed);
+            data.into_iter().map(|data| data.as_ref().map_or(0, String::len)).collect::<Vec<_>>()
+        };
+        // Each turn takes 2 tokens, and its data a third of its bytes.
+        assert_eq!(kept(6 + 310, SOURCE), [30, 600, 300]);
+        assert_eq!(kept(6 + 309, SOURCE), [0, 600, 300]);
+        assert_eq!(kept(6 + 299, SOURCE), [0, 0, 300], "nothing older than what does not fit");
+        assert_eq!(kept(6 + 99, SOURCE), [0, 0, 0]);
+        assert_eq!(kept(5, SOURCE), [0, 0], "the texts come first");
+        assert_eq!(kept(6 + 310, "another"), [0, 0, 0]);
     }
 
     #[test]

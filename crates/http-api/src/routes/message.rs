@@ -40,7 +40,7 @@ pub(crate) struct MessageBody {
     content: String,
     /// The tool calls, in order.
     tool_calls: Vec<ToolCallBody>,
-    /// All parts of the message, in order.
+    /// All parts of the message but those for the provider, in order.
     #[schema(value_type = Vec<MessagePart>)]
     parts: Vec<Part>,
     /// The status: `complete`, `running`, `stopped` or `failed`. A user's message is always complete.
@@ -99,7 +99,7 @@ impl From<MessageRecord> for MessageBody {
             changes: receipt::bodies(receipts),
             pending: pending.map(PendingBody::from),
             created_at: message.created_at,
-            parts: message.parts,
+            parts: message.parts.into_iter().filter(|part| !matches!(part, Part::ProviderData { .. })).collect(),
         }
     }
 }

@@ -136,6 +136,7 @@ fn rejections_of_fields_are_distinguished_from_other_errors() {
         "messages.2.assistant.reasoning_content: property 'messages.2.assistant.reasoning_content' is unsupported",
         "{\"loc\":[\"body\",\"messages\",1,\"assistant\",\"reasoning\"],\"msg\":\"Extra inputs are not permitted\"}",
         "messages.1.content.0: Invalid `signature` in `thinking` block",
+        "Corrupted thought signature.",
         "Invalid JSON payload received. Unknown name \"extra_content\" at 'messages[1].tool_calls[0]'",
     ] {
         assert_eq!(deviation(400, message), Some(Deviation::RejectsProviderData), "{message}");

@@ -305,16 +305,18 @@ fn continued() -> LlmRequest {
 }
 
 #[tokio::test]
-async fn required_reasoning_is_sent_and_rejected_reasoning_omitted_from_then_on() {
+async fn a_request_is_sent_again_with_required_or_without_rejected_reasoning() {
     let required = "The `reasoning_content` in the thinking mode must be passed back to the API.";
     let rejected = "messages.1: property 'reasoning' is unsupported";
-    for (message, sent) in [(required, "\"reasoning_content\":\" \""), (rejected, "\"content\":\"Hi\",\"role\"")] {
+    // What is required is sent at once by the second request; data of a conversation is always tried first.
+    let cases = [(required, "\"reasoning_content\":\" \"", 1), (rejected, "\"content\":\"Hi\",\"role\"", 2)];
+    for (message, sent, rejections) in cases {
         let server = MockServer::start().await;
         let accepted = Mock::given(body_string_contains(sent));
         accepted.respond_with(event_stream(&format!("{HELLO}{STOP}"))).expect(2).mount(&server).await;
         let rejection = ResponseTemplate::new(400).set_body_json(json!({"error": {"message": message}}));
         let others = Mock::given(method("POST")).respond_with(rejection).with_priority(10);
-        others.expect(1).mount(&server).await;
+        others.expect(rejections).mount(&server).await;
         let client = openai(&server.uri());
         for _ in 0..2 {
             assert_eq!(collect(client.respond(continued()).await.unwrap()).await.unwrap().text, "Hello");
@@ -324,11 +326,11 @@ async fn required_reasoning_is_sent_and_rejected_reasoning_omitted_from_then_on(
 }
 
 #[tokio::test]
-async fn a_request_that_is_rejected_for_the_same_reason_again_fails() {
-    let body = json!({"error": {"message": "reasoning_content is missing"}});
+async fn what_an_error_says_is_not_believed_if_the_request_fails_without_it_too() {
+    let body = json!({"error": {"message": "refused: \"Why is reasoning_content missing?\""}});
     let server = server_with(ResponseTemplate::new(400).set_body_json(body)).await;
     let client = openai(&server.uri());
-    for requests in [2, 3] {
+    for requests in [2, 4] {
         let error = client.respond(continued()).await.err().unwrap();
         assert!(matches!(error, LlmError::BadReply(_)), "{error:?}");
         assert_eq!(server.received_requests().await.unwrap().len(), requests);

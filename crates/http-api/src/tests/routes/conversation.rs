@@ -122,6 +122,7 @@ fn message() -> Message {
         role: Role::Assistant,
         parts: vec![
             Part::Plan { round: 0, text: "I add it".into() },
+            Part::ProviderData { round: 0, source: "openai https://one.example m".into(), data: "{}".into() },
             Part::ToolCall(ToolCall { changes: vec![receipt(41, Action::Created)], ..call(Some(result)) }),
             Part::ToolCall(call(None)),
             Part::Text { round: 1, text: "<script>\u{1b}[31m".into() },
@@ -133,7 +134,7 @@ fn message() -> Message {
 }
 
 #[actix_web::test]
-async fn messages_are_listed_with_every_part_in_the_requested_order() {
+async fn messages_are_listed_with_the_parts_for_the_user_in_the_requested_order() {
     type Requested = Vec<(MessageOrder, PageRequest<MessageCursor>)>;
     let requested: Arc<Mutex<Requested>> = Arc::default();
     let mut ports = Ports::new();

@@ -71,7 +71,8 @@ async fn the_fallback_gets_no_provider_data_of_the_primary() {
         calls: Vec::new(),
         provider_data: Some("of the primary".into()),
     }];
-    client.respond(request).await.unwrap();
+    let events: Vec<_> = client.respond(request).await.unwrap().collect().await;
+    assert_eq!(events.len(), 3, "{events:?}");
     assert!(format!("{:?}", primary.requests()).contains("of the primary"));
     assert!(!format!("{:?}", fallback.requests()).contains("of the primary"));
     assert_eq!(client.source(), primary.source());
