@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use domain::llm::{LlmEvent, LlmMessage, LlmRequest, LlmToolCall, MAX_PROVIDER_DATA_BYTES};
+use domain::llm::{LlmError, LlmEvent, LlmMessage, LlmRequest, LlmToolCall, MAX_PROVIDER_DATA_BYTES};
 use llm::{Cohere, Deviation, ErrorMapper, OpenAi, Provider, ReplyReader};
 use serde_json::{Value, json};
 
@@ -239,6 +239,18 @@ fn thoughts_without_end_are_not_kept_and_the_calls_keep_their_ids() {
     let body = with_call(&vec![thought; 3 * MAX_PROVIDER_DATA_BYTES / 1000]);
     let message = as_message(&read::<OpenAi>(&body, 4096));
     assert_eq!(data_of(&message), Some("{\"tool_calls\":[{\"id\":\"own\"}]}"));
+}
+
+#[test]
+fn thoughts_without_end_end_as_an_error_at_the_limit_of_a_body() {
+    let body = sse(&[delta(&json!({"reasoning_content": "x".repeat(400_000)}))]).replace("data: [DONE]\n\n", "");
+    let errors = ErrorMapper::new("m", OpenAi::MODEL_SETTING, None);
+    let mut reader = ReplyReader::new(OpenAi::new("m".into(), None).decoder(errors));
+    let mut out = Vec::new();
+    let (count, error) =
+        (1..100).find_map(|count| Some((count, reader.push(body.as_bytes(), &mut out).err()?))).unwrap();
+    assert!(matches!(error, LlmError::BadReply(_)), "{error:?}");
+    assert!(count > 80 && out.iter().all(|event| *event == LlmEvent::Thinking), "{count}");
 }
 
 #[test]

@@ -24,9 +24,11 @@ pub(super) fn stream(reply: &Reply, metadata: &Metadata, include_usage: bool) ->
             delta(Kind::Arguments, metadata, &json!({"tool_calls": [more]}))
         }));
     }
-    for (index, call) in reply.calls.iter().enumerate().filter(|(_, call)| call.signature.is_some()) {
-        let more = json!({"index": index, "extra_content": extra_content(call)});
-        frames.push(delta(Kind::Framing, metadata, &json!({"tool_calls": [more]})));
+    for (index, call) in reply.calls.iter().enumerate() {
+        frames.extend(extra_content(call).map(|extra| {
+            let more = json!({"index": index, "extra_content": extra});
+            delta(Kind::Framing, metadata, &json!({"tool_calls": [more]}))
+        }));
     }
     let end = json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": finish_reason(reply)}]);
     frames.push(chunk(Kind::Closing, metadata, &end, None));
@@ -58,7 +60,11 @@ pub(super) fn whole(reply: &Reply, metadata: &Metadata) -> Value {
     if !reply.calls.is_empty() {
         let calls = reply.calls.iter().zip(&metadata.call_ids).map(|(call, id)| {
             let function = json!({"name": call.name, "arguments": call.arguments.concat()});
-            json!({"id": id, "type": "function", "function": function, "extra_content": extra_content(call)})
+            let mut call_json = json!({"id": id, "type": "function", "function": function});
+            if let Some(extra) = extra_content(call) {
+                call_json["extra_content"] = extra;
+            }
+            call_json
         });
         message["tool_calls"] = calls.collect();
     }
@@ -72,9 +78,9 @@ pub(super) fn whole(reply: &Reply, metadata: &Metadata) -> Value {
     answer
 }
 
-/// The signature of a call where Gemini has it; `null` without one.
-fn extra_content(call: &Call) -> Value {
-    call.signature.as_ref().map_or(Value::Null, |signature| json!({"google": {"thought_signature": signature}}))
+/// The signature of a call where Gemini has it.
+fn extra_content(call: &Call) -> Option<Value> {
+    call.signature.as_ref().map(|signature| json!({"google": {"thought_signature": signature}}))
 }
 
 /// The body of an error.

@@ -117,6 +117,31 @@ async fn without_stream_both_apis_answer_with_one_object() {
 }
 
 #[tokio::test]
+async fn thoughts_and_signatures_are_the_same_in_a_stream_and_in_one_object() {
+    let reply = Reply::calls("list_tasks", &json!({})).thoughts("Look first.").signature("s");
+    let extra = json!({"google": {"thought_signature": "s"}});
+    let provider = FakeProvider::start(Behaviour::scripted()).unwrap();
+    provider.push(reply.clone());
+    let whole: Value = post(&provider, OPENAI, &body(false)).await.unwrap().json().await.unwrap();
+    let message = &whole["choices"][0]["message"];
+    assert_eq!(
+        (&message["reasoning_content"], &message["tool_calls"][0]["extra_content"]),
+        (&json!("Look first."), &extra)
+    );
+    let chunks = streamed(reply.clone(), OPENAI).await;
+    let deltas: Vec<_> = chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]).collect();
+    let thoughts: String = deltas.iter().filter_map(|delta| delta["reasoning_content"].as_str()).collect();
+    assert_eq!(thoughts, "Look first.");
+    assert!(deltas.iter().any(|delta| delta["tool_calls"][0]["extra_content"] == extra), "{chunks:?}");
+    provider.push(reply.clone());
+    let whole: Value = post(&provider, COHERE, &body(false)).await.unwrap().json().await.unwrap();
+    assert_eq!(whole["message"]["content"], json!([{"type": "thinking", "thinking": "Look first."}]));
+    let events = streamed(reply, COHERE).await;
+    let thoughts = events.iter().filter_map(|event| event["delta"]["message"]["content"]["thinking"].as_str());
+    assert_eq!(thoughts.collect::<String>(), "Look first.");
+}
+
+#[tokio::test]
 async fn errors_have_the_format_of_their_api() {
     let limited = Fault::rate_limited(Duration::from_secs(3));
     let provider = FakeProvider::start(Behaviour::assistant().fault(limited)).unwrap();
