@@ -3,6 +3,7 @@
 mod cohere;
 mod error;
 mod history;
+mod marked_text;
 mod openai;
 mod provider;
 mod provider_data;

@@ -1,4 +1,5 @@
-//! The I/O for all providers: [`HttpClient`] sends what a [`Provider`] serializes and feeds its decoder.
+//! The I/O for all providers: [`HttpClient`] sends what a [`Provider`] serializes, feeds its decoder, and separates thoughts
+//! and calls from its text.
 //!
 //! Proxies of the environment (such as `HTTPS_PROXY`) are not used and redirects are not followed, so that the key is
 //! only sent to the configured address. [`ResilientClient`](crate::ResilientClient) adds retries, the circuit breaker
@@ -18,6 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::error::{ErrorBody, ErrorMapper, parse_retry_after};
+use crate::marked_text::{OpenThoughts, separate};
 use crate::provider::{Deviation, Provider, ReplyDecoder};
 use crate::reply_reader::ReplyReader;
 
@@ -84,6 +86,7 @@ pub struct HttpClient<P> {
     source: String,
     /// The deviations of the server that are known.
     deviations: Mutex<Vec<Deviation>>,
+    open_thoughts: OpenThoughts,
 }
 
 impl<P> fmt::Debug for HttpClient<P> {
@@ -123,6 +126,7 @@ impl<P: Provider> HttpClient<P> {
             headers: headers(&provider, key.as_ref())?,
             errors: ErrorMapper::new(provider.model(), P::MODEL_SETTING, key),
             deviations: Mutex::default(),
+            open_thoughts: OpenThoughts::of_model(provider.model()),
             provider,
             http,
         })
@@ -213,7 +217,8 @@ impl<P: Provider> LlmClient for HttpClient<P> {
             if status.is_success() && status != StatusCode::NO_CONTENT {
                 self.remember(&deviations);
                 let decoder = self.provider.decoder(self.errors.clone());
-                return Ok(reply_stream(response, ReplyReader::new(decoder)));
+                let reply = reply_stream(response, ReplyReader::new(decoder));
+                return Ok(separate(reply, request, self.open_thoughts.clone()));
             }
             if status.is_redirection() {
                 return Err(self.errors.map_redirect(status.as_u16(), self.redirect_target(&response).as_deref()));
