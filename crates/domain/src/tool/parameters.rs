@@ -1,4 +1,9 @@
 //! The parameters of the tools. Their JSON Schemas are generated from the same types that deserialize calls.
+//!
+//! Calls may deviate from the schema where that has one meaning only: models write numbers for strings, other cases of a
+//! word, and empty strings for absent fields.
+
+mod lenient;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -16,6 +21,7 @@ use crate::task::{TaskStatus, Title};
 pub(super) struct AddTask {
     /// What is to be done, in the user's own words and without the command around it: for "Add a task to buy milk"
     /// it is "buy milk". 1 to 500 characters.
+    #[serde(deserialize_with = "lenient::text")]
     #[schemars(length(min = 1, max = 500))]
     pub title: String,
 }
@@ -26,10 +32,10 @@ pub(super) struct AddTask {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct ListTasks {
     /// Which tasks: "all" (the default), "pending" or "completed".
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::word_or_default")]
     pub status: StatusParameter,
     /// Only tasks whose title contains these words. 1 to 500 characters.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text_or_none")]
     #[schemars(with = "Option<String>", length(min = 1, max = 500))]
     pub query: Option<TaskIdentifier>,
 }
@@ -55,6 +61,7 @@ pub(super) struct UpdateTask {
     #[schemars(with = "String", length(min = 1, max = 500))]
     pub task_identifier: TaskIdentifier,
     /// What the task is to be called from now on. 1 to 500 characters.
+    #[serde(deserialize_with = "lenient::text")]
     #[schemars(length(min = 1, max = 500))]
     pub new_title: String,
 }
@@ -65,9 +72,9 @@ pub(super) struct UpdateTask {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct NoParameters {}
 
-/// An identifier of a task: trimmed, 1 to 500 characters, as a title.
+/// An identifier of a task: trimmed, 1 to 500 characters, as a title. A number is a position.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(try_from = "lenient::Text")]
 pub(super) struct TaskIdentifier(String);
 
 impl TaskIdentifier {
@@ -76,9 +83,10 @@ impl TaskIdentifier {
     }
 }
 
-impl TryFrom<String> for TaskIdentifier {
+impl TryFrom<lenient::Text> for TaskIdentifier {
     type Error = String;
-    fn try_from(raw: String) -> Result<Self, String> {
+    fn try_from(raw: lenient::Text) -> Result<Self, String> {
+        let raw = raw.into_identifier();
         let identifier = raw.trim();
         if (1..=Title::MAX).contains(&identifier.chars().count()) {
             Ok(Self(identifier.to_owned()))
@@ -176,7 +184,12 @@ mod tests {
     fn parameters_outside_the_schema_are_refused() {
         for parameters in [
             json!({"title": "a", "user_id": "0198c0de-0000-7000-8000-000000000001"}),
-            json!({"title": 5}),
+            json!({"title": true}),
+            json!({"title": ["a"]}),
+            json!({"title": {"text": "a"}}),
+            json!({"Title": "a"}),
+            json!({"task": "a"}),
+            json!({"arguments": {"title": "a"}}),
             json!({}),
             json!("title"),
             json!(["a"]),
@@ -185,6 +198,49 @@ mod tests {
         }
         assert!(read::<ListTasks>(Value::Null).is_ok());
         assert!(read::<ListTasks>(json!({"status": null})).is_ok());
-        assert!(read::<ListTasks>(json!({"status": "done"})).is_err());
+        for status in [json!("done"), json!("pend"), json!(["pending"]), json!(1), json!({"pending": null})] {
+            assert!(read::<ListTasks>(json!({ "status": status })).is_err(), "{status}");
+        }
+        assert!(read::<NoParameters>(json!({"input": ""})).is_err());
+    }
+
+    #[test]
+    fn numbers_are_taken_for_texts() {
+        let identifier = |value: Value| read::<OneTask>(json!({"task_identifier": value})).unwrap().task_identifier.0;
+        for (value, expected) in [(json!(2), "2"), (json!(2.0), "2"), (json!(-1), "-1"), (json!(2.5), "2.5")] {
+            assert_eq!(identifier(value), expected);
+        }
+        assert_eq!(read::<AddTask>(json!({"title": 1984})).unwrap().title, "1984");
+        assert_eq!(read::<AddTask>(json!({"title": 2.0})).unwrap().title, "2.0", "as the model wrote it");
+        let update = read::<UpdateTask>(json!({"task_identifier": 1, "new_title": 2})).unwrap();
+        assert_eq!((update.task_identifier.as_str(), update.new_title.as_str()), ("1", "2"));
+        let list = read::<ListTasks>(json!({"query": 7})).unwrap();
+        assert_eq!(list.query.unwrap().as_str(), "7");
+    }
+
+    #[test]
+    fn a_status_is_taken_in_any_case() {
+        for (status, expected) in [
+            ("Pending", "pending"),
+            (" COMPLETED\n", "completed"),
+            ("All", "all"),
+            ("", "all"),
+            (" ", "all"),
+            ("null", "all"),
+            ("None", "all"),
+        ] {
+            let list = read::<ListTasks>(json!({ "status": status })).unwrap();
+            assert_eq!(list.status.as_str(), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_empty_text_is_an_absent_field_if_it_is_optional() {
+        for query in [json!(""), json!(" \n"), Value::Null] {
+            assert!(read::<ListTasks>(json!({ "query": query })).unwrap().query.is_none(), "{query}");
+        }
+        let none = read::<ListTasks>(json!({"query": "none"})).unwrap();
+        assert_eq!(none.query.unwrap().as_str(), "none", "a word that a title may contain");
+        assert!(read::<OneTask>(json!({"task_identifier": ""})).is_err());
     }
 }

@@ -227,10 +227,8 @@ async fn a_search_finds_titles_and_counts_all_tasks() {
         );
     }
     let tools = tools(&memory, showing(vec![]));
-    for query in [String::new(), "é".repeat(501)] {
-        let refused = tools.run(&context(), "list_tasks", json!({ "query": query })).await;
-        assert!(matches!(refused, Err(ToolError::BadParameters(_))));
-    }
+    let refused = tools.run(&context(), "list_tasks", json!({ "query": "é".repeat(501) })).await;
+    assert!(matches!(refused, Err(ToolError::BadParameters(_))));
 }
 
 #[tokio::test]
@@ -244,7 +242,13 @@ async fn an_exact_title_takes_precedence_over_titles_that_contain_it() {
 #[tokio::test]
 async fn positions_refer_to_the_list_that_was_last_shown() {
     let shown = vec![task(3, "c").id, task(1, "a").id];
-    for (identifier, expected) in [("1", Some(3)), ("#2", Some(1)), ("last", Some(1)), ("3", None)] {
+    for (identifier, expected) in [
+        (json!("1"), Some(3)),
+        (json!(1), Some(3)),
+        (json!("#2"), Some(1)),
+        (json!("last"), Some(1)),
+        (json!("3"), None),
+    ] {
         let memory = Memory::with([task(1, "a"), task(2, "b"), task(3, "c")]);
         let tools = tools(&memory, showing(shown.clone()));
         run(&tools, "delete_task", json!({"task_identifier": identifier})).await;
