@@ -28,6 +28,10 @@ pub(super) const MAX_REPEATS: usize = 3;
 /// Maximum length of a provider's call id that becomes the id of the call in the API.
 const MAX_CALL_ID_BYTES: usize = 40;
 
+/// What the system prompt asks for after a reply without words and calls. It is not a message of the user, which would be
+/// stored, and which some models refuse behind a tool's result.
+const REQUEST_FOR_WORDS: &str = "\n\nYour last reply had no words. Answer the person now, in words, or call a tool if something remains to be done.";
+
 /// How the turn continues after a round.
 enum Next {
     CallModel,
@@ -52,7 +56,9 @@ impl Rounds<'_> {
         let tools = self.context.ports.tools.tools();
         let first = tool_calls(&self.draft.parts).last().map_or(0, |call| call.round.saturating_add(1));
         // The limit covers all attempts, but every attempt has at least one round to answer.
-        for round in first..MAX_ROUNDS.max(first.saturating_add(1)) {
+        let end = MAX_ROUNDS.max(first.saturating_add(1));
+        let (system_bytes, mut asked_for_words) = (prompt.system.len(), false);
+        for round in first..end {
             if round > 0 {
                 self.pending = None;
             }
@@ -60,6 +66,12 @@ impl Rounds<'_> {
             prompt.tools = tools.iter().cloned().chain(confirm).collect();
             let calls = call_model(self.context, self.draft, self.model, &prompt, round).await?;
             if calls.is_empty() {
+                let has_only_thoughts = self.model.has_thought && !self.has_text(round);
+                if has_only_thoughts && !asked_for_words && round + 1 < end {
+                    asked_for_words = true;
+                    prompt.system.push_str(REQUEST_FOR_WORDS);
+                    continue;
+                }
                 return self.conclude();
             }
             if calls.len() > MAX_CALLS {
@@ -70,6 +82,7 @@ impl Rounds<'_> {
                 return Ok(());
             }
             self.draft.is_unsaved = true;
+            prompt.system.truncate(system_bytes);
         }
         self.stop_because("it took too many steps");
         Ok(())

@@ -50,6 +50,8 @@ pub(super) struct ModelRun {
     pub model_time: Duration,
     /// Finish reason of the last reply.
     pub finish_reason: FinishReason,
+    /// Whether the last reply had thoughts or a plan.
+    pub has_thought: bool,
     fallback_announced: bool,
 }
 
@@ -61,6 +63,7 @@ impl ModelRun {
             first_token_at: None,
             model_time: Duration::ZERO,
             finish_reason: FinishReason::Stop,
+            has_thought: false,
             fallback_announced: false,
         }
     }
@@ -84,6 +87,7 @@ pub(super) async fn call_model(
     let request = LlmRequest { system: prompt.system.clone(), messages, tools: prompt.tools.clone() };
     let started = context.elapsed();
     model.answered_by = model_ref(context.ports.llm.as_ref());
+    model.has_thought = false;
     let mut reply = Reply {
         context,
         draft,
@@ -189,6 +193,7 @@ impl Reply<'_> {
     }
 
     fn take(&mut self, event: LlmEvent) {
+        self.model.has_thought |= matches!(event, LlmEvent::Thinking | LlmEvent::PlanDelta(_));
         match event {
             LlmEvent::TextDelta(delta) => {
                 self.first_token();

@@ -7,6 +7,7 @@ mod limits;
 mod provider_data;
 mod resumed;
 mod tokens;
+mod words;
 
 use std::sync::{Arc, Mutex};
 
