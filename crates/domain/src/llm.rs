@@ -148,6 +148,9 @@ pub enum LlmError {
         #[source]
         source: Cause,
     },
+    /// The account's quota or balance is used up: requests fail until its operator has changed that.
+    #[error("the quota at the provider is used up")]
+    QuotaExhausted(#[source] Cause),
     /// The key is invalid or lacks a permission.
     #[error("the provider refused the key")]
     Unauthorized(#[source] Cause),
@@ -178,6 +181,7 @@ impl LlmError {
     pub fn code(&self) -> FailureCode {
         match self {
             Self::RateLimited { .. } => FailureCode::RateLimited,
+            Self::QuotaExhausted(_) => FailureCode::QuotaExhausted,
             Self::Unauthorized(_) => FailureCode::Unauthorized,
             Self::ModelRetired { .. } => FailureCode::ModelRetired,
             Self::Timeout(_) => FailureCode::Timeout,

@@ -3,6 +3,7 @@
 mod code;
 mod details;
 mod error;
+mod provider;
 
 pub(crate) use code::Code;
 pub(crate) use details::{MEDIA_TYPE, Problem, ProblemBody};

@@ -3,12 +3,14 @@
 //! | response | error |
 //! |---|---|
 //! | 404 or 410 about the model, or a code that says that the model was removed | `ModelRetired` |
-//! | 401, 402, 403, 498 | `Unauthorized` |
+//! | 402, and 429 or 403 whose reason is a used-up quota | `QuotaExhausted` |
+//! | 401, 403, 498 | `Unauthorized` |
 //! | 429, and 503 with `Retry-After` | `RateLimited` |
 //! | 408, 409 and every other 5xx | `Unavailable` |
 //! | everything else: 3xx, 400, 404, 413, 422, … | `BadReply` |
 //!
-//! Only `RateLimited` and `Unavailable` are worth a retry (`resilience.rs`).
+//! Only `RateLimited`, `Unavailable` and a call that the model generated wrongly (Groq's 400 `tool_use_failed`) are worth a
+//! retry (`resilience.rs`).
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,28 @@ const CONTEXT_LENGTH_PHRASES: [&str; 7] = [
     "too many tokens",
     "prompt is too long",
     "input is too long",
+];
+
+/// Codes that say that a quota is used up, and not only for a moment (OpenAI, Moonshot, Hugging Face, `DeepSeek`).
+const QUOTA_CODES: [&str; 6] = [
+    "insufficient_quota",
+    "exceeded_current_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "insufficient_balance",
+    "insufficient_credit",
+];
+/// Phrases that say the same (Cohere's trial keys, xAI, `DeepSeek`, `OpenRouter`). "Exceeded your current quota" is none:
+/// Gemini also says it of a limit per minute.
+const QUOTA_PHRASES: [&str; 8] = [
+    "calls / month",
+    "per month",
+    "monthly limit",
+    "monthly spending limit",
+    "monthly usage limit",
+    "insufficient balance",
+    "insufficient credits",
+    "used all available credits",
 ];
 
 /// The content of an error body: `{id, message}`, `{error: {message, type, code}}`, `{error: "…"}`,
@@ -95,6 +119,11 @@ impl ErrorBody {
     fn has_code(&self, parts: &[&str]) -> bool {
         self.codes.iter().any(|code| parts.iter().any(|part| code.contains(part)))
     }
+
+    fn is_about_quota(&self) -> bool {
+        let message = self.message.to_lowercase();
+        self.has_code(&QUOTA_CODES) || QUOTA_PHRASES.iter().any(|phrase| message.contains(phrase))
+    }
 }
 
 /// An error that the provider reported, as the cause in the log: status, codes, message (at most 500 characters,
@@ -123,6 +152,13 @@ impl fmt::Display for ReportedError {
 }
 
 impl std::error::Error for ReportedError {}
+
+impl ReportedError {
+    /// Whether the model generated an invalid call: another attempt may succeed.
+    pub(crate) fn is_failed_call(&self) -> bool {
+        self.body.has_code(&["tool_use_failed"])
+    }
+}
 
 /// Maps reported errors to the domain's errors and redacts the key in them.
 #[derive(Clone, Debug)]
@@ -159,15 +195,18 @@ impl ErrorMapper {
     fn map(&self, status: Option<u16>, body: ErrorBody, retry_after: Option<Duration>) -> LlmError {
         let effective = status.or(body.status()).unwrap_or_else(|| infer_status(&body));
         let retired = self.is_about_model(effective, &body);
+        let quota_exhausted = effective == 402 || (matches!(effective, 403 | 429) && body.is_about_quota());
         let hint = match effective {
             _ if retired => None,
+            _ if quota_exhausted => Some("see billing and limits in the provider's console".to_owned()),
             429 | 503 => retry_after.map(|wait| format!("retry after {} s", wait.as_secs())),
             _ => self.hint(status, effective, &body),
         };
         let source = Box::new(ReportedError { status, body: self.sanitize(effective, body), hint });
         match effective {
             _ if retired => LlmError::ModelRetired { model: self.model.clone(), setting: self.setting, source },
-            401 | 402 | 403 | 498 => LlmError::Unauthorized(source),
+            _ if quota_exhausted => LlmError::QuotaExhausted(source),
+            401 | 403 | 498 => LlmError::Unauthorized(source),
             429 => LlmError::RateLimited { retry_after, source },
             // RFC 9110, 15.6.4: a temporary overload, with the expected delay.
             503 if retry_after.is_some() => LlmError::RateLimited { retry_after, source },

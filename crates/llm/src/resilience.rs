@@ -33,7 +33,8 @@ pub use options::{BreakerOptions, ResilienceOptions, RetryOptions, Timeouts};
 /// A client with timeouts, retries and a circuit breaker.
 ///
 /// A request is retried only before the first event, because emitted text cannot be withdrawn, and only after
-/// [`LlmError::RateLimited`] and [`LlmError::Unavailable`], because other errors would recur. `LlmEvent::Thinking`
+/// [`LlmError::RateLimited`] and [`LlmError::Unavailable`], because other errors would recur, and once after a reply
+/// whose call the provider reports as invalid (Groq's `tool_use_failed`). `LlmEvent::Thinking`
 /// counts as an event, so that it reaches the caller at once and the idle timeout applies from then on.
 /// [`LlmClient::respond`] returns at the first event, or fails with the error of the last attempt. Dropping its future
 /// or the stream cancels the call.

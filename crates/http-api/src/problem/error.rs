@@ -2,8 +2,6 @@
 //! domain does not compile before it is mapped here.
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use std::time::Duration;
-
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use domain::account::{AccountError, ExternalSignInError, HashError, IdentityProviderError};
 use domain::api_token::ApiTokenRepoError;
@@ -22,10 +20,8 @@ use domain::task::TaskError;
 
 use super::code::Code;
 use super::details::{Challenge, Problem};
+use super::provider::{busy, model_retired, quota_exhausted};
 use crate::stream_limit::TooManyStreams;
-
-/// `Retry-After` when a provider limits requests without saying for how long.
-const AI_RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The message when a turn lost its lease.
 const LEASE_LOST: &str = "The conversation was deleted, or another server process has taken over the turn";
@@ -319,9 +315,8 @@ fn chat(error: &ChatError) -> Problem {
 
 fn model(error: &LlmError) -> Problem {
     match error {
-        LlmError::RateLimited { retry_after, .. } => {
-            Problem::new(Code::AiUnavailable).with_retry_after(retry_after.unwrap_or(AI_RETRY_AFTER))
-        }
+        LlmError::RateLimited { retry_after, .. } => busy(*retry_after),
+        LlmError::QuotaExhausted(_) => quota_exhausted(),
         LlmError::Timeout(_) => Code::AiTimeout.into(),
         LlmError::ModelRetired { setting, .. } => model_retired(setting),
         LlmError::Unauthorized(_) | LlmError::Unavailable(_) | LlmError::BadReply(_) => Code::AiError.into(),
@@ -332,9 +327,8 @@ fn model(error: &LlmError) -> Problem {
 /// be derived from the stored failure.
 pub(crate) fn turn_failure(failure: TurnFailure) -> Problem {
     match failure.code {
-        FailureCode::RateLimited => {
-            Problem::new(Code::AiUnavailable).with_retry_after(failure.retry_after.unwrap_or(AI_RETRY_AFTER))
-        }
+        FailureCode::RateLimited => busy(failure.retry_after),
+        FailureCode::QuotaExhausted => quota_exhausted(),
         FailureCode::Timeout => Code::AiTimeout.into(),
         FailureCode::Unauthorized | FailureCode::ModelRetired | FailureCode::Unavailable | FailureCode::BadReply => {
             failure.setting.map_or_else(|| Code::AiError.into(), model_retired)
@@ -346,12 +340,6 @@ pub(crate) fn turn_failure(failure: TurnFailure) -> Problem {
         FailureCode::InstanceRestarted => no_turn("The server was restarted while the assistant was answering"),
         FailureCode::LeaseLost => no_turn(LEASE_LOST),
     }
-}
-
-/// Names the setting, because only the operator of the server can fix it.
-fn model_retired(setting: &str) -> Problem {
-    Problem::new(Code::AiError)
-        .with_message(format!("The assistant's model is no longer available; set {setting} to another one"))
 }
 
 fn no_turn(message: &'static str) -> Problem {

@@ -197,6 +197,7 @@ fn a_failed_turn_sends_its_code_before_the_error() {
 fn every_failure_has_the_code_of_the_equivalent_error_response() {
     for (code, name, retry_after) in [
         (FailureCode::RateLimited, "AI_UNAVAILABLE", json!(30)),
+        (FailureCode::QuotaExhausted, "AI_UNAVAILABLE", json!(3600)),
         (FailureCode::Unauthorized, "AI_ERROR", Value::Null),
         (FailureCode::ModelRetired, "AI_ERROR", Value::Null),
         (FailureCode::Timeout, "AI_TIMEOUT", Value::Null),

@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use serde_json::json;
+
 use super::*;
 
 fn mapper() -> ErrorMapper {
@@ -18,7 +20,7 @@ fn cause(error: &LlmError) -> String {
 
 #[test]
 fn the_status_selects_the_error() {
-    for status in [401, 402, 403, 498] {
+    for status in [401, 403, 498] {
         assert!(matches!(error(status, "{}"), LlmError::Unauthorized(_)), "{status}");
     }
     for status in [408, 409, 500, 502, 503, 504, 529] {
@@ -27,6 +29,7 @@ fn the_status_selects_the_error() {
     for status in [301, 307, 400, 404, 413, 422] {
         assert!(matches!(error(status, "{}"), LlmError::BadReply(_)), "{status}");
     }
+    assert!(matches!(error(402, ""), LlmError::QuotaExhausted(_)));
     assert!(matches!(error(429, ""), LlmError::RateLimited { retry_after: None, .. }));
 }
 
@@ -38,6 +41,37 @@ fn retry_after_is_kept_for_429_and_503() {
         assert!(matches!(error(status), LlmError::RateLimited { retry_after, .. } if retry_after == wait), "{status}");
     }
     assert!(matches!(error(502), LlmError::Unavailable(_)));
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_no_rate_limit() {
+    let trial = |limit: &str| {
+        let message =
+            format!("You are using a Trial key, which is limited to {limit}. You can continue to use it for free.");
+        json!({ "message": message }).to_string()
+    };
+    let openai = json!({"error": {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}});
+    let xai = json!({"code": "exhausted", "error": "Your team has used all available credits or reached its monthly spending limit"});
+    let deepseek =
+        json!({"error": {"message": "Insufficient Balance", "type": "unknown_error", "code": "invalid_request_error"}});
+    let gemini = json!([{"error": {"code": 429, "message": "You exceeded your current quota, retry in 34s", "status": "RESOURCE_EXHAUSTED"}}]);
+    for (status, body) in [
+        (429, trial("1000 API calls / month")),
+        (429, openai.to_string()),
+        (429, xai.to_string()),
+        (403, xai.to_string()),
+        (402, deepseek.to_string()),
+    ] {
+        let error = mapper().map_response(status, ErrorBody::parse(&body), Some(Duration::from_secs(1)));
+        assert!(matches!(error, LlmError::QuotaExhausted(_)), "{body}: {error:?}");
+        assert!(cause(&error).ends_with("[see billing and limits in the provider's console]"), "{}", cause(&error));
+    }
+    let in_reply = mapper().map_reply_error(ErrorBody::from_json(&openai));
+    assert!(matches!(in_reply, LlmError::QuotaExhausted(_)), "{in_reply:?}");
+    for body in [trial("20 API calls / minute"), gemini.to_string()] {
+        let error = error(429, &body);
+        assert!(matches!(error, LlmError::RateLimited { .. }), "{body}: {error:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::llm::LlmError;
 
 use super::options::RetryOptions;
+use crate::error::ReportedError;
 
 /// Maps a maximum delay to a delay from zero to that.
 pub(super) type Jitter = Box<dyn Fn(Duration) -> Duration + Send + Sync>;
@@ -20,9 +21,14 @@ pub(super) fn delay(options: &RetryOptions, error: &LlmError, retries: u32, jitt
     let (max_retries, retry_after) = match error {
         LlmError::RateLimited { retry_after, .. } => (options.rate_limited_retries, retry_after.unwrap_or_default()),
         LlmError::Unavailable(_) => (options.unavailable_retries, Duration::ZERO),
-        LlmError::Unauthorized(_) | LlmError::ModelRetired { .. } | LlmError::Timeout(_) | LlmError::BadReply(_) => {
-            return None;
+        LlmError::BadReply(cause) if cause.downcast_ref().is_some_and(ReportedError::is_failed_call) => {
+            (options.failed_call_retries, Duration::ZERO)
         }
+        LlmError::QuotaExhausted(_)
+        | LlmError::Unauthorized(_)
+        | LlmError::ModelRetired { .. }
+        | LlmError::Timeout(_)
+        | LlmError::BadReply(_) => return None,
     };
     if retries >= max_retries || retry_after > options.max_retry_after {
         return None;

@@ -33,6 +33,7 @@ impl From<&LlmError> for Outcome {
         match error {
             LlmError::Timeout(_) | LlmError::Unavailable(_) => Self::Failure(with_causes(error)),
             LlmError::RateLimited { .. }
+            | LlmError::QuotaExhausted(_)
             | LlmError::Unauthorized(_)
             | LlmError::ModelRetired { .. }
             | LlmError::BadReply(_) => Self::Success,

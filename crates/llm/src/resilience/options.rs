@@ -52,6 +52,8 @@ pub struct RetryOptions {
     pub rate_limited_retries: u32,
     /// The same for `LlmError::Unavailable`. Default: 2.
     pub unavailable_retries: u32,
+    /// The same for a reply whose call the provider reports as invalid. Default: 1.
+    pub failed_call_retries: u32,
     /// Backoff before the first retry; doubles with each. Default: 500 ms.
     pub initial_backoff: Duration,
     /// Maximum backoff, without `Retry-After`. Default: 5 s.
@@ -65,6 +67,7 @@ impl Default for RetryOptions {
         Self {
             rate_limited_retries: 1,
             unavailable_retries: 2,
+            failed_call_retries: 1,
             initial_backoff: Duration::from_millis(500),
             max_backoff: Duration::from_secs(5),
             max_retry_after: Duration::from_secs(10),

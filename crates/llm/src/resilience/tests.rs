@@ -14,6 +14,7 @@ use domain::llm::{FinishReason, LlmClient, LlmError, LlmEvent, LlmRequest, LlmSt
 use futures_util::{StreamExt as _, future, stream};
 
 use super::{ResilienceOptions, ResilientClient};
+use crate::error::{ErrorBody, ErrorMapper};
 use domain::runtime::{ManualClock, Timer as _};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,12 +52,20 @@ fn unauthorized() -> LlmError {
     LlmError::Unauthorized("401".into())
 }
 
+/// The error of a model that generated an invalid call, as Groq reports it.
+fn failed_call() -> LlmError {
+    let body = r#"{"error":{"message":"Failed to call a function.","type":"invalid_request_error","code":"tool_use_failed","failed_generation":""}}"#;
+    ErrorMapper::new("m", "OPENAI_MODEL", None).map_response(400, ErrorBody::parse(body), None)
+}
+
 /// Every error, and whether it is retried.
-fn errors() -> [(LlmError, bool); 6] {
+fn errors() -> [(LlmError, bool); 8] {
     let retired = LlmError::ModelRetired { model: "m".into(), setting: "COHERE_MODEL", source: "404".into() };
     [
         (rate_limited(None), true),
         (unavailable(), true),
+        (failed_call(), true),
+        (LlmError::QuotaExhausted("429".into()), false),
         (unauthorized(), false),
         (retired, false),
         (LlmError::Timeout("slow".into()), false),

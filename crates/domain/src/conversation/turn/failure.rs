@@ -7,6 +7,8 @@ use std::fmt;
 pub enum FailureCode {
     /// The provider limits the rate of requests.
     RateLimited,
+    /// The quota at the provider is used up.
+    QuotaExhausted,
     /// The provider refused the key.
     Unauthorized,
     /// The provider has no such model.
@@ -33,8 +35,9 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// All codes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RateLimited,
+        Self::QuotaExhausted,
         Self::Unauthorized,
         Self::ModelRetired,
         Self::Timeout,
@@ -57,6 +60,7 @@ impl FailureCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
             Self::Unauthorized => "unauthorized",
             Self::ModelRetired => "model_retired",
             Self::Timeout => "timeout",

@@ -97,6 +97,7 @@ async fn a_model_failure_has_a_code_and_names_the_stored_message() {
         (LlmError::Timeout(cause()), 504, "AI_TIMEOUT", ""),
         (LlmError::RateLimited { retry_after, source: cause() }, 503, "AI_UNAVAILABLE", "7"),
         (LlmError::RateLimited { retry_after: None, source: cause() }, 503, "AI_UNAVAILABLE", "30"),
+        (LlmError::QuotaExhausted(cause()), 503, "AI_UNAVAILABLE", "3600"),
         (LlmError::Unauthorized(cause()), 502, "AI_ERROR", ""),
         (LlmError::Unavailable(cause()), 502, "AI_ERROR", ""),
         (LlmError::BadReply(cause()), 502, "AI_ERROR", ""),

@@ -13,7 +13,12 @@ use super::*;
 /// Two failures open the breaker for ten seconds; no retries.
 fn options() -> ResilienceOptions {
     ResilienceOptions {
-        retries: RetryOptions { rate_limited_retries: 0, unavailable_retries: 0, ..RetryOptions::default() },
+        retries: RetryOptions {
+            rate_limited_retries: 0,
+            unavailable_retries: 0,
+            failed_call_retries: 0,
+            ..RetryOptions::default()
+        },
         breaker: BreakerOptions { failure_threshold: 2, open_duration: 10 * SECOND },
         ..ResilienceOptions::default()
     }

@@ -26,6 +26,14 @@ async fn one_retry_follows_429_and_two_follow_unavailable() {
 }
 
 #[tokio::test]
+async fn an_invalid_call_is_asked_for_once_more() {
+    let (clock, model) = (Arc::default(), scripted((0..10).map(|_| Step::Fail(failed_call()))));
+    let client = resilient(model.clone(), &clock, ResilienceOptions::default());
+    assert_eq!(error_code(&client, &clock).await, Some("bad_reply"));
+    assert_eq!(model.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn a_429_after_a_retry_is_not_retried() {
     let (clock, model) =
         (Arc::default(), scripted([Step::Fail(unavailable()), Step::Fail(rate_limited(None)), Step::Hang]));
