@@ -13,6 +13,7 @@ mod chat {
 
     mod conversations;
     mod idempotency;
+    mod leases;
     mod pending {
         //! Pending actions: deletions and edits beyond the limit wait for a confirmation.
 

@@ -59,7 +59,8 @@ pub trait SystemRepo: Send + Sync {
     /// Marks the running turns of `instance`, which has just started, and their messages as failed. Returns their number.
     async fn fail_turns_of(&self, instance: &InstanceId, now: DateTime<Utc>) -> Result<u64, StorageError>;
 
-    /// Marks the running turns with an expired lease and their messages as failed. Returns their number.
+    /// Marks the running turns with an expired lease and their messages as failed at `now`. Whether a lease has expired
+    /// MUST be decided by the storage's time. Returns their number.
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError>;
 
     /// Returns at most 100 users with tasks in the trash that were deleted at `until` or before.

@@ -2,6 +2,8 @@
 
 mod rows;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::conversation::message::{Message, Part};
@@ -126,13 +128,8 @@ impl ConversationRepo for SeaConversationRepo {
         turn::begin(&self.database, owner, turn).await
     }
 
-    async fn renew_lease(
-        &self,
-        owner: UserId,
-        turn: Attempt,
-        until: DateTime<Utc>,
-    ) -> Result<(), ConversationRepoError> {
-        turn::renew_lease(&self.database, owner, turn, until.into()).await
+    async fn renew_lease(&self, owner: UserId, turn: Attempt, ttl: Duration) -> Result<(), ConversationRepoError> {
+        turn::renew_lease(&self.database, owner, turn, ttl).await
     }
 
     async fn save_progress(&self, owner: UserId, turn: Attempt, parts: &[Part]) -> Result<(), ConversationRepoError> {

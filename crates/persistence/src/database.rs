@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::storage::StorageError;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, StatementBuilder};
 use secrecy::ExposeSecret as _;
 
@@ -115,6 +116,28 @@ impl Database {
         if tokio::time::timeout(CLOSE_TIMEOUT, close).await.is_err() {
             tracing::warn!("closed database connections that were still in use");
         }
+    }
+
+    /// The database's time as an expression.
+    pub(crate) fn now(&self) -> Expr {
+        self.now_plus(Duration::ZERO)
+    }
+
+    /// The database's time plus `duration`, in whole milliseconds, as an expression in the form of a [`Timestamp`] column:
+    /// one clock for all processes that use the database.
+    ///
+    /// Postgres: the time when the statement was received, which an index can be compared with (`clock_timestamp()` is
+    /// volatile) and which does not stand still in a transaction. SQLite has milliseconds.
+    ///
+    /// [`Timestamp`]: crate::entity::Timestamp
+    pub(crate) fn now_plus(&self, duration: Duration) -> Expr {
+        let (seconds, milliseconds) = (duration.as_secs(), duration.subsec_millis());
+        Expr::cust(match self.pools.writes.backend() {
+            DbBackend::Sqlite => {
+                format!("strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', '+{seconds}.{milliseconds:03} seconds')")
+            }
+            _ => format!("(statement_timestamp() + interval '{seconds}.{milliseconds:03} seconds')"),
+        })
     }
 
     /// Executes a SELECT and converts its rows.

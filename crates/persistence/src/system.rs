@@ -159,7 +159,7 @@ impl SystemRepo for SeaSystemRepo {
     }
 
     async fn fail_expired_turns(&self, now: DateTime<Utc>) -> Result<u64, StorageError> {
-        let mut turns = running_turns(turn::Column::LeaseUntil.lte(Timestamp::from(now)));
+        let mut turns = running_turns(turn::Column::LeaseUntil.into_expr().lte(self.database.now()));
         // SKIP LOCKED: the holder of the lock ends the turn or renews its lease, or is another instance's upkeep.
         turns.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         self.fail_turns(turns, FailureCode::LeaseExpired, now).await

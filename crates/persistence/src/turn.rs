@@ -39,10 +39,13 @@ pub(crate) async fn renew_lease(
     database: &Database,
     owner: UserId,
     attempt: Attempt,
-    until: Timestamp,
+    ttl: Duration,
 ) -> Result<(), ConversationRepoError> {
     let mut update = Query::update();
-    update.table(turn::Entity).value(turn::Column::LeaseUntil, until).cond_where(running_attempt(owner, attempt));
+    update
+        .table(turn::Entity)
+        .value(turn::Column::LeaseUntil, database.now_plus(ttl))
+        .cond_where(running_attempt(owner, attempt));
     write_one(database, &update).await
 }
 
@@ -152,7 +155,7 @@ pub(crate) async fn answer(
     owner: UserId,
     id: TurnId,
 ) -> Result<StoredAnswer, ConversationRepoError> {
-    let select = StoredTurn::select(owner, turn::Column::Id.eq(id.as_uuid()));
+    let select = StoredTurn::select(owner, turn::Column::Id.eq(id.as_uuid()), database.now());
     let found = database.read(&select, StoredTurn::read).await?;
     Ok(found.into_iter().next().ok_or(ConversationRepoError::NoTurn)?.into_answer()?)
 }

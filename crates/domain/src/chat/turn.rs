@@ -108,7 +108,7 @@ pub(super) async fn start(
         user_message: ports.ids.next().into(),
         user_parts: vec![Part::Text { round: 0, text: text.to_owned() }],
         assistant_message: ports.ids.next().into(),
-        lease: Lease { instance: ports.instance.clone(), until: request.at + Lease::TTL },
+        lease: Lease { instance: ports.instance.clone(), ttl: Lease::TTL },
         provider: ports.llm.provider().to_owned(),
         model: ports.llm.model().to_owned(),
         confirms,
@@ -264,16 +264,15 @@ async fn newest_messages(context: &TurnContext) -> Result<Vec<Message>, Failure>
 
 /// Renews the turn's lease periodically; returns when the lease is lost.
 async fn keep_lease(ports: &ChatPorts, principal: &Principal, turn: &Turn) {
-    let lease_ttl = Lease::TTL.to_std().unwrap_or_default();
     let mut renewed_at = ports.timer.elapsed();
     loop {
         ports.timer.sleep(Lease::RENEWAL_INTERVAL).await;
         let now = ports.timer.elapsed();
-        match ports.conversations.renew_lease(principal.user, turn.attempt(), ports.clock.now() + Lease::TTL).await {
+        match ports.conversations.renew_lease(principal.user, turn.attempt(), Lease::TTL).await {
             Ok(()) => renewed_at = now,
             Err(error) => match error.into_storage() {
                 // A storage failure is retried until the lease expires; after that, another instance may take the turn.
-                Some(_) if ports.timer.elapsed().saturating_sub(renewed_at) < lease_ttl => {}
+                Some(_) if ports.timer.elapsed().saturating_sub(renewed_at) < Lease::TTL => {}
                 Some(_) | None => return,
             },
         }

@@ -225,7 +225,8 @@ pub trait ConversationRepo: Send + Sync {
 
     /// Starts a turn: creates the conversation if it is new, and stores the running turn, the user's message and an empty
     /// message of the assistant. MUST return [`ConversationRepoError::TurnInProgress`] and store nothing when another turn
-    /// with a valid lease runs; one with an expired lease MUST be marked failed first. MUST return
+    /// with a valid lease runs; one with an expired lease MUST be marked failed first. The times of leases MUST be the
+    /// storage's, whatever `turn.at` is. MUST return
     /// [`ConversationRepoError::NotPending`] and store nothing when the turn confirms an action that is not pending in that
     /// conversation at `turn.at`. MUST return [`TurnStart::TokensUsedUp`] and store nothing when the owner has used
     /// `turn.tokens_per_day` tokens or more on that day, unless the idempotency key determines another result than a new
@@ -241,13 +242,9 @@ pub trait ConversationRepo: Send + Sync {
     /// ([`ChangeRepo`](crate::change::ChangeRepo)) MUST be refused as [`ConversationRepoError::IdempotencyKeyReused`].
     async fn begin_turn(&self, owner: UserId, turn: NewTurn) -> Result<TurnStart, ConversationRepoError>;
 
-    /// Renews the lease of a running turn. MUST return [`ConversationRepoError::NoTurn`] when this attempt is not running.
-    async fn renew_lease(
-        &self,
-        owner: UserId,
-        turn: Attempt,
-        until: DateTime<Utc>,
-    ) -> Result<(), ConversationRepoError>;
+    /// Renews the lease of a running turn for `ttl` from the storage's present. MUST return
+    /// [`ConversationRepoError::NoTurn`] when this attempt is not running.
+    async fn renew_lease(&self, owner: UserId, turn: Attempt, ttl: Duration) -> Result<(), ConversationRepoError>;
 
     /// Stores the current parts of the assistant's message of a running turn. MUST return
     /// [`ConversationRepoError::NoTurn`] when this attempt is not running.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ConversationId, MessageId, TurnId};
@@ -82,18 +82,19 @@ impl TurnState {
     }
 }
 
-/// The right of an instance to run a turn, until it expires.
+/// The right of an instance to run a turn, until it expires. The time is the storage's, by one clock for all instances: the
+/// turns of an instance must not fail because the clock of another one is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The instance that runs the turn.
     pub instance: InstanceId,
-    /// The expiry, after which any instance may fail the turn.
-    pub until: DateTime<Utc>,
+    /// Time from the storage's present until the lease expires; after that, any instance may fail the turn.
+    pub ttl: Duration,
 }
 
 impl Lease {
-    /// Time until a lease expires.
-    pub const TTL: TimeDelta = TimeDelta::seconds(15);
+    /// Time from each renewal until a lease expires.
+    pub const TTL: Duration = Duration::from_secs(15);
     /// Interval of renewals.
     pub const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 }

@@ -70,7 +70,7 @@ pub(crate) async fn begin(
             TurnState::Complete | TurnState::Stopped => {
                 return Ok(TurnStart::AlreadyAnswered(Box::new(earlier.into_answer()?)));
             }
-            TurnState::Running if earlier.lease_until() > new.at => {
+            TurnState::Running if earlier.has_valid_lease() => {
                 return Err(ConversationRepoError::IdempotencyInProgress);
             }
             TurnState::Running | TurnState::Failed => {
@@ -120,7 +120,7 @@ async fn try_begin(
     let time_zone = batch.query(&statements::time_zone(owner), Guard::SomeRows);
     let mut find_pending = None;
     if !matches!(new.target, ConversationTarget::New(..)) {
-        for update in statements::fail_expired(owner, &conversation, at) {
+        for update in statements::fail_expired(owner, &conversation, at, database.now()) {
             batch.execute(&update, Guard::None);
         }
         find_pending = Some(batch.query(&pending::select(owner, conversation.clone(), at, None), Guard::None));
@@ -133,7 +133,8 @@ async fn try_begin(
         let release = statements::release_key(owner, &request.key, (new.at - IDEMPOTENCY_TTL).into());
         batch.execute(&release, Guard::None);
     }
-    batch.execute(&statements::insert_turn(owner, conversation.clone(), new, at), Guard::SomeRows);
+    let lease_until = database.now_plus(new.lease.ttl);
+    batch.execute(&statements::insert_turn(owner, conversation.clone(), new, lease_until), Guard::SomeRows);
     let insert = statements::insert_messages(owner, &conversation, new, user_parts.clone(), at);
     batch.execute(&insert, Guard::None);
     let results = match database.write(batch).await? {
@@ -165,7 +166,7 @@ async fn find_by_key(
     owner: UserId,
     request: &Idempotency,
 ) -> Result<Option<StoredTurn>, ConversationRepoError> {
-    let select = StoredTurn::select(owner, turn::Column::IdempotencyKey.eq(request.key.as_str()));
+    let select = StoredTurn::select(owner, turn::Column::IdempotencyKey.eq(request.key.as_str()), database.now());
     Ok(database.read(&select, StoredTurn::read).await?.into_iter().next())
 }
 
@@ -183,10 +184,10 @@ async fn resume(
     let touch = statements::touch_conversation(owner, turn.conversation, at);
     transaction.execute(&touch).await.map_err(storage)?;
     let conversation = Expr::from(turn.conversation.as_uuid());
-    for update in statements::fail_expired(owner, &conversation, at) {
+    for update in statements::fail_expired(owner, &conversation, at, database.now()) {
         transaction.execute(&update).await.map_err(storage)?;
     }
-    let update = statements::resume_turn(owner, &turn, &request.key, new);
+    let update = statements::resume_turn(owner, &turn, &request.key, new, database.now_plus(new.lease.ttl));
     let Some(resumed) = transaction.query_one(&update).await.map_err(storage)? else {
         let still_failed = statements::failed_turn(owner, turn.id);
         let still_failed = transaction.query_one(&still_failed).await.map_err(storage)?.is_some();

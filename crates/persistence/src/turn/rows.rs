@@ -24,7 +24,7 @@ pub(super) struct StoredTurn {
     id: Uuid,
     conversation_id: Uuid,
     state: String,
-    lease_until: Timestamp,
+    has_valid_lease: bool,
     started_at: Timestamp,
     fingerprint: Option<Vec<u8>>,
     attempt: i64,
@@ -41,11 +41,11 @@ pub(super) struct StoredTurn {
 }
 
 impl StoredTurn {
-    /// Selects the owner's turn that matches `filter`.
-    pub(super) fn select(owner: UserId, filter: Expr) -> SelectStatement {
+    /// Selects the owner's turn that matches `filter`; `now` is the database's time.
+    pub(super) fn select(owner: UserId, filter: Expr, now: Expr) -> SelectStatement {
         use message::Column as M;
         use turn::Column as T;
-        let own = [T::Id, T::ConversationId, T::State, T::LeaseUntil, T::StartedAt, T::Fingerprint, T::Attempt];
+        let own = [T::Id, T::ConversationId, T::State, T::StartedAt, T::Fingerprint, T::Attempt];
         let mut select = Query::select();
         select
             .columns(
@@ -55,6 +55,7 @@ impl StoredTurn {
             .expr_as(Expr::col((QUESTION, M::Position)), "question_position")
             .expr_as(Expr::col((message::Entity, M::Id)), "answer_id")
             .columns([M::Position, M::Parts, M::Status, M::CreatedAt].map(|column| (message::Entity, column)))
+            .expr_as(Expr::col((turn::Entity, T::LeaseUntil)).gt(now), "has_valid_lease")
             .from(turn::Entity)
             .join_as(
                 sea_orm::JoinType::InnerJoin,
@@ -83,20 +84,20 @@ impl StoredTurn {
             id: row.get(0)?,
             conversation_id: row.get(1)?,
             state: row.get(2)?,
-            lease_until: row.get(3)?,
-            started_at: row.get(4)?,
-            fingerprint: row.get(5)?,
-            attempt: row.get(6)?,
-            tokens_in: row.get(7)?,
-            tokens_out: row.get(8)?,
-            error_code: row.get(9)?,
-            question_id: row.get(10)?,
-            question_position: row.get(11)?,
-            answer_id: row.get(12)?,
-            position: row.get(13)?,
-            parts: row.get(14)?,
-            status: row.get(15)?,
-            created_at: row.get(16)?,
+            started_at: row.get(3)?,
+            fingerprint: row.get(4)?,
+            attempt: row.get(5)?,
+            tokens_in: row.get(6)?,
+            tokens_out: row.get(7)?,
+            error_code: row.get(8)?,
+            question_id: row.get(9)?,
+            question_position: row.get(10)?,
+            answer_id: row.get(11)?,
+            position: row.get(12)?,
+            parts: row.get(13)?,
+            status: row.get(14)?,
+            created_at: row.get(15)?,
+            has_valid_lease: row.get(16)?,
         })
     }
 
@@ -105,9 +106,9 @@ impl StoredTurn {
         self.started_at.into()
     }
 
-    /// When the lease expires, while the turn is running.
-    pub(super) fn lease_until(&self) -> DateTime<Utc> {
-        self.lease_until.into()
+    /// Whether the lease had not expired when the row was read.
+    pub(super) fn has_valid_lease(&self) -> bool {
+        self.has_valid_lease
     }
 
     pub(super) fn has_fingerprint(&self, fingerprint: Fingerprint) -> bool {

@@ -59,14 +59,15 @@ pub(crate) async fn fail<C: ConnectionTrait>(db: &C, turns: AbandonedTurns, at: 
     Ok(failed.len() as u64)
 }
 
-/// Marks the conversation's running turn as failed if its lease has expired, and then its message.
-pub(super) fn fail_expired(owner: UserId, conversation: &Expr, at: Timestamp) -> [UpdateStatement; 2] {
+/// Marks the conversation's running turn as failed if its lease has expired at the database's time `now`, and then its
+/// message.
+pub(super) fn fail_expired(owner: UserId, conversation: &Expr, at: Timestamp, now: Expr) -> [UpdateStatement; 2] {
     let of_conversation = || {
         Condition::all()
             .add(turn::Column::UserId.eq(owner.as_uuid()))
             .add(turn::Column::ConversationId.into_expr().eq(conversation.clone()))
     };
-    let filter = of_conversation().add(turn::Column::LeaseUntil.lte(at));
+    let filter = of_conversation().add(turn::Column::LeaseUntil.into_expr().lte(now));
     let turns = fail_turns(AbandonedTurns { filter, code: FailureCode::LeaseExpired }, at);
     let mut failed = Query::select();
     failed
@@ -174,7 +175,7 @@ pub(super) fn touch_conversation(owner: UserId, id: ConversationId, at: Timestam
 }
 
 /// Inserts nothing if another turn is running in the conversation or has the same idempotency key.
-pub(super) fn insert_turn(owner: UserId, conversation: Expr, new: &NewTurn, at: Timestamp) -> InsertStatement {
+pub(super) fn insert_turn(owner: UserId, conversation: Expr, new: &NewTurn, lease_until: Expr) -> InsertStatement {
     use turn::Column;
     let request = new.idempotency.as_ref();
     let mut insert = Query::insert();
@@ -200,10 +201,10 @@ pub(super) fn insert_turn(owner: UserId, conversation: Expr, new: &NewTurn, at: 
             conversation,
             TurnState::Running.as_str().into(),
             new.lease.instance.as_str().into(),
-            Timestamp::from(new.lease.until).into(),
+            lease_until,
             new.provider.as_str().into(),
             new.model.as_str().into(),
-            at.into(),
+            Timestamp::from(new.at).into(),
             request.map(|request| request.key.as_str()).into(),
             request.map(|request| request.fingerprint.0.to_vec()).into(),
             1_i64.into(),
@@ -230,7 +231,13 @@ pub(super) fn release_key(owner: UserId, key: &IdempotencyKey, until: Timestamp)
 /// Begins the next attempt at a failed turn for `new`, if the turn still has its idempotency key and no other turn is
 /// running in its conversation, whose row must be locked. Returns the number of the attempt, the input and output
 /// tokens so far, and when the first attempt began.
-pub(super) fn resume_turn(owner: UserId, turn: &Turn, key: &IdempotencyKey, new: &NewTurn) -> UpdateStatement {
+pub(super) fn resume_turn(
+    owner: UserId,
+    turn: &Turn,
+    key: &IdempotencyKey,
+    new: &NewTurn,
+    lease_until: Expr,
+) -> UpdateStatement {
     use turn::Column;
     let mut running = Query::select();
     running
@@ -244,7 +251,7 @@ pub(super) fn resume_turn(owner: UserId, turn: &Turn, key: &IdempotencyKey, new:
         .table(turn::Entity)
         .value(Column::State, TurnState::Running.as_str())
         .value(Column::Instance, new.lease.instance.as_str())
-        .value(Column::LeaseUntil, Timestamp::from(new.lease.until))
+        .value(Column::LeaseUntil, lease_until)
         .value(Column::Provider, new.provider.as_str())
         .value(Column::Model, new.model.as_str())
         .value(Column::ErrorCode, None::<String>)

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::api_token::NewApiToken;
 use domain::change::{CallOrigin, Change, ChangeRepo as _, ChangeRepoError, Entry, Seq, Write};
 use domain::conversation::message::Part;
-use domain::conversation::turn::{FailureCode, Lease, Turn, TurnState, Usage};
+use domain::conversation::turn::{Attempt, FailureCode, Lease, Turn, TurnState, Usage};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, Fingerprint, Idempotency,
     KeyReuse, NewTurn, PendingAction, PendingItem, PendingItemAction, TurnResult, TurnStart,
@@ -157,10 +157,15 @@ impl Fixture {
         Ok(deleted)
     }
 
-    /// Creates a conversation with one running turn whose lease ends at `at(15_000_000)`.
+    /// Creates a conversation with one running turn whose lease is valid.
     pub(crate) async fn conversation(&self, owner: UserId) -> anyhow::Result<(ConversationId, Turn)> {
         let turn = self.begin(owner, new_turn(new_conversation()?, at(0))?).await?;
         Ok((turn.conversation, turn))
+    }
+
+    /// Makes the lease of a running turn expire.
+    pub(crate) async fn expire(&self, owner: UserId, turn: Attempt) -> Result<(), ConversationRepoError> {
+        self.conversations.renew_lease(owner, turn, Duration::ZERO).await
     }
 
     /// Begins a turn, which must be new.
@@ -168,6 +173,9 @@ impl Fixture {
         Ok(as_new(self.conversations.begin_turn(owner, turn).await?))
     }
 }
+
+/// The time for which the leases of the tests are valid.
+pub(crate) const LEASE: Duration = Duration::from_hours(1);
 
 /// Returns the options of the test database.
 pub(crate) fn options(test: &TestDatabase) -> DatabaseOptions {
@@ -271,7 +279,7 @@ pub(crate) fn text(words: &str) -> Vec<Part> {
     vec![Part::Text { round: 0, text: words.to_owned() }]
 }
 
-/// Returns a turn of the instance `here` with a lease of 15 s.
+/// Returns a turn of the instance `here` with a lease that is valid longer than any test runs.
 pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow::Result<NewTurn> {
     Ok(NewTurn {
         id: id(),
@@ -279,7 +287,7 @@ pub(crate) fn new_turn(target: ConversationTarget, at: DateTime<Utc>) -> anyhow:
         user_message: id(),
         user_parts: text("Add milk"),
         assistant_message: id(),
-        lease: Lease { instance: "here".parse()?, until: at + Lease::TTL },
+        lease: Lease { instance: "here".parse()?, ttl: LEASE },
         provider: "offline".into(),
         model: "v1".into(),
         confirms: None,

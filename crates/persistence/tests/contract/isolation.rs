@@ -2,6 +2,7 @@
 //! and does not change them.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use domain::api_token::{ApiTokenRepo as _, ApiTokenRepoError};
 use domain::change::{ChangeRepo as _, ChangeRepoError, EntityId, EntrySelector, Seq, Write};
@@ -130,14 +131,16 @@ async fn a_conversation_of_another_user_is_not_found(test: TestDatabase) -> anyh
         conversations.delete(eve, id).await.err(),
         conversations.messages(eve, id, MessageOrder::Ascending, page()).await.err(),
         conversations.begin_turn(eve, new_turn(ConversationTarget::Existing(id), at(1))?).await.err(),
-        // The lease of its turn has expired by then, but only the owner may replace it.
-        conversations.begin_turn(eve, new_turn(ConversationTarget::Existing(id), at(99_000_000))?).await.err(),
         conversations.set_shown_tasks(eve, id, &[]).await.err(),
         conversations.shown_tasks(eve, id).await.err(),
     ];
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NotFound)), "{outcome:?}");
     }
+    // When the lease of its turn has expired, only the owner may replace it.
+    fixture.expire(ada, turn.attempt()).await?;
+    let replaced = conversations.begin_turn(eve, new_turn(ConversationTarget::Existing(id), at(2))?).await;
+    assert!(matches!(replaced, Err(ConversationRepoError::NotFound)), "{replaced:?}");
     // Creating a conversation with an existing id does not change its owner.
     let existing_id = new_turn(ConversationTarget::New(id, "Mine".parse()?), at(1))?;
     assert!(conversations.begin_turn(eve, existing_id).await.is_err());
@@ -159,7 +162,7 @@ async fn a_turn_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Resu
     let before = fixture.conversations.messages(ada, id, MessageOrder::Ascending, page()).await?;
     let end = end(TurnState::Stopped, at(1));
     let outcomes = [
-        fixture.conversations.renew_lease(eve, turn.attempt(), at(0)).await.err(),
+        fixture.conversations.renew_lease(eve, turn.attempt(), Duration::ZERO).await.err(),
         fixture.conversations.save_progress(eve, turn.attempt(), &[]).await.err(),
         fixture.conversations.end_turn(eve, turn.attempt(), end).await.err(),
     ];
@@ -169,7 +172,7 @@ async fn a_turn_of_another_user_is_not_found(test: TestDatabase) -> anyhow::Resu
     assert_eq!(fixture.conversations.messages(ada, id, MessageOrder::Ascending, page()).await?, before);
     assert_eq!(fixture.conversations.get(ada, id).await?.active_turn, Some(turn.id));
     // The lease is unchanged.
-    assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
+    assert_eq!(fixture.system.fail_expired_turns(at(2)).await?, 0);
     Ok(())
 }
 
@@ -177,7 +180,7 @@ async fn the_answer_and_pending_action_of_another_user_are_not_found(test: TestD
     let fixture = Fixture::new(test).await?;
     let (ada, eve) = (fixture.user().await?, fixture.user().await?);
     let (conversation, turn) = fixture.conversation(ada).await?;
-    let (own, _) = fixture.conversation(eve).await?;
+    let (own, own_turn) = fixture.conversation(eve).await?;
     let answer = fixture.conversations.answer(eve, turn.id).await;
     assert!(matches!(answer, Err(ConversationRepoError::NoTurn)), "{answer:?}");
     let stopped = fixture.conversations.stop_turn(eve, turn.id, at(1)).await;
@@ -188,7 +191,8 @@ async fn the_answer_and_pending_action_of_another_user_are_not_found(test: TestD
     let ended = TurnResult { pending: Some(action.clone()), ..end(TurnState::Complete, at(3)) };
     fixture.conversations.end_turn(ada, turn.attempt(), ended).await?;
     assert_eq!(fixture.conversations.pending(eve, conversation, at(4)).await?, None);
-    // It cannot be confirmed in a conversation of the other user. (The lease of the turn there has expired by then.)
+    // It cannot be confirmed in a conversation of the other user, whose turn has an expired lease.
+    fixture.expire(eve, own_turn.attempt()).await?;
     let next = |id, confirms| -> anyhow::Result<NewTurn> {
         Ok(NewTurn { confirms, ..new_turn(ConversationTarget::Existing(id), at(15_000_000))? })
     };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use domain::api_token::ApiTokenRepo as _;
 use domain::change::{CallOrigin, Change, ChangeRepo as _, EntityId, EntrySelector, Keyed, KeyedAnswer, Seq, Write};
@@ -296,9 +297,9 @@ async fn drive_conversations(fixture: &Fixture, owner: UserId, record: &mut Reco
             drive!(record, fixture, conversations.messages(owner, conversation, order, page))?;
         }
     }
-    drive!(record, fixture, conversations.renew_lease(owner, turn.attempt(), at(10)))?;
+    drive!(record, fixture, conversations.renew_lease(owner, turn.attempt(), Duration::ZERO))?;
     drive!(record, fixture, conversations.save_progress(owner, turn.attempt(), &text("Add")))?;
-    // The lease of the first turn has expired by now.
+    // The lease of the first turn has expired.
     let turn = as_new(drive!(record, fixture, conversations.begin_turn(owner, again(11)?))?);
     drive!(record, fixture, conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(12))))?;
     drive!(record, fixture, conversations.delete(owner, conversation))?;
@@ -340,7 +341,6 @@ async fn drive_keys(fixture: &Fixture, owner: UserId, record: &mut Record) -> an
 pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Result<Record> {
     let mut record = Record::default();
     fixture.conversation(owner).await?;
-    fixture.conversation(owner).await?;
     let new = new_session(at(1));
     fixture.sessions.create(owner, new.clone()).await?;
     let code = new_code(CodePurpose::SignIn, None);
@@ -354,7 +354,10 @@ pub(crate) async fn drive_system(fixture: &Fixture, owner: UserId) -> anyhow::Re
     drive!(record, fixture, system.redeem_code(&code.hash, code.purpose, at(1)))?;
     drive!(record, fixture, system.spend_state(&token(), at(1)))?;
     drive!(record, fixture, system.fail_turns_of(&"here".parse()?, at(1)))?;
-    drive!(record, fixture, system.fail_expired_turns(at(99_000_000)))?;
+    let (_, expired) = fixture.conversation(owner).await?;
+    fixture.expire(owner, expired.attempt()).await?;
+    fixture.statements();
+    drive!(record, fixture, system.fail_expired_turns(at(1)))?;
     drive!(record, fixture, system.users_with_trash(at(1)))?;
     drive!(record, fixture, system.delete_changes(at(1)))?;
     drive!(record, fixture, system.change_heads(&[owner, id()]))?;

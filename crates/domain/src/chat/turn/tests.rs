@@ -130,7 +130,7 @@ async fn a_new_conversation_is_titled_by_its_first_message() {
     let started = recorded.started.lock().unwrap().clone().unwrap();
     assert!(matches!(started.target, ConversationTarget::New(_, title) if title.as_str() == "Add milk"));
     assert_eq!((started.provider.as_str(), started.model.as_str()), ("scripted", "script"));
-    assert_eq!(started.lease.until - started.at, Lease::TTL);
+    assert_eq!(started.lease.ttl, Lease::TTL);
 }
 
 #[tokio::test]

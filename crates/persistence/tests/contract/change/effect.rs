@@ -94,11 +94,12 @@ async fn a_recorded_effect_is_returned_to_later_attempts_and_after_the_end(test:
     };
     let first = fixture.begin(owner, keyed(0)?).await?;
     let done = case.commit(&[case.create()?], call(&first, 0)).await?;
-    let second = fixture.conversations.begin_turn(owner, keyed(15_000_000)?).await?;
+    fixture.expire(owner, first.attempt()).await?;
+    let second = fixture.conversations.begin_turn(owner, keyed(2)?).await?;
     let TurnStart::Resumed { turn: second, .. } = second else { anyhow::bail!("{second:?}") };
     for ended in [false, true] {
         if ended {
-            fixture.conversations.stop_turn(owner, second.id, at(15_000_000)).await?;
+            fixture.conversations.stop_turn(owner, second.id, at(2)).await?;
         }
         for turn in [&first, &second] {
             assert_eq!(case.commit(&[case.create()?], call(turn, 0)).await?, done);

@@ -37,6 +37,7 @@ async fn a_conversation_is_found_by_its_client_key(test: TestDatabase) -> anyhow
     assert_eq!(fixture.conversations.find_by_key(owner, &"one".parse()?).await?, Some(found));
     assert_eq!(fixture.conversations.find_by_key(owner, &"two".parse()?).await?, None);
     // A turn whose lease has expired does not block it.
+    fixture.expire(owner, second.attempt()).await?;
     let third = fixture.begin(owner, new_turn(slug("one", "Else")?, at(15_000_003))?).await?;
     assert_eq!((third.conversation, third.position), (first.conversation, 5));
     // Another key, and the key of a deleted conversation, create a new conversation.

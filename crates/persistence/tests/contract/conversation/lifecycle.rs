@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use domain::conversation::turn::TurnState;
+use domain::conversation::turn::{Attempt, TurnState};
 use domain::conversation::{
     Conversation, ConversationRepo as _, ConversationRepoError, ConversationTarget, ConversationTitle, MessageOrder,
 };
@@ -10,7 +10,7 @@ use domain::id::{ConversationId, TaskId, UserId};
 use domain::page::PageRequest;
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, end, id, new_turn};
+use crate::fixture::{Fixture, LEASE, at, end, id, new_turn};
 
 on_both_databases!(
     a_conversation_is_read_as_it_was_created,
@@ -101,6 +101,8 @@ async fn the_most_recently_active_conversation_is_listed_first(test: TestDatabas
     }
     // A new turn in the oldest conversation.
     let oldest = &conversations[2];
+    let running = oldest.active_turn.ok_or_else(|| anyhow::anyhow!("no turn"))?;
+    fixture.expire(owner, Attempt { turn: running, number: 1 }).await?;
     let turn = new_turn(ConversationTarget::Existing(oldest.id), at(60_000_000))?;
     fixture.conversations.begin_turn(owner, turn).await?;
     assert_eq!(all(&fixture, owner, 3).await?[0].id, oldest.id);
@@ -163,7 +165,7 @@ async fn deleting_a_conversation_deletes_its_turns_and_messages_while_one_is_run
     let ended = [
         fixture.conversations.end_turn(owner, turn.attempt(), end).await.err(),
         fixture.conversations.save_progress(owner, turn.attempt(), &[]).await.err(),
-        fixture.conversations.renew_lease(owner, turn.attempt(), at(9)).await.err(),
+        fixture.conversations.renew_lease(owner, turn.attempt(), LEASE).await.err(),
     ];
     for outcome in ended {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");

@@ -28,10 +28,8 @@ on_both_databases!(
     ending_a_turn_is_rolled_back_when_its_pending_action_is_refused,
 );
 
-/// `Lease::TTL` in microseconds.
-const LEASE: i64 = 15_000_000;
 /// Later than every other time in these tests.
-const LATER: i64 = 9 * LEASE;
+const LATER: i64 = 1_000_000;
 
 /// Returns a pending action with a deletion and an edit.
 fn deletion_and_edit(owner: UserId, turn: &Turn) -> anyhow::Result<PendingAction> {
@@ -118,12 +116,14 @@ async fn a_failed_turn_keeps_the_pending_action(test: TestDatabase) -> anyhow::R
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(3))).await?;
     assert_eq!(find_pending(&fixture, owner, conversation, 4).await?, Some(action.clone()));
     // The turn is failed by upkeep, by its restarted instance, and by the next message.
-    begin(&fixture, owner, next_turn(conversation, 4)?).await?;
-    assert_eq!(fixture.system.fail_expired_turns(at(4 + LEASE)).await?, 1);
-    begin(&fixture, owner, next_turn(conversation, LEASE + 5)?).await?;
-    assert_eq!(fixture.system.fail_turns_of(&"here".parse()?, at(LEASE + 6)).await?, 1);
-    begin(&fixture, owner, next_turn(conversation, LEASE + 7)?).await?;
-    let (_, pending) = begin(&fixture, owner, next_turn(conversation, 3 * LEASE)?).await?;
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 4)?).await?;
+    fixture.expire(owner, turn.attempt()).await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(5)).await?, 1);
+    begin(&fixture, owner, next_turn(conversation, 6)?).await?;
+    assert_eq!(fixture.system.fail_turns_of(&"here".parse()?, at(7)).await?, 1);
+    let (turn, _) = begin(&fixture, owner, next_turn(conversation, 8)?).await?;
+    fixture.expire(owner, turn.attempt()).await?;
+    let (_, pending) = begin(&fixture, owner, next_turn(conversation, 9)?).await?;
     assert_eq!(pending, Some(action));
     Ok(())
 }

@@ -78,10 +78,11 @@ async fn a_write_after_a_read_does_not_fail_under_contention() -> anyhow::Result
         anyhow::Ok(())
     });
     // Each of these reads before it writes, in one transaction.
-    let (conversation, _) = fixture.conversation(owner).await?;
+    let (conversation, mut turn) = fixture.conversation(owner).await?;
     for round in 1..=50 {
         let target = domain::conversation::ConversationTarget::Existing(conversation);
-        fixture.conversations.begin_turn(owner, new_turn(target, at(round * 15_000_000))?).await?;
+        fixture.expire(owner, turn.attempt()).await?;
+        turn = fixture.begin(owner, new_turn(target, at(round))?).await?;
     }
     writer.await??;
     assert_eq!(fixture.conversations.get(owner, conversation).await?.message_count, 102);

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::conversation::turn::{FailureCode, TurnState};
 use domain::conversation::{ConversationRepo as _, ConversationTarget, MessageOrder};
 use domain::id::{ConversationId, UserId};
@@ -84,12 +85,15 @@ async fn a_restarted_instance_fails_its_own_turns(test: TestDatabase) -> anyhow:
 async fn turns_with_an_expired_lease_are_failed(test: TestDatabase) -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let (ada, bob) = (fixture.user().await?, fixture.user().await?);
-    let (expired, _) = fixture.conversation(ada).await?;
-    let (running, turn) = fixture.conversation(bob).await?;
-    fixture.conversations.renew_lease(bob, turn.attempt(), at(15_000_001)).await?;
-    assert_eq!(fixture.system.fail_expired_turns(at(14_999_999)).await?, 0);
-    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
-    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 0);
+    let (expired, turn) = fixture.conversation(ada).await?;
+    let (running, _) = fixture.conversation(bob).await?;
+    // The times of the tests are years away from the database's.
+    for when in [at(0), DateTime::<Utc>::UNIX_EPOCH, at(0) + TimeDelta::days(3650)] {
+        assert_eq!(fixture.system.fail_expired_turns(when).await?, 0, "{when}");
+    }
+    fixture.expire(ada, turn.attempt()).await?;
+    assert_eq!(fixture.system.fail_expired_turns(DateTime::UNIX_EPOCH).await?, 1);
+    assert_eq!(fixture.system.fail_expired_turns(at(1)).await?, 0);
     assert_eq!(states(&fixture, ada, expired).await?, (false, vec![TurnState::Complete, TurnState::Failed]));
     assert_eq!(states(&fixture, bob, running).await?, (true, vec![TurnState::Complete, TurnState::Running]));
     Ok(())
@@ -102,12 +106,14 @@ async fn the_reason_of_a_failed_turn_is_stored(test: TestDatabase) -> anyhow::Re
     fixture.conversation(owner).await?;
     fixture.system.fail_turns_of(&"here".parse()?, at(1)).await?;
     assert_eq!(fixture.number(&failed(FailureCode::InstanceRestarted)).await?, 1);
-    fixture.conversation(owner).await?;
-    fixture.system.fail_expired_turns(at(15_000_000)).await?;
+    let (_, turn) = fixture.conversation(owner).await?;
+    fixture.expire(owner, turn.attempt()).await?;
+    fixture.system.fail_expired_turns(at(1)).await?;
     assert_eq!(fixture.number(&failed(FailureCode::LeaseExpired)).await?, 1);
     // A new turn also fails an earlier one whose lease has expired.
-    let (conversation, _) = fixture.conversation(owner).await?;
-    fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(15_000_000))?).await?;
+    let (conversation, turn) = fixture.conversation(owner).await?;
+    fixture.expire(owner, turn.attempt()).await?;
+    fixture.begin(owner, new_turn(ConversationTarget::Existing(conversation), at(1))?).await?;
     assert_eq!(fixture.number(&failed(FailureCode::LeaseExpired)).await?, 2);
     Ok(())
 }
@@ -120,13 +126,16 @@ async fn failing_expired_turns_skips_locked_turns() -> anyhow::Result<()> {
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     let (_, locked) = fixture.conversation(owner).await?;
-    fixture.conversation(owner).await?;
+    let (_, free) = fixture.conversation(owner).await?;
+    for turn in [&locked, &free] {
+        fixture.expire(owner, turn.attempt()).await?;
+    }
     let other = fixture.raw().begin().await?;
     let lock = format!("UPDATE turns SET lease_until = lease_until WHERE id = '{}'", locked.id);
     other.execute_unprepared(&lock).await?;
-    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
+    assert_eq!(fixture.system.fail_expired_turns(at(1)).await?, 1);
     other.rollback().await?;
-    assert_eq!(fixture.system.fail_expired_turns(at(15_000_000)).await?, 1);
+    assert_eq!(fixture.system.fail_expired_turns(at(1)).await?, 1);
     Ok(())
 }
 

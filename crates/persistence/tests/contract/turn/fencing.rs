@@ -10,7 +10,7 @@ use domain::system::SystemRepo as _;
 use domain::task::{Task, TaskRepo as _, Version};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, effect, end, id, new_conversation, new_task, new_turn, request, text};
+use crate::fixture::{Fixture, LEASE, at, effect, end, id, new_conversation, new_task, new_turn, request, text};
 
 on_both_databases!(
     writes_of_an_earlier_attempt_are_fenced,
@@ -23,17 +23,16 @@ on_both_databases!(
     deleting_the_conversation_is_serialized_with_a_commit,
 );
 
-/// `Lease::TTL` in microseconds.
-const LEASE: i64 = 15_000_000;
 const ROUNDS: usize = 12;
 
 fn keyed(key: &str, when: i64) -> anyhow::Result<NewTurn> {
     Ok(NewTurn { idempotency: Some(request(key, 1, KeyReuse::Refuse)?), ..new_turn(new_conversation()?, at(when))? })
 }
 
-/// Begins the next attempt at the turn with this key, after its lease has expired.
-async fn next_attempt(fixture: &Fixture, owner: UserId, key: &str, when: i64) -> anyhow::Result<Turn> {
-    match fixture.conversations.begin_turn(owner, keyed(key, when)?).await? {
+/// Makes the lease of an attempt expire, and begins the next attempt at the turn with this key.
+async fn next_attempt(fixture: &Fixture, owner: UserId, key: &str, expired: Attempt) -> anyhow::Result<Turn> {
+    fixture.expire(owner, expired).await?;
+    match fixture.conversations.begin_turn(owner, keyed(key, 1)?).await? {
         TurnStart::Resumed { turn, .. } => Ok(turn),
         other => anyhow::bail!("{other:?}"),
     }
@@ -52,9 +51,9 @@ fn first_effect(turn: Attempt) -> EffectId {
 /// Asserts that this attempt can write neither the turn nor a task.
 async fn assert_fenced(fixture: &Fixture, owner: UserId, turn: Attempt, task: &Task) -> anyhow::Result<()> {
     let refused = [
-        fixture.conversations.renew_lease(owner, turn, at(9 * LEASE)).await.err(),
+        fixture.conversations.renew_lease(owner, turn, LEASE).await.err(),
         fixture.conversations.save_progress(owner, turn, &text("Late")).await.err(),
-        fixture.conversations.end_turn(owner, turn, end(TurnState::Complete, at(9 * LEASE))).await.err(),
+        fixture.conversations.end_turn(owner, turn, end(TurnState::Complete, at(9))).await.err(),
     ];
     for outcome in refused {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -83,21 +82,21 @@ async fn writes_of_an_earlier_attempt_are_fenced(test: TestDatabase) -> anyhow::
     let task = fixture.task(owner, "Milk").await?;
     let first = fixture.begin(owner, keyed("key", 0)?).await?;
     fixture.conversations.save_progress(owner, first.attempt(), &text("Add")).await?;
-    let second = next_attempt(&fixture, owner, "key", LEASE).await?;
+    let second = next_attempt(&fixture, owner, "key", first.attempt()).await?;
     assert_fenced(&fixture, owner, first.attempt(), &task).await?;
-    let third = next_attempt(&fixture, owner, "key", 2 * LEASE).await?;
+    let third = next_attempt(&fixture, owner, "key", second.attempt()).await?;
     for earlier in [&first, &second] {
         assert_fenced(&fixture, owner, earlier.attempt(), &task).await?;
     }
     assert_eq!(fixture.conversations.answer(owner, first.id).await?.message.parts, text("Add"));
     // The running attempt still has its lease and can write.
-    assert_eq!(fixture.system.fail_expired_turns(at(3 * LEASE - 1)).await?, 0);
-    fixture.conversations.renew_lease(owner, third.attempt(), at(4 * LEASE)).await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(3)).await?, 0);
+    fixture.conversations.renew_lease(owner, third.attempt(), LEASE).await?;
     fixture.conversations.save_progress(owner, third.attempt(), &text("More")).await?;
     assert_eq!(fixture.conversations.answer(owner, first.id).await?.message.parts, text("More"));
     let toggle = Write::replace(task.clone(), task.toggle(at(1)));
     fixture.changes.commit(owner, &[toggle], &call(owner, third.attempt(), 0)).await?;
-    fixture.conversations.end_turn(owner, third.attempt(), end(TurnState::Complete, at(3 * LEASE))).await?;
+    fixture.conversations.end_turn(owner, third.attempt(), end(TurnState::Complete, at(3))).await?;
     Ok(())
 }
 
@@ -129,7 +128,8 @@ async fn writes_of_an_ended_turn_are_fenced(test: TestDatabase) -> anyhow::Resul
     let (conversation, deleted) = fixture.conversation(owner).await?;
     fixture.conversations.delete(owner, conversation).await?;
     let (_, expired) = fixture.conversation(owner).await?;
-    assert_eq!(fixture.system.fail_expired_turns(at(LEASE)).await?, 1);
+    fixture.expire(owner, expired.attempt()).await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(1)).await?, 1);
     for turn in [stopped, deleted, expired] {
         assert_fenced(&fixture, owner, turn.attempt(), &task).await?;
     }
@@ -220,7 +220,7 @@ async fn the_next_attempt_is_serialized_with_a_commit(test: TestDatabase) -> any
         let turn = fixture.begin(owner, keyed(&key, 0)?).await?.attempt();
         let toggled = toggle(&fixture, owner, turn, &task);
         // The next attempt makes the same call and gets the recorded entries, or commits them itself.
-        let second = next_attempt(&fixture, owner, &key, LEASE).await?.attempt();
+        let second = next_attempt(&fixture, owner, &key, turn).await?.attempt();
         let again = toggle(&fixture, owner, second, &task).await??;
         let toggled = toggled.await?;
         assert!(matches!(&toggled, Ok(_) | Err(ChangeRepoError::LeaseLost)), "{toggled:?}");
@@ -250,8 +250,8 @@ async fn the_next_attempt_is_serialized_with_saving_progress(test: TestDatabase)
             }
             Ok(last)
         });
-        let TurnStart::Resumed { parts, .. } = fixture.conversations.begin_turn(owner, keyed(&key, LEASE)?).await?
-        else {
+        fixture.expire(owner, turn).await?;
+        let TurnStart::Resumed { parts, .. } = fixture.conversations.begin_turn(owner, keyed(&key, 1)?).await? else {
             anyhow::bail!("not resumed")
         };
         // The next attempt resumes from the last saved parts, and nothing is saved afterwards.

@@ -77,8 +77,10 @@ async fn of_concurrent_equal_requests_exactly_one_resumes(test: TestDatabase) ->
         // In every other round the expired turn is already failed.
         if round % 2 == 0 {
             fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
+        } else {
+            fixture.expire(owner, turn.attempt()).await?;
         }
-        let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, 15_000_000)?));
+        let new = |_| anyhow::Ok(send(&fixture, owner, keyed(&key, new_conversation()?, 2)?));
         let winner = one_wins((0..TOGETHER).map(new).collect::<Result<_, _>>()?).await?;
         let TurnStart::Resumed { turn: resumed, .. } = winner else { anyhow::bail!("{winner:?}") };
         assert_eq!(resumed, Turn { attempt: 2, ..turn.clone() });

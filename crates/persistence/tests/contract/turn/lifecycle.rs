@@ -15,7 +15,7 @@ use domain::system::SystemRepo as _;
 use domain::user::{TimeZone, UserPatch, UserRepo as _};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, id, new_conversation, new_turn, request, text};
+use crate::fixture::{Fixture, LEASE, at, id, new_conversation, new_turn, request, text};
 
 on_both_databases!(
     a_turn_creates_or_continues_a_conversation,
@@ -27,9 +27,6 @@ on_both_databases!(
     a_turn_begins_with_the_users_time_zone,
     the_progress_of_a_turn_differs_after_all_that_is_stored_for_it,
 );
-
-/// `Lease::LENGTH` in microseconds.
-const LEASE: i64 = 15_000_000;
 
 fn end(state: TurnState, microseconds: i64) -> TurnResult {
     crate::fixture::end(state, at(microseconds))
@@ -116,7 +113,8 @@ async fn a_second_turn_is_refused_and_stores_nothing(test: TestDatabase) -> anyh
     let (conversation, _) = fixture.conversation(owner).await?;
     let before =
         (fixture.conversations.get(owner, conversation).await?, messages(&fixture, owner, conversation).await?);
-    for when in [1, LEASE - 1] {
+    // Its lease is valid by the database's time, whatever time the request has.
+    for when in [1, 1_000_000_000_000] {
         let outcome = begin(&fixture, owner, conversation, when).await;
         assert!(matches!(outcome, Err(ConversationRepoError::TurnInProgress)), "{outcome:?}");
     }
@@ -133,7 +131,8 @@ async fn a_turn_with_an_expired_lease_is_failed_by_the_next_one(test: TestDataba
     let (conversation, expired) = fixture.conversation(owner).await?;
     fixture.conversations.save_progress(owner, expired.attempt(), &text("Add")).await?;
     let (other, other_turn) = fixture.conversation(owner).await?;
-    let next = begin(&fixture, owner, conversation, LEASE).await?;
+    fixture.expire(owner, expired.attempt()).await?;
+    let next = begin(&fixture, owner, conversation, 1).await?;
     let messages = messages(&fixture, owner, conversation).await?;
     let states: Vec<_> = messages.iter().map(|message| message.status).collect();
     let expected = [TurnState::Complete, TurnState::Failed, TurnState::Complete, TurnState::Running];
@@ -141,7 +140,7 @@ async fn a_turn_with_an_expired_lease_is_failed_by_the_next_one(test: TestDataba
     // Saved progress is kept.
     assert_eq!(messages[1].parts, text("Add"));
     assert_eq!(fixture.conversations.get(owner, conversation).await?.active_turn, Some(next.id));
-    let too_late = fixture.conversations.end_turn(owner, expired.attempt(), end(TurnState::Complete, LEASE)).await;
+    let too_late = fixture.conversations.end_turn(owner, expired.attempt(), end(TurnState::Complete, 2)).await;
     assert!(matches!(too_late, Err(ConversationRepoError::NoTurn)), "{too_late:?}");
     assert_eq!(fixture.conversations.get(owner, other).await?.active_turn, Some(other_turn.id));
     Ok(())
@@ -152,11 +151,13 @@ async fn a_renewed_lease_keeps_the_turn_running(test: TestDatabase) -> anyhow::R
     let owner = fixture.user().await?;
     let (conversation, turn) = fixture.conversation(owner).await?;
     fixture.statements();
-    fixture.conversations.renew_lease(owner, turn.attempt(), at(LEASE + 5)).await?;
+    fixture.expire(owner, turn.attempt()).await?;
     assert_eq!(fixture.statements().len(), 1);
-    let outcome = begin(&fixture, owner, conversation, LEASE + 4).await;
+    fixture.conversations.renew_lease(owner, turn.attempt(), LEASE).await?;
+    let outcome = begin(&fixture, owner, conversation, 1).await;
     assert!(matches!(outcome, Err(ConversationRepoError::TurnInProgress)), "{outcome:?}");
-    begin(&fixture, owner, conversation, LEASE + 5).await?;
+    fixture.expire(owner, turn.attempt()).await?;
+    begin(&fixture, owner, conversation, 1).await?;
     Ok(())
 }
 
@@ -172,7 +173,7 @@ async fn a_turn_ends_once_in_any_final_state(test: TestDatabase) -> anyhow::Resu
         let again = [
             fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, 2)).await.err(),
             fixture.conversations.save_progress(owner, turn.attempt(), &text("More")).await.err(),
-            fixture.conversations.renew_lease(owner, turn.attempt(), at(LEASE)).await.err(),
+            fixture.conversations.renew_lease(owner, turn.attempt(), LEASE).await.err(),
         ];
         for outcome in again {
             assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -195,7 +196,7 @@ async fn a_missing_turn_cannot_be_continued(test: TestDatabase) -> anyhow::Resul
             .await
             .err(),
         fixture.conversations.save_progress(owner, Attempt { turn: missing, number: 1 }, &[]).await.err(),
-        fixture.conversations.renew_lease(owner, Attempt { turn: missing, number: 1 }, at(LEASE)).await.err(),
+        fixture.conversations.renew_lease(owner, Attempt { turn: missing, number: 1 }, LEASE).await.err(),
     ];
     for outcome in outcomes {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
@@ -214,8 +215,10 @@ async fn a_turn_begins_with_the_users_time_zone(test: TestDatabase) -> anyhow::R
         Ok(NewTurn { idempotency, ..new_turn(new_conversation()?, at(when))? })
     };
     let first = fixture.conversations.begin_turn(owner, keyed(0)?).await?;
-    assert!(matches!(first, TurnStart::New { time_zone, .. } if time_zone == zone), "{first:?}");
-    let second = fixture.conversations.begin_turn(owner, keyed(LEASE)?).await?;
+    let TurnStart::New { turn, time_zone, .. } = first else { anyhow::bail!("{first:?}") };
+    assert_eq!(time_zone, zone);
+    fixture.expire(owner, turn.attempt()).await?;
+    let second = fixture.conversations.begin_turn(owner, keyed(1)?).await?;
     assert!(matches!(second, TurnStart::Resumed { time_zone, .. } if time_zone == zone), "{second:?}");
     Ok(())
 }

@@ -10,7 +10,7 @@ use domain::system::SystemRepo as _;
 use test_database::{TestDatabase, on_both_databases};
 use tokio::task::JoinHandle;
 
-use crate::fixture::{Fixture, as_new, at, end as end_of, new_turn};
+use crate::fixture::{Fixture, LEASE, as_new, at, end as end_of, new_turn};
 
 on_both_databases!(
     of_concurrent_turns_exactly_one_begins,
@@ -22,7 +22,6 @@ on_both_databases!(
 );
 
 const ROUNDS: usize = 10;
-const LEASE: i64 = 15_000_000;
 
 type Outcome<T> = Result<T, ConversationRepoError>;
 
@@ -33,7 +32,7 @@ fn begin(fixture: &Fixture, owner: UserId, id: ConversationId, when: i64) -> any
 
 fn end(fixture: &Fixture, owner: UserId, turn: Attempt) -> JoinHandle<Outcome<()>> {
     let conversations = fixture.conversations.clone();
-    let end = end_of(TurnState::Complete, at(LEASE));
+    let end = end_of(TurnState::Complete, at(1));
     tokio::spawn(async move { conversations.end_turn(owner, turn, end).await })
 }
 
@@ -79,8 +78,9 @@ async fn of_concurrent_replacements_of_an_expired_turn_exactly_one_begins(test: 
     let fixture = Fixture::new(test).await?;
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
-        let (conversation, _) = fixture.conversation(owner).await?;
-        let together = (0..3).map(|_| begin(&fixture, owner, conversation, LEASE)).collect::<Result<_, _>>()?;
+        let (conversation, expired) = fixture.conversation(owner).await?;
+        fixture.expire(owner, expired.attempt()).await?;
+        let together = (0..3).map(|_| begin(&fixture, owner, conversation, 1)).collect::<Result<_, _>>()?;
         one_wins(together).await?;
         let expected = [TurnState::Complete, TurnState::Failed, TurnState::Complete, TurnState::Running];
         assert_eq!(states(&fixture, owner, conversation).await?, expected);
@@ -93,7 +93,8 @@ async fn an_expired_turn_that_ends_while_it_is_replaced_ends_once(test: TestData
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
         let (conversation, expired) = fixture.conversation(owner).await?;
-        let next = begin(&fixture, owner, conversation, LEASE)?;
+        fixture.expire(owner, expired.attempt()).await?;
+        let next = begin(&fixture, owner, conversation, 1)?;
         let ended = end(&fixture, owner, expired.attempt());
         next.await??;
         let first = match ended.await? {
@@ -112,11 +113,12 @@ async fn deleting_a_conversation_is_serialized_with_the_end_of_its_turn(test: Te
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
         let (conversation, turn) = fixture.conversation(owner).await?;
+        fixture.expire(owner, turn.attempt()).await?;
         let ended = end(&fixture, owner, turn.attempt());
         let conversations = fixture.conversations.clone();
         let failed = {
             let system = fixture.system.clone();
-            tokio::spawn(async move { system.fail_expired_turns(at(LEASE)).await })
+            tokio::spawn(async move { system.fail_expired_turns(at(1)).await })
         };
         let deleted = tokio::spawn(async move { conversations.delete(owner, conversation).await });
         deleted.await??;
@@ -134,10 +136,10 @@ async fn upkeep_is_serialized_with_lease_renewal(test: TestDatabase) -> anyhow::
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
         let (conversation, turn) = fixture.conversation(owner).await?;
+        fixture.expire(owner, turn.attempt()).await?;
         let (system, conversations) = (fixture.system.clone(), fixture.conversations.clone());
-        let failed = tokio::spawn(async move { system.fail_expired_turns(at(LEASE)).await });
-        let renewed =
-            tokio::spawn(async move { conversations.renew_lease(owner, turn.attempt(), at(2 * LEASE)).await });
+        let failed = tokio::spawn(async move { system.fail_expired_turns(at(1)).await });
+        let renewed = tokio::spawn(async move { conversations.renew_lease(owner, turn.attempt(), LEASE).await });
         let (failed, renewed) = (failed.await??, renewed.await?);
         // The states of the turn and of its message agree in either order.
         let expected = if renewed.is_ok() && failed == 0 { TurnState::Running } else { TurnState::Failed };
@@ -154,15 +156,15 @@ async fn concurrent_upkeep_fails_each_turn_once(test: TestDatabase) -> anyhow::R
     let owner = fixture.user().await?;
     for _ in 0..ROUNDS {
         for _ in 0..8 {
-            fixture.conversation(owner).await?;
+            let (_, turn) = fixture.conversation(owner).await?;
+            fixture.expire(owner, turn.attempt()).await?;
         }
         let (expired, restarted) = (fixture.system.clone(), fixture.system.clone());
         let here: domain::conversation::turn::InstanceId = "here".parse()?;
-        let sweep = |system: persistence::SeaSystemRepo| {
-            tokio::spawn(async move { system.fail_expired_turns(at(LEASE)).await })
-        };
+        let sweep =
+            |system: persistence::SeaSystemRepo| tokio::spawn(async move { system.fail_expired_turns(at(1)).await });
         let sweeps = [sweep(expired.clone()), sweep(expired)];
-        let restart = tokio::spawn(async move { restarted.fail_turns_of(&here, at(LEASE)).await });
+        let restart = tokio::spawn(async move { restarted.fail_turns_of(&here, at(1)).await });
         let mut failed = restart.await??;
         for sweep in sweeps {
             failed += sweep.await??;

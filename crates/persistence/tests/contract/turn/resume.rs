@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::conversation::message::Part;
-use domain::conversation::turn::{Lease, Turn, TurnState, Usage};
+use domain::conversation::turn::{Turn, TurnState, Usage};
 use domain::conversation::{
     ConversationRepo as _, ConversationRepoError, ConversationTarget, KeyReuse, NewTurn, TurnResult, TurnStart,
 };
@@ -22,8 +22,6 @@ on_both_databases!(
     a_turn_is_not_resumed_while_another_is_running,
     usage_of_attempts_is_summed,
 );
-
-const LEASE: i64 = 15_000_000;
 
 fn keyed(when: i64) -> anyhow::Result<NewTurn> {
     let idempotency = Some(request("key", 1, KeyReuse::Refuse)?);
@@ -57,8 +55,8 @@ async fn a_failed_turn_is_resumed_with_its_parts(test: TestDatabase) -> anyhow::
     let owner = fixture.user().await?;
     let turn = begin(&fixture, owner).await?;
     fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Failed, at(1))).await?;
-    let mut again = keyed(LEASE)?;
-    again.lease = Lease { instance: "elsewhere".parse()?, until: at(2 * LEASE) };
+    let mut again = keyed(2)?;
+    again.lease.instance = "elsewhere".parse()?;
     (again.provider, again.model) = ("cohere".into(), "v2".into());
     let again = resumed(&fixture, owner, again).await?;
     assert_eq!(again, (nth(2, &turn), text("Done.")));
@@ -75,14 +73,14 @@ async fn a_failed_turn_is_resumed_with_its_parts(test: TestDatabase) -> anyhow::
     assert_eq!((answer.message.status, answer.message.parts), (TurnState::Running, text("Done.")));
     let conversation = fixture.conversations.get(owner, turn.conversation).await?;
     assert_eq!((conversation.active_turn, conversation.message_count), (Some(turn.id), 2));
-    assert_eq!(conversation.updated_at, at(LEASE));
+    assert_eq!(conversation.updated_at, at(2));
     // It behaves like any running turn: it is in progress, has a lease, and can end.
-    let again = fixture.conversations.begin_turn(owner, keyed(2 * LEASE - 1)?).await;
+    let again = fixture.conversations.begin_turn(owner, keyed(3)?).await;
     assert!(matches!(again, Err(ConversationRepoError::IdempotencyInProgress)), "{again:?}");
-    assert_eq!(fixture.system.fail_expired_turns(at(2 * LEASE - 1)).await?, 0);
+    assert_eq!(fixture.system.fail_expired_turns(at(3)).await?, 0);
     fixture.conversations.save_progress(owner, turn.attempt(), &text("More")).await?;
-    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(2 * LEASE))).await?;
-    let again = fixture.conversations.begin_turn(owner, keyed(2 * LEASE)?).await?;
+    fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(4))).await?;
+    let again = fixture.conversations.begin_turn(owner, keyed(5)?).await?;
     assert!(matches!(&again, TurnStart::AlreadyAnswered(answer) if answer.turn == turn), "{again:?}");
     Ok(())
 }
@@ -93,12 +91,15 @@ async fn a_turn_with_an_expired_lease_is_resumed(test: TestDatabase) -> anyhow::
     let turn = begin(&fixture, owner).await?;
     fixture.conversations.save_progress(owner, turn.attempt(), &text("Add")).await?;
     // It is not marked as failed yet.
-    assert_eq!(resumed(&fixture, owner, keyed(LEASE)?).await?, (nth(2, &turn), text("Add")));
+    fixture.expire(owner, turn.attempt()).await?;
+    assert_eq!(resumed(&fixture, owner, keyed(1)?).await?, (nth(2, &turn), text("Add")));
     // It is marked as failed, and the request names the conversation.
-    assert_eq!(fixture.system.fail_expired_turns(at(2 * LEASE)).await?, 1);
-    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(2 * LEASE)? };
+    fixture.expire(owner, nth(2, &turn).attempt()).await?;
+    assert_eq!(fixture.system.fail_expired_turns(at(2)).await?, 1);
+    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(2)? };
     assert_eq!(resumed(&fixture, owner, here).await?, (nth(3, &turn), text("Add")));
-    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(3 * LEASE)? };
+    fixture.expire(owner, nth(3, &turn).attempt()).await?;
+    let here = NewTurn { target: ConversationTarget::Existing(turn.conversation), ..keyed(3)? };
     assert_eq!(resumed(&fixture, owner, here).await?, (nth(4, &turn), text("Add")));
     assert_eq!(fixture.number("SELECT COUNT(*) FROM conversations").await?, 1);
     assert_eq!(fixture.number("SELECT COUNT(*) FROM messages").await?, 2);
@@ -153,7 +154,8 @@ async fn a_turn_is_not_resumed_while_another_is_running(test: TestDatabase) -> a
     assert_eq!(fixture.conversations.get(owner, turn.conversation).await?.active_turn, Some(other.id));
     assert_eq!(fixture.conversations.answer(owner, turn.id).await?.message.status, TurnState::Failed);
     // When the lease of the other turn has expired, that turn is failed.
-    assert_eq!(resumed(&fixture, owner, keyed(2 + LEASE)?).await?.0, nth(2, &turn));
+    fixture.expire(owner, other.attempt()).await?;
+    assert_eq!(resumed(&fixture, owner, keyed(4)?).await?.0, nth(2, &turn));
     assert_eq!(fixture.conversations.answer(owner, other.id).await?.message.status, TurnState::Failed);
     Ok(())
 }

@@ -12,7 +12,7 @@ use domain::page::PageRequest;
 use sea_orm::{ConnectionTrait as _, Statement};
 use test_database::{TestDatabase, on_both_databases};
 
-use crate::fixture::{Fixture, at, end, id, new_conversation, new_turn, text};
+use crate::fixture::{Fixture, LEASE, at, end, id, new_conversation, new_turn, text};
 
 on_both_databases!(
     an_answer_is_read_in_its_current_state,
@@ -68,7 +68,7 @@ async fn a_stopped_turn_keeps_its_parts(test: TestDatabase) -> anyhow::Result<()
         fixture.conversations.stop_turn(owner, turn.id, at(6)).await.err(),
         fixture.conversations.end_turn(owner, turn.attempt(), end(TurnState::Complete, at(6))).await.err(),
         fixture.conversations.save_progress(owner, turn.attempt(), &[]).await.err(),
-        fixture.conversations.renew_lease(owner, turn.attempt(), at(6)).await.err(),
+        fixture.conversations.renew_lease(owner, turn.attempt(), LEASE).await.err(),
     ];
     for outcome in too_late {
         assert!(matches!(outcome, Some(ConversationRepoError::NoTurn)), "{outcome:?}");
