@@ -36,6 +36,7 @@ mod sync {
 mod access_matrix;
 mod all_routes;
 mod frontends;
+mod health;
 mod idempotency;
 mod isolation;
 mod limits;

@@ -49,7 +49,7 @@ impl Setup {
         let overrides = Overrides { cheap_passwords: true, ..Overrides::default() };
         let application = Application::build(settings, overrides).await?;
         let address = application.address();
-        tokio::spawn(application.run_until_stopped(std::future::pending()));
+        tokio::spawn(application.run_until_stopped(futures_util::stream::pending()));
         let user = TestUser::register(&address, user).await?;
         Ok(Self { provider, user, address })
     }

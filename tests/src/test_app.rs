@@ -134,7 +134,7 @@ impl TestApp {
         };
         let application = Application::build(settings, overrides).await?;
         let address = application.address();
-        tokio::spawn(application.run_until_stopped(std::future::pending()));
+        tokio::spawn(application.run_until_stopped(futures_util::stream::pending()));
         let nginx = match nginx {
             Some(port) => Some(port.serve(&address).await?),
             None => None,

@@ -1,34 +1,28 @@
 //! The lifecycle of the server.
 //!
-//! Start: database, migrations, upkeep, listeners. Shutdown: readiness is withdrawn, requests and turns finish within their
-//! timeouts, the database is closed.
+//! Start: database, migrations, upkeep, listeners. Shutdown: readiness is withdrawn, balancers have time to notice it, requests
+//! and turns finish within their timeouts, the database is closed.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::Server;
 use anyhow::Context as _;
 use domain::llm::LlmClient;
 use domain::runtime::{Clock, Timer};
+use futures_util::{Stream, StreamExt as _, stream};
 use http_api::HttpOptions;
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use url::{Position, Url};
 
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock, TokioTimer};
 use crate::settings::{AssistantChoice, DatabaseSettings, Environment, Fallback, Settings};
+use crate::shutdown::{ShutdownTimeouts, StopSignal};
 use crate::wiring::{self, Wired};
 use crate::{followed_sessions, readiness::DatabaseReadiness, upkeep};
-
-/// Maximum time that running chat turns may continue after a shutdown has begun. Then they are stopped.
-const TURN_TIMEOUT: Duration = Duration::from_secs(3);
-/// Maximum time that open requests may continue after a shutdown has begun, including those that wait for a stopped turn.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(6);
-/// Maximum time after that for storing stopped turns.
-const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Replacements that tests use for what the settings select.
 #[derive(Clone, Default)]
@@ -52,6 +46,7 @@ pub struct Application {
     turn_signals: LocalTurnSignals,
     change_signals: LocalChangeSignals,
     readiness: DatabaseReadiness,
+    timeouts: ShutdownTimeouts,
     periodic: JoinSet<()>,
 }
 
@@ -89,6 +84,7 @@ impl Application {
             openid_name: derived.oauth_client.map(|client| client.name),
             max_connections: settings.server.max_connections,
             keep_alive: settings.server.keep_alive,
+            draining: readiness.draining().clone(),
             production: settings.process.environment == Environment::Production,
         };
         let (host, port) = (settings.server.host.as_str(), settings.server.port);
@@ -96,13 +92,14 @@ impl Application {
             .with_context(|| format!("HOST and PORT: cannot listen on {host} port {port}"))?;
         let address = listeners.first().context("HOST: resolves to no address")?.local_addr()?;
         started.log(address);
-        let server = http_api::serve(listeners, &services, &options, REQUEST_TIMEOUT)?;
+        let timeouts = ShutdownTimeouts::after(settings.server.shutdown_drain);
+        let server = http_api::serve(listeners, &services, &options, timeouts.requests)?;
         let mut periodic = JoinSet::new();
         periodic.spawn(upkeep.run_periodically());
         periodic.spawn(change_signals.clone().poll(system.clone()));
         periodic.spawn(turn_signals.clone().poll(system));
         periodic.spawn(followed_sessions::refresh_periodically(services.accounts));
-        Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, periodic })
+        Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, timeouts, periodic })
     }
 
     /// The base URL of the address that it listens on.
@@ -110,34 +107,48 @@ impl Application {
         format!("http://{}", self.address)
     }
 
-    /// Serves until `stop` completes, and then shuts down within ten seconds.
+    /// Serves until the first signal, and then shuts down within ten seconds. [`StopSignal::Interrupt`] and a second signal
+    /// skip the drain.
     ///
     /// # Errors
     /// If the server fails.
-    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, database, background, turn_signals, change_signals, readiness, mut periodic, .. } = self;
+    pub async fn run_until_stopped(self, signals: impl Stream<Item = StopSignal>) -> anyhow::Result<()> {
+        let Self { server, database, background, turn_signals, change_signals, readiness, timeouts, .. } = self;
+        let mut periodic = self.periodic;
         let handle = server.handle();
         let serving = tokio::spawn(server);
-        tokio::pin!(serving);
+        // Without further signals it serves on.
+        let signals = signals.chain(stream::pending());
+        tokio::pin!(serving, signals);
         tokio::select! {
             served = &mut serving => served??,
-            () = stop => {
+            Some(signal) = signals.next() => {
                 tracing::info!("shutting down");
-                readiness.begin_shutdown();
+                readiness.draining().begin();
+                if signal == StopSignal::Terminate && !timeouts.drain.is_zero() {
+                    tracing::info!(seconds = timeouts.drain.as_secs_f32(), "draining: not ready, and still serving");
+                    // Served as before meanwhile, except that connections end with their next response.
+                    let _next = tokio::time::timeout(timeouts.drain, signals.next()).await;
+                }
                 // Ends the open event streams, and with them their requests.
                 change_signals.shut_down();
-                let turns = async {
-                    background.shutdown(TURN_TIMEOUT).await;
+                let began = Instant::now();
+                let requests = handle.stop(true);
+                tokio::pin!(requests);
+                // Not as soon as no turn is running: an open request may be about to start one.
+                if tokio::time::timeout(timeouts.turns, &mut requests).await.is_err() {
                     turn_signals.shut_down();
-                };
-                tokio::join!(handle.stop(true), turns);
+                    requests.await;
+                }
                 serving.await??;
+                // Turns whose clients have disconnected.
+                background.shutdown(timeouts.turns.saturating_sub(began.elapsed())).await;
             }
         }
         periodic.abort_all();
         // A request that arrived in between may have started another turn.
         turn_signals.shut_down();
-        let unfinished = background.shutdown(FINAL_WRITE_TIMEOUT).await;
+        let unfinished = background.shutdown(timeouts.final_write).await;
         if unfinished > 0 {
             tracing::warn!(
                 unfinished,

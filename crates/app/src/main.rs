@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use app::cli::{Cli, CliCommand};
 use app::settings::{Settings, Variables};
-use app::{Application, Overrides, assistant, migrate, telemetry};
-use tokio::signal::unix::{SignalKind, signal};
+use app::{Application, Overrides, StopSignal, assistant, migrate, telemetry};
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Number of files that may be open besides the connections of clients: those of the database, the model and the runtime.
 const OTHER_FILES: u64 = 100;
@@ -43,20 +44,24 @@ async fn run() -> anyhow::Result<()> {
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     telemetry::init(&settings.process.log_filter())?;
     raise_file_limit(settings.server.max_connections);
-    let mut terminated = signal(SignalKind::terminate()).context("cannot install the handler of SIGTERM")?;
+    let mut signals = Box::pin(stop_signals()?);
     let application = tokio::select! {
         built = Application::build(settings, Overrides::default()) => built?,
         // The start may wait for a migration that another instance runs.
-        _ = terminated.recv() => return Ok(()),
+        _ = signals.next() => return Ok(()),
     };
-    let stop = async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            // If the handler of Ctrl-C cannot be installed, SIGTERM still works.
-            Ok(()) = tokio::signal::ctrl_c() => {}
-        }
+    application.run_until_stopped(signals).await
+}
+
+/// The signals to stop that the process receives from now on.
+fn stop_signals() -> anyhow::Result<impl Stream<Item = StopSignal>> {
+    let received = |kind: SignalKind, stop: StopSignal| {
+        let signal = signal(kind).with_context(|| format!("cannot install the handler of {stop:?}"))?;
+        let next = move |mut signal: Signal| async move { signal.recv().await.map(|()| (stop, signal)) };
+        anyhow::Ok(stream::unfold(signal, next))
     };
-    application.run_until_stopped(stop).await
+    let terminate = received(SignalKind::terminate(), StopSignal::Terminate)?;
+    Ok(stream::select(terminate, received(SignalKind::interrupt(), StopSignal::Interrupt)?))
 }
 
 /// Raises the limit of open files to the maximum that the system allows this process, because each connection is one.

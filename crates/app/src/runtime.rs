@@ -16,6 +16,7 @@ pub use change_signals::LocalChangeSignals;
 pub use clock::SystemClock;
 pub use failure_log::TracedFailures;
 pub use ids::UuidGenerator;
+pub(crate) use lock::lock;
 pub use rate_limiter::{GovernorRateLimiter, RateLimits};
 pub use timer::TokioTimer;
 pub use turn_signals::LocalTurnSignals;

@@ -117,6 +117,12 @@ pub struct ServerSettings {
     #[arg(long, env = "KEEP_ALIVE", value_name = "DURATION", default_value = "15s")]
     #[arg(value_parser = Parse(value::keep_alive))]
     pub keep_alive: Duration,
+
+    /// Time after SIGTERM during which the server is not ready (/health/ready is 503) and still serves, so that balancers
+    /// stop sending requests to it (0s to 6s). Ctrl-C and a second signal skip it
+    #[arg(long, env = "SHUTDOWN_DRAIN", value_name = "DURATION", default_value = "5s")]
+    #[arg(value_parser = Parse(value::shutdown_drain))]
+    pub shutdown_drain: Duration,
 }
 
 /// Settings of the database.

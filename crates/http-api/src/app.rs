@@ -19,6 +19,7 @@ use domain::runtime::{Clock, IdGenerator, Timer};
 use domain::task::TaskService;
 use url::{Origin, Url};
 
+use crate::draining::Draining;
 use crate::endpoint::Endpoint;
 use crate::extract::public_path::PublicPath;
 use crate::extract::session_transport::CookieScope;
@@ -31,7 +32,7 @@ use crate::routes::about::AboutBody;
 use crate::routes::docs::Document;
 use crate::routes::oauth::Addresses;
 use crate::stream_limit::StreamLimit;
-use crate::{connection, openapi, routes};
+use crate::{connection, draining, openapi, routes};
 
 /// The OpenAPI document as it is served, rendered once per process.
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document(&routes::table()).to_string());
@@ -78,6 +79,8 @@ pub struct HttpOptions {
     pub max_connections: u32,
     /// The maximum time that a connection waits for its next request.
     pub keep_alive: Duration,
+    /// Whether the server is about to stop.
+    pub draining: Draining,
     /// Whether this is production, reached by TLS only: answers then carry `Strict-Transport-Security`.
     pub production: bool,
 }
@@ -120,6 +123,7 @@ pub(crate) fn app(
         .app_data(Data::new(CookieScope::new(&options.public_url, options.own_origin.as_ref())))
         .app_data(Data::new(StrictTransport(options.production)))
         .app_data(Data::new(options.trusted_proxies.clone()))
+        .app_data(Data::new(options.draining.clone()))
         .configure(|config| {
             // The router tries them in turn, and most requests are for the API.
             let (api, others): (Vec<_>, Vec<_>) =
@@ -137,6 +141,7 @@ pub(crate) fn app(
         .wrap(from_fn(security_headers::add))
         .wrap(from_fn(request_id::trace))
         .wrap(from_fn(peer::identify))
+        .wrap(from_fn(draining::close_connections))
         .wrap(from_fn(connection::track_request))
 }
 

@@ -13,10 +13,11 @@
 //! | `schema` | response bodies that several routes and streams share |
 //! | `stream` | server-sent events and the AI SDK's UI message stream |
 //! | `rate_limit_headers`, `stream_limit`, `peer` | what errors, middleware and routes share |
-//! | `app`, `server`, `connection` | the actix-web application, its sockets and their timeouts |
+//! | `app`, `server`, `connection`, `draining` | the actix-web application, its sockets, their timeouts and their end |
 
 mod app;
 mod connection;
+mod draining;
 mod endpoint;
 mod extract;
 mod middleware;
@@ -33,6 +34,7 @@ mod stream_limit;
 mod tests;
 
 pub use app::{HttpOptions, Services};
+pub use draining::Draining;
 pub use middleware::cors::{CorsOrigin, CorsOriginError};
 pub use peer::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use server::{listen, serve};

@@ -49,6 +49,7 @@ fn every_value_is_parsed() {
         ("TRUSTED_PROXIES", "192.0.2.1, 10.0.0.0/8 ,::1"),
         ("MAX_CONNECTIONS", "100000"),
         ("KEEP_ALIVE", " 75s "),
+        ("SHUTDOWN_DRAIN", " 1s 500ms "),
         ("DATABASE_URL", "postgres://me:hunter2@db/todo"),
         ("DATABASE_MAX_CONNECTIONS", "3"),
         ("MIGRATE_ON_START", "no"),
@@ -77,6 +78,7 @@ fn every_value_is_parsed() {
     assert_eq!(server.cors_origins, ["https://a.example", "http://b.example:8080"].map(|o| o.parse().unwrap()));
     assert_eq!(server.trusted_proxies, ["192.0.2.1", "10.0.0.0/8", "::1"].map(|proxy| proxy.parse().unwrap()));
     assert_eq!((server.max_connections, server.keep_alive), (100_000, Duration::from_secs(75)));
+    assert_eq!(server.shutdown_drain, Duration::from_millis(1500));
     assert_eq!((database.database_url.kind(), database.database_max_connections), (DatabaseKind::Postgres, 3));
     assert!(!database.migrate_on_start && sign_in.jwt_secret.is_some());
     assert_eq!((sign_in.access_token_ttl, sign_in.refresh_token_ttl), (TimeDelta::minutes(15), TimeDelta::minutes(90)));

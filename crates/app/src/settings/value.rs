@@ -16,6 +16,7 @@ use identity::JwtSecret;
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use crate::shutdown::MAX_DRAIN;
 use crate::telemetry::LogFilter;
 
 /// The problem with the value of a setting.
@@ -145,6 +146,11 @@ pub(super) fn keep_alive(text: &str) -> Result<Duration, ValueError> {
     let time = humantime::parse_duration(text.trim()).ok();
     let time = time.filter(|time| (Duration::from_secs(1)..=Duration::from_hours(1)).contains(time));
     expect(time, text, "a duration such as 15s or 2m (1s to 1h)")
+}
+
+pub(super) fn shutdown_drain(text: &str) -> Result<Duration, ValueError> {
+    let time = humantime::parse_duration(text.trim()).ok().filter(|time| *time <= MAX_DRAIN);
+    expect(time, text, "a duration such as 5s (0s to 6s, because a stop takes 10 s at most)")
 }
 
 pub(super) fn database_max_connections(text: &str) -> Result<u32, ValueError> {

@@ -27,6 +27,7 @@ macro_rules! on_both_databases {
 mod assistant;
 mod client;
 mod events;
+mod restart;
 mod secrets;
 mod server;
 mod turns;

@@ -22,7 +22,8 @@ pub async fn within_timeout<T>(what: &str, future: impl Future<Output = T>) -> a
 
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_app"));
-    command.current_dir(folder).env_clear().env("PORT", "0").stdin(Stdio::null());
+    // No balancer has to notice that a server of a test stops.
+    command.current_dir(folder).env_clear().env("PORT", "0").env("SHUTDOWN_DRAIN", "0s").stdin(Stdio::null());
     command
 }
 

@@ -59,6 +59,16 @@ async fn head_has_the_headers_of_get_and_no_body() {
 }
 
 #[actix_web::test]
+async fn while_the_server_drains_a_connection_ends_with_its_next_response() {
+    let ports = Ports::new();
+    ports.options.draining.begin();
+    // The client asks to keep the connection: `exchange` returns when the server has closed it.
+    let request = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n".to_vec();
+    let response = exchange(ports, request).await.to_lowercase();
+    assert!(response.starts_with("http/1.1 200 ") && response.contains("\r\nconnection: close\r\n"), "{response}");
+}
+
+#[actix_web::test]
 async fn control_characters_in_a_header_are_refused() {
     let request = b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\x1b[31m\r\nConnection: close\r\n\r\n".to_vec();
     let response = exchange(Ports::new(), request).await;

@@ -33,7 +33,7 @@ use uuid::Uuid;
 use super::test_response::TestResponse;
 use super::turn_signals::FakeTurnSignals;
 use crate::stream_limit::StreamLimit;
-use crate::{HttpOptions, Services, TrustedProxies};
+use crate::{Draining, HttpOptions, Services, TrustedProxies};
 
 /// Maximum time that a connection waits for a request.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -128,6 +128,7 @@ impl Ports {
                 openid_name: None,
                 max_connections: 1000,
                 keep_alive: KEEP_ALIVE,
+                draining: Draining::default(),
                 production: false,
             },
         };
