@@ -145,6 +145,20 @@ pub async fn pending(db: &impl ConnectionTrait) -> Result<usize, DbErr> {
     Ok(status(db).await?.iter().filter(|(_, applied)| !applied).count())
 }
 
+/// Returns the applied migrations that this version does not know, because a newer version has applied them.
+///
+/// # Errors
+/// If the database fails.
+pub async fn unknown(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let mut unknown = applied(db).await?;
+    for known in Migrator::migrations() {
+        unknown.remove(known.name());
+    }
+    let mut unknown: Vec<_> = unknown.into_iter().collect();
+    unknown.sort();
+    Ok(unknown)
+}
+
 async fn applied(db: &impl ConnectionTrait) -> Result<HashSet<String>, DbErr> {
     let table = match db.get_database_backend() {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",

@@ -214,7 +214,7 @@ impl Started {
 }
 
 /// A URL without user, query and fragment, which may contain secrets.
-fn public_part(url: &Url) -> String {
+pub(crate) fn public_part(url: &Url) -> String {
     let text = format!("{}://{}{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPort], url.path());
     text.trim_end_matches('/').to_owned()
 }

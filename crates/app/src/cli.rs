@@ -21,6 +21,7 @@ Examples:
   PORT=9000 app                          serve on another port
   DATABASE_URL=postgres://me@db/todo app serve with Postgres
   app migrate status                     list the migrations and whether they are applied
+  app doctor                             check the settings, the database and the provider
   app assistant explain \"put milk on it\" show how the built-in assistant parses a sentence";
 
 /// Doable: a todo backend with a chat assistant. Serves if no command is given.
@@ -45,6 +46,11 @@ pub enum CliCommand {
     /// Inspect the built-in assistant; needs no database
     #[command(subcommand)]
     Assistant(AssistantCommand),
+    /// Check the settings and everything that they name: database, clock, provider, sign-in, port. Says what is wrong and
+    /// what to do; changes nothing. The exit status is 1 if there is a problem
+    Doctor,
+    /// Ask the running server whether it is ready. The exit status is 1 if it is not
+    Healthcheck,
 }
 
 /// Ways to inspect the built-in assistant.

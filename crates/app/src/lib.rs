@@ -3,7 +3,9 @@
 mod application;
 mod assistant_command;
 pub mod cli;
+mod doctor;
 mod followed_sessions;
+mod healthcheck;
 mod migrate;
 mod readiness;
 pub mod runtime;
@@ -15,6 +17,8 @@ mod wiring;
 
 pub use application::{Application, Overrides};
 pub use assistant_command::assistant;
+pub use doctor::doctor;
+pub use healthcheck::healthcheck;
 pub use migrate::migrate;
 pub use persistence::StatementObserver;
 pub use shutdown::StopSignal;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use app::cli::{Cli, CliCommand};
 use app::settings::{Settings, Variables};
-use app::{Application, Overrides, StopSignal, assistant, migrate, telemetry};
+use app::{Application, Overrides, StopSignal, assistant, doctor, healthcheck, migrate, telemetry};
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -16,7 +16,7 @@ const OTHER_FILES: u64 = 100;
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // The log may not be initialized yet, and may be filtered.
             #[expect(clippy::print_stderr, reason = "the reason for the exit is always printed")]
@@ -28,17 +28,22 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> anyhow::Result<()> {
+async fn run() -> anyhow::Result<ExitCode> {
     let variables = Variables::load(&Cli::variable_names(), Path::new(".env"))?;
     let Cli { settings, command } = Cli::read(std::env::args_os(), &variables).unwrap_or_else(|error| error.exit());
     match command {
-        None => serve(settings).await,
-        Some(CliCommand::Assistant(command)) => assistant(command).await,
+        None => serve(settings).await?,
+        Some(CliCommand::Assistant(command)) => assistant(command).await?,
+        Some(CliCommand::Doctor) => {
+            return Ok(if doctor(&settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Some(CliCommand::Healthcheck) => healthcheck(&settings.server).await?,
         Some(CliCommand::Migrate(command)) => {
             telemetry::init(&settings.process.log_filter())?;
-            migrate(&settings.database, command).await
+            migrate(&settings.database, command).await?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {

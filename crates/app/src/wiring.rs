@@ -151,7 +151,7 @@ fn rate_limits(settings: LimitSettings) -> RateLimits {
 }
 
 /// Creates the client of the OpenID provider if external sign-in is enabled. Sends no request.
-fn identity_provider(
+pub(crate) fn identity_provider(
     settings: &DerivedSettings,
     clock: &Arc<dyn Clock>,
     timer: &Arc<dyn Timer>,
@@ -183,17 +183,25 @@ pub(crate) fn assistant(
             "COHERE_MODEL: Cohere removed {model} on 2025-09-15, using {successor}; set COHERE_MODEL={successor}"
         );
     }
-    let provider: Arc<dyn LlmClient> = match choice {
-        AssistantChoice::Offline => return Ok(built_in_assistant()),
-        AssistantChoice::Cohere(model) => Arc::new(CohereClient::new(model.into()).context("cohere")?),
-        AssistantChoice::OpenAi(model) => Arc::new(OpenAiClient::new(model.into()).context("openai")?),
-    };
+    let Some(provider) = provider(choice)? else { return Ok(built_in_assistant()) };
     let options =
         ResilienceOptions { timeouts: Timeouts::from_total(settings.llm_timeout), ..ResilienceOptions::default() };
     let resilient = Arc::new(ResilientClient::new(provider, timer, options));
     Ok(match settings.llm_fallback {
         Fallback::None => resilient,
         Fallback::Offline => Arc::new(FallbackClient::new(resilient, built_in_assistant())),
+    })
+}
+
+/// Creates the client of the chosen provider, without anything around it; `None` for the built-in assistant.
+///
+/// # Errors
+/// If its HTTP client cannot be created.
+pub(crate) fn provider(choice: &AssistantChoice) -> anyhow::Result<Option<Arc<dyn LlmClient>>> {
+    Ok(match choice {
+        AssistantChoice::Offline => None,
+        AssistantChoice::Cohere(model) => Some(Arc::new(CohereClient::new(model.into()).context("cohere")?)),
+        AssistantChoice::OpenAi(model) => Some(Arc::new(OpenAiClient::new(model.into()).context("openai")?)),
     })
 }
 

@@ -5,6 +5,7 @@
 mod batch;
 mod bounded_pool;
 mod connect_error;
+mod diagnosis;
 mod direct;
 mod options;
 mod pooled_connection;
@@ -30,6 +31,7 @@ pub(crate) use row::Row;
 use session::{Connection, Transaction};
 
 pub use connect_error::ConnectError;
+pub use diagnosis::DatabaseFault;
 pub use options::{DatabaseOptions, StatementObserver};
 
 /// Maximum number of values in one statement; SQLite allows 32 766 parameters.

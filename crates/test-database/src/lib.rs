@@ -130,6 +130,16 @@ impl TestDatabase {
         &self.direct_url
     }
 
+    /// Executes statements on a database on PostgreSQL, past a pooler.
+    ///
+    /// # Errors
+    /// If the database cannot be reached, or refuses one.
+    pub async fn execute(&self, statements: &str) -> anyhow::Result<()> {
+        let mut connection = PgConnection::connect(&self.direct_url).await?;
+        connection.execute(sqlx::AssertSqlSafe(statements.to_owned())).await?;
+        Ok(connection.close().await?)
+    }
+
     /// Ends every connection to a database on PostgreSQL, and waits until they have ended.
     ///
     /// # Errors

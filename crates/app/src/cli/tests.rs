@@ -49,7 +49,7 @@ fn a_switch_accepts_a_value_only_after_an_equals_sign() {
 fn the_command_assistant_is_parsed() {
     let command = |arguments: &[&str]| match read(arguments, &[]).command {
         Some(CliCommand::Assistant(assistant)) => Some(assistant),
-        Some(CliCommand::Migrate(_)) | None => None,
+        Some(CliCommand::Migrate(_) | CliCommand::Doctor | CliCommand::Healthcheck) | None => None,
     };
     let eval = |predictions: Option<&str>| AssistantCommand::Eval {
         file: "rows.jsonl".into(),
@@ -68,7 +68,7 @@ fn the_command_assistant_is_parsed() {
 fn the_command_migrate_is_parsed() {
     let command = |arguments: &[&str]| match read(arguments, &[]).command {
         Some(CliCommand::Migrate(migrate)) => Some(migrate),
-        Some(CliCommand::Assistant(_)) | None => None,
+        Some(CliCommand::Assistant(_) | CliCommand::Doctor | CliCommand::Healthcheck) | None => None,
     };
     assert_eq!(command(&["migrate", "up"]), Some(Migrate::Up));
     assert_eq!(command(&["migrate", "status"]), Some(Migrate::Status));

@@ -25,6 +25,8 @@ pub enum DatabaseKind {
 pub struct DatabaseUrl {
     url: SecretString,
     kind: DatabaseKind,
+    /// The absolute path of an SQLite file.
+    file: Option<PathBuf>,
     description: String,
 }
 
@@ -56,6 +58,11 @@ impl DatabaseUrl {
         self.kind
     }
 
+    /// The absolute path of an SQLite file; `None` for any other database.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// A description for people, without user and password: "SQLite in /srv/data/doable.db", "Postgres at db:5432/todo".
     pub fn description(&self) -> &str {
         &self.description
@@ -71,7 +78,7 @@ fn sqlite(rest: &str, is_sqlalchemy: bool, exists: &dyn Fn(&Path) -> bool) -> Re
     if is_in_memory || [":memory:", "//:memory:", "///:memory:"].contains(&file) {
         let url = if is_in_memory { format!("sqlite:{rest}") } else { format!("sqlite::memory:{query}") };
         let description = "SQLite in memory".to_owned();
-        return Ok(DatabaseUrl { url: url.into(), kind: DatabaseKind::Sqlite, description });
+        return Ok(DatabaseUrl { url: url.into(), kind: DatabaseKind::Sqlite, file: None, description });
     }
     let path = match file.strip_prefix("//") {
         Some(path) => match path.strip_prefix('/') {
@@ -88,9 +95,10 @@ fn sqlite(rest: &str, is_sqlalchemy: bool, exists: &dyn Fn(&Path) -> bool) -> Re
         return Err(ValueError::Secret(problem.to_owned()));
     }
     // The driver makes the folder and the file if no mode says otherwise.
-    let description = format!("SQLite in {}", std::path::absolute(&decoded).unwrap_or(decoded).display());
+    let file = std::path::absolute(&decoded).unwrap_or(decoded);
+    let description = format!("SQLite in {}", file.display());
     let url = format!("sqlite://{path}{query}");
-    Ok(DatabaseUrl { url: url.into(), kind: DatabaseKind::Sqlite, description })
+    Ok(DatabaseUrl { url: url.into(), kind: DatabaseKind::Sqlite, file: Some(file), description })
 }
 
 /// The path of a URL with three slashes: absolute if this file exists, or if its folder does and no relative file.
@@ -130,7 +138,7 @@ fn postgres(text: &str, is_sqlalchemy: bool) -> Result<DatabaseUrl, ValueError> 
     }
     let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
     let description = format!("Postgres at {host}:{}{}", url.port().unwrap_or(5432), url.path());
-    Ok(DatabaseUrl { url: String::from(url).into(), kind: DatabaseKind::Postgres, description })
+    Ok(DatabaseUrl { url: String::from(url).into(), kind: DatabaseKind::Postgres, file: None, description })
 }
 
 impl fmt::Debug for DatabaseUrl {

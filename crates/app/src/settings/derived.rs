@@ -63,7 +63,7 @@ impl Settings {
         // All are evaluated before the first `?`, so that every problem is found.
         let public_url = match &server.public_url {
             Some(url) => Some(url.clone()),
-            None => listening_url(server),
+            None => server.local_url(),
         };
         let cors_origins = match server.cors_origins.as_slice() {
             [] => problems.check("FRONTEND_URL", origin_of(&server.frontend_url)).map(|origin| vec![origin]),
@@ -83,14 +83,17 @@ impl Settings {
     }
 }
 
-/// The URL of the address that the server listens on.
-fn listening_url(server: &ServerSettings) -> Option<Url> {
-    let host = match server.host.parse::<IpAddr>() {
-        Ok(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
-        Ok(IpAddr::V6(address)) => format!("[{address}]"),
-        _ => server.host.clone(),
-    };
-    Url::parse(&format!("http://{host}:{}", server.port)).ok()
+impl ServerSettings {
+    /// The URL of the address that the server listens on; the loopback address if it listens on all.
+    pub(crate) fn local_url(&self) -> Option<Url> {
+        let host = match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+            Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => self.host.clone(),
+        };
+        Url::parse(&format!("http://{host}:{}", self.port)).ok()
+    }
 }
 
 fn jwt_secret(settings: &SignInSettings, environment: Environment, problems: &mut Problems) -> Option<JwtSecretSource> {

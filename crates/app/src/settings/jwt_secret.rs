@@ -59,6 +59,17 @@ impl Default for JwtSecretSource {
 }
 
 impl JwtSecretSource {
+    /// Whether the key exists. Creates nothing.
+    ///
+    /// # Errors
+    /// [`GeneratedSecretError`] if its file cannot be read or contains no valid key.
+    pub fn exists(&self) -> Result<bool, GeneratedSecretError> {
+        match self {
+            Self::Configured(_) => Ok(true),
+            Self::Generated(path) => Ok(read(path)?.is_some()),
+        }
+    }
+
     /// Returns the key, and creates its file if it is missing. Processes that do so at the same time get the same key.
     ///
     /// # Errors

@@ -103,6 +103,7 @@ fn every_value_is_parsed() {
 fn the_public_url_defaults_to_host_and_port() {
     for (variables, url) in [
         (&[("HOST", "0.0.0.0"), ("PORT", "80")][..], "http://127.0.0.1/"),
+        (&[("HOST", "::")], "http://[::1]:8000/"),
         (&[("HOST", "::1")], "http://[::1]:8000/"),
         (&[("HOST", "todo.example.com"), ("PORT", "9000")], "http://todo.example.com:9000/"),
         (&[("PUBLIC_URL", "https://example.com/todo")], "https://example.com/todo"),

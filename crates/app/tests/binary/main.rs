@@ -26,10 +26,13 @@ macro_rules! on_both_databases {
 
 mod assistant;
 mod client;
+mod doctor;
 mod events;
+mod fake_server;
 mod restart;
 mod secrets;
 mod server;
+mod shutdown;
 mod turns;
 
 use std::io::Read as _;
