@@ -9,6 +9,8 @@ mod cycles;
 mod documents;
 #[path = "architecture/graph.rs"]
 mod graph;
+#[path = "architecture/images.rs"]
+mod images;
 #[path = "architecture/manifests.rs"]
 mod manifests;
 #[path = "architecture/policy.rs"]
@@ -177,6 +179,17 @@ fn modules_do_not_import_each_other_in_cycles() -> anyhow::Result<()> {
 fn documents_name_only_files_links_and_anchors_that_exist() -> anyhow::Result<()> {
     let findings = documents::dead_references(&workspace::documents()?, &workspace::files()?);
     assert_none("dead links or file names", &findings);
+    Ok(())
+}
+
+#[test]
+fn the_image_and_the_compose_file_fit_the_program() -> anyhow::Result<()> {
+    let manifest = workspace::root_manifest()?;
+    let rust = manifest["workspace"]["package"]["rust-version"].as_str().unwrap_or_default();
+    let [dockerfile, compose] = ["Dockerfile", "docker-compose.yml"].map(workspace::text);
+    // The maximum time that a stop takes, in crates/app/src/shutdown.rs.
+    let stop = std::time::Duration::from_secs(10);
+    assert_none("the image does not fit", &images::misfits(&dockerfile?, &compose?, rust, stop));
     Ok(())
 }
 

@@ -51,6 +51,11 @@ pub fn root_manifest() -> Result<toml::Table> {
     table(&root().join("Cargo.toml"))
 }
 
+/// The text of a file of the root.
+pub fn text(name: &str) -> Result<String> {
+    fs::read_to_string(root().join(name)).with_context(|| name.to_owned())
+}
+
 /// The rules of cargo-deny.
 pub fn deny_toml() -> Result<toml::Table> {
     table(&root().join("deny.toml"))
