@@ -20,7 +20,7 @@ use secrecy::SecretString;
 
 use crate::api_token::ApiTokenRepoError;
 use crate::principal::InsufficientScope;
-use crate::runtime::rate_limit::RateLimited;
+use crate::runtime::rate_limit::RateRefusal;
 use crate::session::SessionRepoError;
 use crate::storage::StorageError;
 use crate::user::{DisplayName, Email, Password, User, UserRepoError};
@@ -101,9 +101,9 @@ pub enum AccountError {
     /// The account has no password, and the sign-in is not recent.
     #[error("the sign-in is too long ago")]
     RecentSignInRequired,
-    /// There were too many failures, registrations or requests.
+    /// There were too many failures, registrations or requests, or their counts cannot be reached.
     #[error(transparent)]
-    RateLimited(#[from] RateLimited),
+    RateLimited(#[from] RateRefusal),
     /// There is no such session.
     #[error("no such session")]
     SessionNotFound,

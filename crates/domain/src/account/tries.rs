@@ -12,22 +12,27 @@ impl AccountService {
         keys: &[RateKey],
         verify: impl Future<Output = Result<T, AccountError>>,
     ) -> Result<T, AccountError> {
-        for (taken, key) in keys.iter().enumerate() {
-            if let Err(limited) = self.limiter.take(key.clone()).await.permitted() {
-                self.give_back(&keys[..taken]).await;
-                return Err(limited.into());
+        let mut counted = Vec::with_capacity(keys.len());
+        for key in keys {
+            let decision = self.limiter.take(key.clone()).await;
+            if let Err(refusal) = decision.permitted() {
+                self.give_back(counted).await;
+                return Err(refusal.into());
+            }
+            if decision.is_counted() {
+                counted.push(key.clone());
             }
         }
         let verified = verify.await;
         if !matches!(verified, Err(AccountError::InvalidCredentials | AccountError::WrongPassword)) {
-            self.give_back(keys).await;
+            self.give_back(counted).await;
         }
         verified
     }
 
-    async fn give_back(&self, keys: &[RateKey]) {
+    async fn give_back(&self, keys: Vec<RateKey>) {
         for key in keys {
-            self.limiter.give_back(key.clone()).await;
+            self.limiter.give_back(key).await;
         }
     }
 

@@ -33,6 +33,13 @@ pub enum RateKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerNetwork(IpAddr);
 
+impl PeerNetwork {
+    /// The address of an IPv4 client, or the first one of an IPv6 network.
+    pub fn address(self) -> IpAddr {
+        self.0
+    }
+}
+
 impl From<IpAddr> for PeerNetwork {
     fn from(peer: IpAddr) -> Self {
         Self(match peer.to_canonical() {
@@ -56,7 +63,7 @@ pub struct RatePolicy {
 /// The decision on an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateDecision {
-    /// No limit applies.
+    /// Allowed and not counted: no limit applies, or the counts cannot be reached and the limiter is set to allow then.
     Unlimited,
     /// Allowed and counted.
     Allowed {
@@ -74,6 +81,19 @@ pub enum RateDecision {
         /// Time until a retry is allowed.
         retry_after: Duration,
     },
+    /// Refused, because the counts cannot be reached and the limiter is set to refuse then.
+    Unavailable,
+}
+
+/// An action was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RateRefusal {
+    /// A limit was exceeded.
+    #[error(transparent)]
+    Limited(#[from] RateLimited),
+    /// The counts cannot be reached.
+    #[error("the counts of the rate limits cannot be reached")]
+    Unavailable,
 }
 
 /// A limit was exceeded.
@@ -90,12 +110,18 @@ impl RateDecision {
     /// Fails if the action is refused.
     ///
     /// # Errors
-    /// [`RateLimited`].
-    pub fn permitted(self) -> Result<(), RateLimited> {
+    /// [`RateRefusal`].
+    pub fn permitted(self) -> Result<(), RateRefusal> {
         match self {
             Self::Unlimited | Self::Allowed { .. } => Ok(()),
-            Self::Refused { policy, retry_after } => Err(RateLimited { policy, retry_after }),
+            Self::Refused { policy, retry_after } => Err(RateLimited { policy, retry_after }.into()),
+            Self::Unavailable => Err(RateRefusal::Unavailable),
         }
+    }
+
+    /// Whether the action was counted, so that it can be given back.
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::Allowed { .. })
     }
 }
 
@@ -104,14 +130,15 @@ impl RateDecision {
 /// Where failures are limited, a try is taken before it is made and given back if it succeeds. Tries at the same time
 /// therefore cannot exceed the limit.
 ///
-/// An adapter MUST bound the number of keys in memory.
+/// An adapter MUST bound the number of keys in memory, and the time of a decision. Keys of different kinds MUST NOT share
+/// counts.
 #[cfg_attr(any(test, feature = "mock"), mockall::automock)]
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
     /// Counts an action for `key` if it is allowed. A refused action MUST NOT count.
     async fn take(&self, key: RateKey) -> RateDecision;
 
-    /// Gives back an action that was allowed for `key`. MUST NOT raise the rest above the quota, nor that of another key.
+    /// Gives back an action that was [counted](RateDecision::is_counted) for `key`. MUST NOT raise the rest above the quota, nor that of another key.
     async fn give_back(&self, key: RateKey);
 }
 

@@ -56,7 +56,7 @@ pub(crate) async fn enforce(
     Ok(response)
 }
 
-/// Counts a request. Returns the limiter and the key that it is counted for, if there is one.
+/// Counts a request. Returns the limiter and the key that it is counted for, if it is.
 async fn take(
     request: &ServiceRequest,
     limit: Limit,
@@ -75,7 +75,7 @@ async fn take(
     let decision = limiter.take(key.clone()).await;
     decision.permitted()?;
     request.extensions_mut().insert(Counted(decision));
-    Ok(Some((limiter.clone(), key)))
+    Ok(decision.is_counted().then(|| (limiter.clone(), key)))
 }
 
 fn user(request: &ServiceRequest) -> Result<UserId, ApiError> {

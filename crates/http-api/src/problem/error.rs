@@ -12,7 +12,7 @@ use domain::conversation::ConversationRepoError;
 use domain::conversation::turn::FailureCode;
 use domain::llm::LlmError;
 use domain::principal::InsufficientScope;
-use domain::runtime::rate_limit::RateLimited;
+use domain::runtime::rate_limit::RateRefusal;
 use domain::runtime::readiness::NotReady;
 use domain::session::SessionRepoError;
 use domain::storage::{Cause, StorageError};
@@ -42,7 +42,7 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     NotReady(#[from] NotReady),
     #[error(transparent)]
-    Limited(#[from] RateLimited),
+    Limited(#[from] RateRefusal),
     #[error(transparent)]
     TooManyStreams(#[from] TooManyStreams),
     /// A bug of this server, such as a panic in a handler or missing application data.
@@ -149,7 +149,7 @@ impl From<&ApiError> for Problem {
             ApiError::Change(error) => change(error),
             ApiError::Chat(error) => chat(error),
             ApiError::NotReady(error) => not_ready(error),
-            ApiError::Limited(limited) => rate_limited(limited),
+            ApiError::Limited(refusal) => rate_limited(refusal),
             ApiError::TooManyStreams(error) => {
                 Problem::new(Code::RateLimited).with_message(error.to_string()).with_stream_limit()
             }
@@ -202,7 +202,7 @@ fn account(error: &AccountError) -> Problem {
         }
         AccountError::TokenExpired => Problem::new(Code::TokenExpired).with_challenge(Challenge::InvalidToken),
         AccountError::InsufficientScope(missing) => insufficient_scope(*missing),
-        AccountError::RateLimited(limited) => rate_limited(limited),
+        AccountError::RateLimited(refusal) => rate_limited(refusal),
         AccountError::SessionNotFound => Code::SessionNotFound.into(),
         AccountError::ApiTokens(ApiTokenRepoError::NotFound) => Code::TokenNotFound.into(),
         AccountError::PasswordRequired => invalid("password", "password is required"),
@@ -369,8 +369,13 @@ fn not_ready(error: &NotReady) -> Problem {
     }
 }
 
-fn rate_limited(limited: &RateLimited) -> Problem {
-    Problem::new(Code::RateLimited).with_rate_limit(limited)
+fn rate_limited(refusal: &RateRefusal) -> Problem {
+    match refusal {
+        RateRefusal::Limited(limited) => Problem::new(Code::RateLimited).with_rate_limit(limited),
+        RateRefusal::Unavailable => {
+            Problem::new(Code::Overloaded).with_message("The rate limits cannot be checked right now")
+        }
+    }
 }
 
 fn insufficient_scope(InsufficientScope(missing): InsufficientScope) -> Problem {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use super::*;
+use crate::runtime::rate_limit::RateRefusal;
 use crate::storage::StorageError;
 
 /// What the limiter was asked for: `true` for a try that was taken, `false` for one that was given back.
@@ -26,16 +27,27 @@ fn own() -> RateKey {
     RateKey::OwnPassword(ada().id)
 }
 
+fn allowed() -> RateDecision {
+    let policy = RatePolicy { name: "test", quota: 10, window: Duration::from_mins(10) };
+    RateDecision::Allowed { policy, remaining: 9, reset: Duration::from_mins(1) }
+}
+
 /// Ports that record the tries, and refuse those of `exhausted`.
 fn recording(exhausted: Option<RateKey>) -> (Ports, Calls) {
+    let exhausted = move |key: &RateKey| exhausted.as_ref() == Some(key);
+    deciding(move |key| if exhausted(key) { refused() } else { allowed() })
+}
+
+/// Ports that record the tries that `decide` permits.
+fn deciding(decide: impl Fn(&RateKey) -> RateDecision + Send + 'static) -> (Ports, Calls) {
     let (mut ports, calls) = (Ports::new().issuing(), Calls::default());
     let (taken, given_back) = (calls.clone(), calls.clone());
     ports.limiter.expect_take().withf(|key| !matches!(key, RateKey::Api(_))).returning(move |key| {
-        if exhausted.as_ref() == Some(&key) {
-            return refused();
+        let decision = decide(&key);
+        if decision.permitted().is_ok() {
+            taken.lock().unwrap().push((true, key));
         }
-        taken.lock().unwrap().push((true, key));
-        RateDecision::Unlimited
+        decision
     });
     ports.limiter.expect_give_back().returning(move |key| given_back.lock().unwrap().push((false, key)));
     (ports, calls)
@@ -49,7 +61,14 @@ type Verified = Result<bool, HashError>;
 
 /// Signs in by a password whose verification has this result.
 async fn login(verified: fn() -> Verified, known: bool, exhausted: Option<RateKey>) -> (AccountError, Calls) {
-    let (mut ports, recorded) = recording(exhausted);
+    login_with(recording(exhausted), verified, known).await
+}
+
+async fn login_with(
+    (mut ports, recorded): (Ports, Calls),
+    verified: fn() -> Verified,
+    known: bool,
+) -> (AccountError, Calls) {
     let found = known.then(|| credentials(Some("phc")));
     ports.system.expect_credentials_by_email().returning(move |_| Ok(found.clone()));
     ports.hasher.expect_verify().returning(move |_, _| verified());
@@ -85,6 +104,27 @@ async fn too_many_wrong_passwords_are_refused_before_hashing_and_use_up_no_other
     assert_eq!(calls(&recorded), []);
     let (error, recorded) = login(|| panic!("hashed"), true, Some(from_anywhere())).await;
     assert!(matches!(error, AccountError::RateLimited(_)), "{error:?}");
+    assert_eq!(calls(&recorded), [(true, from_network()), (false, from_network())]);
+}
+
+#[tokio::test]
+async fn a_try_that_was_not_counted_is_not_given_back() {
+    let only_from_anywhere = |key: &RateKey| match key {
+        RateKey::SignInAccount(_) => allowed(),
+        _ => RateDecision::Unlimited,
+    };
+    let (_, recorded) = login_with(deciding(only_from_anywhere), || Ok(true), true).await;
+    assert_eq!(calls(&recorded), [(true, from_network()), (true, from_anywhere()), (false, from_anywhere())]);
+}
+
+#[tokio::test]
+async fn a_password_is_not_verified_if_its_counts_cannot_be_reached_and_the_limiter_refuses() {
+    let unavailable = |key: &RateKey| match key {
+        RateKey::SignInAccount(_) => RateDecision::Unavailable,
+        _ => allowed(),
+    };
+    let (error, recorded) = login_with(deciding(unavailable), || panic!("hashed"), true).await;
+    assert!(matches!(error, AccountError::RateLimited(RateRefusal::Unavailable)), "{error:?}");
     assert_eq!(calls(&recorded), [(true, from_network()), (false, from_network())]);
 }
 

@@ -247,6 +247,33 @@ async fn a_network_gets_back_the_tries_that_succeed() {
 }
 
 #[actix_web::test]
+async fn a_request_that_was_not_counted_is_not_given_back() {
+    // A call of `give_back` would panic.
+    let (mut ports, keys) = limited(|_| RateDecision::Unlimited);
+    mock_tokens(&mut ports.tokens);
+    ports.system.expect_session_by_refresh_token().returning(|_| {
+        let expires_at = now() + TimeDelta::days(1);
+        Ok(Some(RefreshTokenOwner { user: me(), session: Uuid::nil().into(), expires_at }))
+    });
+    ports.sessions.expect_end().returning(|_, _| Ok(()));
+    let body = r#"{"refresh_token":"refresh"}"#;
+    let response = ports.send(from("192.0.2.1", json(anonymous(Method::POST, "/auth/logout"), body))).await;
+    assert_eq!((response.status.as_u16(), limit_headers(&response)), (204, ("", "")));
+    assert_eq!(keys.lock().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_limiter_that_refuses_without_counts_is_answered_503_and_no_quota() {
+    for request in [signed_in(Method::GET, "/api/{user_id}/tasks"), login("192.0.2.1")] {
+        let (ports, _) = limited(|_| RateDecision::Unavailable);
+        let response = ports.send(request).await;
+        response.problem(503, "OVERLOADED", "");
+        assert_eq!(response.header("retry-after"), "1");
+        assert_eq!(limit_headers(&response), ("", ""));
+    }
+}
+
+#[actix_web::test]
 async fn registrations_have_a_limit_of_their_own() {
     let network = || "192.0.2.1".parse::<IpAddr>().unwrap().into();
     let (ports, keys) = limited(|key| if policy(key) == REGISTRATION { refused(key) } else { allowed(key) });
