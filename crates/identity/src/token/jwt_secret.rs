@@ -1,6 +1,8 @@
 //! The key that signs access tokens.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
 
 /// Key that signs access tokens: a text of at least 32 bytes. `Debug` does not print it.
 #[derive(Clone, Debug)]
@@ -17,6 +19,21 @@ impl JwtSecret {
     pub fn new(secret: SecretString) -> Result<Self, JwtSecretTooShort> {
         if secret.expose_secret().len() < Self::MIN { Err(JwtSecretTooShort) } else { Ok(Self(secret)) }
     }
+
+    /// Derives a key for another purpose: all processes with this secret get the same one, and it reveals nothing about the
+    /// secret or the keys of other purposes (HKDF with SHA-256, RFC 5869, for one block).
+    pub fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        let pseudorandom: [u8; 32] = mac(&[0; 32], &[self.0.expose_secret().as_bytes()]);
+        mac(&pseudorandom, &[purpose.as_bytes(), &[1]])
+    }
+}
+
+/// HMAC-SHA256 of the parts, one after the other.
+fn mac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let mac = parts.iter().fold(Hmac::<Sha256>::new(&block.into()), |mac, part| mac.chain_update(part));
+    mac.finalize().into_bytes().into()
 }
 
 /// The text is too short for a [`JwtSecret`].

@@ -270,6 +270,16 @@ fn secret_has_at_least_32_bytes() {
 }
 
 #[test]
+fn a_derived_key_is_that_of_hkdf_and_differs_by_secret_and_purpose() {
+    let key = |secret: &str, purpose| JwtSecret::new(secret.repeat(32).into()).unwrap().derive_key(purpose);
+    // HKDF-SHA256 without a salt, in Python's hmac: see RFC 5869, 2.2 and 2.3.
+    let hex: String = key("k", "rate limits").iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "af5e96b233d5f996cd4763df7751833f9a328076117a90a6368048bb05cde9d4");
+    assert_ne!(key("k", "rate limits"), key("k", "other"));
+    assert_ne!(key("k", "rate limits"), key("l", "rate limits"));
+}
+
+#[test]
 fn debug_output_does_not_contain_the_secret() {
     let printed = format!("{:?}", JwtSecret::new(SECRET.into()).unwrap());
     assert!(!printed.contains(SECRET), "{printed}");
