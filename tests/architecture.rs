@@ -31,10 +31,11 @@ const ALLOWED_DEPENDENCIES: &[CrateRow] = &[
     CrateRow { krate: "llm", normal: &["domain"], dev: &["domain"] },
     CrateRow { krate: "assistant", normal: &["domain"], dev: &["domain"] },
     CrateRow { krate: "identity", normal: &["domain"], dev: &["domain", "test-openid"] },
+    CrateRow { krate: "rate-limit", normal: &["domain"], dev: &["domain", "test-database"] },
     CrateRow { krate: "http-api", normal: &["domain"], dev: &["domain"] },
     CrateRow {
         krate: "app",
-        normal: &["domain", "persistence", "migrations", "llm", "assistant", "identity", "http-api"],
+        normal: &["domain", "persistence", "migrations", "llm", "assistant", "identity", "rate-limit", "http-api"],
         dev: &["domain", "test-database", "test-openid"],
     },
     // Test support: only dev-dependencies and the crates `bench` and `tests` may name them.

@@ -42,6 +42,7 @@ mod isolation;
 mod limits;
 mod nginx;
 mod pooler;
+mod shared_limits;
 mod statements;
 mod tasks;
 mod text;

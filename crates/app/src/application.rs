@@ -69,11 +69,26 @@ impl Application {
         };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
         let started = Started::new(&settings, &derived.assistant, assistant.as_ref());
-        let Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness } =
-            wiring::wire(&settings, &derived, &database, assistant, clock, timer, cost)?;
+        let Wired {
+            services,
+            system,
+            upkeep,
+            background,
+            turn_signals,
+            change_signals,
+            instance,
+            readiness,
+            shared_limiter,
+        } = wiring::wire(&settings, &derived, &database, assistant, clock, timer, cost)?;
         // With pending migrations the table of turns may be missing; `/health/ready` reports them.
         if migrations::pending(&database.connection_for_status().await?).await? == 0 {
             upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;
+        }
+        let mut periodic = JoinSet::new();
+        if let Some(limiter) = shared_limiter {
+            periodic.spawn(limiter.clone().stay_connected());
+            // Without the counts the first requests might not be limited.
+            limiter.attempted().await;
         }
         let options = HttpOptions {
             public_url: derived.public_url,
@@ -94,7 +109,6 @@ impl Application {
         started.log(address);
         let timeouts = ShutdownTimeouts::after(settings.server.shutdown_drain);
         let server = http_api::serve(listeners, &services, &options, timeouts.requests)?;
-        let mut periodic = JoinSet::new();
         periodic.spawn(upkeep.run_periodically());
         periodic.spawn(change_signals.clone().poll(system.clone()));
         periodic.spawn(turn_signals.clone().poll(system));
@@ -178,6 +192,8 @@ struct Started {
     /// The URL of the model's server, without user, query and fragment.
     provider_url: Option<String>,
     fallback: Option<&'static str>,
+    /// Where requests are counted.
+    rate_limits: String,
 }
 
 impl Started {
@@ -192,11 +208,15 @@ impl Started {
             model: assistant.model().to_owned(),
             provider_url: model.map(|model| public_part(&model.base_url)),
             fallback: model.filter(|_| settings.assistant.llm_fallback == Fallback::Offline).map(|_| "offline"),
+            rate_limits: match &settings.limits.redis_url {
+                Some(url) => format!("shared on {}", url.description()),
+                None => "counted by this process alone".to_owned(),
+            },
         }
     }
 
     fn log(self, address: SocketAddr) {
-        let Self { database, provider, model, provider_url, fallback } = self;
+        let Self { database, provider, model, provider_url, fallback, rate_limits } = self;
         let address = format!("http://{address}");
         let at = provider_url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
         let fallback_text = fallback.map(|name| format!(", fallback {name}")).unwrap_or_default();
@@ -207,8 +227,9 @@ impl Started {
             model,
             provider_url,
             fallback,
+            rate_limits,
             "doable is listening on {address}, documentation at {address}/docs. Database: {database} (DATABASE_URL). \
-             Assistant: {provider}, model {model}{at}{fallback_text} (LLM_PROVIDER)."
+             Assistant: {provider}, model {model}{at}{fallback_text} (LLM_PROVIDER). Rate limits: {rate_limits} (REDIS_URL)."
         );
     }
 }

@@ -28,6 +28,7 @@ use domain::conversation::turn::InstanceId;
 use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
 use llm::Cohere;
+use rate_limit::{RateLimitFallback, RedisUrl};
 use secrecy::SecretString;
 use url::Url;
 
@@ -208,7 +209,7 @@ pub struct GoogleSettings {
 }
 
 /// Settings of the rate limits: maximum numbers, 0 for no limit.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
     /// Maximum messages to the assistant per user and minute, 0 to 1000000; 0 for no limit
@@ -232,6 +233,18 @@ pub struct LimitSettings {
     #[arg(long, env = "CHAT_TOKENS_PER_DAY", value_name = "NUMBER", default_value = "0")]
     #[arg(value_parser = Parse(value::tokens_per_day))]
     pub chat_tokens_per_day: u32,
+
+    /// Redis or Valkey server on which all processes count requests together: redis://user:password@host:6379/0, rediss:
+    /// for TLS, or redis+unix:///path/to.sock; / ? # @ in the password are written %2F %3F %23 %40. If unset, each process
+    /// counts for itself
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_default_value = true, value_parser = Parse(value::redis_url))]
+    pub redis_url: Option<RedisUrl>,
+
+    /// What happens to requests while REDIS_URL cannot be reached: allow (no limit, also none on wrong passwords), local
+    /// (each process counts for itself) or refuse (503)
+    #[arg(long, env = "RATE_LIMIT_FALLBACK", value_name = "NAME", default_value = "allow")]
+    #[arg(value_parser = Parse(value::rate_limit_fallback))]
+    pub rate_limit_fallback: RateLimitFallback,
 }
 
 /// Settings of the retention.

@@ -19,18 +19,16 @@ use domain::system::SystemRepo;
 use domain::task::TaskService;
 use domain::tool::TaskTools;
 use http_api::Services;
-use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer, OidcOptions, OidcProvider};
+use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer, JwtSecret, OidcOptions, OidcProvider};
 use llm::{Cohere, CohereClient, FallbackClient, OpenAiClient, ResilienceOptions, ResilientClient, Timeouts};
 use persistence::{
     Database, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
     SeaUserRepo,
 };
+use rate_limit::{GovernorRateLimiter, RateLimits, RedisOptions, RedisRateLimiter};
 
 use crate::readiness::DatabaseReadiness;
-use crate::runtime::{
-    BackgroundTasks, GovernorRateLimiter, LocalChangeSignals, LocalTurnSignals, RateLimits, TracedFailures,
-    UuidGenerator,
-};
+use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, TracedFailures, UuidGenerator};
 use crate::settings::{
     AssistantChoice, AssistantSettings, DerivedSettings, Fallback, LimitSettings, ModelSettings, OAuthClient, Settings,
 };
@@ -49,6 +47,8 @@ pub(crate) struct Wired {
     pub change_signals: LocalChangeSignals,
     pub instance: InstanceId,
     pub readiness: DatabaseReadiness,
+    /// The limiter whose connection has to be kept up, if `REDIS_URL` is set.
+    pub shared_limiter: Option<RedisRateLimiter>,
 }
 
 /// Creates all adapters and services.
@@ -82,7 +82,11 @@ pub(crate) fn wire(
     let users = Arc::new(SeaUserRepo::new(database.clone()));
     let system = Arc::new(SeaSystemRepo::new(database.clone()));
     let readiness = DatabaseReadiness::new(database.clone());
-    let limiter: Arc<dyn RateLimiter> = Arc::new(GovernorRateLimiter::new(rate_limits(settings.limits), &timer));
+    let shared_limiter = shared_limiter(&settings.limits, &secret, &timer)?;
+    let limiter: Arc<dyn RateLimiter> = match &shared_limiter {
+        Some(limiter) => Arc::new(limiter.clone()),
+        None => Arc::new(GovernorRateLimiter::new(rate_limits(&settings.limits), &timer)),
+    };
 
     let accounts = AccountPorts {
         users,
@@ -138,11 +142,40 @@ pub(crate) fn wire(
         timer,
         ids,
     };
-    Ok(Wired { services, system, upkeep, background, turn_signals, change_signals, instance, readiness })
+    Ok(Wired {
+        services,
+        system,
+        upkeep,
+        background,
+        turn_signals,
+        change_signals,
+        instance,
+        readiness,
+        shared_limiter,
+    })
+}
+
+/// Creates the limiter that counts at `REDIS_URL`, if that is set. Sends nothing.
+fn shared_limiter(
+    settings: &LimitSettings,
+    secret: &JwtSecret,
+    timer: &Arc<dyn Timer>,
+) -> anyhow::Result<Option<RedisRateLimiter>> {
+    let Some(url) = settings.redis_url.clone() else { return Ok(None) };
+    let options = RedisOptions {
+        url,
+        limits: rate_limits(settings),
+        fallback: settings.rate_limit_fallback,
+        key_secret: secret.derive_key("rate limits"),
+        deadline: RedisOptions::DEADLINE,
+        retry_interval: RedisOptions::RETRY_INTERVAL,
+        check_interval: RedisOptions::CHECK_INTERVAL,
+    };
+    RedisRateLimiter::new(options, timer).map(Some).context("REDIS_URL")
 }
 
 /// 0 is no limit.
-fn rate_limits(settings: LimitSettings) -> RateLimits {
+fn rate_limits(settings: &LimitSettings) -> RateLimits {
     RateLimits {
         chat: NonZeroU32::new(settings.chat_requests_per_minute),
         api: NonZeroU32::new(settings.api_requests_per_minute),

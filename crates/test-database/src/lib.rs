@@ -5,10 +5,12 @@
 //!
 //! With `TEST_PGBOUNCER=1` the URL of a database on PostgreSQL is one of a [`Pooler`] before the server.
 //!
-//! The databases are empty; tests apply the migrations themselves.
+//! The databases are empty; tests apply the migrations themselves. [`RedisServer`] is a server of Redis or Valkey for one
+//! test.
 
 mod pooler;
 mod programs;
+mod redis_server;
 mod server;
 
 use std::io::Write as _;
@@ -21,6 +23,7 @@ use tempfile::TempDir;
 use url::Url;
 
 pub use pooler::Pooler;
+pub use redis_server::RedisServer;
 pub use server::Server;
 
 /// Maximum time until connections have ended.
@@ -82,7 +85,7 @@ impl TestDatabase {
     /// As [`create`](Self::create), and if there is no PostgreSQL although `CI` is `true`.
     pub async fn create_or_skip(kind: Kind, test: &str) -> anyhow::Result<Option<Self>> {
         if kind == Kind::Postgres && postgres_is_missing() {
-            if std::env::var("CI").is_ok_and(|value| value == "true") {
+            if is_ci() {
                 bail!("no PostgreSQL for {test}: set TEST_DATABASE_URL or install the server's programs");
             }
             // Not `eprintln!`, which the test runner captures.
@@ -181,6 +184,11 @@ impl TestDatabase {
         let (url, cleanup) = (String::from(url), Cleanup::Server(DropDatabase { server, name }));
         Ok(Self { kind: Kind::Postgres, direct_url: url.clone(), url, _cleanup: cleanup })
     }
+}
+
+/// Whether a test must fail instead of being skipped.
+fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// Drops a database and closes the connections to it.

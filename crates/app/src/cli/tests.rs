@@ -110,6 +110,7 @@ fn the_help_names_every_variable_and_contains_no_secret() {
         ("COHERE_BASE_URL", "https://me:hunter5@example.com"),
         ("OPENAI_API_KEY", "hunter6"),
         ("OPENAI_BASE_URL", "https://me:hunter7@example.com"),
+        ("REDIS_URL", "redis://me:hunter8@cache"),
         ("PORT", "9000"),
     ];
     for flag in ["-h", "--help"] {

@@ -61,6 +61,8 @@ fn every_value_is_parsed() {
         ("API_REQUESTS_PER_MINUTE", "1"),
         ("SIGN_IN_REQUESTS_PER_MINUTE", " 1000000 "),
         ("CHAT_TOKENS_PER_DAY", "1000000000"),
+        ("REDIS_URL", "rediss://me:hunter2@cache/1"),
+        ("RATE_LIMIT_FALLBACK", " refuse "),
         ("CHANGE_RETENTION", "1d"),
         ("TRASH_RETENTION", "1h"),
         ("LLM_PROVIDER", "offline"),
@@ -87,6 +89,8 @@ fn every_value_is_parsed() {
         [0, 1, 1_000_000]
     );
     assert_eq!(limits.chat_tokens_per_day, 1_000_000_000);
+    assert_eq!(limits.redis_url.as_ref().map(RedisUrl::description), Some("rediss://cache:6379/1"));
+    assert_eq!(limits.rate_limit_fallback, RateLimitFallback::Refuse);
     assert_eq!(sign_in.signups, "example.com,example.org".parse().unwrap());
     assert_eq!((retention.change_retention, retention.trash_retention), (TimeDelta::days(1), TimeDelta::hours(1)));
     assert_eq!((assistant.llm_provider, assistant.llm_fallback), (ProviderName::Offline, Fallback::Offline));
@@ -236,6 +240,7 @@ fn an_invalid_value_is_reported_with_its_variable_and_the_expected_form() {
         ("CHAT_CONFIRM_ABOVE", "-1", r#"CHAT_CONFIRM_ABOVE: "-1" is not a number of tasks (0 or more)"#),
         ("CHAT_CONFIRM_ABOVE", "2.5", "is not a number of tasks"),
         ("CHAT_CONFIRM_ABOVE", "99999999999999999999", "is not a number of tasks"),
+        ("RATE_LIMIT_FALLBACK", "none", r#"RATE_LIMIT_FALLBACK: "none" is not a fallback (allow, local or refuse)"#),
         ("LLM_PROVIDER", "gpt", r#"LLM_PROVIDER: "gpt" is not an assistant (auto, cohere, openai or offline)"#),
         ("LLM_FALLBACK", "cohere", r#"LLM_FALLBACK: "cohere" is not a fallback (none or offline)"#),
         ("LLM_HISTORY_TOKENS", "499", r#"LLM_HISTORY_TOKENS: "499" is not a number of tokens (500 to 200000)"#),
@@ -275,6 +280,9 @@ fn an_invalid_secret_is_reported_without_its_value() {
         ("DATABASE_URL", "postgres://me:12?hunter2@db/x", "has an @ or a # after the host"),
         ("DATABASE_URL", "postgres://me:x/hunter2@db/x", "DATABASE_URL: is not a URL: "),
         ("DATABASE_URL", "postgres://me:hunter2@[db/x", "DATABASE_URL: is not a URL: "),
+        ("REDIS_URL", "hunter2", "REDIS_URL: is not a URL: "),
+        ("REDIS_URL", "http://me:hunter2@cache", "REDIS_URL: is not a redis:, rediss:"),
+        ("REDIS_URL", "redis://me:12/hunter2@cache", "REDIS_URL: has an @ or a # after the host"),
         ("FRONTEND_URL", "https://me:hunter2@example.com", "FRONTEND_URL: is not an http or https URL such as"),
         ("GOOGLE_ISSUER_URL", "https://me:hunter2@example.com", "GOOGLE_ISSUER_URL: is not an http or https URL"),
         ("COHERE_API_KEY", "hunter2 and more", "COHERE_API_KEY: contains spaces or characters that"),
@@ -325,9 +333,10 @@ fn settings_print_no_secret() {
             ("OPENAI_MODEL", "m"),
             ("GOOGLE_CLIENT_ID", "doable"),
             ("GOOGLE_CLIENT_SECRET", "hunter5"),
+            ("REDIS_URL", "redis://me:hunter6@cache/1"),
         ]);
         let printed = format!("{settings:?} {settings:#?} {:?}", settings.derive().unwrap());
         assert!(!printed.contains(SECRET) && !printed.contains("hunter"), "{printed}");
-        assert!(printed.contains("Postgres at db:5432/todo"), "{printed}");
+        assert!(printed.contains("Postgres at db:5432/todo") && printed.contains("redis://cache:6379/1"), "{printed}");
     }
 }

@@ -13,6 +13,7 @@ use domain::conversation::turn::InstanceId;
 use domain::user::DisplayName;
 use http_api::{CorsOrigin, TrustedProxy};
 use identity::JwtSecret;
+use rate_limit::{RateLimitFallback, RedisUrl, RedisUrlError};
 use secrecy::SecretString;
 use url::{Host, Url};
 
@@ -170,6 +171,21 @@ pub(super) fn per_minute(text: &str) -> Result<u32, ValueError> {
 pub(super) fn tokens_per_day(text: &str) -> Result<u32, ValueError> {
     let number = text.trim().parse().ok().filter(|number| (..=1_000_000_000).contains(number));
     expect(number, text, "a number of tokens a day (0 to 1000000000; 0 for no limit)")
+}
+
+/// The error does not contain the text, which may contain a password.
+pub(super) fn redis_url(text: &str) -> Result<RedisUrl, ValueError> {
+    text.parse().map_err(|error: RedisUrlError| ValueError::Secret(error.to_string()))
+}
+
+pub(super) fn rate_limit_fallback(text: &str) -> Result<RateLimitFallback, ValueError> {
+    let fallback = match text.trim() {
+        "allow" => Some(RateLimitFallback::Allow),
+        "local" => Some(RateLimitFallback::Local),
+        "refuse" => Some(RateLimitFallback::Refuse),
+        _ => None,
+    };
+    expect(fallback, text, "a fallback (allow, local or refuse)")
 }
 
 pub(super) fn sign_ups(text: &str) -> Result<SignUps, ValueError> {

@@ -7,8 +7,8 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{EnvFilter, FilterFn, ParseError, filter_fn};
 
 /// The crates of this workspace as they appear in targets.
-pub(super) const WORKSPACE_CRATES: [&str; 8] =
-    ["app", "assistant", "domain", "http_api", "identity", "llm", "migrations", "persistence"];
+pub(super) const WORKSPACE_CRATES: [&str; 9] =
+    ["app", "assistant", "domain", "http_api", "identity", "llm", "migrations", "persistence", "rate_limit"];
 
 /// Directives of `tracing_subscriber::EnvFilter`, such as `info,http_api=debug`.
 #[derive(Clone, Debug, PartialEq, Eq)]

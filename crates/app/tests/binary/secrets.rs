@@ -33,6 +33,7 @@ async fn reveals_no_secret(database: &str, marks: Marks) -> anyhow::Result<()> {
     let (provider, model) = (OpenIdServer::start().await?, unused_address()?);
     let secret = |what: &str| format!("{PREFIX}-of-the-server-and-long-enough-{what}");
     let (jwt_secret, key, issuer) = (secret("jwt"), secret("key"), provider.issuer());
+    let redis = unused_address()?.replace("http://", &format!("redis://{}:{}@", secret("user"), secret("redis")));
     let mut server = Server::start(
         folder.path(),
         &[
@@ -51,6 +52,7 @@ async fn reveals_no_secret(database: &str, marks: Marks) -> anyhow::Result<()> {
             ("API_REQUESTS_PER_MINUTE", "0"),
             ("CHAT_REQUESTS_PER_MINUTE", "0"),
             ("SIGN_IN_REQUESTS_PER_MINUTE", "0"),
+            ("REDIS_URL", &redis),
         ],
     )?;
     let mut walk = Walk::new(&server.address, marks)?;
@@ -94,7 +96,13 @@ fn check_log(log: &[String], requests: usize) -> anyhow::Result<()> {
     let statements =
         lines.iter().filter(|line| line["level"] == "TRACE" && line["target"].as_str().is_some_and(from_database));
     ensure!(statements.count() > 500, "too few lines at TRACE");
-    for target in ["app::application", "llm::resilience", "http_api::middleware::problem", "http_api::routes::oauth"] {
+    for target in [
+        "app::application",
+        "llm::resilience",
+        "http_api::middleware::problem",
+        "http_api::routes::oauth",
+        "rate_limit::shared",
+    ] {
         let is_from = |line: &Value| line["target"].as_str().is_some_and(|found| found.starts_with(target));
         ensure!(lines.iter().any(is_from), "no log line of {target}");
     }

@@ -4,13 +4,11 @@
 //! once before keys that were used repeatedly: no number of one-time keys evicts a key that is in use. To evict one, an
 //! attacker has to use about [`Counts::CAPACITY`] other keys, most of them several times, and gains one quota.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use quick_cache::unsync::Cache;
-
-use crate::runtime::lock::lock;
 
 /// For each key the time at which its whole quota is restored. Clones share the counts.
 #[derive(Clone)]
@@ -22,14 +20,19 @@ impl Counts {
 
     /// Restores the quota of `key` earlier by `interval`. A time in the past means the whole quota too.
     pub(super) fn restore(&self, key: u64, interval: Nanos) {
-        if let Some(mut full_at) = lock(&self.0).peek_mut(&key) {
+        if let Some(mut full_at) = self.lock().peek_mut(&key) {
             *full_at = full_at.saturating_sub(interval);
         }
     }
 
+    /// Ignores poisoning: no holder of the lock panics halfway through an update.
+    fn lock(&self) -> MutexGuard<'_, Cache<u64, Nanos>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        lock(&self.0).len()
+        self.lock().len()
     }
 }
 
@@ -47,7 +50,7 @@ impl StateStore for Counts {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut counts = lock(&self.0);
+        let mut counts = self.lock();
         if let Some(mut full_at) = counts.get_mut(key) {
             let (outcome, next) = measure(Some(*full_at))?;
             *full_at = next;

@@ -7,7 +7,6 @@ mod counts;
 mod tests;
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,46 +18,19 @@ use governor::middleware::{NoOpMiddleware, RateLimitingMiddleware, StateSnapshot
 use governor::nanos::Nanos;
 use governor::{NotUntil, Quota};
 
+use crate::limits::{ByKind, Limit, RateLimits};
 use counts::Counts;
-
-/// Maximum wrong passwords at once, per account and network at sign-in, and per user who confirms a change.
-const PASSWORDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// Wrong passwords that are restored each minute.
-const PASSWORDS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN;
-/// Maximum wrong passwords for an account at once, from all networks: those of ten networks. No more than 100 in a row are
-/// recommended (NIST SP 800-63B-4, 3.2.2).
-const ACCOUNT_PASSWORDS: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// Wrong passwords for an account that are restored each minute, from all networks.
-const ACCOUNT_PASSWORDS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
-
-/// Maximum requests per minute; no limit if absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RateLimits {
-    /// Messages of one user to the assistant.
-    pub chat: Option<NonZeroU32>,
-    /// Other requests of one user.
-    pub api: Option<NonZeroU32>,
-    /// Failed requests without a token from one network, and registrations from one network. If absent, wrong passwords are
-    /// not limited either.
-    pub sign_in: Option<NonZeroU32>,
-}
 
 /// [`RateLimiter`] whose counts are those of this process.
 pub struct GovernorRateLimiter {
-    chat: Option<Limit>,
-    api: Option<Limit>,
-    sign_in_peer: Option<Limit>,
-    sign_in_account_peer: Option<Limit>,
-    sign_in_account: Option<Limit>,
-    registration: Option<Limit>,
-    own_password: Option<Limit>,
+    limits: ByKind<Counted>,
     /// Keys are stored as hashes of eight bytes, however long an email address is. Keys with equal hashes share a limit.
     /// The hash function is seeded at random, so a client cannot search for such keys.
     hasher: RandomState,
 }
 
 /// A limit with its counts.
-struct Limit {
+struct Counted {
     policy: RatePolicy,
     limiter: governor::RateLimiter<u64, Counts, GovernorClock, QuotaSnapshot>,
     /// The counts of `limiter`, which can only take.
@@ -70,32 +42,12 @@ struct Limit {
 impl GovernorRateLimiter {
     /// Creates a limiter without counts.
     pub fn new(limits: RateLimits, timer: &Arc<dyn Timer>) -> Self {
-        let limit = |name, per_minute: Option<NonZeroU32>| Some(Limit::new(name, per_minute?, per_minute?, timer));
-        let passwords = |name, quota, per_minute| limits.sign_in.map(|_| Limit::new(name, quota, per_minute, timer));
-        Self {
-            chat: limit("chat", limits.chat),
-            api: limit("api", limits.api),
-            sign_in_peer: limit("sign-in-peer", limits.sign_in),
-            sign_in_account_peer: passwords("sign-in-account-peer", PASSWORDS, PASSWORDS_PER_MINUTE),
-            sign_in_account: passwords("sign-in-account", ACCOUNT_PASSWORDS, ACCOUNT_PASSWORDS_PER_MINUTE),
-            registration: limit("registration", limits.sign_in),
-            own_password: passwords("own-password", PASSWORDS, PASSWORDS_PER_MINUTE),
-            hasher: RandomState::new(),
-        }
+        Self { limits: limits.map(|limit| Counted::new(limit, timer)), hasher: RandomState::new() }
     }
 
     /// Returns the limit of `key`, if there is one, and the hash of `key`.
-    fn find(&self, key: &RateKey) -> Option<(&Limit, u64)> {
-        let limit = match key {
-            RateKey::Chat(_) => &self.chat,
-            RateKey::Api(_) => &self.api,
-            RateKey::SignInPeer(_) => &self.sign_in_peer,
-            RateKey::SignInAccountPeer(..) => &self.sign_in_account_peer,
-            RateKey::SignInAccount(_) => &self.sign_in_account,
-            RateKey::Registration(_) => &self.registration,
-            RateKey::OwnPassword(_) => &self.own_password,
-        };
-        limit.as_ref().map(|limit| (limit, self.hasher.hash_one(key)))
+    fn find(&self, key: &RateKey) -> Option<(&Counted, u64)> {
+        self.limits.find(key).map(|limit| (limit, self.hasher.hash_one(key)))
     }
 }
 
@@ -112,14 +64,13 @@ impl RateLimiter for GovernorRateLimiter {
     }
 }
 
-impl Limit {
-    /// Allows `quota` at once, and restores `per_minute`, of which `quota` is a multiple.
-    fn new(name: &'static str, quota: NonZeroU32, per_minute: NonZeroU32, timer: &Arc<dyn Timer>) -> Self {
-        let window = Duration::from_mins(u64::from(quota.get() / per_minute));
+impl Counted {
+    fn new(limit: Limit, timer: &Arc<dyn Timer>) -> Self {
+        let Limit { policy, quota, per_minute } = limit;
         let rate = Quota::per_minute(per_minute).allow_burst(quota);
         let counts = Counts::default();
         Self {
-            policy: RatePolicy { name, quota: quota.get(), window },
+            policy,
             limiter: governor::RateLimiter::new(rate, counts.clone(), GovernorClock(timer.clone())),
             counts,
             interval: rate.replenish_interval(),
