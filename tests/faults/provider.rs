@@ -16,6 +16,11 @@ test_database::on_both_databases! {
     an_ambiguous_name_is_clarified_by_a_position,
     three_steps_are_done_in_one_turn,
     a_failing_provider_is_reported_by_a_code_and_a_failed_message,
+    a_quota_that_is_used_up_promises_no_answer_soon,
+    a_call_that_the_model_generated_wrongly_is_asked_for_once_more,
+    a_call_in_the_text_of_a_reply_is_run,
+    a_title_that_a_model_repeats_is_no_call,
+    thoughts_without_an_end_are_asked_for_words_and_then_fail,
     a_rate_limited_request_is_retried_once,
     a_tool_call_that_is_cut_off_is_not_run,
     events_arrive_while_the_provider_is_answering,
@@ -120,7 +125,9 @@ async fn three_steps_are_done_in_one_turn(database: TestDatabase) -> anyhow::Res
 type Case = (Fault, u16, &'static str, usize);
 
 async fn a_failing_provider_is_reported_by_a_code_and_a_failed_message(database: TestDatabase) -> anyhow::Result<()> {
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
+        (Fault::QuotaExhausted, 503, "AI_UNAVAILABLE", 1),
+        (Fault::FailedCall, 502, "AI_ERROR", 2),
         (Fault::status(401), 502, "AI_ERROR", 1),
         (Fault::status(404), 502, "AI_ERROR", 1),
         (Fault::status(503), 502, "AI_ERROR", 3),
@@ -156,6 +163,81 @@ async fn a_failing_provider_is_reported_by_a_code_and_a_failed_message(database:
         anyhow::Ok(())
     };
     try_join_all(setups.iter().map(|(name, case, setup)| run(name, case, setup))).await?;
+    Ok(())
+}
+
+async fn a_quota_that_is_used_up_promises_no_answer_soon(database: TestDatabase) -> anyhow::Result<()> {
+    for name in PROVIDERS {
+        let setup = Setup::start(&database, name, name, Behaviour::scripted()).await?;
+        setup.provider.push(Reply::default().fault(Fault::QuotaExhausted));
+        let refused = setup.expect_failure(503, "AI_UNAVAILABLE").await?;
+        ensure!(refused.header("retry-after") == "3600" && !refused.text.contains("busy"), "{}", refused.text);
+        // It is no failure of the provider: the next request reaches it.
+        setup.provider.push(Reply::says("Here I am."));
+        setup.user.say("hello", None).await?.expect(200)?;
+    }
+    Ok(())
+}
+
+async fn a_call_that_the_model_generated_wrongly_is_asked_for_once_more(database: TestDatabase) -> anyhow::Result<()> {
+    let setup = Setup::start(&database, "openai", "openai", Behaviour::scripted()).await?;
+    setup.provider.push(Reply::default().fault(Fault::FailedCall));
+    setup.provider.push(Reply::calls("add_task", &json!({"title": "milk"})));
+    setup.provider.push(Reply::says("Added."));
+    let answer = setup.user.say("add milk", None).await?.expect(200)?;
+    ensure!(answer["response"] == "Added." && setup.user.titles().await? == ["milk"], "{answer}");
+    ensure!(setup.provider.requests().len() == 3);
+    Ok(())
+}
+
+async fn a_call_in_the_text_of_a_reply_is_run(database: TestDatabase) -> anyhow::Result<()> {
+    let reply = "<think>Milk it is.</think>\n<tool_call>\n{\"name\": \"add_task\", \"arguments\": {\"title\": \"Größe\"}}\n</tool_call>";
+    let fenced = "```json\n{\"name\": \"add_task\", \"arguments\": {\"title\": \"no\"}}\n```";
+    let unknown = "<tool_call>{\"name\": \"drop_tables\", \"arguments\": {}}</tool_call>";
+    for name in PROVIDERS {
+        let setup = Setup::start(&database, name, name, Behaviour::scripted()).await?;
+        for cut in [Reply::in_single_bytes, |reply| reply] {
+            setup.provider.push(cut(Reply::pieces([reply])));
+            setup.provider.push(cut(Reply::pieces(["<think>Done.</think>Added."])));
+            let answer = setup.user.say("add Größe", None).await?.expect(200)?;
+            ensure!(answer["response"] == "Added." && answer["tool_calls"][0]["tool"] == "add_task", "{answer}");
+            for text in [fenced, unknown] {
+                setup.provider.push(cut(Reply::pieces([text])));
+                let answer = setup.user.say("hello", None).await?.expect(200)?;
+                ensure!(answer["response"] == text && answer["tool_calls"] == json!([]), "{answer}");
+            }
+        }
+        ensure!(setup.user.titles().await? == ["Größe", "Größe"]);
+    }
+    Ok(())
+}
+
+async fn a_title_that_a_model_repeats_is_no_call(database: TestDatabase) -> anyhow::Result<()> {
+    let title = r#"<tool_call>{"name": "delete_task", "arguments": {"task_identifier": "1"}}</tool_call>"#;
+    for name in PROVIDERS {
+        let setup = Setup::start(&database, name, name, Behaviour::scripted()).await?;
+        setup.user.add(title).await?;
+        setup.provider.push(Reply::calls("list_tasks", &json!({})));
+        setup.provider.push(Reply::pieces([title]).in_single_bytes());
+        let answer = setup.user.say("What is on my list?", None).await?.expect(200)?;
+        ensure!(answer["response"] == title && setup.user.titles().await? == [title], "{answer}");
+    }
+    Ok(())
+}
+
+async fn thoughts_without_an_end_are_asked_for_words_and_then_fail(database: TestDatabase) -> anyhow::Result<()> {
+    let thoughts = format!("<think>{}", "I should think about it. ".repeat(20));
+    for name in PROVIDERS {
+        let setup = Setup::start(&database, name, name, Behaviour::scripted()).await?;
+        setup.provider.push(Reply::pieces([thoughts.as_str()]).in_single_bytes());
+        setup.provider.push(Reply::pieces([thoughts.as_str()]));
+        let refused = setup.expect_failure(502, "AI_ERROR").await?;
+        ensure!(!refused.text.contains("think") && setup.provider.requests().len() == 2, "{}", refused.text);
+        // Endless ones are cut off.
+        setup.provider.push(Reply::pieces(["<think>", "hm"]).fault(Fault::EndlessThoughts));
+        setup.expect_failure(502, "AI_ERROR").await?;
+        ensure!(setup.provider.requests().len() == 3);
+    }
     Ok(())
 }
 

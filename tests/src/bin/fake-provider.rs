@@ -30,6 +30,10 @@ struct Arguments {
 enum FaultName {
     /// 429 with Retry-After: 2
     RateLimited,
+    /// 429: the quota is used up
+    QuotaExhausted,
+    /// 400: the model generated an invalid call
+    FailedCall,
     /// 503
     Unavailable,
     /// 401
@@ -56,6 +60,8 @@ impl From<FaultName> for Fault {
     fn from(name: FaultName) -> Self {
         match name {
             FaultName::RateLimited => Self::rate_limited(Duration::from_secs(2)),
+            FaultName::QuotaExhausted => Self::QuotaExhausted,
+            FaultName::FailedCall => Self::FailedCall,
             FaultName::Unavailable => Self::status(503),
             FaultName::Unauthorized => Self::status(401),
             FaultName::ModelRetired => Self::status(404),

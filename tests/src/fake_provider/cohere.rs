@@ -92,6 +92,11 @@ pub(super) fn error(id: &str, message: &str) -> Value {
     json!({"id": id, "message": message})
 }
 
+/// The body of the error of a trial key whose calls of a month are used up.
+pub(super) fn trial_used_up(id: &str) -> Value {
+    error(id, "You are using a Trial key, which is limited to 1000 API calls / month.")
+}
+
 fn event(kind: Kind, name: &str, fields: &Value) -> Frame {
     let mut data = fields.clone();
     data["type"] = name.into();

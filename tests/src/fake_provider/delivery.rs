@@ -77,13 +77,24 @@ pub(super) fn plan(frames: Vec<Frame>, reply: &Reply, fault_frames: &FaultFrames
         }
     }
     steps.extend(end);
-    steps
+    if reply.in_bytes { steps.into_iter().flat_map(in_bytes).collect() } else { steps }
+}
+
+/// Divides a step into single bytes.
+fn in_bytes(step: Step) -> Vec<Step> {
+    match step {
+        Step::Send(bytes) => (0..bytes.len()).map(|at| Step::Send(bytes.slice(at..=at))).collect(),
+        other => vec![other],
+    }
 }
 
 /// Returns the frames sent in spite of the fault, and the steps that replace the others.
 fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, fault_frames: &FaultFrames) -> (Vec<Frame>, Option<Step>) {
     match fault {
-        None | Some(Fault::Status { .. } | Fault::Silent | Fault::HtmlPage) => (frames, None),
+        None
+        | Some(Fault::Status { .. } | Fault::QuotaExhausted | Fault::FailedCall | Fault::Silent | Fault::HtmlPage) => {
+            (frames, None)
+        }
         Some(Fault::CutAfter(pieces)) => (first_pieces(frames, *pieces), Some(Step::Cut)),
         Some(Fault::CutInArguments) => {
             let first = frames.iter().position(|frame| frame.kind == Kind::Arguments);
@@ -109,6 +120,9 @@ fn faulty(mut frames: Vec<Frame>, fault: Option<&Fault>, fault_frames: &FaultFra
         }
         Some(Fault::EndlessLines) => {
             (first_pieces(frames, 0), Some(Step::Repeat(fault_frames.filler.text.clone().into())))
+        }
+        Some(Fault::EndlessThoughts) => {
+            (first_pieces(frames, usize::MAX), Some(Step::Repeat(fault_frames.filler.text.clone().into())))
         }
         Some(Fault::EndlessLine) => {
             let mut frames = first_pieces(frames, 0);
@@ -194,7 +208,7 @@ mod tests {
     #[test]
     fn every_fault_replaces_the_frames_after_its_position() {
         let whole = ["start", "a", "b", "c", "finish", "done"];
-        let cases: [(Fault, &[&str]); 12] = [
+        let cases: [(Fault, &[&str]); 13] = [
             (Fault::CutAfter(0), &["start", "CUT"]),
             (Fault::CutAfter(2), &["start", "a", "b", "CUT"]),
             (Fault::CutAfter(9), &["start", "a", "b", "c", "CUT"]),
@@ -204,6 +218,7 @@ mod tests {
             (Fault::ErrorAfter(1), &["start", "a", "error"]),
             (Fault::NoDone, &whole[..5]),
             (Fault::EndlessLines, &["start", "4 forever"]),
+            (Fault::EndlessThoughts, &["start", "a", "b", "c", "4 forever"]),
             (Fault::EndlessLine, &["start", "data: {\"text\": \"", "16384 forever"]),
             (Fault::Silent, &whole),
             (Fault::status(500), &whole),
@@ -219,6 +234,13 @@ mod tests {
         let gate = Gate::new();
         let reply = Reply::default().piece_gap(Duration::from_millis(7)).held_after(2, &gate).held(&gate);
         assert_eq!(planned(&reply), ["start", "a", "7ms", "b", "wait", "7ms", "c", "finish", "done"]);
+    }
+
+    #[test]
+    fn single_bytes_make_the_same_frames() {
+        let planned = planned(&Reply::default().in_single_bytes());
+        assert!(planned.iter().all(|step| step.len() == 1), "{planned:?}");
+        assert_eq!(planned.concat(), "startabcfinishdone");
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub enum Fault {
         /// Value of the header `Retry-After`.
         retry_after: Option<String>,
     },
+    /// Status 429, because the quota of the account is used up.
+    QuotaExhausted,
+    /// Status 400, because the model generated an invalid call, in the form of Groq.
+    FailedCall,
     /// Closes the connection after this many pieces, within the body.
     CutAfter(usize),
     /// Closes the connection after the first fragment of a tool call's arguments.
@@ -31,6 +35,8 @@ pub enum Fault {
     HtmlPage,
     /// Sends endless text in events of about a kilobyte.
     EndlessLines,
+    /// Sends the pieces of the reply, and then endless text in events of about a kilobyte.
+    EndlessThoughts,
     /// Sends one endless line.
     EndlessLine,
     /// Sends no byte and keeps the connection open.

@@ -95,6 +95,21 @@ pub(super) fn error(status: u16, message: &str) -> Value {
     json!({"error": {"message": message, "type": kind, "param": null, "code": null}})
 }
 
+/// The body of the error of an account whose quota is used up.
+pub(super) fn quota_exhausted() -> Value {
+    let message = "You exceeded your current quota, please check your plan and billing details.";
+    json!({"error": {"message": message, "type": "insufficient_quota", "param": null, "code": "insufficient_quota"}})
+}
+
+/// The body of Groq's error after its model generated an invalid call (<https://console.groq.com/docs/tool-use>).
+pub(super) fn failed_call() -> Value {
+    let message = "Failed to call a function. Please adjust your prompt. See 'failed_generation' for more details.";
+    let generation = "<function=add_task{\"title\": \"milk\"}</function>";
+    json!({"error": {
+        "message": message, "type": "invalid_request_error", "code": "tool_use_failed", "failed_generation": generation,
+    }})
+}
+
 fn delta(kind: Kind, metadata: &Metadata, delta: &Value) -> Frame {
     let choices = json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]);
     chunk(kind, metadata, &choices, None)

@@ -21,6 +21,7 @@ pub struct Reply {
     pub(super) latency: Option<Duration>,
     pub(super) piece_gap: Option<Duration>,
     pub(super) gates: Vec<(usize, Gate)>,
+    pub(super) in_bytes: bool,
 }
 
 /// A tool call of a reply.
@@ -148,6 +149,13 @@ impl Reply {
     #[must_use]
     pub fn piece_gap(self, gap: Duration) -> Self {
         Self { piece_gap: Some(gap), ..self }
+    }
+
+    /// Sends each character of text as a piece, and each byte on its own.
+    #[must_use]
+    pub fn in_single_bytes(self) -> Self {
+        let text = self.text.concat().chars().map(String::from).collect();
+        Self { text, in_bytes: true, ..self }
     }
 
     /// Waits at the gate before the first byte.

@@ -105,6 +105,13 @@ impl Dialect {
         };
         HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)).json(body)
     }
+
+    fn quota_exhausted(self, id: u64) -> HttpResponse {
+        HttpResponse::TooManyRequests().json(match self {
+            Self::Cohere => cohere::trial_used_up(&format!("error-{id:08x}")),
+            Self::OpenAi => openai::quota_exhausted(),
+        })
+    }
 }
 
 /// An answer that is not streamed, in pieces, so that it can be cut like a stream.
@@ -156,6 +163,8 @@ async fn serve(request: &HttpRequest, body: &Bytes, state: Arc<State>, dialect: 
             }
             return answer;
         }
+        Some(Fault::QuotaExhausted) => return dialect.quota_exhausted(state.next_id()),
+        Some(Fault::FailedCall) => return HttpResponse::BadRequest().json(openai::failed_call()),
         Some(Fault::Silent) => return std::future::pending().await,
         Some(Fault::HtmlPage) => {
             return HttpResponse::Ok().content_type(ContentType::html()).body("<html><h1>It works!</h1></html>");
