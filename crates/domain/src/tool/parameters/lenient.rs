@@ -4,8 +4,6 @@ use serde::de::value::StringDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Number;
 
-use super::TaskIdentifier;
-
 /// A text, or a number in its place.
 #[derive(serde::Deserialize)]
 #[serde(untagged, expecting = "expected a string")]
@@ -39,8 +37,10 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     Ok(Text::deserialize(deserializer)?.into_string())
 }
 
-/// An optional text, which is absent if it is blank.
-pub(super) fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TaskIdentifier>, D::Error> {
+/// An optional value made of a text, which is absent if the text is blank.
+pub(super) fn text_or_none<'de, D: Deserializer<'de>, V: TryFrom<Text, Error = String>>(
+    deserializer: D,
+) -> Result<Option<V>, D::Error> {
     match Text::deserialize(deserializer)? {
         Text::String(text) if text.trim().is_empty() => Ok(None),
         text => text.try_into().map(Some).map_err(D::Error::custom),
