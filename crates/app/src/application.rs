@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::{Position, Url};
 
+use crate::metrics::Metrics;
+use crate::observed::ObservedLlm;
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock, TokioTimer};
 use crate::settings::{AssistantChoice, DatabaseSettings, Environment, Fallback, Settings};
 use crate::shutdown::{ShutdownTimeouts, StopSignal};
@@ -63,9 +65,10 @@ impl Application {
         }
         let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let timer: Arc<dyn Timer> = Arc::new(TokioTimer::default());
-        let assistant = match overrides.assistant {
-            Some(assistant) => assistant,
-            None => wiring::assistant(&settings.assistant, &derived.assistant, timer.clone())?,
+        let metrics = Metrics::new().context("cannot create the metrics")?;
+        let assistant: Arc<dyn LlmClient> = match overrides.assistant {
+            Some(assistant) => Arc::new(ObservedLlm::new(assistant, metrics.clone(), timer.clone())),
+            None => wiring::assistant(&settings.assistant, &derived.assistant, timer.clone(), &metrics)?,
         };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
         let started = Started::new(&settings, &derived.assistant, assistant.as_ref());
@@ -79,7 +82,7 @@ impl Application {
             instance,
             readiness,
             shared_limiter,
-        } = wiring::wire(&settings, &derived, &database, assistant, clock, timer, cost)?;
+        } = wiring::wire(&settings, &derived, &database, assistant, clock, timer, cost, &metrics)?;
         // With pending migrations the table of turns may be missing; `/health/ready` reports them.
         if migrations::pending(&database.connection_for_status().await?).await? == 0 {
             upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;

@@ -27,6 +27,8 @@ use persistence::{
 };
 use rate_limit::{GovernorRateLimiter, RateLimits, RedisOptions, RedisRateLimiter};
 
+use crate::metrics::Metrics;
+use crate::observed::{ObservedLlm, ObservedRateLimiter, ObservedTools};
 use crate::readiness::DatabaseReadiness;
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, TracedFailures, UuidGenerator};
 use crate::settings::{
@@ -60,6 +62,7 @@ pub(crate) fn wire(
     clock: Arc<dyn Clock>,
     timer: Arc<dyn Timer>,
     cost: Argon2Cost,
+    metrics: &Metrics,
 ) -> anyhow::Result<Wired> {
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidGenerator);
     let background = Arc::new(BackgroundTasks::new(tokio::runtime::Handle::current()));
@@ -87,6 +90,7 @@ pub(crate) fn wire(
         Some(limiter) => Arc::new(limiter.clone()),
         None => Arc::new(GovernorRateLimiter::new(rate_limits(&settings.limits), &timer)),
     };
+    let limiter: Arc<dyn RateLimiter> = Arc::new(ObservedRateLimiter::new(limiter, metrics.clone()));
 
     let accounts = AccountPorts {
         users,
@@ -106,7 +110,7 @@ pub(crate) fn wire(
     let chat = ChatPorts {
         conversations: conversations.clone(),
         llm: assistant,
-        tools: Arc::new(TaskTools::new(tasks, conversations, ledger)),
+        tools: Arc::new(ObservedTools::new(Arc::new(TaskTools::new(tasks, conversations, ledger)), metrics.clone())),
         changes: changes.clone(),
         background: background.clone(),
         signals: Arc::new(turn_signals.clone()),
@@ -208,7 +212,11 @@ pub(crate) fn assistant(
     settings: &AssistantSettings,
     choice: &AssistantChoice,
     timer: Arc<dyn Timer>,
+    metrics: &Metrics,
 ) -> anyhow::Result<Arc<dyn LlmClient>> {
+    let observed = |client: Arc<dyn LlmClient>| -> Arc<dyn LlmClient> {
+        Arc::new(ObservedLlm::new(client, metrics.clone(), timer.clone()))
+    };
     if let AssistantChoice::Cohere(ModelSettings { model, .. }) = choice
         && let Some(successor) = Cohere::successor_of(model)
     {
@@ -216,13 +224,13 @@ pub(crate) fn assistant(
             "COHERE_MODEL: Cohere removed {model} on 2025-09-15, using {successor}; set COHERE_MODEL={successor}"
         );
     }
-    let Some(provider) = provider(choice)? else { return Ok(built_in_assistant()) };
+    let Some(provider) = provider(choice)? else { return Ok(observed(built_in_assistant())) };
     let options =
         ResilienceOptions { timeouts: Timeouts::from_total(settings.llm_timeout), ..ResilienceOptions::default() };
-    let resilient = Arc::new(ResilientClient::new(provider, timer, options));
+    let resilient = observed(Arc::new(ResilientClient::new(provider, timer.clone(), options)));
     Ok(match settings.llm_fallback {
         Fallback::None => resilient,
-        Fallback::Offline => Arc::new(FallbackClient::new(resilient, built_in_assistant())),
+        Fallback::Offline => Arc::new(FallbackClient::new(resilient, observed(built_in_assistant()))),
     })
 }
 

@@ -1,0 +1,9 @@
+//! Decorators of ports that observe what passes through them.
+
+mod llm;
+mod rate_limiter;
+mod tools;
+
+pub(crate) use llm::ObservedLlm;
+pub(crate) use rate_limiter::ObservedRateLimiter;
+pub(crate) use tools::ObservedTools;
