@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use app::cli::{Cli, CliCommand};
 use app::settings::{Settings, Variables};
+use app::telemetry::Traces;
 use app::{Application, Overrides, StopSignal, assistant, doctor, healthcheck, migrate, telemetry};
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,14 +33,22 @@ async fn run() -> anyhow::Result<ExitCode> {
     let variables = Variables::load(&Cli::variable_names(), Path::new(".env"))?;
     let Cli { settings, command } = Cli::read(std::env::args_os(), &variables).unwrap_or_else(|error| error.exit());
     match command {
-        None => serve(settings).await?,
+        None => {
+            let traces = Traces::start(&settings.traces)?;
+            telemetry::init(&settings.process.log_filter(), traces.as_ref())?;
+            let served = serve(settings).await;
+            if let Some(traces) = traces {
+                traces.shut_down().await;
+            }
+            served?;
+        }
         Some(CliCommand::Assistant(command)) => assistant(command).await?,
         Some(CliCommand::Doctor) => {
             return Ok(if doctor(&settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Some(CliCommand::Healthcheck) => healthcheck(&settings.server).await?,
         Some(CliCommand::Migrate(command)) => {
-            telemetry::init(&settings.process.log_filter())?;
+            telemetry::init(&settings.process.log_filter(), None)?;
             migrate(&settings.database, command).await?;
         }
     }
@@ -47,7 +56,6 @@ async fn run() -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
-    telemetry::init(&settings.process.log_filter())?;
     raise_file_limit(settings.server.max_connections);
     let mut signals = Box::pin(stop_signals()?);
     let application = tokio::select! {

@@ -13,6 +13,7 @@ mod jwt_secret;
 mod problems;
 #[cfg(test)]
 mod reference;
+mod traces;
 mod value;
 mod variables;
 
@@ -41,6 +42,7 @@ pub use derived::{DerivedSettings, OAuthClient};
 pub use directory::create_private_directory;
 pub use jwt_secret::{GeneratedSecretError, JwtSecretSource};
 pub use problems::SettingsError;
+pub use traces::{ResourceAttributes, RootSampler, SamplerChoice, TraceHeaders, TraceSettings};
 pub(crate) use value::rejected_setting;
 pub use value::{Environment, Fallback, ProviderName, ValueError};
 pub use variables::{Variables, VariablesError};
@@ -69,6 +71,9 @@ pub struct Settings {
     /// Settings of the process.
     #[command(flatten)]
     pub process: ProcessSettings,
+    /// Settings of the traces.
+    #[command(flatten)]
+    pub traces: TraceSettings,
 }
 
 /// Settings of the server.

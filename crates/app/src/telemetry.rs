@@ -1,4 +1,4 @@
-//! Logging to standard error: lines for people if it is a terminal, JSON Lines otherwise.
+//! Logging to standard error: lines for people if it is a terminal, JSON Lines otherwise. Traces are in `traces`.
 //!
 //! An event cannot forge a line: its text stays on the event's line, and its control characters are escaped. Secrets are
 //! kept out of the log in three ways: secrets are of types that do not print them, libraries do not log below info level,
@@ -9,13 +9,16 @@ mod one_line;
 mod redact;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traces;
 
 use std::io::{self, IsTerminal as _};
 use std::panic::{self, PanicHookInfo};
 
 use tracing::Subscriber;
+use tracing_subscriber::filter::FilterExt as _;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{Layer as _, fmt, registry};
 
@@ -23,6 +26,7 @@ pub use filter::{LogFilter, LogFilterError};
 use one_line::OneLine;
 use redact::Redacting;
 pub use redact::redacted;
+pub use traces::{Traces, TracesError};
 
 /// Reasons why logging cannot be initialized.
 #[derive(Debug, thiserror::Error)]
@@ -44,13 +48,14 @@ pub enum Format {
     Json,
 }
 
-/// Logs events and panics to standard error.
+/// Logs events and panics to standard error, and exports spans to `traces` if there are any.
 ///
 /// # Errors
 /// [`TelemetryError`] if it is called twice.
-pub fn init(filter: &LogFilter) -> Result<(), TelemetryError> {
+pub fn init(filter: &LogFilter, traces: Option<&Traces>) -> Result<(), TelemetryError> {
     let format = if io::stderr().is_terminal() { Format::Human } else { Format::Json };
-    subscriber(filter, format, Redacting(io::stderr))?.try_init().map_err(TelemetryError::AlreadyInitialized)?;
+    let subscriber = subscriber(filter, format, Redacting(io::stderr))?.with(traces.map(Traces::layer));
+    subscriber.try_init().map_err(TelemetryError::AlreadyInitialized)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
 }
@@ -64,7 +69,7 @@ pub fn subscriber<W>(
     filter: &LogFilter,
     format: Format,
     writer: W,
-) -> Result<impl Subscriber + Send + Sync, TelemetryError>
+) -> Result<impl Subscriber + for<'span> LookupSpan<'span> + Send + Sync, TelemetryError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -72,7 +77,7 @@ where
         Format::Human => fmt::layer().with_writer(writer).fmt_fields(OneLine::default()).boxed(),
         Format::Json => fmt::layer().with_writer(writer).json().with_current_span(false).boxed(),
     };
-    Ok(registry().with(filter.directives()?).with(filter::ceiling()).with(lines))
+    Ok(registry().with(lines.with_filter(filter.directives()?.and(filter::ceiling()))))
 }
 
 /// Logs a panic on one line. The default hook writes several, past the log.

@@ -25,7 +25,7 @@ use crate::extract::public_path::PublicPath;
 use crate::extract::session_transport::CookieScope;
 use crate::middleware::cors::CorsOrigin;
 use crate::middleware::security_headers::StrictTransport;
-use crate::middleware::{cors, peer, problem, request_id, security_headers, trailing_slash};
+use crate::middleware::{cors, peer, problem, request_id, security_headers, server_span, trailing_slash};
 use crate::peer::TrustedProxies;
 use crate::problem::{ApiError, RequestError};
 use crate::routes::about::AboutBody;
@@ -140,6 +140,7 @@ pub(crate) fn app(
         .wrap(from_fn(problem::render))
         .wrap(from_fn(security_headers::add))
         .wrap(from_fn(request_id::trace))
+        .wrap(from_fn(server_span::record))
         .wrap(from_fn(peer::identify))
         .wrap(from_fn(draining::close_connections))
         .wrap(from_fn(connection::track_request))

@@ -8,4 +8,5 @@ pub(crate) mod problem;
 pub(crate) mod rate_limit;
 pub(crate) mod request_id;
 pub(crate) mod security_headers;
+pub(crate) mod server_span;
 pub(crate) mod trailing_slash;

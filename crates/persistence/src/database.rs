@@ -13,6 +13,7 @@ mod postgres;
 mod row;
 mod session;
 mod sqlite;
+mod statement_span;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ use direct::Direct;
 pub(crate) use pooled_connection::PooledConnection;
 pub(crate) use row::Row;
 use session::{Connection, Transaction};
+use statement_span::recorded;
 
 pub use connect_error::ConnectError;
 pub use diagnosis::DatabaseFault;
@@ -150,10 +152,11 @@ impl Database {
     ) -> Result<Vec<T>, StorageError> {
         let select = self.pools.reads.backend().build(select);
         self.observe(&select);
+        let span = || statement_span::of(self.pools.reads.backend(), [&*select.sql]);
         match &*self.direct {
             Direct::Pooled => direct::pooled::read(&self.reader().await?, select, convert).await,
-            Direct::Sqlite(threads) => threads.read(select, convert).await,
-            Direct::Postgres(clients) => clients.read(select, convert).await,
+            Direct::Sqlite(threads) => recorded(span(), threads.read(select, convert)).await,
+            Direct::Postgres(clients) => recorded(span(), clients.read(select, convert)).await,
         }
     }
 
@@ -165,10 +168,12 @@ impl Database {
     /// Executes the statements of `batch` in one transaction: all of them, or none.
     pub(crate) async fn write(&self, batch: Batch) -> Result<Outcome, StorageError> {
         batch.steps.iter().for_each(|step| self.observe(&step.statement));
+        let statements = || batch.steps.iter().map(|step| &*step.statement.sql);
+        let span = || statement_span::of(self.pools.writes.backend(), statements());
         match &*self.direct {
             Direct::Pooled => direct::pooled::write(self.begin().await?, batch).await,
-            Direct::Sqlite(threads) => threads.write(batch).await,
-            Direct::Postgres(clients) => clients.write(batch).await,
+            Direct::Sqlite(threads) => recorded(span(), threads.write(batch)).await,
+            Direct::Postgres(clients) => recorded(span(), clients.write(batch)).await,
         }
     }
 
@@ -200,8 +205,9 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<PooledConnection<'_, Transaction>, StorageError> {
         let permit = self.pools.writes.permit().await?;
         let begin = self.pools.writes.pool().begin();
-        let transaction =
-            pooled_connection::with_timeout(self.pools.writes.response_timeout(), begin).await.map_err(storage)?;
+        let begin = pooled_connection::with_timeout(self.pools.writes.response_timeout(), begin);
+        let span = statement_span::of(self.pools.writes.backend(), ["BEGIN"]);
+        let transaction = recorded(span, begin).await.map_err(storage)?;
         Ok(PooledConnection::new(transaction, permit, self.pools.writes.response_timeout()))
     }
 }

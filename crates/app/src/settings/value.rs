@@ -65,11 +65,11 @@ pub(crate) fn rejected_setting(error: &clap::Error) -> Option<(String, String)> 
     }
 }
 
-fn expect<T>(value: Option<T>, text: &str, expected: &'static str) -> Result<T, ValueError> {
+pub(super) fn expect<T>(value: Option<T>, text: &str, expected: &'static str) -> Result<T, ValueError> {
     value.ok_or_else(|| ValueError::Malformed { text: text.to_owned(), expected })
 }
 
-fn expect_secret<T>(value: Option<T>, problem: &str) -> Result<T, ValueError> {
+pub(super) fn expect_secret<T>(value: Option<T>, problem: &str) -> Result<T, ValueError> {
     value.ok_or_else(|| ValueError::Secret(problem.to_owned()))
 }
 

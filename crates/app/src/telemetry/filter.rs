@@ -6,6 +6,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{EnvFilter, FilterFn, ParseError, filter_fn};
 
+use super::traces;
+
 /// The crates of this workspace as they appear in targets.
 pub(super) const WORKSPACE_CRATES: [&str; 9] =
     ["app", "assistant", "domain", "http_api", "identity", "llm", "migrations", "persistence", "rate_limit"];
@@ -42,10 +44,12 @@ impl FromStr for LogFilter {
 }
 
 /// Drops events of libraries below info level regardless of the directives, because at debug and trace level some libraries
-/// log statements, headers or bodies.
+/// log statements, headers or bodies; and the spans of traces, which would be in every line.
 pub(super) fn ceiling() -> FilterFn<fn(&Metadata<'_>) -> bool> {
-    let at_most: fn(&Metadata<'_>) -> bool =
-        |metadata| *metadata.level() <= Level::INFO || is_workspace_crate(metadata.target());
+    let at_most: fn(&Metadata<'_>) -> bool = |metadata| {
+        (*metadata.level() <= Level::INFO || is_workspace_crate(metadata.target()))
+            && metadata.target() != traces::TARGET
+    };
     filter_fn(at_most).with_max_level_hint(LevelFilter::TRACE)
 }
 

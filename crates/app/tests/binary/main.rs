@@ -33,6 +33,7 @@ mod restart;
 mod secrets;
 mod server;
 mod shutdown;
+mod traces;
 mod turns;
 
 use std::io::Read as _;

@@ -10,6 +10,7 @@ use domain::chat::{ChatService, TurnAnswer};
 use domain::principal::Principal;
 use domain::runtime::Timer;
 use serde::Serialize;
+use tracing::Instrument as _;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -110,11 +111,13 @@ pub(crate) async fn send(
     id: ReqData<RequestId>,
     ChatSubmission { message, streamed }: ChatSubmission,
 ) -> Result<HttpResponse, ApiError> {
+    // In traces. The turn continues in it if the client disconnects.
+    let span = tracing::info_span!(target: "otel", "turn");
     if streamed {
         let permit = limit.acquire(principal.user)?;
-        let turn = chat.stream(&principal, &id, message).await?;
+        let turn = chat.stream(&principal, &id, message).instrument(span).await?;
         return Ok(ui_message::respond(turn, timer.into_inner(), permit));
     }
-    let answer = chat.send(&principal, &id, message).await?;
+    let answer = chat.send(&principal, &id, message).instrument(span).await?;
     Ok(HttpResponse::Ok().json(TurnBody::from(answer)))
 }

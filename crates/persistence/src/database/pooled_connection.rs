@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Runtim
 use tokio::sync::SemaphorePermit;
 
 use super::session::{Connection, Transaction};
+use super::statement_span::{self, recorded};
 use crate::error::storage;
 
 /// A connection (or a transaction, which has one) with its permit. Every statement has a timeout on the client, because
@@ -34,13 +35,15 @@ impl PooledConnection<'_, Connection> {
 impl PooledConnection<'_, Transaction> {
     /// Commits the transaction.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        with_timeout(self.response_timeout, self.inner.commit()).await
+        let span = statement_span::of(self.inner.get_database_backend(), ["COMMIT"]);
+        recorded(span, with_timeout(self.response_timeout, self.inner.commit())).await
     }
 
     /// Rolls back and waits for completion, so that the locks are released on return. (Dropping only queues a
     /// rollback.)
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
-        with_timeout(self.response_timeout, self.inner.rollback()).await
+        let span = statement_span::of(self.inner.get_database_backend(), ["ROLLBACK"]);
+        recorded(span, with_timeout(self.response_timeout, self.inner.rollback())).await
     }
 
     /// Rolls back and returns `error`.
@@ -57,7 +60,8 @@ impl<C: ConnectionTrait + Send> ConnectionTrait for PooledConnection<'_, C> {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        with_timeout(self.response_timeout, self.inner.execute_raw(statement)).await
+        let span = statement_span::of(self.get_database_backend(), [&*statement.sql]);
+        recorded(span, with_timeout(self.response_timeout, self.inner.execute_raw(statement))).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -71,7 +75,8 @@ impl<C: ConnectionTrait + Send> ConnectionTrait for PooledConnection<'_, C> {
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        with_timeout(self.response_timeout, self.inner.query_all_raw(statement)).await
+        let span = statement_span::of(self.get_database_backend(), [&*statement.sql]);
+        recorded(span, with_timeout(self.response_timeout, self.inner.query_all_raw(statement))).await
     }
 }
 
