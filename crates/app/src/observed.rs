@@ -2,6 +2,7 @@
 
 mod llm;
 mod rate_limiter;
+mod spans;
 mod tools;
 
 pub(crate) use llm::ObservedLlm;

@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use domain::llm::{LlmClient, LlmError, LlmEvent, LlmRequest, LlmStream};
 use domain::runtime::Timer;
 use futures_util::{StreamExt as _, stream};
+use tracing::{Instrument as _, Span};
 
+use super::spans;
 use crate::metrics::Metrics;
 
-/// A client whose calls are counted and timed. A call that fails over to another model is a call of each.
+/// A client whose calls are counted, timed and traced. A call that fails over to another model is a call of each.
 pub(crate) struct ObservedLlm {
     inner: Arc<dyn LlmClient>,
     metrics: Metrics,
@@ -47,9 +49,12 @@ impl LlmClient for ObservedLlm {
             started: self.timer.elapsed(),
             has_first_token: false,
             has_ended: false,
+            span: spans::model_call(self.provider(), self.model()),
         };
-        match self.inner.respond(request).await {
-            Ok(reply) => {
+        match self.inner.respond(request).instrument(call.span.clone()).await {
+            Ok(mut reply) => {
+                let span = call.span.clone();
+                let reply = stream::poll_fn(move |context| span.in_scope(|| reply.poll_next_unpin(context)));
                 let items = reply.map(Some).chain(stream::iter([None]));
                 Ok(items.filter_map(move |item| future::ready(call.pass(item))).boxed())
             }
@@ -69,6 +74,7 @@ struct Call {
     started: Duration,
     has_first_token: bool,
     has_ended: bool,
+    span: Span,
 }
 
 impl Call {
@@ -76,6 +82,9 @@ impl Call {
     fn pass(&mut self, item: Option<Result<LlmEvent, LlmError>>) -> Option<Result<LlmEvent, LlmError>> {
         match &item {
             Some(Ok(LlmEvent::Finished { usage, .. })) => {
+                if let Some(usage) = usage {
+                    spans::add_usage(&self.span, *usage);
+                }
                 let usage = usage.unwrap_or_default();
                 for (direction, tokens) in [("input", usage.tokens_in), ("output", usage.tokens_out)] {
                     let labels = [self.inner.provider(), self.inner.model(), direction];
@@ -110,6 +119,9 @@ impl Call {
             let (provider, model) = (self.inner.provider(), self.inner.model());
             self.metrics.model.calls.with_label_values(&[provider, model, result]).inc();
             self.metrics.model.duration.with_label_values(&[provider, model]).observe(self.seconds());
+            if result != "success" {
+                spans::fail(&self.span, result);
+            }
         }
     }
 

@@ -8,13 +8,18 @@ use domain::conversation::PendingAction;
 use domain::conversation::message::ToolCall;
 use domain::tool::{CONFIRM_PENDING, ResolvedCall, ToolContext, ToolError, ToolExecutor, ToolOutcome, ToolSpec};
 use serde_json::Value;
+use tracing::Instrument as _;
 
+use super::spans;
 use crate::metrics::Metrics;
 
 /// The label of tools that do not exist. A model may call any name.
 const UNKNOWN: &str = "unknown";
 
-/// An executor whose calls are counted by tool and result.
+/// The result of a call that did what was requested.
+const DONE: &str = "done";
+
+/// An executor whose calls are counted by tool and result, and traced.
 pub(crate) struct ObservedTools {
     inner: Arc<dyn ToolExecutor>,
     metrics: Metrics,
@@ -28,14 +33,26 @@ impl ObservedTools {
         Self { inner, metrics, names }
     }
 
-    fn count(&self, tool: &str, outcome: &Result<ToolOutcome, ToolError>) {
-        self.metrics.tool_calls.with_label_values(&[tool, result(outcome)]).inc();
+    /// Observes a call of `tool`, which is the name of a tool or [`UNKNOWN`].
+    async fn observe(
+        &self,
+        tool: &str,
+        call: impl Future<Output = Result<ToolOutcome, ToolError>>,
+    ) -> Result<ToolOutcome, ToolError> {
+        let span = spans::tool_call(tool);
+        let outcome = call.instrument(span.clone()).await;
+        let result = result(&outcome);
+        self.metrics.tool_calls.with_label_values(&[tool, result]).inc();
+        if result != DONE {
+            spans::fail(&span, result);
+        }
+        outcome
     }
 }
 
 fn result(outcome: &Result<ToolOutcome, ToolError>) -> &'static str {
     match outcome {
-        Ok(ToolOutcome::Done { .. }) => "done",
+        Ok(ToolOutcome::Done { .. }) => DONE,
         Ok(ToolOutcome::Refused { .. }) => "refused",
         Err(ToolError::UnknownTool(_)) => "unknown_tool",
         Err(ToolError::BadParameters(_)) => "bad_parameters",
@@ -53,9 +70,8 @@ impl ToolExecutor for ObservedTools {
     }
 
     async fn run(&self, context: &ToolContext, tool: &str, parameters: Value) -> Result<ToolOutcome, ToolError> {
-        let outcome = self.inner.run(context, tool, parameters).await;
-        self.count(self.names.get(tool).copied().unwrap_or(UNKNOWN), &outcome);
-        outcome
+        let name = self.names.get(tool).copied().unwrap_or(UNKNOWN);
+        self.observe(name, self.inner.run(context, tool, parameters)).await
     }
 
     async fn find_effect(&self, context: &ToolContext, tool: &str) -> Result<Option<ToolOutcome>, ToolError> {
@@ -67,8 +83,6 @@ impl ToolExecutor for ObservedTools {
     }
 
     async fn run_pending(&self, context: &ToolContext, pending: &PendingAction) -> Result<ToolOutcome, ToolError> {
-        let outcome = self.inner.run_pending(context, pending).await;
-        self.count(CONFIRM_PENDING, &outcome);
-        outcome
+        self.observe(CONFIRM_PENDING, self.inner.run_pending(context, pending)).await
     }
 }

@@ -73,8 +73,11 @@ fn every_value_is_parsed() {
         ("ENVIRONMENT", "production"),
         ("INSTANCE_ID", "web-1"),
         ("DEBUG", "on"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://example.com/otlp"),
+        ("OTEL_SERVICE_NAME", " todo "),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
     ]);
-    let Settings { server, database, sign_in, limits, retention, assistant, process } = settings;
+    let Settings { server, database, sign_in, limits, retention, assistant, process, traces } = settings;
     assert_eq!((server.host.as_str(), server.port), ("::", 0));
     assert_eq!(server.frontend_url.as_str(), "https://app.example.com/todo");
     assert_eq!(server.cors_origins, ["https://a.example", "http://b.example:8080"].map(|o| o.parse().unwrap()));
@@ -101,6 +104,9 @@ fn every_value_is_parsed() {
         (process.instance_id.clone(), process.log_filter()),
         (Some("web-1".parse().unwrap()), LogFilter::standard(true))
     );
+    assert_eq!(traces.otel_exporter_otlp_endpoint.unwrap().as_str(), "https://example.com/otlp");
+    assert_eq!(traces.otel_service_name.as_deref(), Some("todo"));
+    assert!((traces.otel_traces_sampler_arg - 0.25).abs() < f64::EPSILON);
 }
 
 #[test]

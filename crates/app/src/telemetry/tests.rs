@@ -127,6 +127,19 @@ fn libraries_never_log_below_info() {
 }
 
 #[test]
+fn the_spans_of_traces_are_in_no_line() {
+    for format in [Format::Human, Format::Json] {
+        let text = logged(&"trace".parse().unwrap(), format, || {
+            let request = tracing::info_span!(target: "http_api", "request", request_id = "r-1");
+            let statement = request.in_scope(|| tracing::info_span!(target: "otel", "statement", sql = "SELECT 1"));
+            statement.in_scope(|| tracing::info!(target: "app", "inside"));
+        });
+        assert!(text.contains("inside") && text.contains("r-1"), "{text}");
+        assert!(!text.contains("statement") && !text.contains("SELECT"), "{text}");
+    }
+}
+
+#[test]
 fn every_crate_of_the_workspace_is_listed() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for entry in crates.read_dir().unwrap() {

@@ -1,4 +1,4 @@
-//! No secret appears in the log, at any level, or in a response.
+//! No secret appears in the log, at any level, in a trace, or in a response.
 //!
 //! The test sends valid and invalid requests to every operation of the served OpenAPI document, with secrets in every
 //! part of a request, and signs in at an OpenID provider.
@@ -9,6 +9,7 @@ mod walk;
 
 use std::net::TcpListener;
 
+use actix_web::http::StatusCode;
 use anyhow::{Context as _, ensure};
 use reqwest::Method;
 use reqwest::header::COOKIE;
@@ -19,6 +20,7 @@ use test_openid::{CLIENT_ID, CLIENT_SECRET, EndUser, Endpoint, Fault, OpenIdServ
 use url::{Position, Url};
 
 use crate::server::{Server, run};
+use crate::traces::collector::Collector;
 use document::operations;
 use marks::{Marks, PREFIX};
 use walk::Walk;
@@ -34,6 +36,8 @@ async fn reveals_no_secret(database: &str, marks: Marks) -> anyhow::Result<()> {
     let secret = |what: &str| format!("{PREFIX}-of-the-server-and-long-enough-{what}");
     let (jwt_secret, key, issuer) = (secret("jwt"), secret("key"), provider.issuer());
     let redis = unused_address()?.replace("http://", &format!("redis://{}:{}@", secret("user"), secret("redis")));
+    let collector = Collector::start(StatusCode::OK)?;
+    let collector_headers = format!("api-key={}", secret("collector"));
     let mut server = Server::start(
         folder.path(),
         &[
@@ -48,6 +52,8 @@ async fn reveals_no_secret(database: &str, marks: Marks) -> anyhow::Result<()> {
             ("GOOGLE_CLIENT_ID", CLIENT_ID),
             ("GOOGLE_CLIENT_SECRET", CLIENT_SECRET),
             ("GOOGLE_ISSUER_URL", &issuer),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url),
+            ("OTEL_EXPORTER_OTLP_HEADERS", &collector_headers),
             // The test registers an account per operation.
             ("API_REQUESTS_PER_MINUTE", "0"),
             ("CHAT_REQUESTS_PER_MINUTE", "0"),
@@ -74,6 +80,10 @@ async fn reveals_no_secret(database: &str, marks: Marks) -> anyhow::Result<()> {
     let found: Vec<_> = walk.marks.found_in(&text).collect();
     let lines: Vec<_> = log.iter().filter(|line| found.iter().any(|secret| line.contains(secret))).collect();
     ensure!(found.is_empty(), "the log contains {found:?}:\n{lines:#?}");
+    let exported: Vec<u8> = collector.received().iter().flat_map(|request| request.body.to_vec()).collect();
+    let exported = String::from_utf8_lossy(&exported);
+    let found: Vec<_> = walk.marks.found_in(&exported).collect();
+    ensure!(found.is_empty() && exported.contains("/auth/tokens/{id}"), "the traces contain {found:?}");
     // The log is complete, and most operations succeeded.
     check_log(&log, walk.responses)?;
     ensure!(
