@@ -118,7 +118,9 @@ fn protocol(text: &str) -> Result<String, ValueError> {
 }
 
 fn service_name(text: &str) -> Result<String, ValueError> {
-    Ok(text.trim().to_owned())
+    let text = text.trim();
+    let is_valid = (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    value::expect(is_valid.then(|| text.to_owned()), text, "a service's name (1 to 200 characters)")
 }
 
 fn sampler(text: &str) -> Result<SamplerChoice, ValueError> {
