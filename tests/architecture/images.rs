@@ -28,7 +28,7 @@ pub fn misfits(dockerfile: &str, compose: &str, rust_version: &str, stop: Durati
         findings.push("HEALTHCHECK does not run `app healthcheck`".to_owned());
     }
     let grace = compose.lines().find_map(|line| line.trim().strip_prefix("stop_grace_period: "));
-    if !grace.and_then(|text| humantime::parse_duration(text).ok()).is_some_and(|grace| grace > stop) {
+    if grace.and_then(|text| humantime::parse_duration(text).ok()).is_none_or(|grace| grace <= stop) {
         findings.push(format!("stop_grace_period is not longer than {} s", stop.as_secs()));
     }
     findings

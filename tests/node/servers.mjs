@@ -38,7 +38,7 @@ const children = [];
 
 /** Starts `program` and returns when it listens on `port`. Its output is shown only if it does not. */
 async function start(program, args, env, cwd, port) {
-  const child = spawn(program, args, { cwd, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, { cwd, env: { PATH: process.env.PATH, SHUTDOWN_DRAIN: '0s', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   let output = '';
   const record = (bytes) => (output = (output + bytes).slice(-4000));

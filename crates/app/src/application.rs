@@ -145,7 +145,9 @@ impl Application {
                 if signal == StopSignal::Terminate && !timeouts.drain.is_zero() {
                     tracing::info!(seconds = timeouts.drain.as_secs_f32(), "draining: not ready, and still serving");
                     // Served as before meanwhile, except that connections end with their next response.
-                    let _next = tokio::time::timeout(timeouts.drain, signals.next()).await;
+                    if tokio::time::timeout(timeouts.drain, signals.next()).await.is_ok() {
+                        tracing::info!("another signal ends the drain");
+                    }
                 }
                 // Ends the open event streams, and with them their requests.
                 change_signals.shut_down();

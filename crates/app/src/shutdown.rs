@@ -36,7 +36,7 @@ impl ShutdownTimeouts {
     pub(crate) fn after(drain: Duration) -> Self {
         let rest = LIMIT.saturating_sub(drain);
         let requests = Duration::from_secs((rest * 3 / 4).as_secs());
-        Self { drain, turns: requests / 2, requests, final_write: rest - requests }
+        Self { drain, turns: requests / 2, requests, final_write: rest.saturating_sub(requests) }
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
             assert!(turns >= shortest && requests >= turns + shortest && final_write >= shortest, "{drain:?}");
             assert_eq!(drain + requests + final_write, LIMIT);
         }
-        assert_eq!(MAX_DRAIN, Duration::from_millis(6000));
+        assert_eq!(MAX_DRAIN, Duration::from_secs(6));
     }
 
     #[test]

@@ -50,7 +50,8 @@ fn check_new_file(report: &mut Report, file: &Path) {
     let folder = file.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     match tempfile::tempfile_in(folder) {
         Ok(_) => {
-            report.good("database", format!("{} does not exist; the server creates it at its start", file.display()))
+            let text = format!("{} does not exist; the server creates it at its start", file.display());
+            report.good("database", text);
         }
         Err(error) => {
             let text =
@@ -85,7 +86,7 @@ async fn check_schema(report: &mut Report, settings: &DatabaseSettings, database
         (0, _) => report.good("migrations", "all are applied"),
         (_, true) if is_newer => {}
         (count, true) => {
-            report.good("migrations", format!("{count} are pending; the server applies them at its start"))
+            report.good("migrations", format!("{count} are pending; the server applies them at its start"));
         }
         (count, false) => {
             let text = format!("{count} are pending, and MIGRATE_ON_START is false");

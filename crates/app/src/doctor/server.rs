@@ -57,9 +57,8 @@ pub(super) fn check_urls(report: &mut Report, settings: &Settings, derived: &Der
 /// Checks that the port is free, or that it is this program that listens there.
 pub(super) async fn check_port(report: &mut Report, settings: &ServerSettings) {
     let (host, port) = (settings.host.as_str(), settings.port);
-    let error = match http_api::listen(host, port) {
-        Ok(_) => return report.good("port", format!("{host} port {port} is free")),
-        Err(error) => error,
+    let Err(error) = http_api::listen(host, port) else {
+        return report.good("port", format!("{host} port {port} is free"));
     };
     match error.kind() {
         io::ErrorKind::AddrInUse => {

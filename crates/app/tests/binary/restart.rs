@@ -64,13 +64,13 @@ impl Nginx {
             configuration = configuration.replace(documented, &actual);
         }
         let path = folder.path().to_str().context("not UTF-8")?;
-        let mut text =
+        let mut complete =
             "daemon off; master_process off; error_log stderr crit; events {} http { access_log off;\n".to_owned();
         for name in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-            text += &format!("{name}_temp_path {path}/{name};\n");
+            complete.extend([name, "_temp_path ", path, "/", name, ";\n"]);
         }
         let file = folder.path().join("nginx.conf");
-        std::fs::write(&file, format!("{text}{configuration}}}\n"))?;
+        std::fs::write(&file, format!("{complete}{configuration}}}\n"))?;
         let mut command = Command::new("nginx");
         command.args(["-e", "stderr", "-p", path, "-c"]).arg(&file).stdin(Stdio::null());
         let mut nginx = Self { process: command.spawn()?, url: format!("http://127.0.0.1:{port}"), _folder: folder };
@@ -220,13 +220,13 @@ async fn no_request_fails_while_two_servers_behind_nginx_restart_in_turn() -> an
         within_timeout("answers", wait).await
     };
     more(&clients).await?;
-    for index in 0..2 {
-        servers[index].terminate()?;
-        let status = servers[index].wait_for_exit().await?;
+    for (index, server) in servers.iter_mut().enumerate() {
+        server.terminate()?;
+        let status = server.wait_for_exit().await?;
         ensure!(status.success(), "{status}");
         // The other server has all the load meanwhile.
         more(&clients).await?;
-        servers[index] = start(index)?;
+        *server = start(index)?;
         more(&clients).await?;
     }
     stopped.store(true, Ordering::Relaxed);
