@@ -9,10 +9,10 @@ use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, TlsCerti
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::RedisOptions;
 use super::bucket::{Bucket, BucketScript, Change};
 use super::error::{Failure, RedisOptionsError};
 use super::keys::PREFIX;
+use super::options::RedisOptions;
 use crate::limits::{Limit, RateLimits};
 
 /// Maximum time to connect: the name, TCP, TLS and authentication.

@@ -9,7 +9,7 @@ use redis::{RedisConnectionInfo, RedisError};
 /// Maximum length of a server's message in the log, in characters.
 const MAX_MESSAGE: usize = 300;
 
-/// Problems with [`RedisOptions`](super::RedisOptions).
+/// Problems with the options of the limiter.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisOptionsError {
     /// The file of the URL's parameter `ssl_ca_certs` cannot be read.
