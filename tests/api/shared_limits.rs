@@ -37,8 +37,8 @@ async fn two_servers_share_their_limits_and_get_back_what_succeeds() -> anyhow::
     }
     // Ten wrong passwords in all, however many right ones are between.
     for app in [&first, &second].iter().cycle().take(10) {
-        guess(app).await?.expect_problem(401, "INVALID_CREDENTIALS", None)?;
         app.login("ada").await?;
+        guess(app).await?.expect_problem(401, "INVALID_CREDENTIALS", None)?;
     }
     for app in [&first, &second] {
         guess(app).await?.expect_problem(429, "RATE_LIMITED", None)?;
