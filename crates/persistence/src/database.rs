@@ -204,9 +204,10 @@ impl Database {
     /// Begins a transaction that is rolled back unless it is committed. On SQLite it takes the write lock immediately.
     pub(crate) async fn begin(&self) -> Result<PooledConnection<'_, Transaction>, StorageError> {
         let permit = self.pools.writes.permit().await?;
-        let begin = self.pools.writes.pool().begin();
-        let begin = pooled_connection::with_timeout(self.pools.writes.response_timeout(), begin);
         let span = statement_span::of(self.pools.writes.backend(), ["BEGIN"]);
+        // Boxed, because it is large.
+        let begin = Box::pin(self.pools.writes.pool().begin());
+        let begin = pooled_connection::with_timeout(self.pools.writes.response_timeout(), begin);
         let transaction = recorded(span, begin).await.map_err(storage)?;
         Ok(PooledConnection::new(transaction, permit, self.pools.writes.response_timeout()))
     }

@@ -6,6 +6,7 @@
 //! of a batch have one span, because they are one request to the database.
 
 use domain::storage::StorageError;
+use futures_util::TryFutureExt as _;
 use sea_orm::{DbBackend, DbErr};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
@@ -36,14 +37,15 @@ where
     )
 }
 
-/// Executes `work` in its span, which gets the kind of an error.
-pub(super) async fn recorded<T, E: ErrorType>(span: Span, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let result = work.instrument(span.clone()).await;
-    if let Err(error) = &result {
+/// Executes `work` in its span, which gets the kind of an error. (No `async fn`, whose future would have `work` twice.)
+pub(super) fn recorded<T, E: ErrorType>(
+    span: Span,
+    work: impl Future<Output = Result<T, E>>,
+) -> impl Future<Output = Result<T, E>> {
+    work.instrument(span.clone()).inspect_err(move |error| {
         span.record("error.type", error.error_type());
         span.record("otel.status_code", "ERROR");
-    }
-    result
+    })
 }
 
 /// An error that has a kind.
