@@ -78,12 +78,12 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Applies every pending migration in one transaction. Concurrent calls, also of other processes, are serialized; the
+/// Applies every pending migration in one transaction, and returns their number. Concurrent calls, also of other processes, are serialized; the
 /// second one finds nothing to do.
 ///
 /// # Errors
 /// If the database fails, or has a migration of a newer version that this version does not know.
-pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
+pub async fn up(db: &DatabaseConnection) -> Result<usize, DbErr> {
     migrate(db, None).await
 }
 
@@ -92,23 +92,31 @@ pub async fn up(db: &DatabaseConnection) -> Result<(), DbErr> {
 /// # Errors
 /// As [`up`].
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), DbErr> {
-    migrate(db, Some(steps)).await
+    migrate(db, Some(steps)).await?;
+    Ok(())
 }
 
-/// Applies every pending migration, or reverts the last `steps`.
-async fn migrate(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), DbErr> {
+/// Applies every pending migration, or reverts the last `steps`. Returns the number of those that were pending.
+async fn migrate(db: &DatabaseConnection, steps: Option<u32>) -> Result<usize, DbErr> {
     let mut is_retry = false;
     loop {
         let transaction = begin(db).await?;
         if is_retry {
             transaction.execute_unprepared("DEALLOCATE ALL").await?;
         }
-        let migrated = match steps {
-            None => Migrator::up(&transaction, None).await,
-            Some(steps) => Migrator::down(&transaction, Some(steps)).await,
+        let migrated = async {
+            let pending = pending(&transaction).await?;
+            match steps {
+                None => Migrator::up(&transaction, None).await?,
+                Some(steps) => Migrator::down(&transaction, Some(steps)).await?,
+            }
+            Ok(pending)
         };
-        match migrated {
-            Ok(()) => return transaction.commit().await,
+        match migrated.await {
+            Ok(pending) => {
+                transaction.commit().await?;
+                return Ok(pending);
+            }
             // The server belongs to a connection pooler, and an earlier client has left its prepared statements there.
             Err(error) if !is_retry && is_name_in_use(&error) => transaction.rollback().await?,
             Err(error) => return Err(error),

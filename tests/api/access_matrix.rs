@@ -13,7 +13,7 @@ use tests::{Answer, TestApp, TestUser, on_both_databases};
 const UNKNOWN_ID: &str = "0198c0de-0000-7000-8000-000000000001";
 
 /// Operations that require no token.
-const OPEN: [&str; 23] = [
+const OPEN: [&str; 25] = [
     "about",
     "about_head",
     "docs",
@@ -33,6 +33,8 @@ const OPEN: [&str; 23] = [
     "health_ready_head",
     "login",
     "logout",
+    "metrics",
+    "metrics_head",
     "openapi",
     "openapi_head",
     "refresh",

@@ -40,6 +40,7 @@ mod health;
 mod idempotency;
 mod isolation;
 mod limits;
+mod metrics;
 mod nginx;
 mod pooler;
 mod shared_limits;

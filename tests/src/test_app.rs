@@ -1,5 +1,6 @@
 //! A server for one test.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::cli::Cli;
@@ -21,6 +22,7 @@ use crate::{Answer, TestUser};
 /// A server with its own database, in the process of the test.
 pub struct TestApp {
     address: String,
+    metrics_address: Option<SocketAddr>,
     client: reqwest::Client,
     assistant: Arc<SwitchedLlm>,
     clock: Arc<MovableClock>,
@@ -133,7 +135,7 @@ impl TestApp {
             cheap_passwords: true,
         };
         let application = Application::build(settings, overrides).await?;
-        let address = application.address();
+        let (address, metrics_address) = (application.address(), application.metrics_address());
         tokio::spawn(application.run_until_stopped(futures_util::stream::pending()));
         let nginx = match nginx {
             Some(port) => Some(port.serve(&address).await?),
@@ -141,7 +143,16 @@ impl TestApp {
         };
         let address = public_url.unwrap_or(address);
         let assistant = assistant.unwrap_or_default();
-        Ok(Self { address, client: crate::http_client(), assistant, clock, statements, database, _nginx: nginx })
+        Ok(Self {
+            address,
+            metrics_address,
+            client: crate::http_client(),
+            assistant,
+            clock,
+            statements,
+            database,
+            _nginx: nginx,
+        })
     }
 
     /// A client without an account.
@@ -190,6 +201,11 @@ impl TestApp {
     /// Base URL without a path.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Base URL of the address that serves the metrics alone, if there is one.
+    pub fn metrics_address(&self) -> Option<String> {
+        self.metrics_address.map(|address| format!("http://{address}"))
     }
 
     /// Sends a body as it is. `{me}` in the path stands for the user's id.

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use domain::llm::LlmClient;
 use domain::runtime::{Clock, Timer};
 use futures_util::{Stream, StreamExt as _, stream};
-use http_api::HttpOptions;
+use http_api::{HttpOptions, MetricsAccess, Services};
 use identity::Argon2Cost;
 use persistence::{Database, DatabaseOptions, StatementObserver};
 use tokio::task::JoinSet;
@@ -21,7 +21,9 @@ use url::{Position, Url};
 use crate::metrics::Metrics;
 use crate::observed::ObservedLlm;
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, SystemClock, TokioTimer};
-use crate::settings::{AssistantChoice, DatabaseSettings, Environment, Fallback, Settings};
+use crate::settings::{
+    AssistantChoice, DatabaseSettings, Environment, Fallback, ListenAddress, MonitoringSettings, Settings,
+};
 use crate::shutdown::{ShutdownTimeouts, StopSignal};
 use crate::wiring::{self, Wired};
 use crate::{followed_sessions, readiness::DatabaseReadiness, upkeep};
@@ -43,6 +45,7 @@ pub struct Overrides {
 pub struct Application {
     server: Server,
     address: SocketAddr,
+    metrics_server: Option<(Server, SocketAddr)>,
     database: Database,
     background: Arc<BackgroundTasks>,
     turn_signals: LocalTurnSignals,
@@ -61,7 +64,11 @@ impl Application {
         let derived = settings.derive()?;
         let database = connect(&settings.database, overrides.on_statement).await?;
         if settings.database.migrate_on_start {
-            migrations::up(database.connection_for_migrations()).await.context("cannot migrate the database")?;
+            let applied = migrations::up(database.connection_for_migrations()).await;
+            let applied = applied.context("cannot migrate the database")?;
+            if applied > 0 {
+                tracing::info!(applied, "the database was migrated");
+            }
         }
         let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let timer: Arc<dyn Timer> = Arc::new(TokioTimer::default());
@@ -104,6 +111,7 @@ impl Application {
             keep_alive: settings.server.keep_alive,
             draining: readiness.draining().clone(),
             production: settings.process.environment == Environment::Production,
+            metrics: metrics_access(&settings),
         };
         let (host, port) = (settings.server.host.as_str(), settings.server.port);
         let listeners = http_api::listen(host, port)
@@ -111,12 +119,29 @@ impl Application {
         let address = listeners.first().context("HOST: resolves to no address")?.local_addr()?;
         started.log(address);
         let timeouts = ShutdownTimeouts::after(settings.server.shutdown_drain);
+        let metrics_server = metrics_server(&settings.monitoring, &services, &options)?;
         let server = http_api::serve(listeners, &services, &options, timeouts.requests)?;
         periodic.spawn(upkeep.run_periodically());
         periodic.spawn(change_signals.clone().poll(system.clone()));
         periodic.spawn(turn_signals.clone().poll(system));
         periodic.spawn(followed_sessions::refresh_periodically(services.accounts));
-        Ok(Self { server, address, database, background, turn_signals, change_signals, readiness, timeouts, periodic })
+        Ok(Self {
+            server,
+            address,
+            metrics_server,
+            database,
+            background,
+            turn_signals,
+            change_signals,
+            readiness,
+            timeouts,
+            periodic,
+        })
+    }
+
+    /// The address that serves the metrics alone, if `METRICS_ADDR` is set.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_server.as_ref().map(|(_, address)| *address)
     }
 
     /// The base URL of the address that it listens on.
@@ -132,6 +157,11 @@ impl Application {
     pub async fn run_until_stopped(self, signals: impl Stream<Item = StopSignal>) -> anyhow::Result<()> {
         let Self { server, database, background, turn_signals, change_signals, readiness, timeouts, .. } = self;
         let mut periodic = self.periodic;
+        let metrics_handle = self.metrics_server.map(|(server, _)| {
+            let handle = server.handle();
+            tokio::spawn(server);
+            handle
+        });
         let handle = server.handle();
         let serving = tokio::spawn(server);
         // Without further signals it serves on.
@@ -174,9 +204,41 @@ impl Application {
                 "chat turns did not finish in time; they are marked as failed when their leases expire"
             );
         }
+        if let Some(metrics) = metrics_handle {
+            metrics.stop(false).await;
+        }
         database.close().await;
         Ok(())
     }
+}
+
+/// Who may read the metrics at the address of the API.
+fn metrics_access(settings: &Settings) -> MetricsAccess {
+    match (&settings.monitoring, settings.process.environment) {
+        (MonitoringSettings { metrics_addr: Some(_), .. }, _) => MetricsAccess::Nobody,
+        (MonitoringSettings { metrics_token: Some(token), .. }, _) => MetricsAccess::Bearer(token.clone()),
+        (_, Environment::Development) => MetricsAccess::Loopback,
+        (_, Environment::Production) => MetricsAccess::Nobody,
+    }
+}
+
+/// Listens on `METRICS_ADDR`, if it is set.
+fn metrics_server(
+    settings: &MonitoringSettings,
+    services: &Services,
+    options: &HttpOptions,
+) -> anyhow::Result<Option<(Server, SocketAddr)>> {
+    let Some(ListenAddress { host, port }) = &settings.metrics_addr else { return Ok(None) };
+    let metrics = match &settings.metrics_token {
+        Some(token) => MetricsAccess::Bearer(token.clone()),
+        None => MetricsAccess::Everybody,
+    };
+    let listeners =
+        http_api::listen(host, *port).with_context(|| format!("METRICS_ADDR: cannot listen on {host} port {port}"))?;
+    let address = listeners.first().context("METRICS_ADDR: resolves to no address")?.local_addr()?;
+    tracing::info!(metrics_address = %address, "serving metrics on http://{address}/metrics");
+    let server = http_api::serve_metrics(listeners, services, &HttpOptions { metrics, ..options.clone() })?;
+    Ok(Some((server, address)))
 }
 
 /// Connects to the database of the settings.

@@ -35,7 +35,7 @@ async fn run() -> anyhow::Result<ExitCode> {
     match command {
         None => {
             let traces = Traces::start(&settings.traces)?;
-            telemetry::init(&settings.process.log_filter(), traces.as_ref())?;
+            telemetry::init(&settings.process.log_filter(), settings.monitoring.log_format, traces.as_ref())?;
             let served = serve(settings).await;
             if let Some(traces) = traces {
                 traces.shut_down().await;
@@ -48,7 +48,7 @@ async fn run() -> anyhow::Result<ExitCode> {
         }
         Some(CliCommand::Healthcheck) => healthcheck(&settings.server).await?,
         Some(CliCommand::Migrate(command)) => {
-            telemetry::init(&settings.process.log_filter(), None)?;
+            telemetry::init(&settings.process.log_filter(), settings.monitoring.log_format, None)?;
             migrate(&settings.database, command).await?;
         }
     }

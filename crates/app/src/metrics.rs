@@ -3,16 +3,25 @@
 //! Every label has a bounded number of values: none is a text of a client, a user or a model.
 
 mod families;
+mod http;
 mod model;
+#[cfg(target_os = "linux")]
+mod process;
 mod reading;
+mod sources;
 
 use std::sync::Arc;
 
-use prometheus::{IntCounterVec, Registry, TextEncoder};
+use prometheus::{HistogramVec, IntCounterVec, Registry, TextEncoder};
 
-use families::counters;
-pub(crate) use model::ModelMetrics;
-pub(crate) use reading::{Kind, Reading};
+use families::{counters, histograms};
+use http::HttpMetrics;
+pub(crate) use http::HttpMonitor;
+use model::{ModelMetrics, SECONDS};
+#[cfg(target_os = "linux")]
+pub(crate) use process::process;
+use reading::Reading;
+pub(crate) use sources::{breaker, build, database, runtime};
 
 /// The metrics of one application. Clones share them.
 #[derive(Clone)]
@@ -20,6 +29,14 @@ pub(crate) struct Metrics {
     registry: Registry,
     /// Calls of language models.
     pub model: Arc<ModelMetrics>,
+    /// Requests and streams.
+    http: Arc<HttpMetrics>,
+    /// Ended attempts at turns, by provider, state and failure.
+    pub turns: IntCounterVec,
+    /// Their duration, by provider.
+    pub turn_duration: HistogramVec,
+    /// Refused sign-ins, by way and reason.
+    pub sign_in_failures: IntCounterVec,
     /// Executed tool calls, by tool and result.
     pub tool_calls: IntCounterVec,
     /// Refusals of the rate limiter, by policy.
@@ -34,6 +51,26 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         Ok(Self {
+            http: Arc::new(HttpMetrics::new(&registry)?),
+            turns: counters(
+                &registry,
+                "doable_turns_total",
+                "Ended turns of the assistant; a turn that is tried again counts each time.",
+                &["provider", "state", "failure"],
+            )?,
+            turn_duration: histograms(
+                &registry,
+                "doable_turn_duration_seconds",
+                "Duration of turns, from their start in storage to their end.",
+                &["provider"],
+                SECONDS,
+            )?,
+            sign_in_failures: counters(
+                &registry,
+                "doable_sign_in_failures_total",
+                "Sign-ins that were refused.",
+                &["way", "reason"],
+            )?,
             model: Arc::new(ModelMetrics::new(&registry)?),
             tool_calls: counters(
                 &registry,
@@ -55,7 +92,7 @@ impl Metrics {
     ///
     /// # Errors
     /// If its name is invalid or taken.
-    pub fn read(&self, reading: Reading) -> Result<(), prometheus::Error> {
+    fn read(&self, reading: Reading) -> Result<(), prometheus::Error> {
         self.registry.register(Box::new(reading))
     }
 

@@ -13,7 +13,9 @@ use crate::settings::DatabaseSettings;
 pub async fn migrate(settings: &DatabaseSettings, command: Migrate) -> anyhow::Result<()> {
     let database = connect(settings, None).await?;
     match command {
-        Migrate::Up => migrations::up(database.connection_for_migrations()).await?,
+        Migrate::Up => {
+            migrations::up(database.connection_for_migrations()).await?;
+        }
         Migrate::Down { steps } => migrations::down(database.connection_for_migrations(), steps).await?,
         Migrate::Status => {}
     }

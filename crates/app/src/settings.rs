@@ -10,6 +10,7 @@ mod database_url;
 mod derived;
 mod directory;
 mod jwt_secret;
+mod monitoring;
 mod problems;
 #[cfg(test)]
 mod reference;
@@ -41,10 +42,11 @@ pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use derived::{DerivedSettings, OAuthClient};
 pub use directory::create_private_directory;
 pub use jwt_secret::{GeneratedSecretError, JwtSecretSource};
+pub use monitoring::MonitoringSettings;
 pub use problems::SettingsError;
 pub use traces::{ResourceAttributes, RootSampler, SamplerChoice, TraceHeaders, TraceSettings};
 pub(crate) use value::rejected_setting;
-pub use value::{Environment, Fallback, ProviderName, ValueError};
+pub use value::{Environment, Fallback, ListenAddress, ProviderName, ValueError};
 pub use variables::{Variables, VariablesError};
 
 /// All settings.
@@ -68,6 +70,9 @@ pub struct Settings {
     /// Settings of the assistant.
     #[command(flatten)]
     pub assistant: AssistantSettings,
+    /// Settings of metrics and of the log's format.
+    #[command(flatten)]
+    pub monitoring: MonitoringSettings,
     /// Settings of the process.
     #[command(flatten)]
     pub process: ProcessSettings,

@@ -1,4 +1,4 @@
-//! Logging to standard error: lines for people if it is a terminal, JSON Lines otherwise. Traces are in `traces`.
+//! Logging to standard error, in lines for people or JSON Lines. Traces are in `traces`.
 //!
 //! An event cannot forge a line: its text stays on the event's line, and its control characters are escaped. Secrets are
 //! kept out of the log in three ways: secrets are of types that do not print them, libraries do not log below info level,
@@ -48,13 +48,34 @@ pub enum Format {
     Json,
 }
 
+/// A value of `LOG_FORMAT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// [`Format::Human`] if standard error is a terminal, else [`Format::Json`].
+    Auto,
+    /// [`Format::Human`].
+    Text,
+    /// [`Format::Json`].
+    Json,
+}
+
+impl LogFormat {
+    /// Returns the format of lines that are written to standard error.
+    fn resolve(self) -> Format {
+        match self {
+            Self::Auto if io::stderr().is_terminal() => Format::Human,
+            Self::Text => Format::Human,
+            Self::Auto | Self::Json => Format::Json,
+        }
+    }
+}
+
 /// Logs events and panics to standard error, and exports spans to `traces` if there are any.
 ///
 /// # Errors
 /// [`TelemetryError`] if it is called twice.
-pub fn init(filter: &LogFilter, traces: Option<&Traces>) -> Result<(), TelemetryError> {
-    let format = if io::stderr().is_terminal() { Format::Human } else { Format::Json };
-    let subscriber = subscriber(filter, format, Redacting(io::stderr))?.with(traces.map(Traces::layer));
+pub fn init(filter: &LogFilter, format: LogFormat, traces: Option<&Traces>) -> Result<(), TelemetryError> {
+    let subscriber = subscriber(filter, format.resolve(), Redacting(io::stderr))?.with(traces.map(Traces::layer));
     subscriber.try_init().map_err(TelemetryError::AlreadyInitialized)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())

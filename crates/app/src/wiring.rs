@@ -27,8 +27,8 @@ use persistence::{
 };
 use rate_limit::{GovernorRateLimiter, RateLimits, RedisOptions, RedisRateLimiter};
 
-use crate::metrics::Metrics;
-use crate::observed::{ObservedLlm, ObservedRateLimiter, ObservedTools};
+use crate::metrics::{self, HttpMonitor, Metrics};
+use crate::observed::{ObservedEvents, ObservedLlm, ObservedRateLimiter, ObservedTools};
 use crate::readiness::DatabaseReadiness;
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals, TracedFailures, UuidGenerator};
 use crate::settings::{
@@ -92,6 +92,8 @@ pub(crate) fn wire(
     };
     let limiter: Arc<dyn RateLimiter> = Arc::new(ObservedRateLimiter::new(limiter, metrics.clone()));
 
+    let events = Arc::new(ObservedEvents(metrics.clone()));
+
     let accounts = AccountPorts {
         users,
         sessions: Arc::new(SeaSessionRepo::new(database.clone())),
@@ -103,6 +105,7 @@ pub(crate) fn wire(
         limiter: limiter.clone(),
         background: background.clone(),
         failures: Arc::new(TracedFailures),
+        events: events.clone(),
         clock: clock.clone(),
         timer: timer.clone(),
         ids: ids.clone(),
@@ -115,6 +118,7 @@ pub(crate) fn wire(
         background: background.clone(),
         signals: Arc::new(turn_signals.clone()),
         failures: Arc::new(TracedFailures),
+        events,
         clock: clock.clone(),
         timer: timer.clone(),
         ids: ids.clone(),
@@ -145,7 +149,13 @@ pub(crate) fn wire(
         clock,
         timer,
         ids,
+        monitor: Arc::new(HttpMonitor::new(metrics.clone())),
     };
+    metrics::database(metrics, database)?;
+    metrics::runtime(metrics, turn_signals.clone(), change_signals.clone(), background.clone())?;
+    metrics::build(metrics, database.backend_name())?;
+    #[cfg(target_os = "linux")]
+    metrics::process(metrics)?;
     Ok(Wired {
         services,
         system,
@@ -227,7 +237,9 @@ pub(crate) fn assistant(
     let Some(provider) = provider(choice)? else { return Ok(observed(built_in_assistant())) };
     let options =
         ResilienceOptions { timeouts: Timeouts::from_total(settings.llm_timeout), ..ResilienceOptions::default() };
-    let resilient = observed(Arc::new(ResilientClient::new(provider, timer.clone(), options)));
+    let resilient = Arc::new(ResilientClient::new(provider, timer.clone(), options));
+    metrics::breaker(metrics, resilient.provider().to_owned(), resilient.clone())?;
+    let resilient = observed(resilient);
     Ok(match settings.llm_fallback {
         Fallback::None => resilient,
         Fallback::Offline => Arc::new(FallbackClient::new(resilient, observed(built_in_assistant()))),

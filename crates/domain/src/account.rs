@@ -3,6 +3,7 @@
 
 mod attempt;
 mod authentication;
+mod events;
 mod external;
 mod followed_sessions;
 mod identity_provider;

@@ -14,7 +14,7 @@
 //! | [`user`], [`session`], [`api_token`] | accounts, their sessions and their API tokens, with their repositories |
 //! | [`secret`] | random tokens and codes, of which only hashes are stored |
 //! | [`system`] | [`system::SystemRepo`]: queries without an owner |
-//! | [`runtime`] | [`runtime::Clock`], [`runtime::Timer`], [`runtime::IdGenerator`], [`runtime::Background`], [`runtime::FailureLog`], [`runtime::rate_limit::RateLimiter`], [`runtime::readiness::Readiness`] |
+//! | [`runtime`] | [`runtime::Clock`], [`runtime::Timer`], [`runtime::IdGenerator`], [`runtime::Background`], [`runtime::FailureLog`], [`runtime::event_log::EventLog`], [`runtime::rate_limit::RateLimiter`], [`runtime::readiness::Readiness`] |
 
 pub mod account;
 pub mod api_token;

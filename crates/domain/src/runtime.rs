@@ -1,5 +1,6 @@
-//! Ports to the runtime: time, ids, background work and the log of its failures, rate limits, readiness.
+//! Ports to the runtime: time, ids, background work and the log of its failures, the log of events, rate limits, readiness.
 
+pub mod event_log;
 #[cfg(any(test, feature = "mock"))]
 mod manual_clock;
 pub mod rate_limit;

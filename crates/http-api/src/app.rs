@@ -26,10 +26,12 @@ use crate::extract::session_transport::CookieScope;
 use crate::middleware::cors::CorsOrigin;
 use crate::middleware::security_headers::StrictTransport;
 use crate::middleware::{cors, peer, problem, request_id, security_headers, server_span, trailing_slash};
+use crate::monitor::Monitor;
 use crate::peer::TrustedProxies;
 use crate::problem::{ApiError, RequestError};
 use crate::routes::about::AboutBody;
 use crate::routes::docs::Document;
+use crate::routes::metrics::MetricsAccess;
 use crate::routes::oauth::Addresses;
 use crate::stream_limit::StreamLimit;
 use crate::{connection, draining, openapi, routes};
@@ -58,6 +60,8 @@ pub struct Services {
     pub timer: Arc<dyn Timer>,
     /// Generates ids for requests that have no `X-Request-Id`.
     pub ids: Arc<dyn IdGenerator>,
+    /// Observes requests and streams, and renders the metrics.
+    pub monitor: Arc<dyn Monitor>,
 }
 
 /// The settings of the HTTP API.
@@ -83,10 +87,14 @@ pub struct HttpOptions {
     pub draining: Draining,
     /// Whether this is production, reached by TLS only: answers then carry `Strict-Transport-Security`.
     pub production: bool,
+    /// Who may read the metrics.
+    pub metrics: MetricsAccess,
 }
 
-/// Builds the application with all its middleware, once per worker. All workers of a process share `streams`.
+/// Builds the application of these endpoints with all its middleware, once per worker. All workers of a process share
+/// `streams`.
 pub(crate) fn app(
+    table: Vec<Endpoint>,
     services: Services,
     options: &HttpOptions,
     streams: StreamLimit,
@@ -99,7 +107,6 @@ pub(crate) fn app(
         InitError = (),
     > + use<>,
 > {
-    let table = routes::table();
     let methods: BTreeSet<String> =
         table.iter().flat_map(Endpoint::methods).map(|method| method.as_str().to_owned()).collect();
     let methods = methods.iter().filter_map(|method| method.parse::<Method>().ok());
@@ -117,6 +124,8 @@ pub(crate) fn app(
         .app_data(Data::from(services.clock))
         .app_data(Data::from(services.timer))
         .app_data(Data::from(services.ids))
+        .app_data(Data::from(services.monitor))
+        .app_data(Data::new(options.metrics.clone()))
         .app_data(Data::new(Document(&DOCUMENT)))
         .app_data(Data::new(PublicPath::of(&options.public_url)))
         .app_data(Data::new(Addresses::new(&options.public_url, &options.frontend_url)))

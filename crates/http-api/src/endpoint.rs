@@ -2,6 +2,7 @@
 //! the OpenAPI document are derived from them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -22,6 +23,17 @@ pub(crate) struct Endpoint {
     alias_of: Option<&'static str>,
     access: Access,
     operations: Vec<Operation>,
+}
+
+/// The path of the endpoint that a request matched, in the request's application data.
+#[derive(Clone, Debug)]
+pub(crate) struct RoutePattern(Arc<str>);
+
+impl RoutePattern {
+    /// The path, with its parameters in braces.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,7 +178,8 @@ impl Endpoint {
             let allow = allow.clone();
             async { Err::<&str, _>(ApiError::from(RequestError::MethodNotAllowed { allow })) }
         };
-        let resource = web::resource(self.path).default_service(web::to(refuse));
+        let pattern = RoutePattern(self.path.as_str().into());
+        let resource = web::resource(self.path).app_data(pattern).default_service(web::to(refuse));
         self.operations.into_iter().fold(resource, |resource, operation| {
             let Operation { scope, limit, takes_query, route, head, .. } = operation;
             let wrap = |route| wrap(route, self.access, scope, limit, takes_query);

@@ -12,6 +12,7 @@
 //! | `problem` | error codes, problem bodies (RFC 9457) and the mapping from errors to them |
 //! | `schema` | response bodies that several routes and streams share |
 //! | `stream` | server-sent events and the AI SDK's UI message stream |
+//! | `monitor` | the observer of requests and streams, which renders the metrics |
 //! | `rate_limit_headers`, `stream_limit`, `peer` | what errors, middleware and routes share |
 //! | `app`, `server`, `connection`, `draining` | the actix-web application, its sockets, their timeouts and their end |
 
@@ -21,6 +22,7 @@ mod draining;
 mod endpoint;
 mod extract;
 mod middleware;
+mod monitor;
 mod openapi;
 mod peer;
 mod problem;
@@ -36,5 +38,7 @@ mod tests;
 pub use app::{HttpOptions, Services};
 pub use draining::Draining;
 pub use middleware::cors::{CorsOrigin, CorsOriginError};
+pub use monitor::{ABANDONED, CLIENT_CLOSED_REQUEST, FinishedRequest, Monitor, StreamEnding, UNMATCHED};
 pub use peer::{TrustedProxies, TrustedProxy, TrustedProxyError};
-pub use server::{listen, serve};
+pub use routes::metrics::MetricsAccess;
+pub use server::{listen, serve, serve_metrics};

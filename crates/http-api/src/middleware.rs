@@ -1,6 +1,7 @@
 //! Middleware: what runs before and after the handlers.
 
 pub(crate) mod authentication;
+pub(crate) mod completion;
 pub(crate) mod cors;
 pub(crate) mod panic;
 pub(crate) mod peer;

@@ -13,6 +13,7 @@ pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod message;
+pub(crate) mod metrics;
 pub(crate) mod oauth;
 pub(crate) mod session;
 pub(crate) mod task;
@@ -184,6 +185,9 @@ routes! {
     open "/health/ready" {
         GET health::ready: may_fail(&[Code::DatabaseUnavailable, Code::Overloaded]);
     }
+    open "/metrics" {
+        GET metrics::scrape: may_fail(&[Code::NotFound, Code::Unauthorized, Code::InternalError]);
+    }
     open "/openapi.json" {
         GET docs::openapi;
     }
@@ -193,4 +197,9 @@ routes! {
     open "/docs/{file}" {
         GET docs::file: may_fail(&[Code::NotFound]);
     }
+}
+
+/// The routes of an address for metrics alone.
+pub(crate) fn metrics_table() -> Vec<Endpoint> {
+    table().into_iter().filter(|endpoint| endpoint.path() == metrics::PATH).collect()
 }

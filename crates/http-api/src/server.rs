@@ -18,7 +18,14 @@ use domain::runtime::Timer;
 
 use crate::app::{HttpOptions, Services, app};
 use crate::connection::{Connection, LINGER_TIMEOUT};
+use crate::endpoint::Endpoint;
+use crate::routes;
 use crate::stream_limit::StreamLimit;
+
+/// Maximum number of open connections of readers of the metrics.
+const MAX_METRICS_CONNECTIONS: u32 = 20;
+/// Maximum time that a shutdown waits for readers of the metrics.
+const METRICS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Listens on every address to which `host` resolves.
 ///
@@ -53,14 +60,40 @@ pub fn serve(
     options: &HttpOptions,
     shutdown_timeout: Duration,
 ) -> io::Result<Server> {
-    let mut server = Server::build();
+    // The limit is for each worker, of which there is one for each CPU.
+    let workers = available_parallelism().map_or(1, NonZeroUsize::get);
+    run(listeners, services, options, routes::table, workers, shutdown_timeout)
+}
+
+/// Serves the metrics alone on `listeners`, until the returned server is stopped. It has a worker and connections of its
+/// own, so that it answers when those of the API are in use.
+///
+/// # Errors
+/// If a listener cannot be used.
+///
+/// # Panics
+/// If there are no listeners.
+pub fn serve_metrics(listeners: Vec<TcpListener>, services: &Services, options: &HttpOptions) -> io::Result<Server> {
+    let options = HttpOptions { max_connections: MAX_METRICS_CONNECTIONS, ..options.clone() };
+    run(listeners, services, &options, routes::metrics_table, 1, METRICS_TIMEOUT)
+}
+
+fn run(
+    listeners: Vec<TcpListener>,
+    services: &Services,
+    options: &HttpOptions,
+    table: fn() -> Vec<Endpoint>,
+    workers: usize,
+    shutdown_timeout: Duration,
+) -> io::Result<Server> {
+    let mut server = Server::build().workers(workers);
     let streams = StreamLimit::default();
     for listener in listeners {
         let (services, options, streams) = (services.clone(), options.clone(), streams.clone());
         let shutdown = server.graceful_shutdown_signal();
         server = server.listen("http", listener, move || {
             let (timer, shutdown, keep_alive) = (services.timer.clone(), shutdown.clone(), options.keep_alive);
-            let service = app(services.clone(), &options, streams.clone()).into_factory();
+            let service = app(table(), services.clone(), &options, streams.clone()).into_factory();
             let service = service.map_err(|error| error.as_response_error().error_response());
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
@@ -82,8 +115,6 @@ pub fn serve(
             .and_then(http)
         })?;
     }
-    // The limit is for each worker, of which there is one for each CPU.
-    let workers = available_parallelism().map_or(1, NonZeroUsize::get);
     Ok(server
         .max_concurrent_connections((options.max_connections as usize).div_ceil(workers))
         .disable_signals()

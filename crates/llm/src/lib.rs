@@ -19,7 +19,9 @@ pub use error::{ErrorBody, ErrorMapper, MAX_RETRY_AFTER, ReportedError, parse_re
 pub use openai::OpenAi;
 pub use provider::{Deviation, Provider, ReplyDecoder};
 pub use reply_reader::ReplyReader;
-pub use resilience::{BreakerOptions, FallbackClient, ResilienceOptions, ResilientClient, RetryOptions, Timeouts};
+pub use resilience::{
+    BreakerOptions, BreakerState, FallbackClient, ResilienceOptions, ResilientClient, RetryOptions, Timeouts,
+};
 pub use transport::{HttpClient, HttpOptions, HttpOptionsError};
 
 /// Client of Cohere.

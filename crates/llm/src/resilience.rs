@@ -27,6 +27,7 @@ use breaker::{Breaker, Permit};
 use guarded_stream::{GuardedStream, first_event};
 use timeout::{Deadline, TimeoutError};
 
+pub use breaker::BreakerState;
 pub use fallback::FallbackClient;
 pub use options::{BreakerOptions, ResilienceOptions, RetryOptions, Timeouts};
 
@@ -51,6 +52,11 @@ impl ResilientClient {
     pub fn new(inner: Arc<dyn LlmClient>, timer: Arc<dyn Timer>, options: ResilienceOptions) -> Self {
         let breaker = Arc::new(Breaker::new(inner.provider().to_owned(), timer.clone(), options.breaker));
         Self { inner, timer, options, breaker, jitter: Box::new(backoff::full_jitter) }
+    }
+
+    /// Returns the state of the circuit breaker.
+    pub fn breaker_state(&self) -> BreakerState {
+        self.breaker.state()
     }
 
     /// Replaces the random jitter: `jitter` maps the maximum delay to a delay from zero to that; longer ones are

@@ -7,7 +7,9 @@ mod bounded_pool;
 mod connect_error;
 mod diagnosis;
 mod direct;
+mod load;
 mod options;
+mod permits;
 mod pooled_connection;
 mod postgres;
 mod row;
@@ -34,6 +36,7 @@ use statement_span::recorded;
 
 pub use connect_error::ConnectError;
 pub use diagnosis::DatabaseFault;
+pub use load::PoolStatus;
 pub use options::{DatabaseOptions, StatementObserver};
 
 /// Maximum number of values in one statement; SQLite allows 32 766 parameters.
@@ -74,6 +77,11 @@ impl Database {
     /// Returns "SQLite" or "PostgreSQL".
     pub fn backend_name(&self) -> &'static str {
         if self.pools.writes.backend() == DbBackend::Sqlite { "SQLite" } else { "PostgreSQL" }
+    }
+
+    /// Returns the status of all connections. Sends no statement.
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        [self.pools.status(), self.direct.status()].concat()
     }
 
     /// Checks that the database responds within 3 s.

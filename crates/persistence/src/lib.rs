@@ -34,7 +34,7 @@ mod user;
 pub use api_token::SeaApiTokenRepo;
 pub use change::SeaChangeRepo;
 pub use conversation::SeaConversationRepo;
-pub use database::{ConnectError, Database, DatabaseFault, DatabaseOptions, StatementObserver};
+pub use database::{ConnectError, Database, DatabaseFault, DatabaseOptions, PoolStatus, StatementObserver};
 pub use session::SeaSessionRepo;
 pub use system::SeaSystemRepo;
 pub use task::SeaTaskRepo;

@@ -52,6 +52,13 @@ pub(super) async fn check_provider(report: &mut Report, settings: &AssistantSett
         LlmError::RateLimited { .. } => {
             report.warning("provider", text, "Wait, or raise the limits of the key at the provider.");
         }
+        LlmError::QuotaExhausted(_) => {
+            report.problem(
+                "provider",
+                text,
+                "Raise the quota of the key at the provider, or wait until it is renewed.",
+            );
+        }
         LlmError::Timeout(_) | LlmError::Unavailable(_) => report.problem("provider", text, network),
         LlmError::BadReply(_) => {
             let advice =

@@ -5,7 +5,7 @@ use prometheus::{HistogramVec, IntCounterVec, Registry};
 use super::families::{counters, histograms};
 
 /// Upper bounds in seconds, up to the longest `LLM_TIMEOUT`.
-const SECONDS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+pub(super) const SECONDS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 /// Calls of models, retries included in the call that they belong to.
 pub(crate) struct ModelMetrics {

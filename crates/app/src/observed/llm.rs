@@ -98,7 +98,12 @@ impl Call {
                 | LlmEvent::ToolCallStarted { .. }
                 | LlmEvent::ToolCallComplete { .. },
             )) => self.first_token(),
-            Some(Ok(LlmEvent::Thinking | LlmEvent::ToolCallArguments { .. } | LlmEvent::FallbackUsed { .. })) => {}
+            Some(Ok(
+                LlmEvent::Thinking
+                | LlmEvent::ToolCallArguments { .. }
+                | LlmEvent::ProviderData(_)
+                | LlmEvent::FallbackUsed { .. },
+            )) => {}
             Some(Err(error)) => self.end(error.code().as_str()),
             None => self.end("truncated"),
         }

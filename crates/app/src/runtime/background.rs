@@ -27,6 +27,11 @@ impl BackgroundTasks {
         Self { tracker: TaskTracker::new(), runtime }
     }
 
+    /// The number of tasks that have not ended.
+    pub fn running(&self) -> usize {
+        self.tracker.len()
+    }
+
     /// Waits for all work, including work that is started meanwhile, for at most `timeout`. Returns the number of
     /// unfinished tasks, which end with the runtime.
     pub async fn shutdown(&self, timeout: Duration) -> usize {

@@ -26,6 +26,16 @@ impl LocalChangeSignals {
         self.0.shut_down();
     }
 
+    /// The number of open subscriptions.
+    pub fn readers(&self) -> usize {
+        self.0.readers()
+    }
+
+    /// Time since the last poll that succeeded or had nothing to do; `None` before the first one.
+    pub fn poll_age(&self) -> Option<Duration> {
+        self.0.poll_age()
+    }
+
     /// Polls for entries of other processes until [`shut_down`](Self::shut_down).
     pub async fn poll(self, system: Arc<dyn SystemRepo>) {
         let read = move |users: Vec<_>| {

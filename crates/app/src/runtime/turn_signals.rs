@@ -72,6 +72,11 @@ impl LocalTurnSignals {
         }
     }
 
+    /// The number of turns of this process that have not ended.
+    pub fn open_turns(&self) -> usize {
+        lock(&self.open).len()
+    }
+
     fn find(&self, turn: TurnId) -> Option<OpenTurn> {
         lock(&self.open).get(&turn).cloned()
     }

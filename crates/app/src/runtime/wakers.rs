@@ -10,7 +10,7 @@ use domain::storage::StorageError;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::lock::lock;
 
@@ -22,6 +22,8 @@ pub(super) struct Wakers<K, V>(Arc<Mutex<Followed<K, V>>>);
 struct Followed<K, V> {
     keys: HashMap<K, FollowedKey<V>>,
     is_shut_down: bool,
+    /// The end of the last poll that succeeded or had nothing to do; `None` before the first one.
+    polled_at: Option<Instant>,
 }
 
 /// A key with at least one subscription.
@@ -51,7 +53,7 @@ impl<K, V> Clone for Wakers<K, V> {
 
 impl<K, V> Default for Wakers<K, V> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Followed { keys: HashMap::new(), is_shut_down: false })))
+        Self(Arc::new(Mutex::new(Followed { keys: HashMap::new(), is_shut_down: false, polled_at: None })))
     }
 }
 
@@ -65,6 +67,16 @@ where
         let mut followed = self.locked();
         followed.is_shut_down = true;
         followed.keys.clear();
+    }
+
+    /// The number of open subscriptions.
+    pub(super) fn readers(&self) -> usize {
+        self.locked().keys.values().map(|key| key.readers).sum()
+    }
+
+    /// Time since the last poll that succeeded or had nothing to do; `None` before the first one.
+    pub(super) fn poll_age(&self) -> Option<Duration> {
+        self.locked().polled_at.map(|at| at.elapsed())
     }
 
     /// The number of keys with at least one subscription.
@@ -106,6 +118,7 @@ where
             ticks.tick().await;
             let keys: Vec<_> = self.locked().keys.keys().copied().collect();
             if keys.is_empty() {
+                self.locked().polled_at = Some(Instant::now());
                 continue;
             }
             match (read(keys.clone()).await, is_failing) {
@@ -129,6 +142,7 @@ where
     fn wake_changed(&self, keys: &[K], versions: Vec<(K, V)>) {
         let mut versions: HashMap<K, V> = versions.into_iter().collect();
         let mut followed = self.locked();
+        followed.polled_at = Some(Instant::now());
         for key in keys {
             let polled = versions.remove(key).map_or(Polled::Nothing, Polled::Version);
             // The first poll of a key always wakes, because it may have changed since the subscription.

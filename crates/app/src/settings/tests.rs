@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::cli::Cli;
+use crate::telemetry::LogFormat;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -76,8 +77,14 @@ fn every_value_is_parsed() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://example.com/otlp"),
         ("OTEL_SERVICE_NAME", " todo "),
         ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ("METRICS_ADDR", " [::1]:9464 "),
+        ("METRICS_TOKEN", SECRET),
+        ("LOG_FORMAT", "text"),
     ]);
-    let Settings { server, database, sign_in, limits, retention, assistant, process, traces } = settings;
+    let Settings { server, database, sign_in, limits, retention, assistant, monitoring, process, traces } = settings;
+    assert_eq!(monitoring.metrics_addr, Some(ListenAddress { host: "::1".to_owned(), port: 9464 }));
+    assert!(monitoring.metrics_token.is_some());
+    assert_eq!(monitoring.log_format, LogFormat::Text);
     assert_eq!((server.host.as_str(), server.port), ("::", 0));
     assert_eq!(server.frontend_url.as_str(), "https://app.example.com/todo");
     assert_eq!(server.cors_origins, ["https://a.example", "http://b.example:8080"].map(|o| o.parse().unwrap()));
@@ -291,6 +298,8 @@ fn an_invalid_secret_is_reported_without_its_value() {
         ("REDIS_URL", "redis://me:12/hunter2@cache", "REDIS_URL: has an @ or a # after the host"),
         ("FRONTEND_URL", "https://me:hunter2@example.com", "FRONTEND_URL: is not an http or https URL such as"),
         ("GOOGLE_ISSUER_URL", "https://me:hunter2@example.com", "GOOGLE_ISSUER_URL: is not an http or https URL"),
+        ("METRICS_TOKEN", "hunter2", "METRICS_TOKEN: is shorter than 16 characters"),
+        ("METRICS_TOKEN", "hunter2 and a long rest", "METRICS_TOKEN: is shorter than 16 characters, or contains"),
         ("COHERE_API_KEY", "hunter2 and more", "COHERE_API_KEY: contains spaces or characters that"),
         ("OPENAI_API_KEY", "hunter2\u{e4}", "OPENAI_API_KEY: contains spaces or "),
         ("COHERE_BASE_URL", "https://me:hunter2@example.com", "COHERE_BASE_URL: is not an http or https URL such as"),
@@ -345,4 +354,22 @@ fn settings_print_no_secret() {
         assert!(!printed.contains(SECRET) && !printed.contains("hunter"), "{printed}");
         assert!(printed.contains("Postgres at db:5432/todo") && printed.contains("redis://cache:6379/1"), "{printed}");
     }
+}
+
+#[test]
+fn an_address_to_listen_on_has_a_host_and_a_port() {
+    for (text, host, port) in [
+        ("127.0.0.1:9464", "127.0.0.1", 9464),
+        ("0.0.0.0:0", "0.0.0.0", 0),
+        ("[::]:1", "::", 1),
+        ("localhost:65535", "localhost", 65535),
+    ] {
+        let parsed = settings(&[("METRICS_ADDR", text)]).monitoring.metrics_addr;
+        assert_eq!(parsed, Some(ListenAddress { host: host.to_owned(), port }));
+    }
+    for text in ["9464", ":9464", "127.0.0.1", "127.0.0.1:", "::1:9464", "::1", "[::1]", "127.0.0.1:65536", "a b:1"] {
+        let problems = problems(&[("METRICS_ADDR", text)]);
+        assert!(problems[0].starts_with("METRICS_ADDR: "), "{text}: {problems:?}");
+    }
+    assert!(problems(&[("LOG_FORMAT", "xml")])[0].contains("(auto, text or json)"));
 }

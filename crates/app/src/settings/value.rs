@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use crate::shutdown::MAX_DRAIN;
-use crate::telemetry::LogFilter;
+use crate::telemetry::{LogFilter, LogFormat};
 
 /// The problem with the value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -328,4 +328,43 @@ pub(super) fn instance(text: &str) -> Result<InstanceId, ValueError> {
 
 pub(super) fn log_filter(text: &str) -> Result<LogFilter, ValueError> {
     expect(text.trim().parse().ok(), text, "a log filter such as info or info,http_api=debug")
+}
+
+/// An address or host name and a port to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// The address or host name, without brackets.
+    pub host: String,
+    /// The port; 0 for any free one.
+    pub port: u16,
+}
+
+pub(super) fn listen_address(text: &str) -> Result<ListenAddress, ValueError> {
+    let parsed = text.trim().rsplit_once(':').and_then(|(host_text, port_text)| {
+        // An IPv6 address without brackets would lose its last group.
+        let is_bracketed = !host_text.contains(':') || (host_text.starts_with('[') && host_text.ends_with(']'));
+        let (host, port) = (host(host_text).ok()?, port(port_text).ok()?);
+        is_bracketed.then_some(ListenAddress { host, port })
+    });
+    expect(parsed, text, "an address and a port, such as 127.0.0.1:9464 or [::1]:9464")
+}
+
+/// A bearer token (RFC 6750, 2.1).
+pub(super) fn metrics_token(text: &str) -> Result<SecretString, ValueError> {
+    let token =
+        Some(text.trim()).filter(|token| token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    expect_secret(
+        token.map(Into::into),
+        "is shorter than 16 characters, or contains spaces or other than visible ASCII",
+    )
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, ValueError> {
+    let format = match text.trim() {
+        "auto" => Some(LogFormat::Auto),
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    };
+    expect(format, text, "a log format (auto, text or json)")
 }

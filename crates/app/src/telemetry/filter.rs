@@ -22,11 +22,11 @@ pub struct LogFilter(String);
 pub struct LogFilterError(#[source] ParseError);
 
 impl LogFilter {
-    /// The crates of this workspace at info or debug level, libraries at warn level, and applied migrations.
+    /// The crates of this workspace at info or debug level, libraries at warn level.
     pub fn standard(debug: bool) -> Self {
         let level = if debug { "debug" } else { "info" };
         let workspace = WORKSPACE_CRATES.map(|name| format!(",{name}={level}")).concat();
-        Self(format!("warn,sea_orm_migration=info{workspace}"))
+        Self(format!("warn{workspace}"))
     }
 
     pub(super) fn directives(&self) -> Result<EnvFilter, LogFilterError> {

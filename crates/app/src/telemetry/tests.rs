@@ -113,8 +113,8 @@ fn logged_messages(filter: &LogFilter) -> Vec<String> {
 
 #[test]
 fn libraries_log_warnings_and_the_workspace_logs_at_the_requested_level() {
-    assert_eq!(logged_messages(&LogFilter::standard(false)), ["library-warn", "migration-info"]);
-    assert_eq!(logged_messages(&LogFilter::standard(true)), ["workspace-debug", "library-warn", "migration-info"]);
+    assert_eq!(logged_messages(&LogFilter::standard(false)), ["library-warn"]);
+    assert_eq!(logged_messages(&LogFilter::standard(true)), ["workspace-debug", "library-warn"]);
     assert_eq!(logged_messages(&"off".parse().unwrap()), [""; 0]);
 }
 

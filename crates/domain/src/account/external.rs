@@ -12,6 +12,7 @@ use super::{
 };
 use crate::id::{SessionId, UserId};
 use crate::principal::{Principal, Scope};
+use crate::runtime::event_log::SignInWay;
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Client, CodePurpose, NewCode, SessionRepoError};
 use crate::user::{DisplayName, ExternalAccount, NewUser, UserRepoError};
@@ -64,6 +65,11 @@ impl AccountService {
     /// for the first time; nothing is changed then, and the browser must not be redirected. [`AccountError::External`] if
     /// the sign-in fails, [`AccountError::OAuthNotConfigured`], or a storage failure.
     pub async fn finish_external(&self, callback: Callback) -> Result<CallbackCode, AccountError> {
+        let finished = self.complete_attempt(callback).await;
+        finished.inspect_err(|error| self.note_refusal(SignInWay::External, error))
+    }
+
+    async fn complete_attempt(&self, callback: Callback) -> Result<CallbackCode, AccountError> {
         let provider = self.provider()?;
         let Callback { state, code, error, sealed } = callback;
         let attempt = self.open_attempt(state, sealed).await?;
@@ -108,6 +114,11 @@ impl AccountService {
     /// # Errors
     /// [`AccountError::InvalidCode`], or a storage failure.
     pub async fn exchange(&self, code: &str, client: Client) -> Result<SignedIn, AccountError> {
+        let signed_in = self.redeem(code, client).await;
+        signed_in.inspect_err(|error| self.note_refusal(SignInWay::External, error))
+    }
+
+    async fn redeem(&self, code: &str, client: Client) -> Result<SignedIn, AccountError> {
         let hash = self.tokens.hash_secret(SecretKind::OneTimeCode, code).ok_or(AccountError::InvalidCode)?;
         let owner = self.system.redeem_code(&hash, CodePurpose::SignIn, self.clock.now()).await?;
         let user = self.users.get(owner.ok_or(AccountError::InvalidCode)?.user).await?;

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::{AccountError, AccountService, SignedIn};
 use crate::principal::{Principal, Scope};
+use crate::runtime::event_log::LoggedEvent;
 use crate::runtime::rate_limit::RateKey;
 use crate::session::{Client, SessionRepoError};
 use crate::user::{Credentials, Password, PasswordChange, User, UserPatch};
@@ -50,6 +51,7 @@ impl AccountService {
         let invalidation = self.token_cache.invalidate_on_drop();
         let user = self.users.change_password(principal.user, change, at).await?;
         drop(invalidation);
+        self.events.record(LoggedEvent::PasswordChanged(user.id));
         self.signed_in(user, id, refresh_token, at)
     }
 
@@ -62,7 +64,9 @@ impl AccountService {
     pub async fn delete_me(&self, principal: &Principal, password: Option<Password>) -> Result<(), AccountError> {
         let user = self.verify_owner(principal, password).await?;
         let _invalidation = self.token_cache.invalidate_on_drop();
-        Ok(self.users.delete(principal.user, user.token_version).await?)
+        self.users.delete(principal.user, user.token_version).await?;
+        self.events.record(LoggedEvent::AccountDeleted(user.id));
+        Ok(())
     }
 
     /// Verifies that the caller is the owner of the account, and not only in possession of a token.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::api_token::ApiTokenRepo;
 use crate::id::SessionId;
+use crate::runtime::event_log::EventLog;
 use crate::runtime::rate_limit::RateLimiter;
 use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::secret::{NewSecret, SecretKind};
@@ -32,6 +33,7 @@ pub struct AccountService {
     pub(super) limiter: Arc<dyn RateLimiter>,
     pub(super) background: Arc<dyn Background>,
     pub(super) failures: Arc<dyn FailureLog>,
+    pub(super) events: Arc<dyn EventLog>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) lifetimes: TokenLifetimes,
@@ -62,6 +64,8 @@ pub struct AccountPorts {
     pub background: Arc<dyn Background>,
     /// Logs failures of background work.
     pub failures: Arc<dyn FailureLog>,
+    /// Takes note of refused sign-ins, changed passwords and ended sessions.
+    pub events: Arc<dyn EventLog>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Measures the age of cached tokens.
@@ -84,6 +88,7 @@ impl AccountService {
             limiter,
             background,
             failures,
+            events,
             clock,
             timer,
             ids,
@@ -99,6 +104,7 @@ impl AccountService {
             limiter,
             background,
             failures,
+            events,
             clock,
             ids,
             lifetimes,

@@ -8,6 +8,7 @@ use crate::api_token::{ApiToken, ApiTokenName, ApiTokenRepoError, NewApiToken};
 use crate::id::{ApiTokenId, SessionId, UserId};
 use crate::page::{Page, PageRequest};
 use crate::principal::{Principal, Scope, Scopes};
+use crate::runtime::event_log::{LoggedEvent, SessionEndReason};
 use crate::secret::{NewSecret, SecretKind};
 use crate::session::{Session, SessionRepoError};
 
@@ -44,9 +45,11 @@ impl AccountService {
         principal.require(Scope::Account)?;
         let _invalidation = self.token_cache.invalidate_on_drop();
         match self.sessions.end(principal.user, id).await {
-            Err(SessionRepoError::NotFound) => Err(AccountError::SessionNotFound),
-            ended => Ok(ended?),
+            Ok(()) => self.note_end(principal.user, Some(id), SessionEndReason::Requested),
+            Err(SessionRepoError::NotFound) => return Err(AccountError::SessionNotFound),
+            Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
 
     /// Ends every session, including the acting one. API tokens stay valid.
@@ -56,16 +59,29 @@ impl AccountService {
     pub async fn end_sessions(&self, principal: &Principal) -> Result<(), AccountError> {
         principal.require(Scope::Account)?;
         let _invalidation = self.token_cache.invalidate_on_drop();
-        Ok(self.sessions.end_all(principal.user).await?)
+        self.sessions.end_all(principal.user).await?;
+        self.note_end(principal.user, None, SessionEndReason::Requested);
+        Ok(())
     }
 
     /// Ends a session; succeeds if it has already ended.
-    pub(super) async fn end_if_active(&self, user: UserId, session: SessionId) -> Result<(), AccountError> {
+    pub(super) async fn end_if_active(
+        &self,
+        user: UserId,
+        session: SessionId,
+        reason: SessionEndReason,
+    ) -> Result<(), AccountError> {
         let _invalidation = self.token_cache.invalidate_on_drop();
         match self.sessions.end(user, session).await {
-            Err(SessionRepoError::NotFound) => Ok(()),
-            ended => Ok(ended?),
+            Ok(()) => self.note_end(user, Some(session), reason),
+            Err(SessionRepoError::NotFound) => {}
+            Err(error) => return Err(error.into()),
         }
+        Ok(())
+    }
+
+    fn note_end(&self, user: UserId, session: Option<SessionId>, reason: SessionEndReason) {
+        self.events.record(LoggedEvent::SessionEnded { user, session, reason });
     }
 
     /// Creates an API token. Its text is returned only once.

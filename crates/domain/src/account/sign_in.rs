@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{AccountError, AccountService, Registration, SignedIn};
+use crate::runtime::event_log::{SessionEndReason, SignInWay};
 use crate::runtime::rate_limit::RateKey;
 use crate::secret::{NewSecret, SecretHash, SecretKind};
 use crate::session::{Client, Rotation, SessionRepoError};
@@ -43,6 +44,16 @@ impl AccountService {
     /// [`AccountError::InvalidCredentials`], [`AccountError::RateLimited`], [`AccountError::Hash`] when overloaded,
     /// or a storage failure.
     pub async fn login(
+        &self,
+        email: Option<&Email>,
+        password: Password,
+        client: Client,
+    ) -> Result<SignedIn, AccountError> {
+        let signed_in = self.sign_in(email, password, client).await;
+        signed_in.inspect_err(|error| self.note_refusal(SignInWay::Password, error))
+    }
+
+    async fn sign_in(
         &self,
         email: Option<&Email>,
         password: Password,
@@ -91,7 +102,7 @@ impl AccountService {
         let current = match self.sessions.rotate(owner.user, owner.session, rotation).await {
             Ok(current) => current,
             Err(SessionRepoError::Reused) => {
-                self.end_if_active(owner.user, owner.session).await?;
+                self.end_if_active(owner.user, owner.session, SessionEndReason::TokenReused).await?;
                 return Err(AccountError::InvalidToken);
             }
             Err(SessionRepoError::NotFound) => return Err(AccountError::InvalidToken),
@@ -126,7 +137,7 @@ impl AccountService {
     pub async fn logout(&self, refresh_token: &str) -> Result<bool, AccountError> {
         let Some(hash) = self.tokens.hash_secret(SecretKind::RefreshToken, refresh_token) else { return Ok(false) };
         let Some(owner) = self.system.session_by_refresh_token(&hash).await? else { return Ok(false) };
-        self.end_if_active(owner.user, owner.session).await?;
+        self.end_if_active(owner.user, owner.session, SessionEndReason::SignedOut).await?;
         Ok(true)
     }
 }

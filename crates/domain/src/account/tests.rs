@@ -1,6 +1,7 @@
 //! Use cases of accounts on mocked ports.
 
 mod authentication;
+mod events;
 mod external;
 mod profile;
 mod sessions;
@@ -19,6 +20,7 @@ use super::*;
 use crate::api_token::MockApiTokenRepo;
 use crate::id::{SessionId, UserId};
 use crate::principal::{Principal, Scope, Scopes, Via};
+use crate::runtime::event_log::RecordedEvents;
 use crate::runtime::rate_limit::{MockRateLimiter, RateDecision, RateKey, RatePolicy};
 use crate::runtime::{ManualClock, MockBackground, MockFailureLog, MockIdGenerator};
 use crate::secret::{NewSecret, SecretHash, SecretKind};
@@ -80,6 +82,7 @@ struct Ports {
     limiter: MockRateLimiter,
     sign_ups: SignUps,
     clock: Arc<ManualClock>,
+    events: Arc<RecordedEvents>,
 }
 
 impl Ports {
@@ -95,6 +98,7 @@ impl Ports {
             limiter: MockRateLimiter::new(),
             sign_ups: SignUps::Open,
             clock: Arc::new(ManualClock::at(now())),
+            events: Arc::default(),
         }
     }
 
@@ -158,6 +162,7 @@ impl Ports {
             limiter: Arc::new(self.limiter),
             background: Arc::new(background),
             failures: Arc::new(MockFailureLog::new()),
+            events: self.events,
             clock: self.clock.clone(),
             timer: self.clock,
             ids: Arc::new(ids),

@@ -111,8 +111,8 @@ fn provider_data_of(messages: &mut [LlmMessage]) -> Vec<&mut Option<String>> {
 pub(super) fn replay_parts(parts: &[Part], source: &str) -> Vec<LlmMessage> {
     let mut replayed = Vec::new();
     let mut rest = parts;
-    while let Some(round) = rest.iter().find_map(round_of) {
-        let end = rest.iter().position(|part| round_of(part).is_some_and(|other| other != round)).unwrap_or(rest.len());
+    while let Some(round) = rest.iter().find_map(Part::round) {
+        let end = rest.iter().position(|part| part.round().is_some_and(|other| other != round)).unwrap_or(rest.len());
         let (this_round, later) = rest.split_at(end);
         replayed.extend(replay_round(this_round, source));
         rest = later;
@@ -127,14 +127,6 @@ fn final_notices(parts: &[Part]) -> Vec<LlmMessage> {
         .iter()
         .filter_map(|part| if let Part::Notice { text } = part { Some(assistant_text(text.clone())) } else { None })
         .collect()
-}
-
-fn round_of(part: &Part) -> Option<u8> {
-    match part {
-        Part::Text { round, .. } | Part::Plan { round, .. } | Part::ProviderData { round, .. } => Some(*round),
-        Part::ToolCall(call) => Some(call.round),
-        Part::Notice { .. } => None,
-    }
 }
 
 fn replay_round(parts: &[Part], source: &str) -> Vec<LlmMessage> {

@@ -9,6 +9,7 @@ use crate::chat::TurnSignals;
 use crate::conversation::ConversationRepo;
 use crate::conversation::turn::InstanceId;
 use crate::llm::LlmClient;
+use crate::runtime::event_log::EventLog;
 use crate::runtime::{Background, Clock, FailureLog, IdGenerator, Timer};
 use crate::tool::ToolExecutor;
 
@@ -29,6 +30,8 @@ pub struct ChatPorts {
     pub signals: Arc<dyn TurnSignals>,
     /// Logs failures of turns that no caller waits for.
     pub failures: Arc<dyn FailureLog>,
+    /// Takes note of the ends of turns.
+    pub events: Arc<dyn EventLog>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Measures deadlines and intervals.

@@ -151,7 +151,8 @@ pub(super) async fn run_turn(
     let context = TurnContext { ports, options, principal, request_id, turn, stopped };
     context.publish(TurnEvent::Started(context.turn.clone()));
     let draft = Draft::new(resumed.map(|resumed| retained_parts(resumed.parts)).unwrap_or_default(), context.elapsed());
-    let mut turn = TurnRun { context, draft, model, deferred: DeferredItems::default(), earlier_usage, started_at };
+    let (deferred, begun) = (DeferredItems::default(), context.elapsed());
+    let mut turn = TurnRun { context, draft, model, deferred, earlier_usage, started_at, begun };
     let (ports, owner) = (turn.context.ports.clone(), turn.context.principal.clone());
     let running = turn.context.turn.clone();
     let outcome = {

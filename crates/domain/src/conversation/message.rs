@@ -92,6 +92,17 @@ pub enum Part {
     ToolCall(ToolCall),
 }
 
+impl Part {
+    /// The round of the turn, from 0; `None` for a notice.
+    pub fn round(&self) -> Option<u8> {
+        match self {
+            Self::Text { round, .. } | Self::Plan { round, .. } | Self::ProviderData { round, .. } => Some(*round),
+            Self::ToolCall(call) => Some(call.round),
+            Self::Notice { .. } => None,
+        }
+    }
+}
+
 /// A tool call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {

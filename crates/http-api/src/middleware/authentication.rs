@@ -74,7 +74,7 @@ impl BearerToken {
 }
 
 /// The token in `Authorization: Bearer <token>` (RFC 6750, 2.1). Another scheme counts as no token (RFC 6750, 3.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, RequestError> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, RequestError> {
     let mut lines = headers.get_all(AUTHORIZATION);
     let line = match (lines.next(), lines.next()) {
         (None, _) => return Err(RequestError::TokenMissing),

@@ -34,6 +34,7 @@ where
         None => problem.body(""),
     };
     let mut response = response.set_body(BoxBody::new(serde_json::to_vec(&body)?));
+    response.extensions_mut().insert(problem.code());
     *response.status_mut() = problem.status();
     problem.write_headers(response.headers_mut());
     if accept::names_only_plain_json(&request) {

@@ -1,11 +1,9 @@
-//! The id of a request, and the log event of every completed request.
+//! The id of a request, and the span that adds it to every log event of the request.
 //!
-//! The event contains neither the query nor headers, because they may contain secrets. Its values are fields, so they
-//! cannot forge another line.
+//! The span contains neither path nor query nor headers, because they may contain secrets or a user's text. Its values are
+//! fields, so they cannot forge another line.
 
-use std::time::Instant;
-
-use actix_web::body::MessageBody;
+use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
@@ -14,21 +12,29 @@ use domain::change::RequestId;
 use domain::runtime::IdGenerator;
 use tracing::Instrument as _;
 
+use super::completion::{PendingRequest, method_name};
+use crate::monitor::Monitor;
 use crate::peer::Peer;
+use crate::problem::ApiError;
 
 /// The header with the id of the request.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Middleware: takes the client's id if it is valid and generates one otherwise, returns it, and logs the request.
-pub(crate) async fn trace<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+/// Middleware: takes the client's id if it is valid and generates one otherwise, returns it, and logs and reports the end
+/// of the request.
+pub(crate) async fn trace(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(monitor) = request.app_data::<web::Data<dyn Monitor>>() else {
+        return Err(ApiError::Internal("the monitor is missing in the application data".to_owned()).into());
+    };
+    let method = method_name(request.method());
+    let pending = PendingRequest::start(monitor.clone().into_inner(), method);
     let id = from_header(&request).or_else(|| generate(&request));
     let peer = request.extensions().get::<Peer>().copied();
     // At the level ERROR, so that error events have the request id at every log level.
     let span = tracing::error_span!(
         "request",
         request_id = id.as_ref().map(RequestId::as_str),
-        method = request.method().as_str(),
-        path = request.path(),
+        method,
         peer = peer.map(|Peer(address)| display(address)),
     );
     let header = id.as_ref().and_then(|id| HeaderValue::from_str(id.as_str()).ok());
@@ -36,14 +42,17 @@ pub(crate) async fn trace<B: MessageBody>(request: ServiceRequest, next: Next<B>
         request.extensions_mut().insert(id);
     }
     async move {
-        let started = Instant::now();
-        let mut response = next.call(request).await?;
+        let mut response = match next.call(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                pending.fail(&error);
+                return Err(error);
+            }
+        };
         if let Some(id) = header {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(status = response.status().as_u16(), milliseconds, "request completed");
-        Ok(response)
+        Ok(pending.respond(response))
     }
     .instrument(span)
     .await

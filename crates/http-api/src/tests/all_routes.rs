@@ -5,6 +5,7 @@ mod cors;
 mod document;
 mod idempotency;
 mod logs;
+mod monitor;
 mod paths;
 mod rate_limit;
 mod requests;

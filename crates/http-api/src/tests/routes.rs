@@ -8,6 +8,7 @@ mod chat;
 mod confirm;
 mod conversation;
 mod events;
+mod metrics;
 mod oauth;
 mod session;
 mod session_transport;

@@ -3,6 +3,7 @@
 mod chat;
 mod document;
 mod ledger;
+mod monitor;
 mod ports;
 mod socket;
 mod stream_reader;
@@ -15,6 +16,7 @@ pub(crate) use chat::{
 };
 pub(crate) use document::{DOCUMENT, operations, resolve};
 pub(crate) use ledger::{accept_commits, entry, renamed};
+pub(crate) use monitor::RecordingMonitor;
 pub(crate) use ports::{
     API_TOKEN, CONVERSATION, KEEP_ALIVE, ME, MESSAGE, OPERATION, OTHER, Ports, TASK, TOKEN, anonymous, fill_path, head,
     json, me, now, session_status, signed_in, task, user,

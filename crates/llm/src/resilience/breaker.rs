@@ -64,6 +64,31 @@ impl Inner {
     }
 }
 
+/// The state of a circuit breaker, as an operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Calls go through.
+    Closed,
+    /// Calls are rejected. After a while the next one is let through.
+    Open,
+    /// One call is in progress, and decides whether the breaker closes.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// All states.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// Returns the name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
 /// The circuit breaker of one provider.
 pub(super) struct Breaker {
     provider: String,
@@ -77,6 +102,15 @@ impl Breaker {
     pub(super) fn new(provider: String, timer: Arc<dyn Timer>, options: BreakerOptions) -> Self {
         let inner = Mutex::new(Inner { state: State::Closed { failures: 0 }, generation: 0 });
         Self { provider, timer, options, inner }
+    }
+
+    /// Returns the state, to be shown.
+    pub(super) fn state(&self) -> BreakerState {
+        match self.lock().state {
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { .. } => BreakerState::Open,
+            State::HalfOpen { .. } => BreakerState::HalfOpen,
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use domain::storage::StorageError;
 use sea_orm::{DatabaseConnection, DbBackend, SqlxPostgresConnector};
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::load::PoolStatus;
 use super::options::DatabaseOptions;
+use super::permits::{Permit, Permits};
 use super::session::{Connection, Pool, PoolKind, Pooler};
 
 /// Time added to the server's statement timeout before a response is no longer awaited.
@@ -21,6 +22,14 @@ pub(super) struct Pools {
 }
 
 impl Pools {
+    /// The status of each of them.
+    pub(super) fn status(&self) -> Vec<PoolStatus> {
+        if Arc::ptr_eq(&self.reads, &self.writes) {
+            return vec![self.writes.status()];
+        }
+        vec![self.reads.status(), self.writes.status()]
+    }
+
     pub(super) fn single(pool: BoundedPool) -> Self {
         let pool = Arc::new(pool);
         Self { reads: Arc::clone(&pool), writes: pool }
@@ -38,21 +47,18 @@ impl Pools {
 pub(super) struct BoundedPool {
     connection: DatabaseConnection,
     pool: Pool,
-    permits: Semaphore,
-    acquire_timeout: Duration,
+    permits: Permits,
     response_timeout: Duration,
 }
 
-/// The cause of [`StorageError::Exhausted`]: no permit was free in time.
-#[derive(Debug, thiserror::Error)]
-#[error("all {size} connections were in use for {waited:?}")]
-struct PoolExhausted {
-    size: u32,
-    waited: Duration,
-}
-
 impl BoundedPool {
-    pub(super) fn new(mut connection: DatabaseConnection, size: u32, options: &DatabaseOptions) -> Self {
+    /// `name` is that of [`PoolStatus`].
+    pub(super) fn new(
+        name: &'static str,
+        mut connection: DatabaseConnection,
+        size: u32,
+        options: &DatabaseOptions,
+    ) -> Self {
         let observer = options.observer.clone();
         connection.set_metric_callback(move |info| {
             // The values are personal data and must not be logged.
@@ -64,16 +70,21 @@ impl BoundedPool {
         Self {
             pool: Pool { kind: PoolKind::SeaOrm(connection.clone()), size },
             connection,
-            permits: Semaphore::new(size as usize),
-            acquire_timeout: options.acquire_timeout,
+            permits: Permits::new(name, size, options.acquire_timeout),
             response_timeout: options.statement_timeout + RESPONSE_MARGIN,
         }
     }
 
     /// A pool whose connections are those of a pooler, with the statements that begin a transaction on them.
-    pub(super) fn behind_pooler(pool: PgPool, begin: String, size: u32, options: &DatabaseOptions) -> Self {
+    pub(super) fn behind_pooler(
+        name: &'static str,
+        pool: PgPool,
+        begin: String,
+        size: u32,
+        options: &DatabaseOptions,
+    ) -> Self {
         let kind = PoolKind::Pooler(Pooler::new(pool.clone(), begin, options.observer.clone()));
-        let bounded = Self::new(SqlxPostgresConnector::from_sqlx_postgres_pool(pool), size, options);
+        let bounded = Self::new(name, SqlxPostgresConnector::from_sqlx_postgres_pool(pool), size, options);
         Self { pool: Pool { kind, size }, ..bounded }
     }
 
@@ -98,19 +109,17 @@ impl BoundedPool {
         self.response_timeout
     }
 
-    /// Returns a permit if one is free and nobody waits for it.
-    pub(super) fn try_permit(&self) -> Option<SemaphorePermit<'_>> {
-        self.permits.try_acquire().ok()
+    pub(super) fn status(&self) -> PoolStatus {
+        self.permits.status()
     }
 
-    pub(super) async fn permit(&self) -> Result<SemaphorePermit<'_>, StorageError> {
-        match tokio::time::timeout(self.acquire_timeout, self.permits.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(closed)) => Err(StorageError::Unavailable(closed.into())),
-            Err(_) => Err(StorageError::Exhausted(
-                PoolExhausted { size: self.pool.size, waited: self.acquire_timeout }.into(),
-            )),
-        }
+    /// Returns a permit if one is free and nobody waits for it.
+    pub(super) fn try_permit(&self) -> Option<Permit<'_>> {
+        self.permits.try_acquire()
+    }
+
+    pub(super) async fn permit(&self) -> Result<Permit<'_>, StorageError> {
+        self.permits.acquire().await
     }
 
     pub(super) async fn close(&self) {

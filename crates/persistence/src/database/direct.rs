@@ -11,6 +11,8 @@ pub(super) mod sqlite;
 use postgres::PostgresClients;
 use sqlite::SqliteThreads;
 
+use super::load::PoolStatus;
+
 /// The way that a database's reads and batches go.
 pub(super) enum Direct {
     /// The pools of SeaORM.
@@ -22,6 +24,15 @@ pub(super) enum Direct {
 }
 
 impl Direct {
+    /// The status of the connections.
+    pub(super) fn status(&self) -> Vec<PoolStatus> {
+        match self {
+            Self::Pooled => Vec::new(),
+            Self::Sqlite(threads) => threads.status(),
+            Self::Postgres(clients) => clients.status(),
+        }
+    }
+
     /// Closes the connections that are not in use.
     pub(super) async fn close(&self) {
         match self {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::storage::StorageError;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use tokio::sync::SemaphorePermit;
 
+use super::permits::Permit;
 use super::session::{Connection, Transaction};
 use super::statement_span::{self, recorded};
 use crate::error::storage;
@@ -17,11 +17,11 @@ pub(crate) struct PooledConnection<'a, C> {
     // Dropped before the permit, so that the next holder finds the connection idle.
     inner: C,
     response_timeout: Duration,
-    _permit: SemaphorePermit<'a>,
+    _permit: Permit<'a>,
 }
 
 impl<'a, C> PooledConnection<'a, C> {
-    pub(super) fn new(inner: C, permit: SemaphorePermit<'a>, response_timeout: Duration) -> Self {
+    pub(super) fn new(inner: C, permit: Permit<'a>, response_timeout: Duration) -> Self {
         Self { inner, response_timeout, _permit: permit }
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Poo
         // Without a cache no statement is executed by a name that it has on another server.
         let pool = pool.connect_with(connect.statement_cache_capacity(0)).await.map_err(sqlx_storage)?;
         let begin = format!("BEGIN; {}", set_timeout_locally(options.statement_timeout));
-        return Ok((Pools::single(BoundedPool::behind_pooler(pool, begin, size, options)), direct));
+        return Ok((Pools::single(BoundedPool::behind_pooler("pool", pool, begin, size, options)), direct));
     }
     let set_timeout = set_timeout(options.statement_timeout);
     let pool = pool
@@ -84,7 +84,7 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Poo
         .await
         .map_err(sqlx_storage)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok((Pools::single(BoundedPool::new(connection, size, options)), direct))
+    Ok((Pools::single(BoundedPool::new("pool", connection, size, options)), direct))
 }
 
 /// Removes the parameter `pgbouncer`, which other clients of Postgres have too, and returns its value. Without it, a URL

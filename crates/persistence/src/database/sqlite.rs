@@ -38,7 +38,7 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Poo
     }
     if url.contains(":memory:") || url.contains("mode=memory") {
         // One connection only: each would have a database of its own, which exists until it is closed.
-        let pools = Pools::single(bounded(open_writer(connect, options).await?, 1, options));
+        let pools = Pools::single(bounded("pool", open_writer(connect, options).await?, 1, options));
         return Ok((pools, Direct::Pooled));
     }
     create_folder(connect.get_filename()).map_err(ConnectError::Folder)?;
@@ -48,7 +48,8 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Poo
     let readers = options.max_connections.saturating_sub(1).max(1);
     let file = connect.get_filename().to_owned();
     let reader = pool(options).max_connections(readers).connect_lazy_with(connect.pragma("query_only", "ON"));
-    let pools = Pools::separate(bounded(reader, readers, options), bounded(writer, 1, options));
+    let pools =
+        Pools::separate(bounded("pool_reads", reader, readers, options), bounded("pool_writes", writer, 1, options));
     let open = OpenOptions {
         file: &file,
         is_read_only: url.contains("mode=ro"),
@@ -60,9 +61,9 @@ pub(super) async fn connect(options: &DatabaseOptions, url: &str) -> Result<(Poo
     Ok((pools, Direct::Sqlite(threads)))
 }
 
-fn bounded(pool: SqlitePool, size: u32, options: &DatabaseOptions) -> BoundedPool {
+fn bounded(name: &'static str, pool: SqlitePool, size: u32, options: &DatabaseOptions) -> BoundedPool {
     let connection: DatabaseConnection = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
-    BoundedPool::new(connection, size, options)
+    BoundedPool::new(name, connection, size, options)
 }
 
 /// A pool whose connections neither expire nor are tested before use.

@@ -1,5 +1,8 @@
 //! The end of a turn: storing the result, releasing the conversation, and publishing the last event.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::super::following::stored_answer;
@@ -13,6 +16,7 @@ use crate::conversation::TurnResult;
 use crate::conversation::message::{Part, content, receipts, tool_calls};
 use crate::conversation::turn::{FailureCode, TurnState, Usage};
 use crate::llm::{FinishReason, LlmError};
+use crate::runtime::event_log::{LoggedEvent, TurnEnd};
 
 /// A turn and what has been done in it.
 pub(super) struct TurnRun {
@@ -24,6 +28,8 @@ pub(super) struct TurnRun {
     pub earlier_usage: Usage,
     /// The start of the first attempt.
     pub started_at: DateTime<Utc>,
+    /// The timer's time at the start of this attempt.
+    pub begun: Duration,
 }
 
 impl TurnRun {
@@ -135,8 +141,29 @@ impl TurnRun {
     }
 
     fn publish_end(&mut self, finished: TurnFinished) {
+        self.note_end(&finished);
         self.draft.publish_end(&self.context);
         self.context.publish(TurnEvent::Finished(Box::new(finished)));
+    }
+
+    /// Takes note of the end for operators.
+    fn note_end(&self, TurnFinished { answer, failure }: &TurnFinished) {
+        let Self { context, draft, model, begun, .. } = self;
+        let rounds: HashSet<u8> = draft.parts.iter().filter_map(Part::round).collect();
+        let end = TurnEnd {
+            user: context.owner(),
+            conversation: context.turn.conversation,
+            turn: context.turn.id,
+            state: answer.state,
+            failure: failure.map(|failure| failure.code),
+            provider: model.answered_by.provider.clone(),
+            model: model.answered_by.model.clone(),
+            rounds: rounds.len(),
+            tool_calls: answer.tool_calls.len(),
+            usage: model.usage,
+            duration: context.elapsed().saturating_sub(*begun),
+        };
+        context.ports.events.record(LoggedEvent::TurnEnded(Box::new(end)));
     }
 
     /// Ends a turn that is not running any more: it was stopped through another process, its conversation was deleted, or

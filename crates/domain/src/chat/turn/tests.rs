@@ -4,6 +4,7 @@ mod confirmation;
 mod events;
 mod fixture;
 mod limits;
+mod noted;
 mod provider_data;
 mod resumed;
 mod tokens;

@@ -7,10 +7,11 @@ use std::sync::Once;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use domain::storage::StorageError;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 use tracing::Level;
 
-use crate::tests::support::{Ports, TOKEN, anonymous, json, signed_in};
+use crate::tests::support::{FakeLedger, ME, Ports, TOKEN, anonymous, json, signed_in};
 use crate::{TrustedProxies, TrustedProxy};
 
 thread_local! {
@@ -68,10 +69,64 @@ async fn every_request_is_logged_with_its_id_and_status() {
     let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "INFO").collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     let (line, span) = (&lines[0]["fields"], &lines[0]["span"]);
-    assert_eq!((&line["status"], &span["method"], &span["path"]), (&404.into(), &"GET".into(), &"/nothing".into()));
+    assert_eq!((&line["status"], &span["method"], &line["route"]), (&404.into(), &"GET".into(), &"unmatched".into()));
+    assert_eq!((&line["code"], &line["message"]), (&"NOT_FOUND".into(), &"request completed".into()));
     assert_eq!(span["request_id"], "r-2");
     assert_eq!(span["peer"], "0.0.0.0", "the request has no socket");
     assert!(line["milliseconds"].is_u64());
+}
+
+#[actix_web::test]
+async fn the_log_names_the_route_the_user_and_the_code_and_no_text_of_the_client() {
+    let tasks = "/api/{user_id}/tasks";
+    let method = Method::from_bytes(b"MARKED").unwrap();
+    for (request, route, method, code, user) in [
+        (signed_in(Method::GET, &format!("{tasks}?limit=0&search=marked")), tasks, "GET", "VALIDATION_ERROR", true),
+        (
+            signed_in(Method::GET, "/api/{user_id}/tasks/marked"),
+            "/api/{user_id}/tasks/{task_id}",
+            "GET",
+            "TASK_NOT_FOUND",
+            true,
+        ),
+        (signed_in(method, tasks), tasks, "other", "METHOD_NOT_ALLOWED", false),
+        (anonymous(Method::GET, "/marked/marked?marked=marked"), "unmatched", "GET", "NOT_FOUND", false),
+        (anonymous(Method::GET, "/api/marked/tasks"), tasks, "GET", "UNAUTHORIZED", false),
+    ] {
+        let lines = logged(Ports::new(), request).await;
+        assert!(!lines.to_lowercase().contains("marked"), "{lines}");
+        let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "INFO").collect();
+        let fields = &lines[0]["fields"];
+        assert_eq!((&fields["route"], &fields["code"]), (&route.into(), &code.into()), "{lines:?}");
+        assert_eq!(lines[0]["span"]["method"], method);
+        assert_eq!(fields["user_id"].as_str(), user.then_some(ME), "{lines:?}");
+    }
+}
+
+#[actix_web::test]
+async fn health_checks_and_scrapes_are_logged_at_debug_level() {
+    for path in ["/health", "/health/live", "/metrics", "/metrics/"] {
+        let lines = logged(Ports::new(), anonymous(Method::GET, path)).await;
+        let completed = |level: &str| {
+            parsed(&lines).iter().filter(|line| line["level"] == level && line["fields"]["route"].is_string()).count()
+        };
+        assert_eq!((completed("DEBUG"), completed("INFO")), (1, 0), "{path}: {lines}");
+    }
+}
+
+#[actix_web::test]
+async fn a_stream_is_logged_once_at_its_end() {
+    let mut ports = Ports::new();
+    ports.change_signals.expect_subscribe().returning(|_| stream::empty().boxed());
+    FakeLedger::default().install(&mut ports);
+    let request = signed_in(Method::GET, "/api/{user_id}/events").insert_header(("X-Request-Id", "r-3"));
+    let lines = logged(ports, request).await;
+    let lines: Vec<Value> = parsed(&lines).into_iter().filter(|line| line["level"] == "INFO").collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let (fields, span) = (&lines[0]["fields"], &lines[0]["span"]);
+    assert_eq!((&fields["stream"], &fields["status"]), (&"complete".into(), &200.into()));
+    assert_eq!((&fields["route"], &fields["user_id"]), (&"/api/{user_id}/events".into(), &ME.into()));
+    assert_eq!(span["request_id"], "r-3");
 }
 
 #[actix_web::test]

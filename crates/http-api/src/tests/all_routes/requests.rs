@@ -242,7 +242,7 @@ async fn every_get_route_answers_head() {
         assert!(head, "{method} {path}");
         checked += 1;
     }
-    assert_eq!(checked, 23);
+    assert_eq!(checked, 24);
     let responses = without_rows()
         .send_all([signed_in(Method::HEAD, "/health"), signed_in(Method::HEAD, "/api/{user_id}/tasks/{task_id}")])
         .await;

@@ -52,7 +52,7 @@ fn ids(text: &str) -> Vec<u64> {
 macro_rules! app {
     ($ports:expr) => {{
         let (services, options) = $ports.services();
-        test::init_service(crate::app::app(services, &options, StreamLimit::default())).await
+        test::init_service(crate::app::app(crate::routes::table(), services, &options, StreamLimit::default())).await
     }};
 }
 

@@ -199,7 +199,9 @@ async fn a_running_turn_is_followed_from_its_beginning_and_stopped() {
 async fn a_stopped_plain_response_has_the_status_stopped() {
     let (ports, _) = ports_tracking_turns([Step::Hang]);
     let (services, options) = ports.services();
-    let app = Rc::new(test::init_service(crate::app::app(services, &options, StreamLimit::default())).await);
+    let app = Rc::new(
+        test::init_service(crate::app::app(crate::routes::table(), services, &options, StreamLimit::default())).await,
+    );
     let shared_app = Rc::clone(&app);
     let whole = rt::spawn(async move {
         TestResponse::read(test::call_service(&*shared_app, chat_request(&message()).to_request()).await).await
@@ -260,7 +262,8 @@ async fn streams_of_all_kinds_share_one_limit_and_plain_responses_have_none() {
     let (mut ports, _) = ports_tracking_turns([Step::Hang]);
     FakeLedger::default().install(&mut ports);
     let (services, options) = ports.services();
-    let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
+    let app =
+        test::init_service(crate::app::app(crate::routes::table(), services, &options, StreamLimit::default())).await;
     let events = || signed_in(Method::GET, "/api/{user_id}/events");
     let mut open = Vec::new();
     for request in [streamed(&message()), signed_in(Method::GET, STREAM), signed_in(Method::GET, STREAM)] {
@@ -285,7 +288,8 @@ async fn a_message_whose_stream_is_refused_is_not_stored() {
     let mut ports = ports_with_llm([Step::says("Hello.")]);
     FakeLedger::default().install(&mut ports);
     let (services, options) = ports.services();
-    let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
+    let app =
+        test::init_service(crate::app::app(crate::routes::table(), services, &options, StreamLimit::default())).await;
     let mut open = Vec::new();
     for _ in 0..MAX_STREAMS {
         open.push(StreamReader::open(&app, signed_in(Method::GET, "/api/{user_id}/events")).await);
@@ -314,7 +318,8 @@ async fn a_turn_is_completed_and_stored_after_its_reader_disconnects() {
     });
     ports.conversations = repo;
     let (services, options) = ports.services();
-    let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
+    let app =
+        test::init_service(crate::app::app(crate::routes::table(), services, &options, StreamLimit::default())).await;
     let response = test::call_service(&app, streamed(&message()).to_request()).await;
     let mut body = Box::pin(response.into_body());
     let first = future::poll_fn(|context| body.as_mut().poll_next(context)).await;

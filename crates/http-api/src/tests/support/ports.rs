@@ -18,6 +18,7 @@ use domain::conversation::MockConversationRepo;
 use domain::id::UserId;
 use domain::llm::ScriptedLlm;
 use domain::principal::Scopes;
+use domain::runtime::event_log::RecordedEvents;
 use domain::runtime::rate_limit::{MockRateLimiter, RateDecision};
 use domain::runtime::readiness::MockReadiness;
 use domain::runtime::{Background, Clock, FailureLog, IdGenerator, ManualClock, Timer};
@@ -30,10 +31,11 @@ use domain::user::{MockUserRepo, User};
 use futures_util::future::{self, BoxFuture};
 use uuid::Uuid;
 
+use super::monitor::RecordingMonitor;
 use super::test_response::TestResponse;
 use super::turn_signals::FakeTurnSignals;
 use crate::stream_limit::StreamLimit;
-use crate::{Draining, HttpOptions, Services, TrustedProxies};
+use crate::{Draining, HttpOptions, MetricsAccess, Services, TrustedProxies};
 
 /// Maximum time that a connection waits for a request.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -96,6 +98,7 @@ pub(crate) struct Ports {
     pub(crate) readiness: MockReadiness,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) options: HttpOptions,
+    pub(crate) monitor: Arc<RecordingMonitor>,
 }
 
 impl Ports {
@@ -130,7 +133,9 @@ impl Ports {
                 keep_alive: KEEP_ALIVE,
                 draining: Draining::default(),
                 production: false,
+                metrics: MetricsAccess::Everybody,
             },
+            monitor: Arc::default(),
         };
         ports.tokens.expect_verify().returning(|token| match token {
             TOKEN => Ok(AccessClaims {
@@ -183,6 +188,7 @@ impl Ports {
             limiter: limiter.clone(),
             background: Arc::new(SpawnedTasks),
             failures: Arc::new(NoopFailureLog),
+            events: Arc::new(RecordedEvents::default()),
             clock: clock.clone(),
             timer: timer.clone(),
             ids: ids.clone(),
@@ -203,6 +209,7 @@ impl Ports {
             background: Arc::new(SpawnedTasks),
             signals: Arc::new(FakeTurnSignals::default()),
             failures: Arc::new(NoopFailureLog),
+            events: Arc::new(RecordedEvents::default()),
             clock: clock.clone(),
             timer: timer.clone(),
             ids: ids.clone(),
@@ -219,6 +226,7 @@ impl Ports {
             clock,
             timer,
             ids,
+            monitor: self.monitor,
         };
         (services, self.options)
     }
@@ -236,7 +244,9 @@ impl Ports {
         let requests: Vec<TestRequest> = requests.into_iter().collect();
         async move {
             let (services, options) = self.services();
-            let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
+            let app =
+                test::init_service(crate::app::app(crate::routes::table(), services, &options, StreamLimit::default()))
+                    .await;
             let mut responses = Vec::new();
             for request in requests {
                 responses.push(TestResponse::read(test::call_service(&app, request.to_request()).await).await);
@@ -248,7 +258,9 @@ impl Ports {
     /// Sends requests, and reads the responses after all of them have started.
     pub(crate) async fn send_concurrently(self, requests: impl IntoIterator<Item = TestRequest>) -> Vec<TestResponse> {
         let (services, options) = self.services();
-        let app = test::init_service(crate::app::app(services, &options, StreamLimit::default())).await;
+        let app =
+            test::init_service(crate::app::app(crate::routes::table(), services, &options, StreamLimit::default()))
+                .await;
         let mut started = Vec::new();
         for request in requests {
             started.push(test::call_service(&app, request.to_request()).await);

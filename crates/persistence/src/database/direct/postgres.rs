@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::storage::StorageError;
 use sea_orm::Statement;
-use tokio::sync::Semaphore;
 use tokio_postgres::Error;
 
 use super::connector::Connector;
 use super::driver_connection::{DriverConnection, Failure, Timeouts, in_time, is_outdated, this_thread};
 use super::parameters::Parameters;
 use crate::database::batch::{Batch, Guard, Outcome, Step};
+use crate::database::load::{Load, PoolStatus};
+use crate::database::permits::Permits;
 use crate::database::row::Row;
 use crate::error::postgres_storage;
 
@@ -30,9 +31,11 @@ pub(crate) struct PostgresClients {
     readers: Vec<tokio::sync::Mutex<Option<Arc<DriverConnection>>>>,
     /// Connections for batches that are not in use, the last used at the end.
     idle: Mutex<Vec<DriverConnection>>,
-    writers: Semaphore,
+    writers: Permits,
     /// Reads behind a pooler, which use the connections for batches. Apart, because reads may wait for a lock.
-    pooled_readers: Semaphore,
+    pooled_readers: Permits,
+    /// Reads that share the connections for reads.
+    pipelined: Arc<Load>,
     timeouts: Timeouts,
 }
 
@@ -47,16 +50,27 @@ impl PostgresClients {
     /// Connections are opened on demand.
     pub(crate) fn new(connector: Connector, (readers, writers): (usize, usize), timeouts: Timeouts) -> Self {
         let all = readers + writers;
+        let permits = |name, size: usize| Permits::new(name, u32::try_from(size).unwrap_or(u32::MAX), timeouts.acquire);
         let (readers, pooled_readers, writers) =
             if connector.is_pooled { (0, all / 2, all - all / 2) } else { (readers, 0, writers) };
         Self {
             connector,
             readers: (0..readers).map(|_| tokio::sync::Mutex::new(None)).collect(),
             idle: Mutex::new(Vec::new()),
-            writers: Semaphore::new(writers),
-            pooled_readers: Semaphore::new(pooled_readers),
+            writers: permits("direct_writes", writers),
+            pooled_readers: permits("direct_reads", pooled_readers),
+            pipelined: Arc::default(),
             timeouts,
         }
+    }
+
+    pub(crate) fn status(&self) -> Vec<PoolStatus> {
+        let reads = if self.connector.is_pooled {
+            self.pooled_readers.status()
+        } else {
+            self.pipelined.status("direct_reads", u32::try_from(self.readers.len()).unwrap_or(u32::MAX))
+        };
+        vec![reads, self.writers.status()]
     }
 
     /// Closes every connection that is not in use.
@@ -84,7 +98,9 @@ impl PostgresClients {
             };
         }
         let parameters = Parameters::of(&select);
+        let waiting = self.pipelined.wait();
         let mut connection = in_time(self.timeouts.acquire, self.reader()).await??;
+        let _in_use = waiting.admit();
         let mut is_retry = false;
         loop {
             let Ok(result) = in_time(self.timeouts.response, connection.query(&select.sql, &parameters)).await else {
@@ -112,11 +128,8 @@ impl PostgresClients {
         self.run(&batch.steps, &self.writers, false).await
     }
 
-    async fn run(&self, steps: &[Step], permits: &Semaphore, may_repeat: bool) -> Result<Outcome, StorageError> {
-        let permit = match tokio::time::timeout(self.timeouts.acquire, permits.acquire()).await {
-            Ok(permit) => permit.map_err(|closed| StorageError::Unavailable(closed.into()))?,
-            Err(elapsed) => return Err(StorageError::Exhausted(elapsed.into())),
-        };
+    async fn run(&self, steps: &[Step], permits: &Permits, may_repeat: bool) -> Result<Outcome, StorageError> {
+        let permit = permits.acquire().await?;
         let mut batch_connection = self.batch_connection().await?;
         let outcome = batch_connection.run(steps, may_repeat).await;
         drop(batch_connection);

@@ -22,11 +22,12 @@ use tokio::sync::oneshot;
 
 use crate::database::batch::{Batch, Outcome, Step, StepResult};
 use crate::database::bounded_pool::BoundedPool;
+use crate::database::load::{self, Load, PoolStatus};
 use crate::database::row::{OwnedRow, Row};
 use crate::error::{corrupt, rusqlite_storage, same_kind};
 
 /// Number of threads that read.
-const READERS: usize = 2;
+const READERS: u32 = 2;
 
 /// Maximum number of batches in one transaction.
 const MAX_GROUP: usize = 64;
@@ -43,6 +44,7 @@ struct Job {
     answer: oneshot::Sender<Answer>,
     /// Set by the thread when it begins the batch, or by the caller when it stops waiting, whichever is first.
     is_taken: Arc<AtomicBool>,
+    waiting: load::Waiting,
 }
 
 /// The threads. A message without work ends one of them.
@@ -52,6 +54,8 @@ pub(crate) struct SqliteThreads {
     threads: Mutex<Vec<JoinHandle<()>>>,
     acquire_timeout: Duration,
     response_timeout: Duration,
+    read_load: Arc<Load>,
+    write_load: Arc<Load>,
 }
 
 /// How to open a connection.
@@ -105,7 +109,12 @@ impl SqliteThreads {
         let runtime = Handle::current();
         threads.push(spawn("sqlite-writer", move || thread.run(&runtime))?);
         let (acquire_timeout, threads) = (options.acquire_timeout, Mutex::new(threads));
-        Ok(Self { reads, writes: sender, threads, acquire_timeout, response_timeout })
+        let (read_load, write_load) = <(Arc<Load>, Arc<Load>)>::default();
+        Ok(Self { reads, writes: sender, threads, acquire_timeout, response_timeout, read_load, write_load })
+    }
+
+    pub(crate) fn status(&self) -> Vec<PoolStatus> {
+        vec![self.read_load.status("direct_reads", READERS), self.write_load.status("direct_writes", 1)]
     }
 
     /// Closes the connections after the work that waits, so that the last one of the database removes its WAL file.
@@ -128,7 +137,9 @@ impl SqliteThreads {
         convert: fn(&Row<'_>) -> Result<T, StorageError>,
     ) -> Result<Vec<T>, StorageError> {
         let (answer, answered) = oneshot::channel();
+        let waiting = self.read_load.wait();
         let job = move |connection: &Connection| {
+            let _in_use = waiting.admit();
             // A caller that has gone needs no answer.
             if !answer.is_closed() {
                 drop(answer.send(rows(connection, &select, convert)));
@@ -147,7 +158,7 @@ impl SqliteThreads {
         let is_taken = Arc::new(AtomicBool::new(false));
         // A caller that goes away takes its batch back, if it has not begun.
         let waiting = Waiting(Arc::clone(&is_taken));
-        let job = Job { batch, answer, is_taken };
+        let job = Job { batch, answer, is_taken, waiting: self.write_load.wait() };
         self.writes.send(Some(job)).map_err(|error| StorageError::Unavailable(error.to_string().into()))?;
         let answer = match tokio::time::timeout(self.acquire_timeout, &mut answered).await {
             Err(elapsed) if waiting.give_up() => return Err(StorageError::Exhausted(elapsed.into())),
@@ -226,23 +237,24 @@ impl Writer {
             message
         };
         let waiting = std::iter::from_fn(next).filter(Job::take).take(MAX_GROUP - 1);
-        let mut done: Vec<(oneshot::Sender<Answer>, Answer)> = Vec::new();
+        let mut done: Vec<(oneshot::Sender<Answer>, Answer, load::InUse)> = Vec::new();
         for job in std::iter::once(first).chain(waiting) {
+            let in_use = job.waiting.admit();
             let answer = self.run_job(job.batch);
             let is_rolled_back = self.connection.is_autocommit();
-            done.push((job.answer, answer));
+            done.push((job.answer, answer, in_use));
             // SQLite ends the whole transaction on some errors, as that of a full disk.
             if is_rolled_back {
                 break;
             }
         }
         let committed = if self.connection.is_autocommit() {
-            let failed = done.last().and_then(|(_, answer)| answer.as_ref().err()).map(same_kind);
+            let failed = done.last().and_then(|(_, answer, _)| answer.as_ref().err()).map(same_kind);
             Err(failed.unwrap_or_else(|| StorageError::Other("the transaction has ended".into())))
         } else {
             self.execute("COMMIT").inspect_err(|_| self.roll_back())
         };
-        for (sender, answer) in done {
+        for (sender, answer, _in_use) in done {
             let answer = match (&committed, answer) {
                 (Err(error), Ok(Outcome::Committed(_))) => Err(same_kind(error)),
                 (_, answer) => answer,

@@ -20,6 +20,7 @@ use crate::id::{TurnId, UserId};
 use crate::llm::ScriptedLlm;
 use crate::page::Page;
 use crate::principal::Scopes;
+use crate::runtime::event_log::RecordedEvents;
 use crate::runtime::{Background, ManualClock, MockFailureLog, MockIdGenerator};
 use crate::tool::{MockToolExecutor, ResolvedCall, ToolOutcome};
 
@@ -214,6 +215,7 @@ pub(super) fn ports(conversations: MockConversationRepo, llm: Arc<ScriptedLlm>, 
         background: Arc::new(TokioBackground),
         signals: Arc::new(RecordedSignals::default()),
         failures: Arc::new(failures),
+        events: Arc::new(RecordedEvents::default()),
         clock: clock.clone(),
         timer: clock,
         ids: Arc::new(ids),
