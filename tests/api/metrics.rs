@@ -3,6 +3,7 @@
 mod exposition;
 mod names;
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -37,7 +38,9 @@ async fn use_everything(app: &TestApp, provider: &FakeProvider) -> anyhow::Resul
     wait_until("the stream is closed", closed).await
 }
 
-const ONE_MESSAGE: [&str; 2] = ["--chat-requests-per-minute", "1"];
+/// One message a minute, counted here because nothing listens at the URL.
+const ONE_MESSAGE: [&str; 6] =
+    ["--chat-requests-per-minute", "1", "--redis-url", "redis://127.0.0.1:1", "--rate-limit-fallback", "local"];
 
 on_both_databases! {
     async fn families_have_the_listed_names_and_types(
@@ -73,13 +76,13 @@ fn promtool(arguments: &[&str], input: Option<&str>) -> anyhow::Result<()> {
         .spawn();
     let mut child = match child {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("SKIPPED: promtool is not installed");
+            writeln!(std::io::stderr(), "SKIPPED (no promtool): {arguments:?}")?;
             return Ok(());
         }
         child => child?,
     };
     let mut stdin = child.stdin.take().context("no stdin")?;
-    std::io::Write::write_all(&mut stdin, input.unwrap_or_default().as_bytes())?;
+    stdin.write_all(input.unwrap_or_default().as_bytes())?;
     drop(stdin);
     let output = child.wait_with_output()?;
     let errors = String::from_utf8_lossy(&output.stderr);

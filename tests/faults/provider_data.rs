@@ -24,7 +24,7 @@ async fn start(database: &TestDatabase, assistant: &[&str]) -> anyhow::Result<St
     let overrides = Overrides { cheap_passwords: true, ..Overrides::default() };
     let application = Application::build(settings, overrides).await?;
     let address = application.address();
-    tokio::spawn(application.run_until_stopped(std::future::pending()));
+    tokio::spawn(application.run_until_stopped(futures_util::stream::pending()));
     Ok(address)
 }
 

@@ -25,7 +25,7 @@ use crate::settings::{
     AssistantChoice, DatabaseSettings, Environment, Fallback, ListenAddress, MonitoringSettings, Settings,
 };
 use crate::shutdown::{ShutdownTimeouts, StopSignal};
-use crate::wiring::{self, Wired};
+use crate::wiring::{self, Chosen, Wired};
 use crate::{followed_sessions, readiness::DatabaseReadiness, upkeep};
 
 /// Replacements that tests use for what the settings select.
@@ -75,10 +75,11 @@ impl Application {
         let metrics = Metrics::new().context("cannot create the metrics")?;
         let assistant: Arc<dyn LlmClient> = match overrides.assistant {
             Some(assistant) => Arc::new(ObservedLlm::new(assistant, metrics.clone(), timer.clone())),
-            None => wiring::assistant(&settings.assistant, &derived.assistant, timer.clone(), &metrics)?,
+            None => wiring::assistant(&settings.assistant, &derived.assistant, &timer, &metrics)?,
         };
         let cost = if overrides.cheap_passwords { Argon2Cost::CHEAPEST } else { Argon2Cost::OWASP };
         let started = Started::new(&settings, &derived.assistant, assistant.as_ref());
+        let chosen = Chosen { database: database.clone(), assistant, clock, timer, cost, metrics };
         let Wired {
             services,
             system,
@@ -89,7 +90,7 @@ impl Application {
             instance,
             readiness,
             shared_limiter,
-        } = wiring::wire(&settings, &derived, &database, assistant, clock, timer, cost, &metrics)?;
+        } = wiring::wire(&settings, &derived, chosen)?;
         // With pending migrations the table of turns may be missing; `/health/ready` reports them.
         if migrations::pending(&database.connection_for_status().await?).await? == 0 {
             upkeep::at_start(system.as_ref(), upkeep.clock.as_ref(), &instance).await;

@@ -21,7 +21,7 @@ use model::{ModelMetrics, SECONDS};
 #[cfg(target_os = "linux")]
 pub(crate) use process::process;
 use reading::Reading;
-pub(crate) use sources::{breaker, build, database, runtime};
+pub(crate) use sources::{breaker, build, database, runtime, shared_limiter};
 
 /// The metrics of one application. Clones share them.
 #[derive(Clone)]

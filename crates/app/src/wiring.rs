@@ -53,17 +53,19 @@ pub(crate) struct Wired {
     pub shared_limiter: Option<RedisRateLimiter>,
 }
 
+/// The adapters that exist before the wiring, because tests replace some of them.
+pub(crate) struct Chosen {
+    pub database: Database,
+    pub assistant: Arc<dyn LlmClient>,
+    pub clock: Arc<dyn Clock>,
+    pub timer: Arc<dyn Timer>,
+    pub cost: Argon2Cost,
+    pub metrics: Metrics,
+}
+
 /// Creates all adapters and services.
-pub(crate) fn wire(
-    settings: &Settings,
-    derived: &DerivedSettings,
-    database: &Database,
-    assistant: Arc<dyn LlmClient>,
-    clock: Arc<dyn Clock>,
-    timer: Arc<dyn Timer>,
-    cost: Argon2Cost,
-    metrics: &Metrics,
-) -> anyhow::Result<Wired> {
+pub(crate) fn wire(settings: &Settings, derived: &DerivedSettings, chosen: Chosen) -> anyhow::Result<Wired> {
+    let Chosen { database, assistant, clock, timer, cost, metrics } = chosen;
     let ids: Arc<dyn IdGenerator> = Arc::new(UuidGenerator);
     let background = Arc::new(BackgroundTasks::new(tokio::runtime::Handle::current()));
     let (turn_signals, change_signals) = (LocalTurnSignals::default(), LocalChangeSignals::default());
@@ -151,12 +153,7 @@ pub(crate) fn wire(
         ids,
         monitor: Arc::new(HttpMonitor::new(metrics.clone())),
     };
-    metrics::database(metrics, database)?;
-    metrics::runtime(metrics, turn_signals.clone(), change_signals.clone(), background.clone())?;
-    metrics::build(metrics, database.backend_name())?;
-    #[cfg(target_os = "linux")]
-    metrics::process(metrics)?;
-    Ok(Wired {
+    let wired = Wired {
         services,
         system,
         upkeep,
@@ -166,7 +163,22 @@ pub(crate) fn wire(
         instance,
         readiness,
         shared_limiter,
-    })
+    };
+    add_readings(&metrics, &database, &wired)?;
+    Ok(wired)
+}
+
+/// Adds the metrics that are read where their values are kept.
+fn add_readings(metrics: &Metrics, database: &Database, wired: &Wired) -> anyhow::Result<()> {
+    metrics::database(metrics, database)?;
+    metrics::runtime(metrics, wired.turn_signals.clone(), wired.change_signals.clone(), wired.background.clone())?;
+    metrics::build(metrics, database.backend_name())?;
+    if let Some(limiter) = &wired.shared_limiter {
+        metrics::shared_limiter(metrics, limiter)?;
+    }
+    #[cfg(target_os = "linux")]
+    metrics::process(metrics)?;
+    Ok(())
 }
 
 /// Creates the limiter that counts at `REDIS_URL`, if that is set. Sends nothing.
@@ -185,7 +197,7 @@ fn shared_limiter(
         retry_interval: RedisOptions::RETRY_INTERVAL,
         check_interval: RedisOptions::CHECK_INTERVAL,
     };
-    RedisRateLimiter::new(options, timer).map(Some).context("REDIS_URL")
+    RedisRateLimiter::new(&options, timer).map(Some).context("REDIS_URL")
 }
 
 /// 0 is no limit.
@@ -221,7 +233,7 @@ pub(crate) fn identity_provider(
 pub(crate) fn assistant(
     settings: &AssistantSettings,
     choice: &AssistantChoice,
-    timer: Arc<dyn Timer>,
+    timer: &Arc<dyn Timer>,
     metrics: &Metrics,
 ) -> anyhow::Result<Arc<dyn LlmClient>> {
     let observed = |client: Arc<dyn LlmClient>| -> Arc<dyn LlmClient> {

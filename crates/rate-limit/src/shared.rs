@@ -44,7 +44,7 @@ struct Inner {
 /// [`RateLimitFallback`] with the counts that it needs.
 enum Fallback {
     Allow,
-    Local(GovernorRateLimiter),
+    Local(Box<GovernorRateLimiter>),
     Refuse,
 }
 
@@ -53,16 +53,16 @@ impl RedisRateLimiter {
     ///
     /// # Errors
     /// [`RedisOptionsError`] if the file with the certificates cannot be read.
-    pub fn new(options: RedisOptions, timer: &Arc<dyn Timer>) -> Result<Self, RedisOptionsError> {
+    pub fn new(options: &RedisOptions, timer: &Arc<dyn Timer>) -> Result<Self, RedisOptionsError> {
         let fallback = match options.fallback {
             RateLimitFallback::Allow => Fallback::Allow,
-            RateLimitFallback::Local => Fallback::Local(GovernorRateLimiter::new(options.limits, timer)),
+            RateLimitFallback::Local => Fallback::Local(Box::new(GovernorRateLimiter::new(options.limits, timer))),
             RateLimitFallback::Refuse => Fallback::Refuse,
         };
         Ok(Self(Arc::new(Inner {
             limits: options.limits.map(|limit| limit),
             keys: KeyNames::new(&options.key_secret),
-            connection: Connection::new(&options)?,
+            connection: Connection::new(options)?,
             fallback,
             undecided: AtomicU64::new(0),
         })))

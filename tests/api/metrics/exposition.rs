@@ -24,7 +24,7 @@ impl Exposition {
         for line in text.lines() {
             if let Some(declared) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = declared.split_once(' ').context("no type")?;
-                family = name.to_owned();
+                name.clone_into(&mut family);
                 ensure!(types.insert(family.clone(), kind.to_owned()).is_none(), "{name} twice");
             } else if !line.starts_with('#') {
                 let sample = Sample::parse(line).with_context(|| line.to_owned())?;

@@ -25,6 +25,8 @@ const FAMILIES: &[(&str, &str, &[&str])] = &[
     ("doable_model_calls_total", "counter", &["model", "provider", "result"]),
     ("doable_model_first_token_seconds", "histogram", &["model", "provider"]),
     ("doable_model_tokens_total", "counter", &["direction", "model", "provider"]),
+    ("doable_rate_limit_fallbacks_total", "counter", &[]),
+    ("doable_rate_limit_redis_up", "gauge", &[]),
     ("doable_rate_limit_refusals_total", "counter", &["policy"]),
     ("doable_sign_in_failures_total", "counter", &["reason", "way"]),
     ("doable_tool_calls_total", "counter", &["result", "tool"]),

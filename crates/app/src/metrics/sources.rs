@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use llm::{BreakerState, ResilientClient};
 use persistence::{Database, PoolStatus};
+use rate_limit::RedisRateLimiter;
 
 use super::Metrics;
 use super::reading::{Kind, Reading};
@@ -97,6 +98,19 @@ pub(crate) fn runtime(
         metrics.read(Reading::single(Kind::Gauge, name, help, value)?)?;
     }
     Ok(())
+}
+
+/// Adds whether the counts of `limiter` are reached, and how often they were not.
+pub(crate) fn shared_limiter(metrics: &Metrics, limiter: &RedisRateLimiter) -> Result<(), prometheus::Error> {
+    let (connected, decisions) = (limiter.clone(), limiter.clone());
+    let help = "Whether the counts of rate limits at REDIS_URL are reached.";
+    metrics.read(Reading::single(Kind::Gauge, "doable_rate_limit_redis_up", help, move || {
+        Some(if connected.is_connected() { 1.0 } else { 0.0 })
+    })?)?;
+    let help = "Actions that RATE_LIMIT_FALLBACK has decided, because the counts at REDIS_URL were not reached.";
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+    let fallbacks = move || Some(decisions.decisions_without_redis() as f64);
+    metrics.read(Reading::single(Kind::Counter, "doable_rate_limit_fallbacks_total", help, fallbacks)?)
 }
 
 /// Adds the version of this build, with the value 1.

@@ -1,8 +1,11 @@
 //! Logs and counts the events that operators see.
 
+use domain::conversation::turn::FailureCode;
 use domain::runtime::event_log::{EventLog, LoggedEvent, TurnEnd};
+use tracing::Span;
 use tracing::field::display;
 
+use super::spans;
 use crate::metrics::Metrics;
 
 /// Logs events in the span of the request that caused them, and counts them.
@@ -28,7 +31,11 @@ impl EventLog for ObservedEvents {
 
 impl ObservedEvents {
     fn turn_ended(&self, end: &TurnEnd) {
-        let failure = end.failure.map(|code| code.as_str());
+        let failure = end.failure.map(FailureCode::as_str);
+        if let Some(code) = failure {
+            // The current span is the turn's, if the request is traced.
+            spans::fail(&Span::current(), code);
+        }
         let (state, seconds) = (end.state.as_str(), end.duration.as_secs_f64());
         self.0.turns.with_label_values(&[end.provider.as_str(), state, failure.unwrap_or_default()]).inc();
         self.0.turn_duration.with_label_values(&[end.provider.as_str()]).observe(seconds);

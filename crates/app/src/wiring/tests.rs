@@ -16,9 +16,10 @@ fn assistant_of(variables: &[(&str, &str)]) -> Arc<dyn LlmClient> {
 }
 
 fn assistant_with(variables: &[(&str, &str)], timer: Arc<ManualClock>) -> Arc<dyn LlmClient> {
+    let timer: Arc<dyn Timer> = timer;
     let cli = Cli::read(["app"], &variables.iter().copied().collect()).map_err(|error| error.to_string()).unwrap();
     let choice = cli.settings.derive().unwrap().assistant;
-    assistant(&cli.settings.assistant, &choice, timer, &Metrics::new().unwrap()).unwrap()
+    assistant(&cli.settings.assistant, &choice, &timer, &Metrics::new().unwrap()).unwrap()
 }
 
 const COHERE: [(&str, &str); 2] = [("COHERE_API_KEY", "c-key"), ("COHERE_BASE_URL", "http://127.0.0.1:1")];

@@ -261,6 +261,10 @@ async fn the_call_of_a_model_has_its_usage_and_the_reason_of_a_failure() -> anyh
     expect_attributes(refused, &[("error.type", "unauthorized")])?;
     let is_error = |span: &Span| span.status.as_ref().is_some_and(|status| status.code() == SpanStatus::Error);
     ensure!(is_error(refused) && !is_error(answered), "{refused:?}");
+    let turns = spans.named("turn");
+    let [answered, failed] = *turns else { bail!("{:?}", spans.names()) };
+    ensure!(is_error(failed) && !is_error(answered), "{turns:?}");
+    expect_attributes(failed, &[("error.type", "unauthorized")])?;
     let failed = spans.named(CHAT).into_iter().find(|span| is_error(span)).context("no failed request")?;
     expect_attributes(failed, &[("http.response.status_code", "502"), ("error.type", "502")])?;
     for request in collector.received() {

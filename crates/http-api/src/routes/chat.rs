@@ -11,6 +11,7 @@ use domain::principal::Principal;
 use domain::runtime::Timer;
 use serde::Serialize;
 use tracing::Instrument as _;
+use tracing::field::Empty;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -112,7 +113,7 @@ pub(crate) async fn send(
     ChatSubmission { message, streamed }: ChatSubmission,
 ) -> Result<HttpResponse, ApiError> {
     // In traces. The turn continues in it if the client disconnects.
-    let span = tracing::info_span!(target: "otel", "turn");
+    let span = tracing::info_span!(target: "otel", "turn", "error.type" = Empty, otel.status_code = Empty);
     if streamed {
         let permit = limit.acquire(principal.user)?;
         let turn = chat.stream(&principal, &id, message).instrument(span).await?;

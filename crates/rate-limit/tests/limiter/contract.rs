@@ -123,9 +123,9 @@ async fn users_networks_accounts_and_kinds_are_counted_separately(subject: Subje
         (peer(2), minute("sign-in-peer")),
         (registration(), minute("registration")),
         (account("ada@example.com"), RatePolicy { name: "sign-in-account", quota: 100, window: MINUTE * 10 }),
-        (account_from("Ada@example.com", "192.0.2.1"), passwords("sign-in-account-peer")),
-        (account_from("ada@example.com", "192.0.2.2"), passwords("sign-in-account-peer")),
-        (account_from("bob@example.com", "192.0.2.1"), passwords("sign-in-account-peer")),
+        (account_from("Ada@example.com", [192, 0, 2, 1]), passwords("sign-in-account-peer")),
+        (account_from("ada@example.com", [192, 0, 2, 2]), passwords("sign-in-account-peer")),
+        (account_from("bob@example.com", [192, 0, 2, 1]), passwords("sign-in-account-peer")),
         (RateKey::SignInAccountPeer(NormalizedText::new("ada@example.com"), None), passwords("sign-in-account-peer")),
         (own_password(1), passwords("own-password")),
         (own_password(2), passwords("own-password")),
@@ -135,7 +135,7 @@ async fn users_networks_accounts_and_kinds_are_counted_separately(subject: Subje
         assert!(matches!(refused, RateDecision::Refused { policy: actual, .. } if actual == policy), "{refused:?}");
         subject.assert_time(retry_after(refused), policy.window / policy.quota);
     }
-    assert_eq!(subject.take_all(&account_from("ada@EXAMPLE.com", "::ffff:192.0.2.1")).await, 0);
+    assert_eq!(subject.take_all(&account_from("ada@EXAMPLE.com", [0, 0, 0, 0, 0, 0xffff, 0xc000, 0x201])).await, 0);
     Ok(())
 }
 
@@ -181,9 +181,14 @@ async fn any_number_of_successes_does_not_restore_failures(subject: Subject) -> 
 }
 
 async fn a_quota_of_zero_disables_all_limits(subject: Subject) -> anyhow::Result<()> {
-    for key in
-        [chat(1), api(1), account("ada@example.com"), account_from("ada@example.com", "::1"), peer(1), registration()]
-    {
+    for key in [
+        chat(1),
+        api(1),
+        account("ada@example.com"),
+        account_from("ada@example.com", [0, 0, 0, 0, 0, 0, 0, 1]),
+        peer(1),
+        registration(),
+    ] {
         for _ in 0..200 {
             assert_eq!(subject.take(&key).await, RateDecision::Unlimited);
         }
@@ -196,8 +201,8 @@ async fn a_quota_of_zero_disables_all_limits(subject: Subject) -> anyhow::Result
 /// Checks that of 100 actions, of which one is restored every 6 s, as many were taken as the time allows.
 #[track_caller]
 fn assert_hundred(subject: &Subject, taken: u32) {
-    let restored = u32::try_from(subject.elapsed().as_secs() / 6).unwrap();
-    assert!((100..=100 + restored).contains(&taken), "{taken}, {restored} restored");
+    let restored = subject.elapsed().as_secs() / 6;
+    assert!((100..=100 + restored).contains(&u64::from(taken)), "{taken}, {restored} restored");
 }
 
 async fn concurrent_actions_do_not_exceed_the_quota(subject: Subject) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use test_database::RedisServer;
 use tokio::task::JoinHandle;
 
 /// Maximum time until something happens that does.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A secret that the limiters of a test share.
 pub const SECRET: [u8; 32] = [7; 32];
@@ -39,7 +39,7 @@ pub struct Connected {
 impl Connected {
     /// Starts a limiter, and waits until its first attempt to connect has ended.
     pub async fn start(options: RedisOptions) -> anyhow::Result<Self> {
-        let limiter = RedisRateLimiter::new(options, &(Arc::<ManualClock>::default() as Arc<_>))?;
+        let limiter = RedisRateLimiter::new(&options, &(Arc::<ManualClock>::default() as Arc<_>))?;
         let task = tokio::spawn(limiter.clone().stay_connected());
         tokio::time::timeout(PATIENCE, limiter.attempted()).await?;
         Ok(Self { limiter, task })

@@ -55,7 +55,7 @@ async fn limits_that_differ_are_applied_to_the_same_counts() -> anyhow::Result<(
 #[tokio::test]
 async fn every_key_expires_by_the_time_that_its_quota_is_restored_and_names_nobody() -> anyhow::Result<()> {
     let Some(shared) = SharedLimiter::start_or_skip("every_key_expires", limits(20)).await? else { return Ok(()) };
-    for key in [chat(1), account("ada@example.com"), account_from("ada@example.com", "192.0.2.1"), peer(1)] {
+    for key in [chat(1), account("ada@example.com"), account_from("ada@example.com", [192, 0, 2, 1]), peer(1)] {
         shared.take(&key).await.permitted()?;
     }
     take_all(&shared.limiter, &own_password(1)).await;

@@ -116,8 +116,8 @@ pub fn account(email: &str) -> RateKey {
     RateKey::SignInAccount(NormalizedText::new(email))
 }
 
-pub fn account_from(email: &str, network: &str) -> RateKey {
-    RateKey::SignInAccountPeer(NormalizedText::new(email), Some(network.parse::<IpAddr>().unwrap().into()))
+pub fn account_from(email: &str, network: impl Into<IpAddr>) -> RateKey {
+    RateKey::SignInAccountPeer(NormalizedText::new(email), Some(network.into().into()))
 }
 
 /// A key with a /64 of its own for each number.

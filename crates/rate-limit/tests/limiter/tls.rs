@@ -21,13 +21,12 @@ fn create_certificates(folder: &Path, test: &str) -> anyhow::Result<bool> {
     let signed =
         ["-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=server", "-CA", "ca.pem", "-CAkey", "ca.key"];
     for arguments in [authority.to_vec(), [&signed[..], &names].concat()] {
-        match Command::new("openssl").arg("req").args(key).args(arguments).current_dir(folder).output() {
-            Ok(output) => ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-            Err(_) => {
-                writeln!(std::io::stderr(), "SKIPPED (no openssl): {test}")?;
-                return Ok(false);
-            }
-        }
+        let Ok(output) = Command::new("openssl").arg("req").args(key).args(arguments).current_dir(folder).output()
+        else {
+            writeln!(std::io::stderr(), "SKIPPED (no openssl): {test}")?;
+            return Ok(false);
+        };
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(true)
 }
@@ -53,7 +52,7 @@ async fn a_server_with_tls_is_used_if_a_trusted_authority_signed_its_certificate
         assert_eq!(limiter.take(&own_password(1)).await.is_counted(), is_trusted, "{url}");
     }
     let missing = options(&format!("{url}?ssl_ca_certs={path}/missing"), limits(20), RateLimitFallback::Allow)?;
-    let error = RedisRateLimiter::new(missing, &(std::sync::Arc::<domain::runtime::ManualClock>::default() as _));
+    let error = RedisRateLimiter::new(&missing, &(std::sync::Arc::<domain::runtime::ManualClock>::default() as _));
     let error = error.err().map(|error| error.to_string()).unwrap_or_default();
     ensure!(error.contains("/missing cannot be read"), "{error}");
     Ok(())

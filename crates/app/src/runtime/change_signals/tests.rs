@@ -125,7 +125,7 @@ async fn a_changed_head_wakes_within_two_seconds_and_an_unchanged_one_does_not()
     let _poller = tokio::spawn(signals.clone().poll(system));
     // The first poll cannot tell whether entries were added since the subscription.
     assert_eq!((changed.next().await, unchanged.next().await), (Some(()), Some(())));
-    let started = Instant::now();
+    let started = tokio::time::Instant::now();
     assert_eq!(changed.next().await, Some(()));
     assert!(started.elapsed() <= Duration::from_secs(2), "{:?}", started.elapsed());
     advance(5).await;

@@ -1,6 +1,7 @@
 //! A collector that takes traces by OTLP over HTTP.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data, PayloadConfig};
@@ -129,5 +130,9 @@ pub fn is_number(span: &Span, key: &str) -> bool {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
 }

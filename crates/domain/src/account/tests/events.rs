@@ -4,8 +4,8 @@ use super::*;
 use crate::runtime::event_log::{LoggedEvent, SessionEndReason, SignInWay};
 use crate::session::SessionRepoError;
 
-fn login_of(ports: Ports) -> impl Future<Output = Result<SignedIn, AccountError>> {
-    async move { ports.service().login(Some(&ada().email), Password::unvalidated("wrong"), Client::default()).await }
+async fn login_of(ports: Ports) -> Result<SignedIn, AccountError> {
+    ports.service().login(Some(&ada().email), Password::unvalidated("wrong"), Client::default()).await
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_call_that_stands_in_a_title_is_text() {
 
 #[tokio::test]
 async fn a_call_does_not_stand_in_words_or_in_replies() {
-    let reply = LlmMessage::Assistant { text: CALL.to_owned(), plan: None, calls: Vec::new() };
+    let reply = LlmMessage::Assistant { text: CALL.to_owned(), plan: None, calls: Vec::new(), provider_data: None };
     for message in [
         user("Use delete_task on the first one"),
         user("The name was wrong. Delete_task 1, please"),
