@@ -44,6 +44,7 @@ pub async fn doctor(settings: &Settings) -> io::Result<bool> {
     if let Some(derived) = &derived {
         services::check_provider(&mut report, &settings.assistant, &derived.assistant).await;
         services::check_sign_in(&mut report, derived).await;
+        services::check_rate_limits(&mut report, &settings.limits).await;
     }
     // The types keep secrets out; this is the second line of defence, as in the log.
     io::stdout().write_all(redacted(&report.to_string()).as_bytes())?;

@@ -19,7 +19,7 @@ use domain::system::SystemRepo;
 use domain::task::TaskService;
 use domain::tool::TaskTools;
 use http_api::Services;
-use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer, JwtSecret, OidcOptions, OidcProvider};
+use identity::{Argon2Cost, Argon2Hasher, HashingLimits, JwtIssuer, OidcOptions, OidcProvider};
 use llm::{Cohere, CohereClient, FallbackClient, OpenAiClient, ResilienceOptions, ResilientClient, Timeouts};
 use persistence::{
     Database, SeaApiTokenRepo, SeaChangeRepo, SeaConversationRepo, SeaSessionRepo, SeaSystemRepo, SeaTaskRepo,
@@ -87,7 +87,7 @@ pub(crate) fn wire(settings: &Settings, derived: &DerivedSettings, chosen: Chose
     let users = Arc::new(SeaUserRepo::new(database.clone()));
     let system = Arc::new(SeaSystemRepo::new(database.clone()));
     let readiness = DatabaseReadiness::new(database.clone());
-    let shared_limiter = shared_limiter(&settings.limits, &secret, &timer)?;
+    let shared_limiter = shared_limiter(&settings.limits, secret.derive_key("rate limits"), &timer)?;
     let limiter: Arc<dyn RateLimiter> = match &shared_limiter {
         Some(limiter) => Arc::new(limiter.clone()),
         None => Arc::new(GovernorRateLimiter::new(rate_limits(&settings.limits), &timer)),
@@ -182,9 +182,9 @@ fn add_readings(metrics: &Metrics, database: &Database, wired: &Wired) -> anyhow
 }
 
 /// Creates the limiter that counts at `REDIS_URL`, if that is set. Sends nothing.
-fn shared_limiter(
+pub(crate) fn shared_limiter(
     settings: &LimitSettings,
-    secret: &JwtSecret,
+    key_secret: [u8; 32],
     timer: &Arc<dyn Timer>,
 ) -> anyhow::Result<Option<RedisRateLimiter>> {
     let Some(url) = settings.redis_url.clone() else { return Ok(None) };
@@ -192,7 +192,7 @@ fn shared_limiter(
         url,
         limits: rate_limits(settings),
         fallback: settings.rate_limit_fallback,
-        key_secret: secret.derive_key("rate limits"),
+        key_secret,
         deadline: RedisOptions::DEADLINE,
         retry_interval: RedisOptions::RETRY_INTERVAL,
         check_interval: RedisOptions::CHECK_INTERVAL,

@@ -8,7 +8,7 @@ use domain::runtime::{Clock, IdGenerator as _, Timer, with_causes};
 
 use crate::application::public_part;
 use crate::runtime::{SystemClock, TokioTimer, UuidGenerator};
-use crate::settings::{AssistantChoice, AssistantSettings, DerivedSettings, ModelSettings};
+use crate::settings::{AssistantChoice, AssistantSettings, DerivedSettings, LimitSettings, ModelSettings};
 use crate::wiring;
 
 use super::report::Report;
@@ -75,6 +75,30 @@ async fn ask(client: &dyn LlmClient) -> Result<(), LlmError> {
         tools: Vec::new().into(),
     };
     collect(client.respond(request).await?).await.map(drop)
+}
+
+/// Connects to the counts of rate limits and asks for one, as the server does.
+pub(super) async fn check_rate_limits(report: &mut Report, settings: &LimitSettings) {
+    let Some(url) = &settings.redis_url else {
+        return report.good("rate limits", "each process counts for itself (REDIS_URL is not set)");
+    };
+    let timer: Arc<dyn Timer> = Arc::new(TokioTimer::default());
+    // Any secret will do, because no action is counted.
+    let limiter = match wiring::shared_limiter(settings, [0; 32], &timer) {
+        Ok(Some(limiter)) => limiter,
+        Ok(None) => return,
+        Err(error) => return report.problem("rate limits", format!("{error:#}"), "Correct REDIS_URL."),
+    };
+    let connecting = tokio::spawn(limiter.clone().stay_connected());
+    limiter.attempted().await;
+    connecting.abort();
+    if limiter.is_connected() {
+        report.good("rate limits", format!("{} keeps the counts", url.description()));
+    } else {
+        let advice = "Start the server, or correct host, port and password in REDIS_URL. docs/operations/rate-limits.md lists \
+                      the rights that its user needs; the log of `app` has the server's own words.";
+        report.problem("rate limits", format!("{} cannot be used", url.description()), advice);
+    }
 }
 
 /// Begins a sign-in that nobody continues: that fetches and checks the provider's metadata and keys.

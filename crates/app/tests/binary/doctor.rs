@@ -290,6 +290,13 @@ fn the_address_is_not_of_this_machine() -> anyhow::Result<()> {
     Diagnosis::expect_problem("a foreign address", &[("HOST", "192.0.2.1")], "port", &words)
 }
 
+#[test]
+fn the_counts_of_rate_limits_are_not_reached() -> anyhow::Result<()> {
+    let redis = format!("redis://:hunter2@{}", unused_address()?);
+    let words = ["cannot be used", "REDIS_URL"];
+    Diagnosis::expect_problem("Redis is down", &[("REDIS_URL", &redis)], "rate limits", &words)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_issuer_of_the_sign_in_is_wrong() -> anyhow::Result<()> {
     let openid = OpenIdServer::start().await?;

@@ -133,7 +133,6 @@ async fn unknown_paths_are_not_found() {
         "/health//",
         "/docs//",
         "/openapi.yaml",
-        "/metrics",
         "/api/{user_id}/tasks//",
         "/api/{user_id}/tasks/{task_id}/complete//",
         "/api/{user_id}",

@@ -198,7 +198,7 @@ async fn a_repeated_request_gets_the_stored_answer_without_a_model_call() {
 }
 
 #[tokio::test]
-async fn a_turn_of_another_process_is_followed_by_polling_storage() {
+async fn a_turn_of_another_process_is_followed_by_reading_storage_at_each_signal() {
     let mut repo = MockConversationRepo::new();
     let turn = Turn {
         id: Uuid::from_u128(1).into(),
@@ -235,8 +235,7 @@ async fn a_turn_of_another_process_is_followed_by_polling_storage() {
         };
         Ok(StoredAnswer { turn: turn.clone(), message, usage: Usage::default(), error_code: None })
     });
-    let base = ports(repo, Arc::new(ScriptedLlm::new([])), idle());
-    let service = service(skipping(std::time::Duration::from_millis(500), base));
+    let service = service(ports(repo, Arc::new(ScriptedLlm::new([])), idle()));
     let events = service.follow(&principal(), Uuid::from_u128(2).into()).await.unwrap().unwrap();
     let events: Vec<_> = futures_util::StreamExt::collect(events).await;
     let texts = events.iter().filter_map(|event| match event {
