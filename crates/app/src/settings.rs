@@ -384,7 +384,7 @@ pub struct ProcessSettings {
 
     /// Log filter in the directives of tracing, such as info,llm=trace; overrides DEBUG. Libraries never log below info
     #[arg(long, env = "RUST_LOG", value_name = "DIRECTIVES", global = true)]
-    #[arg(value_parser = Parse(value::log_filter))]
+    #[arg(value_parser = Parse(monitoring::log_filter))]
     pub rust_log: Option<LogFilter>,
 }
 

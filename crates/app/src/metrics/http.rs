@@ -1,12 +1,7 @@
 //! Metrics of requests and streams.
 
-use std::error::Error;
-use std::sync::Arc;
-
-use http_api::{FinishedRequest, Monitor, StreamEnding};
 use prometheus::{HistogramVec, IntCounterVec, IntGauge, Registry};
 
-use super::Metrics;
 use super::families::{counters, gauge, histograms};
 
 /// Upper bounds in seconds: a read takes about 0.1 ms, a sign-in 50 ms, and a turn minutes.
@@ -14,11 +9,11 @@ const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 
 /// Requests and streams. The routes are those of the route table.
 pub(crate) struct HttpMetrics {
-    in_flight: IntGauge,
-    requests: IntCounterVec,
-    duration: HistogramVec,
-    open_streams: IntGauge,
-    streams: IntCounterVec,
+    pub(super) in_flight: IntGauge,
+    pub(super) requests: IntCounterVec,
+    pub(super) duration: HistogramVec,
+    pub(super) open_streams: IntGauge,
+    pub(super) streams: IntCounterVec,
 }
 
 impl HttpMetrics {
@@ -45,44 +40,5 @@ impl HttpMetrics {
             open_streams: gauge(registry, "doable_http_streams_open", "Open streams of events and turns.")?,
             streams: counters(registry, "doable_http_streams_total", "Ended streams.", &["route", "ending"])?,
         })
-    }
-}
-
-/// [`Monitor`] that counts in these metrics.
-pub(crate) struct HttpMonitor {
-    metrics: Metrics,
-    http: Arc<HttpMetrics>,
-}
-
-impl HttpMonitor {
-    /// Counts in `metrics`.
-    pub fn new(metrics: Metrics) -> Self {
-        Self { http: metrics.http.clone(), metrics }
-    }
-}
-
-impl Monitor for HttpMonitor {
-    fn request_started(&self) {
-        self.http.in_flight.inc();
-    }
-
-    fn request_finished(&self, request: &FinishedRequest<'_>) {
-        let FinishedRequest { route, method, status, code, duration } = *request;
-        self.http.in_flight.dec();
-        self.http.requests.with_label_values(&[route, method, status, code]).inc();
-        self.http.duration.with_label_values(&[route, method]).observe(duration.as_secs_f64());
-    }
-
-    fn stream_started(&self, _route: &str) {
-        self.http.open_streams.inc();
-    }
-
-    fn stream_ended(&self, route: &str, ending: StreamEnding) {
-        self.http.open_streams.dec();
-        self.http.streams.with_label_values(&[route, ending.as_str()]).inc();
-    }
-
-    fn render(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
-        Ok(self.metrics.render()?)
     }
 }

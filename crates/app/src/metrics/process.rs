@@ -4,8 +4,8 @@
 use procfs::WithCurrentSystemInfo as _;
 use procfs::process::{LimitValue, Process, Stat};
 
-use super::Metrics;
 use super::reading::{Kind, Reading};
+use super::registry::Metrics;
 
 /// Adds CPU time, memory, file descriptors, threads and start time.
 pub(crate) fn process(metrics: &Metrics) -> Result<(), prometheus::Error> {

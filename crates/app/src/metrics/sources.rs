@@ -6,8 +6,8 @@ use llm::{BreakerState, ResilientClient};
 use persistence::{Database, PoolStatus};
 use rate_limit::RedisRateLimiter;
 
-use super::Metrics;
 use super::reading::{Kind, Reading};
+use super::registry::Metrics;
 use crate::runtime::{BackgroundTasks, LocalChangeSignals, LocalTurnSignals};
 
 /// Adds the use of the connections of `database`, each kind of them by its name.

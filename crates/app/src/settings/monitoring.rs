@@ -4,8 +4,8 @@
 use clap::Args;
 use secrecy::SecretString;
 
-use super::value::{self, ListenAddress, Parse};
-use crate::telemetry::LogFormat;
+use super::value::{self, ListenAddress, Parse, ValueError};
+use crate::telemetry::{LogFilter, LogFormat};
 
 /// Settings of the monitoring.
 #[derive(Args, Clone, Debug)]
@@ -26,6 +26,20 @@ pub struct MonitoringSettings {
     /// Format of the log: text (lines for people), json (one object per line), or auto: text if standard error is a
     /// terminal, else json
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value = "auto", global = true)]
-    #[arg(value_parser = Parse(value::log_format))]
+    #[arg(value_parser = Parse(log_format))]
     pub log_format: LogFormat,
+}
+
+pub(super) fn log_filter(text: &str) -> Result<LogFilter, ValueError> {
+    value::expect(text.trim().parse().ok(), text, "a log filter such as info or info,http_api=debug")
+}
+
+fn log_format(text: &str) -> Result<LogFormat, ValueError> {
+    let format = match text.trim() {
+        "auto" => Some(LogFormat::Auto),
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => None,
+    };
+    value::expect(format, text, "a log format (auto, text or json)")
 }

@@ -18,7 +18,6 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use crate::shutdown::MAX_DRAIN;
-use crate::telemetry::{LogFilter, LogFormat};
 
 /// The problem with the value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -326,10 +325,6 @@ pub(super) fn instance(text: &str) -> Result<InstanceId, ValueError> {
     expect(text.trim().parse().ok(), text, "an instance's name (1 to 64 letters, digits or '-_.')")
 }
 
-pub(super) fn log_filter(text: &str) -> Result<LogFilter, ValueError> {
-    expect(text.trim().parse().ok(), text, "a log filter such as info or info,http_api=debug")
-}
-
 /// An address or host name and a port to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAddress {
@@ -357,14 +352,4 @@ pub(super) fn metrics_token(text: &str) -> Result<SecretString, ValueError> {
         token.map(Into::into),
         "is shorter than 16 characters, or contains spaces or other than visible ASCII",
     )
-}
-
-pub(super) fn log_format(text: &str) -> Result<LogFormat, ValueError> {
-    let format = match text.trim() {
-        "auto" => Some(LogFormat::Auto),
-        "text" => Some(LogFormat::Text),
-        "json" => Some(LogFormat::Json),
-        _ => None,
-    };
-    expect(format, text, "a log format (auto, text or json)")
 }
