@@ -75,8 +75,13 @@ impl LogFormat {
 /// # Errors
 /// [`TelemetryError`] if it is called twice.
 pub fn init(filter: &LogFilter, format: LogFormat, traces: Option<&Traces>) -> Result<(), TelemetryError> {
-    let subscriber = subscriber(filter, format.resolve(), Redacting(io::stderr))?.with(traces.map(Traces::layer));
-    subscriber.try_init().map_err(TelemetryError::AlreadyInitialized)?;
+    let subscriber = subscriber(filter, format.resolve(), Redacting(io::stderr))?;
+    let initialized = match traces {
+        Some(traces) => subscriber.with(traces.layer()).try_init(),
+        // Not an absent layer, which would enable the spans of traces.
+        None => subscriber.try_init(),
+    };
+    initialized.map_err(TelemetryError::AlreadyInitialized)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
 }

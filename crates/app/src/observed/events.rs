@@ -32,10 +32,6 @@ impl EventLog for ObservedEvents {
 impl ObservedEvents {
     fn turn_ended(&self, end: &TurnEnd) {
         let failure = end.failure.map(FailureCode::as_str);
-        if let Some(code) = failure {
-            // The current span is the turn's, if the request is traced.
-            spans::fail(&Span::current(), code);
-        }
         let (state, seconds) = (end.state.as_str(), end.duration.as_secs_f64());
         self.0.turns.with_label_values(&[end.provider.as_str(), state, failure.unwrap_or_default()]).inc();
         self.0.turn_duration.with_label_values(&[end.provider.as_str()]).observe(seconds);
@@ -54,5 +50,9 @@ impl ObservedEvents {
             milliseconds = u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
             "turn ended"
         );
+        if let Some(code) = failure {
+            // The current span is the turn's.
+            spans::fail(&Span::current(), code);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The export of traces to an OpenTelemetry collector, by OTLP over HTTP.
 //!
-//! Of the spans of `tracing`, those with the target [`TARGET`] are exported, and no others: those of the log contain paths
+//! Of the spans of `tracing`, those with these targets are exported, and no others: those of the log contain paths
 //! and addresses. Log events are not exported either. In turn, no log line contains an exported span.
 //!
 //! A thread of the SDK sends finished spans in batches. Its queue is bounded: while the collector does not answer, further
@@ -32,6 +32,9 @@ use sampler::RequestSampler;
 
 /// The target of the spans that are exported.
 pub(super) const TARGET: &str = "otel";
+
+/// The target of the span of a turn, which is exported and in the lines of the log.
+const TURN_TARGET: &str = "otel::turn";
 
 /// Maximum time that a batch may take, its retries included.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,7 +91,8 @@ impl Traces {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        let is_exported = |metadata: &tracing::Metadata<'_>| metadata.is_span() && metadata.target() == TARGET;
+        let is_exported =
+            |metadata: &tracing::Metadata<'_>| metadata.is_span() && [TARGET, TURN_TARGET].contains(&metadata.target());
         OpenTelemetryLayer::new(self.0.tracer(SERVICE_NAME))
             .with_location(false)
             .with_threads(false)

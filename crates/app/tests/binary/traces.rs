@@ -69,13 +69,32 @@ fn expect_attributes(span: &Span, expected: &[(&str, &str)]) -> anyhow::Result<(
     Ok(())
 }
 
+/// The line about the end of a turn has the request that began it, although the turn runs apart from it.
+fn expect_request_in_line(log: &[String]) -> anyhow::Result<()> {
+    let lines: Vec<_> = log.iter().filter(|line| line.contains("turn ended")).collect();
+    let [line] = *lines else { bail!("{log:?}") };
+    let line: Value = serde_json::from_str(line)?;
+    let spans = line["spans"].as_array().context("no spans")?;
+    ensure!(spans.iter().any(|span| span["request_id"].is_string()), "{line}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_traces_the_line_of_a_turn_has_its_request_too() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let server = Server::start(folder.path(), &[])?;
+    let ada = Client::register(&server).await?;
+    chat(&server, &ada, "application/json").await?;
+    expect_request_in_line(&stop(server).await?)
+}
+
 async fn one_turn(database: &str) -> anyhow::Result<()> {
     let (folder, collector) = (TempDir::new()?, Collector::start(StatusCode::OK)?);
     let server = Server::start(folder.path(), &exporting(database, &collector.url))?;
     let ada = Client::register(&server).await?;
     let answer: Value = serde_json::from_str(&chat(&server, &ada, "application/json").await?)?;
     ensure!(answer["tool_calls"][0]["result"]["success"] == true, "{answer}");
-    stop(server).await?;
+    expect_request_in_line(&stop(server).await?)?;
 
     let spans = collector.spans()?.of_trace(TRACE);
     let request = spans.only(CHAT)?;

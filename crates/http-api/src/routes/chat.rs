@@ -112,8 +112,9 @@ pub(crate) async fn send(
     id: ReqData<RequestId>,
     ChatSubmission { message, streamed }: ChatSubmission,
 ) -> Result<HttpResponse, ApiError> {
-    // In traces. The turn continues in it if the client disconnects.
-    let span = tracing::info_span!(target: "otel", "turn", "error.type" = Empty, otel.status_code = Empty);
+    // In traces and in the log, at every level: the turn continues in it if the client disconnects, and a log line finds the
+    // request's span only through a span of its own.
+    let span = tracing::error_span!(target: "otel::turn", "turn", "error.type" = Empty, otel.status_code = Empty);
     if streamed {
         let permit = limit.acquire(principal.user)?;
         let turn = chat.stream(&principal, &id, message).instrument(span).await?;

@@ -30,8 +30,10 @@ impl WrittenText {
     /// Whether a call of the same tool stands in the text, with any arguments.
     pub fn contains_call(&self, call: &TextCall) -> bool {
         let tool = reduce(&call.tool);
-        let forms = ["name:", "function:", "<function=", "[tool_calls]"];
-        forms.iter().any(|form| self.text.contains(&format!("{form}{tool}")))
+        // Before or behind the name, every form of a call has one of these.
+        let before = ["name:", "function:", "<function="].map(|form| format!("{form}{tool}"));
+        let behind = ["{", "["].map(|form| format!("{tool}{form}"));
+        before.iter().chain(&behind).any(|form| self.text.contains(form))
     }
 }
 

@@ -27,6 +27,8 @@ async fn a_call_that_stands_in_a_title_is_text() {
         "{NAME: Delete_Task}",
         "<function=delete_task>",
         "[TOOL_CALLS]delete_task{}",
+        "[TOOL_CALLS];delete_task [ARGS]{}",
+        r#"<tool_call>delete_task {"task_identifier": "1"}"#,
         r#"{"function": "delete_task"}"#,
         entities,
     ] {
