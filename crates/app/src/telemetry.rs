@@ -15,12 +15,12 @@ use std::io::{self, IsTerminal as _};
 use std::panic::{self, PanicHookInfo};
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::FilterExt as _;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{Layer as _, fmt, registry};
+use tracing_subscriber::{Layer, fmt, registry};
 
 pub use filter::{LogFilter, LogFilterError};
 use one_line::OneLine;
@@ -75,11 +75,17 @@ impl LogFormat {
 /// # Errors
 /// [`TelemetryError`] if it is called twice.
 pub fn init(filter: &LogFilter, format: LogFormat, traces: Option<&Traces>) -> Result<(), TelemetryError> {
-    let subscriber = subscriber(filter, format.resolve(), Redacting(io::stderr))?;
+    let (format, writer) = (format.resolve(), Redacting(io::stderr));
     let initialized = match traces {
-        Some(traces) => subscriber.with(traces.layer()).try_init(),
-        // Not an absent layer, which would enable the spans of traces.
-        None => subscriber.try_init(),
+        // Filters for each layer only where they are needed: a library that asks whether an event is enabled, and does not
+        // send it, makes such a filter drop the next event of its thread, unless a filter of all layers refuses it before.
+        None => subscriber(filter, format, writer)?.try_init(),
+        Some(traces) => registry()
+            .with(lines(format, writer).with_filter(filter_fn(|metadata| metadata.target() != traces::TARGET)))
+            .with(traces.layer())
+            .with(filter.directives_with_traces()?)
+            .with(filter::ceiling(true))
+            .try_init(),
     };
     initialized.map_err(TelemetryError::AlreadyInitialized)?;
     panic::set_hook(Box::new(log_panic));
@@ -99,11 +105,18 @@ pub fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = match format {
+    Ok(registry().with(filter.directives()?).with(filter::ceiling(false)).with(lines(format, writer)))
+}
+
+fn lines<S, W>(format: Format, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    match format {
         Format::Human => fmt::layer().with_writer(writer).fmt_fields(OneLine::default()).boxed(),
         Format::Json => fmt::layer().with_writer(writer).json().with_current_span(false).boxed(),
-    };
-    Ok(registry().with(lines.with_filter(filter.directives()?.and(filter::ceiling()))))
+    }
 }
 
 /// Logs a panic on one line. The default hook writes several, past the log.

@@ -32,6 +32,11 @@ impl LogFilter {
     pub(super) fn directives(&self) -> Result<EnvFilter, LogFilterError> {
         EnvFilter::builder().parse(&self.0).map_err(LogFilterError)
     }
+
+    /// The directives, and that of the spans of traces.
+    pub(super) fn directives_with_traces(&self) -> Result<EnvFilter, LogFilterError> {
+        Self(format!("{},{}=info", self.0, traces::TARGET)).directives()
+    }
 }
 
 impl FromStr for LogFilter {
@@ -44,13 +49,15 @@ impl FromStr for LogFilter {
 }
 
 /// Drops events of libraries below info level regardless of the directives, because at debug and trace level some libraries
-/// log statements, headers or bodies; and the spans of traces, which would be in every line.
-pub(super) fn ceiling() -> FilterFn<fn(&Metadata<'_>) -> bool> {
-    let at_most: fn(&Metadata<'_>) -> bool = |metadata| {
+/// log statements, headers or bodies. Without traces drops their spans too.
+pub(super) fn ceiling(has_traces: bool) -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    let at_most: fn(&Metadata<'_>) -> bool =
+        |metadata| *metadata.level() <= Level::INFO || is_workspace_crate(metadata.target());
+    let without_traces: fn(&Metadata<'_>) -> bool = |metadata| {
         (*metadata.level() <= Level::INFO || is_workspace_crate(metadata.target()))
             && metadata.target() != traces::TARGET
     };
-    filter_fn(at_most).with_max_level_hint(LevelFilter::TRACE)
+    filter_fn(if has_traces { at_most } else { without_traces }).with_max_level_hint(LevelFilter::TRACE)
 }
 
 fn is_workspace_crate(target: &str) -> bool {
