@@ -50,14 +50,12 @@ impl FromStr for LogFilter {
 
 /// Drops events of libraries below info level regardless of the directives, because at debug and trace level some libraries
 /// log statements, headers or bodies. Without traces drops their spans too.
-pub(super) fn ceiling(has_traces: bool) -> FilterFn<fn(&Metadata<'_>) -> bool> {
-    let at_most: fn(&Metadata<'_>) -> bool =
-        |metadata| *metadata.level() <= Level::INFO || is_workspace_crate(metadata.target());
-    let without_traces: fn(&Metadata<'_>) -> bool = |metadata| {
+pub(super) fn ceiling(has_traces: bool) -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    let is_logged = move |metadata: &Metadata<'_>| {
         (*metadata.level() <= Level::INFO || is_workspace_crate(metadata.target()))
-            && metadata.target() != traces::TARGET
+            && (has_traces || metadata.target() != traces::TARGET)
     };
-    filter_fn(if has_traces { at_most } else { without_traces }).with_max_level_hint(LevelFilter::TRACE)
+    filter_fn(is_logged).with_max_level_hint(LevelFilter::TRACE)
 }
 
 fn is_workspace_crate(target: &str) -> bool {

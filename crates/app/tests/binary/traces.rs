@@ -95,6 +95,8 @@ async fn one_turn(database: &str) -> anyhow::Result<()> {
     let answer: Value = serde_json::from_str(&chat(&server, &ada, "application/json").await?)?;
     ensure!(answer["tool_calls"][0]["result"]["success"] == true, "{answer}");
     expect_request_in_line(&stop(server).await?)?;
+    // On an existing database, whose notices the filter refuses, the start is logged too.
+    stop(Server::start(folder.path(), &exporting(database, &collector.url))?).await?;
 
     let spans = collector.spans()?.of_trace(TRACE);
     let request = spans.only(CHAT)?;

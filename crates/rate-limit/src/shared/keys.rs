@@ -1,5 +1,5 @@
-//! The names of keys on the server: `doable:rate:<limit>:<hash>`. The hash is keyed (HMAC-SHA256), so that whoever reads
-//! the server's keys learns no email address or network, and cannot try which ones are there.
+//! The names of keys on the server: `doable:rate:<limit>:<hash>`. The hash is keyed (HMAC-SHA256): access to the
+//! server's keys reveals no email address or network, and does not allow to test whether one of them has a key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
